@@ -1,0 +1,57 @@
+"""The codes of all diagnostics, stable from release to release, each with a page in `docs/diagnostics/`."""
+
+from __future__ import annotations
+
+CODES: dict[str, str] = {
+    # reading
+    "AS001": "file cannot be read",
+    "AS002": "not valid YAML",
+    "AS003": "duplicate key",
+    "AS004": "alias loops or explodes",
+    "AS005": "nested too deep or too large",
+    "AS006": "YAML feature that specs do not use",
+    "AS007": "spec is not a mapping",
+    # the language
+    "AS101": "unknown key",
+    "AS102": "missing key",
+    "AS103": "wrong type of value",
+    "AS104": "value out of range",
+    "AS105": "unsupported language version",
+    "AS106": "invalid name",
+    "AS107": "name used twice",
+    "AS108": "unknown preset",
+    "AS109": "override of an unknown key",
+    "AS110": "spec not found",
+    "AS111": "specs extend each other in a circle",
+    "AS112": "extends leaves the folder",
+    # expressions
+    "AS201": "malformed expression",
+    "AS202": "unknown name in an expression",
+    "AS203": "expression cannot be computed",
+    "AS204": "expression gives the wrong type",
+    # blocks
+    "AS301": "unknown operation, block or shortcut",
+    "AS302": "block uses itself",
+    "AS303": "unknown argument",
+    "AS304": "missing argument",
+    "AS305": "malformed step",
+    "AS306": "unknown value",
+    "AS307": "wrong number of inputs",
+    "AS308": "too many modules",
+    "AS309": "block does not give what it declares",
+    # shapes
+    "AS401": "shapes do not merge",
+    "AS402": "input smaller than the window",
+    "AS403": "channels not divisible",
+    "AS404": "wrong kind of input",
+    "AS405": "shortcut does not fit",
+    "AS406": "output does not match the classes",
+    # expectations and training
+    "AS501": "expectation not met",
+    "AS601": "unknown recipe",
+    "AS602": "inconsistent schedule",
+    "AS603": "data does not fit the net",
+    # backends
+    "AS701": "unknown or broken backend",
+    "AS702": "operation not supported by the backend",
+}

@@ -1,0 +1,75 @@
+"""What a net costs: exact counts, summed over the graph; equal blocks are counted once and multiplied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+from archspec.ir import Block, Call, Chain
+from archspec.ops import Conv, Linear, Op, Shape, size
+from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Counts for one sample.
+
+    params: learned numbers; norm_params: those of them that belong to normalizations; buffers: numbers kept but not
+    learned (running mean and variance, and the counter of batches); macs: multiply-adds of convolutions and linear
+    layers (a multiplication and an addition are one; biases are not counted); activations: numbers in the results of
+    all operations; depth: convolutions and linear layers outside shortcuts, as the paper counts layers.
+    """
+
+    params: int = 0
+    norm_params: int = 0
+    buffers: int = 0
+    macs: int = 0
+    activations: int = 0
+    depth: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)))
+
+    def __mul__(self, times: int) -> Cost:
+        return Cost(*(getattr(self, f.name) * times for f in fields(Cost)))
+
+    @property
+    def params_without_norm(self) -> int:
+        """Learned numbers outside normalizations."""
+        return self.params - self.norm_params
+
+
+@lru_cache(maxsize=4096)
+def op_cost(op: Op, inputs: tuple[Shape, ...]) -> Cost:
+    """The cost of one operation on inputs of these shapes."""
+    params = size(op.parameters(*inputs).values())
+    return Cost(
+        params=params,
+        norm_params=params if isinstance(op, (BatchNorm, GroupNorm, LayerNorm)) else 0,
+        buffers=size(op.buffers(*inputs).values()),
+        macs=op.macs(*inputs),
+        activations=size([op.output_shape(*inputs)]),
+        depth=int(isinstance(op, (Conv, Linear))),
+    )
+
+
+def block_cost(block: Block) -> Cost:
+    """The cost of a block with all that is in it."""
+    return sum((_call_cost(call) for call in block.calls if call.present), Cost())
+
+
+def chain_cost(chain: Chain) -> Cost:
+    """The cost of all the blocks of a stage."""
+    return sum((block_cost(run.block) * run.count for run in chain.runs), Cost())
+
+
+def _call_cost(call: Call) -> Cost:
+    if isinstance(call.target, Chain):
+        return chain_cost(call.target)
+    if isinstance(call.target, Op):
+        return op_cost(call.target, call.input_shapes)
+    cost = block_cost(call.target)
+    if call.role == "shortcut":
+        counts = {f.name: getattr(cost, f.name) for f in fields(Cost)}
+        return Cost(**{**counts, "depth": 0})
+    return cost

@@ -1,0 +1,121 @@
+"""Diagnostics are values: a code, a message, a place, and what to do about it.
+
+Passes add them to a `Diagnostics` list and go on; one boundary (`archspec.load`) raises `SpecError` with
+all of them. Rendering lives in `archspec.report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from archspec.codes import CODES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A named text: a file, or a virtual one such as the command line."""
+
+    name: str
+    text: str
+
+    def line(self, number: int) -> str:
+        """The text of a line counted from 0, without its end."""
+        lines = self.text.splitlines()
+        return lines[number] if 0 <= number < len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a source; lines and columns count from 0 here and from 1 wherever a user sees them."""
+
+    source: Source
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line + 1}:{self.column + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A second place that belongs to a diagnostic, such as where a block is used."""
+
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake: what is wrong, where, and how to mend it."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    help: str | None = None
+    related: tuple[Related, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The short title of the code, the same for all diagnostics that carry it."""
+        return CODES[self.code]
+
+    def __str__(self) -> str:
+        place = f"{self.span}: " if self.span else ""
+        help_ = f" ({self.help})" if self.help else ""
+        return f"{place}error[{self.code}]: {self.message}{help_}"
+
+
+class SpecError(Exception):
+    """A spec has mistakes; `diagnostics` holds every one of them."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(map(str, self.diagnostics)))
+
+
+@dataclass(slots=True)
+class Diagnostics:
+    """What the passes collect: each (code, place, message) once, in the order found."""
+
+    items: list[Diagnostic] = field(default_factory=list)
+    _seen: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        help: str | None = None,
+        related: Iterable[Related] = (),
+    ) -> None:
+        """Record a mistake; a repetition of one already recorded is dropped."""
+        key = (code, str(span), message)
+        if key not in self._seen:
+            self._seen.add(key)
+            self.items.append(Diagnostic(code, message, span, help, tuple(related)))
+
+    def raise_if_any(self) -> None:
+        """Raise SpecError if anything was recorded."""
+        if self.items:
+            raise SpecError(self.items)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
+    """A suggestion for a misspelt word: the nearest candidate, or all of them when they are few."""
+    known = sorted(set(candidates))
+    near = get_close_matches(word.lower(), [k.lower() for k in known], n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{next(k for k in known if k.lower() == near[0])}`?"
+    if 0 < len(known) <= 12:
+        return "known here: " + ", ".join(f"`{k}`" for k in known)
+    return None

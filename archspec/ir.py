@@ -1,0 +1,141 @@
+"""The network as a typed, immutable, hierarchical graph.
+
+A value's type is its shape, for one sample. A YAML block stays one `Block`; equal consecutive blocks of a stage are one
+`Run`, so a net of a thousand layers is as small as its spec. Passes after this never look at the spec again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from archspec.diagnostics import Span
+from archspec.expressions import Expr, Value
+from archspec.ops import Op, Shape
+
+Symbol = Expr | tuple[Expr, Expr]
+"""How the spec wrote an argument: one expression, or one for each direction."""
+
+Role = Literal["body", "shortcut", "merge"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Definition:
+    """What a block is an instance of: its names and how the spec wrote its output channels."""
+
+    name: str
+    class_name: str
+    doc: str
+    arguments: tuple[str, ...]
+    defaults: Mapping[str, Value]
+    positional: bool  # steps are named 0, 1, ... as in a sequence
+    out: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """An operation, block or chain applied to named values; its result is a value of the call's name.
+
+    An absent call, whose condition `when` was false, passes its first input on; it stays in the graph because other
+    instances of the same block have it.
+    """
+
+    name: str
+    target: Op | Block | Chain
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    shape: Shape
+    span: Span
+    symbols: Mapping[str, Symbol] = field(default_factory=dict)
+    when: Expr | None = None
+    present: bool = True
+    role: Role = "body"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One block with its arguments, as a graph of calls in order of execution."""
+
+    definition: Definition
+    args: Mapping[str, Value]
+    inputs: tuple[tuple[str, Shape], ...]
+    calls: tuple[Call, ...]
+    output: str
+    shape: Shape
+    branch: str | None = None  # the value that the shortcut is merged with
+
+    def call(self, name: str) -> Call | None:
+        """The call that gives a value, None for an input."""
+        return next((c for c in self.calls if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """`count` equal blocks, one after the other."""
+
+    block: Block
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """The blocks of a stage, named 0, 1, ... in order."""
+
+    runs: tuple[Run, ...]
+
+    def __len__(self) -> int:
+        return sum(run.count for run in self.runs)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape that comes out of the last block."""
+        return self.runs[-1].block.shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One operation of the net, as `Network.modules` lists it."""
+
+    name: str
+    op: str
+    output_shape: Shape
+    params: int
+    buffers: int
+    macs: int
+    attributes: Mapping[str, Any]
+    input_shapes: tuple[Shape, ...]
+    target: Op
+    parameters: Mapping[str, Shape]
+
+
+def rows(block: Block, prefix: str = "") -> Iterator[Row]:
+    """Every operation of a block in order of execution, with dotted names."""
+    from archspec.cost import op_cost
+
+    for call in block.calls:
+        name = f"{prefix}{call.name}"
+        if not call.present:
+            continue
+        if isinstance(call.target, Block):
+            yield from rows(call.target, f"{name}.")
+        elif isinstance(call.target, Chain):
+            index = 0
+            for run in call.target.runs:
+                for _ in range(run.count):
+                    yield from rows(run.block, f"{name}.{index}.")
+                    index += 1
+        else:
+            op, cost = call.target, op_cost(call.target, call.input_shapes)
+            yield Row(
+                name=name,
+                op=op.kind,
+                output_shape=call.shape,
+                params=cost.params,
+                buffers=cost.buffers,
+                macs=cost.macs,
+                attributes=op.attributes,
+                input_shapes=call.input_shapes,
+                target=op,
+                parameters=op.parameters(*call.input_shapes),
+            )

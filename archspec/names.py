@@ -1,0 +1,46 @@
+"""Names that may reach emitted source: a grammar, what is reserved, and how a name becomes a class name."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
+_NET = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,99}", re.ASCII)
+
+# Attributes of the module classes of PyTorch and Flax that a child of that name would hide.
+RESERVED = frozenset(
+    """
+    add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval extra_repr
+    float forward get_buffer get_extra_state get_parameter get_submodule half init_weights input ipu iter_children
+    iter_modules load_state_dict modules mtia name named_buffers named_children named_modules named_parameters
+    parameters perturb register_buffer register_forward_hook register_module register_parameter
+    requires_grad_ rngs self set_attributes set_extra_state set_submodule share_memory shortcut_output sow split state_dict
+    to to_empty train training type xpu zero_grad body output
+    """.split()
+)
+
+
+def identifier_fault(name: str) -> str | None:
+    """Why a name cannot name a module, a block or an argument; None when it can."""
+    if not _IDENTIFIER.fullmatch(name):
+        return "use ASCII letters, digits and `_`, a letter first, at most 64"
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in {"True", "False", "None"}:
+        return "it is a word of Python's"
+    if name in RESERVED or name.startswith("register_"):
+        return "frameworks use it for something else"
+    return None
+
+
+def net_name_fault(name: str) -> str | None:
+    """Why a name cannot name a net (it becomes folder and class names); None when it can."""
+    if not _NET.fullmatch(name):
+        return "use ASCII letters, digits and `-_.+`, a letter first, at most 100"
+    return (
+        None if class_name(name) and not keyword.iskeyword(class_name(name)) else "no class name can be made of it"
+    )
+
+
+def class_name(name: str) -> str:
+    """`cifar-resnet-20` as `CifarResnet20`; capitals that are there stay."""
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))

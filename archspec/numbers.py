@@ -1,0 +1,43 @@
+"""From a spec's value to an argument's: expressions are evaluated, kinds check the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.expressions import Expr, ExpressionError, Literal, Value, evaluate, parse
+from archspec.ir import Symbol
+from archspec.ops.fields import Kind
+
+
+def compute(raw: object, kind: Kind, scope: Mapping[str, Value]) -> tuple[Any, Symbol | None]:
+    """The value that `kind` makes of `raw`, and how it was written where an expression or number was.
+
+    Raises ArgumentError or ExpressionError.
+    """
+    if not kind.takes_expressions:
+        if isinstance(raw, str) and raw.startswith("$"):
+            return kind.parse(_lookup(raw[1:], scope)), None
+        return kind.parse(raw), None
+    if isinstance(raw, (list, tuple)) and len(raw) == 2:
+        symbols = _symbol(raw[0]), _symbol(raw[1])
+        values = [_value(r, s, scope) for r, s in zip(raw, symbols, strict=True)]
+        return kind.parse(values), (symbols[0], symbols[1]) if symbols[0] and symbols[1] else None
+    symbol = _symbol(raw)
+    return kind.parse(_value(raw, symbol, scope)), symbol
+
+
+def _symbol(raw: object) -> Expr | None:
+    if isinstance(raw, str):
+        return parse(raw)
+    return Literal(raw) if isinstance(raw, (bool, int, float)) else None
+
+
+def _value(raw: object, symbol: Expr | None, scope: Mapping[str, Value]) -> object:
+    return raw if symbol is None else evaluate(symbol, scope)
+
+
+def _lookup(name: str, scope: Mapping[str, Value]) -> Value:
+    if name not in scope:
+        raise ExpressionError("AS202", f"unknown name `{name}`", name)
+    return scope[name]

@@ -1,0 +1,130 @@
+"""What an operation is: its arguments, its shape rule and its cost rule, side by side in one class."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from archspec.ops.fields import ArgumentError, Kind
+
+Shape = tuple[int, ...]
+"""Of one sample: (C, H, W) for an image, (C,) for a vector."""
+
+
+class ShapeError(ValueError):
+    """Inputs that an operation does not take; `code` is that of the diagnostic."""
+
+    def __init__(self, code: str, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.help = help
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An operation with its arguments evaluated. Subclasses are immutable and know nothing of any framework."""
+
+    kind: ClassVar[str]
+    inputs: ClassVar[tuple[int, int]] = (1, 1)  # fewest and most
+
+    @classmethod
+    def arguments(cls) -> Mapping[str, Kind]:
+        """The arguments by name, in order."""
+        return {f.name: f.metadata["kind"] for f in dataclasses.fields(cls)}
+
+    @classmethod
+    def required(cls) -> list[str]:
+        """The arguments that have no default."""
+        return [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Make the operation of parsed values. Raises ArgumentError where they do not fit together."""
+        return cls(**values)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The arguments as plain numbers, words and pairs."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The shape of the result. Raises ShapeError."""
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        """The learned tensors by name (the layout of weights is (out, in, height, width))."""
+        return {}
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        """The tensors that are kept but not learned."""
+        return {}
+
+    def macs(self, *inputs: Shape) -> int:
+        """Multiply-adds for one sample; convolutions and linear layers only, as the field counts."""
+        return 0
+
+    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Extent and stride of what one output pixel sees, each (height, width)."""
+        return (1, 1), (1, 1)
+
+
+def size(shapes: Iterable[Shape]) -> int:
+    """How many numbers tensors of these shapes hold together."""
+    return sum(math.prod(s) for s in shapes)
+
+
+def image(shape: Shape, kind: str) -> tuple[int, int, int]:
+    """Check that a shape is (C, H, W). Raises ShapeError."""
+    if len(shape) != 3:
+        raise ShapeError("AS404", f"`{kind}` needs an image (C, H, W), and its input is a vector {show(shape)}")
+    return shape[0], shape[1], shape[2]
+
+
+def show(shape: Shape) -> str:
+    """A shape as users see it: 64x56x56, or (512) for a vector."""
+    return "x".join(map(str, shape)) if len(shape) > 1 else f"({shape[0]})"
+
+
+def windowed(
+    shape: Shape,
+    kind: str,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+    ceil: bool = False,
+) -> tuple[int, int]:
+    """Height and width after a window has slid over an image.
+
+    floor((n + 2 p - d (k - 1) - 1) / s) + 1, or with `ceil` the ceiling, less one where the last window would
+    start in the padding behind the image (the rule of PyTorch and cuDNN; it is stated in the language reference).
+    """
+    result = []
+    _, height, width = image(shape, kind)
+    for n, k, s, p, d in zip((height, width), kernel, stride, padding, dilation, strict=True):
+        extent = d * (k - 1) + 1
+        room = n + 2 * p - extent
+        if room < 0:
+            padded = f" ({n + 2 * p} with padding)" if p else ""
+            raise ShapeError(
+                "AS402",
+                f"`{kind}` has a window of {extent} and its input {show(shape)} is only {n} wide or high{padded}",
+                "use fewer strides before, a larger input, a smaller kernel or more padding",
+            )
+        out = (-(-room // s) if ceil else room // s) + 1
+        if ceil and (out - 1) * s >= n + p:
+            out -= 1
+        result.append(out)
+    return result[0], result[1]
+
+
+def divides(channels: int, groups: int, what: str) -> None:
+    """Check that channels split evenly into groups. Raises ShapeError."""
+    if channels % groups:
+        raise ShapeError("AS403", f"{channels} {what} do not split into {groups} groups", "choose a common divisor")
+
+
+__all__ = ["ArgumentError", "Op", "Shape", "ShapeError", "divides", "image", "show", "size", "windowed"]

@@ -1,0 +1,169 @@
+"""The kinds of argument that operations and blocks take: what values each accepts, and how it says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_SIZE = 1 << 24  # no channel, kernel or image side comes near; keeps products of sizes within 64 bits
+
+
+class ArgumentError(ValueError):
+    """A value that an argument does not accept; `code` is that of the diagnostic."""
+
+    def __init__(self, code: str, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.help = help
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of argument: `parse` turns an evaluated value into the type of the field or raises ArgumentError."""
+
+    def parse(self, value: object) -> Any:
+        raise ArgumentError("AS103", f"{value!r} has no place here")
+
+    @property
+    def takes_expressions(self) -> bool:
+        """Whether a string stands for an expression rather than for itself."""
+        return True
+
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema (draft 7) of what a spec may say here."""
+        return {}
+
+
+_EXPRESSION = {"type": "string", "description": "an expression such as `width * 4`"}
+
+
+@dataclass(frozen=True, slots=True)
+class Int(Kind):
+    """A whole number of at least `minimum`."""
+
+    minimum: int = 1
+
+    def parse(self, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ArgumentError("AS103", f"expected a whole number, not {describe(value)}")
+        if isinstance(value, float):
+            if not math.isfinite(value) or abs(value) > MAX_SIZE:
+                raise ArgumentError("AS104", f"expected a whole number, not {value}")
+            help_ = "divide with `//`" if value != int(value) else f"write {int(value)}, or divide with `//`"
+            raise ArgumentError("AS204", f"expected a whole number, not {value}", help_)
+        if not self.minimum <= value <= MAX_SIZE:
+            raise ArgumentError("AS104", f"must be from {self.minimum} to {MAX_SIZE}, not {short(value)}")
+        return value
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"anyOf": [{"type": "integer", "minimum": self.minimum, "maximum": MAX_SIZE}, _EXPRESSION]}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair(Kind):
+    """One whole number for both directions, or a list [height, width]."""
+
+    minimum: int = 1
+
+    def parse(self, value: object) -> tuple[int, int]:
+        each = Int(self.minimum)
+        if isinstance(value, (list, tuple)):
+            if len(value) != 2:
+                raise ArgumentError("AS103", f"expected one number or [height, width], not {len(value)} values")
+            return each.parse(value[0]), each.parse(value[1])
+        number = each.parse(value)
+        return number, number
+
+    def schema(self) -> Mapping[str, Any]:
+        one = Int(self.minimum).schema()
+        return {"anyOf": [*one["anyOf"], {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Real(Kind):
+    """A finite number from `minimum` to `maximum`."""
+
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    below: float = math.inf  # and less than this
+
+    def parse(self, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ArgumentError("AS103", f"expected a number, not {describe(value)}")
+        if not math.isfinite(value):
+            raise ArgumentError("AS104", f"expected a finite number, not {value}")
+        if not self.minimum <= value <= self.maximum or value >= self.below:
+            top = f"below {self.below:g}" if math.isfinite(self.below) else f"to {self.maximum:g}"
+            raise ArgumentError("AS104", f"must be from {self.minimum:g} {top}, not {short(value)}")
+        return float(value)
+
+    def schema(self) -> Mapping[str, Any]:
+        number: dict[str, Any] = {"type": "number"}
+        for word, bound in (
+            ("minimum", self.minimum),
+            ("maximum", self.maximum),
+            ("exclusiveMaximum", self.below),
+        ):
+            if math.isfinite(bound):
+                number[word] = bound
+        return {"anyOf": [number, _EXPRESSION]}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag(Kind):
+    """True or false."""
+
+    def parse(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ArgumentError("AS103", f"expected true or false, not {describe(value)}")
+        return value
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"anyOf": [{"type": "boolean"}, _EXPRESSION]}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Kind):
+    """One word of several."""
+
+    words: tuple[str, ...] = ()
+
+    def parse(self, value: object) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            known = ", ".join(f"`{w}`" for w in self.words)
+            raise ArgumentError("AS103", f"expected one of {known}, not {describe(value)}")
+        return value
+
+    @property
+    def takes_expressions(self) -> bool:
+        return False
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": r"^\$[A-Za-z_]\w*$"}]}
+
+
+def describe(value: object) -> str:
+    """A value as a message shows it: short, and with the type where the look does not tell."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return f"the text {short(value)}" if isinstance(value, str) else short(value)
+
+
+def short(value: object) -> str:
+    """At most 40 characters of a value's literal."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"
+
+
+def argument(kind: Kind, default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field that is an argument of an operation; without a default it must be given."""
+    return dataclasses.field(default=default, metadata={"kind": kind})

@@ -1,0 +1,62 @@
+"""Normalizations. Epsilon is added to the variance, under the root, in all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archspec.ops.base import Op, Shape, divides, image
+from archspec.ops.fields import Flag, Int, Real, argument
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm(Op):
+    """Batch normalization (Ioffe and Szegedy, 2015).
+
+    Normalizes by the biased variance of the batch; the running variance gathers the unbiased one;
+    running = (1 - momentum) * running + momentum * batch.
+    """
+
+    kind: ClassVar[str] = "batch_norm"
+    eps: float = argument(Real(0.0), 1e-5)
+    momentum: float = argument(Real(0.0, 1.0), 0.1)
+    affine: bool = argument(Flag(), True)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return image(inputs[0], self.kind)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        channels = (inputs[0][0],)
+        return {"running_mean": channels, "running_var": channels, "num_batches_tracked": ()}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(Op):
+    """Layer normalization over the channels, at each pixel for itself (Ba et al., 2016)."""
+
+    kind: ClassVar[str] = "layer_norm"
+    eps: float = argument(Real(0.0), 1e-6)
+    affine: bool = argument(Flag(), True)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm(Op):
+    """Group normalization over pixels and the channels of each group (Wu and He, 2018)."""
+
+    kind: ClassVar[str] = "group_norm"
+    groups: int = argument(Int(), 32)
+    eps: float = argument(Real(0.0), 1e-5)
+    affine: bool = argument(Flag(), True)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        divides(image(inputs[0], self.kind)[0], self.groups, "channels")
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}

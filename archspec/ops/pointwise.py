@@ -1,0 +1,93 @@
+"""Operations that change values and not shapes: activations, dropout, identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archspec.ops.base import Op
+from archspec.ops.fields import Real, argument
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Op):
+    """A nonlinearity applied to each number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relu(Activation):
+    """max(x, 0)."""
+
+    kind: ClassVar[str] = "relu"
+
+
+@dataclass(frozen=True, slots=True)
+class Relu6(Activation):
+    """min(max(x, 0), 6)."""
+
+    kind: ClassVar[str] = "relu6"
+
+
+@dataclass(frozen=True, slots=True)
+class Gelu(Activation):
+    """x times the normal distribution function of x, exact and not the tanh approximation."""
+
+    kind: ClassVar[str] = "gelu"
+
+
+@dataclass(frozen=True, slots=True)
+class Silu(Activation):
+    """x sigmoid(x), also called swish."""
+
+    kind: ClassVar[str] = "silu"
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid(Activation):
+    """1 / (1 + exp(-x))."""
+
+    kind: ClassVar[str] = "sigmoid"
+
+
+@dataclass(frozen=True, slots=True)
+class HardSigmoid(Activation):
+    """relu6(x + 3) / 6."""
+
+    kind: ClassVar[str] = "hard_sigmoid"
+
+
+@dataclass(frozen=True, slots=True)
+class HardSwish(Activation):
+    """x relu6(x + 3) / 6."""
+
+    kind: ClassVar[str] = "hard_swish"
+
+
+@dataclass(frozen=True, slots=True)
+class Tanh(Activation):
+    """The hyperbolic tangent."""
+
+    kind: ClassVar[str] = "tanh"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Op):
+    """In training, zero each number with probability `rate` and divide the others by 1 - rate."""
+
+    kind: ClassVar[str] = "dropout"
+    rate: float = argument(Real(0.0, 1.0, below=1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class DropPath(Op):
+    """In training, zero each whole sample with probability `rate` and divide the others by 1 - rate."""
+
+    kind: ClassVar[str] = "drop_path"
+    rate: float = argument(Real(0.0, 1.0, below=1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(Op):
+    """The input itself."""
+
+    kind: ClassVar[str] = "identity"

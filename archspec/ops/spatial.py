@@ -1,0 +1,95 @@
+"""Operations that change the shape and have no weights: pooling, flattening, channel padding, subsampling."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archspec.ops.base import Op, Shape, image, windowed
+from archspec.ops.fields import Flag, Int, Pair, argument
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool(Op):
+    """The largest value under a window; padding never wins. `ceil` rounds the size up instead of down."""
+
+    kind: ClassVar[str] = "max_pool"
+    kernel: tuple[int, int] = argument(Pair())
+    stride: tuple[int, int] = argument(Pair(), (1, 1))
+    padding: tuple[int, int] = argument(Pair(0), (0, 0))
+    ceil: bool = argument(Flag(), False)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0][0], *windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, ceil=self.ceil)
+
+    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        return self.kernel, self.stride
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool(Op):
+    """The mean under a window; `count_padding` says whether padded zeros count in its denominator."""
+
+    kind: ClassVar[str] = "avg_pool"
+    kernel: tuple[int, int] = argument(Pair())
+    stride: tuple[int, int] = argument(Pair(), (1, 1))
+    padding: tuple[int, int] = argument(Pair(0), (0, 0))
+    ceil: bool = argument(Flag(), False)
+    count_padding: bool = argument(Flag(), False)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0][0], *windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, ceil=self.ceil)
+
+    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        return self.kernel, self.stride
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAvgPool(Op):
+    """The mean over all pixels: a vector (C,), or with `keep` an image (C, 1, 1)."""
+
+    kind: ClassVar[str] = "global_avg_pool"
+    keep: bool = argument(Flag(), False)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, _, _ = image(inputs[0], self.kind)
+        return (channels, 1, 1) if self.keep else (channels,)
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Op):
+    """An image (C, H, W) as a vector (C H W,), channels outermost in every backend."""
+
+    kind: ClassVar[str] = "flatten"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (math.prod(inputs[0]),)
+
+
+@dataclass(frozen=True, slots=True)
+class PadChannels(Op):
+    """Channels of zeros before and after those of the input."""
+
+    kind: ClassVar[str] = "pad_channels"
+    before: int = argument(Int(0), 0)
+    after: int = argument(Int(0), 0)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, height, width = image(inputs[0], self.kind)
+        return channels + self.before + self.after, height, width
+
+
+@dataclass(frozen=True, slots=True)
+class Subsample(Op):
+    """Every stride-th pixel in each direction, beginning with the first: x[:, ::stride, ::stride]."""
+
+    kind: ClassVar[str] = "subsample"
+    stride: tuple[int, int] = argument(Pair())
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, height, width = image(inputs[0], self.kind)
+        return channels, -(-height // self.stride[0]), -(-width // self.stride[1])
+
+    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        return (1, 1), self.stride

@@ -1,0 +1,94 @@
+"""Operations with weights: convolution, linear, and the learned scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from archspec.ops.base import Op, Shape, ShapeError, divides, show, windowed
+from archspec.ops.fields import ArgumentError, Flag, Int, Pair, Real, argument
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(Op):
+    """A two-dimensional convolution (cross-correlation), grouped or dilated where asked, zeros around.
+
+    Without `padding`, an odd kernel gets d (k - 1) / 2 on each side, which keeps the size at stride 1; an even
+    kernel has no such number and must say its own.
+    """
+
+    kind: ClassVar[str] = "conv"
+    out: int = argument(Int())
+    kernel: tuple[int, int] = argument(Pair())
+    stride: tuple[int, int] = argument(Pair(), (1, 1))
+    padding: tuple[int, int] = argument(Pair(0), (0, 0))
+    dilation: tuple[int, int] = argument(Pair(), (1, 1))
+    groups: int = argument(Int(), 1)
+    bias: bool = argument(Flag(), False)
+    bias_init: float = argument(Real(), 0.0)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        if "padding" in values:
+            return cls(**values)
+        kernel, dilation = values["kernel"], values.get("dilation", (1, 1))
+        if not all(k % 2 for k in kernel):
+            raise ArgumentError("AS304", f"a kernel of {kernel[0]}x{kernel[1]} needs an explicit `padding`")
+        padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+        return cls(**values, padding=padding)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        size = windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, self.dilation)
+        divides(inputs[0][0], self.groups, "input channels")
+        divides(self.out, self.groups, "output channels")
+        return self.out, *size
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        weight = {"weight": (self.out, inputs[0][0] // self.groups, *self.kernel)}
+        return weight | ({"bias": (self.out,)} if self.bias else {})
+
+    def macs(self, *inputs: Shape) -> int:
+        _, height, width = self.output_shape(*inputs)
+        return math.prod((self.out, inputs[0][0] // self.groups, *self.kernel, height, width))
+
+    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        return (dh * (kh - 1) + 1, dw * (kw - 1) + 1), self.stride
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Op):
+    """y = x W^T + b on a vector (C,)."""
+
+    kind: ClassVar[str] = "linear"
+    out: int = argument(Int())
+    bias: bool = argument(Flag(), True)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) != 1:
+            raise ShapeError(
+                "AS404",
+                f"`linear` needs a vector, and its input is an image {show(inputs[0])}",
+                "put `global_avg_pool` or `flatten` before it",
+            )
+        return (self.out,)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (self.out, inputs[0][0])} | ({"bias": (self.out,)} if self.bias else {})
+
+    def macs(self, *inputs: Shape) -> int:
+        return self.out * inputs[0][0]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale(Op):
+    """Multiply by a constant, or by a learned number for each channel that starts at it."""
+
+    kind: ClassVar[str] = "scale"
+    value: float = argument(Real(), 1.0)
+    learned: bool = argument(Flag(), False)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (inputs[0][0],)} if self.learned else {}

@@ -1,0 +1,293 @@
+"""Text to document: YAML events become `Node`s that know their file, line and column.
+
+Only what YAML 1.2's core schema and JSON share is read: mappings with string keys, sequences, scalars, anchors
+and aliases. Depth, size and alias expansion are bounded while reading, before anything is allocated for them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from archspec.diagnostics import Diagnostics, Source, Span
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_NODES = 50_000
+
+Scalar = str | int | float | bool | None
+Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL: dict[str, Scalar] = {
+    **dict.fromkeys(["", "~", "null", "Null", "NULL"], None),
+    **dict.fromkeys(["true", "True", "TRUE"], True),
+    **dict.fromkeys(["false", "False", "FALSE"], False),
+    **dict.fromkeys([".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"], float("inf")),
+    **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
+    **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
+}
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A value with its place; `keys` holds the place of each key of a mapping, `origin` says who set it."""
+
+    value: Scalar | dict[str, Node] | list[Node]
+    span: Span
+    keys: dict[str, Span] = field(default_factory=dict)
+    size: int = 1
+    origin: str | None = None
+
+    def plain(self) -> object:
+        """The value without its places."""
+        if isinstance(self.value, dict):
+            return {k: v.plain() for k, v in self.value.items()}
+        if isinstance(self.value, list):
+            return [v.plain() for v in self.value]
+        return self.value
+
+    def get(self, key: str) -> Node | None:
+        """The value under a key, None where this is no mapping or has no such key."""
+        return self.value.get(key) if isinstance(self.value, dict) else None
+
+    def items(self) -> list[tuple[str, Node]]:
+        """The entries of a mapping, none for anything else."""
+        return list(self.value.items()) if isinstance(self.value, dict) else []
+
+    def key_span(self, key: str) -> Span:
+        """Where a key of this mapping stands."""
+        return self.keys.get(key, self.span)
+
+
+def node_of(value: object, span: Span, origin: str | None = None) -> Node:
+    """Wrap plain Python values, such as those given to `load(set=...)`, as a document at one place."""
+    if isinstance(value, dict):
+        items = {str(k): node_of(v, span, origin) for k, v in value.items()}
+        return Node(items, span, dict.fromkeys(items, span), origin=origin)
+    if isinstance(value, (list, tuple)):
+        return Node([node_of(v, span, origin) for v in value], span, origin=origin)
+    if value is None or isinstance(value, (str, int, float)):
+        return Node(value, span, origin=origin)
+    raise TypeError(f"cannot be part of a spec: {value!r}")
+
+
+def resolve_scalar(text: str) -> Scalar:
+    """A plain scalar by YAML 1.2's core schema: `1e-4` is a number; `no`, `on`, `1_000` and `12:30` are strings."""
+    if text in _SPECIAL:
+        return _SPECIAL[text]
+    if _INT.fullmatch(text):
+        digits = text.lstrip("+-")
+        if len(digits) > 400:
+            return float("inf")  # no size is that large; whoever checks ranges will say so
+        return int(text, 0) if digits[:2] in ("0o", "0x") else int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def read_file(path: Path, display: str, problems: Diagnostics) -> Node | None:
+    """Read a spec file; on any mistake records it and returns None."""
+    nowhere = Span(Source(display, ""))
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            problems.add("AS001", f"`{display}` is not a regular file", nowhere, "give the path of a .yaml file")
+            return None
+        if status.st_size > MAX_BYTES:
+            size = f"`{display}` has {status.st_size:,} bytes"
+            problems.add("AS005", size, nowhere, f"a spec has at most {MAX_BYTES:,} bytes; use `repeat`")
+            return None
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problems.add("AS001", f"cannot read `{display}`: {reason}", nowhere, "check the path and its permissions")
+        return None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start)
+        span = Span(Source(display, ""), line, 0, line, 0)
+        problems.add("AS001", f"byte {error.start} is not UTF-8", span, "save the file as UTF-8")
+        return None
+    return read_text(text, display, problems)
+
+
+def read_text(text: str, name: str, problems: Diagnostics) -> Node | None:
+    """Read a spec from its text; on any mistake records it and returns None."""
+    source = Source(name, text)
+    before = len(problems)
+    try:
+        root = _Builder(source, problems).build()
+    except yaml.MarkedYAMLError as error:
+        _syntax_error(error, source, problems)
+        return None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position)
+        span = Span(source, line, 0, line, 0)
+        problems.add("AS002", f"character U+{_codepoint(error):04X} is not allowed in YAML", span, "remove it")
+        return None
+    except _StopReadingError:
+        return None
+    if root is None or (root.value is None and not text.strip("\n -.")):
+        problems.add("AS007", "the file is empty", Span(source), "a spec starts with `archspec: 1`")
+        return None
+    if not isinstance(root.value, dict):
+        kind = "a list" if isinstance(root.value, list) else "a single value"
+        problems.add("AS007", f"the top of a spec is a mapping, not {kind}", root.span, "start with `archspec: 1`")
+        return None
+    return None if len(problems) > before else root
+
+
+def read_value(text: str, name: str, problems: Diagnostics) -> Node | None:
+    """Read one value in YAML's flow style, as given to `--set`."""
+    source = Source(name, text)
+    try:
+        return _Builder(source, problems).build() or Node(None, Span(source))
+    except (yaml.MarkedYAMLError, yaml.reader.ReaderError):
+        problems.add("AS002", f"`{text}` is not a YAML value", Span(source, 0, 0, 0, len(text)))
+    except _StopReadingError:
+        pass
+    return None
+
+
+def _codepoint(error: yaml.reader.ReaderError) -> int:
+    character = error.character
+    return ord(character) if isinstance(character, str) else int(character)
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, source: Source, problems: Diagnostics) -> None:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    help_ = None
+    for number in (line, line - 1):
+        if "\t" in source.line(number)[: len(source.line(number)) - len(source.line(number).lstrip())]:
+            line, column, help_ = (
+                number,
+                source.line(number).index("\t"),
+                "indent with spaces: YAML allows no tabs",
+            )
+            break
+    problem = " ".join(filter(None, [error.context, error.problem]))
+    problems.add("AS002", problem or "this is not YAML", Span(source, line, column, line, column + 1), help_)
+
+
+class _StopReadingError(Exception):
+    """Reading cannot go on; the reason has been recorded."""
+
+
+class _Builder:
+    """Builds nodes from events with an explicit stack, so that depth costs no recursion."""
+
+    def __init__(self, source: Source, problems: Diagnostics) -> None:
+        self.source = source
+        self.problems = problems
+        self.anchors: dict[str, Node | None] = {}
+        self.stack: list[tuple[Node, str | None, list[Node]]] = []  # container, its anchor, pending key
+        self.nodes = 0
+        self.root: Node | None = None
+
+    def build(self) -> Node | None:
+        documents = 0
+        for event in yaml.parse(self.source.text, Loader=Loader):
+            span = self._span(event)
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._stop("AS006", "a second document starts here", span, "one file holds one spec")
+            elif isinstance(event, yaml.AliasEvent):
+                self._alias(event.anchor, span)
+            elif isinstance(event, yaml.ScalarEvent):
+                self._tag(event.tag, span)
+                plain = event.implicit[0] and event.style is None
+                node = Node(resolve_scalar(event.value) if plain else event.value, span)
+                if event.anchor:
+                    self.anchors[event.anchor] = node
+                self._place(node)
+            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                self._tag(event.tag, span)
+                if len(self.stack) >= MAX_DEPTH:
+                    self._stop("AS005", f"nested deeper than {MAX_DEPTH} levels", span)
+                node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], span)
+                if event.anchor:
+                    self.anchors[event.anchor] = None  # open: an alias to it now would be a loop
+                self.stack.append((node, event.anchor, []))
+            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                node, anchor, _ = self.stack.pop()
+                end = self._span(event)
+                node.span = Span(self.source, node.span.line, node.span.column, end.end_line, end.end_column)
+                if anchor:
+                    self.anchors[anchor] = node
+                self._place(node)
+        return self.root
+
+    def _place(self, node: Node) -> None:
+        self.nodes += node.size
+        if self.nodes > MAX_NODES:
+            self._stop("AS005", f"more than {MAX_NODES:,} values", node.span, "use `repeat`")
+        if not self.stack:
+            self.root = node
+            return
+        container, _, pending = self.stack[-1]
+        container.size += node.size
+        if isinstance(container.value, list):
+            container.value.append(node)
+        elif not pending:
+            pending.append(self._key(node))
+        elif isinstance(container.value, dict):
+            self._entry(container, container.value, pending.pop(), node)
+
+    def _key(self, node: Node) -> Node:
+        if node.value == "<<":
+            self.problems.add(
+                "AS006", "merge keys (`<<`) are not part of YAML 1.2", node.span, "use `extends` or `args`"
+            )
+        elif not isinstance(node.value, str):
+            if isinstance(node.value, (dict, list)):
+                self._stop("AS006", "a key is a name, not a collection", node.span)
+            return Node(self.source.line(node.span.line)[node.span.column : node.span.end_column], node.span)
+        return node
+
+    def _entry(self, container: Node, entries: dict[str, Node], key: Node, node: Node) -> None:
+        name = str(key.value)
+        if name in entries:
+            first = container.keys[name]
+            self.problems.add(
+                "AS003",
+                f"`{name}` stands here for the second time",
+                key.span,
+                f"the first is on line {first.line + 1}",
+            )
+        entries[name] = node
+        container.keys[name] = key.span
+
+    def _alias(self, anchor: str, span: Span) -> None:
+        target = self.anchors.get(anchor)
+        if target is None:
+            why = "contains itself" if anchor in self.anchors else "has no anchor"
+            self._stop("AS004", f"alias `*{anchor}` {why}", span)
+        else:
+            if self.nodes + target.size > MAX_NODES:
+                self._stop("AS004", f"aliases expand to more than {MAX_NODES:,} values", span)
+            self._place(target)
+
+    def _tag(self, tag: str | None, span: Span) -> None:
+        if tag is not None and tag != "!":
+            self._stop(
+                "AS006",
+                f"the tag `{tag}` is not allowed: a spec holds plain values only",
+                span,
+                "remove the tag",
+            )
+
+    def _span(self, event: yaml.Event) -> Span:
+        start, end = event.start_mark, event.end_mark
+        return Span(self.source, start.line, start.column, end.line, end.column)
+
+    def _stop(self, code: str, message: str, span: Span, help_: str | None = None) -> None:
+        self.problems.add(code, message, span, help_)
+        raise _StopReadingError
