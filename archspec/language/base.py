@@ -1,0 +1,84 @@
+"""What the models share: strictness, and numbers that may be written as expressions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from archspec.expressions import ExpressionError
+from archspec.numbers import compute
+from archspec.ops.fields import ArgumentError, Flag, Int, Kind, Real
+
+
+class Model(BaseModel):
+    """Nothing unknown is accepted and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True)
+
+
+def fault(code: str, message: str, help: str | None = None) -> PydanticCustomError:
+    """An error that becomes the diagnostic `code`."""
+    return PydanticCustomError(code, "{message}", {"message": message, "help": help})
+
+
+def number(kind: Kind) -> Any:
+    """An annotation for a number of this kind, or an expression in the spec's arguments that gives one."""
+
+    def validate(raw: Any, info: ValidationInfo) -> Any:
+        try:
+            return compute(raw, kind, (info.context or {}).get("scope", {}))[0]
+        except ArgumentError as error:
+            raise fault(error.code, str(error), error.help) from None
+        except ExpressionError as error:
+            raise fault(error.code, str(error)) from None
+
+    return BeforeValidator(validate), WithJsonSchema(dict(kind.schema()))
+
+
+def _annotated(python: Any, kind: Kind) -> Any:
+    validator, schema = number(kind)
+    return Annotated[python, validator, schema]
+
+
+Positive = _annotated(int, Int(1))
+NonNegative = _annotated(int, Int(0))
+Number = _annotated(float, Real())
+NonNegativeReal = _annotated(float, Real(0.0))
+PositiveReal = _annotated(float, Real(1e-12))
+Fraction = _annotated(float, Real(0.0, 1.0, below=1.0))
+Boolean = _annotated(bool, Flag())
+
+
+def word_as_mapping(raw: Any) -> Any:
+    """`hflip` is short for `{hflip: {}}`."""
+    return {raw: {}} if isinstance(raw, str) else raw
+
+
+def none_as_empty(raw: Any) -> Any:
+    """`{hflip: }` is short for `{hflip: {}}`."""
+    return {} if raw is None else raw
+
+
+class OneOf(Model):
+    """A mapping with exactly one of its keys, or that key alone as a word."""
+
+    @classmethod
+    def normalize(cls, raw: Any) -> Any:
+        """Accept the short forms. Raises an error that becomes a diagnostic where there is not one key."""
+        raw = word_as_mapping(raw)
+        if isinstance(raw, dict):
+            raw = {k: none_as_empty(v) for k, v in raw.items()}
+            if len(raw) != 1:
+                known = ", ".join(f"`{k}`" for k in cls.model_fields)
+                raise fault("AS103", f"expected exactly one of {known}")
+        return raw
+
+    @property
+    def chosen(self) -> tuple[str, Any]:
+        """The one key that is given, and its value."""
+        for name in type(self).model_fields:
+            if (value := getattr(self, name)) is not None:
+                return name, value
+        raise AssertionError("validated to have one key")

@@ -1,0 +1,190 @@
+"""The models of a spec and of a block."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from archspec.language.base import (
+    Boolean,
+    Model,
+    NonNegative,
+    NonNegativeReal,
+    Number,
+    OneOf,
+    Positive,
+    PositiveReal,
+    fault,
+    none_as_empty,
+)
+from archspec.language.train import Train
+from archspec.names import identifier_fault, net_name_fault
+from archspec.ops.fields import MAX_SIZE
+
+VERSION = 1
+
+Steps = Annotated[list[Any], WithJsonSchema({"$ref": "#/definitions/steps"})]
+Step = Annotated[Any, WithJsonSchema({"$ref": "#/definitions/step"})]
+Callee = Annotated[Any, WithJsonSchema({"$ref": "#/definitions/call"})]
+
+
+def _version(value: Any) -> Any:
+    if type(value) is not int or value != VERSION:
+        raise fault("AS105", f"this is version {VERSION} of the language, and the spec asks for {value!r}",
+                    f"write `archspec: {VERSION}`")  # fmt: skip
+    return value
+
+
+def _net_name(value: Any) -> Any:
+    if isinstance(value, str) and (why := net_name_fault(value)):
+        raise fault("AS106", f"`{value[:80]}` cannot name a net", why)
+    return value
+
+
+def _identifier(value: Any) -> Any:
+    if isinstance(value, str) and (why := identifier_fault(value)):
+        raise fault("AS106", f"`{value[:80]}` is not a usable name", why)
+    return value
+
+
+NetName = Annotated[str, BeforeValidator(_net_name)]
+Identifier = Annotated[str, BeforeValidator(_identifier)]
+ArgValue = str | int | float | bool
+Doc = Annotated[str, Field(max_length=2000)]
+
+
+def _size(raw: Any) -> Any:
+    return [raw, raw] if isinstance(raw, (int, str)) and not isinstance(raw, bool) else raw
+
+
+class Input(Model):
+    """The images that the net takes: channels and height and width in pixels."""
+
+    channels: Positive = 3
+    size: Annotated[
+        tuple[Positive, Positive],
+        Field(strict=False),
+        BeforeValidator(_size),
+        WithJsonSchema({"$ref": "#/definitions/pair"}),
+    ]
+
+
+class NormInit(Model):
+    """What the affine parameters of normalizations start from."""
+
+    scale: Number = 1.0
+    bias: Number = 0.0
+
+
+class Normal(Model):
+    """A normal distribution around zero."""
+
+    std: PositiveReal
+
+
+class Distribution(OneOf):
+    """How weights are drawn; deviations of He's are for ReLU: sqrt(2 / fan)."""
+
+    he_normal_fan_out: Model | None = None
+    he_normal_fan_in: Model | None = None
+    xavier_uniform: Model | None = None
+    uniform_fan_in: Model | None = None
+    normal: Normal | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        return cls.normalize(raw)
+
+
+class Init(Model):
+    """How parameters are initialized."""
+
+    conv: Distribution = Distribution(he_normal_fan_out=Model())
+    linear: Distribution = Distribution(uniform_fan_in=Model())
+    norm: NormInit = NormInit()
+    zero_last_norm: Boolean = False
+
+
+class Expect(Model):
+    """What the net must come to; `check` fails when it does not."""
+
+    params: NonNegative | None = None
+    macs: Annotated[int | None, Field(ge=0)] = None
+    depth: NonNegative | None = None
+
+
+class Stage(Model):
+    """A chain of equal blocks; whatever else it holds are arguments of its block.
+
+    `stride` is that of the first block, the others have 1; `first` overrides the first block.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: Identifier
+    block: Callee
+    repeat: NonNegative = 1
+    stride: Annotated[Any, WithJsonSchema({"$ref": "#/definitions/number"})] = 1
+    shortcut: Callee = None
+    first: dict[str, Any] = {}
+
+
+class BlockModel(Model):
+    """A block or shortcut: a small graph of operations with arguments."""
+
+    doc: Doc = ""
+    class_name: NetName | None = None
+    args: dict[Identifier, Any] = {}
+    out: int | str | None = None
+    when: str | bool | None = None
+    name: Identifier | None = None
+    body: Steps = []
+    join: Steps | None = None
+    merge: Step = None
+    after: Steps = []
+    shortcut: Callee = None
+
+
+Blocks = Annotated[dict[Identifier, BlockModel], BeforeValidator(none_as_empty)]
+
+
+class Spec(Model):
+    """A net and its training."""
+
+    archspec: Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": VERSION})]
+    name: NetName
+    class_name: NetName | None = None
+    doc: Doc = ""
+    args: dict[Identifier, ArgValue] = {}
+    presets: dict[str, dict[str, Any]] = {}
+    extends: str | None = None
+    input: Input
+    classes: Positive
+    defaults: dict[str, dict[str, Any]] = {}
+    norm: Callee = "batch_norm"
+    act: Callee = "relu"
+    shortcut: Callee = "none"
+    stem: Steps = []
+    stages: list[Stage] = []
+    head: Steps = []
+    blocks: Blocks = {}
+    shortcuts: Blocks = {}
+    init: Init = Init()
+    train: Train | None = None
+    expect: Expect = Expect()
+
+
+__all__ = [
+    "MAX_SIZE",
+    "VERSION",
+    "BlockModel",
+    "Expect",
+    "Init",
+    "Input",
+    "Literal",
+    "NonNegativeReal",
+    "Spec",
+    "Stage",
+]

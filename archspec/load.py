@@ -1,0 +1,164 @@
+"""From a path or a zoo name to one document: reading, `extends`, presets and overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archspec import zoo
+from archspec.diagnostics import Diagnostics, Related, Source, Span, did_you_mean
+from archspec.merge import overlay, place
+from archspec.reader import Node, node_of, read_file
+
+BUILT_IN_RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """A spec's whole document before it is validated, and what was asked of it."""
+
+    root: Node
+    name: str
+    preset: str | None
+
+
+def load_document(
+    spec: str | Path,
+    overrides: Mapping[str, object],
+    preset: str | None,
+    include: Sequence[Path],
+    problems: Diagnostics,
+) -> Document | None:
+    """Read a spec with everything it extends, then apply the preset and the overrides. Mistakes are recorded."""
+    path, preset, display = _find(str(spec), preset, problems)
+    if path is None:
+        return None
+    allowed = [path.resolve().parent, zoo.folder().resolve(), *(p.resolve() for p in include)]
+    root = _read_chain(path, display, allowed, problems, [])
+    if root is None:
+        return None
+    args = root.get("args")
+    args = args if args is not None and isinstance(args.value, dict) else None
+    if preset is not None:
+        presets = root.get("presets")
+        chosen = presets.get(preset) if presets else None
+        if chosen is None:
+            known = [k for k, _ in presets.items()] if presets else []
+            help_ = did_you_mean(preset, known) or (
+                f"there are {', '.join(known)}" if known else "this spec has no presets"
+            )
+            problems.add(
+                "AS108", f"`{display}` has no preset `{preset}`", presets.span if presets else root.span, help_
+            )
+            return None
+        for key, value in chosen.items():
+            marked = Node(value.value, value.span, value.keys, origin=f"preset {preset}")
+            root = _override(root, key, marked, chosen.key_span(key), problems)
+    for key, raw in overrides.items():
+        span = Span(Source("--set", f"{key}={raw}"))
+        value = raw if isinstance(raw, Node) else node_of(raw, span, "--set")
+        root = _override(root, key, value, value.span, problems)
+    return Document(_with_recipe(root, problems), display, preset)
+
+
+def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | None, str | None, str]:
+    path = Path(spec)
+    if "\0" not in spec and path.is_file():
+        return path, preset, spec
+    stem, colon, chosen = spec.partition(":")
+    if colon and not preset and "\0" not in spec and Path(stem).is_file():
+        return Path(stem), chosen, stem
+    if found := zoo.find(stem):
+        return found, chosen or preset, str(found)
+    if "/" in spec or spec.endswith((".yaml", ".yml")) or path.exists() or "\0" in spec:
+        return path, preset, spec
+    help_ = did_you_mean(stem, zoo.names()) or "see `archspec list`; a file ends in .yaml"
+    problems.add("AS110", f"there is no file and no zoo spec `{spec}`", Span(Source(spec, "")), help_)
+    return None, None, spec
+
+
+def _read_chain(
+    path: Path, display: str, allowed: list[Path], problems: Diagnostics, chain: list[tuple[Path, Span]]
+) -> Node | None:
+    node = read_file(path, display, problems)
+    if node is None:
+        return None
+    extends = node.get("extends")
+    if extends is None:
+        return node
+    if not isinstance(extends.value, str):
+        problems.add("AS103", "`extends` is the name of a zoo spec or the path of a file", extends.span)
+        return None
+    base, base_display = _base_path(path, extends.value, display)
+    chain = [*chain, (path.resolve(), extends.span)]
+    if base is None or not base.is_file():
+        help_ = did_you_mean(extends.value, zoo.names()) or "a file is given relative to this one and ends in .yaml"
+        problems.add("AS110", f"there is no spec `{extends.value}`", extends.span, help_)
+        return None
+    resolved = base.resolve()
+    if resolved in [p for p, _ in chain]:
+        related = [Related("which extends", span) for _, span in chain[:-1]]
+        problems.add(
+            "AS111", f"`{extends.value}` extends, in the end, itself", extends.span, "take one out", related
+        )
+        return None
+    if not any(resolved.is_relative_to(root) for root in allowed):
+        problems.add("AS112", f"`{extends.value}` is outside the spec's folder", extends.span,
+                     "copy it here, or allow its folder with `--include`")  # fmt: skip
+        return None
+    parent = _read_chain(base, base_display, allowed, problems, chain)
+    return None if parent is None else overlay(parent, node, problems)
+
+
+def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
+    if name.endswith((".yaml", ".yml")):
+        return path.parent / name, str(Path(display).parent / name)
+    found = zoo.find(name)
+    return found, str(found)
+
+
+def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnostics) -> Node:
+    args = root.get("args")
+    if args is not None and args.get(key) is not None:
+        return overlay(root, place(root, ["args", key], value), problems)
+    path = key.split(".")
+    if path[0] == "stages" and len(path) > 1 and not path[1].isdigit():
+        return overlay(root, place(Node({}, value.span), path, value), problems)
+    known = list(_keys()) + [k for k, _ in args.items()] if args else list(_keys())
+    if path[0] not in known:
+        problems.add("AS109", f"there is no `{key}` to set", span, did_you_mean(path[0], known))
+        return root
+    return overlay(root, place(root, path, value), problems)
+
+
+def _keys() -> list[str]:
+    from archspec.language import Spec
+
+    return list(Spec.model_fields)
+
+
+def _with_recipe(root: Node, problems: Diagnostics) -> Node:
+    """Lay the spec's `train` over the recipe that it names."""
+    train = root.get("train")
+    recipe = train.get("recipe") if train else None
+    if train is None or recipe is None:
+        return root
+    path = BUILT_IN_RECIPES / f"{recipe.value}.yaml"
+    known = sorted(p.stem for p in BUILT_IN_RECIPES.glob("*.yaml"))
+    if recipe.value not in known:
+        problems.add(
+            "AS601", f"there is no recipe `{recipe.value}`", recipe.span, did_you_mean(str(recipe.value), known)
+        )
+        return root
+    base = read_file(path, f"archspec/recipes/{path.name}", problems)
+    if base is None:
+        return root
+    merged = overlay(base, train, problems, ("train",))
+    if isinstance(merged.value, dict) and train.get("steps") is None and train.get("epochs") is not None:
+        merged.value.pop("steps", None)
+    elif isinstance(merged.value, dict) and train.get("epochs") is None and train.get("steps") is not None:
+        merged.value.pop("epochs", None)
+    return overlay(
+        root, Node({"train": merged}, train.span, {"train": root.key_span("train")}), problems, ("recipe",)
+    )

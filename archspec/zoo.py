@@ -1,0 +1,24 @@
+"""The specs that come with archspec, found by the stem of their file."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def folder() -> Path:
+    """Where the zoo's files are: inside the package when installed, beside it in a checkout."""
+    inside = Path(__file__).parent / "specs"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "specs"
+
+
+def names() -> list[str]:
+    """The names of all zoo specs."""
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
+def find(name: str) -> Path | None:
+    """The file of a zoo spec, None for a name that the zoo has not."""
+    path = folder() / f"{name}.yaml"
+    return path if name.isidentifier() and path.is_file() else None
