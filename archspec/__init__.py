@@ -1,1 +1,20 @@
-""""""
+"""archspec: describe a convolutional network in YAML, check it, and compile it to code you would have written.
+
+import archspec
+
+net = archspec.load("resnet50", set={"classes": 10})
+net.cost.params, net.cost.macs
+files = archspec.emit(net, backend="torch")
+model = archspec.build(net, backend="torch", seed=0)
+"""
+
+from __future__ import annotations
+
+from archspec.api import build, check, emit, load
+from archspec.cost import Cost
+from archspec.diagnostics import Diagnostic, SpecError
+from archspec.ir import Row
+from archspec.network import Network
+from archspec.version import __version__
+
+__all__ = ["Cost", "Diagnostic", "Network", "Row", "SpecError", "__version__", "build", "check", "emit", "load"]

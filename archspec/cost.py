@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 from archspec.ir import Block, Call, Chain
@@ -17,7 +17,7 @@ class Cost:
     params: learned numbers; norm_params: those of them that belong to normalizations; buffers: numbers kept but not
     learned (running mean and variance, and the counter of batches); macs: multiply-adds of convolutions and linear
     layers (a multiplication and an addition are one; biases are not counted); activations: numbers in the results of
-    all operations; depth: convolutions and linear layers outside shortcuts, as the paper counts layers.
+    all operations; depth: convolutions and linear layers outside shortcuts, as the paper counts layers; modules: operations.
     """
 
     params: int = 0
@@ -26,6 +26,7 @@ class Cost:
     macs: int = 0
     activations: int = 0
     depth: int = 0
+    modules: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)))
@@ -50,9 +51,11 @@ def op_cost(op: Op, inputs: tuple[Shape, ...]) -> Cost:
         macs=op.macs(*inputs),
         activations=size([op.output_shape(*inputs)]),
         depth=int(isinstance(op, (Conv, Linear))),
+        modules=1,
     )
 
 
+@lru_cache(maxsize=4096)
 def block_cost(block: Block) -> Cost:
     """The cost of a block with all that is in it."""
     return sum((_call_cost(call) for call in block.calls if call.present), Cost())
@@ -70,6 +73,5 @@ def _call_cost(call: Call) -> Cost:
         return op_cost(call.target, call.input_shapes)
     cost = block_cost(call.target)
     if call.role == "shortcut":
-        counts = {f.name: getattr(cost, f.name) for f in fields(Cost)}
-        return Cost(**{**counts, "depth": 0})
+        return replace(cost, depth=0)
     return cost

@@ -117,9 +117,10 @@ def _compute(op: str, values: list[Value]) -> Value:
             raise ExpressionError("AS204", f"`{op}` needs numbers, not {value!r}")
         numbers.append(value)
     a, b = numbers[0], numbers[-1]
+    result: int | float
     match op:
         case "min":
-            result: Value = min(numbers)
+            result = min(numbers)
         case "max":
             result = max(numbers)
         case "neg":

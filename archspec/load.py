@@ -59,7 +59,7 @@ def load_document(
         span = Span(Source("--set", f"{key}={raw}"))
         value = raw if isinstance(raw, Node) else node_of(raw, span, "--set")
         root = _override(root, key, value, value.span, problems)
-    return Document(_with_recipe(root, problems), display, preset)
+    return Document(root, display, preset)
 
 
 def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | None, str | None, str]:
@@ -138,7 +138,7 @@ def _keys() -> list[str]:
     return list(Spec.model_fields)
 
 
-def _with_recipe(root: Node, problems: Diagnostics) -> Node:
+def with_recipe(root: Node, problems: Diagnostics) -> Node:
     """Lay the spec's `train` over the recipe that it names."""
     train = root.get("train")
     recipe = train.get("recipe") if train else None

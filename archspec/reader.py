@@ -200,10 +200,10 @@ class _Builder:
                 if documents > 1:
                     self._stop("AS006", "a second document starts here", span, "one file holds one spec")
             elif isinstance(event, yaml.AliasEvent):
-                self._alias(event.anchor, span)
+                self._alias(str(event.anchor), span)
             elif isinstance(event, yaml.ScalarEvent):
                 self._tag(event.tag, span)
-                plain = event.implicit[0] and event.style is None
+                plain = event.implicit[0] and not event.style
                 node = Node(resolve_scalar(event.value) if plain else event.value, span)
                 if event.anchor:
                     self.anchors[event.anchor] = node
@@ -286,6 +286,7 @@ class _Builder:
 
     def _span(self, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
+        assert start is not None and end is not None  # events of a parsed text have both
         return Span(self.source, start.line, start.column, end.line, end.column)
 
     def _stop(self, code: str, message: str, span: Span, help_: str | None = None) -> None:

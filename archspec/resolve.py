@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from archspec.diagnostics import Diagnostics, Span, did_you_mean
 from archspec.expressions import ExpressionError, Value, evaluate, parse
 from archspec.language import Spec
-from archspec.load import Document
+from archspec.load import Document, with_recipe
 from archspec.ops.fields import describe
 from archspec.reader import Node
 
@@ -38,6 +38,7 @@ def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
     """Validate a document; None where it cannot be gone on with. Mistakes are recorded."""
     scope = _arguments(document.root)
     root = _substitute(document.root, scope, problems, ())
+    root = with_recipe(root, problems)
     classes = root.get("classes")
     if classes is not None and isinstance(classes.value, (int, float, str)):
         try:
@@ -48,8 +49,7 @@ def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
     try:
         spec = Spec.model_validate(root.plain(), context={"scope": scope})
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            _record(detail, root, scope, problems)
+        record_validation(error, root, Spec, scope, problems)
         return None
     return Resolved(spec, root, scope, document)
 
@@ -93,9 +93,19 @@ def _interpolate(node: Node, text: str, scope: Mapping[str, Value], problems: Di
     return _INTERPOLATION.sub(value, text)
 
 
-def _record(detail: Any, root: Node, scope: Mapping[str, Value], problems: Diagnostics) -> None:
+def record_validation(
+    error: ValidationError, root: Node, model: type[BaseModel], scope: Mapping[str, Value], problems: Diagnostics
+) -> None:
+    """Turn what Pydantic found in a document into diagnostics."""
+    for detail in error.errors(include_url=False):
+        _record(detail, root, model, scope, problems)
+
+
+def _record(
+    detail: Any, root: Node, model: type[BaseModel], scope: Mapping[str, Value], problems: Diagnostics
+) -> None:
     kind, loc = detail["type"], detail["loc"]
-    node, span, reached = locate(root, loc)
+    node, key, reached = locate(root, loc)
     code, help_ = "AS103", None
     if kind.startswith("AS"):
         code, message, help_ = kind, detail["ctx"]["message"], detail["ctx"]["help"]
@@ -103,7 +113,7 @@ def _record(detail: Any, root: Node, scope: Mapping[str, Value], problems: Diagn
             help_ = did_you_mean(message.split("`")[1], scope)
     elif kind == "extra_forbidden":
         code, message = "AS101", f"unknown key `{loc[-1]}`"
-        help_ = did_you_mean(str(loc[-1]), _fields_at(Spec, loc[:-1]))
+        help_ = did_you_mean(str(loc[-1]), _fields_at(model, loc[:-1]))
     elif kind == "missing":
         where = f" in `{'.'.join(map(str, loc[:-1]))}`" if loc[:-1] else ""
         code, message = "AS102", f"`{loc[-1]}` is missing{where}"
@@ -114,12 +124,10 @@ def _record(detail: Any, root: Node, scope: Mapping[str, Value], problems: Diagn
         code, message = "AS104", detail["msg"]
     else:
         message = f"{_EXPECTED.get(kind, detail['msg'])}, not {describe(detail['input'])}"
-    key = (
-        f"`{loc[reached - 1]}`: "
-        if reached and isinstance(loc[reached - 1], str) and kind not in ("missing", "extra_forbidden")
-        else ""
-    )
-    problems.add(code, f"{key}{message}", span if node is None or kind != "missing" else node.span, help_)
+    at_value = not isinstance(node.value, (dict, list)) and kind != "extra_forbidden"
+    named = reached and isinstance(loc[reached - 1], str) and kind not in ("missing", "extra_forbidden")
+    message = f"`{loc[reached - 1]}`: {message}" if named else message
+    problems.add(code, message, node.span if at_value else key, help_)
 
 
 _EXPECTED = {
@@ -134,24 +142,16 @@ _EXPECTED = {
 }
 
 
-def locate(root: Node, loc: tuple[Any, ...]) -> tuple[Node | None, Span, int]:
-    """The node that an error is about, the place to point at, and how many parts of `loc` led there."""
-    node, span, reached = root, root.span, 0
+def locate(root: Node, loc: tuple[Any, ...]) -> tuple[Node, Span, int]:
+    """The node that an error is about, the place of its key, and how many parts of `loc` led there."""
+    node, key, reached = root, root.span, 0
     for index, part in enumerate(loc):
-        if isinstance(node.value, dict) and isinstance(part, str) and part in node.value:
-            span = (
-                node.key_span(part)
-                if index == len(loc) - 1 and isinstance(node.value[part].value, (dict, list))
-                else node.value[part].span
-            )
-            if index == len(loc) - 1:
-                key = node.key_span(part)
-                span = node.value[part].span if not isinstance(node.value[part].value, (dict, list)) else key
-            node, reached = node.value[part], index + 1
+        if isinstance(node.value, dict) and part in node.value:
+            key, node, reached = node.key_span(part), node.value[part], index + 1
         elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
             node, reached = node.value[part], index + 1
-            span = node.span
-    return node, span, reached
+            key = node.span
+    return node, key, reached
 
 
 def _fields_at(model: Any, loc: tuple[Any, ...]) -> list[str]:

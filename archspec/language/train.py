@@ -64,7 +64,8 @@ class Augment(OneOf):
     def recipe(self) -> dict[str, Any]:
         """The augmentation as the recipe states it."""
         kind, value = self.chosen
-        return {"kind": kind} | ({"padding": value} if kind == "pad_crop" else value.model_dump())
+        fields: dict[str, Any] = {"padding": value} if kind == "pad_crop" else value.model_dump()
+        return {"kind": kind} | fields
 
 
 class Data(Model):
@@ -110,7 +111,7 @@ class Optimizer(OneOf):
     def recipe(self) -> dict[str, Any]:
         """The optimizer as the recipe states it."""
         kind, value = self.chosen
-        return {"kind": kind} | value.model_dump()
+        return {"kind": kind, **value.model_dump()}
 
 
 def parse_until(raw: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,73 @@
+"""Backends, found through the entry-point group `archspec.backends`."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from archspec.diagnostics import Diagnostics, did_you_mean
+from archspec.network import Network
+
+
+GROUP = "archspec.backends"
+
+
+class Backend(Protocol):
+    """What a backend must offer; an entry point names a class with no constructor arguments."""
+
+    name: str
+    supported: frozenset[str]  # kinds of operations
+
+    def emit(self, net: Network) -> dict[str, str]:
+        """The source files by relative path."""
+
+    def build(self, net: Network, *, seed: int, weights: Path | None) -> Any:
+        """An initialized model, made by importing the emitted source."""
+
+
+def backend_names() -> list[str]:
+    """The names of all installed backends."""
+    return sorted(entry.name for entry in _entries())
+
+
+def find_backend(name: str) -> Backend:
+    """The backend of this name. Raises SpecError where it is not installed, broken, or claimed twice."""
+    problems = Diagnostics()
+    found = [entry for entry in _entries() if entry.name == name]
+    if not found:
+        problems.add("AS701", f"there is no backend `{name}`", None, did_you_mean(name, backend_names()))
+    elif len({entry.value for entry in found}) > 1:
+        problems.add(
+            "AS701", f"`{name}` is claimed by {' and by '.join(e.value for e in found)}", None, "uninstall one"
+        )
+    else:
+        try:
+            backend: Backend = found[0].load()()
+            return backend
+        except (ImportError, AttributeError, TypeError) as error:
+            problems.add("AS701", f"the backend `{name}` ({found[0].value}) does not load: {error}", None,
+                         f"pip install 'archspec-nn[{name}]'")  # fmt: skip
+    problems.raise_if_any()
+    raise AssertionError("unreachable")
+
+
+def check_supported(net: Network, backend: Backend) -> None:
+    """Raise SpecError with one diagnostic for each kind of operation that a backend lacks."""
+    problems = Diagnostics()
+    lacking: dict[str, str] = {}
+    for row in net.modules():
+        if row.op not in backend.supported:
+            lacking.setdefault(row.op, row.name)
+    for kind, name in lacking.items():
+        problems.add(
+            "AS702", f"the backend `{backend.name}` has no `{kind}`, which `{name}` needs", net.resolved.root.span
+        )
+    problems.raise_if_any()
+
+
+def _entries() -> list[EntryPoint]:
+    return list(entry_points(group=GROUP))
+
+
+__all__ = ["Backend", "backend_names", "check_supported", "find_backend"]

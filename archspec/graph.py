@@ -1,0 +1,103 @@
+"""Building the graph of one block, call by call, with the shape of each value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from archspec.binding import Binder
+from archspec.diagnostics import Span, did_you_mean
+from archspec.expressions import Expr
+from archspec.ir import Block, Call, Chain, Role, Symbol
+from archspec.ops import Op, Shape, ShapeError
+
+
+@dataclass(slots=True)
+class Graph:
+    """A block in the making: its values by name, None for one that a mistake left without a shape."""
+
+    binder: Binder
+    inputs: tuple[tuple[str, Shape], ...]
+    positional: bool = False
+    values: dict[str, Shape | None] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    current: str = "input"
+    broken: bool = False
+
+    def __post_init__(self) -> None:
+        self.values.update(self.inputs)
+
+    @property
+    def shape(self) -> Shape | None:
+        """The shape of the value that the next step takes."""
+        return self.values[self.current]
+
+    def sources(self, names: tuple[str, ...] | None, span: Span | None) -> tuple[str, ...] | None:
+        """The values that a step takes: those it names, else the current one."""
+        if names is None:
+            return (self.current,)
+        known = True
+        for name in names:
+            if name not in self.values and span is not None:
+                help_ = did_you_mean(name, self.values)
+                self.binder.add("AS306", f"there is no value `{name}` before this step", span, help_)
+                known = False
+        return names if known else None
+
+    def name(self, wanted: str | None, base: str, span: Span) -> str:
+        """The name of a call: as wanted, else its position or its operation, made unique."""
+        if wanted is not None:
+            if wanted in self.values:
+                self.binder.add("AS107", f"`{wanted}` names two modules of one block", span, "rename one of them")
+            return wanted
+        if self.positional:
+            return str(len(self.calls))
+        number, name = 1, base
+        while name in self.values:
+            number += 1
+            name = f"{base}{number}"
+        return name
+
+    def fail(self, name: str) -> None:
+        """Go on after a mistake, with a value of unknown shape."""
+        self.values[name] = None
+        self.current = name
+        self.broken = True
+
+    def append(
+        self,
+        name: str,
+        target: Op | Block | Chain,
+        sources: tuple[str, ...],
+        span: Span,
+        symbols: dict[str, Symbol] | None = None,
+        when: Expr | None = None,
+        role: Role = "body",
+        present: bool = True,
+    ) -> None:
+        """Append a call; its shape follows from the target."""
+        shapes = tuple(s for source in sources if (s := self.values[source]) is not None)
+        if len(shapes) < len(sources):
+            self.fail(name)
+            return
+        if not present:
+            shape = shapes[0]
+        elif isinstance(target, (Block, Chain)):
+            shape = target.shape
+        else:
+            try:
+                shape = self._shape(target, shapes)
+            except ShapeError as error:
+                self.binder.add(error.code, str(error), span, error.help)
+                self.fail(name)
+                return
+        self.calls.append(Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role))
+        self.values[name] = shape
+        self.current = name
+
+    @staticmethod
+    def _shape(op: Op, shapes: tuple[Shape, ...]) -> Shape:
+        fewest, most = type(op).inputs
+        if not fewest <= len(shapes) <= most:
+            wants = "one input" if most == 1 else f"at least {fewest} inputs"
+            raise ShapeError("AS307", f"`{op.kind}` takes {wants}, not {len(shapes)}", "list them: `from: [a, b]`")
+        return op.output_shape(*shapes)

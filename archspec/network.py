@@ -1,0 +1,81 @@
+"""The result of compiling a spec: a checked, shaped, costed and named network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.cost import Cost, block_cost
+from archspec.ir import Block, Row, rows
+from archspec.language import Spec
+from archspec.ops import Shape
+from archspec.resolve import Resolved
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A net as its spec says, down to every operation; `root` is its graph."""
+
+    resolved: Resolved
+    root: Block
+
+    @property
+    def spec(self) -> Spec:
+        """The validated spec."""
+        return self.resolved.spec
+
+    @property
+    def name(self) -> str:
+        """The name that the spec gives, interpolated."""
+        return self.spec.name
+
+    @property
+    def class_name(self) -> str:
+        """The name of the emitted class."""
+        return self.root.definition.class_name
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one input."""
+        channels, height, width = self.root.inputs[0][1]
+        return channels, height, width
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape for one input: (classes,)."""
+        return self.root.shape
+
+    @property
+    def classes(self) -> int:
+        """How many classes the net tells apart."""
+        classes: int = self.spec.classes
+        return classes
+
+    @property
+    def cost(self) -> Cost:
+        """Exact counts for one input."""
+        return block_cost(self.root)
+
+    @property
+    def recipe(self) -> dict[str, Any] | None:
+        """The training recipe as plain JSON values, None where the spec has no `train`."""
+        return self.spec.train.recipe() if self.spec.train else None
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides the net's parameters and its function: what a checkpoint must fit."""
+        graph = [
+            (r.name, r.op, {k: str(v) for k, v in r.attributes.items()}, r.output_shape) for r in self.modules()
+        ]
+        return hashlib.sha256(json.dumps([self.input_shape, graph]).encode()).hexdigest()[:16]
+
+    def modules(self) -> Iterator[Row]:
+        """Every operation in order of execution."""
+        return rows(self.root)
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """The shape of every learned tensor by its dotted name."""
+        return {f"{r.name}.{k}": s for r in self.modules() for k, s in r.parameters.items()}

@@ -1,0 +1,49 @@
+"""Checks of a whole network after it is built: what the spec expects of it, and whether its data fits."""
+
+from __future__ import annotations
+
+from archspec.diagnostics import Diagnostics
+from archspec.network import Network
+
+DATASETS: dict[str, tuple[tuple[int, int, int], int]] = {
+    "cifar10": ((3, 32, 32), 10),
+    "cifar100": ((3, 32, 32), 100),
+    "digits": ((1, 8, 8), 10),
+}
+
+
+def check_expectations(net: Network, problems: Diagnostics) -> None:
+    """Compare the counts that the spec states with those of the net."""
+    node = net.resolved.root.get("expect")
+    for key in ("params", "macs", "depth"):
+        expected, actual = getattr(net.spec.expect, key), getattr(net.cost, key)
+        if node is not None and expected is not None and expected != actual:
+            span = (node.get(key) or node).span
+            problems.add("AS501", f"expected {expected:,} {key}, and the net has {actual:,}", span,
+                         f"mend the net, or state `{key}: {actual}`")  # fmt: skip
+
+
+def check_data(net: Network, problems: Diagnostics) -> None:
+    """Compare the input and the classes of the net with the data set that its recipe names."""
+    train = net.resolved.root.get("train")
+    if net.spec.train is None or train is None or net.spec.train.data.dataset not in DATASETS:
+        return
+    dataset = net.spec.train.data.dataset
+    (channels, height, width), classes = DATASETS[dataset]
+    span = train.span
+    for path in (("data", "dataset"), ("data",)):
+        node = train
+        for key in path:
+            node = node.get(key) or node
+        span = node.span
+        break
+    if net.input_shape != (channels, height, width):
+        problems.add("AS603", f"`{dataset}` has images of {channels}x{height}x{width}, and the net takes "
+                     f"{'x'.join(map(str, net.input_shape))}", span,
+                     f"set `input: {{channels: {channels}, size: {height}}}`, or train on other data")  # fmt: skip
+    if net.classes != classes:
+        problems.add("AS603", f"`{dataset}` has {classes} classes, and the net {net.classes}", span,
+                     f"set `classes: {classes}`")  # fmt: skip
+
+
+PASSES = (check_expectations, check_data)
