@@ -68,7 +68,9 @@ class _Expander:
         if len(problems) > before or graph.shape is None:
             return None
         definition = Definition(spec.name, spec.class_name or class_name(spec.name), spec.doc, (), {}, False)
-        root = Block(definition, {}, graph.inputs, tuple(graph.calls), graph.current, graph.shape)
+        root = Block(
+            definition, {"classes": spec.classes}, graph.inputs, tuple(graph.calls), graph.current, graph.shape
+        )
         if block_cost(root).modules > MAX_MODULES:
             self.binder.add("AS308", f"the net has more than {MAX_MODULES:,} modules", self.root.span)
             return None
@@ -182,7 +184,22 @@ class _Expander:
         self._steps(graph, declaration.after, args)
         if graph.shape is None or graph.broken:
             return None
-        return Block(definition, args, graph.inputs, tuple(graph.calls), graph.current, graph.shape, branch or None)
+        return Block(
+            definition,
+            args,
+            graph.inputs,
+            tuple(graph.calls),
+            graph.current,
+            graph.shape,
+            branch or None,
+            self._variant(declaration, branch, shortcut),
+        )
+
+    @staticmethod
+    def _variant(declaration: Declaration, branch: str, shortcut: Node | None) -> str:
+        if declaration.merge is None:
+            return ""
+        return "none" if not branch or shortcut is None else repr(shortcut.plain())
 
     def _declared(self, declaration: Declaration, args: Mapping[str, Value], graph: Graph) -> Expr:
         """The channels that the branch gives, as written in `out` where it is."""

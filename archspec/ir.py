@@ -64,6 +64,7 @@ class Block:
     output: str
     shape: Shape
     branch: str | None = None  # the value that the shortcut is merged with
+    variant: str = ""  # the shortcut that was chosen, as text
 
     def call(self, name: str) -> Call | None:
         """The call that gives a value, None for an input."""

@@ -84,6 +84,11 @@ def _read_chain(
     node = read_file(path, display, problems)
     if node is None:
         return None
+    if node.get("name") is None and isinstance(node.value, dict):
+        # a spec that does not say its name has that of its file, also where the one it extends has another
+        name = Node(path.stem, node.span, origin="file name")
+        node = Node({**node.value, "name": name, "class_name": node.get("class_name") or Node(None, node.span)},
+                    node.span, node.keys, node.size)  # fmt: skip
     extends = node.get("extends")
     if extends is None:
         return node

@@ -45,6 +45,11 @@ class Op:
         """Make the operation of parsed values. Raises ArgumentError where they do not fit together."""
         return cls(**values)
 
+    @classmethod
+    def implied_symbols(cls, symbols: Mapping[str, Any]) -> dict[str, Any]:
+        """How arguments that were not given follow from those that were, as expressions."""
+        return {}
+
     @property
     def attributes(self) -> dict[str, Any]:
         """The arguments as plain numbers, words and pairs."""

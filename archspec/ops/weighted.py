@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from archspec.expressions import Apply, Expr, Literal
 from archspec.ops.base import Op, Shape, ShapeError, divides, show, windowed
 from archspec.ops.fields import ArgumentError, Flag, Int, Pair, Real, argument
 
@@ -38,6 +39,14 @@ class Conv(Op):
             raise ArgumentError("AS304", f"a kernel of {kernel[0]}x{kernel[1]} needs an explicit `padding`")
         padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
         return cls(**values, padding=padding)
+
+    @classmethod
+    def implied_symbols(cls, symbols: Mapping[str, Any]) -> dict[str, Any]:
+        kernel, dilation = symbols.get("kernel"), symbols.get("dilation", Literal(1))
+        if "padding" in symbols or not isinstance(kernel, Expr) or not isinstance(dilation, Expr):
+            return {}
+        less_one = Apply("-", (kernel, Literal(1)))
+        return {"padding": Apply("//", (Apply("*", (dilation, less_one)), Literal(2)))}
 
     def output_shape(self, *inputs: Shape) -> Shape:
         size = windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, self.dilation)

@@ -1,0 +1,51 @@
+"""Small modules that PyTorch has not, written into a file that needs them."""
+
+HELPERS = {
+    "ChannelNorm": '''class ChannelNorm(nn.Module):
+    """Layer normalization over the channels of (N, C, H, W), at each pixel for itself."""
+
+    def __init__(self, channels: int, eps: float = 1e-6, elementwise_affine: bool = True) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels)) if elementwise_affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if elementwise_affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, ...) to the same shape."""
+        channels = (x.shape[1],)
+        x = F.layer_norm(x.movedim(1, -1), channels, self.weight, self.bias, self.eps)
+        return x.movedim(-1, 1)''',
+    "ChannelScale": '''class ChannelScale(nn.Module):
+    """A learned factor for each channel."""
+
+    def __init__(self, channels: int, value: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), float(value)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, ...) to the same shape."""
+        return x * self.weight.view(-1, *(1 for _ in x.shape[2:]))''',
+    "Scale": '''class Scale(nn.Module):
+    """A constant factor."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a tensor to one of the same shape."""
+        return x * self.value''',
+    "DropPath": '''class DropPath(nn.Module):
+    """In training, drop whole samples with probability p and scale the others by 1 / (1 - p)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, ...) to the same shape."""
+        if not self.training or self.p == 0.0:
+            return x
+        keep = torch.rand(x.shape[0], *(1 for _ in x.shape[1:]), device=x.device) >= self.p
+        return x * keep.to(x.dtype) / (1.0 - self.p)''',
+}

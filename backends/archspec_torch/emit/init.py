@@ -1,0 +1,78 @@
+"""The statements of `reset_parameters`: what differs from how PyTorch initializes its modules anyway."""
+
+from __future__ import annotations
+
+from archspec.language.spec import Distribution
+from archspec.network import Network
+from archspec.ops import Conv, Linear
+from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+from archspec.outline import Outline
+
+_DRAW = {
+    "he_normal_fan_out": 'nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',
+    "he_normal_fan_in": 'nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")',
+    "xavier_uniform": "nn.init.xavier_uniform_(module.weight)",
+}
+NORMS = {BatchNorm: "nn.BatchNorm2d", GroupNorm: "nn.GroupNorm", LayerNorm: "ChannelNorm"}
+
+
+def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
+    """The lines of the method, and its docstring."""
+    rows = list(net.modules())
+    init = net.spec.init
+    lines: list[str] = []
+    convs = [r.target for r in rows if isinstance(r.target, Conv)]
+    linears = [r.target for r in rows if isinstance(r.target, Linear)]
+    if convs:
+        lines += _weights("nn.Conv2d", init.conv, any(c.bias for c in convs))
+    if linears:
+        lines += _weights("nn.Linear", init.linear, any(o.bias for o in linears), first=not lines)
+    norms = sorted({NORMS[type(r.target)] for r in rows if type(r.target) in NORMS and r.params})
+    scale, bias = init.norm.scale, init.norm.bias
+    if norms and (scale, bias) != (1.0, 0.0):
+        kinds = norms[0] if len(norms) == 1 else f"({', '.join(norms)})"
+        lines += [
+            f"{'elif' if lines else 'if'} isinstance(module, {kinds}):",
+            f"    nn.init.constant_(module.weight, {scale!r})",
+            f"    nn.init.constant_(module.bias, {bias!r})",
+        ]
+    body = [f"    {line}" for line in lines]
+    special = _special(outline, init.zero_last_norm)
+    loops = (["for module in self.modules():", *body] if body else []) + (
+        ["for module in self.modules():", *(f"    {line}" for line in special)] if special else []
+    )
+    return loops, '"""Draw the parameters anew from the global random generator."""'
+
+
+def _weights(kind: str, how: Distribution, biased: bool, first: bool = True) -> list[str]:
+    name, value = how.chosen
+    if name == "uniform_fan_in":  # what PyTorch does for both kinds of module
+        return []
+    draw = f"nn.init.normal_(module.weight, std={value.std!r})" if name == "normal" else _DRAW[name]
+    lines = [f"{'if' if first else 'elif'} isinstance(module, {kind}):", f"    {draw}"]
+    if biased:
+        lines += ["    if module.bias is not None:", "        nn.init.zeros_(module.bias)"]
+    return lines
+
+
+def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
+    """Parameters of single members that start from something else, set after all others."""
+    lines: list[str] = []
+    classes = [*outline.classes, *([outline.root] if outline.root else [])]
+    for cls in classes:
+        inner: list[str] = []
+        for member in cls.members:
+            target, name = member.call.target, member.call.name
+            if isinstance(target, Conv) and target.bias and target.bias_init:
+                inner += [
+                    f"if module.{name}.bias is not None:",
+                    f"    nn.init.constant_(module.{name}.bias, {target.bias_init!r})",
+                ]
+            if zero_last_norm and name == cls.example.branch and type(target) in NORMS:
+                inner.append(f"nn.init.zeros_(module.{name}.weight)")
+        if inner:
+            lines += [
+                f"{'elif' if lines else 'if'} isinstance(module, {cls.name}):",
+                *(f"    {line}" for line in inner),
+            ]
+    return lines

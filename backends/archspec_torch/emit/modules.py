@@ -1,0 +1,187 @@
+"""Each primitive operation in PyTorch: as a module, as an expression in `forward`, or both.
+
+`MODULES` gives the constructor of operations that keep something or have a customary module; `EXPRESSIONS` the text of
+those that a person writes in `forward`. Every operation of the core is in one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archspec.ir import Symbol
+from archspec.outline import Member
+from archspec_torch.emit.source import is_literal, number
+
+Constructor = tuple[str, list[str]]
+"""The name of a class and its arguments."""
+
+
+def _options(member: Member, *defaults: tuple[str, str, object]) -> list[str]:
+    """`name=value` for each (argument of ours, argument of PyTorch's, PyTorch's default) that is not the default."""
+    given = []
+    for ours, theirs, default in defaults:
+        symbol: Symbol = member.numbers[ours]
+        if not is_literal(symbol, default):
+            given.append(f"{theirs}={number(symbol)}")
+    return given
+
+
+def _conv(member: Member) -> Constructor:
+    sizes = [
+        number(member.in_channels),
+        number(member.numbers["out"]),
+        f"kernel_size={number(member.numbers['kernel'])}",
+    ]
+    names = [("stride", "stride", 1), ("padding", "padding", 0), ("dilation", "dilation", 1),
+             ("groups", "groups", 1), ("bias", "bias", True)]  # fmt: skip
+    return "nn.Conv2d", sizes + _options(member, *names)
+
+
+def _linear(member: Member) -> Constructor:
+    sizes = [number(member.in_channels), number(member.numbers["out"])]
+    return "nn.Linear", sizes + _options(member, ("bias", "bias", True))
+
+
+def _batch_norm(member: Member) -> Constructor:
+    options = _options(member, ("eps", "eps", 1e-5), ("momentum", "momentum", 0.1), ("affine", "affine", True))
+    return "nn.BatchNorm2d", [number(member.in_channels), *options]
+
+
+def _group_norm(member: Member) -> Constructor:
+    options = _options(member, ("eps", "eps", 1e-5), ("affine", "affine", True))
+    return "nn.GroupNorm", [number(member.numbers["groups"]), number(member.in_channels), *options]
+
+
+def _layer_norm(member: Member) -> Constructor:
+    options = _options(member, ("eps", "eps", 1e-6), ("affine", "elementwise_affine", True))
+    return "ChannelNorm", [number(member.in_channels), *options]
+
+
+def _max_pool(member: Member) -> Constructor:
+    arguments = [f"kernel_size={number(member.numbers['kernel'])}", f"stride={number(member.numbers['stride'])}"]
+    return "nn.MaxPool2d", arguments + _options(member, ("padding", "padding", 0), ("ceil", "ceil_mode", False))
+
+
+def _avg_pool(member: Member) -> Constructor:
+    arguments = [f"kernel_size={number(member.numbers['kernel'])}", f"stride={number(member.numbers['stride'])}"]
+    options = _options(member, ("padding", "padding", 0), ("ceil", "ceil_mode", False))
+    padded = not is_literal(member.numbers["padding"], 0) or not is_literal(member.numbers["ceil"], False)
+    counted = [f"count_include_pad={number(member.numbers['count_padding'])}"] if padded else []
+    return "nn.AvgPool2d", arguments + options + counted
+
+
+def _dropout(member: Member) -> Constructor:
+    return "nn.Dropout", [f"p={number(member.numbers['rate'])}"]
+
+
+def _drop_path(member: Member) -> Constructor:
+    return "DropPath", [f"p={number(member.numbers['rate'])}"]
+
+
+def _scale(member: Member) -> Constructor:
+    return "ChannelScale", [number(member.in_channels), f"value={number(member.numbers['value'])}"]
+
+
+def _plain(name: str, *arguments: str) -> Callable[[Member], Constructor]:
+    return lambda member: (name, list(arguments))
+
+
+def _const_scale(member: Member) -> Constructor:
+    if is_literal(member.numbers["learned"], True):
+        return _scale(member)
+    return "Scale", [number(member.numbers["value"])]
+
+
+def _subsampling(member: Member) -> Constructor:
+    return "nn.MaxPool2d", ["kernel_size=1", f"stride={number(member.numbers['stride'])}"]
+
+
+def _padding(member: Member) -> Constructor:
+    sides = f"(0, 0, 0, 0, {number(member.numbers['before'])}, {number(member.numbers['after'])})"
+    return "nn.ConstantPad3d", [sides, "0.0"]
+
+
+def _pooling(member: Member) -> Constructor:
+    pool = "nn.AdaptiveAvgPool2d(1)"
+    return ("nn.AdaptiveAvgPool2d", ["1"]) if is_literal(member.numbers["keep"], True) else (
+        "nn.Sequential", [pool, "nn.Flatten(1)"])  # fmt: skip
+
+
+MODULES: dict[str, Callable[[Member], Constructor]] = {
+    "conv": _conv,
+    "linear": _linear,
+    "batch_norm": _batch_norm,
+    "group_norm": _group_norm,
+    "layer_norm": _layer_norm,
+    "max_pool": _max_pool,
+    "avg_pool": _avg_pool,
+    "dropout": _dropout,
+    "drop_path": _drop_path,
+    "scale": _const_scale,
+    "relu": _plain("nn.ReLU"),
+    "relu6": _plain("nn.ReLU6"),
+    "gelu": _plain("nn.GELU"),
+    "silu": _plain("nn.SiLU"),
+    "sigmoid": _plain("nn.Sigmoid"),
+    "hard_sigmoid": _plain("nn.Hardsigmoid"),
+    "hard_swish": _plain("nn.Hardswish"),
+    "tanh": _plain("nn.Tanh"),
+    "identity": _plain("nn.Identity"),
+}
+
+IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
+    "flatten": _plain("nn.Flatten", "1"),
+    "global_avg_pool": _pooling,
+    "pad_channels": _padding,
+    "subsample": _subsampling,
+}
+"""Modules for operations that are otherwise written as expressions, where a sequence needs modules."""
+
+IN_PLACE = frozenset({"relu", "relu6", "silu", "hard_sigmoid", "hard_swish"})
+"""Activations that can overwrite their input."""
+
+OVERWRITABLE = frozenset({"conv", "linear", "batch_norm", "group_norm", "layer_norm", "add", "concat", "avg_pool"})
+"""Operations whose result may be overwritten: their gradient does not need it."""
+
+
+def _scaled(member: Member, values: list[str], attribute: Callable[[str], str]) -> str:
+    return f"-{values[0]}" if is_literal(member.numbers["value"], -1) else f"{values[0]} * {attribute('value')}"
+
+
+def _pad_channels(member: Member, values: list[str], attribute: Callable[[str], str]) -> str:
+    return f"F.pad({values[0]}, (0, 0, 0, 0, {attribute('before')}, {attribute('after')}))"
+
+
+def _subsample(member: Member, values: list[str], attribute: Callable[[str], str]) -> str:
+    stride = attribute("stride")
+    rows, columns = stride.strip("()").split(", ") if stride.startswith("(") else (stride, stride)
+    gap = " " if stride.startswith("self.") else ""
+    return f"{values[0]}[:, :, ::{gap}{rows}, ::{gap}{columns}]"
+
+
+def _global_avg_pool(member: Member, values: list[str], attribute: Callable[[str], str]) -> str:
+    return f"{values[0]}.mean(dim=(2, 3){', keepdim=True' if is_literal(member.numbers['keep'], True) else ''})"
+
+
+EXPRESSIONS: dict[str, Callable[[Member, list[str], Callable[[str], str]], str]] = {
+    "add": lambda member, values, attribute: " + ".join(values),
+    "mul": lambda member, values, attribute: " * ".join(values),
+    "concat": lambda member, values, attribute: f"torch.cat(({', '.join(values)}), dim=1)",
+    "flatten": lambda member, values, attribute: f"torch.flatten({values[0]}, 1)",
+    "global_avg_pool": _global_avg_pool,
+    "pad_channels": _pad_channels,
+    "subsample": _subsample,
+    "scale": _scaled,
+}
+"""The text of an operation from its inputs; `attribute` gives the text of one of its numbers."""
+
+SUPPORTED = frozenset(MODULES) | frozenset(EXPRESSIONS)
+
+
+def is_module(member: Member) -> bool:
+    """Whether a member is kept as a submodule rather than written as an expression."""
+    target = member.call.target
+    kind = getattr(target, "kind", None)
+    if kind == "scale":
+        return is_literal(member.numbers["learned"], True)
+    return kind is None or kind in MODULES
