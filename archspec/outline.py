@@ -34,7 +34,6 @@ class Member:
     in_channels: Expr
     numbers: Mapping[str, Symbol]  # arguments of an operation or block
     when: Expr | None  # None: always there
-    block: BlockClass | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,12 +71,29 @@ def outline(net: Network) -> Outline:
     taken = {net.class_name}
     for group in groups.values():
         for instances in _split(group):
-            made = _make_class(_free_name(instances[0], taken), instances, result)
+            made = _make_class(_free_name(instances[0], taken), instances)
             taken.add(made.name)
             result.classes.append(made)
             result.of.update(dict.fromkeys(instances, made))
-    result.root = _make_class(net.class_name, [net.root], result)
+    result.root = _make_class(net.class_name, [net.root])
+    result.classes = list(_inner_first(result))
     return result
+
+
+def _inner_first(result: Outline) -> Iterator[BlockClass]:
+    """The classes in an order in which each comes after those that it uses."""
+    done: set[BlockClass] = set()
+
+    def visit(cls: BlockClass) -> Iterator[BlockClass]:
+        if cls not in done:
+            done.add(cls)
+            for member in cls.members:
+                if isinstance(member.call.target, Block):
+                    yield from visit(result.of[member.call.target])
+            yield cls
+
+    for cls in result.classes:
+        yield from visit(cls)
 
 
 def _blocks(root: Block) -> Iterator[Block]:
@@ -151,7 +167,7 @@ _TAKEN = {"Tensor", "Module", "Any", "F", "nn", "torch", "math", "jax", "jnp", "
 # --- one class ------------------------------------------------------------------------------------------------
 
 
-def _make_class(name: str, instances: list[Block], known: Outline) -> BlockClass:
+def _make_class(name: str, instances: list[Block]) -> BlockClass:
     constants = _constants(instances)
     channels = _channels(instances[0], instances)
     members: list[Member] = []
@@ -170,10 +186,13 @@ def _make_class(name: str, instances: list[Block], known: Outline) -> BlockClass
                 in_channels=simplify(channels[call.inputs[0]], constants),
                 numbers={k: _simplify(s, constants) for k, s in numbers.items()},
                 when=simplify(call.when, constants) if varies and call.when else None,
-                block=known.of.get(call.target) if isinstance(call.target, Block) else None,
             )
         )
-    out = simplify(channels[instances[0].output], constants)
+    out = (
+        Name("out_channels")
+        if "out_channels" in instances[0].args
+        else simplify(channels[instances[0].output], constants)
+    )
     used = set().union(set[str](), *(_names_of(m) for m in members))
     parameters = tuple(
         Parameter(a, _default(instances[0].definition, a))

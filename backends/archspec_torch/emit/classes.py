@@ -10,9 +10,9 @@ from archspec.ir import Block, Chain, Run, Symbol
 from archspec.ops.pointwise import Activation, DropPath, Dropout
 from archspec.ops.spatial import AvgPool, MaxPool
 from archspec.outline import BlockClass, Member, Outline
-from archspec_torch.emit.forward import INPUTS, Forward, flow
+from archspec_torch.emit.forward import INPUTS, Forward, flow, is_named
 from archspec_torch.emit.modules import EXPRESSIONS, IN_PLACE, IN_SEQUENCE, MODULES, is_module
-from archspec_torch.emit.source import RENAMED, call, number
+from archspec_torch.emit.source import RENAMED, WIDTH, call, number
 
 INDENT = 8
 STATELESS = (Activation, Dropout, DropPath, MaxPool, AvgPool)
@@ -67,17 +67,12 @@ class Writer:
             name = member.call.name
             head = f"self.{name} = "
             if member.when is not None:
-                made_text = self.construct(member, INDENT + 4, in_place)
-                condition = render(member.when, RENAMED)
-                one_line = f"{head}{made_text} if {condition} else nn.Identity()"
-                if "\n" in one_line or INDENT + len(one_line) > 100:
-                    one_line = f"{head}(\n            {made_text}\n            if {condition}\n            else nn.Identity()\n        )"
-                statements.append(one_line)
+                statements.append(self._conditional(head, member, in_place))
                 module_of[name] = name
                 continue
             text = self.construct(member, INDENT, in_place, head)
             key = text.removeprefix(head)
-            if isinstance(member.call.target, STATELESS) and key in made:
+            if isinstance(member.call.target, STATELESS) and key in made and not is_named(member):
                 module_of[name] = made[key]
                 continue
             made[key] = module_of[name] = name
@@ -103,6 +98,19 @@ class Writer:
             forward_doc=forward_doc,
             forward=body,
         )
+
+    def _conditional(self, head: str, member: Member, in_place: set[str]) -> str:
+        """A member that is there only under its condition, wrapped as a formatter would."""
+        made = self.construct(member, INDENT + 4, in_place)
+        assert member.when is not None
+        condition = render(member.when, RENAMED)
+        whole = f"{made} if {condition} else nn.Identity()"
+        pad = " " * (INDENT + 4)
+        if "\n" not in made and INDENT + len(head) + len(whole) <= WIDTH:
+            return head + whole
+        if "\n" not in made and len(pad) + len(whole) <= WIDTH:
+            return f"{head}(\n{pad}{whole}\n{pad[4:]})"
+        return f"{head}(\n{pad}{made}\n{pad}if {condition}\n{pad}else nn.Identity()\n{pad[4:]})"
 
     def construct(self, member: Member, indent: int, in_place: set[str], head: str = "") -> str:
         """The text that makes a member."""

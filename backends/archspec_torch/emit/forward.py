@@ -8,6 +8,13 @@ from dataclasses import dataclass, field
 from archspec.outline import BlockClass, Member
 from archspec_torch.emit.modules import EXPRESSIONS, OVERWRITABLE, is_module
 
+
+def is_named(member: Member) -> bool:
+    """Whether the spec named a step itself: other names are made of the operation's."""
+    kind = getattr(member.call.target, "kind", None)
+    return kind is None or member.call.name.rstrip("0123456789") != kind
+
+
 INPUTS = {"input": "x", "branch": "branch"}
 
 
@@ -60,6 +67,11 @@ class Forward:
     running: str = "x"
     declared: set[str] = field(default_factory=lambda: {"x", "branch"})
 
+    @property
+    def graph_like(self) -> bool:
+        """Whether the class joins two inputs itself: then its named values keep their names."""
+        return "branch" in self.flow.uses
+
     def write(self) -> list[str]:
         """The statements, the return included."""
         self.text_of.update(INPUTS)
@@ -108,7 +120,7 @@ class Forward:
         name = member.call.name
         uses = self.flow.uses[name]
         following = rest[0].call.name if rest else "return"
-        if uses != [following]:
+        if uses != [following] or (self.graph_like and is_named(member)):
             return name if not name.isdigit() else f"x{name}"
         later = {s for m in rest for s in self.flow.sources[m.call.name]}
         later |= {

@@ -1,0 +1,75 @@
+"""The PyTorch backend as archspec finds it: source for a net, and a model made by importing that source."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.backends import check_supported
+from archspec.diagnostics import Diagnostic, SpecError
+from archspec.network import Network
+from archspec_torch.emit.model import model_source
+from archspec_torch.emit.modules import SUPPORTED
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from torch import nn
+
+
+class TorchBackend:
+    """Emission to PyTorch (NCHW); names of parameters are the spec's."""
+
+    name = "torch"
+    supported = SUPPORTED
+
+    def emit(self, net: Network) -> dict[str, str]:
+        """The files of a folder that works without archspec. Raises SpecError for operations that are not supported."""
+        from archspec_torch.emit.folder import folder_files
+
+        check_supported(net, self)
+        return folder_files(net)
+
+    def build(self, net: Network, *, seed: int, weights: Path | None) -> nn.Module:
+        """An `nn.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
+        check_supported(net, self)
+        torch = _torch()
+        module = import_source(model_source(net), net)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model: nn.Module = getattr(module, net.class_name)()
+        if weights is not None:
+            from archspec_torch.weights import load_weights
+
+            load_weights(model, weights)
+        return model
+
+
+def import_source(source: str, net: Network) -> ModuleType:
+    """Import a source text from a file, so that tracebacks show its lines; the file lives as long as the process."""
+    folder = Path(tempfile.mkdtemp(prefix="archspec-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "model.py"
+    path.write_text(source, encoding="utf-8")
+    name = f"archspec_emitted_{net.fingerprint}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _torch() -> ModuleType:
+    try:
+        import torch
+    except ImportError as error:
+        problem = Diagnostic("AS701", f"PyTorch does not import: {error}", None, "pip install 'archspec-nn[torch]'")
+        raise SpecError([problem]) from None
+    return torch
