@@ -1,31 +1,24 @@
-"""What a run can refuse to do, as exceptions that a person can act on.
-
-Whatever the user of a trainer can get wrong raises `RunError` or a subclass: the message names the file or
-the setting and what was expected, the hint says what to do. The command line prints both and exits.
-"""
+"""What a user can get wrong in a run: one message, and how to mend it."""
 
 from __future__ import annotations
 
 
 class RunError(Exception):
-    """A run cannot start or go on, for a reason that its user can mend.
-
-    `message` says what is wrong and where, `hint` what to do about it, `exit_code` what the process returns.
-    """
+    """A run cannot go on. `hint` says what to do; `exit_code` is the process's."""
 
     def __init__(self, message: str, hint: str | None = None, exit_code: int = 1) -> None:
-        super().__init__(message, hint, exit_code)  # all three, so that the error survives pickling
+        super().__init__(message)
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
 
     def __str__(self) -> str:
-        return self.message if self.hint is None else f"{self.message}\n  help: {self.hint}"
+        return f"{self.message}\n  help: {self.hint}" if self.hint else self.message
 
 
 class DataError(RunError):
-    """The data set is missing, damaged, of another layout, or does not fit the network."""
+    """Images are missing, damaged, or not those that the net takes."""
 
 
 class CheckpointError(RunError):
-    """A checkpoint is damaged, foreign, or of another run."""
+    """A checkpoint is damaged, or of another net or recipe."""

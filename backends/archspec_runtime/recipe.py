@@ -177,7 +177,8 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; every tagged value is `{"kind": ..., **fields}`."""
-        return _plain(self)
+        plain: dict[str, Any] = _plain(self)
+        return plain
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> Recipe:

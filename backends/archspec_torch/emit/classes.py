@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archspec.expressions import Literal, Value, render
 from archspec.ir import Block, Chain, Run, Symbol
-from archspec.ops.pointwise import Activation, DropPath, Dropout
+from archspec.ops.pointwise import Activation, Dropout, DropPath
 from archspec.ops.spatial import AvgPool, MaxPool
 from archspec.outline import BlockClass, Member, Outline
 from archspec_torch.emit.forward import INPUTS, Forward, flow, is_named

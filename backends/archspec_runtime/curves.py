@@ -1,0 +1,75 @@
+"""Training and test error over the steps, drawn as in Figures 4 and 6 of He et al. (2015), and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .run_folder import Row
+
+POINTS = 200  # of a training curve; more are averaged
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One line of the table; errors in percent, None where nothing was measured."""
+
+    label: str
+    step: int
+    train_error: float | None  # over the last fifth of the steps
+    test_error: float | None  # the last
+    best_test_error: float | None
+
+
+def summarize(label: str, rows: Sequence[Row]) -> Summary:
+    """The table's line for a run."""
+    train = [r for r in rows if r["kind"] == "train"]
+    test = [r for r in rows if r["kind"] == "eval" and r["split"] != "train"]
+    last = max((r["step"] for r in rows), default=0)
+    tail = [r["train_error"] for r in train if r["step"] > 0.8 * last]
+    errors = [r["top1_error"] for r in test]
+    return Summary(
+        label,
+        last,
+        sum(tail) / len(tail) if tail else None,
+        errors[-1] if errors else None,
+        min(errors) if errors else None,
+    )
+
+
+def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path], title: str = "") -> None:
+    """Draw runs into files (PNG, SVG): training error thin, test error bold, one colour a run."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for index, (label, rows) in enumerate(runs):
+        colour = f"C{index % 10}"
+        train = _averaged([(r["step"], r["train_error"]) for r in rows if r["kind"] == "train"])
+        test = [(r["step"], r["top1_error"]) for r in rows if r["kind"] == "eval" and r["split"] != "train"]
+        if train:
+            axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.9, linestyle="--")
+        if test:
+            axes.plot(*zip(*test, strict=True), color=colour, linewidth=2.0)
+        axes.plot([], [], color=colour, linewidth=2.0, label=label)
+    axes.plot([], [], color="grey", linewidth=0.9, linestyle="--", label="training")
+    axes.plot([], [], color="grey", linewidth=2.0, label="test")
+    axes.set_xlabel("step")
+    axes.set_ylabel("error (%)")
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    for file in files:
+        figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
+    plt.close(figure)
+
+
+def _averaged(points: list[tuple[int, float]]) -> list[tuple[float, float]]:
+    width = max(1, len(points) // POINTS)
+    chunks = [points[i : i + width] for i in range(0, len(points), width)]
+    return [(sum(x for x, _ in c) / len(c), sum(y for _, y in c) / len(c)) for c in chunks]

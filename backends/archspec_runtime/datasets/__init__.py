@@ -1,0 +1,57 @@
+"""The data sets that a recipe can name, each read into the same form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..draws import holdout_split
+from ..errors import DataError
+from ..recipe import Data
+from .cifar import read_cifar
+from .digits import read_digits
+from .folder import FolderSplit, read_folder
+from .splits import ArraySplit, Dataset, Raw, Split
+from .synthetic import read_synthetic
+
+Shape = tuple[int, int, int]
+
+READERS: dict[str, Callable[[Path | None, Shape, int, Data], Raw]] = {
+    "cifar10": read_cifar("cifar10"),
+    "cifar100": read_cifar("cifar100"),
+    "digits": read_digits,
+    "image_folder": read_folder,
+    "synthetic": read_synthetic,
+}
+
+
+def open_dataset(data: Data, folder: Path | None, *, input_shape: Shape, classes: int, seed: int) -> Dataset:
+    """Read a data set and set its holdout aside.
+
+    Raises DataError where files are missing or damaged, or where images (C, H, W) or classes are not the net's.
+    """
+    if data.dataset not in READERS:
+        raise DataError(f"there is no data set {data.dataset!r}", f"one of {', '.join(sorted(READERS))}")
+    raw = READERS[data.dataset](folder, input_shape, classes, data)
+    if len(raw.classes) != classes:
+        raise DataError(
+            f"{data.dataset} has {len(raw.classes)} classes, and the net {classes}",
+            f"compile the spec with --set classes={len(raw.classes)}",
+        )
+    shape = raw.train.shape
+    if shape is not None and shape != input_shape:
+        has, takes = ("x".join(map(str, s)) for s in (shape, input_shape))
+        raise DataError(
+            f"{data.dataset} has images of {has}, and the net takes {takes}",
+            f"compile the spec with --set input.channels={shape[0]} --set input.size={shape[1]}",
+        )
+    if data.holdout >= len(raw.train):
+        raise DataError(
+            f"a holdout of {data.holdout} leaves nothing of {len(raw.train)} training images", "hold out fewer"
+        )
+    kept, held = holdout_split(seed, len(raw.train), data.holdout)
+    validation = raw.train.subset(held) if data.holdout else raw.validation
+    return Dataset(raw.train.subset(kept) if data.holdout else raw.train, validation, raw.test, raw.classes)
+
+
+__all__ = ["READERS", "ArraySplit", "Dataset", "FolderSplit", "Split", "open_dataset"]

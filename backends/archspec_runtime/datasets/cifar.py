@@ -1,0 +1,174 @@
+"""CIFAR-10 and CIFAR-100 in the forms they are published in: python, binary, and either as a tar.gz."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..recipe import Data
+from .pickles import read_pickle
+from .splits import ArraySplit, Raw
+
+PIXELS = 3 * 32 * 32
+SITE = "https://www.cs.toronto.edu/~kriz/"
+AGAIN = "unpack the official archive again"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One published form: its folder, its files with their record counts, and how a record begins."""
+
+    folder: str
+    archive: str
+    train: tuple[tuple[str, int], ...]
+    test: tuple[tuple[str, int], ...]
+    label: str  # the key in a pickle
+    label_bytes: int  # before the pixels of a binary record; the last of them is the label
+
+
+PYTHON, BINARY = "python", "binary"
+LAYOUTS: dict[str, dict[str, Layout]] = {
+    "cifar10": {
+        PYTHON: Layout(
+            "cifar-10-batches-py", "cifar-10-python.tar.gz",
+            tuple((f"data_batch_{i}", 10_000) for i in range(1, 6)), (("test_batch", 10_000),), "labels", 1,
+        ),
+        BINARY: Layout(
+            "cifar-10-batches-bin", "cifar-10-binary.tar.gz",
+            tuple((f"data_batch_{i}.bin", 10_000) for i in range(1, 6)), (("test_batch.bin", 10_000),), "", 1,
+        ),
+    },
+    "cifar100": {
+        PYTHON: Layout("cifar-100-python", "cifar-100-python.tar.gz",
+                       (("train", 50_000),), (("test", 10_000),), "fine_labels", 2),
+        BINARY: Layout("cifar-100-binary", "cifar-100-binary.tar.gz",
+                       (("train.bin", 50_000),), (("test.bin", 10_000),), "", 2),
+    },
+}  # fmt: skip
+CLASSES = {
+    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    "cifar100": tuple(map(str, range(100))),
+}
+LARGEST = 512 << 20  # bytes of any file; the largest official one has 155 million
+
+
+def read_cifar(name: str) -> Callable[[Path | None, tuple[int, int, int], int, Data], Raw]:
+    """A reader of `cifar10` or `cifar100`."""
+
+    def read(folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data) -> Raw:
+        form, source = _find(name, folder)
+        layout = LAYOUTS[name][form]
+        parse = _pickled if form == PYTHON else _binary
+        parts = {}
+        for split, files in (("train", layout.train), ("test", layout.test)):
+            found = [parse(source.read(f), source.name(f), count, layout, len(CLASSES[name])) for f, count in files]
+            images, labels = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+            parts[split] = ArraySplit(images, labels)
+        return Raw(parts["train"], parts["test"], CLASSES[name])
+
+    return read
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def name(self, file: str) -> str:
+        return str(self.path / file)
+
+    def read(self, file: str) -> bytes:
+        path = self.path / file
+        try:
+            if path.stat().st_size > LARGEST:
+                raise DataError(f"{path} is far larger than the official file", AGAIN)
+            return path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}", f"{AGAIN}: it has this file") from None
+
+
+class _Archive:
+    """A tar.gz read in memory: only regular files of the layout's names, no larger than they can be."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.path = path
+        wanted = {f"{layout.folder}/{f}": f for f, _ in (*layout.train, *layout.test)}
+        self.files: dict[str, bytes] = {}
+        again = f"download it again from {SITE}{layout.archive}"
+        try:
+            with tarfile.open(path, "r:gz") as archive:
+                for member in archive:
+                    name = wanted.get(member.name.removeprefix("./"))
+                    if name is None or not member.isreg():
+                        continue
+                    if member.size > LARGEST:
+                        raise DataError(f"{path}: {member.name} is far larger than the official file", again)
+                    file = archive.extractfile(member)
+                    self.files[name] = file.read() if file else b""
+        except (OSError, tarfile.TarError, EOFError) as error:
+            raise DataError(f"{path} is damaged: {error}", again) from None
+
+    def name(self, file: str) -> str:
+        return f"{self.path}:{file}"
+
+    def read(self, file: str) -> bytes:
+        if file not in self.files:
+            raise DataError(f"{self.path} has no {file}", f"download it again from {SITE}")
+        return self.files[file]
+
+
+def _find(name: str, folder: Path | None) -> tuple[str, _Folder | _Archive]:
+    fetch = f"fetch {SITE}{LAYOUTS[name][PYTHON].archive}, and give it or its folder with --data"
+    if folder is None:
+        raise DataError(f"{name} needs a folder of its files", fetch)
+    if not folder.exists():
+        raise DataError(f"{folder} does not exist", fetch)
+    if folder.is_file():
+        for form, layout in LAYOUTS[name].items():
+            if form in folder.name:
+                return form, _Archive(folder, layout)
+        raise DataError(f"{folder} is not an archive of {name}", fetch)
+    for form, layout in LAYOUTS[name].items():
+        for path in (folder / layout.folder, folder):
+            if any((path / file).exists() for file, _ in (*layout.train, *layout.test)):
+                return form, _Folder(path)
+    for form, layout in LAYOUTS[name].items():
+        if (folder / layout.archive).exists():
+            return form, _Archive(folder / layout.archive, layout)
+    raise DataError(f"{folder} holds no files of {name}", fetch)
+
+
+def _pickled(raw: bytes, name: str, count: int, layout: Layout, classes: int) -> tuple[Any, Any]:
+    batch = read_pickle(raw, name)
+    items = batch.items() if isinstance(batch, dict) else ()
+    keys = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in items}
+    images, labels = keys.get("data"), keys.get(layout.label)
+    fits = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.size == count * PIXELS
+    if not fits or not isinstance(images, np.ndarray) or labels is None:
+        raise DataError(f"{name} does not hold {count:,} images of 3x32x32 bytes", AGAIN)
+    return images.reshape(count, 3, 32, 32), _checked(np.asarray(labels), name, count, classes)
+
+
+def _binary(raw: bytes, name: str, count: int, layout: Layout, classes: int) -> tuple[Any, Any]:
+    record = layout.label_bytes + PIXELS
+    if len(raw) != count * record:
+        message = f"{name} has {len(raw):,} bytes instead of {count * record:,}: it is cut off or another file"
+        raise DataError(message, AGAIN)
+    records = np.frombuffer(raw, np.uint8).reshape(count, record)
+    labels = _checked(records[:, layout.label_bytes - 1], name, count, classes)
+    return records[:, layout.label_bytes :].reshape(count, 3, 32, 32), labels
+
+
+def _checked(labels: Any, name: str, count: int, classes: int) -> Any:
+    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{name} does not hold {count:,} labels", AGAIN)
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        message = f"{name}: the label of record {wrong[0]} is {labels[wrong[0]]}, and there are {classes} classes"
+        raise DataError(message, f"the file is damaged, or of another data set; {AGAIN}")
+    return labels.astype(np.int64)

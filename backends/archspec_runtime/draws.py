@@ -1,0 +1,32 @@
+"""Random choices that depend on (seed, stream, epoch, position) alone.
+
+NumPy's counter-based Philox generator is keyed with the seed and the stream, and its counter set from the epoch, so
+that no choice depends on how many were made before it: not on the batch size, the workers, the devices or a resume.
+A choice for a position is the position's entry of a vector drawn for the whole epoch.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+def generator(seed: int, stream: str, epoch: int = 0) -> np.random.Generator:
+    """A generator for one stream of choices in one epoch."""
+    key = np.array([seed, zlib.crc32(stream.encode())], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, epoch]))
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> Ints:
+    """The order (count,) in which an epoch visits its samples."""
+    return generator(seed, "order", epoch).permutation(count)
+
+
+def holdout_split(seed: int, count: int, holdout: int) -> tuple[Ints, Ints]:
+    """Indices for training and for validation, each in ascending order."""
+    chosen = generator(seed, "holdout").permutation(count)
+    return np.sort(chosen[holdout:]), np.sort(chosen[:holdout])

@@ -1,0 +1,90 @@
+"""What is trained, and how this run of it was asked for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import RunError
+from .recipe import Recipe
+
+Compile = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A net and its recipe, as the emitted `train.py` states them."""
+
+    name: str
+    input_shape: tuple[int, int, int]  # (C, H, W)
+    classes: int
+    macs: int  # multiply-adds for one image
+    fingerprint: str  # of the net's structure: what a checkpoint must fit
+    recipe: Recipe
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(replace(self, recipe=Recipe())), "recipe": self.recipe.to_dict()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line adds to a job."""
+
+    data: Path | None = None
+    out: Path | None = None
+    steps: int | None = None
+    seed: int | None = None
+    device: str = "auto"
+    compile: Compile = "auto"
+    resume: bool = False
+    override: bool = False
+    force: bool = False
+    dry_run: bool = False
+    checkpoint_every: int | None = None
+    eval_every: int = 1
+    threads: int | None = None
+
+
+def effective(job: Job, options: Options) -> Job:
+    """The job with what the options change in its recipe."""
+    recipe = job.recipe
+    if options.steps is not None:
+        if options.steps < 1:
+            raise RunError(f"a run has at least one step, not {options.steps}", exit_code=2)
+        recipe = replace(recipe, steps=options.steps, epochs=None)
+    if options.seed is not None:
+        recipe = replace(recipe, seed=options.seed)
+    return replace(job, recipe=recipe)
+
+
+def parser(job: Job) -> argparse.ArgumentParser:
+    """The command line of an emitted `train.py`."""
+    made = argparse.ArgumentParser(description=f"Train {job.name} on {job.recipe.data.dataset}.")
+    made.add_argument("--data", type=Path, help="the folder or archive of the images")
+    made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
+    made.add_argument("--steps", type=int, help="end after this many steps instead of the recipe's")
+    made.add_argument("--seed", type=int, help="instead of the recipe's")
+    made.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps (default: the best there is)")
+    made.add_argument(
+        "--compile",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="compile the model (default: where it pays)",
+    )
+    made.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
+    made.add_argument("--override", action="store_true", help="resume although the recipe was changed")
+    made.add_argument("--force", action="store_true", help="write into a folder that holds something else")
+    made.add_argument("--dry-run", action="store_true", help="print the recipe and the timeline, and end")
+    made.add_argument("--checkpoint-every", type=int, help="steps between checkpoints (default: once a minute)")
+    made.add_argument("--eval-every", type=int, default=1, help="epochs between evaluations (default: %(default)s)")
+    made.add_argument("--threads", type=int, help="CPU threads")
+    return made
+
+
+def parse_options(job: Job, argv: Sequence[str] | None) -> Options:
+    """Read a command line; exits with code 2 where it is wrong."""
+    return Options(**vars(parser(job).parse_args(argv)))

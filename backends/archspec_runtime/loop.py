@@ -1,0 +1,243 @@
+"""The training loop, the same for every framework: a `Stepper` does the arithmetic, everything else is here."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import checkpoints
+from .batches import Batch, Batches
+from .curves import draw_curves
+from .datasets.splits import Dataset
+from .errors import RunError
+from .job import Job, Options
+from .progress import Progress
+from .run_folder import Metrics, read_metrics
+from .schedule import WINDOW, Schedule
+from .signals import Signals
+
+LOG_EVERY = 20  # steps; between them nothing waits for the device
+MINUTE = 60.0
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over some steps."""
+
+    steps: int = 0
+    samples: int = 0
+    loss: float = 0.0  # of the means of the steps
+    errors: int = 0
+
+    def add(self, other: Totals) -> None:
+        """Add the sums of more steps."""
+        self.steps += other.steps
+        self.samples += other.samples
+        self.loss += other.loss
+        self.errors += other.errors
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Means over a split; errors in percent, `top5_error` None for five classes or fewer."""
+
+    loss: float
+    top1_error: float
+    top5_error: float | None
+    samples: int
+
+
+class Stepper(Protocol):
+    """A model with its optimizer on a device."""
+
+    def step(self, batch: Batch, lr: float, number: int) -> None:
+        """Take one optimizer step without waiting for its result."""
+
+    def drain(self) -> Totals:
+        """Wait, and give the sums since the last call."""
+
+    def evaluate(self, split: str) -> Evaluation:
+        """Measure a split, every sample once."""
+
+    def save(self, folder: Path) -> None:
+        """Write all state as files into a folder."""
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended."""
+
+    folder: Path
+    step: int
+    exit_code: int
+    metrics: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Loop:
+    """One run of a job in a folder."""
+
+    job: Job
+    options: Options
+    folder: Path
+    dataset: Dataset
+    batches: Batches
+    stepper: Stepper
+    total: int
+    schedule: Schedule
+    pending: Totals = field(default_factory=Totals)
+    window: deque[tuple[int, int, int, float]] = field(default_factory=deque)
+    latest: dict[str, Any] = field(default_factory=dict)
+    saved_at: float = 0.0
+    saved_step: int = -1
+
+    def run(self) -> Result:
+        """Train to the end, or to a signal. Raises RunError where the loss is not finite."""
+        start = self._resume() if self.options.resume else 0
+        metrics = Metrics(self.folder)
+        if start >= self.total:
+            print(f"this run ended at step {start:,}; nothing is left to do")
+            return Result(self.folder, start, 0, self.latest)
+        self.saved_at = time.monotonic()
+        with Signals() as signals, Progress(self.total, start) as progress:
+            begun, counted = time.monotonic(), start
+            for done, batch in enumerate(self.batches.run(start, self.total), start + 1):
+                lr = self.schedule.lr(done - 1)
+                self.stepper.step(batch, lr, done - 1)
+                epoch_ends = done % self.batches.per_epoch == 0
+                if done % LOG_EVERY == 0 or epoch_ends or done == self.total or signals.received:
+                    self._drain(done, lr)
+                if done % LOG_EVERY == 0 or epoch_ends or done == self.total:
+                    now = time.monotonic()
+                    speed = (done - counted) * self.batches.size / max(now - begun, 1e-9)
+                    self._log(metrics, progress, done, lr, speed)
+                    begun, counted = now, done
+                measured = self._measured()
+                if (why := self.schedule.after_step(done, measured)) is not None:
+                    progress.say(f"step {done:,}: {why}; lr is now {self.schedule.lr(done):g}")
+                if done == self.total or (
+                    epoch_ends and (done // self.batches.per_epoch) % self.options.eval_every == 0
+                ):
+                    self._evaluate(metrics, progress, done, epoch_ends)
+                    begun = time.monotonic()
+                if self._due(done, epoch_ends) or signals.received:
+                    self._save(done)
+                    begun, counted = time.monotonic(), done
+                if signals.received:
+                    progress.say(f"stopped after step {done:,}; go on with --resume")
+                    return Result(self.folder, done, signals.received, self.latest)
+        draw_curves([(self.job.name, read_metrics(self.folder))],
+                    [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
+        return Result(self.folder, self.total, 0, self.latest)
+
+    def _drain(self, done: int, lr: float) -> None:
+        totals = self.stepper.drain()
+        if not math.isfinite(totals.loss):
+            phase = self.schedule.phase + 1
+            kept = (
+                f"the checkpoint of step {self.saved_step:,} stands"
+                if self.saved_step >= 0
+                else "there is no checkpoint yet"
+            )
+            raise RunError(
+                f"the loss is {totals.loss} by step {done:,}, in phase {phase} of the schedule at lr {lr:g}; {kept}",
+                "lower the learning rate, warm up, or set clip_norm",
+            )
+        self.pending.add(totals)
+        if totals.steps:
+            self.window.append((totals.steps, totals.samples, totals.errors, totals.loss))
+        length = min(WINDOW, self.batches.per_epoch)
+        while self.window and sum(w[0] for w in self.window) - self.window[0][0] >= length:
+            self.window.popleft()
+
+    def _measured(self) -> dict[str, float]:
+        """Training metrics over the window once it is full, and the last evaluations."""
+        found = {f"{k}_error": v for k, v in self.latest.items() if k in ("val", "test")}
+        steps = sum(w[0] for w in self.window)
+        if steps >= min(WINDOW, self.batches.per_epoch):
+            found["train_error"] = 100.0 * sum(w[2] for w in self.window) / sum(w[1] for w in self.window)
+            found["train_loss"] = sum(w[3] for w in self.window) / steps
+        return found
+
+    def _log(self, metrics: Metrics, progress: Progress, done: int, lr: float, speed: float) -> None:
+        sums, self.pending = self.pending, Totals()
+        if not sums.steps:
+            return
+        loss, error = sums.loss / sums.steps, 100.0 * sums.errors / sums.samples
+        self.latest |= {"loss": loss, "train": error}
+        metrics.append({"kind": "train", "step": done, "epoch": done / self.batches.per_epoch, "loss": loss,
+                        "train_error": error, "lr": lr, "images_per_second": speed})  # fmt: skip
+        progress.train(done, loss, error, lr, speed)
+
+    def _evaluate(self, metrics: Metrics, progress: Progress, done: int, epoch_ends: bool) -> None:
+        names = [*(["val"] if self.dataset.validation is not None else []), "test"]
+        for name in names:
+            result = self.stepper.evaluate(name)
+            self.latest[name] = result.top1_error
+            metrics.append({"kind": "eval", "step": done, "epoch": done / self.batches.per_epoch, "split": name,
+                            "loss": result.loss, "top1_error": result.top1_error, "top5_error": result.top5_error})  # fmt: skip
+            progress.test(done, name, result.top1_error)
+        if epoch_ends and (why := self.schedule.after_epoch(done, self.latest[names[0]])) is not None:
+            progress.say(f"step {done:,}: {why}; lr is now {self.schedule.lr(done):g}")
+
+    def _due(self, done: int, epoch_ends: bool) -> bool:
+        if done == self.total:
+            return True
+        if self.options.checkpoint_every is not None:
+            return done % self.options.checkpoint_every == 0
+        return (epoch_ends or done % LOG_EVERY == 0) and time.monotonic() - self.saved_at >= MINUTE
+
+    def _save(self, done: int) -> None:
+        totals_due = done % LOG_EVERY != 0
+        if totals_due:
+            self._drain(done, self.schedule.lr(done - 1))
+
+        def write(folder: Path) -> None:
+            self.stepper.save(folder)
+            state = {
+                "step": done,
+                "schedule": self.schedule.state(),
+                "pending": [self.pending.steps, self.pending.samples, self.pending.loss, self.pending.errors],
+                "window": list(self.window),
+                "latest": self.latest,
+                "job": self.job.to_dict(),
+            }
+            (folder / "loop.json").write_text(json.dumps(state), encoding="utf-8")
+
+        if checkpoints.save(self.folder, done, self.job.fingerprint, write) is not None:
+            self.saved_step = done
+        self.saved_at = time.monotonic()
+
+    def _resume(self) -> int:
+        found = checkpoints.newest(self.folder, self.job.fingerprint)
+        if found is None:
+            Metrics(self.folder).rewind(0)
+            return 0
+        path, _ = found
+        state = json.loads((path / "loop.json").read_text(encoding="utf-8"))
+        self._compare(state["job"]["recipe"], path)
+        self.stepper.load(path)
+        self.schedule.restore(state["schedule"])
+        self.pending = Totals(*state["pending"])
+        self.window = deque((a, b, c, d) for a, b, c, d in state["window"])
+        self.latest = state["latest"]
+        self.saved_step = int(state["step"])
+        Metrics(self.folder).rewind(self.saved_step)
+        return self.saved_step
+
+    def _compare(self, before: dict[str, Any], path: Path) -> None:
+        now = self.job.recipe.to_dict()
+        changed = [
+            f"{key}: {before.get(key)!r} before, {now[key]!r} now" for key in now if before.get(key) != now[key]
+        ]
+        if changed and not self.options.override:
+            listed = "\n  ".join(changed)
+            raise RunError(f"{path} was trained by another recipe:\n  {listed}", "--override resumes all the same")

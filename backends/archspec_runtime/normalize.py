@@ -1,0 +1,76 @@
+"""What is subtracted from pixels and what they are divided by; part of every checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .datasets.folder import FolderSplit, to_array
+from .datasets.splits import ArraySplit, Split
+from .recipe import Normalization as Kind
+
+Floats = NDArray[np.float32]
+
+SCALE = np.float32(1 / 255)
+SAMPLE = 2_000  # images that statistics are taken over where a folder is read as needed
+CHUNK = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """x / 255 - mean, then divided by std; both broadcast against (C, H, W), std may be None."""
+
+    mean: Floats
+    std: Floats | None = None
+
+    def to_arrays(self) -> dict[str, Floats]:
+        """For a checkpoint."""
+        return {"mean": self.mean} | ({"std": self.std} if self.std is not None else {})
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, Floats]) -> Normalization:
+        """From a checkpoint."""
+        return Normalization(arrays["mean"], arrays.get("std"))
+
+    def apply(self, images: NDArray[np.uint8]) -> Floats:
+        """Bytes (N, C, H, W) as normalized floats."""
+        pixels = images.astype(np.float32)
+        pixels *= SCALE
+        pixels -= self.mean
+        if self.std is not None:
+            pixels /= self.std
+        return pixels
+
+
+def measure(kind: Kind, train: Split, shape: tuple[int, int, int]) -> Normalization:
+    """Take the statistics over the training split: per pixel (C, H, W) or per channel (C, 1, 1), pixels in [0, 1]."""
+    if kind == "none":
+        return Normalization(np.zeros((shape[0], 1, 1), np.float32))
+    images = _images(train, shape)
+    axes = 0 if kind == "per_pixel_mean" else (0, 2, 3)
+    total = np.zeros(shape if axes == 0 else (shape[0], 1, 1), np.float64)
+    squares = np.zeros_like(total)
+    keep = axes != 0
+    for start in range(0, len(images), CHUNK):
+        chunk = images[start : start + CHUNK].astype(np.float64) / 255
+        total += chunk.sum(axis=axes, keepdims=keep).reshape(total.shape)
+        squares += (chunk * chunk).sum(axis=axes, keepdims=keep).reshape(total.shape)
+    count = len(images) * (1 if axes == 0 else shape[1] * shape[2])
+    mean = total / count
+    if kind != "per_channel":
+        return Normalization(mean.astype(np.float32))
+    deviation = np.sqrt(np.maximum(squares / count - mean * mean, 1e-12))
+    return Normalization(mean.astype(np.float32), deviation.astype(np.float32))
+
+
+def _images(train: Split, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    if isinstance(train, ArraySplit):
+        return train.images
+    assert isinstance(train, FolderSplit)
+    from .augment import centre
+
+    indices = np.linspace(0, len(train) - 1, min(SAMPLE, len(train))).astype(np.int64)
+    return np.stack([to_array(centre(train.image(int(i)), shape, None)) for i in indices])

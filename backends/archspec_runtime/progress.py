@@ -1,0 +1,79 @@
+"""What a run shows while it goes: a live line in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+EVERY = 10.0  # seconds between plain lines
+
+
+class Progress:
+    """Shows loss, errors, rate, speed and the time that is left."""
+
+    def __init__(self, total: int, start: int) -> None:
+        self.total = total
+        self.values: dict[str, str] = {}
+        self.begun = time.monotonic()
+        self.start = start
+        self.last = 0.0
+        self.live: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self.live = Bar(
+                BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+            )
+            self.live.__enter__()
+            self.task = self.live.add_task("", total=self.total, completed=self.start)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live is not None:
+            self.live.__exit__(kind, error, trace)
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        if self.live is not None:
+            self.live.console.print(text, highlight=False, markup=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def train(self, step: int, loss: float, error: float, lr: float, speed: float) -> None:
+        """Show what was measured over the last steps; error in percent, speed in images a second."""
+        self.values |= {
+            "loss": f"{loss:.4f}",
+            "train error": f"{error:.2f}%",
+            "lr": f"{lr:g}",
+            "images/s": f"{speed:,.0f}",
+        }
+        self._show(step)
+
+    def test(self, step: int, split: str, error: float) -> None:
+        """Show an evaluation; error in percent."""
+        self.values |= {f"{split} error": f"{error:.2f}%"}
+        self._show(step, always=step == self.total)
+
+    def _show(self, step: int, always: bool = False) -> None:
+        text = "  ".join(f"{k} {v}" for k, v in self.values.items())
+        if self.live is not None:
+            self.live.update(self.task, completed=step, description=text)
+            return
+        now = time.monotonic()
+        if always or now - self.last >= EVERY:
+            self.last = now
+            left = (now - self.begun) / max(1, step - self.start) * (self.total - step)
+            print(f"step {step:,}/{self.total:,}  {text}  {_duration(left)} left", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,140 @@
+"""The folder of a run: who works in it, what was asked for, and the metrics line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import socket
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .errors import RunError
+
+OURS = {"run.json", "metrics.jsonl", "checkpoints", "code", "spec.yaml", "curves.png", "curves.svg", "lock"}
+PACKAGES = ("archspec-nn", "numpy", "torch", "jax", "flax")
+Row = dict[str, Any]
+
+
+def prepare(folder: Path, *, resume: bool, force: bool) -> None:
+    """Make a run's folder, or check the one that is there.
+
+    Raises RunError where it holds something else, or a run that would be overwritten.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file", "give --out a folder", 2)
+    present = {p.name for p in folder.iterdir()} if folder.exists() else set[str]()
+    if resume and "run.json" not in present:
+        raise RunError(f"{folder} holds no run to resume", "check --out, or leave --resume out")
+    if not resume and not force and present - {"code", "spec.yaml"}:
+        what = "a run" if "run.json" in present else "other files"
+        raise RunError(
+            f"{folder} holds {what}", "give another --out, go on with --resume, or overwrite with --force", 2
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            for name in ("metrics.jsonl", "run.json"):
+                (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error.strerror}", "give another --out", 2) from None
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process; a lock left by a dead process of this machine is taken over."""
+    path = folder / "lock"
+    mine = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+    for _ in range(2):
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(mine)
+            break
+        except FileExistsError:
+            holder = _holder(path)
+            if holder is not None:
+                raise RunError(f"{folder} is in use by process {holder['pid']} on {holder['host']}",
+                               f"wait for it, or remove {path} if it is gone") from None  # fmt: skip
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot write to {folder}: {error.strerror}", "give another --out", 2) from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _holder(path: Path) -> Row | None:
+    try:
+        holder: Row = json.loads(path.read_text(encoding="utf-8"))
+        if holder["host"] != socket.gethostname():
+            return holder
+        os.kill(int(holder["pid"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return holder
+
+
+def versions() -> dict[str, str]:
+    """The versions of what decides a run's numbers."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a file aside and rename it, so that it is whole or as it was."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise RunError(f"cannot write {path}: {error.strerror}", "free some space, or give another --out") from None
+
+
+def read_run(folder: Path) -> Row:
+    """What `run.json` says. Raises RunError."""
+    try:
+        run: Row = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder} is not the folder of a run: {error}", "give the folder that was --out") from None
+    return run
+
+
+class Metrics:
+    """`metrics.jsonl`: one JSON object a line, each written whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "metrics.jsonl"
+
+    def append(self, row: Row) -> None:
+        """Add a row; a full disk is said and survived."""
+        try:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            print(f"warning: {self.path}: {error.strerror}; this row of metrics is lost", file=sys.stderr)
+
+    def rewind(self, step: int) -> None:
+        """Drop what was measured after a step, which will be measured again."""
+        rows = [row for row in read_metrics(self.path.parent) if row["step"] <= step]
+        aside = self.path.with_suffix(".tmp")
+        aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        os.replace(aside, self.path)
+
+
+def read_metrics(folder: Path) -> list[Row]:
+    """All whole rows of a run's metrics."""
+    rows = []
+    path = folder / "metrics.jsonl"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        with contextlib.suppress(ValueError):  # a kill can cut the last line off
+            rows.append(json.loads(line))
+    return rows
