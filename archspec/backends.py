@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from archspec.diagnostics import Diagnostics, did_you_mean
 from archspec.network import Network
 
-
 GROUP = "archspec.backends"
 
 

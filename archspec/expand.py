@@ -41,7 +41,7 @@ class _Expander:
         self.roles = {role: self._role(role, getattr(resolved.spec, role)) for role in ROLES}
         self.active: list[tuple[Sort, str]] = []
         self.memo: dict[object, Block | None] = {}
-        for name, node in self.binder.defaults.items():
+        for name in self.binder.defaults:
             if name not in OPS and not self.library.has("blocks", name) and not self.library.has("shortcuts", name):
                 words = [*OPS, *self.library.names("blocks"), *self.library.names("shortcuts")]
                 assert defaults is not None

@@ -10,14 +10,62 @@ _NET = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,99}", re.ASCII)
 
 # Attributes of the module classes of PyTorch and Flax that a child of that name would hide.
 RESERVED = frozenset(
-    """
-    add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval extra_repr
-    float forward get_buffer get_extra_state get_parameter get_submodule half init_weights input ipu iter_children
-    iter_modules load_state_dict modules mtia name named_buffers named_children named_modules named_parameters
-    parameters perturb register_buffer register_forward_hook register_module register_parameter
-    requires_grad_ rngs self set_attributes set_extra_state set_submodule share_memory shortcut_output sow split state_dict
-    to to_empty train training type xpu zero_grad body output
-    """.split()
+    {
+        *(
+            "add_module",
+            "apply",
+            "bfloat16",
+            "body",
+            "buffers",
+            "call_super_init",
+            "children",
+            "compile",
+            "cpu",
+            "cuda",
+        ),
+        *("double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state"),
+        *(
+            "get_parameter",
+            "get_submodule",
+            "half",
+            "init_weights",
+            "input",
+            "ipu",
+            "iter_children",
+            "iter_modules",
+        ),
+        *(
+            "load_state_dict",
+            "modules",
+            "mtia",
+            "named_buffers",
+            "named_children",
+            "named_modules",
+            "named_parameters",
+        ),
+        *(
+            "output",
+            "parameters",
+            "perturb",
+            "requires_grad_",
+            "reset_parameters",
+            "rngs",
+            "self",
+            "set_attributes",
+        ),
+        *(
+            "set_extra_state",
+            "set_submodule",
+            "share_memory",
+            "sow",
+            "split",
+            "state_dict",
+            "to",
+            "to_empty",
+            "train",
+        ),
+        *("training", "type", "xpu", "zero_grad"),
+    }
 )
 
 

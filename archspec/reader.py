@@ -286,7 +286,8 @@ class _Builder:
 
     def _span(self, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
-        assert start is not None and end is not None  # events of a parsed text have both
+        assert start is not None  # events of a parsed text have both marks
+        assert end is not None
         return Span(self.source, start.line, start.column, end.line, end.column)
 
     def _stop(self, code: str, message: str, span: Span, help_: str | None = None) -> None:

@@ -130,8 +130,8 @@ def parse_until(raw: Any) -> list[dict[str, Any]]:
             conditions.append({"kind": match["kind"], field: count})
         else:
             if match["metric"].endswith("error") != (match["unit"] == "%"):
-                raise fault("AS602", f"`{part}`: errors are in percent and losses are not",
-                            f"write `{match['metric']} {match['relation']} {match['value']}{'' if match['unit'] else '%'}`")  # fmt: skip
+                better = f"{match['metric']} {match['relation']} {match['value']}{'' if match['unit'] else '%'}"
+                raise fault("AS602", f"`{part}`: errors are in percent and losses are not", f"write `{better}`")
             conditions.append(
                 {
                     "kind": "measured",
@@ -215,8 +215,8 @@ class Train(Model):
             for kind in ("step", "epoch"):
                 for condition in (c for c in phase.until if c["kind"] == kind):
                     if condition[kind] <= last.get(kind, 0):
-                        raise fault("AS602", f"phase {index + 1} of `lr` would end on {kind} {condition[kind]}, not after {last[kind]}",
-                                    f"{kind}s count from the start of the run and must grow")  # fmt: skip
+                        message = f"phase {index + 1} of `lr` would end on {kind} {condition[kind]}, not after {last[kind]}"
+                        raise fault("AS602", message, f"{kind}s count from the start of the run and must grow")
                     last[kind] = condition[kind]
         return self
 

@@ -110,8 +110,8 @@ def _load(split: FolderSplit, shape: tuple[int, int, int]) -> ArraySplit:
         pixels = to_array(split.image(index))
         if pixels.shape != shape:
             has, takes = ("x".join(map(str, s)) for s in (pixels.shape, shape))
-            raise DataError(f"{path} is {has}, and the net takes {takes}",
-                            "resize the images, or give the recipe `resize_shorter`, `random_crop` and `eval_resize`")  # fmt: skip
+            fix = "resize the images, or add `resize_shorter`, `random_crop` and `eval_resize` to the recipe"
+            raise DataError(f"{path} is {has}, and the net takes {takes}", fix)
         images[index] = pixels
     return ArraySplit(images, split.labels)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archspec.expressions import Literal, Value, render
+from archspec.expressions import Expr, Literal, Value, render
 from archspec.ir import Block, Chain, Run, Symbol
 from archspec.ops.pointwise import Activation, Dropout, DropPath
 from archspec.ops.spatial import AvgPool, MaxPool
@@ -177,7 +177,7 @@ def _kind(member: Member) -> str | None:
     return getattr(member.call.target, "kind", None)
 
 
-def _raw(text: str) -> Symbol:
+def _raw(text: str) -> Expr:
     """Source text as an expression that is written as it is."""
     from archspec.expressions import Name
 

@@ -1,0 +1,96 @@
+"""A resolved spec as text: everything that was given, in its final form, with where each value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import yaml
+
+from archspec.network import Network
+from archspec.reader import Node, Scalar
+
+DONE = ("extends", "presets", "args")  # resolved into what stands
+
+
+def resolved_yaml(net: Network) -> str:
+    """The spec as one YAML document that loads to the same net."""
+    return "\n".join(line for line, _ in _document(net)) + "\n"
+
+
+def resolved_lines(net: Network) -> list[tuple[str, str]]:
+    """Each line of the resolved spec with the origin of its value, such as `specs/resnet18.yaml:7` or `--set`."""
+    return list(_document(net))
+
+
+def _document(net: Network) -> Iterator[tuple[str, str]]:
+    root = net.resolved.root
+    for key in net.spec.__class__.model_fields:
+        node = root.get(key)
+        if node is None or node.value is None or key in DONE:
+            continue
+        final = _plain(node, getattr(net.spec, key)) if key in ("input", "classes", "expect") else node
+        if key == "train" and isinstance(node.value, dict):
+            final = Node(
+                {k: v for k, v in node.value.items() if k != "recipe"}, node.span, node.keys, origin=node.origin
+            )
+        if key == "stages" and isinstance(node.value, list):
+            final = Node([_stage(n, s.repeat) for n, s in zip(node.value, net.spec.stages, strict=True)], node.span)
+        yield from _lines(key, final, 0, net)
+
+
+def _stage(node: Node, repeat: int) -> Node:
+    if not isinstance(node.value, dict) or "repeat" not in node.value:
+        return node
+    given = node.value["repeat"]
+    return Node({**node.value, "repeat": Node(repeat, given.span, origin=given.origin)}, node.span, node.keys)
+
+
+def _plain(node: Node, value: object) -> Node:
+    if isinstance(node.value, dict):
+        return Node({k: _plain(v, getattr(value, k, v.value)) for k, v in node.value.items()}, node.span, node.keys)
+    if isinstance(value, (int, float, str)):
+        return Node(value, node.span, origin=node.origin)
+    return node
+
+
+def _lines(key: str, node: Node, depth: int, net: Network) -> Iterator[tuple[str, str]]:
+    pad = "  " * depth
+    if isinstance(node.value, dict) and node.value and (depth == 0 or not _short(node)):
+        yield f"{pad}{key}:", ""
+        for name, inner in node.value.items():
+            yield from _lines(_scalar(name, net), inner, depth + 1, net)
+    elif isinstance(node.value, list) and node.value and depth == 0:
+        yield f"{pad}{key}:", ""
+        for item in node.value:
+            yield f"{pad}  - {_flow(item, net)}", _origin(item)
+    else:
+        yield f"{pad}{key}: {_flow(node, net)}", _origin(node)
+
+
+def _short(node: Node) -> bool:
+    return node.size <= 6 and not any(isinstance(v.value, (dict, list)) and v.value for _, v in node.items())
+
+
+def _flow(node: Node, net: Network) -> str:
+    """A value in flow style on one line; a spec's argument is written as the number it has."""
+    if isinstance(node.value, dict):
+        return "{" + ", ".join(f"{_scalar(k, net)}: {_flow(v, net)}" for k, v in node.value.items()) + "}"
+    if isinstance(node.value, list):
+        return "[" + ", ".join(_flow(v, net) for v in node.value) + "]"
+    return _scalar(node.value, net)
+
+
+def _scalar(value: Scalar, net: Network) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (int, float)):
+        return repr(value)
+    text = yaml.dump(value, default_style=None, width=10**6, allow_unicode=True).removesuffix("...\n").strip()
+    risky = any(c in text for c in "{}[],#") or text != value
+    return text if not risky else yaml.dump(value, default_style='"', width=10**6).strip()
+
+
+def _origin(node: Node) -> str:
+    """Where a value was written, and through which preset, override or argument it came."""
+    place = f"{node.span.source.name}:{node.span.line + 1}"
+    return f"{place} ({node.origin})" if node.origin and node.origin != "--set" else node.origin or place

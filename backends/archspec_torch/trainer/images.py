@@ -1,0 +1,67 @@
+"""Images on the device: normalized, and moved as the runtime's plan says, bit for bit as the runtime itself would."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from archspec_runtime.augment import Plan
+from archspec_runtime.batches import Batch
+from archspec_runtime.datasets.splits import ArraySplit, Split
+from archspec_runtime.normalize import SCALE, Normalization
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class Images:
+    """A split on a device: all of its bytes where they are in memory."""
+
+    def __init__(self, split: Split, normalization: Normalization, device: torch.device) -> None:
+        self.device = device
+        self.bytes = torch.from_numpy(split.images).to(device) if isinstance(split, ArraySplit) else None
+        self.labels = torch.from_numpy(split.labels).to(device)
+        self.mean = torch.from_numpy(normalization.mean).to(device)
+        self.std = None if normalization.std is None else torch.from_numpy(normalization.std).to(device)
+
+    def batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Pixels (N, C, H, W), channels last, and labels (N,) of a training batch."""
+        indices = torch.from_numpy(batch.indices).to(self.device)
+        if batch.pixels is not None:
+            pixels = torch.from_numpy(batch.pixels).to(self.device)
+        else:
+            assert self.bytes is not None
+            pixels = move(self._normalized(self.bytes[indices]), batch.plan)
+        return pixels.contiguous(memory_format=torch.channels_last), self.labels[indices]
+
+    def range(self, piece: slice, pixels: NDArray[np.float32] | None) -> tuple[Tensor, Tensor]:
+        """Pixels and labels of consecutive samples, as they are."""
+        if pixels is not None:
+            images = torch.from_numpy(pixels).to(self.device)
+        else:
+            assert self.bytes is not None
+            images = self._normalized(self.bytes[piece])
+        return images.contiguous(memory_format=torch.channels_last), self.labels[piece]
+
+    def _normalized(self, images: Tensor) -> Tensor:
+        pixels = images.float().mul_(float(SCALE)).sub_(self.mean)
+        return pixels if self.std is None else pixels.div_(self.std)
+
+
+def move(images: Tensor, plan: Plan) -> Tensor:
+    """Pad, crop and mirror images (N, C, H, W)."""
+    if not plan.moves:
+        return images
+    count, channels, height, width = images.shape
+    device, pad = images.device, plan.padding
+    padded = torch.nn.functional.pad(images, (pad, pad, pad, pad))
+    rows = torch.from_numpy(plan.top)[:, None] + torch.arange(height)
+    columns = torch.from_numpy(plan.left)[:, None] + torch.arange(width)
+    columns = torch.where(torch.from_numpy(plan.flip)[:, None], columns.flip(1), columns)
+    # one gather of whole pixels: with channels innermost each index moves C numbers that lie together
+    places = rows[:, :, None] * (width + 2 * pad) + columns[:, None, :]
+    places += torch.arange(count)[:, None, None] * ((height + 2 * pad) * (width + 2 * pad))
+    pixels = padded.permute(0, 2, 3, 1).reshape(-1, channels)
+    return (
+        pixels.index_select(0, places.reshape(-1).to(device))
+        .view(count, height, width, channels)
+        .permute(0, 3, 1, 2)
+    )

@@ -1,0 +1,156 @@
+"""The arithmetic of a run in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from archspec_runtime.batches import Batch, evaluation_batches
+from archspec_runtime.datasets.splits import Dataset
+from archspec_runtime.errors import RunError
+from archspec_runtime.job import Job
+from archspec_runtime.loop import Evaluation, Totals
+from archspec_runtime.normalize import Normalization
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .images import Images
+from .optimizer import Average, contiguous, make_optimizer, set_rate
+
+EVALUATION_BATCH = 500
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TorchStepper:
+    """A model with its optimizer on a device; implements the runtime's `Stepper`."""
+
+    def __init__(
+        self, make_model: Callable[[], nn.Module], job: Job, dataset: Dataset, normalization: Normalization,
+        device: torch.device, compiled: bool,
+    ) -> None:  # fmt: skip
+        recipe = job.recipe
+        self.job = job
+        self.dataset = dataset
+        self.normalization = normalization
+        self.device = device
+        torch.manual_seed(recipe.seed)
+        # channels last is the faster layout of convolutions on CPUs and GPUs alike
+        self.model = make_model().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = make_optimizer(self.model, recipe.optimizer)
+        self.average = Average(self.model, recipe.ema) if recipe.ema is not None else None
+        self.dtype = PRECISIONS.get(recipe.precision)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
+        self.forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if compiled else self.model
+        self.images = Images(dataset.train, normalization, device)
+        self.draws = any(isinstance(m, nn.Dropout) or type(m).__name__ == "DropPath" for m in self.model.modules())
+        self._reset()
+
+    def step(self, batch: Batch, lr: float, number: int) -> None:
+        """One forward, backward and update; sums stay on the device."""
+        recipe = self.job.recipe
+        if self.draws:  # so that a step's dropout depends on the seed and the step alone
+            torch.manual_seed(recipe.seed * 1_000_003 + number)
+        with out_of_memory(recipe.batch_size):
+            images, labels = self.images.batch(batch)
+            self.model.train()
+            with self._autocast():
+                logits = self.forward(images)
+                loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+            self.optimizer.zero_grad(set_to_none=True)
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if recipe.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        set_rate(self.optimizer, lr)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update(self.model)
+        self.loss += loss.detach()
+        self.errors += (logits.detach().argmax(1) != labels).sum()
+        self.totals.steps += 1
+        self.totals.samples += len(labels)
+
+    def drain(self) -> Totals:
+        """The sums since the last call."""
+        totals = self.totals
+        totals.loss, totals.errors = self.loss.item(), int(self.errors.item())
+        self._reset()
+        return totals
+
+    def _reset(self) -> None:
+        self.totals = Totals()
+        self.loss = torch.zeros((), device=self.device)
+        self.errors = torch.zeros((), dtype=torch.int64, device=self.device)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
+
+    def evaluate(self, split: str) -> Evaluation:
+        """Measure a split with the averaged weights where there are any."""
+        model = self.average.model if self.average is not None else self.model
+        with self._autocast():
+            return evaluate(model, self.job, self.dataset, split, self.normalization, self.device)
+
+    def save(self, folder: Path) -> None:
+        """`weights.safetensors` by the spec's names, and what else a resumed run needs."""
+        save_file(contiguous(self.model.state_dict()), folder / "weights.safetensors")
+        save_file({k: torch.from_numpy(v) for k, v in self.normalization.to_arrays().items()},
+                  folder / "normalization.safetensors")  # fmt: skip
+        if self.average is not None:
+            save_file(contiguous(self.average.model.state_dict()), folder / "average.safetensors")
+        torch.save(
+            {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}, folder / "state.pt"
+        )
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+        self.model.load_state_dict(load_file(folder / "weights.safetensors"))
+        if self.average is not None:
+            self.average.model.load_state_dict(load_file(folder / "average.safetensors"))
+        state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: torch.device
+) -> Evaluation:
+    """Loss and errors of a model over a split, every sample once."""
+    model.eval()
+    samples = dataset.split(split)
+    images = Images(samples, normalization, device)
+    loss = torch.zeros((), device=device)
+    wrong1 = torch.zeros((), dtype=torch.int64, device=device)
+    wrong5 = torch.zeros((), dtype=torch.int64, device=device)
+    pieces = evaluation_batches(
+        samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data.eval_resize
+    )
+    for piece, pixels in pieces:
+        with out_of_memory(EVALUATION_BATCH):
+            batch, labels = images.range(piece, pixels)
+            logits = model(batch)
+        loss += F.cross_entropy(logits, labels, reduction="sum")
+        top = logits.topk(min(5, job.classes), dim=1).indices == labels[:, None]
+        wrong1 += (~top[:, 0]).sum()
+        wrong5 += (~top.any(dim=1)).sum()
+    count = len(samples)
+    five = 100.0 * wrong5.item() / count if job.classes > 5 else None
+    return Evaluation(loss.item() / count, 100.0 * wrong1.item() / count, five, count)
+
+
+@contextmanager
+def out_of_memory(batch: int) -> Iterator[None]:
+    """Say what was too much, instead of how an allocator failed."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            message = f"out of memory with a batch of {batch}"
+            raise RunError(message, "make batch_size smaller, or train in bf16 (`precision: bf16`)") from None
+        raise
