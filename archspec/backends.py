@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,12 +18,22 @@ class Backend(Protocol):
 
     name: str
     supported: frozenset[str]  # kinds of operations
+    errors: tuple[type[Exception], ...]  # what `train` and `evaluate` raise where a user can mend it
 
     def emit(self, net: Network) -> dict[str, str]:
         """The source files by relative path."""
 
     def build(self, net: Network, *, seed: int, weights: Path | None) -> Any:
         """An initialized model, made by importing the emitted source."""
+
+    def train(self, net: Network, options: Mapping[str, Any]) -> int:
+        """Train by the net's recipe, importing the emitted source; returns an exit code."""
+
+    def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
+        """Measure a run or a checkpoint; what was measured by name, as text."""
+
+    def examine(self) -> Iterable[tuple[str, str, bool, str | None]]:
+        """For `doctor`: what, its state, whether it is sound, and what would mend it."""
 
 
 def backend_names() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 CODES: dict[str, str] = {
     # reading
     "AS001": "file cannot be read",
@@ -55,3 +57,10 @@ CODES: dict[str, str] = {
     "AS701": "unknown or broken backend",
     "AS702": "operation not supported by the backend",
 }
+
+
+def page(code: str) -> str:
+    """The page of a code as Markdown: inside the package when installed, in `docs/` in a checkout."""
+    inside = Path(__file__).parent / "explanations" / f"{code}.md"
+    path = inside if inside.is_file() else Path(__file__).parent.parent / "docs" / "diagnostics" / f"{code}.md"
+    return path.read_text(encoding="utf-8")

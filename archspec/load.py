@@ -70,7 +70,7 @@ def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | 
     if colon and not preset and "\0" not in spec and Path(stem).is_file():
         return Path(stem), chosen, stem
     if found := zoo.find(stem):
-        return found, chosen or preset, str(found)
+        return found, chosen or preset, f"specs/{found.name}"
     if "/" in spec or spec.endswith((".yaml", ".yml")) or path.exists() or "\0" in spec:
         return path, preset, spec
     help_ = did_you_mean(stem, zoo.names()) or "see `archspec list`; a file ends in .yaml"
@@ -120,7 +120,7 @@ def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
     if name.endswith((".yaml", ".yml")):
         return path.parent / name, str(Path(display).parent / name)
     found = zoo.find(name)
-    return found, str(found)
+    return found, f"specs/{name}.yaml"
 
 
 def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnostics) -> Node:

@@ -24,9 +24,9 @@ from archspec.ops.fields import MAX_SIZE
 
 VERSION = 1
 
-Steps = Annotated[list[Any], WithJsonSchema({"$ref": "#/definitions/steps"})]
-Step = Annotated[Any, WithJsonSchema({"$ref": "#/definitions/step"})]
-Callee = Annotated[Any, WithJsonSchema({"$ref": "#/definitions/call"})]
+Steps = Annotated[list[Any], WithJsonSchema({"x-definition": "steps"})]
+Step = Annotated[Any, WithJsonSchema({"x-definition": "step"})]
+Callee = Annotated[Any, WithJsonSchema({"x-definition": "call"})]
 
 
 def _version(value: Any) -> Any:
@@ -66,7 +66,7 @@ class Input(Model):
         tuple[Positive, Positive],
         Field(strict=False),
         BeforeValidator(_size),
-        WithJsonSchema({"$ref": "#/definitions/pair"}),
+        WithJsonSchema({"x-definition": "pair"}),
     ]
 
 
@@ -126,7 +126,7 @@ class Stage(Model):
     name: Identifier
     block: Callee
     repeat: NonNegative = 1
-    stride: Annotated[Any, WithJsonSchema({"$ref": "#/definitions/number"})] = 1
+    stride: Annotated[Any, WithJsonSchema({"x-definition": "number"})] = 1
     shortcut: Callee = None
     first: dict[str, Any] = {}
 

@@ -7,8 +7,11 @@ import importlib.util
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from archspec_runtime.errors import RunError
 
 from archspec.backends import check_supported
 from archspec.diagnostics import Diagnostic, SpecError
@@ -27,6 +30,7 @@ class TorchBackend:
 
     name = "torch"
     supported = SUPPORTED
+    errors: tuple[type[Exception], ...] = (RunError,)
 
     def emit(self, net: Network) -> dict[str, str]:
         """The files of a folder that works without archspec. Raises SpecError for operations that are not supported."""
@@ -48,6 +52,33 @@ class TorchBackend:
 
             load_weights(model, weights)
         return model
+
+    def train(self, net: Network, options: Mapping[str, Any]) -> int:
+        """Emit the net into the run's folder and run what was emitted. Raises RunError."""
+        from archspec_torch.run import train_emitted
+
+        _torch()
+        return train_emitted(net, self.emit(net), options)
+
+    def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
+        """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
+        _torch()
+        from archspec_torch.trainer import evaluate_run
+
+        found = evaluate_run(run, split, data, device)
+        five = {} if found.top5_error is None else {"top-5 error": f"{found.top5_error:.2f}%"}
+        return {
+            "loss": f"{found.loss:.4f}",
+            "top-1 error": f"{found.top1_error:.2f}%",
+            **five,
+            "images": f"{found.samples:,}",
+        }
+
+    def examine(self) -> Iterator[tuple[str, str, bool, str | None]]:
+        """PyTorch, its devices, and what the trainer needs."""
+        from archspec_torch.health import examine
+
+        return examine()
 
 
 def import_source(source: str, net: Network) -> ModuleType:

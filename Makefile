@@ -1,0 +1,34 @@
+# `make demo` and `make test` set up what they need: a virtual environment in .venv with the pinned CPU build of PyTorch.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNS := runs/demo
+
+.PHONY: demo test lint types clean
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet torch==2.13.0 --extra-index-url https://download.pytorch.org/whl/cpu
+	$(BIN)/pip install --quiet -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/ready
+	for net in plain8 resnet8 plain56 resnet56; do \
+	  $(BIN)/archspec train digits_resnet:$$net --out $(RUNS)/$$net --force || exit 1; \
+	done
+	$(BIN)/archspec compare $(RUNS)/plain8 $(RUNS)/resnet8 $(RUNS)/plain56 $(RUNS)/resnet56 \
+	  --out $(RUNS)/curves.png --title "Plain and residual nets of 8 and 56 layers on 8x8 digits"
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest -n auto -q
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) dist runs

@@ -1,0 +1,61 @@
+"""Diagnostics for people: the place, the line with a caret, the help, and the places that belong to it.
+
+error[AS101]: unknown key `strid`
+  --> my.yaml:9:25
+   |
+ 9 |   - {name: layer2, strid: 2}
+   |                    ^^^^^
+   = help: did you mean `stride`?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archspec.diagnostics import Diagnostic, Span
+
+RED, BLUE, GREEN, BOLD, PLAIN = "\x1b[31;1m", "\x1b[34;1m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
+WIDEST = 160  # characters of a line that are shown
+
+
+def to_text(diagnostics: Sequence[Diagnostic], colour: bool = False) -> str:
+    """All diagnostics, one after the other."""
+    return "\n\n".join(_one(d, colour) for d in diagnostics)
+
+
+def _one(diagnostic: Diagnostic, colour: bool) -> str:
+    def paint(code: str, text: str) -> str:
+        return f"{code}{text}{PLAIN}" if colour else text
+
+    lines = [f"{paint(RED, f'error[{diagnostic.code}]')}{paint(BOLD, f': {_printable(diagnostic.message)}')}"]
+    if diagnostic.span is not None:
+        lines += [paint(BLUE, "  --> ") + str(diagnostic.span), *_excerpt(diagnostic.span, paint(RED, "^"), colour)]
+    if diagnostic.help:
+        lines.append(f"   {paint(BLUE, '=')} {paint(GREEN, 'help')}: {_printable(diagnostic.help)}")
+    for related in diagnostic.related:
+        lines.append(f"   {paint(BLUE, '=')} {_printable(related.message)}: {related.span}")
+    return "\n".join(lines)
+
+
+def _excerpt(span: Span, caret: str, colour: bool) -> list[str]:
+    text = span.source.line(span.line)
+    if not text.strip():
+        return []
+    last = span.end_column if span.end_line == span.line else len(text)
+    length = max(1, min(last, len(text)) - span.column)
+    start = max(0, span.column - WIDEST // 2) if len(text) > WIDEST else 0
+    shown = _printable(text[start : start + WIDEST])
+    length = min(length, max(1, len(shown) - (span.column - start)))
+    number = str(span.line + 1)
+    pad = " " * max(3, len(number))
+    bar = f"{BLUE}|{PLAIN}" if colour else "|"
+    return [
+        f"{pad} {bar}",
+        f"{number:>{len(pad)}} {bar} {shown}",
+        f"{pad} {bar} {' ' * (span.column - start)}{caret * length}",
+    ]
+
+
+def _printable(text: str) -> str:
+    """Text without control characters, which could drive a terminal."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else f"\\x{ord(c):02x}" for c in text)

@@ -1,0 +1,82 @@
+"""The rows of a summary: blocks opened to a depth, equal blocks shown once with their count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from archspec.cost import Cost, block_cost, chain_cost, op_cost
+from archspec.ir import Block, Call, Chain
+from archspec.network import Network
+from archspec.ops import Op, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One line: a module, or several equal ones (`layer1.1-2`); counts are of all of them together."""
+
+    depth: int
+    name: str
+    what: str
+    shape: Shape
+    params: int
+    macs: int
+
+
+def table_rows(net: Network, depth: int) -> Iterator[TableRow]:
+    """The rows of a net, blocks opened `depth` levels deep."""
+    return _block(net.root, 0, depth)
+
+
+def _block(block: Block, level: int, depth: int) -> Iterator[TableRow]:
+    for call in block.calls:
+        if not call.present:
+            continue
+        target = call.target
+        if isinstance(target, Op):
+            yield _row(level, call.name, describe(target), call.shape, op_cost(target, call.input_shapes))
+        elif isinstance(target, Block):
+            yield _row(level, call.name, _instance(target), call.shape, block_cost(target))
+            if level + 1 < depth:
+                yield from _block(target, level + 1, depth)
+        else:
+            yield _row(level, call.name, f"{len(target)} blocks", call.shape, chain_cost(target))
+            if level + 1 < depth:
+                yield from _chain(target, call, level + 1, depth)
+
+
+def _chain(chain: Chain, call: Call, level: int, depth: int) -> Iterator[TableRow]:
+    index = 0
+    for run in chain.runs:
+        last = index + run.count - 1
+        name = f"{index}" if run.count == 1 else f"{index}-{last}"
+        times = "" if run.count == 1 else f"{run.count} x "
+        yield _row(level, name, times + _instance(run.block), run.block.shape, block_cost(run.block) * run.count)
+        if level + 1 < depth:
+            yield from _block(run.block, level + 1, depth)
+        index += run.count
+
+
+def _row(level: int, name: str, what: str, shape: Shape, cost: Cost) -> TableRow:
+    return TableRow(level, name, what, shape, cost.params, cost.macs)
+
+
+def _instance(block: Block) -> str:
+    given = {k: v for k, v in block.args.items() if k not in ("in_channels", "out_channels")}
+    options = [f"{k}={v}" for k, v in given.items() if block.definition.defaults.get(k) != v]
+    return f"{block.definition.name} {', '.join(options)}".strip()
+
+
+def describe(op: Op) -> str:
+    """An operation with what a reader wants to know of it: kernels, strides, groups, and what is not usual."""
+    shown = []
+    for name, value in op.attributes.items():
+        usual = {"padding": None, "dilation": (1, 1), "groups": 1, "bias": op.kind == "linear", "bias_init": 0.0,
+                 "eps": value, "momentum": value, "affine": True, "out": value, "stride": (1, 1),
+                 "ceil": False, "keep": False, "count_padding": False, "learned": False}  # fmt: skip
+        if name == "kernel":
+            shown.append(f"{value[0]}x{value[1]}")
+        elif name != "padding" and value != usual.get(name):
+            plain = value[0] if isinstance(value, tuple) and value[0] == value[1] else value
+            shown.append(f"{name} {str(plain).lower() if isinstance(plain, bool) else plain}")
+    return f"{op.kind} {', '.join(shown)}".strip()

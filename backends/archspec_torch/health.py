@@ -1,0 +1,32 @@
+"""What the PyTorch backend needs, for `archspec doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+TESTED = "2.6 to 2.13"
+EXTRA = "pip install 'archspec-nn[torch]'"
+
+
+def examine() -> Iterator[tuple[str, str, bool, str | None]]:
+    """PyTorch with its devices, and the packages of the trainer."""
+    try:
+        import torch
+    except ImportError as error:
+        yield "torch", f"does not import ({error}): `build` works, `train` does not", False, EXTRA
+    else:
+        yield "torch", f"{torch.__version__} (emitted code is tested with {TESTED})", True, None
+        devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        threads = f"cpu with {torch.get_num_threads()} threads"
+        yield (
+            "devices",
+            ", ".join([threads, *devices, *(["mps"] if torch.backends.mps.is_available() else [])]),
+            True,
+            None,
+        )
+    for package in ("numpy", "safetensors", "matplotlib", "pillow", "scikit-learn"):
+        try:
+            yield package, version(package), True, None
+        except PackageNotFoundError:
+            yield package, "missing", False, EXTRA

@@ -1,0 +1,57 @@
+"""`archspec build`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import Backend, Include, Preset, Set, Spec, fail, load, report
+
+
+class Emit(StrEnum):
+    """What to write."""
+
+    source = "source"
+    ir = "ir"
+
+
+def build(
+    spec: Spec,
+    backend: Backend = "torch",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The folder to write (default: the net's name).")
+    ] = None,
+    sets: Set = None,
+    preset: Preset = None,
+    include: Include = None,
+    emit: Annotated[
+        Emit, typer.Option(help="Source in a folder, or the checked network as text on stdout.")
+    ] = Emit.source,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something else.")] = False,
+) -> None:
+    """Write a folder with the net's source, its trainer and its resolved spec, which works without archspec.
+
+    Examples: archspec build resnet50 · archspec build my.yaml --out my --set width=32
+    """
+    import archspec
+    from archspec.files import FolderError, write_folder
+
+    net = load(spec, sets, preset, include)
+    if emit is Emit.ir:
+        from archspec.ir_text import to_text
+
+        print(to_text(net), end="")
+        return
+    folder = out or Path(net.name)
+    try:
+        files = archspec.emit(net, backend)
+        write_folder(folder, files, force=force)
+    except archspec.SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(1) from None
+    except FolderError as error:
+        fail(str(error), error.help)
+    print(f"{folder}: {', '.join(sorted(f for f in files if '/' not in f))}")

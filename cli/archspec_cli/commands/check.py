@@ -1,0 +1,74 @@
+"""`archspec check`."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import Include, Preset, Set, colours, fail, overrides
+
+
+class Format(StrEnum):
+    """How mistakes are written."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+    github = "github"
+
+
+def check(
+    specs: Annotated[
+        list[str], typer.Argument(help="Spec files, folders of them, or zoo names.", show_default=False)
+    ],
+    sets: Set = None,
+    preset: Preset = None,
+    include: Include = None,
+    format: Annotated[Format, typer.Option(help="How mistakes are written.")] = Format.text,
+) -> None:
+    """Find every mistake of specs, before any framework is loaded.
+
+    Exits with 0 for clean specs, 1 where there are mistakes, 2 for misuse.
+
+    Examples: archspec check my.yaml · archspec check specs/ --format github
+    """
+    from archspec.api import check as check_spec
+    from archspec.report.structured import to_json
+    from archspec.report.text import to_text
+
+    wanted = [path for spec in specs for path in _expand(spec)]
+    found = [
+        d for spec in wanted for d in check_spec(spec, set=overrides(sets), preset=preset, include=include or ())
+    ]
+    if format is Format.text:
+        if found:
+            print(to_text(found, colour=colours(sys.stdout)))
+            files = len({d.span.source.name for d in found if d.span})
+            print(
+                f"\n{len(found)} {'mistake' if len(found) == 1 else 'mistakes'} in {files} {'file' if files == 1 else 'files'}"
+            )
+        else:
+            print(f"{len(wanted)} {'spec' if len(wanted) == 1 else 'specs'} without mistakes")
+    elif format is Format.json:
+        print(to_json(found))
+    else:
+        from archspec.report import FORMATS
+
+        text = FORMATS[format](found)
+        if text:
+            print(text)
+    raise typer.Exit(1 if found else 0)
+
+
+def _expand(spec: str) -> list[str]:
+    """The specs of a folder, or the spec itself."""
+    if "\0" in spec or not Path(spec).is_dir():
+        return [spec]
+    found = sorted(str(p) for p in Path(spec).rglob("*.yaml"))
+    if not found:
+        fail(f"{spec} holds no .yaml files")
+    return found

@@ -1,0 +1,50 @@
+"""`archspec compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import fail
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The picture; .png or .svg.")] = Path("compare.png"),
+    title: Annotated[str, typer.Option(help="Above the picture.")] = "",
+) -> None:
+    """Draw the training and test error of several runs in one picture, and print the table.
+
+    Example: archspec compare runs/cifar-plain-56 runs/cifar-resnet-56 --out figure6.png
+    """
+    try:
+        from archspec_runtime.curves import draw_curves, summarize
+        from archspec_runtime.errors import RunError
+        from archspec_runtime.run_folder import read_metrics, read_run
+    except ImportError as error:
+        fail(f"curves need what training needs: {error}", "pip install 'archspec-nn[torch]'", 1)
+    if out.suffix.lower() not in (".png", ".svg"):
+        fail(f"{out} is neither .png nor .svg")
+    try:
+        read = [(read_run(run)["job"]["name"], read_metrics(run)) for run in runs]
+    except RunError as error:
+        fail(str(error), None, error.exit_code)
+    names = [name for name, _ in read]
+    labelled = [
+        (n if names.count(n) == 1 else f"{n} ({run})", rows) for (n, rows), run in zip(read, runs, strict=True)
+    ]
+    try:
+        draw_curves(labelled, [out], title)
+    except OSError as error:
+        fail(f"cannot write {out}: {error.strerror}", None, 1)
+    width = max(len(label) for label, _ in labelled)
+    print(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")
+    for label, rows in labelled:
+        line = summarize(label, rows)
+        errors = [
+            f"{e:.2f}%" if e is not None else "-" for e in (line.train_error, line.test_error, line.best_test_error)
+        ]
+        print(f"{label:<{width}}  {line.step:>8,}  {errors[0]:>11}  {errors[1]:>10}  {errors[2]:>7}")
+    print(f"training error over the last fifth of the steps; picture in {out}")

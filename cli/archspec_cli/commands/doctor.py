@@ -1,0 +1,21 @@
+"""`archspec doctor`."""
+
+from __future__ import annotations
+
+import typer
+
+
+def doctor() -> None:
+    """Print versions and devices, and what is missing with the command that gets it.
+
+    Example: archspec doctor
+    """
+    from archspec.health import examine
+
+    sound = True
+    for finding in examine():
+        sound = sound and finding.sound
+        print(f"{'ok  ' if finding.sound else '--  '} {finding.what}: {finding.state}")
+        if finding.remedy:
+            print(f"       {finding.remedy}")
+    raise typer.Exit(0 if sound else 1)

@@ -1,0 +1,28 @@
+"""`archspec explain`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import fail
+
+
+def explain(
+    code: Annotated[str, typer.Argument(help="The code of a diagnostic, such as AS405.", show_default=False)],
+) -> None:
+    """Print the page of a diagnostic: what it means, an example, and how to mend it.
+
+    Example: archspec explain AS405
+    """
+    from archspec.codes import CODES, page
+    from archspec.diagnostics import did_you_mean
+
+    wanted = code.upper()
+    if wanted not in CODES:
+        fail(
+            f"there is no diagnostic {code!r}",
+            did_you_mean(wanted, CODES) or f"they go from {min(CODES)} to {max(CODES)}",
+        )
+    print(page(wanted), end="")

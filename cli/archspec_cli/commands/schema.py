@@ -1,0 +1,16 @@
+"""`archspec schema`."""
+
+from __future__ import annotations
+
+
+def schema() -> None:
+    """Print the JSON Schema of the language (draft 7), which editors complete and check with.
+
+    Example: archspec schema > archspec.schema.json, and as a spec's first line:
+    # yaml-language-server: $schema=archspec.schema.json
+    """
+    import json
+
+    from archspec.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=1))

@@ -1,0 +1,51 @@
+"""`archspec summary`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import Include, Preset, Set, Spec, load
+
+
+def summary(
+    spec: Spec,
+    sets: Set = None,
+    preset: Preset = None,
+    include: Include = None,
+    depth: Annotated[int, typer.Option(min=1, help="How deep to open blocks; equal blocks are shown once.")] = 3,
+) -> None:
+    """Print the table of modules with shapes, parameters and multiply-adds; repeats are collapsed.
+
+    Examples: archspec summary resnet50 · archspec summary cifar_resnet --set n=9 --depth 2
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from archspec.ops import show
+    from archspec.receptive import receptive_field
+    from archspec.table import table_rows
+
+    net = load(spec, sets, preset, include)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("module", no_wrap=True)
+    table.add_column("operation", overflow="fold")
+    for title in ("output", "parameters", "multiply-adds"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in table_rows(net, depth):
+        table.add_row("  " * row.depth + row.name, row.what, show(row.shape), f"{row.params:,}", f"{row.macs:,}")
+    console = Console(soft_wrap=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 110
+    console.print(f"{net.name}: {show(net.input_shape)} images, {net.classes:,} classes\n", markup=False)
+    console.print(table)
+    cost = net.cost
+    height, width = receptive_field(net)
+    print(
+        f"\nparameters     {cost.params:,} ({cost.params_without_norm:,} outside normalizations), buffers {cost.buffers:,}"
+        f"\nmultiply-adds  {cost.macs:,} for one image: convolutions and linear layers, one multiplication with its addition"
+        f"\nactivations    {cost.activations:,} numbers for one image, in the results of all operations"
+        f"\ndepth          {cost.depth:,} layers with weights, shortcuts not counted"
+        f"\nsees           {height}x{width} pixels before the global pool"
+    )

@@ -1,0 +1,85 @@
+"""`archspec train`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import Backend, Include, Preset, Set, Spec, fail, load, report
+
+
+class Compile(StrEnum):
+    """Whether to compile the model."""
+
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+
+def train(
+    spec: Spec,
+    backend: Backend = "torch",
+    data: Annotated[
+        Path | None, typer.Option(help="The folder or archive of the images; the digits need none.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run's folder (default: runs/NAME).")] = None,
+    sets: Set = None,
+    preset: Preset = None,
+    include: Include = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="End after this many steps instead of the recipe's.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest whole checkpoint, bit for bit.")
+    ] = False,
+    override: Annotated[bool, typer.Option("--override", help="Resume although the recipe was changed.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the recipe and the learning rate's timeline, and end.")
+    ] = False,
+    compile: Annotated[
+        Compile, typer.Option(help="Compile the model; auto does where the run is long enough.")
+    ] = Compile.auto,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between checkpoints (default: a minute).")
+    ] = None,
+    eval_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite a run or a folder that holds something else.")
+    ] = False,
+) -> None:
+    """Train a net by its recipe: emit its source into the run's folder, import that, and run it.
+
+    Examples: archspec train cifar_resnet:plain20 --data ~/cifar10 · archspec train my.yaml --dry-run
+    """
+    import archspec
+    from archspec.backends import find_backend
+
+    net = load(spec, sets, preset, include)
+    if net.recipe is None:
+        fail(
+            f"{net.name} has no `train`, so it does not say how it is trained",
+            "add `train: {recipe: cifar_resnet}`",
+            1,
+        )
+    try:
+        chosen = find_backend(backend)
+        code = chosen.train(
+            net,
+            {
+                "data": data, "out": out or Path("runs") / net.name, "steps": steps, "seed": seed, "device": device,
+                "compile": str(compile), "resume": resume, "override": override, "force": force, "dry_run": dry_run,
+                "checkpoint_every": checkpoint_every, "eval_every": eval_every, "threads": threads,
+            },
+        )  # fmt: skip
+    except archspec.SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(1) from None
+    except chosen.errors as error:
+        fail(str(error), None, getattr(error, "exit_code", 1))
+    raise typer.Exit(code)

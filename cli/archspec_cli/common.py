@@ -1,0 +1,78 @@
+"""What commands share: their arguments, loading a spec, and ending with a message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archspec import Diagnostic, Network
+
+Spec = Annotated[
+    str, typer.Argument(help="A spec file, a zoo name such as resnet50, or NAME:PRESET.", show_default=False)
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override an argument or a dotted key; can be repeated."),
+]
+Preset = Annotated[str | None, typer.Option("--preset", help="A preset of the spec.")]
+Include = Annotated[
+    list[Path] | None, typer.Option("--include", help="Let `extends` reach into this folder as well.")
+]
+Backend = Annotated[str, typer.Option("--backend", help="Which framework to write for.")]
+
+
+def fail(message: str, help_: str | None = None, code: int = 2) -> NoReturn:
+    """End with one message on stderr."""
+    print(f"error: {message}" + (f"\n  help: {help_}" if help_ else ""), file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def overrides(given: Sequence[str] | None) -> dict[str, object]:
+    """`KEY=VALUE` pairs, the values read as YAML."""
+    from archspec.diagnostics import Diagnostics
+    from archspec.reader import read_value
+
+    values: dict[str, object] = {}
+    for pair in given or []:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            fail(f"--set takes KEY=VALUE, not {pair!r}", "such as --set shortcut=none")
+        problems = Diagnostics()
+        node = read_value(text, f"--set {key}", problems)
+        if node is None:
+            report(list(problems))
+            raise typer.Exit(2)
+        node.origin = "--set"
+        values[key.strip()] = node
+    return values
+
+
+def load(spec: str, sets: Sequence[str] | None, preset: str | None, include: Sequence[Path] | None) -> Network:
+    """Load a spec, or print its mistakes and exit with 1."""
+    import archspec
+
+    try:
+        return archspec.load(spec, set=overrides(sets), preset=preset, include=include or ())
+    except archspec.SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(1) from None
+
+
+def report(diagnostics: Sequence[Diagnostic]) -> None:
+    """Print diagnostics for people on stderr."""
+    from archspec.report.text import to_text
+
+    print(to_text(diagnostics, colour=colours(sys.stderr)), file=sys.stderr)
+
+
+def colours(stream: object) -> bool:
+    """Whether a stream shows colours: a terminal, and NO_COLOR is not set (no-color.org)."""
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty and isatty()) and not os.environ.get("NO_COLOR")
