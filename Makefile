@@ -9,7 +9,8 @@ RUNS := runs/demo
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet torch==2.13.0 --extra-index-url https://download.pytorch.org/whl/cpu
+	$(BIN)/pip install --quiet torch==2.13.0 \
+	  --retries 0 --timeout 10 --extra-index-url https://download.pytorch.org/whl/cpu
 	$(BIN)/pip install --quiet -e '.[dev]'
 	touch $@
 

@@ -46,7 +46,7 @@ def check(
     """All the mistakes of a spec; none where it is sound."""
     problems = Diagnostics()
     _compile(spec, set or {}, preset, [Path(p) for p in include], problems)
-    return tuple(problems)
+    return tuple(problems.in_order())
 
 
 def emit(net: Network, backend: str) -> dict[str, str]:
@@ -75,7 +75,15 @@ def _compile(
 ) -> Network | None:
     document = load_document(str(spec), overrides, preset, include, problems)
     resolved = resolve(document, problems) if document else None
-    net = expand(resolved, problems) if resolved else None
+    if resolved is None:
+        return None
+    if not resolved.sound:
+        # what is left is no net: names and arguments can be checked in it, shapes and counts cannot
+        further = Diagnostics()
+        expand(resolved, further)
+        problems.extend(d for d in further if d.code < "AS4")
+        return None
+    net = expand(resolved, problems)
     if net is not None:
         for check_pass in PASSES:
             check_pass(net, problems)

@@ -101,7 +101,21 @@ class Diagnostics:
     def raise_if_any(self) -> None:
         """Raise SpecError if anything was recorded."""
         if self.items:
-            raise SpecError(self.items)
+            raise SpecError(self.in_order())
+
+    def extend(self, others: Iterable[Diagnostic]) -> None:
+        """Record more."""
+        for d in others:
+            self.add(d.code, d.message, d.span, d.help, d.related)
+
+    def in_order(self) -> list[Diagnostic]:
+        """As a reader meets them: file by file, from the top."""
+        files = list(dict.fromkeys(d.span.source.name if d.span else "" for d in self.items))
+
+        def place(d: Diagnostic) -> tuple[int, int, int]:
+            return (files.index(d.span.source.name), d.span.line, d.span.column) if d.span else (len(files), 0, 0)
+
+        return sorted(self.items, key=place)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.items)

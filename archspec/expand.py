@@ -335,6 +335,8 @@ class _Expander:
             graph.fail(name)
             return
         if graph.shape is None:
+            block = node.get("block") or node  # what comes in is unknown after a mistake, the block's name is not
+            self._known_block(block, _call(block)[0])
             return
         if stage.repeat == 0:
             return
@@ -352,6 +354,13 @@ class _Expander:
             shape = block.shape
         graph.append(name, Chain(tuple(runs)), (graph.current,), node.span)
 
+    def _known_block(self, node: Node, name: str) -> bool:
+        if self.library.has("blocks", name):
+            return True
+        help_ = did_you_mean(name, self.library.names("blocks"))
+        self.binder.add("AS301", f"no block is called `{name}`", node.span, help_)
+        return False
+
     def _stage_nodes(self) -> list[Node]:
         stages = self.root.get("stages")
         return stages.value if stages is not None and isinstance(stages.value, list) else []
@@ -361,9 +370,7 @@ class _Expander:
         merged = {k: v for source in (node, override) if source for k, v in source.items()}
         keys = {**node.keys, **(override.keys if override else {})}
         name, given = _call(merged["block"])
-        if not self.library.has("blocks", name):
-            help_ = did_you_mean(name, self.library.names("blocks"))
-            self.binder.add("AS301", f"no block is called `{name}`", merged["block"].span, help_)
+        if not self._known_block(merged["block"], name):
             return None
         args = {k: v for k, v in merged.items() if k not in _STAGE_KEYS}
         declaration = self.library.get("blocks", name)

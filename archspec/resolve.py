@@ -17,7 +17,7 @@ from archspec.expressions import ExpressionError, Value, evaluate, parse
 from archspec.language import Spec
 from archspec.load import Document, with_recipe
 from archspec.ops.fields import describe
-from archspec.reader import Node
+from archspec.reader import Node, node_of
 
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
 _INTERPOLATION = re.compile(r"\{([^{}]*)\}")
@@ -32,6 +32,7 @@ class Resolved:
     root: Node
     scope: Mapping[str, Value]
     document: Document
+    sound: bool = True  # False: mistakes were cut out so that later passes can look for more
 
 
 def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
@@ -50,8 +51,53 @@ def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
         spec = Spec.model_validate(root.plain(), context={"scope": scope})
     except ValidationError as error:
         record_validation(error, root, Spec, scope, problems)
-        return None
+        return _without_mistakes(root, error, scope, document)
     return Resolved(spec, root, scope, document)
+
+
+_PLACEHOLDERS: dict[str, object] = {"archspec": 1, "name": "net", "classes": 10, "input": {"size": 224}}
+
+
+def _without_mistakes(
+    root: Node, error: ValidationError, scope: Mapping[str, Value], document: Document
+) -> Resolved | None:
+    """What is left of a spec when the values that are wrong are taken out, so that later mistakes are found as well."""
+    scope = {**scope, "classes": 10}
+    for _ in range(4):  # taking a value out can leave something else incomplete
+        for detail in error.errors(include_url=False):
+            root = _cut(root, detail["loc"])
+        values = {k: node_of(v, root.span) for k, v in _PLACEHOLDERS.items() if root.get(k) is None}
+        root = Node({**values, **dict(root.items())}, root.span, root.keys)
+        try:
+            spec = Spec.model_validate(root.plain(), context={"scope": scope})
+        except ValidationError as more:
+            error = more
+        else:
+            return Resolved(spec, root, scope, document, sound=False)
+    return None
+
+
+def _cut(node: Node, loc: tuple[Any, ...]) -> Node:
+    """A document without the value at a place; a stage keeps a name."""
+    if not loc:
+        return node
+    if isinstance(node.value, dict):
+        inner = node.value.get(loc[0])
+        if inner is None or len(loc) == 1 or not isinstance(inner.value, (dict, list)):
+            rest = {k: v for k, v in node.value.items() if k != loc[0]}
+            if loc[0] == "name" and "block" in rest:
+                rest["name"] = Node(f"stage{node.span.line}", node.span)
+        else:
+            rest = {**node.value, loc[0]: _cut(inner, loc[1:])}
+        return Node(rest, node.span, node.keys, origin=node.origin)
+    if isinstance(node.value, list) and isinstance(loc[0], int) and loc[0] < len(node.value):
+        items = list(node.value)
+        if len(loc) == 1 or not isinstance(items[loc[0]].value, (dict, list)):
+            del items[loc[0]]
+        else:
+            items[loc[0]] = _cut(items[loc[0]], loc[1:])
+        return Node(items, node.span, origin=node.origin)
+    return node
 
 
 def _arguments(root: Node) -> dict[str, Value]:
