@@ -335,8 +335,8 @@ class _Expander:
             graph.fail(name)
             return
         if graph.shape is None:
-            block = node.get("block") or node  # what comes in is unknown after a mistake, the block's name is not
-            self._known_block(block, _call(block)[0])
+            called = node.get("block") or node  # what comes in is unknown after a mistake, the block's name is not
+            self._known_block(called, _call(called)[0])
             return
         if stage.repeat == 0:
             return

@@ -35,6 +35,12 @@ HELPERS = {
     def forward(self, x: Tensor) -> Tensor:
         """Map a tensor to one of the same shape."""
         return x * self.value''',
+    "HardSigmoid": '''class HardSigmoid(nn.Module):
+    """relu6(x + 3) / 6."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a tensor to one of the same shape."""
+        return F.relu6(x + 3) / 6''',
     "DropPath": '''class DropPath(nn.Module):
     """In training, drop whole samples with probability p and scale the others by 1 / (1 - p)."""
 

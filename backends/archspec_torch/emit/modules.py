@@ -123,7 +123,7 @@ MODULES: dict[str, Callable[[Member], Constructor]] = {
     "gelu": _plain("nn.GELU"),
     "silu": _plain("nn.SiLU"),
     "sigmoid": _plain("nn.Sigmoid"),
-    "hard_sigmoid": _plain("nn.Hardsigmoid"),
+    "hard_sigmoid": _plain("HardSigmoid"),  # PyTorch rounds 1/6 to single precision in the gradient of its own
     "hard_swish": _plain("nn.Hardswish"),
     "tanh": _plain("nn.Tanh"),
     "identity": _plain("nn.Identity"),
@@ -137,7 +137,7 @@ IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
 }
 """Modules for operations that are otherwise written as expressions, where a sequence needs modules."""
 
-IN_PLACE = frozenset({"relu", "relu6", "silu", "hard_sigmoid", "hard_swish"})
+IN_PLACE = frozenset({"relu", "relu6", "silu", "hard_swish"})
 """Activations that can overwrite their input."""
 
 OVERWRITABLE = frozenset({"conv", "linear", "batch_norm", "group_norm", "layer_norm", "add", "concat", "avg_pool"})

@@ -1,0 +1,71 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import archspec
+import pytest
+from archspec_cli.main import app
+from typer.testing import CliRunner
+
+REPO = Path(__file__).parent.parent
+SHARED = REPO.parent / "shared" / "data"
+
+HEAD = "archspec: 1\nname: net\n"
+
+
+@pytest.fixture
+def spec(tmp_path):
+    """Write a spec and give its path; the two lines that all specs share are added where they are missing."""
+
+    def write(text: str, name: str = "net.yaml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text if text.startswith("archspec:") else HEAD + text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def mistakes(spec):
+    """The diagnostics of a spec's text."""
+
+    def check(text: str, **options):
+        return archspec.check(spec(text), **options)
+
+    return check
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch):
+    """Run a command in a temporary folder; gives exit code and output. A traceback fails the test."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: object):
+        result = CliRunner().invoke(app, [str(a) for a in args])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path):
+    """Run `archspec` as a process of its own."""
+
+    def run(*args: object, **options):
+        command = [sys.executable, "-c", "from archspec_cli.main import main; main()", *map(str, args)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cifar10(tmp_path_factory):
+    """The real CIFAR-10 images in the official binary layout."""
+    if not (SHARED / "cifar10.py").exists():
+        pytest.skip("the CIFAR-10 images are not on this machine")
+    out = tmp_path_factory.mktemp("cifar10")
+    subprocess.run([sys.executable, SHARED / "cifar10.py", out, "--layout", "binary"], check=True, capture_output=True)
+    return out
