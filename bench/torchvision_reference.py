@@ -1,7 +1,7 @@
 """Write tests/data/torchvision_resnets.json: names, shapes and answers of torchvision's ResNets.
 
-    pip install --no-deps torchvision==0.28.0
-    python bench/torchvision_reference.py > tests/data/torchvision_resnets.json
+pip install --no-deps torchvision==0.28.0
+python bench/torchvision_reference.py > tests/data/torchvision_resnets.json
 """
 
 import json

@@ -2,10 +2,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import archspec
 import pytest
-from archspec_cli.main import app
 from typer.testing import CliRunner
+
+import archspec
+from archspec_cli.main import app
 
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
@@ -67,5 +68,7 @@ def cifar10(tmp_path_factory):
     if not (SHARED / "cifar10.py").exists():
         pytest.skip("the CIFAR-10 images are not on this machine")
     out = tmp_path_factory.mktemp("cifar10")
-    subprocess.run([sys.executable, SHARED / "cifar10.py", out, "--layout", "binary"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, SHARED / "cifar10.py", out, "--layout", "binary"], check=True, capture_output=True
+    )
     return out

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from archspec.ir import Block, Chain
 from archspec.ops import Op
 
@@ -53,7 +54,9 @@ def _scatter(dwindows, shape, stride, dilation):
     for i in range(kh):
         for j in range(kw):
             top, left = i * dilation[0], j * dilation[1]
-            dx[:, :, top : top + oh * stride[0] : stride[0], left : left + ow * stride[1] : stride[1]] += dwindows[..., i, j]
+            dx[:, :, top : top + oh * stride[0] : stride[0], left : left + ow * stride[1] : stride[1]] += dwindows[
+                ..., i, j
+            ]
     return dx
 
 
@@ -132,7 +135,9 @@ def group_norm(op, inputs, params):
     x = inputs[0]
     grouped = x.reshape(x.shape[0], op.groups, -1)
     z, back = _normalized(grouped, (2,), op.eps)
-    return _affine(op, z, lambda dz: back(dz.reshape(grouped.shape)).reshape(x.shape), params, lambda a: a.reshape(x.shape))
+    return _affine(
+        op, z, lambda dz: back(dz.reshape(grouped.shape)).reshape(x.shape), params, lambda a: a.reshape(x.shape)
+    )
 
 
 _erf = np.vectorize(math.erf)
@@ -210,7 +215,9 @@ def avg_pool(op, inputs, params):
     if op.count_padding:
         (ph, pw) = op.padding
         ones = np.pad(ones, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=1)
-        ones = np.pad(ones, ((0, 0), (0, 0), (0, padded.shape[2] - ones.shape[2]), (0, padded.shape[3] - ones.shape[3])))
+        ones = np.pad(
+            ones, ((0, 0), (0, 0), (0, padded.shape[2] - ones.shape[2]), (0, padded.shape[3] - ones.shape[3]))
+        )
     else:
         ones = _padded(ones, op, size, (1, 1))
     count = _windows(ones, op.kernel, op.stride, (1, 1), size).sum((-1, -2))

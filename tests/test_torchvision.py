@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-import archspec
 import pytest
+
+import archspec
 
 torch = pytest.importorskip("torch")
 from deterministic import fill, tensor  # noqa: E402

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-import archspec
 import pytest
+
+import archspec
 from archspec import zoo
 from archspec.verify import verify
 

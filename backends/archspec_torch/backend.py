@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec_runtime.errors import RunError
-
 from archspec.backends import check_supported
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.network import Network
+from archspec_runtime.errors import RunError
 from archspec_torch.emit.model import model_source
 from archspec_torch.emit.modules import SUPPORTED
 

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from archspec.files import FolderError, write_folder
+from archspec.network import Network
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Options
 from archspec_runtime.run_folder import prepare
-
-from archspec.files import FolderError, write_folder
-from archspec.network import Network
 
 
 def train_emitted(net: Network, files: Mapping[str, str], given: Mapping[str, Any]) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archspec_runtime.errors import CheckpointError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+
+from archspec_runtime.errors import CheckpointError
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from archspec_runtime import Job, Recipe
-
 from archspec.network import Network
 from archspec.resolved_text import resolved_yaml
 from archspec.version import __version__
+from archspec_runtime import Job, Recipe
 from archspec_torch.emit.literals import literal, names_used
 from archspec_torch.emit.model import TEMPLATES, model_source
 

@@ -60,19 +60,19 @@ def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
     lines: list[str] = []
     classes = [*outline.classes, *([outline.root] if outline.root else [])]
     for cls in classes:
-        inner: list[str] = []
+        inner: list[tuple[str, str]] = []  # a condition, which type checkers need, and a statement
         for member in cls.members:
             target, name = member.call.target, member.call.name
             if isinstance(target, Conv) and target.bias and target.bias_init:
-                inner += [
-                    f"if module.{name}.bias is not None:",
-                    f"    nn.init.constant_(module.{name}.bias, {target.bias_init!r})",
-                ]
+                statement = f"nn.init.constant_(module.{name}.bias, {target.bias_init!r})"
+                inner.append((f"module.{name}.bias is not None", statement))
             if zero_last_norm and name == cls.example.branch and type(target) in NORMS:
-                inner.append(f"nn.init.zeros_(module.{name}.weight)")
-        if inner:
-            lines += [
-                f"{'elif' if lines else 'if'} isinstance(module, {cls.name}):",
-                *(f"    {line}" for line in inner),
-            ]
+                inner.append(("", f"nn.init.zeros_(module.{name}.weight)"))
+        head = f"{'elif' if lines else 'if'} isinstance(module, {cls.name})"
+        if len(inner) == 1 and inner[0][0]:
+            lines += [f"{head} and {inner[0][0]}:", f"    {inner[0][1]}"]
+        elif inner:
+            lines.append(f"{head}:")
+            for condition, statement in inner:
+                lines += [f"    if {condition}:", f"        {statement}"] if condition else [f"    {statement}"]
     return lines

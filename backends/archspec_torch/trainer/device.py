@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
 

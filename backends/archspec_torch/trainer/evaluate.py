@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.numpy import load_file as load_arrays
+from safetensors.torch import load_file
+from torch import nn
+
 from archspec_runtime import checkpoints
 from archspec_runtime.datasets import open_dataset
 from archspec_runtime.errors import CheckpointError, RunError
@@ -15,9 +19,6 @@ from archspec_runtime.loop import Evaluation
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.recipe import Recipe
 from archspec_runtime.run_folder import read_run
-from safetensors.numpy import load_file as load_arrays
-from safetensors.torch import load_file
-from torch import nn
 
 from .device import choose_device
 from .stepper import evaluate

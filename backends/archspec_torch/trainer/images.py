@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from archspec_runtime.augment import Plan
 from archspec_runtime.batches import Batch
 from archspec_runtime.datasets.splits import ArraySplit, Split
 from archspec_runtime.normalize import SCALE, Normalization
-from numpy.typing import NDArray
-from torch import Tensor
 
 
 class Images:

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import nn
+
 from archspec_runtime.batches import Batches
 from archspec_runtime.datasets import open_dataset
 from archspec_runtime.errors import RunError
@@ -18,7 +20,6 @@ from archspec_runtime.loop import Loop, Result
 from archspec_runtime.normalize import measure
 from archspec_runtime.run_folder import lock, prepare, read_run, versions, write_json
 from archspec_runtime.schedule import Schedule, timeline
-from torch import nn
 
 from .device import choose_compile, choose_device
 from .stepper import TorchStepper

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 
 import torch
-from archspec_runtime.recipe import SGD, Optimizer
 from torch import Tensor, nn
+
+from archspec_runtime.recipe import SGD, Optimizer
 
 
 def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:

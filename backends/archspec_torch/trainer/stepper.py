@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets.splits import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job
 from archspec_runtime.loop import Evaluation, Totals
 from archspec_runtime.normalize import Normalization
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from .images import Images
 from .optimizer import Average, contiguous, make_optimizer, set_rate
