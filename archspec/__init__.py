@@ -13,8 +13,21 @@ from __future__ import annotations
 from archspec.api import build, check, emit, load
 from archspec.cost import Cost
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.errors import WeightsError
 from archspec.ir import Row
 from archspec.network import Network
 from archspec.version import __version__
 
-__all__ = ["Cost", "Diagnostic", "Network", "Row", "SpecError", "__version__", "build", "check", "emit", "load"]
+__all__ = [
+    "Cost",
+    "Diagnostic",
+    "Network",
+    "Row",
+    "SpecError",
+    "WeightsError",
+    "__version__",
+    "build",
+    "check",
+    "emit",
+    "load",
+]

@@ -59,7 +59,8 @@ def emit(net: Network, backend: str) -> dict[str, str]:
 def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[str] | None = None) -> Any:
     """An initialized model of the backend's framework, made by importing the emitted source.
 
-    `weights` is a safetensors file with the net's names. Raises SpecError as `emit` does.
+    `weights` is a safetensors file with the net's names. Raises SpecError as `emit` does, and WeightsError where the
+    weights cannot be read or do not fit; then nothing is loaded.
     """
     from archspec.backends import find_backend
 

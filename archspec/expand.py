@@ -252,8 +252,11 @@ class _Expander:
         else:
             sources = ("input",) if chosen.join is None else ("input", branch)
             inputs = {"input": graph.inputs[0][1]} | ({"branch": graph.shape} if chosen.join is not None else {})
+            outer, self.binder.problems = self.binder.problems, Diagnostics()
             block, _ = self._instance("shortcuts", name, given, self.scope, inputs, None, member, implicit)
+            found, self.binder.problems = self.binder.problems, outer
             if block is None:
+                self._unfit(graph, declaration, branch, name, shortcut, found)
                 graph.broken = True
                 return
             graph.append(member, block, sources, shortcut.span, {**symbols, **more}, when, "shortcut")
@@ -298,6 +301,24 @@ class _Expander:
         target = MERGES[merge.callee]()
         graph.append(
             graph.name(merge.name, merge.callee, merge.span), target, (branch, over), merge.span, role="merge"
+        )
+
+    def _unfit(
+        self, graph: Graph, declaration: Declaration, branch: str, name: str, shortcut: Node, found: Diagnostics
+    ) -> None:
+        """Say why a shortcut could not be made: where its sizes cannot work out, it is the wrong one for this place."""
+        sizes = [d for d in found if d.code == "AS104" or d.code.startswith("AS4")]
+        if not sizes or len(sizes) < len(found):
+            self.binder.problems.extend(found)
+            return
+        start, end = graph.inputs[0][1], graph.values[branch]
+        why = sizes[0]
+        self.binder.add(
+            "AS405",
+            f"the shortcut `{name}` cannot take {show(start)} to the branch's {show(end or ())}: {why.message}",
+            shortcut.span,
+            self._fitting(graph, declaration, branch),
+            [Related("the shortcut fails here", why.span)] if why.span else [],
         )
 
     def _fitting(self, graph: Graph, declaration: Declaration, branch: str) -> str:

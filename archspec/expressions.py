@@ -211,7 +211,9 @@ class _Parser:
 
     def unexpected(self) -> ExpressionError:
         found = f"unexpected `{self.tokens[self.at][1]}`" if self.at < len(self.tokens) else "unexpected end"
-        return ExpressionError("AS201", f"{found} in `{self.text}`")
+        cut = self.at == len(self.tokens) and self.text.count("(") > self.text.count(")")
+        hint = ": a comma ends a value inside `{...}` or `[...]`, so put the expression in quotes" if cut else ""
+        return ExpressionError("AS201", f"{found} in `{self.text}`{hint}")
 
     def take(self, *texts: str) -> str | None:
         if self.at < len(self.tokens):

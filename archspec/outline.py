@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archspec.expand import substitute
-from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Value, evaluate
+from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Value, evaluate, names
 from archspec.ir import Block, Call, Chain, Definition, Symbol
 from archspec.names import class_name
 from archspec.network import Network
@@ -178,7 +178,10 @@ def _make_class(name: str, instances: list[Block]) -> BlockClass:
             continue
         varies = not all(c.present for c in calls)
         numbers = _numbers(
-            call, [c for c in calls if c.present], [b.args for b in instances if b.calls[index].present]
+            call,
+            [c for c in calls if c.present],
+            [b.args for b in instances if b.calls[index].present],
+            channels,
         )
         members.append(
             Member(
@@ -203,8 +206,6 @@ def _make_class(name: str, instances: list[Block]) -> BlockClass:
 
 
 def _names_of(member: Member) -> set[str]:
-    from archspec.expressions import names
-
     exprs: list[Expr] = [member.in_channels, *([member.when] if member.when else [])]
     for symbol in member.numbers.values():
         exprs.extend(symbol if isinstance(symbol, tuple) else [symbol])
@@ -217,22 +218,29 @@ def _default(definition: Definition, name: str) -> Value | None:
 
 
 def _constants(instances: list[Block]) -> dict[str, Value]:
-    """Arguments that are written as numbers: those with a default that no instance departs from differently."""
+    """Arguments that are written as numbers: those with a default that no instance departs from differently.
+
+    A stride that is not 1 stays an argument: a reader looks for it where the block is used.
+    """
     constants: dict[str, Value] = {}
     for name, value in instances[0].args.items():
+        if name == "stride" and value != 1:
+            continue
         optional = name in instances[0].definition.defaults or name == "stride" or isinstance(value, str)
         if optional and all(b.args[name] == value for b in instances):
             constants[name] = value
     return constants
 
 
-def _numbers(call: Call, calls: list[Call], scopes: list[Mapping[str, Value]]) -> dict[str, Symbol]:
+def _numbers(
+    call: Call, calls: list[Call], scopes: list[Mapping[str, Value]], channels: Mapping[str, Expr]
+) -> dict[str, Symbol]:
     """Each argument as the spec wrote it where that holds in all instances, else as a literal."""
     if isinstance(call.target, Chain):
         return {}
     if isinstance(call.target, Block):
         values = [c.target.args for c in calls if isinstance(c.target, Block)]
-        symbols = dict(call.symbols)
+        symbols = {"in_channels": channels[call.inputs[0]], **call.symbols}
     else:
         values = [c.target.attributes for c in calls if isinstance(c.target, Op)]
         symbols = {**call.symbols, **call.target.implied_symbols(call.symbols)}
@@ -262,7 +270,7 @@ def _expressible(group: list[Block]) -> bool:
         for c, b in pairs:
             if not _holds(channels[c.inputs[0]], c.input_shapes[0][0], b.args):
                 return False
-        numbers = _numbers(calls[0], calls, scopes)
+        numbers = _numbers(calls[0], calls, scopes, channels)
         for call, scope in zip(calls, scopes, strict=True):
             target = call.target
             values = (
@@ -302,7 +310,9 @@ def _channels(block: Block, instances: list[Block]) -> dict[str, Expr]:
     for index, _ in enumerate(block.calls):
         calls = [b.calls[index] for b in instances]
         call = next((c for c in calls if c.present), calls[0])
-        channels[call.name] = _of_call(call, channels)
+        expr = _of_call(call, channels)
+        # what the net itself is written in terms of are arguments of the spec, which its class does not have
+        channels[call.name] = expr if names(expr) <= {*block.args, "out_channels"} else Literal(call.shape[0])
     return channels
 
 

@@ -14,6 +14,10 @@ SHARED = REPO.parent / "shared" / "data"
 HEAD = "archspec: 1\nname: net\n"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew; read the diff")
+
+
 @pytest.fixture
 def spec(tmp_path):
     """Write a spec and give its path; the two lines that all specs share are added where they are missing."""

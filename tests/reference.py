@@ -144,7 +144,7 @@ _erf = np.vectorize(math.erf)
 
 
 def _sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+    return (1 + np.tanh(x / 2)) / 2  # exp(-x) would overflow
 
 
 POINTWISE = {

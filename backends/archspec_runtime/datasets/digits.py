@@ -14,7 +14,7 @@ TRAIN = 1437  # the first four fifths, in the order of the file
 
 def read_digits(folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data) -> Raw:
     """1,437 training and 360 test images (1, 8, 8); grey values 0..16 are spread over 0..255."""
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
 
     digits = load_digits()
     images = np.rint(digits.images[:, None] * (255 / 16)).astype(np.uint8)

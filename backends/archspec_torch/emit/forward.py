@@ -65,7 +65,7 @@ class Forward:
     lines: list[str] = field(default_factory=list)
     text_of: dict[str, str] = field(default_factory=dict)
     running: str = "x"
-    declared: set[str] = field(default_factory=lambda: {"x", "branch"})
+    first_line: dict[str, int | None] = field(default_factory=lambda: {"x": None, "branch": None})
 
     @property
     def graph_like(self) -> bool:
@@ -109,12 +109,20 @@ class Forward:
         if kind == "add" and self.text_of[first] == variable and self.flow.overwritable(first):
             others = " + ".join(self.text_of[s] for s in sources[1:])
             self.lines.append(f"{variable} += {others}")
-        elif variable not in self.declared and is_module(member):
+        elif variable not in self.first_line and is_module(member):
             self.lines.append(f"{variable}: Tensor = {expression}")
+            self.first_line[variable] = None
         else:
             self.lines.append(f"{variable} = {expression}")
-        self.declared.add(variable)
+            self._annotate(variable, is_module(member))
         self.text_of[name] = variable
+
+    def _annotate(self, variable: str, called: bool) -> None:
+        """Calling a module gives Any, so a variable that takes such a result has its type where it is first assigned."""
+        first = self.first_line.setdefault(variable, len(self.lines) - 1)
+        if called and first is not None:
+            self.lines[first] = self.lines[first].replace(f"{variable} =", f"{variable}: Tensor =", 1)
+            self.first_line[variable] = None
 
     def _variable(self, member: Member, rest: list[Member], inside: set[str]) -> str:
         name = member.call.name

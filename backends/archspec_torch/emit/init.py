@@ -6,7 +6,7 @@ from archspec.language.spec import Distribution
 from archspec.network import Network
 from archspec.ops import Conv, Linear
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
-from archspec.outline import Outline
+from archspec.outline import BlockClass, Outline
 
 _DRAW = {
     "he_normal_fan_out": 'nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',
@@ -57,22 +57,35 @@ def _weights(kind: str, how: Distribution, biased: bool, first: bool = True) -> 
 
 def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
     """Parameters of single members that start from something else, set after all others."""
-    lines: list[str] = []
-    classes = [*outline.classes, *([outline.root] if outline.root else [])]
-    for cls in classes:
-        inner: list[tuple[str, str]] = []  # a condition, which type checkers need, and a statement
+    starts: dict[tuple[tuple[str, str], ...], list[str]] = {}  # by (condition, statement), the classes with them
+    for cls in [*outline.classes, *([outline.root] if outline.root else [])]:
+        inner: list[tuple[str, str]] = []
         for member in cls.members:
             target, name = member.call.target, member.call.name
             if isinstance(target, Conv) and target.bias and target.bias_init:
                 statement = f"nn.init.constant_(module.{name}.bias, {target.bias_init!r})"
                 inner.append((f"module.{name}.bias is not None", statement))
-            if zero_last_norm and name == cls.example.branch and type(target) in NORMS:
-                inner.append(("", f"nn.init.zeros_(module.{name}.weight)"))
-        head = f"{'elif' if lines else 'if'} isinstance(module, {cls.name})"
-        if len(inner) == 1 and inner[0][0]:
-            lines += [f"{head} and {inner[0][0]}:", f"    {inner[0][1]}"]
-        elif inner:
+        if zero_last_norm and (last := _last_norm(cls)) is not None:
+            inner.append(("", f"nn.init.zeros_(module.{last}.weight)"))
+        if inner:
+            starts.setdefault(tuple(inner), []).append(cls.name)
+    lines: list[str] = []
+    for found, names in starts.items():
+        kinds = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        head = f"{'elif' if lines else 'if'} isinstance(module, {kinds})"
+        if len(found) == 1 and found[0][0]:
+            lines += [f"{head} and {found[0][0]}:", f"    {found[0][1]}"]
+        else:
             lines.append(f"{head}:")
-            for condition, statement in inner:
+            for condition, statement in found:
                 lines += [f"    if {condition}:", f"        {statement}"] if condition else [f"    {statement}"]
     return lines
+
+
+def _last_norm(cls: BlockClass) -> str | None:
+    """The last normalization of the branch that a block merges with its shortcut."""
+    if cls.example.branch is None:
+        return None
+    names = [m.call.name for m in cls.members]
+    branch = cls.members[: names.index(cls.example.branch) + 1]
+    return next((m.call.name for m in reversed(branch) if type(m.call.target) in NORMS), None)

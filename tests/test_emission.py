@@ -1,0 +1,266 @@
+"""What `archspec build` writes: exact golden files, lint, strict types, and that it runs with no archspec installed."""
+
+import ast
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import archspec
+from archspec.files import write_folder
+
+torch = pytest.importorskip("torch")
+
+GOLDEN = Path(__file__).parent / "golden"
+NETS = {
+    "cifar-resnet-20": "cifar_resnet:resnet20",
+    "cifar-plain-20": "cifar_resnet:plain20",
+    "cifar-highway-20": "cifar_highway",
+    "resnet18-options-c": "resnet18",
+    "resnet50": "resnet50",
+    "resnet50-paper": "resnet50:paper",
+    "vgg19": "vgg19",
+    "everything": str(GOLDEN / "everything.yaml"),
+}
+OVERRIDES = {"resnet18-options-c": {"shortcut": "projection_all", "init.zero_last_norm": True}}
+CARRIED = ("archspec_runtime/", "archspec_torch/")  # tested where they stand
+RULES = "E,F,W,I,B,UP,C4,SIM,RUF,PIE,N,D1,ANN,PL,A"
+
+
+@pytest.fixture(scope="module")
+def emitted():
+    return {key: archspec.emit(archspec.load(spec, set=OVERRIDES.get(key)), "torch") for key, spec in NETS.items()}
+
+
+@pytest.mark.parametrize("key", NETS)
+def test_emitted_files_are_the_golden_ones(key, emitted, request):
+    files = {name: text for name, text in emitted[key].items() if not name.startswith(CARRIED)}
+    folder = GOLDEN / key
+    if request.config.getoption("--update-golden"):
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+    assert sorted(p.name for p in folder.iterdir() if p.is_file()) == sorted(files)
+    for name, text in files.items():
+        assert text == (folder / name).read_text(encoding="utf-8"), f"{key}/{name}; see --update-golden"
+
+
+@pytest.mark.parametrize("key", NETS)
+def test_golden_code_is_imported_and_classifies(key):
+    net = archspec.load(NETS[key], set=OVERRIDES.get(key))
+    space: dict[str, object] = {}
+    exec(compile((GOLDEN / key / "model.py").read_text(), key, "exec", dont_inherit=True), space)
+    with torch.device("meta"):
+        model = space[net.class_name]()
+        assert model(torch.zeros(2, *net.input_shape)).shape == (2, net.classes)
+        assert {n: tuple(p.shape) for n, p in model.named_parameters()} == net.parameter_shapes()
+        assert space[net.class_name](num_classes=3)(torch.zeros(2, *net.input_shape)).shape == (2, 3)
+
+
+def test_emitted_code_passes_ruff(tmp_path, emitted):
+    for key, files in emitted.items():
+        write_folder(tmp_path / key, files)
+        for name in ("model.py", "train.py"):
+            if name in files:
+                assert max(map(len, files[name].splitlines())) <= 100
+    ruff = [sys.executable, "-m", "ruff"]
+    targets = [
+        f"{key}/{name}" for key, files in emitted.items() for name in ("model.py", "train.py") if name in files
+    ]
+    for command in (["check", "--isolated", "--line-length=100", f"--select={RULES}"],
+                    ["format", "--check", "--isolated", "--line-length=100"]):  # fmt: skip
+        # widths are what a model file is made of (PLR2004, PLR0913); constructors are documented by their class (D107),
+        # and `import torch.nn.functional as F` is PyTorch's own custom (N812)
+        ignore = ["--ignore=PLR2004,PLR0913,D107,N812"] if command[0] == "check" else []
+        done = subprocess.run([*ruff, *command, *ignore, *targets], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_emitted_code_passes_strict_types(tmp_path, emitted):
+    for key, files in emitted.items():
+        (tmp_path / f"{key.replace('-', '_')}.py").write_text(files["model.py"])
+    write_folder(tmp_path / "whole", emitted["cifar-resnet-20"])
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path / 'cache'}"]
+    models = sorted(p.name for p in tmp_path.glob("*.py"))
+    for folder, targets in ((tmp_path, models), (tmp_path / "whole", ["train.py", "model.py"])):
+        done = subprocess.run([*mypy, *targets], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+ALONE = """
+import sys
+for blocked in ("archspec", "archspec_cli"):
+    sys.modules[blocked] = None  # importing it raises ImportError, as where it is not installed
+sys.path.insert(0, ".")
+"""
+
+
+def test_built_folder_works_without_archspec(tmp_path, emitted):
+    folder = tmp_path / "net"
+    write_folder(folder, archspec.emit(archspec.load("digits_resnet", set={"n": 1}), "torch"))
+    code = ALONE + textwrap.dedent(
+        """
+        import runpy
+        import archspec_runtime, archspec_torch
+        from pathlib import Path
+        for carried in (archspec_runtime, archspec_torch):
+            assert Path(carried.__file__).resolve().is_relative_to(Path.cwd()), carried.__file__
+        sys.argv = ["train.py", "--steps", "12", "--out", "run", "--device", "cpu", "--compile", "off"]
+        runpy.run_path("train.py", run_name="__main__")
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "run" / "curves.png").is_file()
+
+
+def test_deep_nets_are_loops_not_copies(emitted):
+    deep = archspec.emit(archspec.load("cifar_resnet:resnet1202"), "torch")["model.py"]
+    assert len(deep.splitlines()) <= len(emitted["cifar-resnet-20"]["model.py"].splitlines())
+
+
+def test_what_is_built_is_the_emitted_source():
+    net = archspec.load("cifar_resnet:resnet20")
+    model = archspec.build(net, "torch")
+    path = Path(sys.modules[type(model).__module__].__file__)
+    assert path.read_text() == archspec.emit(net, "torch")["model.py"]
+
+
+def test_a_traceback_shows_the_emitted_line():
+    import traceback
+
+    model = archspec.build(archspec.load("cifar_resnet:resnet20"), "torch")
+    with pytest.raises(RuntimeError) as raised:
+        model(torch.zeros(1, 4, 32, 32))
+    assert "x = self.conv1(x)" in [frame.line for frame in traceback.extract_tb(raised.value.__traceback__)]
+
+
+NASTY = [
+    '"""',
+    "'''",
+    "\\",
+    "\\N{BULLET}",
+    "{{ 7 * 7 }}",
+    "{% raw %}",
+    "${HOME}",
+    "\u2028",
+    "#",
+    "\x85",
+    'r"""',
+    '\\"""',
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_descriptions_stay_text(text, spec):
+    path = spec("input: {size: 4}\nclasses: 3\nblocks:\n  b: {body: [relu]}\nstages: [{name: s, block: b}]\n"
+                "head: [global_avg_pool]\n")  # fmt: skip
+    injected = f"before {text} after; import os; os._exit(3)"
+    net = archspec.load(path, set={"blocks.b.doc": injected, "doc": injected})
+    tree = ast.parse(archspec.emit(net, "torch")["model.py"])
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert {getattr(node, "module", None) for node in imports} == {"__future__", "torch"}
+    calls = {node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) if hasattr(node.func, "attr")}
+    assert "_exit" not in calls
+
+
+def test_one_seed_gives_one_model():
+    net = archspec.load("cifar_resnet:resnet20")
+    before = torch.random.get_rng_state()
+    first, same, other = (archspec.build(net, "torch", seed=s).state_dict() for s in (1, 1, 2))
+    assert all(torch.equal(first[k], same[k]) for k in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+    assert torch.equal(before, torch.random.get_rng_state()), "building a model leaves the user's generator alone"
+
+
+def test_initialization_is_that_of_the_recipe():
+    model = archspec.build(archspec.load("resnet18", set={"init.zero_last_norm": True}), "torch")
+    weight = model.layer4[0].conv2.weight  # 512 channels out through 3x3: He et al. (2015b), fan-out
+    assert weight.std().item() == pytest.approx((2 / (512 * 9)) ** 0.5, rel=0.01)
+    assert model.layer4[0].bn2.weight.abs().max() == 0
+    assert model.layer4[0].bn1.weight.min() == 1
+    highway = archspec.build(archspec.load("cifar_highway", set={"shortcut": {"highway": {"bias": -3.5}}}), "torch")
+    assert torch.equal(highway.layer1[0].gate.conv.bias, torch.full((16,), -3.5))
+
+
+def test_weights_that_do_not_fit_are_listed_and_nothing_is_loaded(tmp_path):
+    from safetensors.torch import save_file
+
+    net = archspec.load("cifar_resnet:resnet20")
+    state = archspec.build(net, "torch").state_dict()
+    save_file(state, tmp_path / "whole.safetensors")
+    again = archspec.build(net, "torch", seed=5, weights=tmp_path / "whole.safetensors").state_dict()
+    assert all(torch.equal(state[k], again[k]) for k in state)
+
+    state["extra"] = state.pop("fc.bias")
+    state["fc.weight"] = state["fc.weight"][:5].clone()
+    save_file(state, tmp_path / "other.safetensors")
+    with pytest.raises(archspec.WeightsError) as raised:
+        archspec.build(net, "torch", weights=tmp_path / "other.safetensors")
+    for part in ("missing", "fc.bias", "unexpected", "extra", "fc.weight", "(5, 64)", "(10, 64)"):
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 64, (1 << 40).to_bytes(8, "little") + b"{}"])
+def test_unreadable_weights_are_said_in_one_line(tmp_path, content):
+    path = tmp_path / "w.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(archspec.WeightsError, match=r"w\.safetensors"):
+        archspec.build(archspec.load("digits_resnet"), "torch", weights=path)
+
+
+@st.composite
+def random_nets(draw):
+    """Well-typed specs: stages of library blocks with any shortcut that fits, any norm and activation."""
+    number = draw(st.integers(1, 3))
+    lines = [
+        f"input: {{channels: {draw(st.integers(1, 4))}, size: [{draw(st.integers(8, 17))}, {draw(st.integers(8, 17))}]}}",
+        f"classes: {draw(st.integers(2, 5))}",
+        f"norm: {draw(st.sampled_from(['batch_norm', 'layer_norm', '{group_norm: {groups: 2}}', 'identity']))}",
+        f"act: {draw(st.sampled_from(['relu', 'gelu', 'silu', 'hard_swish', 'tanh']))}",
+        f"shortcut: {draw(st.sampled_from(['none', 'projection', 'projection_all', '{zero_pad: {zeros: end}}']))}",
+        "stages:",
+    ]
+    width = 4
+    for index in range(number):
+        block = draw(st.sampled_from(["basic", "bottleneck", "conv_norm_act"]))
+        width *= draw(st.sampled_from([1, 2]))
+        repeat, stride = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        lines.append(f"  - {{name: s{index}, block: {block}, repeat: {repeat}, width: {width}, stride: {stride}}}")
+    return "\n".join([*lines, "head: [global_avg_pool, {fc: {linear: {out: classes}}}]", ""])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=random_nets())
+def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
+    from test_operations import check
+
+    path = spec(text)
+    mistakes = {d.code for d in archspec.check(path)}
+    if mistakes:
+        assert mistakes <= {"AS401", "AS402", "AS405"}, "only shapes can be wrong in these"
+        return
+    net = archspec.load(path)
+    check(net, batch=2, tolerance=1e-7)
+    model = archspec.build(net, "torch")
+    assert sum(p.numel() for p in model.parameters()) == net.cost.params
+
+
+HASH = """
+import archspec, hashlib
+print(hashlib.sha256(repr(sorted(archspec.emit(archspec.load("resnet50"), "torch").items())).encode()).hexdigest())
+"""
+
+
+def test_emission_is_the_same_in_every_process():
+    def run(seed):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run([sys.executable, "-c", HASH], capture_output=True, text=True, env=environment).stdout
+
+    assert run("1") == run("2") != ""
