@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from archspec.ops.base import Op, Shape, image, windowed
-from archspec.ops.fields import Flag, Int, Pair, argument
+from archspec.ops.fields import ArgumentError, Flag, Int, Pair, argument
 
 
 @dataclass(frozen=True, slots=True)
-class MaxPool(Op):
-    """The largest value under a window; padding never wins. `ceil` rounds the size up instead of down."""
+class Pool(Op):
+    """What the poolings share; `ceil` rounds the size up instead of down."""
 
-    kind: ClassVar[str] = "max_pool"
     kernel: tuple[int, int] = argument(Pair())
     stride: tuple[int, int] = argument(Pair(), (1, 1))
     padding: tuple[int, int] = argument(Pair(0), (0, 0))
     ceil: bool = argument(Flag(), False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        pool = cls(**values)
+        for kernel, padding in zip(pool.kernel, pool.padding, strict=True):
+            if 2 * padding > kernel:  # a window that lies in the padding alone has no maximum and no mean
+                raise ArgumentError(
+                    "AS104", f"a padding of {padding} is more than half of the window of {kernel}", "pad less"
+                )
+        return pool
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0][0], *windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, ceil=self.ceil)
@@ -28,21 +38,18 @@ class MaxPool(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class AvgPool(Op):
+class MaxPool(Pool):
+    """The largest value under a window; padding never wins."""
+
+    kind: ClassVar[str] = "max_pool"
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool(Pool):
     """The mean under a window; `count_padding` says whether padded zeros count in its denominator."""
 
     kind: ClassVar[str] = "avg_pool"
-    kernel: tuple[int, int] = argument(Pair())
-    stride: tuple[int, int] = argument(Pair(), (1, 1))
-    padding: tuple[int, int] = argument(Pair(0), (0, 0))
-    ceil: bool = argument(Flag(), False)
     count_padding: bool = argument(Flag(), False)
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0][0], *windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, ceil=self.ceil)
-
-    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        return self.kernel, self.stride
 
 
 @dataclass(frozen=True, slots=True)

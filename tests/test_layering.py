@@ -1,0 +1,94 @@
+"""Which part may import which, and how light the core and `archspec check` stay."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parent.parent
+FRAMEWORKS = {"torch", "jax", "flax", "tensorflow"}
+LAYERS = {
+    "archspec": (
+        REPO / "archspec",
+        {"archspec_runtime", "archspec_torch", "archspec_flax", "archspec_cli", "numpy"},
+    ),
+    "runtime": (
+        REPO / "backends/archspec_runtime",
+        {"archspec", "archspec_torch", "archspec_flax", "archspec_cli"},
+    ),
+    "cli": (REPO / "cli/archspec_cli", {"archspec_torch", "archspec_flax"}),
+    "torch": (REPO / "backends/archspec_torch", {"archspec_flax", "archspec_cli", "jax", "flax"}),
+    "torch trainer": (REPO / "backends/archspec_torch/trainer", {"archspec", "archspec_cli"}),
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers_look_downward_only(layer):
+    folder, forbidden = LAYERS[layer]
+    if not layer.startswith("torch"):
+        forbidden = forbidden | FRAMEWORKS
+    found = {
+        f"{path.relative_to(REPO)}: {name}"
+        for path in folder.rglob("*.py")
+        for name in imports(path)
+        if name in forbidden
+    }
+    assert not found
+
+
+LIGHT = """
+import sys
+from archspec_cli.main import app
+try:
+    app({args!r})
+except SystemExit:
+    pass
+heavy = {{"torch", "jax", "numpy", "matplotlib", "PIL", "sklearn", "rich.console", "jinja2"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["check", "resnet50"], ["--version"], ["schema"], ["diff", "resnet18", "plain18"], ["explain", "AS405"]],
+)
+def test_commands_that_only_read_load_no_framework_and_no_numpy(args):
+    done = subprocess.run([sys.executable, "-c", LIGHT.format(args=args)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_archspec_loads_no_framework_and_no_command_line():
+    heavy = "{'torch', 'jax', 'numpy', 'typer', 'rich', 'jinja2'}"
+    code = f"import sys, archspec; heavy = {heavy} & set(sys.modules); assert not heavy, heavy"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_core_and_command_line_do_not_name_blocks_or_frameworks():
+    """Blocks are data: a new one needs no Python. (Documentation may name them.)"""
+    words = {"bottleneck", "squeeze_excite", "highway", "zero_pad"}
+    for folder in ("archspec", "backends/archspec_torch/emit"):
+        for path in (REPO / folder).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            compared = {
+                constant.value
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Compare)
+                for constant in ast.walk(node)
+                if isinstance(constant, ast.Constant)
+            }
+            assert not compared & words, path
+
+
+def test_typing_marker_travels_with_each_package():
+    for package in ("archspec", "backends/archspec_runtime", "backends/archspec_torch", "cli/archspec_cli"):
+        assert (REPO / package / "py.typed").is_file(), package
