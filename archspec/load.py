@@ -103,9 +103,10 @@ def _read_chain(
         return None
     resolved = base.resolve()
     if resolved in [p for p, _ in chain]:
-        related = [Related("which extends", span) for _, span in chain[:-1]]
+        circle = " > ".join([*(p.name for p, _ in chain), resolved.name])
+        related = [Related("which is extended here", span) for _, span in chain[-2::-1]]
         problems.add(
-            "AS111", f"`{extends.value}` extends, in the end, itself", extends.span, "take one out", related
+            "AS111", f"specs extend each other in a circle: {circle}", extends.span, "take one out", related
         )
         return None
     if not any(resolved.is_relative_to(root) for root in allowed):
@@ -113,7 +114,7 @@ def _read_chain(
                      "copy it here, or allow its folder with `--include`")  # fmt: skip
         return None
     parent = _read_chain(base, base_display, allowed, problems, chain)
-    return None if parent is None else overlay(parent, node, problems)
+    return None if parent is None else overlay(_without_expectations(parent), node, problems)
 
 
 def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
@@ -129,12 +130,20 @@ def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnosti
         return overlay(root, place(root, ["args", key], value), problems)
     path = key.split(".")
     if path[0] == "stages" and len(path) > 1 and not path[1].isdigit():
-        return overlay(root, place(Node({}, value.span), path, value), problems)
+        return overlay(_without_expectations(root), place(Node({}, value.span), path, value), problems)
     known = list(_keys()) + [k for k, _ in args.items()] if args else list(_keys())
     if path[0] not in known:
         problems.add("AS109", f"there is no `{key}` to set", span, did_you_mean(path[0], known))
         return root
+    if path[0] not in ("expect", "train", "doc", "name"):
+        root = _without_expectations(root)
     return overlay(root, place(root, path, value), problems)
+
+
+def _without_expectations(root: Node) -> Node:
+    """A spec whose net is about to be changed: what it states of itself need not hold any more."""
+    kept = {key: value for key, value in root.items() if key != "expect"}
+    return Node(kept, root.span, root.keys, root.size, root.origin)
 
 
 def _keys() -> list[str]:
@@ -155,7 +164,8 @@ def with_recipe(root: Node, problems: Diagnostics) -> Node:
         problems.add(
             "AS601", f"there is no recipe `{recipe.value}`", recipe.span, did_you_mean(str(recipe.value), known)
         )
-        return root
+        # without its recipe the rest of `train` would only look incomplete
+        return Node({k: v for k, v in root.items() if k != "train"}, root.span, root.keys, root.size, root.origin)
     base = read_file(path, f"archspec/recipes/{path.name}", problems)
     if base is None:
         return root

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.diagnostics import Diagnostics
+from archspec.diagnostics import Diagnostics, Related
 from archspec.network import Network
+from archspec.ops import show
 
 DATASETS: dict[str, tuple[tuple[int, int, int], int]] = {
     "cifar10": ((3, 32, 32), 10),
@@ -30,20 +31,24 @@ def check_data(net: Network, problems: Diagnostics) -> None:
         return
     dataset = net.spec.train.data.dataset
     (channels, height, width), classes = DATASETS[dataset]
-    span = train.span
-    for path in (("data", "dataset"), ("data",)):
-        node = train
-        for key in path:
-            node = node.get(key) or node
-        span = node.span
-        break
-    if net.input_shape != (channels, height, width):
-        problems.add("AS603", f"`{dataset}` has images of {channels}x{height}x{width}, and the net takes "
-                     f"{'x'.join(map(str, net.input_shape))}", span,
-                     f"set `input: {{channels: {channels}, size: {height}}}`, or train on other data")  # fmt: skip
+    data = train.get("data") or train
+    span = (data.get("dataset") or data).span
+    recipe = train.get("recipe")
+    related = (
+        [Related("the recipe is chosen here", recipe.span)] if recipe and recipe.span.source != span.source else []
+    )
+    takes, gives = show(net.input_shape), show((channels, height, width))
+    if takes != gives:
+        problems.add(
+            "AS603",
+            f"`{dataset}` has images of {gives}, and the net takes {takes}",
+            span,
+            f"set `input: {{channels: {channels}, size: {height}}}`, or train on other data",
+            related,
+        )
     if net.classes != classes:
-        problems.add("AS603", f"`{dataset}` has {classes} classes, and the net {net.classes}", span,
-                     f"set `classes: {classes}`")  # fmt: skip
+        message = f"`{dataset}` has {classes} classes, and the net {net.classes}"
+        problems.add("AS603", message, span, f"set `classes: {classes}`", related)
 
 
 PASSES = (check_expectations, check_data)

@@ -44,6 +44,7 @@ def _annotated(python: Any, kind: Kind) -> Any:
 
 Positive = _annotated(int, Int(1))
 NonNegative = _annotated(int, Int(0))
+Count = _annotated(int, Int(0, 10**15))  # parameters or multiply-adds of a whole net
 Number = _annotated(float, Real())
 NonNegativeReal = _annotated(float, Real(0.0))
 PositiveReal = _annotated(float, Real(1e-12))

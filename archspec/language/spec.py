@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 
 from archspec.language.base import (
     Boolean,
+    Count,
     Model,
     NonNegative,
     NonNegativeReal,
@@ -108,10 +109,14 @@ class Init(Model):
 
 
 class Expect(Model):
-    """What the net must come to; `check` fails when it does not."""
+    """What the net must come to, whatever its arguments are; `check` fails when it does not.
 
-    params: NonNegative | None = None
-    macs: Annotated[int | None, Field(ge=0)] = None
+    Layers on top have nets of their own: a spec that extends this one, and `--set` of anything but an argument, leave
+    these behind and may state others.
+    """
+
+    params: Count | None = None
+    macs: Count | None = None
     depth: NonNegative | None = None
 
 

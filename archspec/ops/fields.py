@@ -42,24 +42,25 @@ _EXPRESSION = {"type": "string", "description": "an expression such as `width * 
 
 @dataclass(frozen=True, slots=True)
 class Int(Kind):
-    """A whole number of at least `minimum`."""
+    """A whole number from `minimum` to `maximum`."""
 
     minimum: int = 1
+    maximum: int = MAX_SIZE
 
     def parse(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ArgumentError("AS103", f"expected a whole number, not {describe(value)}")
         if isinstance(value, float):
-            if not math.isfinite(value) or abs(value) > MAX_SIZE:
+            if not math.isfinite(value) or abs(value) > self.maximum:
                 raise ArgumentError("AS104", f"expected a whole number, not {value}")
             help_ = "divide with `//`" if value != int(value) else f"write {int(value)}, or divide with `//`"
             raise ArgumentError("AS204", f"expected a whole number, not {value}", help_)
-        if not self.minimum <= value <= MAX_SIZE:
-            raise ArgumentError("AS104", f"must be from {self.minimum} to {MAX_SIZE}, not {short(value)}")
+        if not self.minimum <= value <= self.maximum:
+            raise ArgumentError("AS104", f"must be from {self.minimum} to {self.maximum}, not {short(value)}")
         return value
 
     def schema(self) -> Mapping[str, Any]:
-        return {"anyOf": [{"type": "integer", "minimum": self.minimum, "maximum": MAX_SIZE}, _EXPRESSION]}
+        return {"anyOf": [{"type": "integer", "minimum": self.minimum, "maximum": self.maximum}, _EXPRESSION]}
 
 
 @dataclass(frozen=True, slots=True)

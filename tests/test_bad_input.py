@@ -1,0 +1,249 @@
+"""Whatever a user can get wrong in a spec ends in one clear message at its place, quickly and in little memory."""
+
+import resource
+import subprocess
+import sys
+import time
+
+import pytest
+
+import archspec
+
+NET = """
+input: {channels: 3, size: 8}
+classes: 4
+stem: [{conv: {out: 8, kernel: 3}}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+def stage(block="basic", **arguments):
+    listed = ", ".join(f"{k}: {v}" for k, v in {"name": "s", "block": block, "width": 8, **arguments}.items())
+    return NET.replace("head:", f"stages: [{{{listed}}}]\nhead:")
+
+
+# text, the code that must come, and a word of its message or help
+TEXTS = {
+    "empty": ("archspec:", "AS10", ""),
+    "not yaml": (NET + "x: [1, 2", "AS002", ""),
+    "tab": (NET + "init:\n\tconv: he_normal_fan_in\n", "AS002", "spaces"),
+    "duplicate key": (NET + "classes: 5\n", "AS003", "classes"),
+    "alias loop": (NET + "doc: &a [*a]\n", "AS004", "itself"),
+    "unknown anchor": (NET + "doc: *nowhere\n", "AS004", "nowhere"),
+    "python tag": (NET + "doc: !!python/object/apply:os.system [true]\n", "AS006", "tag"),
+    "two documents": (NET + "---\na: 1\n", "AS006", "second"),
+    "merge key": (NET + "defaults: {<<: {}}\n", "AS006", "extends"),
+    "NUL": (NET + 'doc: "a\0b"\n', "AS002", ""),
+    "unknown key": (NET + "stagse: []\n", "AS101", "stages"),
+    "bool as number": (NET.replace("classes: 4", "classes: true"), "AS103", "true"),
+    "text as number": (NET.replace("classes: 4", "classes: many"), "AS", "many"),
+    "zero classes": (NET.replace("classes: 4", "classes: 0"), "AS104", "1"),
+    "negative size": (NET.replace("size: 8", "size: -8"), "AS104", ""),
+    "NaN": (NET.replace("out: 8", "out: .nan"), "AS104", ""),
+    "inf": (NET.replace("out: 8", "out: .inf"), "AS104", ""),
+    "huge": (NET.replace("out: 8", f"out: {'9' * 400}"), "AS104", ""),
+    "huge size": (NET.replace("size: 8", "size: 99999999999"), "AS104", ""),
+    "fraction": (NET.replace("out: 8", "out: 8 / 3"), "AS204", "//"),
+    "whole float": (NET.replace("out: 8", "out: 8.0"), "AS204", "write 8"),
+    "division by zero": (NET.replace("out: 8", "out: 8 // 0"), "AS203", "zero"),
+    "unknown name": (NET.replace("out: 8", "out: widht"), "AS202", "widht"),
+    "negative kernel": (NET.replace("kernel: 3", "kernel: -3"), "AS104", ""),
+    "zero stride": (NET.replace("kernel: 3", "kernel: 3, stride: 0"), "AS104", ""),
+    "bool kernel": (NET.replace("kernel: 3", "kernel: yes"), "AS202", "yes"),
+    "list kernel": (NET.replace("kernel: 3", "kernel: [3, 3, 3]"), "AS103", "height"),
+    "repeats": (stage(repeat="1e9"), "AS", "repeat"),
+    "many repeats": (stage(repeat=1_000_000_000), "AS104", "repeat"),
+    "modules": (stage(repeat=10_000).replace("block: basic", "block: many")
+                + "blocks: {many: {args: {width: 1, stride: 1}, body: ["
+                + ", ".join(["relu"] * 60) + "]}}\n", "AS308", "500,000"),
+    "keyword as name": (stage(name="class"), "AS106", "Python"),
+    "quotes in name": (stage(name="'a\"b'"), "AS106", "letters"),
+    "code in name": (stage(name="'x; import os'"), "AS106", "letters"),
+    "newline in name": (stage(name='"a\\nb"'), "AS106", "letters"),
+    "look-alike in name": (stage(name="ѕtage"), "AS106", "ASCII"),
+    "framework's name": (stage(name="forward"), "AS106", ""),
+    "two modules of one name": (NET.replace("[{conv:", "[{a: relu}, {a: relu}, {conv:"), "AS107", "`a`"),
+    "window too large": (NET.replace("kernel: 3", "kernel: 11, padding: 0"), "AS402", "11"),
+    "groups": (NET.replace("kernel: 3", "kernel: 3, groups: 2"), "AS403", "groups"),
+    "identity across": (stage(stride=2) + "shortcut: identity\n", "AS405", "projection"),
+    "unknown shortcut": (stage() + "shortcut: projektion\n", "AS301", "projection"),
+    "unknown block": (stage("basik"), "AS301", "basic"),
+    "block uses itself": (stage("a") + "blocks: {a: {args: {width: 1, stride: 1}, body: [{a: {}}]}}\n", "AS302", "a > a"),
+    "unknown argument": (stage(widht=3), "AS303", "width"),
+    "missing argument": (NET.replace("out: 8, ", ""), "AS304", "out"),
+    "unknown value": (NET.replace("head: [", "head: [{add: {}, from: [nothing, input]}, "), "AS306", "nothing"),
+    "one input to add": (NET.replace("head: [", "head: [add, "), "AS307", ""),
+    "shapes at add": (NET.replace("head: [", "head: [{add: {}, from: [input, conv]}, "), "AS401", "3x8x8"),
+    "linear on an image": (NET.replace("global_avg_pool, ", ""), "AS404", "vector"),
+    "wrong classes": (NET.replace("out: classes", "out: 5"), "AS406", "4"),
+    "drifted": (NET + "expect: {params: 1}\n", "AS501", "1"),
+    "unknown recipe": (NET + "train: {recipe: cifar_resnett}\n", "AS601", "cifar_resnet"),
+    "a phase that never ends": (NET + "train: {recipe: digits, lr: [{value: 1}, {value: 2}]}\n", "AS602", "until"),
+    "data of another shape": (NET + "train: {recipe: cifar_resnet}\n", "AS603", "32"),
+    "half the padding": (NET.replace("head: [", "head: [{max_pool: {kernel: 2, padding: 2}}, "), "AS104", "half"),
+    "unknown preset": (NET + "extends: resnet18:papr\n", "AS1", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_mistakes_are_said_at_their_place(case, spec, cli):
+    text, code, word = TEXTS[case]
+    path = spec(text)
+    result = cli("check", path)
+    assert result.exit_code == 1
+    assert f"error[{code}" in result.output
+    assert word in result.output
+    assert f"{path}:" in result.output, "the file, line and column are there"
+    assert "Traceback" not in result.output
+
+
+FILES = {
+    "empty file": b"",
+    "only comments": b"# nothing\n",
+    "a list": b"- a\n- b\n",
+    "a number": b"42\n",
+    "UTF-16": "archspec: 1\n".encode("utf-16"),
+    "Latin-1": "doc: é\n".encode("latin-1"),
+    "binary": bytes(range(256)),
+    "NUL bytes": b"\0" * 100,
+    "tabs": b"\t\t\n",
+    "10,000 deep": b"[" * 10_000 + b"]" * 10_000,
+    "20,000 deep, indented": b"".join(b"- " * 1 for _ in range(20_000)),
+    "flow maps deep": b"{a: " * 20_000,
+    "billion laughs": b"a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + b"".join(b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 9)) for i in range(12)),
+    "alias chain": b"a: &a {k: 1}\n" + b"".join(b"b%d: [*a, *a]\n" % i for i in range(30_000)),
+    "50 MB": b"a: b\n" * (10 << 20),
+    "long line": b"a: " + b"x" * 900_000,
+    "many keys": b"".join(b"k%d: 1\n" % i for i in range(60_000)),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_hostile_files_are_refused_fast_and_small(case, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_bytes(FILES[case])
+    code = "from archspec_cli.main import main; main()"
+    start = time.perf_counter()
+    limit = 400 << 20  # of address space; an empty interpreter with the libraries takes less than half of it
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", str(path)],
+        capture_output=True, text=True, timeout=20,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "error[AS" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(done.stdout) < 5_000
+    assert time.perf_counter() - start < 10, "refused long before the whole file is looked at"
+
+
+def test_extends_itself(spec, mistakes):
+    path = spec("archspec: 1\nextends: ./net.yaml\n")
+    assert [d.code for d in archspec.check(path)] == ["AS111"]
+    spec("archspec: 1\nextends: ./b.yaml\n", "a.yaml")
+    spec("archspec: 1\nextends: ./a.yaml\n", "b.yaml")
+    (found,) = archspec.check(path.parent / "a.yaml")
+    assert found.code == "AS111"
+    assert "a.yaml" in found.message
+    assert "b.yaml" in found.message
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [("./missing.yaml", "AS110"), ("resnet5", "AS110"), ("../outside.yaml", "AS112"), ("/etc/passwd.yaml", "AS110"),
+     ("./link.yaml", "AS112"), ("./folder", "AS110"), ("''", "AS110"), ("'./a\\0b.yaml'", "AS110")],
+)  # fmt: skip
+def test_extends_of_what_may_not_be_extended(target, code, spec, tmp_path):
+    spec(NET, "outside.yaml")
+    inside = tmp_path / "inside"
+    (inside / "folder").mkdir(parents=True)
+    (inside / "link.yaml").symlink_to(tmp_path / "outside.yaml")
+    path = spec(f"archspec: 1\nextends: {target}\n", "inside/net.yaml")
+    found = archspec.check(path)
+    assert [d.code for d in found] == [code]
+    assert found[0].help
+    if code == "AS112":
+        assert not archspec.check(path, include=[tmp_path]), "unless it is allowed"
+
+
+def test_devices_and_pipes_are_not_read(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path / "pipe.yaml", "/dev/zero", tmp_path):
+        assert [d.code for d in archspec.check(path)] in (["AS001"], ["AS110"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["resnet50:papr"], "AS108", "paper"),
+        (["resnet50", "--preset", "papr"], "AS108", "paper"),
+        (["resnet50", "--set", "clases=3"], "AS109", "classes"),
+        (["resnet50", "--set", "train.batch_sise=3"], "AS101", "batch_size"),
+        (["resnet50", "--set", "stages.0.width=3"], "AS", ""),
+        (["resnet55"], "AS110", "resnet50"),
+        (["no/such.yaml"], "AS001", "no/such.yaml"),
+        (["cifar_resnet", "--set", "n=[1"], "AS002", "n"),
+        (["cifar_resnet", "--set", "n=x"], "AS", "n"),
+        (["cifar_resnet", "--set", "n=1e9"], "AS", ""),
+        (["cifar_resnet", "--set", "n=-1"], "AS", ""),
+    ],
+)
+def test_arguments_that_no_spec_has(arguments, code, word, cli):
+    result = cli("check", *arguments)
+    assert result.exit_code in (1, 2)
+    assert f"error[{code}" in result.output
+    assert word in result.output
+
+
+def test_set_without_a_value_is_misuse(cli):
+    assert cli("check", "resnet50", "--set", "n").exit_code == 2
+
+
+def test_all_mistakes_of_a_file_come_in_one_run(mistakes):
+    text = """
+input: {channels: 3, size: 8, depth: 4}
+classes: 4
+shortcut: projektion
+stem: [{conv: {out: 8, kernal: 3}}, {bn: nrm}]
+stages:
+  - {name: class, block: basic, width: 8}
+  - {name: s2, block: basik, width: 8}
+head: [global_avg_pool, {fc: {linear: {out: clases}}}]
+train: {recipe: digitz}
+"""
+    found = mistakes(text)
+    assert {d.code for d in found} == {"AS101", "AS301", "AS303", "AS304", "AS106", "AS202", "AS601"}
+    assert all(d.span is not None for d in found)
+    assert sum("did you mean" in (d.help or "") for d in found) >= 5
+
+
+def test_a_mistake_inside_a_used_block_shows_declaration_and_use(mistakes):
+    text = (
+        stage("mine", name="layer1")
+        + "blocks: {mine: {args: {width: 1, stride: 1}, body: [{conv: {out: width}}]}}\n"
+    )
+    (found,) = mistakes(text)
+    assert found.code == "AS304"
+    assert any("layer1.0" in r.message for r in found.related)
+    assert found.span.line > next(r for r in found.related if "layer1.0" in r.message).span.line
+
+
+def test_a_mismatch_at_a_merge_names_both_sides(mistakes):
+    text = """
+input: {channels: 3, size: 32}
+classes: 10
+shortcut: identity
+stem: [{conv1: {conv: {out: 16, kernel: 3}}}]
+stages: [{name: s, block: basic, width: 32, stride: 2}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+    (found,) = mistakes(text)
+    assert found.code == "AS405"
+    assert "32x16x16" in found.message
+    assert "16x32x32" in found.message
+    for fits in ("zero_pad", "projection", "projection_all"):
+        assert f"`{fits}`" in found.help
+    assert any("comes from here" in r.message for r in found.related)
