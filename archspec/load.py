@@ -127,17 +127,22 @@ def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
 def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnostics) -> Node:
     args = root.get("args")
     if args is not None and args.get(key) is not None:
-        return overlay(root, place(root, ["args", key], value), problems)
+        return _lay(root, place(root, ["args", key], value), problems)
     path = key.split(".")
     if path[0] == "stages" and len(path) > 1 and not path[1].isdigit():
-        return overlay(_without_expectations(root), place(Node({}, value.span), path, value), problems)
+        return _lay(_without_expectations(root), place(Node({}, value.span), path, value), problems)
     known = list(_keys()) + [k for k, _ in args.items()] if args else list(_keys())
     if path[0] not in known:
         problems.add("AS109", f"there is no `{key}` to set", span, did_you_mean(path[0], known))
         return root
     if path[0] not in ("expect", "train", "doc", "name"):
         root = _without_expectations(root)
-    return overlay(root, place(root, path, value), problems)
+    return _lay(root, place(root, path, value), problems)
+
+
+def _lay(root: Node, top: Node, problems: Diagnostics) -> Node:
+    """`overlay` for a part that is no file of its own: the whole stays where it stands."""
+    return overlay(root, Node(top.value, root.span, top.keys), problems)
 
 
 def _without_expectations(root: Node) -> Node:
@@ -175,5 +180,5 @@ def with_recipe(root: Node, problems: Diagnostics) -> Node:
     elif isinstance(merged.value, dict) and train.get("epochs") is None and train.get("steps") is not None:
         merged.value.pop("epochs", None)
     return overlay(
-        root, Node({"train": merged}, train.span, {"train": root.key_span("train")}), problems, ("recipe",)
+        root, Node({"train": merged}, root.span, {"train": root.key_span("train")}), problems, ("recipe",)
     )
