@@ -1,0 +1,25 @@
+"""torchvision on the CPU build of PyTorch, which has no torchvision of its own: pip install --no-deps torchvision==0.28.0."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+
+def torchvision() -> ModuleType:
+    """Import it after declaring the two compiled operators that it would otherwise miss."""
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+                   "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"):  # fmt: skip
+        try:
+            library.define(schema)
+        except RuntimeError:  # a build that has its operators
+            continue
+    _keep.append(library)
+    import torchvision
+
+    return torchvision
+
+
+_keep: list[object] = []  # declared operators live as long as their library
