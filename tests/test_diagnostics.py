@@ -1,0 +1,317 @@
+"""Every diagnostic has a page and a trigger, and is written in every format with its place."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec import backends
+from archspec.codes import CODES, page
+from archspec.ops import OPS
+
+REPO = Path(__file__).parent.parent
+PAGES = REPO / "docs" / "diagnostics"
+FIXTURES = {path.stem: path for path in sorted((REPO / "tests" / "fixtures").glob("AS*.yaml"))}
+# What takes more than one sound file, and the test here that does it.
+ELSEWHERE = {
+    "AS001": "test_files_that_cannot_be_read_are_named",
+    "AS108": "test_presets_that_do_not_exist_are_refused",
+    "AS109": "test_overrides_of_what_a_spec_does_not_have_are_refused",
+    "AS112": "test_extends_stays_in_the_folder_unless_allowed",
+    "AS701": "test_backends_that_cannot_be_used_are_named",
+    "AS702": "test_every_operation_that_a_backend_lacks_is_named",
+}
+NET = "archspec: 1\ninput: {size: 8}\nclasses: 10\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
+
+
+class Tiny:
+    """A backend that lacks two operations."""
+
+    name = "tiny"
+    supported = frozenset(OPS) - {"hard_swish", "tanh"}
+
+    def emit(self, net):
+        backends.check_supported(net, self)
+        return {"model.py": ""}
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Install backends beside those that are there: each a name and what its entry point refers to."""
+
+    def add(*added: tuple[str, str]):
+        found = [*entry_points(group=backends.GROUP), *(EntryPoint(*each, backends.GROUP) for each in added)]
+        monkeypatch.setattr(backends, "entry_points", lambda group: found)
+
+    return add
+
+
+def fences(code: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a page with their languages."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page(code), re.M | re.S)
+
+
+def codes_in(text: str) -> list[str]:
+    return re.findall(r"error\[(AS\d+)\]", text)
+
+
+def test_every_code_has_a_page_and_every_page_a_code():
+    assert {path.stem for path in PAGES.glob("AS*.md")} == set(CODES)
+
+
+def test_the_table_of_pages_lists_every_code_with_its_title():
+    table = (PAGES / "README.md").read_text(encoding="utf-8")
+    rows = [(code, link, title) for code, link, title in re.findall(r"\| \[(\w+)\]\((\S+)\) \| (.+) \|", table)]
+    assert rows == [(code, f"{code}.md", title) for code, title in CODES.items()]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_pages_have_one_form(code):
+    headings = re.findall(r"^#+ .+", re.sub(r"^```.*?^```$", "", page(code), flags=re.M | re.S), re.M)
+    assert headings == [f"# {code}: {CODES[code]}", "## Example", "## How to mend it"]
+    assert [language for language, _ in fences(code)] in (["yaml", "text"], ["yaml", "text", "yaml"])
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_example_of_a_page_gives_what_the_page_shows(code, cli, tmp_path, monkeypatch, install, request):
+    install(("tiny", f"{__name__}:Tiny"))
+    (tmp_path / "base.yaml").write_text(NET)
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    (_, example), (_, shown) = fences(code)[:2]
+    Path("net.yaml").write_text(example)
+    prompt, _, expected = shown.partition("\n")
+    result = cli(*shlex.split(prompt.removeprefix("$ archspec ")))
+    if request.config.getoption("--update-golden"):
+        text = page(code).replace(shown, f"{prompt}\n{result.output}")
+        (PAGES / f"{code}.md").write_text(text, encoding="utf-8")
+        return
+    assert (result.exit_code, codes_in(result.output)) == (1, [code])
+    assert result.output == expected
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if len(fences(code)) == 3])
+def test_the_mended_spec_of_a_page_has_no_mistakes(code, mistakes):
+    assert mistakes(fences(code)[2][1]) == ()
+
+
+def test_every_code_can_be_triggered():
+    assert set(FIXTURES) | set(ELSEWHERE) == set(CODES)
+    assert not set(FIXTURES) & set(ELSEWHERE)
+    assert all(callable(globals()[name]) for name in ELSEWHERE.values())
+
+
+@pytest.mark.parametrize("code", FIXTURES)
+def test_fixtures_are_the_examples_of_their_pages(code):
+    assert FIXTURES[code].read_text() == fences(code)[0][1].replace("net.yaml", f"{code}.yaml")
+
+
+@pytest.mark.parametrize("code", FIXTURES)
+def test_a_mistake_is_found_once_with_its_place_and_a_message(code):
+    path = FIXTURES[code]
+    (found,) = archspec.check(path)
+    assert (found.code, found.title, found.span.source.name) == (code, CODES[code], str(path))
+    assert 0 <= found.span.line < len(path.read_text().splitlines())
+    assert found.span.column >= 0
+    assert found.message
+    with pytest.raises(archspec.SpecError, match=re.escape(found.message)) as raised:
+        archspec.load(path)
+    assert [d.code for d in raised.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize("command", ["summary", "show", "build", "train", "diff resnet18"])
+@pytest.mark.parametrize("code", FIXTURES)
+def test_every_command_says_the_mistake_and_gives_no_traceback(code, command, cli):
+    result = cli(*command.split(), FIXTURES[code])
+    assert (result.exit_code, codes_in(result.output)) == (1, [code])
+
+
+@pytest.mark.parametrize("code", FIXTURES)
+def test_a_spec_with_any_line_left_out_is_answered_too(code, mistakes):
+    lines = FIXTURES[code].read_text().splitlines(keepends=True)
+    for left_out in range(len(lines)):
+        found = mistakes("".join(lines[:left_out] + lines[left_out + 1 :]))
+        assert all(d.code in CODES and d.span and d.message for d in found)
+
+
+def test_all_mistakes_of_one_file_come_in_one_run(cli, spec):
+    text = """\
+input: {size: 8, sise: 9}
+classes: 10
+stem:
+  - conv: {out: widht, kernel: 3}
+  - conf: {out: 16, kernel: 3}
+  - conv: {out: 16, kernel: 3, strides: 2}
+stages:
+  - {name: forward, block: conv_norm_act, width: 16}
+head: [global_avg_pool, {dropout: {rate: 50}}, {linear: {out: classes}}]
+"""
+    result = cli("check", spec(text))
+    assert codes_in(result.output) == ["AS101", "AS202", "AS301", "AS303", "AS106", "AS104"]
+    assert "6 mistakes in 1 file\n" in result.output
+
+
+@pytest.mark.parametrize(
+    ("code", "offending"),
+    [
+        ("AS003", "classes"),
+        ("AS004", "*head"),
+        ("AS101", "stage"),
+        ("AS104", "50"),
+        ("AS105", "2"),
+        ("AS106", "forward"),
+        ("AS202", "widht"),
+        ("AS204", "width / 2"),
+        ("AS301", "conf"),
+        ("AS303", "strides"),
+        ("AS308", "100000"),
+        ("AS404", "linear"),
+        ("AS405", "identity"),
+        ("AS501", "41"),
+        ("AS601", "digit"),
+        ("AS603", "digits"),
+    ],
+)
+def test_carets_stand_under_the_offending_text(code, offending, cli):
+    lines = cli("check", FIXTURES[code]).output.splitlines()
+    row = next(index for index, line in enumerate(lines) if "^" in line)
+    start, end = lines[row].index("^"), lines[row].rindex("^") + 1
+    assert lines[row - 1][start:end] == offending
+
+
+@pytest.mark.parametrize("code", FIXTURES)
+def test_programs_read_code_line_and_column(code, cli):
+    path = FIXTURES[code]
+    (found,) = archspec.check(path)
+    line, column = found.span.line + 1, found.span.column + 1
+
+    (entry,) = json.loads(cli("check", path, "--format", "json").output)
+    assert (entry["code"], entry["title"], entry["message"]) == (code, CODES[code], found.message)
+    assert (entry["file"], entry["line"], entry["column"]) == (str(path), line, column)
+
+    log = json.loads(cli("check", path, "--format", "sarif").output)
+    (run,) = log["runs"]
+    (result,) = run["results"]
+    (place,) = result["locations"]
+    region = place["physicalLocation"]["region"]
+    assert log["version"] == "2.1.0"
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [result["ruleId"]] == [code]
+    assert (region["startLine"], region["startColumn"]) == (line, column)
+    assert (region["endLine"], region["endColumn"]) > (line, column)
+
+    (command,) = cli("check", path, "--format", "github").output.splitlines()
+    assert command.startswith(f"::error file={path},line={line},col={column},title={code}")
+
+
+def test_clean_specs_are_clean_in_every_format(cli, spec):
+    path = spec(NET)
+    outputs = {name: cli("check", path, "--format", name) for name in ("text", "json", "sarif", "github")}
+    assert {result.exit_code for result in outputs.values()} == {0}
+    assert outputs["text"].output == "1 spec without mistakes\n"
+    assert json.loads(outputs["json"].output) == []
+    assert json.loads(outputs["sarif"].output)["runs"][0]["results"] == []
+    assert outputs["github"].output == ""
+
+
+def test_file_names_and_keys_with_punctuation_do_not_break_annotations(cli, spec):
+    path = spec(NET + 'name: net\n"a: b,\\n::error::c": 1\n', "a,b%.yaml")
+    (command,) = cli("check", path, "--format", "github").output.splitlines()
+    assert re.match(r"::error file=[^:,]*a%2Cb%25\.yaml,line=6,col=1,title=AS101%3A unknown key::", command)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals here")
+@pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("", True), ("1", False)])
+def test_terminals_get_colours_unless_no_color_is_set(no_color, coloured):
+    environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    environment |= {} if no_color is None else {"NO_COLOR": no_color}
+    terminal, its_end = os.openpty()
+    command = [sys.executable, "-c", "from archspec_cli.main import main; main()", "check", FIXTURES["AS101"]]
+    subprocess.run(command, stdout=its_end, env=environment, timeout=60)
+    os.close(its_end)
+    output = os.read(terminal, 1 << 16).decode()
+    os.close(terminal)
+    assert "unknown key `stage`" in output
+    assert ("\x1b[" in output) == coloured
+
+
+def test_files_get_no_colours(process):
+    assert "\x1b" not in process("check", FIXTURES["AS101"]).stdout
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_explain_prints_the_page(code, cli):
+    for spelling in (code, code.lower()):
+        result = cli("explain", spelling)
+        assert (result.exit_code, result.output) == (0, (PAGES / f"{code}.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("unknown", "help_"), [("AS40", "did you mean `AS40"), ("shapes", "AS001 to AS702")])
+def test_explain_of_an_unknown_code_helps(unknown, help_, cli):
+    result = cli("explain", unknown)
+    assert result.exit_code == 2
+    assert f"there is no diagnostic '{unknown}'" in result.output
+    assert help_ in result.output
+
+
+@pytest.mark.parametrize("content", [None, "folder", b"archspec: 1\nname: caf\xe9\n"])
+def test_files_that_cannot_be_read_are_named(content, tmp_path):
+    path = tmp_path / "net.yaml"
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    (found,) = archspec.check(path)
+    assert (found.code, found.span.source.name) == ("AS001", str(path))
+    assert found.span.line == (1 if isinstance(content, bytes) else 0)
+
+
+def test_presets_that_do_not_exist_are_refused(spec):
+    path = spec(NET + "args: {width: 16}\npresets: {wide: {width: 64}}\n")
+    for arguments in ({"spec": f"{path}:wyde"}, {"spec": path, "preset": "wyde"}):
+        (found,) = archspec.check(**arguments)
+        assert (found.code, found.help) == ("AS108", "did you mean `wide`?")
+    assert archspec.check(f"{path}:wide") == archspec.check(path, preset="wide") == ()
+
+
+def test_overrides_of_what_a_spec_does_not_have_are_refused(spec, cli):
+    path = spec(NET + "args: {width: 16}\npresets: {wide: {widht: 64}}\n")
+    for found in (archspec.check(path, set={"widht": 32}), archspec.check(path, preset="wide")):
+        assert [(d.code, d.help) for d in found] == [("AS109", "did you mean `width`?")]
+    assert archspec.check(path, set={"width": 32, "input.size": 16}) == ()
+
+
+def test_extends_stays_in_the_folder_unless_allowed(spec, tmp_path):
+    spec(NET, "base.yaml")
+    path = spec("archspec: 1\nextends: ../base.yaml\n", "inside/net.yaml")
+    assert [d.code for d in archspec.check(path)] == ["AS112"]
+    assert archspec.check(path, include=[tmp_path]) == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "word"),
+    [("torhc", "no backend"), ("broken", "does not load"), ("nothing", "does not load"), ("twice", "claimed by")],
+)
+def test_backends_that_cannot_be_used_are_named(wanted, word, install, cli, spec):
+    install(("broken", "no_such_module:Backend"), ("nothing", f"{__name__}:Nothing"),
+            ("twice", f"{__name__}:Tiny"), ("twice", "no_such_module:Backend"))  # fmt: skip
+    result = cli("build", spec(NET), "--backend", wanted)
+    assert (result.exit_code, codes_in(result.output)) == (1, ["AS701"])
+    assert f"`{wanted}`" in result.output
+    assert word in result.output
+
+
+def test_every_operation_that_a_backend_lacks_is_named(install, spec):
+    install(("tiny", f"{__name__}:Tiny"))
+    net = archspec.load(spec(NET + "stem: [hard_swish, {mid: tanh}, hard_swish, relu]\n"))
+    with pytest.raises(archspec.SpecError) as raised:
+        archspec.emit(net, "tiny")
+    assert [d.code for d in raised.value.diagnostics] == ["AS702", "AS702"]
+    assert re.findall(r"has no `(\w+)`, which `(\w+)`", str(raised.value)) == [("hard_swish",) * 2, ("tanh", "mid")]
+    assert archspec.emit(archspec.load(spec(NET)), "tiny") == {"model.py": ""}

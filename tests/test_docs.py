@@ -1,0 +1,116 @@
+"""The documentation is true: it names everything that the language has, and what it shows works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec import zoo
+from archspec.language.spec import BlockModel, Distribution, Spec, Stage
+from archspec.language.train import Adamw, Augment, Data, Phase, Sgd, Train
+from archspec.load import BUILT_IN_RECIPES
+from archspec.ops import OPS
+
+REPO = Path(__file__).parent.parent
+REFERENCE = (REPO / "docs" / "language.md").read_text(encoding="utf-8")
+PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), REPO / "CONTRIBUTING.md", REPO / "CHANGELOG.md"]
+
+
+@pytest.mark.parametrize("model", [Spec, Stage, BlockModel, Train, Data, Augment, Phase, Sgd, Adamw])
+def test_reference_names_every_key(model):
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    missing = {key for key in keys if not re.search(rf"`[^`]*\b{key}\b[^`]*`", REFERENCE)}
+    assert not missing
+
+
+def test_reference_names_every_operation_with_its_arguments():
+    rows = {
+        name: line
+        for line in REFERENCE.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    for kind, op in OPS.items():
+        for argument in op.arguments():
+            assert f"`{argument}`" in rows[kind], f"{kind}: {argument}"
+
+
+def test_reference_names_every_block_shortcut_recipe_and_initialization():
+    names = [p.stem for p in (REPO / "archspec" / "blocks").rglob("*.yaml")] + [
+        p.stem for p in BUILT_IN_RECIPES.glob("*.yaml")
+    ]
+    for name in [*names, *Distribution.model_fields, "none"]:
+        assert f"`{name}`" in REFERENCE or f"`{{{name}:" in REFERENCE, name
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_specs_in_the_documentation_check_clean(path, spec):
+    for text in blocks(path, "yaml"):
+        if re.search(r"^archspec: 1$", text, re.MULTILINE):
+            assert archspec.check(spec("archspec: 1\n" + text.replace("archspec: 1\n", ""))) == ()
+
+
+def test_block_of_the_reference_is_a_block(spec):
+    (text,) = [t for t in blocks(REPO / "docs" / "language.md", "yaml") if t.startswith("blocks:")]
+    stage = "stages: [{name: s, block: squeeze_bottleneck, width: 16}]\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+    assert archspec.check(spec(f"input: {{size: 8}}\nclasses: 10\nshortcut: projection\n{text}{stage}")) == ()
+
+
+def test_python_in_the_documentation_runs(capsys):
+    for path in PAGES:
+        for text in blocks(path, "python"):
+            exec(compile(text, str(path), "exec"), {})
+    assert capsys.readouterr().out
+
+
+def commands(path):
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if re.match(r" {4}archspec ", line):
+            yield shlex.split(line.strip(), comments=True)[1:]
+
+
+def test_tutorial_can_be_followed(cli, tmp_path):
+    """Every command in order; training runs are cut short, those on real images are dry."""
+    for text in blocks(REPO / "docs" / "tutorial.md", "yaml"):
+        (tmp_path / re.match(r"# ([\w.]+)", text)[1]).write_text(text)
+    for arguments in commands(REPO / "docs" / "tutorial.md"):
+        if arguments[0] == "train":
+            arguments = [
+                *arguments,
+                *(["--dry-run"] if "--data" in arguments else ["--steps", "3", "--device", "cpu"]),
+            ]
+        result = cli(*arguments)
+        assert result.exit_code == (1 if arguments[0] == "diff" else 0), (arguments, result.output)
+    assert (tmp_path / "curves.png").is_file()
+    assert (tmp_path / "small" / "train.py").is_file()
+
+
+def test_readme_can_be_followed(cli, tmp_path):
+    (tmp_path / "specs").symlink_to(zoo.folder())
+    seen = set()
+    for arguments in commands(REPO / "README.md"):
+        seen.add(arguments[0])
+        if arguments[0] in ("eval", "compare"):
+            continue  # of runs that take hours
+        if arguments[0] == "train":
+            arguments = [*arguments, "--dry-run"]
+        result = cli(*arguments)
+        assert result.exit_code == (1 if arguments[0] == "diff" else 0), (arguments, result.output)
+    assert {"check", "summary", "build", "train", "compare", "diff"} <= seen
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), target
+
+
+def test_changelog_has_this_version():
+    assert f"## {archspec.__version__}" in (REPO / "CHANGELOG.md").read_text()
