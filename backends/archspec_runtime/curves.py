@@ -45,7 +45,7 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     for index, (label, rows) in enumerate(runs):
         colour = f"C{index % 10}"
         train = _averaged([(r["step"], r["train_error"]) for r in rows if r["kind"] == "train"])
@@ -63,7 +63,7 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
     axes.set_xlim(left=0)
     axes.set_title(title)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)  # hides no curve
     for file in files:
         figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
     plt.close(figure)

@@ -51,6 +51,16 @@ class Evaluation:
     top5_error: float | None
     samples: int
 
+    def as_text(self) -> dict[str, str]:
+        """What was measured by name, as people read it."""
+        five = {} if self.top5_error is None else {"top-5 error": f"{self.top5_error:.2f}%"}
+        return {
+            "loss": f"{self.loss:.4f}",
+            "top-1 error": f"{self.top1_error:.2f}%",
+            **five,
+            "images": f"{self.samples:,}",
+        }
+
 
 class Stepper(Protocol):
     """A model with its optimizer on a device."""

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backends import check_supported
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_runtime.errors import RunError
+from archspec_runtime.job import Options
 from archspec_torch.emit.model import model_source
 from archspec_torch.emit.modules import SUPPORTED
 
@@ -54,24 +56,27 @@ class TorchBackend:
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError."""
-        from archspec_torch.run import train_emitted
-
         _torch()
-        return train_emitted(net, self.emit(net), options)
+        from archspec_runtime.emitted import train_emitted
+        from archspec_torch.trainer import Torch
+
+        files = self.emit(net)
+
+        def write(folder: Path) -> None:
+            try:
+                write_folder(folder, files, force=True)
+            except FolderError as error:
+                raise RunError(f"{error}", error.help, 2) from None
+
+        return train_emitted(Torch(), files, net.class_name, Options(**options), write).exit_code
 
     def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
         _torch()
-        from archspec_torch.trainer import evaluate_run
+        from archspec_runtime.measuring import evaluate_run
+        from archspec_torch.trainer import Torch
 
-        found = evaluate_run(run, split, data, device)
-        five = {} if found.top5_error is None else {"top-5 error": f"{found.top5_error:.2f}%"}
-        return {
-            "loss": f"{found.loss:.4f}",
-            "top-1 error": f"{found.top1_error:.2f}%",
-            **five,
-            "images": f"{found.samples:,}",
-        }
+        return evaluate_run(Torch(), run, split, data, device).as_text()
 
     def examine(self) -> Iterator[tuple[str, str, bool, str | None]]:
         """PyTorch, its devices, and what the trainer needs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-TESTED = "2.6 to 2.13"
+NEEDED, TESTED = "2.6", "2.13"
 EXTRA = "pip install 'archspec-nn[torch]'"
 
 
@@ -16,7 +16,7 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
     except ImportError as error:
         yield "torch", f"does not import ({error}): `build` works, `train` does not", False, EXTRA
     else:
-        yield "torch", f"{torch.__version__} (emitted code is tested with {TESTED})", True, None
+        yield "torch", f"{torch.__version__} (needs {NEEDED} or newer, tested with {TESTED})", True, None
         devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         threads = f"cpu with {torch.get_num_threads()} threads"
         yield (

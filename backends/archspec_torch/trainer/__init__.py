@@ -5,7 +5,6 @@ It imports nothing of archspec, and is copied as it is into built folders.
 
 from __future__ import annotations
 
-from .evaluate import evaluate_run
-from .main import main, train
+from .main import Torch, main
 
-__all__ = ["evaluate_run", "main", "train"]
+__all__ = ["Torch", "main"]

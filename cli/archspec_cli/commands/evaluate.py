@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Backend, fail, report
+from archspec_cli.common import fail, report
 
 
 class Split(StrEnum):
@@ -26,7 +26,9 @@ def evaluate(
         Path | None, typer.Option(help="The images, where they are no longer where the run had them.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
-    backend: Backend = "torch",
+    backend: Annotated[
+        str | None, typer.Option("--backend", help="Which framework to use (default: the run's own).")
+    ] = None,
 ) -> None:
     """Measure a run's newest checkpoint: loss, top-1 and top-5 error, every image once.
 
@@ -36,7 +38,7 @@ def evaluate(
     from archspec.backends import find_backend
 
     try:
-        chosen = find_backend(backend)
+        chosen = find_backend(backend or _backend(run))
         result = chosen.evaluate(run, str(split), data, device)
     except archspec.SpecError as error:
         report(error.diagnostics)
@@ -44,3 +46,15 @@ def evaluate(
     except chosen.errors as error:
         fail(str(error), None, getattr(error, "exit_code", 1))
     print("  ".join(f"{name} {value}" for name, value in result.items()))
+
+
+def _backend(run: Path) -> str:
+    """The backend that a run, or the run of a checkpoint, was trained with."""
+    import json
+
+    for folder in (run, run.parent.parent):
+        try:
+            return str(json.loads((folder / "run.json").read_text(encoding="utf-8"))["backend"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return "torch"  # which will say what is wrong with the folder

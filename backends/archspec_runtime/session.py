@@ -1,0 +1,142 @@
+"""From a job and its options to a finished run, with whatever framework does the arithmetic."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from .batches import Batches
+from .datasets import Dataset, open_dataset
+from .errors import RunError
+from .job import Job, Options, effective, parse_options
+from .loop import Evaluation, Loop, Result, Stepper
+from .normalize import Normalization, measure
+from .run_folder import lock, prepare, read_run, versions, write_json
+from .schedule import Schedule, timeline
+
+MakeModel = Callable[..., Any]
+Settings = Mapping[
+    str, Any
+]  # how a framework runs a job; recorded with the run, so that a resumed one goes on as it began
+
+
+class Framework(Protocol):
+    """What the trainer of a framework brings to a run."""
+
+    name: str
+
+    def choose_device(self, name: str) -> str:
+        """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
+
+    def use_threads(self, count: int) -> None:
+        """Compute with this many CPU threads."""
+
+    def settle(
+        self, make_model: MakeModel, job: Job, options: Options, device: str, steps: int
+    ) -> tuple[Settings, str]:
+        """How to run so many steps, and a line that says so and why. Depends on its arguments alone, so reruns agree."""
+
+    def stepper(
+        self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: str,
+        settings: Settings,
+    ) -> Stepper:  # fmt: skip
+        """A model with its optimizer on a device."""
+
+    def evaluate(
+        self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,
+        normalization: Normalization, device: str,
+    ) -> Evaluation:  # fmt: skip
+        """Measure weights, a safetensors file by the spec's names, on a split."""
+
+
+def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[str] | None = None) -> int:
+    """The command line of an emitted `train.py`; returns the exit code."""
+    options = parse_options(job, argv)
+    try:
+        return train(framework, make_model, job, options).exit_code
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def train(framework: Framework, make_model: MakeModel, job: Job, options: Options) -> Result:
+    """Train a job. Raises RunError for whatever a user can mend."""
+    job = effective(job, options)
+    recipe = job.recipe
+    folder = options.out or Path("run")
+    if options.dry_run:
+        print(describe(job))
+        return Result(folder, 0, 0, {})
+    if options.threads is not None:
+        framework.use_threads(options.threads)
+    device = framework.choose_device(options.device)
+    dataset = open_dataset(
+        recipe.data, options.data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed
+    )
+    normalization = measure(recipe.data.normalize, dataset.train, job.input_shape)
+    batches = Batches(dataset.train, recipe.data, recipe.batch_size, recipe.seed, job.input_shape, normalization)
+    total = recipe.steps or (recipe.epochs or 1) * batches.per_epoch
+    prepare(folder, resume=options.resume, force=options.force)
+    with lock(folder):
+        settings, how = framework.settle(make_model, job, options, device, total)
+        if options.resume:
+            settings = _recorded(framework, folder)
+        else:
+            _record(framework, folder, make_model, job, options, device, settings)
+        print(f"{job.name} on {device}: {total:,} steps, {how}", file=sys.stderr)
+        stepper = framework.stepper(make_model, job, dataset, normalization, device, settings)
+        schedule = Schedule(recipe.lr, total, batches.per_epoch)
+        return Loop(job, options, folder, dataset, batches, stepper, total, schedule).run()
+
+
+def describe(job: Job) -> str:
+    """The resolved recipe and the timeline of the learning rate."""
+    recipe = job.recipe
+    length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
+    lines = [f"{job.name}: {length} of {recipe.batch_size} images"]
+    for name, value in asdict(recipe).items():
+        if name != "lr":
+            lines.append(f"  {name}: {getattr(recipe, name) if name in ('data', 'optimizer') else value}")
+    return "\n".join(
+        [*lines, "learning rate", *(f"  {line}" for line in timeline(recipe.lr, recipe.steps or 0, None))]
+    )
+
+
+def _record(
+    framework: Framework, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
+    settings: Settings,
+) -> None:  # fmt: skip
+    code = folder / "code"
+    source = Path(inspect.getfile(make_model))
+    code.mkdir(exist_ok=True)
+    if source.parent.resolve() != code.resolve():
+        shutil.copyfile(source, code / "model.py")
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    write_json(folder / "run.json", {
+        "backend": framework.name,
+        "job": job.to_dict(),
+        "class": getattr(make_model, "__name__", ""),
+        "data": str(options.data) if options.data else None,
+        "device": device,
+        "settings": dict(settings),
+        "versions": versions(),
+    })  # fmt: skip
+
+
+def _recorded(framework: Framework, folder: Path) -> Settings:
+    run = read_run(folder)
+    if run["backend"] != framework.name:
+        raise RunError(
+            f"{folder} was trained with {run['backend']}, not with {framework.name}",
+            f"--backend {run['backend']}",
+            2,
+        )
+    settings: Settings = run["settings"]
+    return settings
