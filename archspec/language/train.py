@@ -197,7 +197,7 @@ class Train(Model):
     optimizer: Optimizer = Optimizer(sgd=Sgd())
     lr: Annotated[list[Phase], BeforeValidator(_one_phase), Field(min_length=1)] = [Phase(value=0.1)]
     label_smoothing: Fraction = 0.0
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     clip_norm: PositiveReal | None = None
     ema: Fraction | None = None
     seed: NonNegative = 0

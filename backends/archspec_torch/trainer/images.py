@@ -16,8 +16,11 @@ from archspec_runtime.normalize import SCALE, Normalization
 class Images:
     """A split on a device: all of its bytes where they are in memory."""
 
-    def __init__(self, split: Split, normalization: Normalization, device: torch.device) -> None:
+    def __init__(
+        self, split: Split, normalization: Normalization, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self.device = device
+        self.dtype = dtype
         self.bytes = torch.from_numpy(split.images).to(device) if isinstance(split, ArraySplit) else None
         self.labels = torch.from_numpy(split.labels).to(device)
         self.mean = torch.from_numpy(normalization.mean).to(device)
@@ -31,7 +34,7 @@ class Images:
         else:
             assert self.bytes is not None
             pixels = move(self._normalized(self.bytes[indices]), batch.plan)
-        return pixels.contiguous(memory_format=torch.channels_last), self.labels[indices]
+        return pixels.to(self.dtype, memory_format=torch.channels_last), self.labels[indices]
 
     def range(self, piece: slice, pixels: NDArray[np.float32] | None) -> tuple[Tensor, Tensor]:
         """Pixels and labels of consecutive samples, as they are."""
@@ -40,7 +43,7 @@ class Images:
         else:
             assert self.bytes is not None
             images = self._normalized(self.bytes[piece])
-        return images.contiguous(memory_format=torch.channels_last), self.labels[piece]
+        return images.to(self.dtype, memory_format=torch.channels_last), self.labels[piece]
 
     def _normalized(self, images: Tensor) -> Tensor:
         pixels = images.float().mul_(float(SCALE)).sub_(self.mean)

@@ -56,6 +56,7 @@ class Torch:
         """Measure weights on a split."""
         model: nn.Module = make_model()
         model.load_state_dict(load_file(weights))
+        model = model.double() if job.recipe.precision == "fp64" else model
         on = torch.device(device)
         model = model.to(device=on, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return evaluate(model, job, dataset, split, normalization, on)

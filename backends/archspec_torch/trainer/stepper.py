@@ -41,12 +41,13 @@ class TorchStepper:
         torch.manual_seed(recipe.seed)
         # channels last is the faster layout of convolutions on CPUs and GPUs alike
         self.model = make_model().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.kind = torch.float64 if recipe.precision == "fp64" else torch.float32
+        self.model = self.model.to(self.kind)
         self.optimizer = make_optimizer(self.model, recipe.optimizer)
         self.average = Average(self.model, recipe.ema) if recipe.ema is not None else None
-        self.dtype = PRECISIONS.get(recipe.precision)
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
         self.forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if compiled else self.model
-        self.images = Images(dataset.train, normalization, device)
+        self.images = Images(dataset.train, normalization, device, self.kind)
         self.draws = any(isinstance(m, nn.Dropout) or type(m).__name__ == "DropPath" for m in self.model.modules())
         self._reset()
 
@@ -58,7 +59,7 @@ class TorchStepper:
         with out_of_memory(recipe.batch_size):
             images, labels = self.images.batch(batch)
             self.model.train()
-            with self._autocast():
+            with autocast(self.device, recipe.precision):
                 logits = self.forward(images)
                 loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
             self.optimizer.zero_grad(set_to_none=True)
@@ -85,17 +86,13 @@ class TorchStepper:
 
     def _reset(self) -> None:
         self.totals = Totals()
-        self.loss = torch.zeros((), device=self.device)
+        self.loss = torch.zeros((), device=self.device, dtype=self.kind)
         self.errors = torch.zeros((), dtype=torch.int64, device=self.device)
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
 
     def evaluate(self, split: str) -> Evaluation:
         """Measure a split with the averaged weights where there are any."""
         model = self.average.model if self.average is not None else self.model
-        with self._autocast():
-            return evaluate(model, self.job, self.dataset, split, self.normalization, self.device)
+        return evaluate(model, self.job, self.dataset, split, self.normalization, self.device)
 
     def save(self, folder: Path) -> None:
         """`weights.safetensors` by the spec's names, and what else a resumed run needs."""
@@ -118,6 +115,12 @@ class TorchStepper:
         self.scaler.load_state_dict(state["scaler"])
 
 
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Half precision where the recipe asks for it."""
+    half = PRECISIONS.get(precision)
+    return nullcontext() if half is None else torch.autocast(device.type, half)
+
+
 @torch.inference_mode()
 def evaluate(
     model: nn.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: torch.device
@@ -125,18 +128,19 @@ def evaluate(
     """Loss and errors of a model over a split, every sample once."""
     model.eval()
     samples = dataset.split(split)
-    images = Images(samples, normalization, device)
-    loss = torch.zeros((), device=device)
+    kind = next(model.parameters()).dtype
+    images = Images(samples, normalization, device, kind)
+    loss = torch.zeros((), device=device, dtype=kind)
     wrong1 = torch.zeros((), dtype=torch.int64, device=device)
     wrong5 = torch.zeros((), dtype=torch.int64, device=device)
     pieces = evaluation_batches(
         samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data.eval_resize
     )
     for piece, pixels in pieces:
-        with out_of_memory(EVALUATION_BATCH):
+        with out_of_memory(EVALUATION_BATCH), autocast(device, job.recipe.precision):
             batch, labels = images.range(piece, pixels)
             logits = model(batch)
-        loss += F.cross_entropy(logits, labels, reduction="sum")
+        loss += F.cross_entropy(logits.to(kind), labels, reduction="sum")
         top = logits.topk(min(5, job.classes), dim=1).indices == labels[:, None]
         wrong1 += (~top[:, 0]).sum()
         wrong5 += (~top.any(dim=1)).sum()
