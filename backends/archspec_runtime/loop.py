@@ -133,7 +133,7 @@ class Loop:
                 measured = self._measured()
                 if (why := self.schedule.after_step(done, measured)) is not None:
                     progress.say(
-                        f"step {done:,}: the phase until {why} has ended; lr is now {self.schedule.lr(done):g}"
+                        f"step {done:,}: a phase of lr ends ({why}); lr is now {self.schedule.lr(done):g}"
                     )
                 if done == self.total or (
                     epoch_ends and (done // self.batches.per_epoch) % self.options.eval_every == 0
@@ -198,7 +198,7 @@ class Loop:
                             "loss": result.loss, "top1_error": result.top1_error, "top5_error": result.top5_error})  # fmt: skip
             progress.test(done, name, result.top1_error)
         if epoch_ends and (why := self.schedule.after_epoch(done, self.latest[names[0]])) is not None:
-            progress.say(f"step {done:,}: the phase until {why} has ended; lr is now {self.schedule.lr(done):g}")
+            progress.say(f"step {done:,}: a phase of lr ends ({why}); lr is now {self.schedule.lr(done):g}")
 
     def _due(self, done: int, epoch_ends: bool) -> bool:
         if done == self.total:

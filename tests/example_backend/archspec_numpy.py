@@ -1,0 +1,152 @@
+"""An example backend: nets as plain NumPy functions, for inference.
+
+`archspec build SPEC --backend numpy` writes a `model.py` that needs NumPy alone. It has one statement for each operation,
+which is enough for an example; the PyTorch backend shows how blocks become classes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from archspec.backends import check_supported
+from archspec.diagnostics import Diagnostic, SpecError
+from archspec.errors import WeightsError
+from archspec.ir import Block, Chain
+from archspec.network import Network
+from archspec.ops import Op
+
+# What each supported operation is, as an expression in its inputs {0}, {1}, ..., its attributes, and its weights by `w`.
+STATEMENTS = {
+    "conv": "conv({0}, w, {name!r}, {stride}, {padding}, {dilation}, {groups})",
+    "linear": "{0} @ w[{name!r} + '.weight'].T + w.get({name!r} + '.bias', 0)",
+    "batch_norm": "batch_norm({0}, w, {name!r}, {eps})",
+    "relu": "np.maximum({0}, 0)",
+    "max_pool": "windows({0}, {kernel}, {stride}, {padding}, fill=-np.inf).max((4, 5))",
+    "global_avg_pool": "{0}.mean((2, 3), keepdims={keep})",
+    "flatten": "{0}.reshape(len({0}), -1)",
+    "add": "{0} + {1}",
+    "pad_channels": "np.pad({0}, ((0, 0), ({before}, {after}), (0, 0), (0, 0)))",
+    "subsample": "{0}[:, :, ::{stride[0]}, ::{stride[1]}]",
+    "dropout": "{0}",
+    "identity": "{0}",
+}
+
+SOURCE = '''"""{name}: {channels}x{height}x{width} images to {classes:,} classes, in NumPy, for inference."""
+
+import numpy as np
+
+
+def windows(x, kernel, stride, padding, dilation=(1, 1), fill=0.0):
+    """Views (N, C, H', W', kernel) of images (N, C, H, W)."""
+    x = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2), constant_values=fill)
+    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation))
+    views = np.lib.stride_tricks.sliding_window_view(x, extent, (2, 3))
+    return views[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+
+
+def conv(x, w, name, stride, padding, dilation, groups):
+    """A convolution of images (N, C, H, W)."""
+    kernel = w[name + ".weight"]
+    views = windows(x, kernel.shape[2:], stride, padding, dilation)
+    parts = zip(np.split(views, groups, 1), np.split(kernel, groups))
+    y = np.concatenate([np.einsum("nchwij,ocij->nohw", v, k, optimize=True) for v, k in parts], 1)
+    return y + w[name + ".bias"][:, None, None] if name + ".bias" in w else y
+
+
+def batch_norm(x, w, name, eps):
+    """Normalization of images (N, C, H, W) by the running statistics."""
+    y = (x - w[name + ".running_mean"][:, None, None]) / np.sqrt(w[name + ".running_var"][:, None, None] + eps)
+    return y * w[name + ".weight"][:, None, None] + w[name + ".bias"][:, None, None] if name + ".weight" in w else y
+
+
+def forward(w, x):
+    """Logits (N, {classes}) of images (N, {channels}, {height}, {width}) under the weights `w`, by the spec's names."""
+{body}
+    return {output}
+'''
+
+
+class NumpyBackend:
+    """Emission to NumPy."""
+
+    name = "numpy"
+    supported = frozenset(STATEMENTS)
+    errors: tuple[type[Exception], ...] = ()
+
+    def emit(self, net: Network) -> dict[str, str]:
+        """`model.py` with a function `forward(weights, images)`. Raises SpecError for operations that are not supported."""
+        check_supported(net, self)
+        lines: list[str] = []
+        output = _block(net.root, ["x"], "", lines)
+        channels, height, width = net.input_shape
+        body = "\n".join(f"    {line}" for line in lines)
+        return {
+            "model.py": SOURCE.format(name=net.name, channels=channels, height=height, width=width,
+                                      classes=net.classes, body=body, output=output)
+        }  # fmt: skip
+
+    def build(self, net: Network, *, seed: int, weights: Path | None) -> Callable[[Any], Any]:
+        """A function from images (N, C, H, W) to logits, imported from the emitted source. Raises WeightsError."""
+        if weights is None:
+            raise WeightsError("this backend trains nothing: give `weights`, a safetensors file")
+        from safetensors.numpy import load_file
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.py")
+            path.write_text(self.emit(net)["model.py"], encoding="utf-8")
+            spec = importlib.util.spec_from_file_location("model", path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        tensors = load_file(weights)
+        return lambda images: module.forward(tensors, images)
+
+    def train(self, net: Network, options: Mapping[str, Any]) -> int:
+        """Not offered."""
+        raise SpecError([Diagnostic("AS701", "the backend `numpy` does not train", None, "use --backend torch")])
+
+    def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
+        """Not offered."""
+        raise SpecError([Diagnostic("AS701", "the backend `numpy` has no runs", None, "use --backend torch")])
+
+    def examine(self) -> Iterable[tuple[str, str, bool, str | None]]:
+        """For `archspec doctor`."""
+        import numpy
+
+        yield "numpy", numpy.__version__, True, None
+
+
+def _block(block: Block, inputs: list[str], prefix: str, lines: list[str]) -> str:
+    """Write the statements of a block; gives the variable of its result."""
+    values = {name: variable for (name, _), variable in zip(block.inputs, inputs, strict=True)}
+    for call in block.calls:
+        sources = [values[name] for name in call.inputs]
+        name = prefix + call.name
+        if not call.present:
+            values[call.name] = sources[0]
+        elif isinstance(call.target, Block):
+            values[call.name] = _block(call.target, sources, f"{name}.", lines)
+        elif isinstance(call.target, Chain):
+            for index, inner in enumerate(_blocks(call.target)):
+                sources = [_block(inner, sources, f"{name}.{index}.", lines)]
+            values[call.name] = sources[0]
+        else:
+            values[call.name] = _operation(call.target, name, sources, lines)
+    return values[block.output]
+
+
+def _blocks(chain: Chain) -> Iterator[Block]:
+    for run in chain.runs:
+        yield from [run.block] * run.count
+
+
+def _operation(op: Op, name: str, sources: list[str], lines: list[str]) -> str:
+    variable = "v_" + name.replace(".", "_")
+    text = STATEMENTS[op.kind].format(*sources, name=name, **op.attributes)
+    lines.append(f"{variable} = {text}")
+    return variable
