@@ -25,7 +25,8 @@ def save(folder: Path, step: int, fingerprint: str, write: Callable[[Path], None
     target = folder / "checkpoints" / f"step-{step:08d}"
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        shutil.rmtree(aside, ignore_errors=True)
+        for left in target.parent.glob(".step-*"):  # by a process that was killed while it wrote
+            shutil.rmtree(left, ignore_errors=True)
         aside.mkdir(parents=True)
         write(aside)
         sums = {path.name: _checksum(path) for path in sorted(aside.iterdir())}
@@ -37,12 +38,13 @@ def save(folder: Path, step: int, fingerprint: str, write: Callable[[Path], None
         os.rename(aside, target)
         _flush(target.parent)
     except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
         print(
             f"warning: no checkpoint at step {step}: {error.strerror or error}; the one before stands",
             file=sys.stderr,
         )
         return None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     for old in _all(folder)[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
     return target
@@ -70,6 +72,8 @@ def verify(path: Path, fingerprint: str | None) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
         sums, written, made_for = manifest["sha256"], manifest["format"], manifest["fingerprint"]
+        if not isinstance(sums, dict):
+            raise TypeError("no checksums")
     except (OSError, ValueError, KeyError, TypeError):
         raise CheckpointError(f"{path} has no readable manifest") from None
     if written != FORMAT:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from .job import Options
 from .loop import Result
-from .run_folder import prepare
 from .session import Framework, train
 
 
@@ -18,22 +17,25 @@ def train_emitted(
     framework: Framework, files: Mapping[str, str], class_name: str, options: Options, write: Callable[[Path], None]
 ) -> Result:
     """Have the files written into the run's folder, import their `train.py`, and train. Raises RunError."""
-    run = options.out or Path(class_name)
+    code = (options.out or Path(class_name)) / "code"
     with tempfile.TemporaryDirectory(prefix="archspec-") as aside:
-        code = run / "code"
-        if options.dry_run or options.resume:
-            # nothing of the run is touched before the trainer has seen that what is resumed is the same
-            same = all((code / n).is_file() and (code / n).read_text("utf-8") == t for n, t in files.items())
-            code = code if same and not options.dry_run else Path(aside)
-        else:
-            prepare(run, resume=False, force=options.force)
-        if not (options.resume and code == run / "code"):
-            write(code)
-        sys.path.insert(0, str(code))
+        # nothing of a run is touched before the trainer has seen that the new one can begin, or that it is the same
+        same = options.resume and not options.dry_run and _holds(code, files)
+        source = code.resolve() if same else Path(aside)
+        if not same:
+            write(source)
+        sys.path.insert(0, str(source))
         try:
             emitted = importlib.import_module("train")
-            return train(framework, getattr(emitted, class_name), emitted.JOB, options)
+            return train(framework, getattr(emitted, class_name), emitted.JOB, options, write)
         finally:
-            sys.path.remove(str(code))
+            sys.path.remove(str(source))
             for name in ("train", "model"):
                 sys.modules.pop(name, None)
+
+
+def _holds(folder: Path, files: Mapping[str, str]) -> bool:
+    try:
+        return all((folder / name).read_text("utf-8") == text for name, text in files.items())
+    except (OSError, ValueError):
+        return False

@@ -58,6 +58,8 @@ def effective(job: Job, options: Options) -> Job:
         recipe = replace(recipe, steps=options.steps, epochs=None)
     if options.seed is not None:
         recipe = replace(recipe, seed=options.seed)
+    if not 0 <= recipe.seed < 2**63:
+        raise RunError(f"{recipe.seed} cannot be a seed", "give one from 0 to 2**63 - 1", exit_code=2)
     return replace(job, recipe=recipe)
 
 
@@ -66,7 +68,7 @@ def parser(job: Job) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=f"Train {job.name} on {job.recipe.data.dataset}.")
     made.add_argument("--data", type=Path, help="the folder or archive of the images")
     made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
-    made.add_argument("--steps", type=int, help="end after this many steps instead of the recipe's")
+    made.add_argument("--steps", type=_positive, help="end after this many steps instead of the recipe's")
     made.add_argument("--seed", type=int, help="instead of the recipe's")
     made.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps (default: the best there is)")
     made.add_argument(
@@ -79,10 +81,21 @@ def parser(job: Job) -> argparse.ArgumentParser:
     made.add_argument("--override", action="store_true", help="resume although the recipe was changed")
     made.add_argument("--force", action="store_true", help="write into a folder that holds something else")
     made.add_argument("--dry-run", action="store_true", help="print the recipe and the timeline, and end")
-    made.add_argument("--checkpoint-every", type=int, help="steps between checkpoints (default: once a minute)")
-    made.add_argument("--eval-every", type=int, default=1, help="epochs between evaluations (default: %(default)s)")
-    made.add_argument("--threads", type=int, help="CPU threads")
+    made.add_argument(
+        "--checkpoint-every", type=_positive, help="steps between checkpoints (default: once a minute)"
+    )
+    made.add_argument(
+        "--eval-every", type=_positive, default=1, help="epochs between evaluations (default: %(default)s)"
+    )
+    made.add_argument("--threads", type=_positive, help="CPU threads")
     return made
+
+
+def _positive(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return count
 
 
 def parse_options(job: Job, argv: Sequence[str] | None) -> Options:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
+from safetensors.numpy import load_file
 
 from . import checkpoints
 from .batches import Batch, Batches
@@ -23,6 +27,7 @@ from .signals import Signals
 
 LOG_EVERY = 20  # steps; between them nothing waits for the device
 MINUTE = 60.0
+SLOWER = "lower the learning rate, warm up, or set clip_norm"
 
 
 @dataclass(slots=True)
@@ -132,9 +137,7 @@ class Loop:
                     begun, counted = now, done
                 measured = self._measured()
                 if (why := self.schedule.after_step(done, measured)) is not None:
-                    progress.say(
-                        f"step {done:,}: a phase of lr ends ({why}); lr is now {self.schedule.lr(done):g}"
-                    )
+                    progress.say(f"step {done:,}: a phase of lr ends ({why}); lr is now {self.schedule.lr(done):g}")
                 if done == self.total or (
                     epoch_ends and (done // self.batches.per_epoch) % self.options.eval_every == 0
                 ):
@@ -146,29 +149,23 @@ class Loop:
                 if signals.received:
                     progress.say(f"stopped after step {done:,}; go on with --resume")
                     return Result(self.folder, done, signals.received, self.latest)
-        draw_curves([(self.job.name, read_metrics(self.folder))],
-                    [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
-        return Result(self.folder, self.total, 0, self.latest)
+        try:
+            draw_curves([(self.job.name, read_metrics(self.folder))],
+                        [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
+        except OSError as error:
+            print(f"warning: no curves in {self.folder}: {error.strerror}", file=sys.stderr)
+        saved = self.saved_step == self.total  # or a run that has nothing to show for itself would look well
+        return Result(self.folder, self.total, 0 if saved else 1, self.latest)
 
     def _drain(self, done: int, lr: float) -> None:
         totals = self.stepper.drain()
         if not math.isfinite(totals.loss):
             phase = self.schedule.phase + 1
-            kept = (
-                f"the checkpoint of step {self.saved_step:,} stands"
-                if self.saved_step >= 0
-                else "there is no checkpoint yet"
-            )
             raise RunError(
-                f"the loss is {totals.loss} by step {done:,}, in phase {phase} of the schedule at lr {lr:g}; {kept}",
-                "lower the learning rate, warm up, or set clip_norm",
+                f"the loss is {totals.loss} by step {done:,}, in phase {phase} of the schedule at lr {lr:g}; {self._kept()}",
+                SLOWER,
             )
         self.pending.add(totals)
-        if totals.steps:
-            self.window.append((totals.steps, totals.samples, totals.errors, totals.loss))
-        length = min(WINDOW, self.batches.per_epoch)
-        while self.window and sum(w[0] for w in self.window) - self.window[0][0] >= length:
-            self.window.popleft()
 
     def _measured(self) -> dict[str, float]:
         """Training metrics over the window once it is full, and the last evaluations."""
@@ -183,6 +180,11 @@ class Loop:
         sums, self.pending = self.pending, Totals()
         if not sums.steps:
             return
+        # the window changes here and nowhere else: checkpoints and signals drain too, and must not move the end of a phase
+        self.window.append((sums.steps, sums.samples, sums.errors, sums.loss))
+        length = min(WINDOW, self.batches.per_epoch)
+        while sum(w[0] for w in self.window) - self.window[0][0] >= length:
+            self.window.popleft()
         loss, error = sums.loss / sums.steps, 100.0 * sums.errors / sums.samples
         self.latest |= {"loss": loss, "train": error}
         metrics.append({"kind": "train", "step": done, "epoch": done / self.batches.per_epoch, "loss": loss,
@@ -197,7 +199,10 @@ class Loop:
             metrics.append({"kind": "eval", "step": done, "epoch": done / self.batches.per_epoch, "split": name,
                             "loss": result.loss, "top1_error": result.top1_error, "top5_error": result.top5_error})  # fmt: skip
             progress.test(done, name, result.top1_error)
-        if epoch_ends and (why := self.schedule.after_epoch(done, self.latest[names[0]])) is not None:
+        if (
+            epoch_ends
+            and (why := self.schedule.after_epoch(done, self.latest[names[0]], self.options.eval_every)) is not None
+        ):
             progress.say(f"step {done:,}: a phase of lr ends ({why}); lr is now {self.schedule.lr(done):g}")
 
     def _due(self, done: int, epoch_ends: bool) -> bool:
@@ -214,6 +219,7 @@ class Loop:
 
         def write(folder: Path) -> None:
             self.stepper.save(folder)
+            self._check(folder / "weights.safetensors", done)
             state = {
                 "step": done,
                 "schedule": self.schedule.state(),
@@ -227,6 +233,15 @@ class Loop:
         if checkpoints.save(self.folder, done, self.job.fingerprint, write) is not None:
             self.saved_step = done
         self.saved_at = time.monotonic()
+
+    def _check(self, weights: Path, done: int) -> None:
+        """The loss of a step is that of the weights before it, so it says nothing of those that are saved."""
+        if not all(np.isfinite(tensor).all() for tensor in load_file(weights).values()):
+            raise RunError(f"the weights are not finite after step {done:,}; {self._kept()}", SLOWER)
+
+    def _kept(self) -> str:
+        kept = f"the checkpoint of step {self.saved_step:,} stands"
+        return kept if self.saved_step >= 0 else "there is no checkpoint yet"
 
     def _resume(self) -> int:
         found = checkpoints.newest(self.folder, self.job.fingerprint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import socket
@@ -25,9 +26,12 @@ def prepare(folder: Path, *, resume: bool, force: bool) -> None:
 
     Raises RunError where it holds something else, or a run that would be overwritten.
     """
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file", "give --out a folder", 2)
-    present = {p.name for p in folder.iterdir()} if folder.exists() else set[str]()
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder} is a file", "give --out a folder", 2)
+        present = {p.name for p in folder.iterdir()} if folder.exists() else set[str]()
+    except OSError as error:
+        raise RunError(f"cannot read {folder}: {error.strerror}", "give another --out", 2) from None
     if resume and "run.json" not in present:
         raise RunError(f"{folder} holds no run to resume", "check --out, or leave --resume out")
     if not resume and not force and present - {"code", "spec.yaml"}:
@@ -37,9 +41,6 @@ def prepare(folder: Path, *, resume: bool, force: bool) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not resume:
-            for name in ("metrics.jsonl", "run.json"):
-                (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"cannot write to {folder}: {error.strerror}", "give another --out", 2) from None
 
@@ -74,6 +75,8 @@ def _holder(path: Path) -> Row | None:
         if holder["host"] != socket.gethostname():
             return holder
         os.kill(int(holder["pid"]), 0)
+    except PermissionError:  # it is alive, and somebody else's
+        return holder
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return holder
@@ -105,6 +108,11 @@ def read_run(folder: Path) -> Row:
         run: Row = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{folder} is not the folder of a run: {error}", "give the folder that was --out") from None
+    parts = {"backend", "job", "class", "data", "settings"}
+    job = run.get("job") if isinstance(run, dict) and not parts - run.keys() else None
+    if not isinstance(job, dict) or {"name", "recipe"} - job.keys():
+        message = f"{folder} is not the folder of a run: its run.json is not the record of one"
+        raise RunError(message, "give the folder that was --out")
     return run
 
 
@@ -118,7 +126,7 @@ class Metrics:
         """Add a row; a full disk is said and survived."""
         try:
             with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps({k: _plain(v) for k, v in row.items()}) + "\n")
         except OSError as error:
             print(f"warning: {self.path}: {error.strerror}; this row of metrics is lost", file=sys.stderr)
 
@@ -126,8 +134,16 @@ class Metrics:
         """Drop what was measured after a step, which will be measured again."""
         rows = [row for row in read_metrics(self.path.parent) if row["step"] <= step]
         aside = self.path.with_suffix(".tmp")
-        aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        os.replace(aside, self.path)
+        try:
+            aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            os.replace(aside, self.path)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise RunError(f"cannot write {self.path}: {error.strerror}", "free some space") from None
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no NaN
 
 
 def read_metrics(folder: Path) -> list[Row]:

@@ -57,10 +57,10 @@ class Schedule:
                     return self._next(done, f"{condition.metric} is {value:.2f}")
         return None
 
-    def after_epoch(self, done: int, error: float) -> str | None:
-        """Tell the validation error in percent after a whole epoch; says why the phase ended, if it did."""
+    def after_epoch(self, done: int, error: float, epochs: int = 1) -> str | None:
+        """Tell the validation error in percent, `epochs` after the last one; says why the phase ended, if it did."""
         improved = error < self.best
-        self.best, self.since_best = min(self.best, error), 0 if improved else self.since_best + 1
+        self.best, self.since_best = min(self.best, error), 0 if improved else self.since_best + epochs
         for condition in self.phases[self.phase].until:
             if isinstance(condition, Plateau) and self.since_best >= condition.epochs:
                 return self._next(done, f"no lower error for {condition.epochs} epochs")
@@ -96,12 +96,12 @@ def describe(condition: Condition) -> str:
             return f"{metric} {relation} {value:g}{'%' if metric.endswith('error') else ''}"
 
 
-def timeline(phases: Sequence[Phase], total_steps: int, steps_per_epoch: int | None) -> list[str]:
+def timeline(phases: Sequence[Phase], end: str, steps_per_epoch: int | None) -> list[str]:
     """The phases as lines to read before a run."""
     lines = []
     for index, phase in enumerate(phases):
         rate = f"{phase.value:g}" if phase.end is None else f"{phase.value:g} to {phase.end:g} ({phase.shape})"
-        until = " or ".join(map(describe, phase.until)) or f"the end, step {total_steps:,}"
+        until = " or ".join(map(describe, phase.until)) or f"the end, {end}"
         lines.append(f"{index + 1}. lr {rate} until {until}")
     if any(isinstance(c, Measured) and c.metric.startswith("train") for p in phases for c in p.until):
         window = min(WINDOW, steps_per_epoch or WINDOW)

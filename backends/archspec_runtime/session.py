@@ -66,8 +66,23 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
         return 130
 
 
-def train(framework: Framework, make_model: MakeModel, job: Job, options: Options) -> Result:
-    """Train a job. Raises RunError for whatever a user can mend."""
+def train(
+    framework: Framework, make_model: MakeModel, job: Job, options: Options,
+    write: Callable[[Path], None] | None = None,
+) -> Result:  # fmt: skip
+    """Train a job; `write` puts the source that a new run keeps. Raises RunError for whatever a user can mend."""
+    try:
+        return _train(framework, make_model, job, options, write)
+    except MemoryError as error:
+        message = f"out of memory: {error}"
+        raise RunError(
+            message, "make batch_size or input.size smaller, or take a machine with more memory"
+        ) from None
+
+
+def _train(
+    framework: Framework, make_model: MakeModel, job: Job, options: Options, write: Callable[[Path], None] | None
+) -> Result:
     job = effective(job, options)
     recipe = job.recipe
     folder = options.out or Path("run")
@@ -89,7 +104,7 @@ def train(framework: Framework, make_model: MakeModel, job: Job, options: Option
         if options.resume:
             settings = _recorded(framework, folder)
         else:
-            _record(framework, folder, make_model, job, options, device, settings)
+            _record(framework, folder, make_model, job, options, device, settings, write)
         print(f"{job.name} on {device}: {total:,} steps, {how}", file=sys.stderr)
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
@@ -100,30 +115,39 @@ def describe(job: Job) -> str:
     """The resolved recipe and the timeline of the learning rate."""
     recipe = job.recipe
     length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
+    end = f"step {recipe.steps:,}" if recipe.steps else f"epoch {recipe.epochs}"
     lines = [f"{job.name}: {length} of {recipe.batch_size} images"]
     for name, value in asdict(recipe).items():
         if name != "lr":
             lines.append(f"  {name}: {getattr(recipe, name) if name in ('data', 'optimizer') else value}")
-    return "\n".join(
-        [*lines, "learning rate", *(f"  {line}" for line in timeline(recipe.lr, recipe.steps or 0, None))]
-    )
+    return "\n".join([*lines, "learning rate", *(f"  {line}" for line in timeline(recipe.lr, end, None))])
 
 
 def _record(
     framework: Framework, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
-    settings: Settings,
+    settings: Settings, write: Callable[[Path], None] | None,
 ) -> None:  # fmt: skip
     code = folder / "code"
-    source = Path(inspect.getfile(make_model))
-    code.mkdir(exist_ok=True)
-    if source.parent.resolve() != code.resolve():
-        shutil.copyfile(source, code / "model.py")
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    try:
+        for name in ("metrics.jsonl", "run.json"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        if write is not None:
+            write(code)
+        else:
+            source = Path(inspect.getfile(make_model)).resolve()
+            code.mkdir(exist_ok=True)
+            if source.parent != code.resolve():
+                shutil.copyfile(source, code / "model.py")
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {folder}: {error.strerror}", "free some space, or give another --out", 2
+        ) from None
     write_json(folder / "run.json", {
         "backend": framework.name,
         "job": job.to_dict(),
         "class": getattr(make_model, "__name__", ""),
-        "data": str(options.data) if options.data else None,
+        "data": str(options.data.resolve()) if options.data else None,
         "device": device,
         "settings": dict(settings),
         "versions": versions(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ class _Archive:
                         raise DataError(f"{path}: {member.name} is far larger than the official file", again)
                     file = archive.extractfile(member)
                     self.files[name] = file.read() if file else b""
-        except (OSError, tarfile.TarError, EOFError) as error:
+        except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
             raise DataError(f"{path} is damaged: {error}", again) from None
 
     def name(self, file: str) -> str:
@@ -151,7 +152,8 @@ def _pickled(raw: bytes, name: str, count: int, layout: Layout, classes: int) ->
     fits = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.size == count * PIXELS
     if not fits or not isinstance(images, np.ndarray) or labels is None:
         raise DataError(f"{name} does not hold {count:,} images of 3x32x32 bytes", AGAIN)
-    return images.reshape(count, 3, 32, 32), _checked(np.asarray(labels), name, count, classes)
+    whole = isinstance(labels, list) and all(isinstance(label, int) for label in labels)
+    return images.reshape(count, 3, 32, 32), _checked(np.asarray(labels if whole else []), name, count, classes)
 
 
 def _binary(raw: bytes, name: str, count: int, layout: Layout, classes: int) -> tuple[Any, Any]:

@@ -52,7 +52,7 @@ def read_image(path: Path, channels: int) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             opened = Image.open(io.BytesIO(path.read_bytes()))
             image: Image.Image = ImageOps.exif_transpose(opened)
-            if image.mode in ("I;16", "I", "F"):  # 16-bit grey: the high byte
+            if image.mode in ("I;16", "I;16B", "I", "F"):  # 16-bit grey: the high byte
                 image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
             if image.mode in ("P", "LA", "PA", "RGBA") and (image.mode != "P" or "transparency" in image.info):
                 image = image.convert("RGBA")

@@ -36,7 +36,7 @@ def read_pickle(raw: bytes, name: str) -> Any:
     try:
         return _Reader(io.BytesIO(raw), encoding="bytes").load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError,
-            ImportError, MemoryError, OverflowError) as error:  # fmt: skip
+            ImportError, MemoryError, OverflowError, SyntaxError) as error:  # fmt: skip
         raise DataError(
             f"{name} is not an official CIFAR pickle: {error}", "unpack the official archive again"
         ) from None

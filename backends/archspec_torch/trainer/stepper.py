@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from archspec_runtime.batches import Batch, evaluation_batches
@@ -55,7 +57,7 @@ class TorchStepper:
         """One forward, backward and update; sums stay on the device."""
         recipe = self.job.recipe
         if self.draws:  # so that a step's dropout depends on the seed and the step alone
-            torch.manual_seed(recipe.seed * 1_000_003 + number)
+            torch.manual_seed((recipe.seed * 1_000_003 + number) % 2**63)
         with out_of_memory(recipe.batch_size):
             images, labels = self.images.batch(batch)
             self.model.train()
@@ -96,14 +98,16 @@ class TorchStepper:
 
     def save(self, folder: Path) -> None:
         """`weights.safetensors` by the spec's names, and what else a resumed run needs."""
-        save_file(contiguous(self.model.state_dict()), folder / "weights.safetensors")
-        save_file({k: torch.from_numpy(v) for k, v in self.normalization.to_arrays().items()},
-                  folder / "normalization.safetensors")  # fmt: skip
+        # by way of bytes: a full disk is then an OSError, which safetensors and PyTorch have errors of their own for
+        states = {"weights": contiguous(self.model.state_dict())}
+        states["normalization"] = {k: torch.from_numpy(v) for k, v in self.normalization.to_arrays().items()}
         if self.average is not None:
-            save_file(contiguous(self.average.model.state_dict()), folder / "average.safetensors")
-        torch.save(
-            {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}, folder / "state.pt"
-        )
+            states["average"] = contiguous(self.average.model.state_dict())
+        for name, state in states.items():
+            (folder / f"{name}.safetensors").write_bytes(serialize(state))
+        rest = io.BytesIO()
+        torch.save({"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}, rest)
+        (folder / "state.pt").write_bytes(rest.getbuffer())
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
