@@ -129,7 +129,7 @@ def test_the_metrics_are_json_lines_of_training_and_of_an_evaluation_each_epoch(
     rows = [json.loads(line) for line in (finished[0] / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if row["kind"] == "train"] == [11, 20, 22, 33, 40, 44, 55, 60]
     assert [row["step"] for row in rows if row["kind"] == "eval"] == [11, 22, 33, 44, 55, 60]
-    assert {row["lr"] for row in rows if row["kind"] == "train"} == {0.1}
+    assert {row["lr"] for row in rows if row["kind"] == "train"} == {0.05}
     assert rows[-2]["train_error"] < 5 < rows[0]["train_error"]
 
 
@@ -315,7 +315,7 @@ def test_resuming_a_run_that_had_ended_says_so_and_changes_nothing(finished, cli
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("--set", "train.lr=0.05"), "lr: [{'value': 0.1, "),
+        (("--set", "train.lr=0.02"), "lr: [{'value': 0.05, "),
         (("--steps", 80), "steps: 60 before, 80 now"),
         (("--seed", 4), "seed: 0 before, 4 now"),
         (("--set", "train.batch_size=64"), "batch_size: 128 before, 64 now"),
@@ -350,7 +350,7 @@ def test_a_changed_recipe_is_trained_on_with_override(finished, cli, tmp_path):
     assert result.exit_code == 0, result.output
     rows = [row for row in measurements(Path("run")) if row["kind"] == "train"]
     assert (rows[-1]["step"], rows[-1]["lr"]) == (80, 0.01)
-    assert rows[0]["lr"] == 0.1
+    assert rows[0]["lr"] == 0.05
 
 
 def test_another_net_is_not_resumed(finished, cli, tmp_path):
