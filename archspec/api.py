@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,11 @@ def _compile(
     problems: Diagnostics,
 ) -> Network | None:
     document = load_document(str(spec), overrides, preset, include, problems)
-    resolved = resolve(document, problems) if document else None
+    if document is None:
+        return None
+    resolved = resolve(document, problems)
+    for other in document.others:
+        resolve(replace(document, root=other), problems)
     if resolved is None:
         return None
     if not resolved.sound:

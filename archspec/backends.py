@@ -7,7 +7,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
-from archspec.diagnostics import Diagnostics, did_you_mean
+from archspec.diagnostics import Diagnostics, Related, did_you_mean
+from archspec.ir import Row
 from archspec.network import Network
 
 GROUP = "archspec.backends"
@@ -65,14 +66,16 @@ def find_backend(name: str) -> Backend:
 def check_supported(net: Network, backend: Backend) -> None:
     """Raise SpecError with one diagnostic for each kind of operation that a backend lacks."""
     problems = Diagnostics()
-    lacking: dict[str, str] = {}
+    lacking: dict[str, Row] = {}
     for row in net.modules():
         if row.op not in backend.supported:
-            lacking.setdefault(row.op, row.name)
-    for kind, name in lacking.items():
-        problems.add(
-            "AS702", f"the backend `{backend.name}` has no `{kind}`, which `{name}` needs", net.resolved.root.span
-        )
+            lacking.setdefault(row.op, row)
+    for kind, row in lacking.items():
+        outer, dot, _ = row.name.partition(".")
+        call = net.root.call(outer)
+        related = [Related(f"it is part of `{outer}`", call.span)] if call and dot else []
+        message = f"the backend `{backend.name}` has no `{kind}`, which `{row.name}` needs"
+        problems.add("AS702", message, row.span, None, related)
     problems.raise_if_any()
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean
-from archspec.expressions import ExpressionError, Value
+from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean, nearest
+from archspec.expressions import Expr, ExpressionError, Value, evaluate, names
 from archspec.ir import Symbol
-from archspec.library import Argument, Declaration
-from archspec.numbers import compute
+from archspec.library import Declaration, Signature
+from archspec.numbers import compute, faults
 from archspec.ops import OPS, ArgumentError, Op
 from archspec.ops.fields import Kind
 from archspec.reader import Node
+from archspec.steps import Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,16 +24,37 @@ class Given:
     nodes: Mapping[str, Node]
     keys: Mapping[str, Span]
     span: Span
+    beside: tuple[str, ...] = ()  # what may stand beside the arguments, such as the keys of a stage
 
-    def over(self, base: Mapping[str, Node]) -> Given:
-        """The same with defaults below."""
-        return Given({**base, **self.nodes}, self.keys, self.span)
+    def over(self, base: Given | None) -> Given:
+        """The same with other arguments below."""
+        if base is None:
+            return self
+        return Given({**base.nodes, **self.nodes}, {**base.keys, **self.keys}, self.span, self.beside)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound:
+    """The values of arguments, and how each was written where by an expression."""
+
+    values: dict[str, Any]
+    symbols: dict[str, Symbol]
+
+
+def given_by(step: Step) -> Given:
+    """The arguments of a step."""
+    return Given(step.args, step.keys, step.span)
+
+
+def signature_of(kind: str) -> Signature:
+    """What an operation takes."""
+    return Signature(kind, OPS[kind].arguments(), OPS[kind].required())
 
 
 class Binder:
     """Evaluates arguments; mistakes are recorded with the chain of uses that led to them."""
 
-    def __init__(self, problems: Diagnostics, defaults: Mapping[str, Mapping[str, Node]]) -> None:
+    def __init__(self, problems: Diagnostics, defaults: dict[str, Given]) -> None:
         self.problems = problems
         self.defaults = defaults
         self.uses: list[Related] = []
@@ -45,66 +67,100 @@ class Binder:
 
     def operation(self, kind: str, given: Given, scope: Mapping[str, Value]) -> tuple[Op | None, dict[str, Symbol]]:
         """Make an operation; None where an argument is wrong."""
-        cls = OPS[kind]
-        given = given.over(self.defaults.get(kind, {}))
-        kinds = cls.arguments()
-        before = len(self.problems)
-        values, symbols = self._values(kind, given, kinds, scope)
-        for name in cls.required():
-            if name not in given.nodes:
-                self.add("AS304", f"`{kind}` needs `{name}`", given.span)
-        if len(self.problems) > before:
-            return None, symbols
+        bound = self.given(signature_of(kind), given, scope)
+        if bound is None:
+            return None, {}
         try:
-            return cls.of(values), symbols
+            return OPS[kind].of(bound.values), bound.symbols
         except ArgumentError as error:
             self.add(error.code, str(error), given.span, error.help)
-            return None, symbols
+            return None, {}
+
+    def given(self, signature: Signature, given: Given, scope: Mapping[str, Value]) -> Bound | None:
+        """The values of the arguments that are given; None where one is wrong, unknown or missing."""
+        given = given.over(self.defaults.get(signature.name))
+        sound = self._check_names(signature, given)
+        bound = Bound({}, {})
+        for name, node in given.nodes.items():
+            if name not in signature.kinds:
+                continue
+            result = self._compute(node.plain(), signature.kinds[name], scope, name, node.span)
+            if result is None:
+                sound = False
+                continue
+            bound.values[name] = result[0]
+            if result[1] is not None:
+                bound.symbols[name] = result[1]
+        return bound if sound else None
 
     def arguments(
-        self, declaration: Declaration, given: Given, scope: Mapping[str, Value], implicit: Mapping[str, Value]
-    ) -> tuple[dict[str, Value] | None, dict[str, Symbol]]:
-        """The values of a block's arguments, `implicit` ones included; None where one is wrong."""
-        name = declaration.definition.name
-        given = given.over(self.defaults.get(name, {}))
-        before = len(self.problems)
-        values, symbols = self._values(name, given, {k: a.kind for k, a in declaration.arguments.items()}, scope)
-        bound: dict[str, Value] = dict(implicit)
+        self, declaration: Declaration, bound: Bound, implicit: Mapping[str, Value]
+    ) -> dict[str, Value] | None:
+        """All arguments of a block, `implicit` ones and defaults included; None where a default is wrong."""
+        values: dict[str, Value] = dict(implicit)
         for key, argument in declaration.arguments.items():
-            if key in values:
-                bound[key] = values[key]
-            elif key not in given.nodes and key not in implicit:
-                self._default(declaration, key, argument, bound, given.span)
-        return (bound if len(self.problems) == before else None), symbols
+            if key in bound.values:
+                values[key] = bound.values[key]
+            elif key not in values and argument.default is not None:
+                default = argument.default
+                result = self._compute(default.plain(), argument.kind, values, key, default.span)
+                if result is None:
+                    return None
+                values[key] = result[0]
+        return values
 
-    def _default(
-        self, declaration: Declaration, key: str, argument: Argument, bound: dict[str, Value], span: Span
-    ) -> None:
-        if argument.default is None:
-            declared = Related("declared here", declaration.span)
-            self.add("AS304", f"`{declaration.definition.name}` needs `{key}`", span, None, [declared])
-            return
-        value = self._compute(argument.default.plain(), argument.kind, bound, key, argument.default.span)
-        if value is not None:
-            bound[key] = value[0]
+    def condition(self, when: Expr | None, scope: Mapping[str, Value], span: Span | None) -> bool | None:
+        """Whether a condition holds; None where it cannot be computed."""
+        if when is None or span is None:
+            return True
+        try:
+            value = evaluate(when, scope)
+        except ExpressionError as error:
+            self._wrong("when", error, span, scope)
+            return None
+        if not isinstance(value, bool):
+            self.add("AS204", f"`when` is {value!r}, not true or false", span, "compare: `stride > 1`")
+            return None
+        return value
 
-    def _values(
-        self, callee: str, given: Given, kinds: Mapping[str, Kind], scope: Mapping[str, Value]
-    ) -> tuple[dict[str, Any], dict[str, Symbol]]:
-        values: dict[str, Any] = {}
-        symbols: dict[str, Symbol] = {}
+    def survey(self, signature: Signature, given: Given, known: Collection[str], base: Given | None = None) -> None:
+        """Record what is wrong with arguments whatever the names in them stand for; `base` was looked at elsewhere."""
+        self._check_names(signature, given.over(base).over(self.defaults.get(signature.name)))
         for name, node in given.nodes.items():
-            if name not in kinds:
-                span = given.keys.get(name, node.span)
-                help_ = did_you_mean(name, kinds) if kinds else f"`{callee}` takes none"
-                self.add("AS303", f"`{callee}` has no argument `{name}`", span, help_)
+            if name in signature.kinds:
+                self.survey_value(name, node, signature.kinds[name], known)
+
+    def survey_value(self, name: str, node: Node, kind: Kind, known: Collection[str]) -> None:
+        """Record what is wrong with a value whatever the names in it stand for."""
+        for error in faults(node.plain(), kind, known):
+            self._wrong(name, error, node.span, known)
+
+    def survey_expression(self, name: str, expr: Expr | None, span: Span | None, known: Collection[str]) -> None:
+        """Record the names in an expression that nobody knows."""
+        if expr is not None and span is not None:
+            for unknown in sorted(names(expr) - set(known)):
+                self._wrong(name, ExpressionError("AS202", f"unknown name `{unknown}`", unknown), span, known)
+
+    def _check_names(self, signature: Signature, given: Given) -> bool:
+        """Whether no argument is unknown and none is missing; the one that a misspelt one was meant to be is not."""
+        meant: set[str] = set()
+        sound = True
+        for name in given.nodes:
+            if name in signature.kinds:
                 continue
-            result = self._compute(node.plain(), kinds[name], scope, name, node.span)
-            if result is not None:
-                values[name] = result[0]
-                if result[1] is not None:
-                    symbols[name] = result[1]
-        return values, symbols
+            sound = False
+            near = nearest(name, [*signature.kinds, *given.beside])
+            meant |= {near} if near else set()
+            takes = did_you_mean(name, signature.kinds) if signature.kinds else f"`{signature.name}` takes none"
+            help_ = f"did you mean `{near}`?" if near else takes
+            self.add(
+                "AS303", f"`{signature.name}` has no argument `{name}`", given.keys.get(name, given.span), help_
+            )
+        for name in signature.required:
+            if name not in given.nodes and name not in meant:
+                sound = False
+                self.add("AS304", f"`{signature.name}` needs `{name}`", given.span, None, signature.declared)
+        return sound
 
     def _compute(
         self, raw: object, kind: Kind, scope: Mapping[str, Value], name: str, span: Span
@@ -114,6 +170,9 @@ class Binder:
         except ArgumentError as error:
             self.add(error.code, f"`{name}`: {error}", span, error.help)
         except ExpressionError as error:
-            help_ = did_you_mean(error.name, scope) if error.name else None
-            self.add(error.code, f"`{name}`: {error}", span, help_)
+            self._wrong(name, error, span, scope)
         return None
+
+    def _wrong(self, name: str, error: ExpressionError, span: Span, known: Iterable[str]) -> None:
+        help_ = did_you_mean(error.name, known) if error.name else None
+        self.add(error.code, f"`{name}`: {error}", span, help_)

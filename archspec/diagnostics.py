@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 
 from archspec.codes import CODES
 
@@ -18,7 +18,8 @@ class Source:
     """A named text: a file, or a virtual one such as the command line."""
 
     name: str
-    text: str
+    text: str = field(repr=False)
+    virtual: bool = False
 
     def line(self, number: int) -> str:
         """The text of a line counted from 0, without its end."""
@@ -83,6 +84,7 @@ class Diagnostics:
 
     items: list[Diagnostic] = field(default_factory=list)
     _seen: set[tuple[str, str, str]] = field(default_factory=set)
+    _closed: set[Span] = field(default_factory=set)
 
     def add(
         self,
@@ -94,9 +96,13 @@ class Diagnostics:
     ) -> None:
         """Record a mistake; a repetition of one already recorded is dropped."""
         key = (code, str(span), message)
-        if key not in self._seen:
+        if key not in self._seen and span not in self._closed:
             self._seen.add(key)
             self.items.append(Diagnostic(code, message, span, help, tuple(related)))
+
+    def close(self, span: Span) -> None:
+        """Say nothing more about a place: what else is wrong with it follows from what was said."""
+        self._closed.add(span)
 
     def raise_if_any(self) -> None:
         """Raise SpecError if anything was recorded."""
@@ -124,12 +130,36 @@ class Diagnostics:
         return len(self.items)
 
 
+NEAR = 0.6  # how alike two words are that may be one
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that a misspelt word was most likely meant to be, None where none is near.
+
+    What the word is the beginning of comes first, then what is most alike, then what begins alike.
+    """
+    lower = word.lower()
+    matcher = SequenceMatcher(None, "", lower)
+
+    def likeness(candidate: str) -> tuple[bool, float, int]:
+        other = candidate.lower()
+        matcher.set_seq1(other)
+        alike = matcher.ratio() if matcher.real_quick_ratio() >= NEAR else 0.0
+        shared = next((i for i, (a, b) in enumerate(zip(lower, other, strict=False)) if a != b), len(other))
+        return len(word) > 3 and other.startswith(lower), alike, shared
+
+    best = max(sorted(set(candidates)), key=likeness, default=None)
+    if best is None:
+        return None
+    begins, alike, _ = likeness(best)
+    return best if begins or alike >= NEAR else None
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """A suggestion for a misspelt word: the nearest candidate, or all of them when they are few."""
     known = sorted(set(candidates))
-    near = get_close_matches(word.lower(), [k.lower() for k in known], n=1, cutoff=0.6)
-    if near:
-        return f"did you mean `{next(k for k in known if k.lower() == near[0])}`?"
+    if near := nearest(word, known):
+        return f"did you mean `{near}`?"
     if 0 < len(known) <= 12:
         return "known here: " + ", ".join(f"`{k}`" for k in known)
     return None

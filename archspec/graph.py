@@ -9,6 +9,7 @@ from archspec.diagnostics import Span, did_you_mean
 from archspec.expressions import Expr
 from archspec.ir import Block, Call, Chain, Role, Symbol
 from archspec.ops import Op, Shape, ShapeError
+from archspec.steps import Step
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Graph:
     calls: list[Call] = field(default_factory=list)
     current: str = "input"
     broken: bool = False
+    lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
 
     def __post_init__(self) -> None:
         self.values.update(self.inputs)
@@ -31,17 +33,15 @@ class Graph:
         """The shape of the value that the next step takes."""
         return self.values[self.current]
 
-    def sources(self, names: tuple[str, ...] | None, span: Span | None) -> tuple[str, ...] | None:
-        """The values that a step takes: those it names, else the current one."""
-        if names is None:
+    def sources(self, step: Step) -> tuple[str, ...] | None:
+        """The values that a step takes: those it names, else the current one; None where one is unknown."""
+        if step.sources is None:
             return (self.current,)
-        known = True
-        for name in names:
-            if name not in self.values and span is not None:
+        for name, span in zip(step.sources, step.source_spans, strict=True):
+            if name not in self.values and not self.lost:
                 help_ = did_you_mean(name, self.values)
                 self.binder.add("AS306", f"there is no value `{name}` before this step", span, help_)
-                known = False
-        return names if known else None
+        return step.sources if self.values.keys() >= set(step.sources) else None
 
     def name(self, wanted: str | None, base: str, span: Span) -> str:
         """The name of a call: as wanted, else its position or its operation, made unique."""

@@ -108,6 +108,7 @@ class Row:
     input_shapes: tuple[Shape, ...]
     target: Op
     parameters: Mapping[str, Shape]
+    span: Span
 
 
 def rows(block: Block, prefix: str = "") -> Iterator[Row]:
@@ -139,4 +140,5 @@ def rows(block: Block, prefix: str = "") -> Iterator[Row]:
                 input_shapes=call.input_shapes,
                 target=op,
                 parameters=op.parameters(*call.input_shapes),
+                span=call.span,
             )

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from archspec.diagnostics import Diagnostics, Span, did_you_mean
-from archspec.expressions import Expr, ExpressionError, parse
+from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean
+from archspec.expressions import Expr, ExpressionError, Value, parse
 from archspec.ir import Definition
 from archspec.language import BlockModel
-from archspec.names import class_name, identifier_fault
-from archspec.ops import OPS
+from archspec.names import class_name
+from archspec.ops import OPS, Add, Concat, Mul
 from archspec.ops.fields import Choice, Flag, Int, Kind, Real
 from archspec.reader import Node, read_file
 from archspec.resolve import record_validation
-from archspec.steps import Step, parse_step, parse_steps
+from archspec.steps import Step, StepParser
 
 STANDARD = Path(__file__).parent / "blocks"
 ROLES = ("norm", "act")
+MERGES = {"add": Add, "mul": Mul, "concat": Concat}
 Sort = Literal["blocks", "shortcuts"]
+IMPLICIT: dict[Sort, tuple[str, ...]] = {
+    "blocks": ("in_channels",),
+    "shortcuts": ("in_channels", "out_channels", "stride"),
+}
+"""What a declaration of each sort knows beside its arguments."""
 
+_DECLARE = "give a type, a default, or a list of words"
 _TYPES: dict[str, Kind] = {"int": Int(0), "float": Real(), "bool": Flag()}
 
 
@@ -36,11 +44,25 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """The arguments that something takes: its name, the kind of each, those it needs, and where it is declared."""
+
+    name: str
+    kinds: Mapping[str, Kind]
+    required: Collection[str]
+    declared: tuple[Related, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Declaration:
-    """A block or shortcut as declared, its steps parsed but nothing evaluated."""
+    """A block or shortcut as declared, its steps parsed but nothing evaluated.
+
+    It is not sound where a mistake in it, which is recorded, leaves open what it takes and does.
+    """
 
     definition: Definition
     arguments: dict[str, Argument]
+    implicit: tuple[str, ...]
     body: tuple[Step, ...]
     join: tuple[Step, ...] | None
     merge: Step | None
@@ -49,13 +71,25 @@ class Declaration:
     member: str
     shortcut: Node | None
     span: Span
+    out_span: Span
+    when_span: Span
+    sound: bool
+
+    @property
+    def signature(self) -> Signature:
+        """What a use of it has to give."""
+        required = [k for k, a in self.arguments.items() if a.default is None and k not in self.implicit]
+        kinds = {k: a.kind for k, a in self.arguments.items()}
+        return Signature(self.definition.name, kinds, required, (Related("declared here", self.span),))
 
 
 class Library:
     """Finds declarations by name; each is parsed once."""
 
-    def __init__(self, root: Node, problems: Diagnostics) -> None:
+    def __init__(self, root: Node, problems: Diagnostics, lost: Collection[tuple[str, ...]] = ()) -> None:
         self.problems = problems
+        self.lost = lost
+        self.parser = StepParser(self.callable, self.words, problems)
         self.own: dict[Sort, Node | None] = {"blocks": root.get("blocks"), "shortcuts": root.get("shortcuts")}
         self.found: dict[tuple[Sort, str], Declaration | None] = {}
 
@@ -74,55 +108,50 @@ class Library:
         return [*OPS, *ROLES, *self.names("blocks")]
 
     def has(self, sort: Sort, name: str) -> bool:
-        """Whether there is a block or shortcut of this name."""
+        """Whether there is a block or shortcut of this name, be it malformed."""
         own = self.own[sort]
-        return (own is not None and own.get(name) is not None) or _standard(sort, name).is_file()
+        declared = own is not None and own.get(name) is not None
+        lost = (sort, name) in self.lost or (sort,) in self.lost
+        return declared or lost or _standard(sort, name).is_file()
 
     def get(self, sort: Sort, name: str) -> Declaration | None:
         """A declaration by name, None where it does not exist or is malformed."""
         key = (sort, name)
         if key not in self.found:
             own = self.own[sort]
-            node = own.get(name) if own else None
-            if node is None and self.has(sort, name):
-                node = read_file(
-                    _standard(sort, name),
-                    f"archspec/{_standard(sort, name).relative_to(STANDARD.parent)}",
-                    self.problems,
-                )
-            self.found[key] = self._declare(name, node, sort) if node else None
+            node, path = own.get(name) if own else None, _standard(sort, name)
+            span = own.key_span(name) if own and node else None
+            if node is None and path.is_file():
+                node = read_file(path, f"archspec/{path.relative_to(STANDARD.parent)}", self.problems)
+            self.found[key] = self._declare(name, node, sort, span or node.span) if node else None
         return self.found[key]
 
-    def check_own(self) -> None:
-        """Parse the spec's own declarations, used or not, so that their mistakes are found."""
-        for sort, node in self.own.items():
-            for name, _ in node.items() if node else []:
-                self.get(sort, name)
+    def check_own(self) -> list[Declaration]:
+        """Parse the spec's own declarations, used or not, so that their mistakes are found; those that are sound."""
+        own = [(sort, name) for sort, node in self.own.items() for name, _ in (node.items() if node else [])]
+        declarations = [self.get(sort, name) for sort, name in own]
+        return [d for d in declarations if d is not None and d.sound]
 
-    def _declare(self, name: str, node: Node, sort: Sort) -> Declaration | None:
+    def _declare(self, name: str, node: Node, sort: Sort, span: Span) -> Declaration | None:
         try:
             model = BlockModel.model_validate(node.plain())
         except ValidationError as error:
             record_validation(error, node, BlockModel, {}, self.problems)
             return None
         if sort == "blocks" and name in (*OPS, *ROLES):
-            self.problems.add(
-                "AS107", f"`{name}` is an operation or role already", node.span, "choose another name"
-            )
-        body = self._steps(node, "body")
-        join = self._steps(node, "join") if model.join is not None else None
+            self.problems.add("AS107", f"`{name}` is an operation or role already", span, "choose another name")
+        body = self.parser.steps(node.get("body"))
+        join = self.parser.steps(node.get("join")) if model.join is not None else None
         positional = (
             join is None
             and model.merge is None
             and not model.after
             and all(s.name is None and s.sources is None for s in body)
         )
-        declared = node.get("args")
-        arguments = {
-            k: a for k, v in (declared.items() if declared else []) if (a := self._argument(k, v)) is not None
-        }
-        merge = node.get("merge")
-        after = self._steps(node, "after")
+        arguments, sound = self._arguments(node.get("args"))
+        out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))
+        sound = sound and (out is None) == (model.out is None) and (when is None) == (model.when is None)
+        after = self.parser.steps(node.get("after"))
         definition = Definition(
             name=name,
             class_name=model.class_name or class_name(name),
@@ -131,53 +160,65 @@ class Library:
             defaults={k: a.default.value for k, a in arguments.items()
                       if a.default is not None and isinstance(a.default.value, (str, int, float))},
             positional=positional and bool(body),
-            out=self._expression(node.get("out")),
+            out=out,
         )  # fmt: skip
         return Declaration(
             definition=definition,
             arguments=arguments,
+            implicit=IMPLICIT[sort],
             body=body,
             join=join,
-            merge=parse_step(merge, self.callable, self.words, self.problems) if merge and merge.value else None,
+            merge=self._merge(node.get("merge")),
             after=after,
-            when=self._expression(node.get("when")),
+            when=when,
             member=model.name or "shortcut",
             shortcut=node.get("shortcut"),
-            span=node.span,
+            span=span,
+            out_span=(node.get("out") or node).span,
+            when_span=(node.get("when") or node).span,
+            sound=sound and (sort, name) not in self.lost,
         )
 
-    def _steps(self, node: Node, key: str) -> tuple[Step, ...]:
-        return parse_steps(node.get(key), self.callable, self.words, self.problems)
-
-    def _expression(self, node: Node | None) -> Expr | None:
+    def _merge(self, node: Node | None) -> Step | None:
         if node is None or node.value is None:
             return None
-        text = str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
+        step = self.parser.step(node)
+        if step.broken or step.callee in MERGES:
+            return step
+        help_ = did_you_mean(step.callee, MERGES)
+        self.problems.add("AS305", f"`{step.callee}` merges nothing", step.span, help_)
+        return replace(step, broken=True)
+
+    def _expression(self, value: Value | None, node: Node | None) -> Expr | None:
+        if value is None or node is None:
+            return None
         try:
-            return parse(text)
+            return parse(str(value).lower() if isinstance(value, bool) else str(value))
         except ExpressionError as error:
             self.problems.add(error.code, str(error), node.span)
             return None
 
+    def _arguments(self, node: Node | None) -> tuple[dict[str, Argument], bool]:
+        """The declared arguments, and whether all of them could be read."""
+        read = {name: self._argument(name, value) for name, value in (node.items() if node else [])}
+        return {name: a for name, a in read.items() if a is not None}, all(read.values())
+
     def _argument(self, name: str, node: Node) -> Argument | None:
         value = node.value
-        if fault := identifier_fault(name):
-            self.problems.add("AS106", f"`{name}` cannot name an argument", node.span, fault)
-        elif isinstance(value, str) and value in _TYPES:
+        if isinstance(value, str) and value in _TYPES:
             return Argument(_TYPES[value], None)
-        elif isinstance(value, bool):
+        if isinstance(value, bool):
             return Argument(Flag(), node)
-        elif isinstance(value, int):
+        if isinstance(value, int):
             return Argument(Int(0), node)
-        elif isinstance(value, float):
+        if isinstance(value, float):
             return Argument(Real(), node)
-        elif isinstance(value, list) and value and all(isinstance(v.value, str) for v in value):
+        if isinstance(value, list) and value and all(isinstance(v.value, str) for v in value):
             return Argument(Choice(tuple(str(v.value) for v in value)), value[0])
-        elif isinstance(value, str) and re.search(r"[-+*/%(\s]", value):
+        if isinstance(value, str) and re.search(r"[-+*/%(\s]", value):
             return Argument(Int(0), node)  # an expression in the arguments before it
-        else:
-            help_ = did_you_mean(str(value), _TYPES) or "give a type, a default, or a list of words"
-            self.problems.add("AS103", f"`{name}` declares no type that arguments have", node.span, help_)
+        help_ = (did_you_mean(value, _TYPES) if isinstance(value, str) else None) or _DECLARE
+        self.problems.add("AS103", f"`{name}` declares no type that arguments have", node.span, help_)
         return None
 
 
@@ -187,4 +228,4 @@ def _standard(sort: Sort, name: str) -> Path:
     ) / f"{name if name.isidentifier() else '-'}.yaml"
 
 
-__all__ = ["ROLES", "Argument", "Declaration", "Library"]
+__all__ = ["MERGES", "ROLES", "Argument", "Declaration", "Library", "Signature"]

@@ -8,19 +8,27 @@ from pathlib import Path
 
 from archspec import zoo
 from archspec.diagnostics import Diagnostics, Related, Source, Span, did_you_mean
+from archspec.language import Spec
 from archspec.merge import overlay, place
+from archspec.misspelt import mend_keys
 from archspec.reader import Node, node_of, read_file
 
 BUILT_IN_RECIPES = Path(__file__).parent / "recipes"
+FILE_NAME = "file name"
+"""The origin of the name of a net that has that of its file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A spec's whole document before it is validated, and what was asked of it."""
+    """A spec's whole document before it is validated, and what was asked of it.
+
+    `others` are the documents that it would be with presets that change more than arguments, and were not asked for.
+    """
 
     root: Node
     name: str
     preset: str | None
+    others: tuple[Node, ...] = ()
 
 
 def load_document(
@@ -38,10 +46,9 @@ def load_document(
     root = _read_chain(path, display, allowed, problems, [])
     if root is None:
         return None
-    args = root.get("args")
-    args = args if args is not None and isinstance(args.value, dict) else None
+    presets = root.get("presets")
+    others = _with_presets(root, presets, preset, problems) if presets else ()
     if preset is not None:
-        presets = root.get("presets")
         chosen = presets.get(preset) if presets else None
         if chosen is None:
             known = [k for k, _ in presets.items()] if presets else []
@@ -52,14 +59,35 @@ def load_document(
                 "AS108", f"`{display}` has no preset `{preset}`", presets.span if presets else root.span, help_
             )
             return None
-        for key, value in chosen.items():
-            marked = Node(value.value, value.span, value.keys, origin=f"preset {preset}")
-            root = _override(root, key, marked, chosen.key_span(key), problems)
+        root = _with_preset(root, preset, chosen, problems)
     for key, raw in overrides.items():
-        span = Span(Source("--set", f"{key}={raw}"))
+        span = Span(Source("--set", f"{key}={raw}", virtual=True))
         value = raw if isinstance(raw, Node) else node_of(raw, span, "--set")
         root = _override(root, key, value, value.span, problems)
-    return Document(root, display, preset)
+    return Document(root, display, preset, others)
+
+
+def _with_preset(root: Node, name: str, preset: Node, problems: Diagnostics) -> Node:
+    for key, value in preset.items():
+        marked = Node(value.value, value.span, value.keys, origin=f"preset {name}")
+        root = _override(root, key, marked, preset.key_span(key), problems)
+    return root
+
+
+def _with_presets(root: Node, presets: Node, chosen: str | None, problems: Diagnostics) -> tuple[Node, ...]:
+    """The spec with each preset of its own file that is not chosen; without those that set nothing but arguments."""
+    arguments = {key for key, _ in _entries(root.get("args"))}
+    return tuple(
+        _with_preset(root, name, preset, problems)
+        for name, preset in presets.items()
+        if name != chosen
+        and presets.key_span(name).source is root.span.source
+        and not arguments.issuperset(key for key, _ in preset.items())
+    )
+
+
+def _entries(node: Node | None) -> list[tuple[str, Node]]:
+    return node.items() if node is not None else []
 
 
 def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | None, str | None, str]:
@@ -74,7 +102,8 @@ def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | 
     if "/" in spec or spec.endswith((".yaml", ".yml")) or path.exists() or "\0" in spec:
         return path, preset, spec
     help_ = did_you_mean(stem, zoo.names()) or "see `archspec list`; a file ends in .yaml"
-    problems.add("AS110", f"there is no file and no zoo spec `{spec}`", Span(Source(spec, "")), help_)
+    nowhere = Span(Source(spec, "", virtual=True))
+    problems.add("AS110", f"there is no file and no zoo spec `{spec}`", nowhere, help_)
     return None, None, spec
 
 
@@ -84,9 +113,10 @@ def _read_chain(
     node = read_file(path, display, problems)
     if node is None:
         return None
+    node = mend_keys(node, Spec, problems)
     if node.get("name") is None and isinstance(node.value, dict):
         # a spec that does not say its name has that of its file, also where the one it extends has another
-        name = Node(path.stem, node.span, origin="file name")
+        name = Node(path.stem, node.span, origin=FILE_NAME)
         node = Node({**node.value, "name": name, "class_name": node.get("class_name") or Node(None, node.span)},
                     node.span, node.keys, node.size)  # fmt: skip
     extends = node.get("extends")
@@ -127,17 +157,17 @@ def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
 def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnostics) -> Node:
     args = root.get("args")
     if args is not None and args.get(key) is not None:
-        return _lay(root, place(root, ["args", key], value), problems)
+        return _lay(root, place(root, ["args", key], value, span), problems)
     path = key.split(".")
     if path[0] == "stages" and len(path) > 1 and not path[1].isdigit():
-        return _lay(_without_expectations(root), place(Node({}, value.span), path, value), problems)
-    known = list(_keys()) + [k for k, _ in args.items()] if args else list(_keys())
+        return _lay(_without_expectations(root), place(Node({}, value.span), path, value, span), problems)
+    known = [*Spec.model_fields, *(name for name, _ in _entries(args))]
     if path[0] not in known:
         problems.add("AS109", f"there is no `{key}` to set", span, did_you_mean(path[0], known))
         return root
     if path[0] not in ("expect", "train", "doc", "name"):
         root = _without_expectations(root)
-    return _lay(root, place(root, path, value), problems)
+    return _lay(root, place(root, path, value, span), problems)
 
 
 def _lay(root: Node, top: Node, problems: Diagnostics) -> Node:
@@ -149,12 +179,6 @@ def _without_expectations(root: Node) -> Node:
     """A spec whose net is about to be changed: what it states of itself need not hold any more."""
     kept = {key: value for key, value in root.items() if key != "expect"}
     return Node(kept, root.span, root.keys, root.size, root.origin)
-
-
-def _keys() -> list[str]:
-    from archspec.language import Spec
-
-    return list(Spec.model_fields)
 
 
 def with_recipe(root: Node, problems: Diagnostics) -> Node:

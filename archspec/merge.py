@@ -6,7 +6,7 @@ patched by name with a mapping. Each value keeps the place it came from.
 
 from __future__ import annotations
 
-from archspec.diagnostics import Diagnostics, did_you_mean
+from archspec.diagnostics import Diagnostics, Span, did_you_mean
 from archspec.reader import Node
 
 CHOICES = {("norm",), ("act",), ("shortcut",), ("train", "optimizer"), ("init", "conv"), ("init", "linear")}
@@ -39,14 +39,18 @@ def _patch_stages(base: Node, stages: list[Node], top: Node, problems: Diagnosti
     return Node(patched, base.span, origin=base.origin)
 
 
-def place(root: Node, path: list[str], value: Node) -> Node:
-    """A document that has only `value` at a dotted path, to lay over `root`; list items are counted from 0."""
+def place(root: Node, path: list[str], value: Node, span: Span) -> Node:
+    """A document that has only `value` at a dotted path, to lay over `root`; list items are counted from 0.
+
+    `span` is where the path is written.
+    """
     if not path:
         return value
     inner = root.get(path[0])
     if isinstance(root.value, list) and path[0].isdigit() and int(path[0]) < len(root.value):
         items = list(root.value)
-        items[int(path[0])] = place(items[int(path[0])], path[1:], value)
+        item = items[int(path[0])]
+        items[int(path[0])] = overlay(item, place(item, path[1:], value, span), Diagnostics())
         return Node(items, root.span, origin=root.origin)
-    child = place(inner or Node({}, value.span), path[1:], value)
-    return Node({path[0]: child}, value.span, {path[0]: value.span}, origin=value.origin)
+    child = place(inner or Node({}, value.span), path[1:], value, span)
+    return Node({path[0]: child}, value.span, {path[0]: span}, origin=value.origin)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from archspec.expressions import Expr, ExpressionError, Literal, Value, evaluate, parse
+from archspec.expressions import Expr, ExpressionError, Literal, Name, Value, evaluate, names, parse
 from archspec.ir import Symbol
 from archspec.ops.fields import Kind
 
@@ -25,6 +25,24 @@ def compute(raw: object, kind: Kind, scope: Mapping[str, Value]) -> tuple[Any, S
         return kind.parse(values), (symbols[0], symbols[1]) if symbols[0] and symbols[1] else None
     symbol = _symbol(raw)
     return kind.parse(_value(raw, symbol, scope)), symbol
+
+
+def faults(raw: object, kind: Kind, known: Collection[str]) -> list[ExpressionError]:
+    """What is wrong with a value whatever its names stand for: its grammar, and names that are not known."""
+    try:
+        written = _written(raw, kind)
+    except ExpressionError as error:
+        return [error]
+    unknown = sorted(name for expr in written for name in names(expr) if name not in known)
+    return [ExpressionError("AS202", f"unknown name `{name}`", name) for name in unknown]
+
+
+def _written(raw: object, kind: Kind) -> list[Expr]:
+    """The expressions that a value consists of."""
+    if not kind.takes_expressions:
+        return [Name(raw[1:])] if isinstance(raw, str) and raw.startswith("$") else []
+    parts = raw if isinstance(raw, (list, tuple)) else [raw]
+    return [symbol for part in parts if (symbol := _symbol(part)) is not None]
 
 
 def _symbol(raw: object) -> Expr | None:

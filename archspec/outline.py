@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archspec.expand import substitute
 from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Value, evaluate, names
 from archspec.ir import Block, Call, Chain, Definition, Symbol
+from archspec.merging import substitute
 from archspec.names import class_name
 from archspec.network import Network
 from archspec.ops import Concat, Conv, Flatten, Linear, Op, PadChannels

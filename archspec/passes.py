@@ -20,8 +20,16 @@ def check_expectations(net: Network, problems: Diagnostics) -> None:
         expected, actual = getattr(net.spec.expect, key), getattr(net.cost, key)
         if node is not None and expected is not None and expected != actual:
             span = (node.get(key) or node).span
-            problems.add("AS501", f"expected {expected:,} {key}, and the net has {actual:,}", span,
-                         f"mend the net, or state `{key}: {actual}`")  # fmt: skip
+            wanted = f"expected {_count(key, expected)}, and the net has {actual:,}"
+            problems.add("AS501", wanted, span, f"mend the net, or state `{key}: {actual}`")
+
+
+def _count(key: str, number: int) -> str:
+    """A count that the spec states, in words."""
+    if key == "depth":
+        return f"depth {number:,}"
+    noun = {"params": "parameter", "macs": "multiply-add"}[key]
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def check_data(net: Network, problems: Diagnostics) -> None:

@@ -145,7 +145,7 @@ def read_text(text: str, name: str, problems: Diagnostics) -> Node | None:
 
 def read_value(text: str, name: str, problems: Diagnostics) -> Node | None:
     """Read one value in YAML's flow style, as given to `--set`."""
-    source = Source(name, text)
+    source = Source(name, text, virtual=True)
     try:
         return _Builder(source, problems).build() or Node(None, Span(source))
     except (yaml.MarkedYAMLError, yaml.reader.ReaderError):

@@ -6,7 +6,7 @@ Pydantic's errors become diagnostics with the place of the value they are about.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -15,31 +15,48 @@ from pydantic import BaseModel, ValidationError
 from archspec.diagnostics import Diagnostics, Span, did_you_mean
 from archspec.expressions import ExpressionError, Value, evaluate, parse
 from archspec.language import Spec
-from archspec.load import Document, with_recipe
+from archspec.load import FILE_NAME, Document, with_recipe
 from archspec.ops.fields import describe
 from archspec.reader import Node, node_of
 
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
 _INTERPOLATION = re.compile(r"\{([^{}]*)\}")
+PLACEHOLDER = "placeholder"
+"""The origin of a value that stands for one that is missing or wrong."""
 _SCOPED = ("blocks", "shortcuts", "args", "presets", "extends", "archspec")  # have scopes of their own, or none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resolved:
-    """A validated spec, its document, and the names that its expressions may use."""
+    """A validated spec, its document, and the names that its expressions may use.
+
+    `lost` holds the places of mistakes that were cut out so that later passes can look for more: a key, or the name of a
+    block or shortcut in its mapping.
+    """
 
     spec: Spec
     root: Node
     scope: Mapping[str, Value]
     document: Document
-    sound: bool = True  # False: mistakes were cut out so that later passes can look for more
+    lost: frozenset[tuple[str, ...]] = frozenset()
+
+    @property
+    def lost_steps(self) -> bool:
+        """Whether steps or stages were cut out, whose values other steps may name."""
+        return any(place[0] in ("stem", "stages") and len(place) < 3 for place in self.lost)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was cut out."""
+        return not self.lost
 
 
 def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
     """Validate a document; None where it cannot be gone on with. Mistakes are recorded."""
     scope = _arguments(document.root)
-    root = _substitute(document.root, scope, problems, ())
-    root = with_recipe(root, problems)
+    unusable = {name for name, _ in _entries(document.root.get("args"))} - scope.keys()
+    root = with_recipe(_Substitution(scope, unusable, problems).apply(document.root), problems)
+    scope = {**dict.fromkeys(unusable, 1), **scope}
     classes = root.get("classes")
     if classes is not None and isinstance(classes.value, (int, float, str)):
         try:
@@ -63,9 +80,14 @@ def _without_mistakes(
 ) -> Resolved | None:
     """What is left of a spec when the values that are wrong are taken out, so that later mistakes are found as well."""
     scope = {**scope, "classes": 10}
+    lost: set[tuple[str, ...]] = set()
     for _ in range(4):  # taking a value out can leave something else incomplete
         for detail in error.errors(include_url=False):
-            root = _cut(root, detail["loc"])
+            loc, place = detail["loc"], tuple(map(str, detail["loc"]))
+            lost.add(place[:2] if loc[0] in ("blocks", "shortcuts") else place)
+            instead = _instead_of(loc, root.span)
+            incomplete = detail["type"] == "missing" and instead is None and len(loc) > 1
+            root = _cut(root, loc[:-1] if incomplete else loc, instead)
         values = {k: node_of(v, root.span) for k, v in _PLACEHOLDERS.items() if root.get(k) is None}
         root = Node({**values, **dict(root.items())}, root.span, root.keys)
         try:
@@ -73,70 +95,85 @@ def _without_mistakes(
         except ValidationError as more:
             error = more
         else:
-            return Resolved(spec, root, scope, document, sound=False)
+            return Resolved(spec, root, scope, document, frozenset(lost))
     return None
 
 
-def _cut(node: Node, loc: tuple[Any, ...]) -> Node:
-    """A document without the value at a place; a stage keeps a name."""
-    if not loc:
+def _instead_of(loc: tuple[Any, ...], span: Span) -> Node | None:
+    """What a value is replaced by: a stage stays where it is without its name or its block."""
+    if loc[0] == "stages" and loc[2:] in (("name",), ("block",)):
+        return Node(f"placeholder_{loc[1]}" if loc[2] == "name" else None, span, origin=PLACEHOLDER)
+    return None
+
+
+def _cut(node: Node, loc: tuple[Any, ...], instead: Node | None) -> Node:
+    """A document with something else, or nothing, at a place."""
+    if not loc or isinstance(node.value, (str, int, float)) or node.value is None:
         return node
-    if isinstance(node.value, dict):
-        inner = node.value.get(loc[0])
-        if inner is None or len(loc) == 1 or not isinstance(inner.value, (dict, list)):
-            rest = {k: v for k, v in node.value.items() if k != loc[0]}
-            if loc[0] == "name" and "block" in rest:
-                rest["name"] = Node(f"stage{node.span.line}", node.span)
-        else:
-            rest = {**node.value, loc[0]: _cut(inner, loc[1:])}
-        return Node(rest, node.span, node.keys, origin=node.origin)
-    if isinstance(node.value, list) and isinstance(loc[0], int) and loc[0] < len(node.value):
-        items = list(node.value)
-        if len(loc) == 1 or not isinstance(items[loc[0]].value, (dict, list)):
-            del items[loc[0]]
-        else:
-            items[loc[0]] = _cut(items[loc[0]], loc[1:])
-        return Node(items, node.span, origin=node.origin)
-    return node
+    whole = dict[Any, Node](enumerate(node.value) if isinstance(node.value, list) else node.value)
+    inner = whole.pop(loc[0], None)
+    if inner is not None and len(loc) > 1 and isinstance(inner.value, (dict, list)):
+        whole[loc[0]] = _cut(inner, loc[1:], instead)
+    elif instead is not None:
+        whole[loc[0]] = instead
+    values = [whole[index] for index in sorted(whole)] if isinstance(node.value, list) else whole
+    return Node(values, node.span, node.keys, origin=node.origin)
 
 
 def _arguments(root: Node) -> dict[str, Value]:
-    args = root.get("args")
-    return {k: v.value for k, v in args.items() if isinstance(v.value, (str, int, float))} if args else {}
+    return {k: v.value for k, v in _entries(root.get("args")) if isinstance(v.value, (str, int, float))}
 
 
-def _substitute(node: Node, scope: Mapping[str, Value], problems: Diagnostics, path: tuple[str, ...]) -> Node:
-    if isinstance(node.value, dict):
-        values = {
-            k: v if not path and k in _SCOPED else _substitute(v, scope, problems, (*path, k))
-            for k, v in node.value.items()
-        }
-        return Node(values, node.span, node.keys, node.size, node.origin)
-    if isinstance(node.value, list):
-        return Node([_substitute(v, scope, problems, path) for v in node.value], node.span, origin=node.origin)
-    if not isinstance(node.value, str):
+def _entries(node: Node | None) -> list[tuple[str, Node]]:
+    return node.items() if node is not None else []
+
+
+class _Substitution:
+    """Replaces references to arguments; `unusable` ones have no value, which is a mistake of its own."""
+
+    def __init__(self, scope: Mapping[str, Value], unusable: Collection[str], problems: Diagnostics) -> None:
+        self.scope = scope
+        self.unusable = unusable
+        self.problems = problems
+
+    def apply(self, node: Node, path: tuple[str, ...] = ()) -> Node:
+        """A document with the values of arguments; what is an expression anyhow stays."""
+        if isinstance(node.value, dict):
+            values = {
+                k: v if not path and k in _SCOPED else self.apply(v, (*path, k)) for k, v in node.value.items()
+            }
+            return Node(values, node.span, node.keys, node.size, node.origin)
+        if isinstance(node.value, list):
+            return Node([self.apply(v, path) for v in node.value], node.span, origin=node.origin)
+        if not isinstance(node.value, str):
+            return node
+        if match := _REFERENCE.fullmatch(node.value):
+            return self._referred(node, match[1], path)
+        if path in (("name",), ("class_name",)):
+            return Node(self._interpolate(node, node.value), node.span, origin=node.origin)
         return node
-    if match := _REFERENCE.fullmatch(node.value):
-        if match[1] in scope:
-            return Node(scope[match[1]], node.span, origin=node.origin or f"args.{match[1]}")
-        if path[:1] != ("stem",) and path[:1] != ("head",):
-            problems.add("AS202", f"unknown name `{match[1]}`", node.span, did_you_mean(match[1], scope))
+
+    def _referred(self, node: Node, name: str, path: tuple[str, ...]) -> Node:
+        if name in self.scope:
+            return Node(self.scope[name], node.span, origin=node.origin or f"args.{name}")
+        if path[:1] not in (("stem",), ("head",)):
+            if name not in self.unusable:
+                help_ = did_you_mean(name, self.scope)
+                self.problems.add("AS202", f"unknown name `{name}`", node.span, help_)
+            self.problems.close(node.span)
         return node
-    if path in (("name",), ("class_name",)):
-        return Node(_interpolate(node, node.value, scope, problems), node.span, origin=node.origin)
-    return node
 
+    def _interpolate(self, node: Node, text: str) -> str:
+        def value(match: re.Match[str]) -> str:
+            try:
+                return str(evaluate(parse(match[1]), self.scope))
+            except ExpressionError as error:
+                if error.name not in self.unusable:
+                    help_ = did_you_mean(error.name, self.scope) if error.name else None
+                    self.problems.add(error.code, str(error), node.span, help_)
+                return "x"
 
-def _interpolate(node: Node, text: str, scope: Mapping[str, Value], problems: Diagnostics) -> str:
-    def value(match: re.Match[str]) -> str:
-        try:
-            return str(evaluate(parse(match[1]), scope))
-        except ExpressionError as error:
-            help_ = did_you_mean(error.name, scope) if error.name else None
-            problems.add(error.code, str(error), node.span, help_)
-            return "x"
-
-    return _INTERPOLATION.sub(value, text)
+        return _INTERPOLATION.sub(value, text)
 
 
 def record_validation(
@@ -150,28 +187,35 @@ def record_validation(
 def _record(
     detail: Any, root: Node, model: type[BaseModel], scope: Mapping[str, Value], problems: Diagnostics
 ) -> None:
-    kind, loc = detail["type"], detail["loc"]
+    context = detail.get("ctx", {})
+    kind, loc = detail["type"], (*detail["loc"], *context.get("at", ()))
     node, key, reached = locate(root, loc)
+    is_word = kind == "extra_forbidden" and reached < len(loc)
+    named = reached and isinstance(loc[reached - 1], str) and loc[-1] != "[key]"
     code, help_ = "AS103", None
     if kind.startswith("AS"):
-        code, message, help_ = kind, detail["ctx"]["message"], detail["ctx"]["help"]
+        code, message, help_ = kind, context["message"], context["help"]
         if code == "AS202" and help_ is None:
             help_ = did_you_mean(message.split("`")[1], scope)
+        if code == "AS106" and node.origin == FILE_NAME:
+            named, message = False, f"the file's name `{node.value}` cannot name the net"
+            help_ = f"give the net a `name`: {help_}"
     elif kind == "extra_forbidden":
-        code, message = "AS101", f"unknown key `{loc[-1]}`"
+        named = named and is_word
+        code, message = "AS101", f"unknown {'word' if is_word else 'key'} `{loc[-1]}`"
         help_ = did_you_mean(str(loc[-1]), _fields_at(model, loc[:-1]))
     elif kind == "missing":
         where = f" in `{'.'.join(map(str, loc[:-1]))}`" if loc[:-1] else ""
-        code, message = "AS102", f"`{loc[-1]}` is missing{where}"
+        code, message, named = "AS102", f"`{loc[-1]}` is missing{where}", False
     elif kind == "literal_error":
-        message = f"expected {detail['ctx']['expected']}, not {describe(detail['input'])}"
-        help_ = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+        message = f"expected {context['expected']}, not {describe(detail['input'])}"
+        help_ = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", context["expected"]))
     elif kind in ("too_short", "too_long", "string_too_long", "greater_than_equal"):
         code, message = "AS104", detail["msg"]
     else:
         message = f"{_EXPECTED.get(kind, detail['msg'])}, not {describe(detail['input'])}"
-    at_value = not isinstance(node.value, (dict, list)) and kind != "extra_forbidden"
-    named = reached and isinstance(loc[reached - 1], str) and kind not in ("missing", "extra_forbidden")
+    is_key = loc[-1] == "[key]" or (kind == "extra_forbidden" and not is_word)
+    at_value = not isinstance(node.value, (dict, list)) and not is_key
     message = f"`{loc[reached - 1]}`: {message}" if named else message
     problems.add(code, message, node.span if at_value else key, help_)
 

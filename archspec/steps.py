@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from archspec.diagnostics import Diagnostics, Span, did_you_mean
+from archspec.diagnostics import Diagnostics, Span, did_you_mean, nearest
 from archspec.expressions import Expr, ExpressionError, parse
 from archspec.names import identifier_fault
 from archspec.reader import Node
@@ -22,112 +22,174 @@ MODIFIERS = ("from", "when")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What to apply, to which values, under which name and condition."""
+    """What to apply, to which values, under which name and condition.
+
+    A broken step has a mistake, which is recorded; what it gives is unknown. Its `callee` is what was probably meant, so
+    that its value has the name by which later steps call it.
+    """
 
     callee: str
     span: Span
     name: str | None = None
+    name_span: Span | None = None
     args: dict[str, Node] = field(default_factory=dict)
     keys: dict[str, Span] = field(default_factory=dict)
     sources: tuple[str, ...] | None = None  # None: the value before
-    sources_span: Span | None = None
+    source_spans: tuple[Span, ...] = ()
     when: Expr | None = None
+    when_span: Span | None = None
+    broken: bool = False
 
 
-Known = Callable[[str], bool]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Applied:
+    """The parts of a step before they are checked."""
+
+    callee: str
+    span: Span
+    args: Node | None = None
+    name: str | None = None
+    name_span: Span | None = None
 
 
-def parse_steps(
-    node: Node | None, known: Known, words: Callable[[], list[str]], problems: Diagnostics
-) -> tuple[Step, ...]:
-    """Read a list of steps; `known` tells operations, blocks and roles from names. Mistakes are recorded."""
-    if node is None or node.value is None:
-        return ()
-    if not isinstance(node.value, list):
-        problems.add("AS103", "expected a list of steps", node.span, "begin each step with `- `")
-        return ()
-    return tuple(s for item in node.value if (s := parse_step(item, known, words, problems)) is not None)
+@dataclass(frozen=True, slots=True, eq=False)
+class StepParser:
+    """Reads steps; `known` tells what can be applied from names. Mistakes are recorded."""
 
+    known: Callable[[str], bool]
+    words: Callable[[], list[str]]
+    problems: Diagnostics
 
-def parse_step(item: Node, known: Known, words: Callable[[], list[str]], problems: Diagnostics) -> Step | None:
-    """Read one step; None where it is malformed."""
-    if isinstance(item.value, str):
-        return _applied(None, item.value, None, item.span, item, known, words, problems)
-    if not isinstance(item.value, dict):
-        problems.add(
-            "AS305", "a step is an operation or `name: operation`", item.span, "such as `- conv1: {conv: {...}}`"
+    def steps(self, node: Node | None) -> tuple[Step, ...]:
+        """Read a list of steps."""
+        if node is None or node.value is None:
+            return ()
+        if not isinstance(node.value, list):
+            self.problems.add("AS103", "expected a list of steps", node.span, "begin each step with `- `")
+            return ()
+        return tuple(step for item in node.value for step in self._entry(item))
+
+    def step(self, item: Node) -> Step:
+        """Read one step."""
+        if isinstance(item.value, str):
+            return self._checked(_Applied(item.value, item.span), item)
+        if not isinstance(item.value, dict):
+            help_ = "such as `- conv1: {conv: {...}}`"
+            self.problems.add("AS305", "a step is an operation or `name: operation`", item.span, help_)
+            return Step("step", item.span, broken=True)
+        words = _words(item)
+        if len(words) != 1:
+            what = ", ".join(f"`{word}`" for word in words) or "nothing"
+            message = f"a step applies one thing, and this one has {what}"
+            near = next((near for word in words if (near := nearest(word, MODIFIERS))), None)
+            help_ = f"did you mean `{near}`?" if near else "one step to each `- `"
+            self.problems.add("AS305", message, item.span, help_)
+            return Step(words[0] if words else "step", item.span, broken=True)
+        return self._of_mapping(item, words[0], item.value[words[0]])
+
+    def _entry(self, item: Node) -> list[Step]:
+        """A step, and one for each further key: where a `- ` is missing before it, later steps may call it by that."""
+        more = [Step(word, item.key_span(word), broken=True) for word in _words(item)[1:]]
+        return [self.step(item), *more]
+
+    def _of_mapping(self, item: Node, key: str, value: Node) -> Step:
+        span = item.key_span(key)
+        if isinstance(value.value, str):
+            return self._checked(_Applied(value.value, value.span, None, key, span), item)
+        callee = self._callee_below(key, value)
+        if callee is None:
+            return self._checked(_Applied(key, span, value), item)
+        applied = _Applied(callee, value.key_span(callee), value.get(callee), key, span)
+        return self._checked(applied, _with_modifiers(item, value))
+
+    def _callee_below(self, key: str, value: Node) -> str | None:
+        """What is applied under the name `key`; None where `key` itself is applied and `value` has its arguments."""
+        words = _words(value)
+        if len(words) != 1:
+            return None
+        inner = value.get(words[0])
+        has_arguments = inner is not None and isinstance(inner.value, dict)
+        if self.known(words[0]):
+            named = not self.known(key) or has_arguments or (inner is not None and inner.value is None)
+        elif self.known(key):
+            named = False
+        else:  # one of the two is misspelt
+            named = has_arguments or (nearest(key, self.words()) is None and self._near(words[0]))
+        return words[0] if named else None
+
+    def _near(self, word: str) -> bool:
+        return nearest(word, self.words()) is not None
+
+    def _checked(self, applied: _Applied, item: Node) -> Step:
+        applicable = self._is_applicable(applied)
+        sources = self._sources(item)
+        when, readable = self._condition(item)
+        args = applied.args if applicable else None
+        condition = item.get("when")
+        return Step(
+            callee=applied.callee if applicable else nearest(applied.callee, self.words()) or applied.callee,
+            span=applied.span,
+            name=self._name(applied),
+            name_span=applied.name_span,
+            args=dict(args.items()) if args else {},
+            keys=args.keys if args else {},
+            sources=None if sources is None else tuple(str(s.value) for s in sources),
+            source_spans=tuple(s.span for s in sources or ()),
+            when=when,
+            when_span=condition.span if condition else None,
+            broken=not (applicable and readable) or sources == [],
         )
-        return None
-    entries = {k: v for k, v in item.value.items() if k not in MODIFIERS}
-    if len(entries) != 1:
-        what = ", ".join(f"`{k}`" for k in entries) or "nothing"
-        problems.add(
-            "AS305", f"a step applies one thing, and this one has {what}", item.span, "one step to each `- `"
-        )
-        return None
-    (key, value), span = next(iter(entries.items())), item.key_span(next(iter(entries)))
-    inner = [k for k in value.value if k not in MODIFIERS] if isinstance(value.value, dict) else []
-    if isinstance(value.value, str):
-        name, callee, args = key, value.value, None
-        place = value.span
-    elif len(inner) == 1 and (
-        not known(key) or (known(inner[0]) and isinstance(value.value, dict) and _callable(value.value[inner[0]]))
-    ):
-        name, callee, args = key, inner[0], value.get(inner[0])
-        place = value.key_span(callee)
-        item = _with_modifiers(item, value)
-    else:
-        name, callee, args, place = None, key, value, span
-    if name is not None and (fault := identifier_fault(name)):
-        problems.add("AS106", f"`{name}` cannot name a module", span, fault)
-        return None
-    return _applied(name, callee, args, place, item, known, words, problems)
+
+    def _is_applicable(self, applied: _Applied) -> bool:
+        callee, args = applied.callee, applied.args
+        if not self.known(callee):
+            help_ = did_you_mean(callee, self.words())
+            self.problems.add("AS301", f"no operation, block or role is called `{callee}`", applied.span, help_)
+            return False
+        if args is not None and args.value is not None and not isinstance(args.value, dict):
+            help_ = f"such as `{callee}: {{name: value}}`"
+            self.problems.add("AS305", f"the arguments of `{callee}` are a mapping", args.span, help_)
+            return False
+        return True
+
+    def _name(self, applied: _Applied) -> str | None:
+        if applied.name is None or applied.name_span is None:
+            return None
+        if fault := identifier_fault(applied.name):
+            self.problems.add("AS106", f"`{applied.name}` cannot name a module", applied.name_span, fault)
+        return None if applied.name == "input" else applied.name  # that is the block's input to later steps
+
+    def _sources(self, item: Node) -> list[Node] | None:
+        """The values that `from` lists, none where it is malformed; None where there is no `from`."""
+        where = item.get("from")
+        if where is None:
+            return None
+        listed = where.value if isinstance(where.value, list) else [where]
+        if not listed or not all(isinstance(s.value, str) for s in listed):
+            message = "`from` names a value, or lists the names of several"
+            self.problems.add("AS305", message, where.span, "such as `from: conv1`, or `from: [left, right]`")
+            return []
+        return listed
+
+    def _condition(self, item: Node) -> tuple[Expr | None, bool]:
+        """The condition of a step, and whether it could be read."""
+        node = item.get("when")
+        if node is None:
+            return None, True
+        text = str(node.value).lower() if isinstance(node.value, bool) else str(node.plain())
+        try:
+            return parse(text), True
+        except ExpressionError as error:
+            self.problems.add(error.code, f"`when`: {error}", node.span)
+            return None, False
 
 
-def _callable(node: Node) -> bool:
-    return node.value is None or isinstance(node.value, dict)
+def _words(item: Node) -> list[str]:
+    """The keys of a step that say what it applies."""
+    return [key for key, _ in item.items() if key not in MODIFIERS]
 
 
 def _with_modifiers(outer: Node, inner: Node) -> Node:
     """`from` and `when` are accepted beside the name and beside the operation."""
     values = {k: v for source in (inner, outer) for k, v in source.items() if k in MODIFIERS}
     return Node(values, outer.span, {k: (outer.keys | inner.keys)[k] for k in values})
-
-
-def _applied(
-    name: str | None, callee: str, args: Node | None, span: Span, item: Node, known: Known,
-    words: Callable[[], list[str]], problems: Diagnostics,
-) -> Step | None:  # fmt: skip
-    if not known(callee):
-        problems.add(
-            "AS301", f"no operation, block or role is called `{callee}`", span, did_you_mean(callee, words())
-        )
-        return None
-    if args is not None and args.value is not None and not isinstance(args.value, dict):
-        problems.add(
-            "AS305", f"the arguments of `{callee}` are a mapping", args.span, f"such as `{callee}: {{name: value}}`"
-        )
-        return None
-    sources, where = None, item.get("from")
-    if where is not None:
-        listed = where.value if isinstance(where.value, list) else [where]
-        sources = tuple(str(s.value) for s in listed)
-    condition = item.get("when")
-    when: Expr | None = None
-    if condition is not None:
-        try:
-            when = parse(
-                str(condition.value).lower() if isinstance(condition.value, bool) else str(condition.value)
-            )
-        except ExpressionError as error:
-            problems.add(error.code, str(error), condition.span)
-    return Step(
-        callee=callee,
-        span=span,
-        name=name,
-        args=dict(args.items()) if args else {},
-        keys=args.keys if args else {},
-        sources=sources,
-        sources_span=where.span if where else None,
-        when=when,
-    )

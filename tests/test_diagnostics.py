@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,6 +16,7 @@ import archspec
 from archspec import backends
 from archspec.codes import CODES, page
 from archspec.ops import OPS
+from archspec.report import to_text
 
 REPO = Path(__file__).parent.parent
 PAGES = REPO / "docs" / "diagnostics"
@@ -167,15 +169,19 @@ head: [global_avg_pool, {dropout: {rate: 50}}, {linear: {out: classes}}]
         ("AS104", "50"),
         ("AS105", "2"),
         ("AS106", "forward"),
+        ("AS107", "conv1"),
         ("AS202", "widht"),
         ("AS204", "width / 2"),
         ("AS301", "conf"),
         ("AS303", "strides"),
+        ("AS306", "cnv1"),
         ("AS308", "100000"),
+        ("AS309", "width * 2"),
         ("AS404", "linear"),
         ("AS405", "identity"),
         ("AS501", "41"),
         ("AS601", "digit"),
+        ("AS602", "{value: 0.1}"),
         ("AS603", "digits"),
     ],
 )
@@ -210,6 +216,25 @@ def test_programs_read_code_line_and_column(code, cli):
     assert command.startswith(f"::error file={path},line={line},col={column},title={code}")
 
 
+@pytest.mark.parametrize(
+    ("line", "before", "marks"),
+    [
+        ("stem: [{a: 日本}]", "stem: [{a: ", 4),
+        ("stem: [{'日本': relu}, {b: nothing}]", "stem: [{'日本': relu}, {b: ", 7),
+        ("doc: {e\u0301: 1}", "doc", 3),
+        ("stem: [{e\u0301: relu}, {b: nothing}]", "stem: [{e: relu}, {b: ", 7),
+        ("stem: [{b:\tnothing}]", "stem: [{b: ", 7),
+    ],
+)
+def test_carets_stand_under_wide_characters_and_after_tabs(line, before, marks, spec):
+    wide = sum(character in "日本" for character in before)  # each takes two columns of a terminal
+    found = [d for d in archspec.check(spec(NET + line + "\n")) if d.code != "AS106"]
+    shown, carets = to_text(found).splitlines()[3:5]
+    start = len("  6 | ") + (0 if before == "doc" else len(before) + wide)
+    assert "\t" not in shown
+    assert carets == "    |".ljust(start) + "^" * marks
+
+
 def test_clean_specs_are_clean_in_every_format(cli, spec):
     path = spec(NET)
     outputs = {name: cli("check", path, "--format", name) for name in ("text", "json", "sarif", "github")}
@@ -224,6 +249,19 @@ def test_file_names_and_keys_with_punctuation_do_not_break_annotations(cli, spec
     path = spec(NET + 'name: net\n"a: b,\\n::error::c": 1\n', "a,b%.yaml")
     (command,) = cli("check", path, "--format", "github").output.splitlines()
     assert re.match(r"::error file=[^:,]*a%2Cb%25\.yaml,line=6,col=1,title=AS101%3A unknown key::", command)
+
+
+def test_places_in_sarif_are_uris_of_files_or_no_files(spec, cli):
+    def place(*arguments):
+        (result,) = json.loads(cli("check", *arguments, "--format", "sarif").output)["runs"][0]["results"]
+        return result["locations"][0]
+
+    path = spec(NET + "name: net\nstage: []\n", "a net/100%/é.yaml")
+    uri = place(path)["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri.endswith("/a%20net/100%25/%C3%A9.yaml")
+    assert unquote(uri) == str(path)
+    assert place("resnet18", "--set", "clases=3") == {"logicalLocations": [{"fullyQualifiedName": "--set clases"}]}
+    assert place("resnet55") == {"logicalLocations": [{"fullyQualifiedName": "resnet55"}]}
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals here")
@@ -281,8 +319,9 @@ def test_presets_that_do_not_exist_are_refused(spec):
 
 
 def test_overrides_of_what_a_spec_does_not_have_are_refused(spec, cli):
-    path = spec(NET + "args: {width: 16}\npresets: {wide: {widht: 64}}\n")
-    for found in (archspec.check(path, set={"widht": 32}), archspec.check(path, preset="wide")):
+    path = spec(NET + "args: {width: 16}\n")
+    preset = spec(NET + "args: {width: 16}\npresets: {wide: {widht: 64}}\n", "preset.yaml")
+    for found in (archspec.check(path, set={"widht": 32}), archspec.check(preset, preset="wide")):
         assert [(d.code, d.help) for d in found] == [("AS109", "did you mean `width`?")]
     assert archspec.check(path, set={"width": 32, "input.size": 16}) == ()
 

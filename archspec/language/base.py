@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from archspec.expressions import ExpressionError
 from archspec.numbers import compute
-from archspec.ops.fields import ArgumentError, Flag, Int, Kind, Real
+from archspec.ops.fields import ArgumentError, Flag, Int, Kind, Real, describe
 
 
 class Model(BaseModel):
@@ -18,9 +18,9 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True)
 
 
-def fault(code: str, message: str, help: str | None = None) -> PydanticCustomError:
-    """An error that becomes the diagnostic `code`."""
-    return PydanticCustomError(code, "{message}", {"message": message, "help": help})
+def fault(code: str, message: str, help: str | None = None, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
+    """An error that becomes the diagnostic `code`; `at` leads further to its place from where it is raised."""
+    return PydanticCustomError(code, "{message}", {"message": message, "help": help, "at": at})
 
 
 def number(kind: Kind) -> Any:
@@ -60,6 +60,22 @@ def word_as_mapping(raw: Any) -> Any:
 def none_as_empty(raw: Any) -> Any:
     """`{hflip: }` is short for `{hflip: {}}`."""
     return {} if raw is None else raw
+
+
+def none_as_no_items(raw: Any) -> Any:
+    """`stem:` is short for `stem: []`."""
+    return [] if raw is None else raw
+
+
+def scalar(expected: str, *, optional: bool = False) -> BeforeValidator:
+    """A validator that refuses mappings and lists, and nothing unless it is optional, with one message for all."""
+
+    def validate(raw: Any) -> Any:
+        if isinstance(raw, (dict, list)) or (raw is None and not optional):
+            raise fault("AS103", f"expected {expected}, not {describe(raw)}")
+        return raw
+
+    return BeforeValidator(validate)
 
 
 class OneOf(Model):

@@ -18,6 +18,8 @@ from archspec.language.base import (
     PositiveReal,
     fault,
     none_as_empty,
+    none_as_no_items,
+    scalar,
 )
 from archspec.language.train import Train
 from archspec.names import identifier_fault, net_name_fault
@@ -25,7 +27,7 @@ from archspec.ops.fields import MAX_SIZE
 
 VERSION = 1
 
-Steps = Annotated[list[Any], WithJsonSchema({"x-definition": "steps"})]
+Steps = Annotated[list[Any], BeforeValidator(none_as_no_items), WithJsonSchema({"x-definition": "steps"})]
 Step = Annotated[Any, WithJsonSchema({"x-definition": "step"})]
 Callee = Annotated[Any, WithJsonSchema({"x-definition": "call"})]
 
@@ -51,7 +53,7 @@ def _identifier(value: Any) -> Any:
 
 NetName = Annotated[str, BeforeValidator(_net_name)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
-ArgValue = str | int | float | bool
+ArgValue = Annotated[str | int | float | bool, scalar("a number, a word, true or false")]
 Doc = Annotated[str, Field(max_length=2000)]
 
 
@@ -141,9 +143,9 @@ class BlockModel(Model):
 
     doc: Doc = ""
     class_name: NetName | None = None
-    args: dict[Identifier, Any] = {}
-    out: int | str | None = None
-    when: str | bool | None = None
+    args: Annotated[dict[Identifier, Any], BeforeValidator(none_as_empty)] = {}
+    out: Annotated[int | str | None, scalar("a number or an expression", optional=True)] = None
+    when: Annotated[str | bool | None, scalar("a condition", optional=True)] = None
     name: Identifier | None = None
     body: Steps = []
     join: Steps | None = None
@@ -162,23 +164,23 @@ class Spec(Model):
     name: NetName
     class_name: NetName | None = None
     doc: Doc = ""
-    args: dict[Identifier, ArgValue] = {}
-    presets: dict[str, dict[str, Any]] = {}
+    args: Annotated[dict[Identifier, ArgValue], BeforeValidator(none_as_empty)] = {}
+    presets: Annotated[dict[str, dict[str, Any]], BeforeValidator(none_as_empty)] = {}
     extends: str | None = None
     input: Input
     classes: Positive
-    defaults: dict[str, dict[str, Any]] = {}
+    defaults: Annotated[dict[str, dict[str, Any]], BeforeValidator(none_as_empty)] = {}
     norm: Callee = "batch_norm"
     act: Callee = "relu"
     shortcut: Callee = "none"
     stem: Steps = []
-    stages: list[Stage] = []
+    stages: Annotated[list[Stage], BeforeValidator(none_as_no_items)] = []
     head: Steps = []
     blocks: Blocks = {}
     shortcuts: Blocks = {}
-    init: Init = Init()
+    init: Annotated[Init, BeforeValidator(none_as_empty)] = Init()
     train: Train | None = None
-    expect: Expect = Expect()
+    expect: Annotated[Expect, BeforeValidator(none_as_empty)] = Expect()
 
 
 __all__ = [

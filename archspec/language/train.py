@@ -168,7 +168,8 @@ class Phase(Model):
         if sum(x is not None for x in (self.value, self.linear, self.cosine)) != 1:
             raise fault("AS602", "a phase has exactly one of `value`, `linear` and `cosine`")
         if ramp and any(c["kind"] not in ("step", "epoch") for c in self.until):
-            raise fault("AS602", "a moving rate needs a known length", "end the phase on `step N` or `epoch N`")
+            help_ = "end the phase on `step N` or `epoch N`"
+            raise fault("AS602", "a moving rate needs a known length", help_, ("until",))
         return self
 
     def recipe(self) -> dict[str, Any]:
@@ -210,13 +211,17 @@ class Train(Model):
         for index, phase in enumerate(self.lr):
             if not phase.until and index < len(self.lr) - 1:
                 raise fault(
-                    "AS602", f"phase {index + 1} of `lr` never ends, so the next never begins", "give it `until`"
+                    "AS602",
+                    f"phase {index + 1} of `lr` never ends, so the next never begins",
+                    "give it `until`",
+                    ("lr", index),
                 )
             for kind in ("step", "epoch"):
                 for condition in (c for c in phase.until if c["kind"] == kind):
                     if condition[kind] <= last.get(kind, 0):
                         message = f"phase {index + 1} of `lr` would end on {kind} {condition[kind]}, not after {last[kind]}"
-                        raise fault("AS602", message, f"{kind}s count from the start of the run and must grow")
+                        help_ = f"{kind}s count from the start of the run and must grow"
+                        raise fault("AS602", message, help_, ("lr", index, "until"))
                     last[kind] = condition[kind]
         return self
 

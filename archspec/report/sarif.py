@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from archspec.codes import CODES
 from archspec.diagnostics import Diagnostic, Span
@@ -19,7 +20,8 @@ def to_sarif(diagnostics: Sequence[Diagnostic]) -> str:
     codes = sorted({d.code for d in diagnostics})
     rules = [{"id": code, "shortDescription": {"text": CODES[code]}} for code in codes]
     driver = {"name": "archspec", "version": __version__, "rules": rules}
-    run = {"tool": {"driver": driver}, "results": [_result(d) for d in diagnostics]}
+    results = [_result(d) for d in diagnostics]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
@@ -36,12 +38,13 @@ def _result(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def _location(span: Span) -> dict[str, Any]:
+    if span.source.virtual:
+        return {"logicalLocations": [{"fullyQualifiedName": span.source.name}]}
     region = {
         "startLine": span.line + 1,
         "startColumn": span.column + 1,
         "endLine": span.end_line + 1,
         "endColumn": max(span.end_column, span.column + 1 if span.end_line == span.line else 0) + 1,
     }
-    return {
-        "physicalLocation": {"artifactLocation": {"uri": PurePath(span.source.name).as_posix()}, "region": region}
-    }
+    uri = quote(PurePath(span.source.name).as_posix())
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}

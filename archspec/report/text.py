@@ -10,6 +10,7 @@ error[AS101]: unknown key `strid`
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from archspec.diagnostics import Diagnostic, Span
@@ -42,18 +43,25 @@ def _excerpt(span: Span, caret: str, colour: bool) -> list[str]:
     if not text.strip():
         return []
     last = span.end_column if span.end_line == span.line else len(text)
-    length = max(1, min(last, len(text)) - span.column)
     start = max(0, span.column - WIDEST // 2) if len(text) > WIDEST else 0
+    before, marked = text[start : span.column], text[span.column : min(last, start + WIDEST)]
     shown = _printable(text[start : start + WIDEST])
-    length = min(length, max(1, len(shown) - (span.column - start)))
     number = str(span.line + 1)
     pad = " " * max(3, len(number))
     bar = f"{BLUE}|{PLAIN}" if colour else "|"
     return [
         f"{pad} {bar}",
         f"{number:>{len(pad)}} {bar} {shown}",
-        f"{pad} {bar} {' ' * (span.column - start)}{caret * length}",
+        f"{pad} {bar} {' ' * _width(before)}{caret * max(1, _width(marked))}",
     ]
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal a text takes as it is printed: wide characters two, combining ones none."""
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in _printable(text)
+    )
 
 
 def _printable(text: str) -> str:

@@ -1,0 +1,168 @@
+"""Merging the branch of a block with its shortcut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+from archspec.binding import Binder, Given
+from archspec.diagnostics import Diagnostics, Related
+from archspec.expressions import Apply, Expr, Literal, Name, Value
+from archspec.graph import Graph
+from archspec.ir import Block, Symbol
+from archspec.library import MERGES, Declaration, Library, Sort
+from archspec.ops import Identity, Shape, show
+from archspec.reader import Node
+from archspec.uses import Use, use_of
+
+
+class Instance(Protocol):
+    """Makes a block or shortcut for inputs of these shapes."""
+
+    def __call__(
+        self, sort: Sort, use: Use, scope: Mapping[str, Value], inputs: Mapping[str, Shape | None],
+        where: str | None, implicit: Mapping[str, Value] | None = None,
+    ) -> tuple[Block | None, dict[str, Symbol]]:  # fmt: skip
+        """None where there are mistakes, which are recorded."""
+
+
+class Merger:
+    """Adds shortcuts to blocks; one that does not fit is recorded, with those that would."""
+
+    def __init__(self, library: Library, binder: Binder, scope: Mapping[str, Value], instance: Instance) -> None:
+        self.library = library
+        self.binder = binder
+        self.scope = scope
+        self.instance = instance
+
+    def merge(
+        self, graph: Graph, declaration: Declaration, args: Mapping[str, Value], shortcut: Node, out: Expr
+    ) -> None:
+        """Merge the current value of a block in the making with its shortcut."""
+        use = use_of("shortcuts", shortcut, self.library, self.binder)
+        chosen = self.library.get("shortcuts", use.name) if use else None
+        if use is None or chosen is None or not chosen.sound or graph.shape is None:
+            graph.broken = True
+            return
+        name, branch = use.name, graph.current
+        if chosen.join is None and not chosen.body:
+            self._join(graph, declaration, branch, "input", name, shortcut)
+            return
+        implicit = self._implicit(graph, args)
+        given = self.binder.given(chosen.signature, use.given, self.scope)
+        bound = self.binder.arguments(chosen, given, implicit) if given else None
+        present = self.binder.condition(chosen.when, bound, chosen.when_span) if bound else None
+        if bound is None or present is None:
+            graph.broken = True
+            return
+        symbols: dict[str, Symbol] = {"in_channels": Name("in_channels"), "out_channels": out,
+                                      "stride": Name("stride") if "stride" in args else Literal(1)}  # fmt: skip
+        member = graph.name(chosen.member, "shortcut", chosen.span)
+        constants = {k: Literal(v) for k, v in bound.items() if k not in symbols}
+        when = substitute(chosen.when, {**constants, **symbols}) if chosen.when else None
+        if not present:
+            graph.append(member, Identity(), ("input",), shortcut.span, when=when, present=False, role="shortcut")
+        else:
+            sources = ("input",) if chosen.join is None else ("input", branch)
+            inputs = {"input": graph.inputs[0][1]} | ({"branch": graph.shape} if chosen.join is not None else {})
+            with self._aside() as found:
+                block, _ = self.instance("shortcuts", use, self.scope, inputs, member, implicit)
+            if block is None:
+                self._unfit(graph, declaration, branch, name, shortcut, found)
+                graph.broken = True
+                return
+            more = given.symbols if given else {}
+            graph.append(member, block, sources, shortcut.span, {**symbols, **more}, when, "shortcut")
+        if chosen.join is None:
+            self._join(graph, declaration, branch, member, name, shortcut)
+
+    @contextmanager
+    def _aside(self) -> Iterator[Diagnostics]:
+        """Collect mistakes apart from the others."""
+        outer, self.binder.problems = self.binder.problems, Diagnostics()
+        yield self.binder.problems
+        self.binder.problems = outer
+
+    @staticmethod
+    def _implicit(graph: Graph, args: Mapping[str, Value]) -> dict[str, Value]:
+        assert graph.shape is not None
+        return {
+            "in_channels": graph.inputs[0][1][0],
+            "out_channels": graph.shape[0],
+            "stride": args.get("stride", 1),
+        }
+
+    def _join(
+        self, graph: Graph, declaration: Declaration, branch: str, over: str, name: str, shortcut: Node
+    ) -> None:
+        left, right = graph.values[branch], graph.values[over]
+        merge = declaration.merge
+        if merge is None or merge.broken or left is None or right is None:
+            graph.broken = True
+            return
+        fits = left == right if merge.callee != "concat" else left[1:] == right[1:]
+        if not fits:
+            made = next((c.span for c in graph.calls if c.name == branch), declaration.span)
+            self.binder.add(
+                "AS405",
+                f"`{merge.callee}` cannot merge {show(left)} from the branch (`{branch}`) with {show(right)} over the "
+                f"shortcut `{name}`",
+                shortcut.span,
+                self._fitting(graph, declaration, branch),
+                [Related(f"the branch's {show(left)} comes from here", made)],
+            )
+            graph.broken = True
+            return
+        target = MERGES[merge.callee]()
+        graph.append(
+            graph.name(merge.name, merge.callee, merge.span), target, (branch, over), merge.span, role="merge"
+        )
+
+    def _unfit(
+        self, graph: Graph, declaration: Declaration, branch: str, name: str, shortcut: Node, found: Diagnostics
+    ) -> None:
+        """Say why a shortcut could not be made: where its sizes cannot work out, it is the wrong one for this place."""
+        sizes = [d for d in found if d.code == "AS104" or d.code.startswith("AS4")]
+        if not sizes or len(sizes) < len(found):
+            self.binder.problems.extend(found)
+            return
+        start, end = graph.inputs[0][1], graph.values[branch]
+        why = sizes[0]
+        self.binder.add(
+            "AS405",
+            f"the shortcut `{name}` cannot take {show(start)} to the branch's {show(end or ())}: {why.message}",
+            shortcut.span,
+            self._fitting(graph, declaration, branch),
+            [Related("the shortcut fails here", why.span)] if why.span else [],
+        )
+
+    def _fitting(self, graph: Graph, declaration: Declaration, branch: str) -> str:
+        """Which shortcuts of the library would have fitted here."""
+        fitting = []
+        shape, start = graph.values[branch], graph.inputs[0][1]
+        stride = start[1] // shape[1] if shape and len(shape) == 3 and shape[1] else 1
+        with self._aside():
+            for name in self.library.names("shortcuts"):
+                chosen = self.library.get("shortcuts", name)
+                if chosen is None or chosen.join is not None or shape is None:
+                    continue
+                implicit: dict[str, Value] = {"in_channels": start[0], "out_channels": shape[0], "stride": stride}
+                use = Use(name, Given({}, {}, declaration.span))
+                block, _ = self.instance("shortcuts", use, {}, {"input": start}, None, implicit)
+                if block is not None and block.shape == shape:
+                    fitting.append(f"`{name}`")
+        if not fitting:
+            return "no shortcut of the library fits; or `none`"
+        *others, last = fitting
+        return f"{', '.join(others)} and {last} would fit; or `none`" if others else f"{last} would fit; or `none`"
+
+
+def substitute(expr: Expr, symbols: Mapping[str, Symbol]) -> Expr:
+    """An expression in the names of the caller."""
+    if isinstance(expr, Name):
+        symbol = symbols.get(expr.name, expr)
+        return expr if isinstance(symbol, tuple) else symbol
+    if isinstance(expr, Apply):
+        return Apply(expr.op, tuple(substitute(o, symbols) for o in expr.operands))
+    return expr

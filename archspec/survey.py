@@ -1,0 +1,89 @@
+"""What can be said of a spec without knowing any shape, of all that is written: used or not, reached or not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from archspec.binding import Binder, given_by, signature_of
+from archspec.diagnostics import Span, did_you_mean, nearest
+from archspec.library import ROLES, Declaration, Library, Signature, Sort
+from archspec.ops import OPS
+from archspec.reader import Node
+from archspec.steps import Step
+from archspec.uses import use_of
+
+SORTS: tuple[Sort, ...] = ("blocks", "shortcuts")
+
+
+class Survey:
+    """Looks for unknown names and arguments, and for missing ones, and records them."""
+
+    def __init__(self, library: Library, binder: Binder, roles: Mapping[str, Step]) -> None:
+        self.library = library
+        self.binder = binder
+        self.roles = roles
+
+    def defaults(self, node: Node | None) -> None:
+        """Look through the arguments that the spec sets wherever they are not given."""
+        if node is None:
+            return
+        for name, given in node.items():
+            if not self._exists(name):
+                self._unknown_default(name, node.key_span(name))
+            signatures = self._signatures(name)
+            kinds = {key for signature in signatures for key in signature.kinds}
+            for key, _ in given.items() if signatures else []:
+                if key not in kinds:
+                    help_ = did_you_mean(key, kinds) if kinds else f"`{name}` takes none"
+                    self.binder.add("AS303", f"`{name}` has no argument `{key}`", given.key_span(key), help_)
+
+    def _unknown_default(self, name: str, span: Span) -> None:
+        words = [*OPS, *(word for sort in SORTS for word in self.library.names(sort))]
+        self.binder.add("AS301", f"nothing is called `{name}`", span, did_you_mean(name, words))
+        if near := nearest(name, words):  # what was meant does not lack these arguments
+            self.binder.defaults.setdefault(near, self.binder.defaults[name])
+
+    def declaration(self, declaration: Declaration) -> None:
+        """Look through a block or shortcut."""
+        known = list(declaration.implicit)
+        for name, argument in declaration.arguments.items():
+            if argument.default is not None:
+                self.binder.survey_value(name, argument.default, argument.kind, known)
+            known.append(name)
+        self.binder.survey_expression("out", declaration.definition.out, declaration.out_span, known)
+        self.binder.survey_expression("when", declaration.when, declaration.when_span, known)
+        self.steps([*declaration.body, *(declaration.join or ()), *declaration.after], known)
+
+    def steps(self, steps: Iterable[Step], known: Collection[str]) -> None:
+        """Look through steps that see these names."""
+        for step in steps:
+            self.binder.survey_expression("when", step.when, step.when_span, known)
+            role = self.roles[step.callee] if step.callee in ROLES else None
+            signature = None if step.broken or (role and role.broken) else self._signature(role or step)
+            if signature is not None:
+                self.binder.survey(signature, given_by(step), known, given_by(role) if role else None)
+
+    def shortcut(self, node: Node | None, known: Collection[str]) -> None:
+        """Look at the use of a shortcut."""
+        if node is None or node.value in (None, "none"):
+            return
+        use = use_of("shortcuts", node, self.library, self.binder)
+        declaration = self.library.get("shortcuts", use.name) if use else None
+        if use is not None and declaration is not None and declaration.sound:
+            self.binder.survey(declaration.signature, use.given, known)
+
+    def _exists(self, name: str) -> bool:
+        return name in OPS or any(self.library.has(sort, name) for sort in SORTS)
+
+    def _signatures(self, name: str) -> list[Signature]:
+        """What everything of this name takes."""
+        if name in OPS:
+            return [signature_of(name)]
+        declarations = [self.library.get(sort, name) for sort in SORTS]
+        return [d.signature for d in declarations if d is not None and d.sound]
+
+    def _signature(self, step: Step) -> Signature | None:
+        if step.callee in OPS:
+            return signature_of(step.callee)
+        declaration = self.library.get("blocks", step.callee)
+        return declaration.signature if declaration is not None and declaration.sound else None
