@@ -32,6 +32,8 @@ def json_schema() -> dict[str, Any]:
     }  # fmt: skip
     properties["presets"]["additionalProperties"] = {"type": "object"}
     properties["extends"] = {"type": "string", "description": "a zoo name, or a file relative to this one"}
+    for key in ("args", "presets", "defaults", "init", "expect", "blocks", "shortcuts", "stem", "stages", "head"):
+        properties[key] = {"anyOf": [properties[key], {"type": "null"}]}  # a key with nothing under it
     definitions |= _steps()
     _relax(definitions)
     return {
