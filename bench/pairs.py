@@ -1,4 +1,4 @@
-"""Timing things in turn, A B A B ..., so that a machine whose speed drifts drifts for both."""
+"""Timing things in turn, A B B A ..., so that a machine whose speed drifts drifts for both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def in_turn(actions: Mapping[str, Callable[[], object]], rounds: int, warmup: in
     """Seconds of each action in each counted round."""
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for number in range(-warmup, rounds):
-        for name, action in actions.items():
+        for name, action in list(actions.items())[:: 1 if number % 2 else -1]:
             start = time.perf_counter()
             action()
             if number >= 0:
