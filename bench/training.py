@@ -109,7 +109,7 @@ def arrays(data: Path | None) -> tuple[np.ndarray, np.ndarray]:
     from archspec_runtime.datasets import open_dataset
     from archspec_runtime.recipe import Data
 
-    split = open_dataset(Data("cifar10"), data, input_shape=(3, 32, 32), classes=10, seed=0).train
+    split = open_dataset(Data(dataset="cifar10"), data, input_shape=(3, 32, 32), classes=10, seed=0).train
     return split.images, split.labels
 
 
