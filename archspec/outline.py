@@ -6,7 +6,7 @@ parameters, as the spec wrote them; each such expression is checked against ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Value, evaluate, names
@@ -62,13 +62,13 @@ class Outline:
     root: BlockClass | None = None
 
 
-def outline(net: Network) -> Outline:
-    """Decide the classes of a net."""
+def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
+    """Decide the classes of a net; names in `reserved` are those of other things in the file."""
     result = Outline()
     groups: dict[object, list[Block]] = {}
     for block in _blocks(net.root):
         groups.setdefault(_kind(block), []).append(block)
-    taken = {net.class_name}
+    taken = {net.class_name, *reserved}
     for group in groups.values():
         for instances in _split(group):
             made = _make_class(_free_name(instances[0], taken), instances)

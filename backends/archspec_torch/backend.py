@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import importlib.util
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backends import check_supported
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.emission.importing import import_source
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_runtime.errors import RunError
@@ -44,7 +40,7 @@ class TorchBackend:
         """An `nn.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
         check_supported(net, self)
         torch = _torch()
-        module = import_source(model_source(net), net)
+        module = import_source(model_source(net), f"archspec_emitted_torch_{net.fingerprint}")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model: nn.Module = getattr(module, net.class_name)()
@@ -83,22 +79,6 @@ class TorchBackend:
         from archspec_torch.health import examine
 
         return examine()
-
-
-def import_source(source: str, net: Network) -> ModuleType:
-    """Import a source text from a file, so that tracebacks show its lines; the file lives as long as the process."""
-    folder = Path(tempfile.mkdtemp(prefix="archspec-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "model.py"
-    path.write_text(source, encoding="utf-8")
-    name = f"archspec_emitted_{net.fingerprint}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def _torch() -> ModuleType:

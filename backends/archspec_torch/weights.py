@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from archspec.errors import WeightsError
+from archspec.fit import check_fit, unreadable
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -19,14 +19,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"cannot read weights from {path}: {error}; give a safetensors file") from None
-    expected = model.state_dict()
-    faults = [f"missing: {name} {tuple(t.shape)}" for name, t in expected.items() if name not in tensors]
-    faults += [f"unexpected: {name} {tuple(t.shape)}" for name, t in tensors.items() if name not in expected]
-    for name, tensor in tensors.items():
-        if name in expected and tensor.shape != expected[name].shape:
-            faults.append(f"shape of {name}: {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}")
-    if faults:
-        listed = "\n  ".join(faults[:20]) + (f"\n  and {len(faults) - 20} more" if len(faults) > 20 else "")
-        raise WeightsError(f"{path} does not fit the model:\n  {listed}")
+        raise unreadable(path, error) from None
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    check_fit(path, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, expected)
     model.load_state_dict(tensors)

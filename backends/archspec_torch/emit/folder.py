@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from archspec.emission.literals import literal, names_used
 from archspec.network import Network
 from archspec.resolved_text import resolved_yaml
 from archspec.version import __version__
 from archspec_runtime import Job, Recipe
-from archspec_torch.emit.literals import literal, names_used
 from archspec_torch.emit.model import TEMPLATES, model_source
 
 REQUIREMENTS = ("torch>=2.6", "numpy>=1.26", "safetensors>=0.4", "matplotlib>=3.8", "pillow>=10", "rich>=13")

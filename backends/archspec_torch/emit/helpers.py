@@ -25,22 +25,6 @@ HELPERS = {
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
         return x * self.weight.view(-1, *(1 for _ in x.shape[2:]))''',
-    "Scale": '''class Scale(nn.Module):
-    """A constant factor."""
-
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = value
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map a tensor to one of the same shape."""
-        return x * self.value''',
-    "HardSigmoid": '''class HardSigmoid(nn.Module):
-    """relu6(x + 3) / 6."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map a tensor to one of the same shape."""
-        return F.relu6(x + 3) / 6''',
     "DropPath": '''class DropPath(nn.Module):
     """In training, drop whole samples with probability p and scale the others by 1 / (1 - p)."""
 
@@ -54,4 +38,20 @@ HELPERS = {
             return x
         keep = torch.rand(x.shape[0], *(1 for _ in x.shape[1:]), device=x.device) >= self.p
         return x * keep.to(x.dtype) / (1.0 - self.p)''',
+    "HardSigmoid": '''class HardSigmoid(nn.Module):
+    """relu6(x + 3) / 6."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a tensor to one of the same shape."""
+        return F.relu6(x + 3) / 6''',
+    "Scale": '''class Scale(nn.Module):
+    """A constant factor."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a tensor to one of the same shape."""
+        return x * self.value''',
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from archspec.emission.starts import last_norm
 from archspec.language.spec import Distribution
 from archspec.network import Network
 from archspec.ops import Conv, Linear
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
-from archspec.outline import BlockClass, Outline
+from archspec.outline import Outline
 
 _DRAW = {
     "he_normal_fan_out": 'nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',
@@ -65,7 +66,7 @@ def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
             if isinstance(target, Conv) and target.bias and target.bias_init:
                 statement = f"nn.init.constant_(module.{name}.bias, {target.bias_init!r})"
                 inner.append((f"module.{name}.bias is not None", statement))
-        if zero_last_norm and (last := _last_norm(cls)) is not None:
+        if zero_last_norm and (last := last_norm(cls)) is not None:
             inner.append(("", f"nn.init.zeros_(module.{last}.weight)"))
         if inner:
             starts.setdefault(tuple(inner), []).append(cls.name)
@@ -80,12 +81,3 @@ def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
             for condition, statement in found:
                 lines += [f"    if {condition}:", f"        {statement}"] if condition else [f"    {statement}"]
     return lines
-
-
-def _last_norm(cls: BlockClass) -> str | None:
-    """The last normalization of the branch that a block merges with its shortcut."""
-    if cls.example.branch is None:
-        return None
-    names = [m.call.name for m in cls.members]
-    branch = cls.members[: names.index(cls.example.branch) + 1]
-    return next((m.call.name for m in reversed(branch) if type(m.call.target) in NORMS), None)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from archspec.emission.dialect import Attribute, Dialect
+from archspec.emission.flow import kind_of
+from archspec.emission.source import Expression, Infix, Invocation, is_literal, number, sides
 from archspec.ir import Symbol
 from archspec.outline import Member
-from archspec_torch.emit.source import is_literal, number
 
 Constructor = tuple[str, list[str]]
 """The name of a class and its arguments."""
@@ -135,7 +137,7 @@ IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
     "pad_channels": _padding,
     "subsample": _subsampling,
 }
-"""Modules for operations that are otherwise written as expressions, where a sequence needs modules."""
+"""Modules for operations that are otherwise expressions, where a condition decides whether they are there."""
 
 IN_PLACE = frozenset({"relu", "relu6", "silu", "hard_swish"})
 """Activations that can overwrite their input."""
@@ -144,29 +146,30 @@ OVERWRITABLE = frozenset({"conv", "linear", "batch_norm", "group_norm", "layer_n
 """Operations whose result may be overwritten: their gradient does not need it."""
 
 
-def _scaled(member: Member, values: list[str], attribute: Callable[[str], str]) -> str:
+def _scaled(member: Member, values: list[str], attribute: Attribute) -> str:
     return f"-{values[0]}" if is_literal(member.numbers["value"], -1) else f"{values[0]} * {attribute('value')}"
 
 
-def _pad_channels(member: Member, values: list[str], attribute: Callable[[str], str]) -> str:
-    return f"F.pad({values[0]}, (0, 0, 0, 0, {attribute('before')}, {attribute('after')}))"
+def _pad_channels(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    return Invocation("F.pad", (values[0], f"(0, 0, 0, 0, {attribute('before')}, {attribute('after')})"))
 
 
-def _subsample(member: Member, values: list[str], attribute: Callable[[str], str]) -> str:
-    stride = attribute("stride")
-    rows, columns = stride.strip("()").split(", ") if stride.startswith("(") else (stride, stride)
-    gap = " " if stride.startswith("self.") else ""
-    return f"{values[0]}[:, :, ::{gap}{rows}, ::{gap}{columns}]"
+def _subsample(member: Member, values: list[str], attribute: Attribute) -> str:
+    rows, columns = (
+        f" {side}" if side.startswith("self.") else side
+        for side in sides(member.numbers["stride"], attribute("stride"))
+    )
+    return f"{values[0]}[:, :, ::{rows}, ::{columns}]"
 
 
-def _global_avg_pool(member: Member, values: list[str], attribute: Callable[[str], str]) -> str:
+def _global_avg_pool(member: Member, values: list[str], attribute: Attribute) -> str:
     return f"{values[0]}.mean(dim=(2, 3){', keepdim=True' if is_literal(member.numbers['keep'], True) else ''})"
 
 
-EXPRESSIONS: dict[str, Callable[[Member, list[str], Callable[[str], str]], str]] = {
-    "add": lambda member, values, attribute: " + ".join(values),
-    "mul": lambda member, values, attribute: " * ".join(values),
-    "concat": lambda member, values, attribute: f"torch.cat(({', '.join(values)}), dim=1)",
+EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
+    "add": lambda member, values, attribute: Infix("+", tuple(values)),
+    "mul": lambda member, values, attribute: Infix("*", tuple(values)),
+    "concat": lambda member, values, attribute: Invocation("torch.cat", (Invocation("", tuple(values)), "dim=1")),
     "flatten": lambda member, values, attribute: f"torch.flatten({values[0]}, 1)",
     "global_avg_pool": _global_avg_pool,
     "pad_channels": _pad_channels,
@@ -178,10 +181,32 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Callable[[str], str]], str]]
 SUPPORTED = frozenset(MODULES) | frozenset(EXPRESSIONS)
 
 
-def is_module(member: Member) -> bool:
-    """Whether a member is kept as a submodule rather than written as an expression."""
-    target = member.call.target
-    kind = getattr(target, "kind", None)
-    if kind == "scale":
-        return is_literal(member.numbers["learned"], True)
-    return kind is None or kind in MODULES
+class TorchDialect(Dialect):
+    """Modules are layers, and images are (N, C, H, W)."""
+
+    array = "Tensor"
+    sequence = "nn.Sequential"
+    identity = "nn.Identity()"
+    words = frozenset({"torch", "F"})
+    in_sequence = MODULES
+    in_place = IN_PLACE
+    overwritable = OVERWRITABLE
+
+    def is_kept(self, member: Member) -> bool:
+        """All that is not customarily an expression; a constant scale is one, a learned scale is not."""
+        kind = kind_of(member)
+        return is_literal(member.numbers["learned"], True) if kind == "scale" else kind is None or kind in MODULES
+
+    def layer(self, member: Member, in_place: bool) -> Expression:
+        """The constructor of a module."""
+        kind = kind_of(member) or ""
+        name, arguments = (MODULES.get(kind) or IN_SEQUENCE[kind])(member)
+        return Invocation(name, (*arguments, "inplace=True") if in_place else tuple(arguments))
+
+    def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
+        """The text of an expression."""
+        return EXPRESSIONS[kind_of(member) or ""](member, values, attribute)
+
+    def image(self, channels: str, height: str, width: str) -> str:
+        """Channels first."""
+        return f"(N, {channels}, {height}, {width})"

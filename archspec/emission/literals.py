@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
-from archspec_torch.emit.source import call
+from archspec.emission.source import call
 
 
 def literal(value: Any, indent: int, head: str = "", margin: int = 0) -> str:

@@ -1,0 +1,178 @@
+"""The parts of one emitted class: its constructor's parameters and statements, and its forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archspec.emission.dialect import Dialect
+from archspec.emission.flow import INPUTS, Flow, flow, is_named, kind_of
+from archspec.emission.forward import INDENT, Forward
+from archspec.emission.source import RENAMED, WIDTH, call, lay_out, number
+from archspec.expressions import Literal, Value, render
+from archspec.ir import Block, Chain, Run, Symbol
+from archspec.merging import substitute
+from archspec.ops.pointwise import Activation, Dropout, DropPath
+from archspec.ops.spatial import AvgPool, MaxPool
+from archspec.outline import BlockClass, Member, Outline
+
+STATELESS = (Activation, Dropout, DropPath, MaxPool, AvgPool)
+"""Layers of which one is enough where a class has several alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassText:
+    """What a template lays out."""
+
+    name: str
+    doc: str
+    parameters: list[str]
+    statements: list[str]
+    inputs: list[str]
+    forward_doc: str
+    forward: list[str]
+
+
+class Writer:
+    """Writes the classes of one outline."""
+
+    def __init__(self, outline: Outline, dialect: Dialect) -> None:
+        self.outline = outline
+        self.dialect = dialect
+
+    def is_inline(self, cls: BlockClass) -> bool:
+        """Whether a block is written as a sequence where it is used, instead of as a class."""
+        kinds = [kind_of(m) for m in cls.members]
+        return (
+            cls.definition.positional
+            and all(m.when is None for m in cls.members)
+            and any(k is None or k in self.dialect.in_sequence for k in kinds)
+            and len(cls.members) == len(cls.example.calls)
+        )
+
+    def write(self, cls: BlockClass, doc: str, forward_doc: str) -> ClassText:
+        """The parts of a class."""
+        trace = flow(cls)
+        statements, layer_of = self._layers(cls, trace)
+        kept: dict[str, str] = {}
+
+        def attribute(member: Member, name: str) -> str:
+            text = number(member.numbers[name])
+            if isinstance(member.numbers[name], Literal) or text.strip("(), 0123456789") == "":
+                return text
+            own = name if kept.get(name, text) == text else f"{member.call.name}_{name}"
+            kept[own] = text
+            return f"self.{own}"
+
+        body = Forward(self.dialect, trace, layer_of, attribute).write()
+        statements += [f"self.{name} = {text}" for name, text in kept.items()]
+        parameters = [self._parameter(cls, p.name, p.default) for p in cls.parameters]
+        return ClassText(
+            name=cls.name,
+            doc=doc,
+            parameters=parameters + self.dialect.more_parameters(cls),
+            statements=statements,
+            inputs=[f"{INPUTS[name]}: {self.dialect.array}" for name, _ in cls.example.inputs],
+            forward_doc=forward_doc,
+            forward=body,
+        )
+
+    def _layers(self, cls: BlockClass, trace: Flow) -> tuple[list[str], dict[str, str]]:
+        """The statements that make the layers of a class, and the attribute that each member is found under."""
+        statements: list[str] = []
+        layer_of: dict[str, str] = {}
+        made: dict[str, str] = {}
+        in_place = self._in_place(cls, trace)
+        for member in cls.members:
+            name, head = member.call.name, f"self.{member.call.name} = "
+            if member.when is not None:
+                statements.append(self._conditional(head, member, in_place))
+                layer_of[name] = name
+                continue
+            if not self.dialect.is_kept(member):
+                continue
+            text = self.construct(member, INDENT, in_place, head)
+            key = text.removeprefix(head)
+            if isinstance(member.call.target, STATELESS) and key in made and not is_named(member):
+                layer_of[name] = made[key]
+                continue
+            made[key] = layer_of[name] = name
+            statements.append(text)
+        return statements, layer_of
+
+    def _in_place(self, cls: BlockClass, trace: Flow) -> set[str]:
+        """Activations that may overwrite their input wherever the class applies them."""
+        return {
+            kind
+            for m in cls.members
+            if (kind := kind_of(m)) is not None and kind in self.dialect.in_place and isinstance(m.call.target, Activation)
+            and all(
+                trace.overwritable(trace.sources[o.call.name][0], self.dialect.overwritable)
+                for o in cls.members if kind_of(o) == kind
+            )
+        }  # fmt: skip
+
+    def _conditional(self, head: str, member: Member, in_place: set[str]) -> str:
+        """A member that is there only under its condition, wrapped as a formatter would."""
+        made = self.construct(member, INDENT + 4, in_place)
+        if made.startswith("lambda "):
+            made = f"({made})"
+        assert member.when is not None
+        condition = render(member.when, RENAMED)
+        otherwise = f"else {self.dialect.identity}"
+        whole = f"{made} if {condition} {otherwise}"
+        pad = " " * (INDENT + 4)
+        if "\n" not in made and INDENT + len(head) + len(whole) <= WIDTH:
+            return head + whole
+        if "\n" not in made and len(pad) + len(whole) <= WIDTH:
+            return f"{head}(\n{pad}{whole}\n{pad[4:]})"
+        return f"{head}(\n{pad}{made}\n{pad}if {condition}\n{pad}{otherwise}\n{pad[4:]})"
+
+    def construct(self, member: Member, indent: int, in_place: set[str], head: str = "") -> str:
+        """The text that makes a member."""
+        target = member.call.target
+        if isinstance(target, Chain):
+            return call(f"{head}{self.dialect.sequence}", [self._run(r, indent + 4) for r in target.runs], indent)
+        if isinstance(target, Block):
+            return self.instance(self.outline.of[target], member.numbers, indent, head)
+        return lay_out(head, self.dialect.layer(member, target.kind in in_place), indent)
+
+    def instance(self, cls: BlockClass, numbers: Mapping[str, Symbol], indent: int, head: str = "") -> str:
+        """The text that makes a block with these arguments."""
+        if self.is_inline(cls):
+            parts = [self._inlined(m, numbers, indent + 4) for m in cls.members]
+            return call(f"{head}{self.dialect.sequence}", parts, indent)
+        arguments = []
+        for position, parameter in enumerate(cls.parameters):
+            symbol = numbers[parameter.name]
+            if parameter.default is not None and isinstance(symbol, Literal) and symbol.value == parameter.default:
+                continue
+            text = number(symbol)
+            keyword = parameter.default is not None or (position >= 2 and parameter.name not in ("stride",))
+            arguments.append(f"{parameter.name}={text}" if keyword else text)
+        return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent)
+
+    def _inlined(self, member: Member, scope: Mapping[str, Symbol], indent: int) -> str:
+        """A member of a block that is written where the block is used, in the names that are known there."""
+
+        def there(symbol: Symbol) -> Symbol:
+            if isinstance(symbol, tuple):
+                return substitute(symbol[0], scope), substitute(symbol[1], scope)
+            return substitute(symbol, scope)
+
+        numbers = {name: there(symbol) for name, symbol in member.numbers.items()}
+        resolved = Member(member.call, substitute(member.in_channels, scope), numbers, None)
+        return self.construct(resolved, indent, set())
+
+    def _run(self, run: Run, indent: int) -> str:
+        numbers = {k: Literal(v) for k, v in run.block.args.items()}
+        made = self.instance(self.outline.of[run.block], numbers, indent)
+        return made if run.count == 1 else f"*({made} for _ in range({run.count}))"
+
+    @staticmethod
+    def _parameter(cls: BlockClass, name: str, default: Value | None) -> str:
+        kind = type(cls.example.args[name]).__name__
+        shown = RENAMED.get(name, name)
+        if name == "classes":
+            default = cls.example.args[name]
+        return f"{shown}: {kind}" + (f" = {default!r}" if default is not None else "")

@@ -1,0 +1,53 @@
+"""What a framework writes in its own way; everything else about a class is the same for all."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from typing import ClassVar
+
+from archspec.emission.source import Expression
+from archspec.outline import BlockClass, Member
+
+Attribute = Callable[[str], str]
+"""The source of one of a member's numbers, by the name of the argument."""
+
+
+class Dialect(ABC):
+    """The words of a framework. A backend subclasses it, and the writers ask it."""
+
+    array: ClassVar[str]  # the type of what flows
+    sequence: str  # the class of layers applied one after the other
+    identity: ClassVar[str]  # the layer that does nothing
+    words: ClassVar[Collection[str]]  # names that a forward pass uses, which no variable may take
+    in_sequence: ClassVar[Collection[str]]  # operations that can be layers of a sequence
+    overwritable: ClassVar[Collection[str]] = ()  # operations whose result may be overwritten
+    in_place: ClassVar[Collection[str]] = ()  # activations that can overwrite their input
+
+    @abstractmethod
+    def is_kept(self, member: Member) -> bool:
+        """Whether an operation is kept as a layer and called, rather than written where it is applied."""
+
+    @abstractmethod
+    def layer(self, member: Member, in_place: bool) -> Expression:
+        """What makes an operation's layer."""
+
+    @abstractmethod
+    def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
+        """An operation that is not kept, applied to values."""
+
+    def is_untyped(self, member: Member) -> bool:
+        """Whether type checkers know nothing of the result of an operation that is not kept."""
+        return False
+
+    @abstractmethod
+    def image(self, channels: str, height: str, width: str) -> str:
+        """The shape of a batch of images, as docstrings show it."""
+
+    def more_parameters(self, cls: BlockClass) -> list[str]:
+        """Parameters of constructors that only this framework has."""
+        return []
+
+    def more_arguments(self, cls: BlockClass) -> list[str]:
+        """The arguments for them, where a class is used."""
+        return []

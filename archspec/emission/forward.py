@@ -1,0 +1,120 @@
+"""The statements of a forward pass: which values get a variable, which are written inside another's line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from archspec.emission.dialect import Dialect
+from archspec.emission.flow import INPUTS, Flow, is_named, kind_of
+from archspec.emission.source import Expression, Infix, Invocation, lay_out
+from archspec.outline import Member
+
+INDENT = 8
+
+
+@dataclass(slots=True)
+class Forward:
+    """Writes the body of a forward pass."""
+
+    dialect: Dialect
+    flow: Flow
+    layer_of: Mapping[str, str]  # the attribute that each kept member is found under
+    attribute: Callable[[Member, str], str]
+    lines: list[str] = field(default_factory=list)
+    text_of: dict[str, str] = field(default_factory=dict)
+    running: str = "x"
+    first_line: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(INPUTS.values()))
+
+    @property
+    def graph_like(self) -> bool:
+        """Whether the class joins two inputs itself: then its named values keep their names."""
+        return "branch" in self.flow.uses
+
+    def write(self) -> list[str]:
+        """The statements, the return included."""
+        self.text_of.update(INPUTS)
+        inside = {m.call.name for m in self.flow.members if self._goes_inside(m)}
+        order = [m for m in self.flow.members if m.call.name not in inside]
+        for index, member in enumerate(order):
+            for name in self.flow.sources[member.call.name]:
+                if name in inside:
+                    made = self.flow.producer(name)
+                    assert made is not None
+                    self.text_of[name] = str(self._expression(made))
+            self._statement(member, order[index + 1 :], inside)
+        self.lines.append(f"return {self.text_of[self.flow.output]}")
+        return self.lines
+
+    def _goes_inside(self, member: Member) -> bool:
+        """A layer applied to an input of the block, for the sake of one merge, is written inside the merge."""
+        uses = self.flow.uses[member.call.name]
+        sources = self.flow.sources[member.call.name]
+        consumer = self.flow.sources.get(uses[0], ()) if len(uses) == 1 else ()
+        return (
+            len(consumer) > 1
+            and member.call.name in self.layer_of
+            and all(s in INPUTS for s in sources)
+            and consumer[0] != member.call.name
+        )
+
+    def _statement(self, member: Member, rest: list[Member], inside: set[str]) -> None:
+        name = member.call.name
+        sources = self.flow.sources[name]
+        expression = self._expression(member)
+        variable = self._variable(member, rest, inside)
+        first, untyped = sources[0], name in self.layer_of or self.dialect.is_untyped(member)
+        if (
+            kind_of(member) == "add"
+            and self.text_of[first] == variable
+            and self.flow.overwritable(first, self.dialect.overwritable)
+        ):
+            others = Infix("+", tuple(self.text_of[s] for s in sources[1:]))
+            self._line(f"{variable} += ", others)
+        elif variable not in self.first_line and untyped:
+            self._line(f"{variable}: {self.dialect.array} = ", expression)
+            self.first_line[variable] = None
+        elif str(expression) != variable:
+            self._line(f"{variable} = ", expression)
+            self._annotate(variable, untyped)
+        self.text_of[name] = variable
+
+    def _line(self, head: str, expression: Expression) -> None:
+        self.lines.append(lay_out(head, expression, INDENT))
+
+    def _annotate(self, variable: str, untyped: bool) -> None:
+        """A variable that takes an untyped result has its type where it is first assigned."""
+        first = self.first_line.setdefault(variable, len(self.lines) - 1)
+        if untyped and first is not None:
+            typed = f"{variable}: {self.dialect.array} ="
+            self.lines[first] = self.lines[first].replace(f"{variable} =", typed, 1)
+            self.first_line[variable] = None
+
+    def _variable(self, member: Member, rest: list[Member], inside: set[str]) -> str:
+        name = member.call.name
+        uses = self.flow.uses[name]
+        following = rest[0].call.name if rest else "return"
+        if uses != [following] or (self.graph_like and is_named(member)):
+            return self._local(name)
+        later = {s for m in rest for s in self.flow.sources[m.call.name]}
+        later |= {
+            s for m in rest for i in self.flow.sources[m.call.name] if i in inside for s in self.flow.sources[i]
+        }
+        if self.running == "x" and ("input" in later or any(self.text_of.get(v) == "x" for v in later)):
+            self.running = "out"
+        return self.running
+
+    def _local(self, name: str) -> str:
+        """The variable of a value that is kept by its name; those that come and go have names of their own."""
+        local = name if not name.isdigit() else f"x{name}"
+        taken = {"x", "out", *INPUTS.values(), *self.dialect.words}
+        while local in taken or (local != name and local in self.flow.uses):
+            local += "_"
+        return local
+
+    def _expression(self, member: Member) -> Expression:
+        values = [self.text_of[s] for s in self.flow.sources[member.call.name]]
+        layer = self.layer_of.get(member.call.name)
+        if layer is not None:
+            return Invocation(f"self.{layer}", tuple(values))
+        return self.dialect.applied(member, values, lambda name: self.attribute(member, name))

@@ -1,0 +1,92 @@
+"""Python source text: numbers, expressions and calls, wrapped as a formatter would wrap them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from archspec.expressions import Literal, render
+from archspec.ir import Symbol
+
+WIDTH = 100
+
+RENAMED = {"classes": "num_classes"}
+"""Arguments of the spec that have another customary name in code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """`head(arguments)`; without a head it is a tuple."""
+
+    head: str
+    arguments: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        """All on one line."""
+        comma = "," if not self.head and len(self.arguments) == 1 else ""
+        return f"{self.head}({', '.join(map(str, self.arguments))}{comma})"
+
+
+@dataclass(frozen=True, slots=True)
+class Infix:
+    """Operands with one operator between them."""
+
+    operator: str
+    operands: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """All on one line."""
+        return f" {self.operator} ".join(self.operands)
+
+
+Expression = str | Invocation | Infix
+"""An expression that can be laid out; a text is left as it is."""
+
+
+def number(symbol: Symbol, scope: Mapping[str, str] | None = None) -> str:
+    """A number or pair as source; a pair of equals as one number."""
+    names = {**RENAMED, **(scope or {})}
+    if isinstance(symbol, tuple):
+        first, second = render(symbol[0], names), render(symbol[1], names)
+        return first if first == second else f"({first}, {second})"
+    return render(symbol, names)
+
+
+def sides(symbol: Symbol, text: str) -> tuple[str, str]:
+    """Both directions of a number or pair, of which `text` is the source, perhaps a variable's name."""
+    if not isinstance(symbol, tuple) or number(symbol[0]) == number(symbol[1]):
+        return text, text
+    return (number(symbol[0]), number(symbol[1])) if text.startswith("(") else (f"{text}[0]", f"{text}[1]")
+
+
+def is_literal(symbol: Symbol, value: object) -> bool:
+    """Whether a number is known to be `value`, in both directions where it is a pair."""
+    if isinstance(symbol, tuple):
+        return all(is_literal(s, value) for s in symbol)
+    return isinstance(symbol, Literal) and symbol.value == value
+
+
+def call(head: str, arguments: Sequence[Expression], indent: int, tail: str = "") -> str:
+    """`head(arguments)tail`, on one line where it fits, else each argument on its own; the first line is not indented."""
+    joined = ", ".join(map(str, arguments))
+    line = f"{head}({joined}){tail}"
+    if indent + len(line) <= WIDTH and "\n" not in line:
+        return line
+    pad = " " * (indent + 4)
+    starred = any(str(a).startswith("*") for a in arguments)
+    if len(pad) + len(joined) <= WIDTH and "\n" not in joined and not starred:
+        return f"{head}(\n{pad}{joined}\n{' ' * indent}){tail}"
+    inner = "".join(f"{pad}{lay_out('', argument, indent + 4, ',')}\n" for argument in arguments)
+    return f"{head}(\n{inner}{' ' * indent}){tail}"
+
+
+def lay_out(head: str, expression: Expression, indent: int, tail: str = "") -> str:
+    """An expression behind `head` and before `tail`, on as many lines as it needs."""
+    if isinstance(expression, Invocation):
+        return call(f"{head}{expression.head}", expression.arguments, indent, tail)
+    line = f"{head}{expression}{tail}"
+    if isinstance(expression, str) or indent + len(line) <= WIDTH:
+        return line
+    pad = " " * (indent + 4)
+    rest = "".join(f"\n{pad}{expression.operator} {operand}" for operand in expression.operands[1:])
+    return f"{head}(\n{pad}{expression.operands[0]}{rest}\n{' ' * indent}){tail}"

@@ -1,0 +1,219 @@
+"""What a file defines before its classes: layers that start as the spec says, and small things that Flax has not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from archspec.emission.source import Invocation, call, lay_out
+from archspec.language.spec import Init
+
+CEIL_PADDING = '''def ceil_padding(
+    x: Array, window: tuple[int, int], strides: tuple[int, int], padding: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """Padding with which windows reach the last pixels of (N, H, W, C), but never start behind."""
+    ends = []
+    for size, extent, stride, pad in zip(x.shape[1:3], window, strides, padding, strict=True):
+        steps = min(-(-(size + 2 * pad - extent) // stride), (size + pad - 1) // stride)
+        ends.append((pad, max(steps * stride + extent - size - pad, 0)))
+    return ends'''
+
+CEIL_MAX_POOL = '''def ceil_max_pool(
+    x: Array,
+    window_shape: tuple[int, int],
+    strides: tuple[int, int],
+    padding: tuple[int, int] = (0, 0),
+) -> Array:
+    """Max pooling of (N, H, W, C) whose result has its size rounded up."""
+    y: Array = nnx.max_pool(
+        x, window_shape, strides, ceil_padding(x, window_shape, strides, padding)
+    )
+    return y'''
+
+AVG_POOL = '''def avg_pool(
+    x: Array, window_shape: tuple[int, int], strides: tuple[int, int], padding: tuple[int, int]
+) -> Array:
+    """Average pooling of (N, H, W, C) over real pixels: padding does not count."""
+    ends = [(pad, pad) for pad in padding]
+    pixels = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
+    total: Array = nnx.pool(x, 0.0, jax.lax.add, window_shape, strides, ends)
+    count: Array = nnx.pool(pixels, 0.0, jax.lax.add, window_shape, strides, ends)
+    return total / count'''
+
+CEIL_AVG_POOL = '''def ceil_avg_pool(
+    x: Array,
+    window_shape: tuple[int, int],
+    strides: tuple[int, int],
+    padding: tuple[int, int] = (0, 0),
+    *,
+    count_padding: bool = False,
+) -> Array:
+    """Average pooling of (N, H, W, C) whose result has its size rounded up.
+
+    What lies beyond the padding never counts.
+    """
+    ends = ceil_padding(x, window_shape, strides, padding)
+    counted = padding if count_padding else (0, 0)
+    rest = [(low - c, max(high - c, 0)) for (low, high), c in zip(ends, counted, strict=True)]
+    height, width = (size + 2 * c for size, c in zip(x.shape[1:3], counted, strict=True))
+    pixels = jnp.ones((1, height, width, 1), x.dtype)
+    total: Array = nnx.pool(x, 0.0, jax.lax.add, window_shape, strides, ends)
+    count: Array = nnx.pool(pixels, 0.0, jax.lax.add, window_shape, strides, rest)
+    return total / count'''
+
+UNIFORM = '''def uniform(fan_in: int) -> nnx.Initializer:
+    """Draw numbers within 1 / sqrt(fan_in) of zero."""
+    bound = fan_in**-0.5
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return draw'''
+
+UNIFORM_CONV = '''class Conv(nnx.Conv):
+    """A convolution whose weights and bias start within 1 / sqrt(fan_in) of zero."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: tuple[int, int],
+        *,
+        strides: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        kernel_dilation: int | tuple[int, int] = 1,
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        bias_init: nnx.Initializer | None = None,
+        rngs: nnx.Rngs,
+    ) -> None:
+        start = uniform(in_features // feature_group_count * math.prod(kernel_size))
+        super().__init__(
+            in_features,
+            out_features,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            kernel_dilation=kernel_dilation,
+            feature_group_count=feature_group_count,
+            use_bias=use_bias,
+            kernel_init=start,
+            bias_init=bias_init or start,
+            rngs=rngs,
+        )'''
+
+UNIFORM_LINEAR = '''class Linear(nnx.Linear):
+    """A linear layer whose weights and bias start within 1 / sqrt(in_features) of zero."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, use_bias: bool = True, rngs: nnx.Rngs
+    ) -> None:
+        super().__init__(
+            in_features,
+            out_features,
+            use_bias=use_bias,
+            kernel_init=uniform(in_features),
+            bias_init=uniform(in_features),
+            rngs=rngs,
+        )'''
+
+BATCH_NORM = '''class BatchNorm(nnx.BatchNorm):
+    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
+
+    {init}
+        {super}
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        """Map (..., C) to the same shape."""
+        before = self.var[...]
+        y: Array = super().__call__(x)
+        if not self.use_running_average:
+            others = max(x.size // x.shape[-1] - 1, 1)
+            self.var[...] += (self.var[...] - self.momentum * before) / others
+            self.num_batches_tracked[...] += 1
+        return y'''
+
+CHANNEL_SCALE = '''class ChannelScale(nnx.Module):
+    """A learned factor for each channel."""
+
+    def __init__(self, num_features: int, value: float = 1.0) -> None:
+        self.scale = nnx.Param(jnp.full((num_features,), value, jnp.float32))
+
+    def __call__(self, x: Array) -> Array:
+        """Map (..., C) to the same shape."""
+        return x * self.scale[...]'''
+
+SEQUENTIAL = '''class Sequential(nnx.List[Callable[[Array], Array]]):
+    """Layers applied one after the other, under the names 0, 1, 2, ..."""
+
+    def __init__(self, *layers: Callable[[Array], Array]) -> None:
+        super().__init__(layers)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for layer in self:
+            x = layer(x)
+        return x'''
+
+NAMES = (
+    *("uniform", "ceil_padding", "ceil_max_pool", "avg_pool", "ceil_avg_pool"),
+    *("Conv", "Linear", "GroupNorm", "LayerNorm", "BatchNorm", "ChannelScale", "Sequential"),
+)
+"""All that a file may define, in the order in which it does."""
+
+IMPORTED = ("Array", "Callable", "DTypeLike")
+
+_DRAWN = {
+    "he_normal_fan_out": 'nnx.initializers.variance_scaling(2.0, "fan_out", "normal")',
+    "he_normal_fan_in": 'nnx.initializers.variance_scaling(2.0, "fan_in", "normal")',
+    "xavier_uniform": "nnx.initializers.xavier_uniform()",
+}
+
+
+def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -> dict[str, str]:
+    """The source of each helper by its name; where no convolution is `biased`, that is said once."""
+    found = {
+        "ceil_padding": CEIL_PADDING, "ceil_max_pool": CEIL_MAX_POOL, "avg_pool": AVG_POOL,
+        "ceil_avg_pool": CEIL_AVG_POOL, "uniform": UNIFORM, "Conv": UNIFORM_CONV, "Linear": UNIFORM_LINEAR,
+        "BatchNorm": _batch_norm(init, batch_norm_options), "ChannelScale": CHANNEL_SCALE, "Sequential": SEQUENTIAL,
+    }  # fmt: skip
+    for kind, how in (("Conv", init.conv), ("Linear", init.linear)):
+        name, value = how.chosen
+        if name != "uniform_fan_in":
+            drawn = f"nnx.initializers.normal({value.std!r})" if name == "normal" else _DRAWN[name]
+            once = ["use_bias=False"] if kind == "Conv" and not biased else []
+            found[kind] = _partial(kind, [*once, f"kernel_init={drawn}"])
+    for kind in ("GroupNorm", "LayerNorm"):
+        found[kind] = _partial(kind, _norm_starts(init))
+    return {name: found[name] for name in NAMES}
+
+
+def differs(init: Init, name: str) -> bool:
+    """Whether a layer that Flax has too is not Flax's own here."""
+    return name not in ("GroupNorm", "LayerNorm") or bool(_norm_starts(init))
+
+
+def _partial(kind: str, arguments: list[str]) -> str:
+    return lay_out(f"{kind} = ", Invocation("partial", (f"nnx.{kind}", *arguments)), 0)
+
+
+def _norm_starts(init: Init) -> list[str]:
+    starts = {"scale_init": (init.norm.scale, 1.0), "bias_init": (init.norm.bias, 0.0)}
+    return [f"{k}=nnx.initializers.constant({v!r})" for k, (v, default) in starts.items() if v != default]
+
+
+def _batch_norm(init: Init, options: Collection[str]) -> str:
+    """The class with the options that a file makes use of."""
+    starts = dict(text.split("=", 1) for text in _norm_starts(init))
+    kinds = {"momentum": ("float", "0.9"), "epsilon": ("float", "1e-5"), "use_bias": ("bool", "True"),
+             "use_scale": ("bool", "True"),
+             "scale_init": ("nnx.Initializer", starts.pop("scale_init", "nnx.initializers.ones"))}  # fmt: skip
+    if "scale_init" not in options and (start := kinds["scale_init"][1]) != "nnx.initializers.ones":
+        starts["scale_init"] = start
+    taken = [f"{name}: {kind} = {default}" for name, (kind, default) in kinds.items() if name in options]
+    given = [f"{name}={name}" for name in kinds if name in options]
+    momentum = [] if "momentum" in options else ["momentum=0.9"]
+    fixed = [*momentum, *(f"{name}={start}" for name, start in sorted(starts.items()))]
+    signature = call("def __init__", ["self", "num_features: int", "*", *taken, "rngs: nnx.Rngs"], 4, " -> None:")
+    made = call("super().__init__", ["num_features", *fixed, *given, "rngs=rngs"], 8)
+    return BATCH_NORM.format(init=signature, super=made)

@@ -1,0 +1,299 @@
+"""Each primitive operation in Flax NNX: as a layer that a module keeps, or as a function in `__call__`.
+
+`LAYERS` gives the constructor of operations that keep parameters, statistics or a stream of random numbers; `FUNCTIONS`
+the expression of the others. Every operation of the core is in one of them; a learned scale is a layer, a constant one
+an expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archspec.emission.dialect import Attribute, Dialect
+from archspec.emission.flow import kind_of
+from archspec.emission.source import Expression, Infix, Invocation, is_literal, number, sides
+from archspec.emission.starts import last_norm
+from archspec.expressions import Apply, Literal
+from archspec.ir import Block, Chain, Symbol
+from archspec.network import Network
+from archspec.ops import Conv
+from archspec.outline import BlockClass, Member, Outline
+from archspec.simplify import simplify
+
+Constructor = tuple[str, list[str]]
+"""The name of a class and its arguments, but for `rngs`."""
+
+
+def pair(symbol: Symbol, text: str | None = None) -> str:
+    """A number or pair as a tuple; `text` is its source where that is not the number itself."""
+    first, second = sides(symbol, number(symbol) if text is None else text)
+    return f"({first}, {second})"
+
+
+def _options(member: Member, *defaults: tuple[str, str, object]) -> list[str]:
+    """`name=value` for each (argument of ours, argument of Flax's, Flax's default) that is not the default."""
+    return [
+        f"{theirs}={number(member.numbers[ours])}"
+        for ours, theirs, default in defaults
+        if not is_literal(member.numbers[ours], default)
+    ]
+
+
+def _conv(member: Member) -> Constructor:
+    sizes = [number(member.in_channels), number(member.numbers["out"]), pair(member.numbers["kernel"])]
+    options = _options(member, ("stride", "strides", 1), ("padding", "padding", None),
+                       ("dilation", "kernel_dilation", 1), ("groups", "feature_group_count", 1),
+                       ("bias", "use_bias", True))  # fmt: skip
+    if not is_literal(member.numbers["bias"], False) and not is_literal(member.numbers["bias_init"], 0):
+        options.append(f"bias_init=nnx.initializers.constant({number(member.numbers['bias_init'])})")
+    return "Conv", sizes + options
+
+
+def _linear(member: Member) -> Constructor:
+    sizes = [number(member.in_channels), number(member.numbers["out"])]
+    return "Linear", sizes + _options(member, ("bias", "use_bias", True))
+
+
+def _affine(member: Member) -> list[str]:
+    return _options(member, ("affine", "use_bias", True), ("affine", "use_scale", True))
+
+
+def _batch_norm(member: Member) -> Constructor:
+    options = []
+    if not is_literal(member.numbers["momentum"], 0.1):
+        options.append(f"momentum={_kept(member.numbers['momentum'])}")
+    return "BatchNorm", [
+        number(member.in_channels), *options, *_options(member, ("eps", "epsilon", 1e-5)), *_affine(member)
+    ]  # fmt: skip
+
+
+def _kept(momentum: Symbol) -> str:
+    """Flax's momentum is what is kept of the old, the spec's what is taken of the new."""
+    assert not isinstance(momentum, tuple)
+    if isinstance(momentum, Literal):
+        return repr(round(1.0 - float(momentum.value), 12))
+    return number(simplify(Apply("-", (Literal(1.0), momentum)), {}))
+
+
+def _group_norm(member: Member) -> Constructor:
+    options = _options(member, ("groups", "num_groups", 32), ("eps", "epsilon", 1e-6))
+    return "GroupNorm", [number(member.in_channels), *options, *_affine(member)]
+
+
+def _layer_norm(member: Member) -> Constructor:
+    return "LayerNorm", [number(member.in_channels), *_options(member, ("eps", "epsilon", 1e-6)), *_affine(member)]
+
+
+def _dropout(member: Member) -> Constructor:
+    return "nnx.Dropout", [number(member.numbers["rate"])]
+
+
+def _drop_path(member: Member) -> Constructor:
+    within = tuple(range(1, len(member.call.input_shapes[0]) + 1))  # one draw for all numbers of a sample
+    return "nnx.Dropout", [number(member.numbers["rate"]), f"broadcast_dims={within}"]
+
+
+def _scale(member: Member) -> Constructor:
+    return "ChannelScale", [number(member.in_channels), f"value={number(member.numbers['value'])}"]
+
+
+LAYERS: dict[str, Callable[[Member], Constructor]] = {
+    "conv": _conv,
+    "linear": _linear,
+    "batch_norm": _batch_norm,
+    "group_norm": _group_norm,
+    "layer_norm": _layer_norm,
+    "dropout": _dropout,
+    "drop_path": _drop_path,
+    "scale": _scale,
+}
+
+NORMS = frozenset({"batch_norm", "group_norm", "layer_norm"})
+STATELESS = frozenset({"scale"})  # layers that draw nothing
+
+
+def _window(member: Member, attribute: Attribute) -> list[str]:
+    """The arguments of a pooling, the window first."""
+    texts = {name: pair(member.numbers[name], attribute(name)) for name in ("kernel", "stride")}
+    return [texts["kernel"], f"strides={texts['stride']}"]
+
+
+def _max_pool(member: Member, attribute: Attribute) -> Constructor:
+    padded = not is_literal(member.numbers["padding"], 0)
+    if not is_literal(member.numbers["ceil"], False):
+        padding = [f"padding={pair(member.numbers['padding'], attribute('padding'))}"] if padded else []
+        return "ceil_max_pool", _window(member, attribute) + padding
+    return "nnx.max_pool", _window(member, attribute) + (_both_ends(member, attribute) if padded else [])
+
+
+def _avg_pool(member: Member, attribute: Attribute) -> Constructor:
+    padded = not is_literal(member.numbers["padding"], 0)
+    counted = is_literal(member.numbers["count_padding"], True)
+    padding = [f"padding={pair(member.numbers['padding'], attribute('padding'))}"] if padded else []
+    if not is_literal(member.numbers["ceil"], False):
+        counting = ["count_padding=True"] if padded and counted else []
+        return "ceil_avg_pool", _window(member, attribute) + padding + counting
+    if padded and not counted:
+        return "avg_pool", _window(member, attribute) + padding
+    return "nnx.avg_pool", _window(member, attribute) + (_both_ends(member, attribute) if padded else [])
+
+
+def _both_ends(member: Member, attribute: Attribute) -> list[str]:
+    high, wide = sides(member.numbers["padding"], attribute("padding"))
+    return [f"padding=(({high}, {high}), ({wide}, {wide}))"]
+
+
+POOLS: dict[str, Callable[[Member, Attribute], Constructor]] = {"max_pool": _max_pool, "avg_pool": _avg_pool}
+"""Functions of an image and of these further arguments."""
+
+ACTIVATIONS = {
+    "relu": "nnx.relu",
+    "relu6": "nnx.relu6",
+    "gelu": "nnx.gelu",
+    "silu": "nnx.silu",
+    "sigmoid": "nnx.sigmoid",
+    "hard_sigmoid": "nnx.hard_sigmoid",
+    "hard_swish": "nnx.hard_swish",
+    "tanh": "nnx.tanh",
+}
+EXACT = {"gelu": ["approximate=False"]}
+
+
+def _flatten(member: Member, values: list[str], attribute: Attribute) -> str:
+    """Channels outermost, as in the spec."""
+    turned = ".transpose(0, 3, 1, 2)" if len(member.call.input_shapes[0]) == 3 else ""
+    return f"{values[0]}{turned}.reshape({values[0]}.shape[0], -1)"
+
+
+def _scaled(member: Member, values: list[str], attribute: Attribute) -> str:
+    return f"-{values[0]}" if is_literal(member.numbers["value"], -1) else f"{values[0]} * {attribute('value')}"
+
+
+def _pad_channels(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    channels = f"({attribute('before')}, {attribute('after')})"
+    return Invocation("jnp.pad", (values[0], f"((0, 0), (0, 0), (0, 0), {channels})"))
+
+
+def _subsample(member: Member, values: list[str], attribute: Attribute) -> str:
+    rows, columns = (
+        f" {side}" if side.startswith("self.") else side
+        for side in sides(member.numbers["stride"], attribute("stride"))
+    )
+    return f"{values[0]}[:, ::{rows}, ::{columns}]"
+
+
+def _global_avg_pool(member: Member, values: list[str], attribute: Attribute) -> str:
+    keep = is_literal(member.numbers["keep"], True)
+    return f"{values[0]}.mean(axis=(1, 2){', keepdims=True' if keep else ''})"
+
+
+FUNCTIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
+    "add": lambda member, values, attribute: Infix("+", tuple(values)),
+    "mul": lambda member, values, attribute: Infix("*", tuple(values)),
+    "concat": lambda member, values, attribute: Invocation(
+        "jnp.concatenate", (Invocation("", tuple(values)), "axis=-1")
+    ),
+    "identity": lambda member, values, attribute: values[0],
+    "flatten": _flatten,
+    "global_avg_pool": _global_avg_pool,
+    "pad_channels": _pad_channels,
+    "subsample": _subsample,
+    "scale": _scaled,
+}
+
+SUPPORTED = frozenset(LAYERS) | frozenset(POOLS) | frozenset(ACTIVATIONS) | frozenset(FUNCTIONS)
+
+
+class FlaxDialect(Dialect):
+    """What keeps something is a layer, the rest is functions; images are (N, H, W, C)."""
+
+    array = "Array"
+    identity = "nnx.identity"
+    words = frozenset({"jax", "jnp", "nnx", "max", "ceil_max_pool", "avg_pool", "ceil_avg_pool"})
+    in_sequence = frozenset(LAYERS) | frozenset(POOLS) | frozenset(ACTIVATIONS) | {"identity"}
+
+    def __init__(self, net: Network, outline: Outline, names: Callable[[str], str]) -> None:
+        self.root = outline.root
+        self.of = outline.of
+        self.names = names
+        self.sequence = names("Sequential")
+        self.batch_norm_options: set[str] = set()
+        uniform = net.spec.init.conv.chosen[0] == "uniform_fan_in"
+        self.biased = uniform or any(r.target.bias for r in net.modules() if isinstance(r.target, Conv))
+        classes = [*outline.classes, *([outline.root] if outline.root else [])]
+        self.zeroed = {
+            m for c in classes for m in c.members if net.spec.init.zero_last_norm and m.call.name == last_norm(c)
+        }
+
+    def is_kept(self, member: Member) -> bool:
+        """A constant scale is an expression, a learned one a layer."""
+        kind = kind_of(member)
+        return is_literal(member.numbers["learned"], True) if kind == "scale" else kind is None or kind in LAYERS
+
+    def layer(self, member: Member, in_place: bool) -> Expression:
+        """The constructor of a layer, or a function of one argument."""
+        kind = kind_of(member) or ""
+        if not self.is_kept(member):
+            return self._function(member, kind)
+        name, arguments = LAYERS[kind](member)
+        if member in self.zeroed:
+            arguments = [*arguments, "scale_init=nnx.initializers.zeros"]
+        if kind == "conv" and not self.biased:
+            arguments = [a for a in arguments if a != "use_bias=False"]
+        elif kind == "batch_norm":
+            self.batch_norm_options |= {a.partition("=")[0] for a in arguments[1:]}
+        return Invocation(self.names(name), tuple(arguments) if kind in STATELESS else (*arguments, "rngs=rngs"))
+
+    def _function(self, member: Member, kind: str) -> Expression:
+        """An operation as a function of one argument."""
+
+        def there(name: str) -> str:
+            return number(member.numbers[name])
+
+        if kind == "identity":
+            return self.identity
+        if kind in ACTIVATIONS:
+            exact = EXACT.get(kind)
+            return Invocation("partial", (ACTIVATIONS[kind], *exact)) if exact else ACTIVATIONS[kind]
+        if kind in POOLS:
+            name, (window, *others) = POOLS[kind](member, there)
+            return Invocation("partial", (self.names(name), f"window_shape={window}", *others))
+        return f"lambda x: {self.applied(member, ['x'], there)}"
+
+    def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
+        """A function's call, or operators."""
+        kind = kind_of(member) or ""
+        if kind in ACTIVATIONS:
+            return Invocation(ACTIVATIONS[kind], (*values, *EXACT.get(kind, [])))
+        if kind in POOLS:
+            name, arguments = POOLS[kind](member, attribute)
+            return Invocation(self.names(name), (*values, *arguments))
+        return FUNCTIONS[kind](member, values, attribute)
+
+    def is_untyped(self, member: Member) -> bool:
+        """The poolings of Flax have no annotations."""
+        return kind_of(member) in POOLS
+
+    def image(self, channels: str, height: str, width: str) -> str:
+        """Channels last."""
+        return f"(N, {height}, {width}, {channels})"
+
+    def more_parameters(self, cls: BlockClass) -> list[str]:
+        """A class that draws takes streams of random numbers."""
+        return ["*", "rngs: nnx.Rngs"] if cls is self.root or self._draws(cls) else []
+
+    def more_arguments(self, cls: BlockClass) -> list[str]:
+        """The streams that the class around it has."""
+        return ["rngs=rngs"] if self._draws(cls) else []
+
+    def _draws(self, cls: BlockClass) -> bool:
+        """Whether anything in a class needs random numbers."""
+        for member in cls.members:
+            target = member.call.target
+            blocks = [r.block for r in target.runs] if isinstance(target, Chain) else [target]
+            inner = [b for b in blocks if isinstance(b, Block)]
+            if any(self._draws(self.of[b]) for b in inner):
+                return True
+            if not inner and self.is_kept(member) and kind_of(member) not in STATELESS:
+                return True
+        return False

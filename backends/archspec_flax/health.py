@@ -1,0 +1,27 @@
+"""What the Flax backend needs, for `archspec doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+NEEDED, TESTED = "0.12.8", "0.12.8 and jax 0.10.2"
+EXTRA = "pip install 'archspec-nn[flax]'"
+
+
+def examine() -> Iterator[tuple[str, str, bool, str | None]]:
+    """Flax, JAX with its devices, and the packages beside them."""
+    try:
+        import flax
+        import jax
+    except ImportError as error:
+        yield "flax", f"does not import ({error}): `build` writes source, models cannot be made", False, EXTRA
+    else:
+        yield "flax", f"{flax.__version__} (needs {NEEDED} or newer, tested with {TESTED})", True, None
+        devices = ", ".join(f"{device.platform} {device.device_kind}" for device in jax.devices())
+        yield "jax", f"{jax.__version__} on {devices}", True, None
+    for package in ("optax", "numpy", "safetensors"):
+        try:
+            yield package, version(package), True, None
+        except PackageNotFoundError:
+            yield package, "missing", False, EXTRA
