@@ -15,6 +15,8 @@ MARK = ".archspec"
 class FolderError(Exception):
     """A folder cannot be written; `help` says what to do."""
 
+    exit_code = 2  # of the command that wanted to write it
+
     def __init__(self, message: str, help: str) -> None:
         super().__init__(message)
         self.help = help

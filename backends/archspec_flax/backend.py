@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from archspec.backends import check_supported
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.emission.importing import import_source
+from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_flax.emit.layers import SUPPORTED
 from archspec_flax.emit.model import model_source
+from archspec_runtime.errors import RunError
+from archspec_runtime.job import Options
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -22,7 +26,7 @@ class FlaxBackend:
 
     name = "flax"
     supported = SUPPORTED
-    errors: tuple[type[Exception], ...] = ()
+    errors: tuple[type[Exception], ...] = (RunError, FolderError)
 
     def emit(self, net: Network) -> dict[str, str]:
         """The files of a folder that works without archspec. Raises SpecError for operations that are not supported."""
@@ -34,11 +38,9 @@ class FlaxBackend:
     def build(self, net: Network, *, seed: int, weights: Path | None) -> nnx.Module:
         """An `nnx.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
         check_supported(net, self)
-        try:
-            from flax import nnx
-        except ImportError as error:
-            problem = Diagnostic("AS701", f"Flax does not import: {error}", None, "pip install 'archspec-nn[flax]'")
-            raise SpecError([problem]) from None
+        _flax()
+        from flax import nnx
+
         module = import_source(model_source(net), f"archspec_emitted_flax_{net.fingerprint}")
         model: nnx.Module = getattr(module, net.class_name)(rngs=nnx.Rngs(seed))
         if weights is not None:
@@ -48,12 +50,22 @@ class FlaxBackend:
         return model
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
-        """Raise SpecError: there is no trainer yet."""
-        _no_trainer()
+        """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
+        _flax()
+        from archspec_flax.trainer import Flax
+        from archspec_runtime.emitted import train_emitted
+
+        files = self.emit(net)
+        write = partial(write_folder, files=files, force=True)
+        return train_emitted(Flax(), files, net.class_name, Options(**options), write).exit_code
 
     def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
-        """Raise SpecError: there is no trainer yet."""
-        _no_trainer()
+        """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
+        _flax()
+        from archspec_flax.trainer import Flax
+        from archspec_runtime.measuring import evaluate_run
+
+        return evaluate_run(Flax(), run, split, data, device).as_text()
 
     def examine(self) -> Iterator[tuple[str, str, bool, str | None]]:
         """Flax, JAX and its devices, and what goes with them."""
@@ -62,8 +74,9 @@ class FlaxBackend:
         return examine()
 
 
-def _no_trainer() -> NoReturn:
-    """Until runs can be trained and measured in Flax."""
-    what = "the backend `flax` builds models, and does not train them yet"
-    help_ = 'train with `--backend torch`; `build(..., backend="flax", weights=...)` takes the weights'
-    raise SpecError([Diagnostic("AS701", what, None, help_)])
+def _flax() -> None:
+    try:
+        import flax.nnx  # noqa: F401
+    except ImportError as error:
+        problem = Diagnostic("AS701", f"Flax does not import: {error}", None, "pip install 'archspec-nn[flax]'")
+        raise SpecError([problem]) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ class TorchBackend:
 
     name = "torch"
     supported = SUPPORTED
-    errors: tuple[type[Exception], ...] = (RunError,)
+    errors: tuple[type[Exception], ...] = (RunError, FolderError)
 
     def emit(self, net: Network) -> dict[str, str]:
         """The files of a folder that works without archspec. Raises SpecError for operations that are not supported."""
@@ -51,19 +52,13 @@ class TorchBackend:
         return model
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
-        """Emit the net into the run's folder and run what was emitted. Raises RunError."""
+        """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
         _torch()
         from archspec_runtime.emitted import train_emitted
         from archspec_torch.trainer import Torch
 
         files = self.emit(net)
-
-        def write(folder: Path) -> None:
-            try:
-                write_folder(folder, files, force=True)
-            except FolderError as error:
-                raise RunError(f"{error}", error.help, 2) from None
-
+        write = partial(write_folder, files=files, force=True)
         return train_emitted(Torch(), files, net.class_name, Options(**options), write).exit_code
 
     def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:

@@ -1,24 +1,50 @@
-"""All the files of a built folder."""
+"""All the files of a built folder: what is written for a net, and what every folder carries along."""
 
 from __future__ import annotations
 
+from importlib.resources import files
+
+from archspec.emission.folder import job_fields, sources, train_source
 from archspec.network import Network
 from archspec.resolved_text import resolved_yaml
 from archspec.version import __version__
 from archspec_flax.emit.model import TEMPLATES, model_source
+from archspec_runtime import Job, Recipe
 
-REQUIREMENTS = ("flax>=0.12.8",)
+TRAINER = ("optax>=0.2.8", "numpy>=1.26", "safetensors>=0.4", "matplotlib>=3.8", "pillow>=10", "rich>=13")
+REQUIREMENTS = ("flax>=0.12.8", *TRAINER)
 
 
 def folder_files(net: Network) -> dict[str, str]:
-    """The files of a net by relative path."""
+    """The files of a net by relative path; without a recipe there is no trainer."""
+    written = {"model.py": model_source(net), "spec.yaml": resolved_yaml(net)}
+    requirements = list(REQUIREMENTS[:1])
+    if net.recipe is not None:
+        job = make_job(net)
+        written["train.py"] = train_source(TEMPLATES, net, job)
+        written |= carried()
+        requirements = [*REQUIREMENTS, *(["scikit-learn>=1.3"] if job.recipe.data.dataset == "digits" else [])]
+    written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
     channels, height, width = net.input_shape
-    readme = TEMPLATES.get_template("README.md.j2").render(
-        net=net, cost=net.cost, shape=f"{height}x{width}x{channels}", version=__version__
-    )
+    written["README.md"] = TEMPLATES.get_template("README.md.j2").render(
+        net=net, cost=net.cost, shape=f"{height}x{width}x{channels}", trains=net.recipe is not None,
+        dataset=net.recipe["data"]["dataset"] if net.recipe else "",
+        version=__version__,
+    )  # fmt: skip
+    return written
+
+
+def make_job(net: Network) -> Job:
+    """The job that trains a net by its recipe."""
+    assert net.recipe is not None
+    return Job(**job_fields(net), recipe=Recipe.from_dict(net.recipe))
+
+
+def carried() -> dict[str, str]:
+    """The runtime and the trainer, as they are."""
     return {
-        "model.py": model_source(net),
-        "spec.yaml": resolved_yaml(net),
-        "requirements.txt": "".join(f"{line}\n" for line in REQUIREMENTS),
-        "README.md": readme,
+        **sources(files("archspec_runtime"), "archspec_runtime"),
+        "archspec_flax/__init__.py": '"""The Flax trainer."""\n',
+        "archspec_flax/names.py": (files("archspec_flax") / "names.py").read_text(encoding="utf-8"),
+        **sources(files("archspec_flax") / "trainer", "archspec_flax/trainer"),
     }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 
-from archspec.emission.literals import literal, names_used
+from archspec.emission.folder import job_fields, sources, train_source
 from archspec.network import Network
 from archspec.resolved_text import resolved_yaml
 from archspec.version import __version__
@@ -22,7 +20,7 @@ def folder_files(net: Network) -> dict[str, str]:
     requirements = list(REQUIREMENTS[:1])
     if net.recipe is not None:
         job = make_job(net)
-        written["train.py"] = train_source(net, job)
+        written["train.py"] = train_source(TEMPLATES, net, job)
         written |= carried()
         requirements = [*REQUIREMENTS, *(["scikit-learn>=1.3"] if job.recipe.data.dataset == "digits" else [])]
     written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
@@ -37,44 +35,13 @@ def folder_files(net: Network) -> dict[str, str]:
 def make_job(net: Network) -> Job:
     """The job that trains a net by its recipe."""
     assert net.recipe is not None
-    return Job(
-        name=net.name,
-        input_shape=net.input_shape,
-        classes=net.classes,
-        macs=net.cost.macs,
-        fingerprint=net.fingerprint,
-        recipe=Recipe.from_dict(net.recipe),
-    )
-
-
-def train_source(net: Network, job: Job) -> str:
-    """The text of `train.py`."""
-    imports = ", ".join(sorted(names_used(job), key=lambda n: (not n.isupper(), n)))
-    line = f"from archspec_runtime import {imports}"
-    if len(line) > 100:
-        names = sorted(names_used(job), key=lambda n: (not n.isupper(), n))
-        line = "from archspec_runtime import (\n" + "".join(f"    {n},\n" for n in names) + ")"
-    return TEMPLATES.get_template("train.py.j2").render(
-        name=net.name,
-        dataset=job.recipe.data.dataset,
-        version=__version__,
-        class_name=net.class_name,
-        imports=line,
-        job=literal(job, 0, "JOB = "),
-    )
+    return Job(**job_fields(net), recipe=Recipe.from_dict(net.recipe))
 
 
 def carried() -> dict[str, str]:
     """The runtime and the trainer, as they are."""
-    copied = {f"archspec_runtime/{p}": t for p, t in _sources(files("archspec_runtime"))}
-    copied["archspec_torch/__init__.py"] = '"""The PyTorch trainer."""\n'
-    copied |= {f"archspec_torch/trainer/{p}": t for p, t in _sources(files("archspec_torch") / "trainer")}
-    return copied
-
-
-def _sources(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:
-    for item in sorted(folder.iterdir(), key=lambda i: i.name):
-        if item.is_dir() and item.name != "__pycache__":
-            yield from _sources(item, f"{prefix}{item.name}/")
-        elif item.name.endswith(".py") or item.name == "py.typed":
-            yield f"{prefix}{item.name}", item.read_text(encoding="utf-8")
+    return {
+        **sources(files("archspec_runtime"), "archspec_runtime"),
+        "archspec_torch/__init__.py": '"""The PyTorch trainer."""\n',
+        **sources(files("archspec_torch") / "trainer", "archspec_torch/trainer"),
+    }

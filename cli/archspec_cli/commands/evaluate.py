@@ -44,7 +44,7 @@ def evaluate(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except chosen.errors as error:
-        fail(str(error), None, getattr(error, "exit_code", 1))
+        fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
     print("  ".join(f"{name} {value}" for name, value in result.items()))
 
 

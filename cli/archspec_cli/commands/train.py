@@ -81,5 +81,5 @@ def train(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except chosen.errors as error:
-        fail(str(error), None, getattr(error, "exit_code", 1))
+        fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
     raise typer.Exit(code)

@@ -1,0 +1,34 @@
+"""Which device a run uses."""
+
+from __future__ import annotations
+
+import os
+
+import jax
+
+from archspec_runtime.errors import RunError
+
+KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
+
+
+def choose_device(name: str) -> jax.Device:
+    """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
+    # JAX would take most of a GPU's memory at once, and leave none for whatever else runs there
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if name == "auto":
+        return jax.devices()[0]
+    kind, _, index = name.partition(":")
+    try:
+        found = jax.devices(KINDS.get(kind, kind))
+        return found[int(index or 0)]
+    except (RuntimeError, ValueError, IndexError):
+        here = sorted({d.platform for d in jax.devices()} | {"cpu"})
+        raise RunError(
+            f"there is no device {name!r}", f"here are: {', '.join(here)}; see `archspec doctor`", 2
+        ) from None
+
+
+def use_threads(count: int) -> None:
+    """Compute on this many processors. XLA sizes its pool of threads when it starts, by those that it may use."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])

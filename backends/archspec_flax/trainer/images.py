@@ -1,0 +1,89 @@
+"""Images on the device (N, H, W, C): normalized, and moved as the runtime's plan says, bit for bit as the runtime would."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from archspec_runtime.batches import Batch
+from archspec_runtime.datasets.splits import ArraySplit, Split
+from archspec_runtime.normalize import SCALE, Normalization
+
+
+class Store(NamedTuple):
+    """A split on a device; `bytes` are None where images are read from files."""
+
+    bytes: Array | None
+    labels: Array
+    levels: Array  # what each of the 256 bytes is before the mean is taken off
+    mean: Array
+    std: Array | None
+
+
+class Picked(NamedTuple):
+    """One batch: which images and how they are moved, or their pixels where they were read from files."""
+
+    indices: Array
+    top: Array
+    left: Array
+    flip: Array
+    pixels: Array | None
+
+
+def store(split: Split, normalization: Normalization, device: jax.Device) -> Store:
+    """Put a split on a device."""
+
+    def put(array: np.ndarray[Any, Any]) -> Array:
+        placed: Array = jax.device_put(array, device)
+        return placed
+
+    return Store(
+        put(split.images.transpose(0, 2, 3, 1)) if isinstance(split, ArraySplit) else None,
+        put(split.labels.astype(np.int32)),
+        put(np.arange(256).astype(np.float32) * SCALE),
+        put(normalization.mean.transpose(1, 2, 0)),
+        None if normalization.std is None else put(normalization.std.transpose(1, 2, 0)),
+    )
+
+
+def pick(batch: Batch) -> Picked:
+    """A batch as arrays of the host."""
+    plan = batch.plan
+    pixels = None if batch.pixels is None else batch.pixels.transpose(0, 2, 3, 1)
+    arrays = (batch.indices.astype(np.int32), plan.top.astype(np.int32), plan.left.astype(np.int32), plan.flip)
+    return Picked(*arrays, pixels)  # type: ignore[arg-type]
+
+
+def batch_of(data: Store, picked: Picked, padding: int, dtype: Any) -> tuple[Array, Array]:
+    """Pixels (N, H, W, C) and labels (N,) of a training batch."""
+    labels = data.labels[picked.indices]
+    if picked.pixels is not None:
+        return picked.pixels.astype(dtype), labels
+    assert data.bytes is not None
+    images = normalized(data, data.bytes[picked.indices])
+    return move(images, padding, picked).astype(dtype), labels
+
+
+def normalized(data: Store, images: Array) -> Array:
+    """Bytes as normalized floats."""
+    # looked up and not multiplied: a compiler rounds product and difference once where the runtime does so twice
+    pixels: Array = data.levels[images] - data.mean
+    return pixels if data.std is None else pixels / data.std
+
+
+def move(images: Array, padding: int, picked: Picked) -> Array:
+    """Pad, crop and mirror."""
+    _, height, width, channels = images.shape
+    if padding:
+        padded = jnp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+
+        def crop(image: Array, top: Array, left: Array) -> Array:
+            cut: Array = jax.lax.dynamic_slice(image, (top, left, jnp.zeros_like(top)), (height, width, channels))
+            return cut
+
+        images = jax.vmap(crop)(padded, picked.top, picked.left)
+    return jnp.where(picked.flip[:, None, None, None], images[:, :, ::-1], images)

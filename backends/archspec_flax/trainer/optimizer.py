@@ -1,0 +1,58 @@
+"""Optimizers as the recipe means them, and the scaling of losses in half precision."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax  # type: ignore[import-untyped, unused-ignore]
+from jax import Array
+
+from archspec_runtime.recipe import SGD, Optimizer
+
+Tree = Any
+
+GROWTH_INTERVAL = 2_000  # steps without overflow after which the scale doubles, as in PyTorch's GradScaler
+
+
+def make_optimizer(recipe: Optimizer) -> optax.GradientTransformation:
+    """The direction of a step, to be multiplied by -lr: SGD in the form that the recipe states, or AdamW."""
+
+    def decayed(params: Tree) -> Tree:
+        return jax.tree.map(lambda p: recipe.decay_norm_and_bias or p.ndim > 1, params)
+
+    decay = optax.add_decayed_weights(recipe.weight_decay, mask=decayed)
+    if isinstance(recipe, SGD):
+        momentum = [optax.trace(recipe.momentum, recipe.nesterov)] if recipe.momentum else []
+        return optax.chain(decay, *momentum)
+    return optax.chain(optax.scale_by_adam(recipe.beta1, recipe.beta2, recipe.eps), decay)
+
+
+def clipped(grads: Tree, norm: float) -> Tree:
+    """Gradients whose norm over all parameters is at most `norm`."""
+    factor = jnp.minimum(1.0, norm / (optax.global_norm(grads) + 1e-6))
+    return jax.tree.map(lambda g: g * factor.astype(g.dtype), grads)
+
+
+class Scale(NamedTuple):
+    """By what the loss is multiplied, and for how many steps nothing has overflowed."""
+
+    value: Array
+    good: Array
+
+    @staticmethod
+    def start(enabled: bool) -> Scale:
+        """1 where nothing is scaled."""
+        return Scale(jnp.asarray(65536.0 if enabled else 1.0, jnp.float32), jnp.zeros((), jnp.int32))
+
+    def after(self, finite: Array) -> Scale:
+        """Halved after an overflow, doubled after many steps without one."""
+        grown = self.good + 1 >= GROWTH_INTERVAL
+        value = jnp.where(finite, jnp.where(grown, self.value * 2, self.value), self.value / 2)
+        return Scale(value, jnp.where(finite & ~grown, self.good + 1, 0))
+
+
+def all_finite(tree: Tree) -> Array:
+    """Whether every number of a tree is finite."""
+    return jnp.all(jnp.asarray([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))

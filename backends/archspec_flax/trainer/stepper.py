@@ -1,0 +1,311 @@
+"""The arithmetic of a run in JAX: whole steps are compiled, state stays on the device, several steps go in one dispatch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax  # type: ignore[import-untyped, unused-ignore]
+from flax import nnx
+from jax import Array
+from safetensors.numpy import load_file
+from safetensors.numpy import save as serialize
+
+from archspec_flax.names import load_state_dict, state_dict
+from archspec_runtime.batches import Batch, evaluation_batches
+from archspec_runtime.datasets import Dataset
+from archspec_runtime.errors import RunError
+from archspec_runtime.job import Job
+from archspec_runtime.loop import Evaluation, Totals
+from archspec_runtime.normalize import Normalization
+from archspec_runtime.session import MakeModel
+
+from .images import Picked, Store, batch_of, normalized, pick, store
+from .optimizer import Scale, all_finite, clipped, make_optimizer
+
+EVALUATION_BATCH = 500
+HALF = {"bf16": jnp.bfloat16, "fp16": jnp.float16}
+DRAWS_A_STEP = 1 << 12  # more than any net draws in one step
+
+
+class State(NamedTuple):
+    """All that a step changes."""
+
+    params: Any
+    rest: Any  # running statistics, and the streams of random numbers
+    optimizer: Any
+    average: Any  # of the parameters; None without
+    scale: Scale
+    loss: Array  # sums since the last drain
+    errors: Array
+
+
+class Inputs(NamedTuple):
+    """What a step is given."""
+
+    picked: Picked
+    lr: Array
+    number: Array
+
+
+class FlaxStepper:
+    """A model with its optimizer on a device; implements the runtime's `Stepper`."""
+
+    def __init__(
+        self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: jax.Device,
+        steps_a_dispatch: int,
+    ) -> None:  # fmt: skip
+        recipe = job.recipe
+        self.job = job
+        self.dataset = dataset
+        self.normalization = normalization
+        self.device = device
+        self.kind = use_precision(recipe.precision)
+        with jax.default_device(device):
+            self.model = prepared(make_model(rngs=nnx.Rngs(recipe.seed)), recipe.precision)
+            self.model.train()  # type: ignore[no-untyped-call]
+            # copies: the first step gives its state away, and the model is still needed to read weights into
+            self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
+            params, rest = jax.tree.map(jnp.copy, parts)
+            self.optimizer = make_optimizer(recipe.optimizer)
+            average = jax.tree.map(jnp.copy, params) if recipe.ema is not None else None
+            self.state = State(params, rest, self.optimizer.init(params), average,
+                               Scale.start(recipe.precision == "fp16"), *self._zeros())  # fmt: skip
+            self.data = store(dataset.train, normalization, device)
+        self.padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
+        self.size = steps_a_dispatch
+        self.queue: list[Inputs] = []
+        self.totals = Totals()
+        self._steps = jax.jit(self._several if self.size > 1 else self._one, donate_argnums=0)
+
+    def step(self, batch: Batch, lr: float, number: int) -> None:
+        """Queue one step; a full queue is dispatched without waiting for its result."""
+        self.queue.append(Inputs(pick(batch), np.asarray(lr, self.kind), np.asarray(number, np.uint32)))  # type: ignore[arg-type]
+        self.totals.steps += 1
+        self.totals.samples += len(batch.labels)
+        if len(self.queue) == self.size:
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        if not self.queue:
+            return
+        with out_of_memory(self.job.recipe.batch_size), jax.default_device(self.device):
+            if self.size == 1:
+                self.state = self._steps(self.state, self.data, self.queue[0])
+            else:
+                # always the same program, however many steps there are, so that a run's numbers do not depend on it
+                filled = self.queue + [self.queue[-1]] * (self.size - len(self.queue))
+                stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *filled)
+                self.state = self._steps(self.state, self.data, stacked, np.int32(len(self.queue)))
+        self.queue.clear()
+
+    def _several(self, state: State, data: Store, inputs: Inputs, count: Array) -> State:
+        def one(index: Array, state: State) -> State:
+            return self._one(state, data, jax.tree.map(lambda leaf: leaf[index], inputs))
+
+        final: State = jax.lax.fori_loop(0, count, one, state)
+        return final
+
+    def _one(self, state: State, data: Store, inputs: Inputs) -> State:
+        """One forward, backward and update."""
+        recipe = self.job.recipe
+        images, labels = batch_of(data, inputs.picked, self.padding, self.kind)
+        started = at_step(state.rest, inputs.number)
+
+        def objective(params: Any) -> tuple[Array, tuple[Array, Array, Any]]:
+            model = nnx.merge(self.graph, params, started, copy=True)
+            logits = model(images).astype(self.kind)
+            loss = cross_entropy(logits, labels, recipe.label_smoothing).mean()
+            _, *parts = nnx.split(model, nnx.Param, ...)
+            return loss * state.scale.value.astype(loss.dtype), (loss, logits, parts[1])
+
+        grads, (loss, logits, rest) = jax.grad(objective, has_aux=True)(state.params)
+        finite = jnp.asarray(True)
+        if recipe.precision == "fp16":
+            grads = jax.tree.map(lambda g: g / state.scale.value, grads)
+            finite = all_finite(grads)
+        if recipe.clip_norm is not None:
+            grads = clipped(grads, recipe.clip_norm)
+        direction, optimizer = self.optimizer.update(grads, state.optimizer, state.params)
+        params = jax.tree.map(lambda p, d: p - inputs.lr.astype(p.dtype) * d, state.params, direction)
+        if recipe.precision == "fp16":  # a step that overflowed is not taken
+            params, optimizer = jax.tree.map(
+                partial(jnp.where, finite), (params, optimizer), (state.params, state.optimizer)
+            )
+        average = state.average
+        if (ema := recipe.ema) is not None:
+            average = jax.tree.map(lambda a, p: ema * a + (1 - ema) * p, average, params)
+        wrong = (logits.argmax(1) != labels).sum(dtype=state.errors.dtype)
+        scale = state.scale.after(finite) if recipe.precision == "fp16" else state.scale
+        return State(params, rest, optimizer, average, scale, state.loss + loss, state.errors + wrong)
+
+    def drain(self) -> Totals:
+        """The sums since the last call."""
+        self._dispatch()
+        totals, self.totals = self.totals, Totals()
+        totals.loss, totals.errors = float(self.state.loss), int(self.state.errors)
+        with jax.default_device(self.device):
+            loss, errors = self._zeros()
+        self.state = self.state._replace(loss=loss, errors=errors)
+        return totals
+
+    def _zeros(self) -> tuple[Array, Array]:
+        return jnp.zeros((), self.kind), jnp.zeros((), jnp.int32)
+
+    def evaluate(self, split: str) -> Evaluation:
+        """Measure a split with the averaged weights where there are any."""
+        self._dispatch()
+        model = self._model(averaged=self.state.average is not None)
+        return evaluate(model, self.job, self.dataset, split, self.normalization, self.device)
+
+    def _model(self, averaged: bool = False) -> nnx.Module:
+        params = self.state.average if averaged else self.state.params
+        # copies: the next step gives its state away
+        model: nnx.Module = nnx.merge(self.graph, *jax.tree.map(jnp.copy, (params, self.state.rest)))
+        return model
+
+    def save(self, folder: Path) -> None:
+        """`weights.safetensors` by the spec's names, and what else a resumed run needs."""
+        self._dispatch()
+        states = {"weights": state_dict(self._model()), "normalization": self.normalization.to_arrays()}
+        if self.state.average is not None:
+            states["average"] = state_dict(self._model(averaged=True))
+        states["optimizer"] = flat((self.state.optimizer, self.state.scale))
+        for name, state in states.items():
+            # by way of bytes: a full disk is then an OSError, which safetensors has an error of its own for
+            (folder / f"{name}.safetensors").write_bytes(serialize(state))
+
+    def start_from(self, weights: Path) -> None:
+        """Begin with weights of a file instead of those that were drawn."""
+        with jax.default_device(self.device):
+            params, rest = self._read(weights)
+            average = jax.tree.map(jnp.copy, params) if self.state.average is not None else None
+            self.state = self.state._replace(params=params, rest=rest, average=average)
+
+    def _read(self, weights: Path) -> tuple[Any, Any]:
+        load_state_dict(self.model, load_file(weights))
+        _, *parts = nnx.split(self.model, nnx.Param, ...)
+        params, rest = jax.tree.map(jnp.copy, parts)
+        return params, rest
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+        with jax.default_device(self.device):
+            params, rest = self._read(folder / "weights.safetensors")
+            average = None
+            if self.state.average is not None:
+                average, _ = self._read(folder / "average.safetensors")
+            optimizer, scale = unflat(
+                (self.state.optimizer, self.state.scale), load_file(folder / "optimizer.safetensors")
+            )
+            self.state = State(params, rest, optimizer, average, scale, *self._zeros())
+
+
+def use_precision(precision: str) -> Any:
+    """The type of parameters; double precision has to be allowed in JAX first."""
+    if precision == "fp64":
+        jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+    return jnp.float64 if precision == "fp64" else jnp.float32
+
+
+def prepared(model: nnx.Module, precision: str) -> nnx.Module:
+    """A model that computes in this precision; parameters and statistics are kept in single or double."""
+    if precision == "fp64":
+        for _, variable in nnx.iter_graph(model):
+            if isinstance(variable, (nnx.Param, nnx.BatchStat)) and jnp.issubdtype(variable.dtype, jnp.floating):
+                variable.set_value(variable.get_value().astype(jnp.float64))
+    if precision in HALF:
+        for _, module in nnx.iter_modules(model):
+            if hasattr(module, "dtype") and hasattr(module, "param_dtype"):
+                module.dtype = HALF[precision]
+    return model
+
+
+def at_step(rest: Any, number: Array) -> Any:
+    """The streams of random numbers set to where a step draws from, so that it depends on the seed and the step alone."""
+
+    def place(variable: Any) -> Any:
+        if isinstance(variable, nnx.RngCount):
+            return variable.replace((number * DRAWS_A_STEP).astype(variable.get_value().dtype))
+        return variable
+
+    return jax.tree.map(place, rest, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+
+
+def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> Array:
+    """The loss of each sample (N,)."""
+    if not smoothing:
+        losses: Array = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return losses
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype), smoothing)
+    smoothed: Array = optax.softmax_cross_entropy(logits, targets)
+    return smoothed
+
+
+def evaluate(
+    model: nnx.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: jax.Device
+) -> Evaluation:
+    """Loss and errors of a model over a split, every sample once."""
+    model.eval()  # type: ignore[no-untyped-call]
+    samples = dataset.split(split)
+    graph, state = nnx.split(model)
+    kind = jnp.float64 if job.recipe.precision == "fp64" else jnp.float32
+    size = min(EVALUATION_BATCH, len(samples))
+    most = min(5, job.classes)
+
+    @jax.jit
+    def measure(state: Any, data: Store, indices: Array, pixels: Array | None, real: Array) -> tuple[Array, ...]:
+        images = pixels if data.bytes is None else normalized(data, data.bytes[indices])
+        assert images is not None, "they are in memory, or were read"
+        labels = data.labels[indices]
+        logits = nnx.merge(graph, state, copy=True)(images.astype(kind)).astype(kind)
+        best = jax.lax.top_k(logits, most)[1] == labels[:, None]
+        loss = jnp.where(real, cross_entropy(logits, labels), 0).sum()
+        return loss, (real & ~best[:, 0]).sum(), (real & ~best.any(1)).sum()
+
+    with jax.default_device(device), out_of_memory(size):
+        data = store(samples, normalization, device)
+        sums = np.zeros(3)
+        pieces = evaluation_batches(samples, size, normalization, job.input_shape, job.recipe.data.eval_resize)
+        for piece, pixels in pieces:
+            count = piece.stop - piece.start
+            # the last piece is filled up, so that all have one shape; what fills it is not counted
+            indices = np.minimum(np.arange(piece.start, piece.start + size), piece.stop - 1).astype(np.int32)
+            if pixels is not None:
+                pixels = np.concatenate([pixels, np.zeros((size - count, *pixels.shape[1:]), pixels.dtype)])
+                pixels = pixels.transpose(0, 2, 3, 1)
+            sums += [float(s) for s in measure(state, data, indices, pixels, np.arange(size) < count)]
+    total = len(samples)
+    loss, error1, error5 = (float(s) / total for s in sums)
+    return Evaluation(loss, 100.0 * error1, 100.0 * error5 if job.classes > 5 else None, total)
+
+
+def flat(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The leaves of a tree by their paths."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): np.ascontiguousarray(leaf) for path, leaf in leaves}
+
+
+def unflat(tree: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
+    """A tree like this one with the leaves that `flat` gave."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: jnp.asarray(tensors[jax.tree_util.keystr(path)], leaf.dtype), tree
+    )
+
+
+@contextmanager
+def out_of_memory(batch: int) -> Iterator[None]:
+    """Say what was too much, instead of how an allocator failed."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" in str(error):
+            message = f"out of memory with a batch of {batch}"
+            raise RunError(message, "make batch_size smaller, or train in bf16 (`precision: bf16`)") from None
+        raise
