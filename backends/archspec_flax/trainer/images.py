@@ -11,17 +11,20 @@ from jax import Array
 
 from archspec_runtime.batches import Batch
 from archspec_runtime.datasets.splits import ArraySplit, Split
-from archspec_runtime.normalize import SCALE, Normalization
+from archspec_runtime.normalize import Normalization
 
 
 class Store(NamedTuple):
-    """A split on a device; `bytes` are None where images are read from files."""
+    """A split on a device; `bytes` are None where images are read from files.
+
+    Normalized values are looked up and not computed: a compiler rounds a product and a difference once where the runtime
+    does so twice, and multiplies by a reciprocal where the runtime divides.
+    """
 
     bytes: Array | None
     labels: Array
-    levels: Array  # what each of the 256 bytes is before the mean is taken off
-    mean: Array
-    std: Array | None
+    levels: Array  # (256, C): what each byte is, as far as it is the same for all pixels of a channel
+    mean: Array | None  # (H, W, C), to be taken off where it is not
 
 
 class Picked(NamedTuple):
@@ -41,12 +44,16 @@ def store(split: Split, normalization: Normalization, device: jax.Device) -> Sto
         placed: Array = jax.device_put(array, device)
         return placed
 
+    channels, height, width = normalization.mean.shape
+    everywhere = height == width == 1
+    scale = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
+    plain = Normalization(np.zeros((channels, 1, 1), np.float32))
+    levels = (normalization if everywhere else plain).apply(np.broadcast_to(scale, (256, channels, 1, 1)))
     return Store(
         put(split.images.transpose(0, 2, 3, 1)) if isinstance(split, ArraySplit) else None,
         put(split.labels.astype(np.int32)),
-        put(np.arange(256).astype(np.float32) * SCALE),
-        put(normalization.mean.transpose(1, 2, 0)),
-        None if normalization.std is None else put(normalization.std.transpose(1, 2, 0)),
+        put(levels[:, :, 0, 0]),
+        None if everywhere else put(normalization.mean.transpose(1, 2, 0)),
     )
 
 
@@ -70,9 +77,8 @@ def batch_of(data: Store, picked: Picked, padding: int, dtype: Any) -> tuple[Arr
 
 def normalized(data: Store, images: Array) -> Array:
     """Bytes as normalized floats."""
-    # looked up and not multiplied: a compiler rounds product and difference once where the runtime does so twice
-    pixels: Array = data.levels[images] - data.mean
-    return pixels if data.std is None else pixels / data.std
+    pixels: Array = data.levels[images, jnp.arange(images.shape[-1])]
+    return pixels if data.mean is None else pixels - data.mean
 
 
 def move(images: Array, padding: int, picked: Picked) -> Array:
