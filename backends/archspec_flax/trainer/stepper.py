@@ -282,8 +282,9 @@ def evaluate(
                 pixels = pixels.transpose(0, 2, 3, 1)
             sums += [float(s) for s in measure(state, data, indices, pixels, np.arange(size) < count)]
     total = len(samples)
-    loss, error1, error5 = (float(s) / total for s in sums)
-    return Evaluation(loss, 100.0 * error1, 100.0 * error5 if job.classes > 5 else None, total)
+    loss, error1, error5 = sums.tolist()
+    five = 100.0 * error5 / total if job.classes > 5 else None
+    return Evaluation(loss / total, 100.0 * error1 / total, five, total)
 
 
 def flat(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
