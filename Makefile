@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUNS := runs/demo
+BACKEND ?= torch
 
 .PHONY: demo test lint types clean
 
@@ -16,7 +17,7 @@ $(VENV)/ready: pyproject.toml
 
 demo: $(VENV)/ready
 	for net in plain8 resnet8 plain56 resnet56; do \
-	  $(BIN)/archspec train digits_resnet:$$net --out $(RUNS)/$$net --force || exit 1; \
+	  $(BIN)/archspec train digits_resnet:$$net --backend $(BACKEND) --out $(RUNS)/$$net --force || exit 1; \
 	done
 	$(BIN)/archspec compare $(RUNS)/plain8 $(RUNS)/resnet8 $(RUNS)/plain56 $(RUNS)/resnet56 \
 	  --out $(RUNS)/curves.png --title "Plain and residual nets of 8 and 56 layers on 8x8 digits"
