@@ -125,13 +125,26 @@ BATCH_NORM = '''class BatchNorm(nnx.BatchNorm):
 
     def __call__(self, x: Array) -> Array:  # type: ignore[override]
         """Map (..., C) to the same shape."""
-        before = self.var[...]
-        y: Array = super().__call__(x)
-        if not self.use_running_average:
-            others = max(x.size // x.shape[-1] - 1, 1)
-            self.var[...] += (self.var[...] - self.momentum * before) / others
-            self.num_batches_tracked[...] += 1
-        return y'''
+        y: Array
+        if self.use_running_average:
+            y = super().__call__(x)
+            return y
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        self.gather(self.mean, mean)
+        self.gather(self.var, var * (count / max(count - 1, 1)))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        y = (x - mean) * jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None and self.bias is not None:
+            y = y * self.scale[...] + self.bias[...]
+        return y if self.dtype is None else y.astype(self.dtype)
+
+    def gather(self, running: nnx.BatchStat[Array], batch: Array) -> None:
+        """Move a running statistic towards that of a batch."""
+        kept = self.momentum * running[...] + (1 - self.momentum) * batch
+        running.set_value(kept.astype(running.dtype))'''
 
 CHANNEL_SCALE = '''class ChannelScale(nnx.Module):
     """A learned factor for each channel."""
@@ -205,15 +218,14 @@ def _norm_starts(init: Init) -> list[str]:
 def _batch_norm(init: Init, options: Collection[str]) -> str:
     """The class with the options that a file makes use of."""
     starts = dict(text.split("=", 1) for text in _norm_starts(init))
-    kinds = {"momentum": ("float", "0.9"), "epsilon": ("float", "1e-5"), "use_bias": ("bool", "True"),
-             "use_scale": ("bool", "True"),
-             "scale_init": ("nnx.Initializer", starts.pop("scale_init", "nnx.initializers.ones"))}  # fmt: skip
-    if "scale_init" not in options and (start := kinds["scale_init"][1]) != "nnx.initializers.ones":
-        starts["scale_init"] = start
-    taken = [f"{name}: {kind} = {default}" for name, (kind, default) in kinds.items() if name in options]
-    given = [f"{name}={name}" for name in kinds if name in options]
-    momentum = [] if "momentum" in options else ["momentum=0.9"]
-    fixed = [*momentum, *(f"{name}={start}" for name, start in sorted(starts.items()))]
-    signature = call("def __init__", ["self", "num_features: int", "*", *taken, "rngs: nnx.Rngs"], 4, " -> None:")
-    made = call("super().__init__", ["num_features", *fixed, *given, "rngs=rngs"], 8)
-    return BATCH_NORM.format(init=signature, super=made)
+    kinds = {"momentum": "float = 0.9", "epsilon": "float = 1e-5", "use_bias": "bool = True",
+             "use_scale": "bool = True", "scale_init": "nnx.Initializer = nnx.initializers.ones"}  # fmt: skip
+    taken = {name: name for name in kinds if name in options}
+    if (start := starts.get("scale_init")) is not None and "scale_init" in taken:
+        kinds["scale_init"], starts["scale_init"] = "nnx.Initializer | None = None", f"scale_init or {start}"
+    given = {"momentum": "0.9", **taken, **starts}
+    signature = ["self", "num_features: int", "*", *(f"{name}: {kinds[name]}" for name in taken), "rngs: nnx.Rngs"]
+    arguments = ["num_features", *(f"{name}={value}" for name, value in given.items()), "rngs=rngs"]
+    return BATCH_NORM.format(
+        init=call("def __init__", signature, 4, " -> None:"), super=call("super().__init__", arguments, 8)
+    )

@@ -1,0 +1,168 @@
+"""resnet50: 25,557,032 parameters, 4,089,184,256 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+from jax.typing import DTypeLike
+
+Conv = partial(
+    nnx.Conv,
+    use_bias=False,
+    kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
+)
+
+
+def uniform(fan_in: int) -> nnx.Initializer:
+    """Draw numbers within 1 / sqrt(fan_in) of zero."""
+    bound = fan_in**-0.5
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return draw
+
+
+class Linear(nnx.Linear):
+    """A linear layer whose weights and bias start within 1 / sqrt(in_features) of zero."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, use_bias: bool = True, rngs: nnx.Rngs
+    ) -> None:
+        super().__init__(
+            in_features,
+            out_features,
+            use_bias=use_bias,
+            kernel_init=uniform(in_features),
+            bias_init=uniform(in_features),
+            rngs=rngs,
+        )
+
+
+class BatchNorm(nnx.BatchNorm):
+    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
+
+    def __init__(self, num_features: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(num_features, momentum=0.9, rngs=rngs)
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        """Map (..., C) to the same shape."""
+        y: Array
+        if self.use_running_average:
+            y = super().__call__(x)
+            return y
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        self.gather(self.mean, mean)
+        self.gather(self.var, var * (count / max(count - 1, 1)))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        y = (x - mean) * jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None and self.bias is not None:
+            y = y * self.scale[...] + self.bias[...]
+        return y if self.dtype is None else y.astype(self.dtype)
+
+    def gather(self, running: nnx.BatchStat[Array], batch: Array) -> None:
+        """Move a running statistic towards that of a batch."""
+        kept = self.momentum * running[...] + (1 - self.momentum) * batch
+        running.set_value(kept.astype(running.dtype))
+
+
+class Sequential(nnx.List[Callable[[Array], Array]]):
+    """Layers applied one after the other, under the names 0, 1, 2, ..."""
+
+    def __init__(self, *layers: Callable[[Array], Array]) -> None:
+        super().__init__(layers)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class Bottleneck(nnx.Module):
+    """A 1x1 convolution that narrows, a 3x3 one and a 1x1 one that widens.
+
+    He et al. (2015), Figure 5 right. The stride sits in the 3x3, or with stride_in_1x1 in the first
+    1x1 as in 2015; groups and base_width give ResNeXt and Wide ResNet.
+    """
+
+    def __init__(self, in_channels: int, width: int, stride: int = 1, *, rngs: nnx.Rngs) -> None:
+        self.conv1 = Conv(in_channels, width, (1, 1), padding=0, rngs=rngs)
+        self.bn1 = BatchNorm(width, rngs=rngs)
+        self.conv2 = Conv(width, width, (3, 3), strides=stride, padding=1, rngs=rngs)
+        self.bn2 = BatchNorm(width, rngs=rngs)
+        self.conv3 = Conv(width, width * 4, (1, 1), padding=0, rngs=rngs)
+        self.bn3 = BatchNorm(width * 4, rngs=rngs)
+        self.downsample = (
+            Sequential(
+                Conv(in_channels, width * 4, (1, 1), strides=stride, padding=0, rngs=rngs),
+                BatchNorm(width * 4, rngs=rngs),
+            )
+            if stride != 1 or in_channels != width * 4
+            else nnx.identity
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width * 4)."""
+        out: Array = self.conv1(x)
+        out = self.bn1(out)
+        out = nnx.relu(out)
+        out = self.conv2(out)
+        out = self.bn2(out)
+        out = nnx.relu(out)
+        out = self.conv3(out)
+        out = self.bn3(out)
+        out = out + self.downsample(x)
+        out = nnx.relu(out)
+        return out
+
+
+class ResNet(nnx.Module):
+    """resnet50: 224x224x3 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
+        self.conv1 = Conv(3, 64, (7, 7), strides=2, padding=3, rngs=rngs)
+        self.bn1 = BatchNorm(64, rngs=rngs)
+        self.layer1 = Sequential(
+            Bottleneck(64, 64, rngs=rngs),
+            *(Bottleneck(256, 64, rngs=rngs) for _ in range(2)),
+        )
+        self.layer2 = Sequential(
+            Bottleneck(256, 128, stride=2, rngs=rngs),
+            *(Bottleneck(512, 128, rngs=rngs) for _ in range(3)),
+        )
+        self.layer3 = Sequential(
+            Bottleneck(512, 256, stride=2, rngs=rngs),
+            *(Bottleneck(1024, 256, rngs=rngs) for _ in range(5)),
+        )
+        self.layer4 = Sequential(
+            Bottleneck(1024, 512, stride=2, rngs=rngs),
+            *(Bottleneck(2048, 512, rngs=rngs) for _ in range(2)),
+        )
+        self.fc = Linear(2048, num_classes, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """Map images (N, 224, 224, 3) to logits (N, num_classes)."""
+        x = self.conv1(x)
+        x = self.bn1(x)
+        x = nnx.relu(x)
+        x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+        x = self.layer1(x)
+        x = self.layer2(x)
+        x = self.layer3(x)
+        x = self.layer4(x)
+        x = x.mean(axis=(1, 2))
+        x = self.fc(x)
+        return x
