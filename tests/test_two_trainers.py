@@ -73,7 +73,7 @@ RECIPES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "steps_a_dispatch"), zip(RECIPES, (1, 4, 1, 4), strict=True))
+@pytest.mark.parametrize(("name", "steps_a_dispatch"), list(zip(RECIPES, (1, 4, 1, 4), strict=True)))
 def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_torch.trainer.stepper import TorchStepper
