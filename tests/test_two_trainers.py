@@ -1,9 +1,5 @@
 """The trainers of both backends: the same pixels, the same losses, the same files."""
 
-import re
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +17,6 @@ jax = pytest.importorskip("jax")
 nnx = pytest.importorskip("flax.nnx")
 
 MOVED = (PadCrop(1), HFlip())
-QUIET = ("--device", "cpu", "--threads", "1")
 
 
 @pytest.fixture
@@ -95,94 +90,3 @@ def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     one, other = first.evaluate("test"), second.evaluate("test")
     assert other.loss == pytest.approx(one.loss, abs=1e-6)
     assert (other.top1_error, other.top5_error, other.samples) == (one.top1_error, one.top5_error, one.samples)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A finished run with Flax, and what it said."""
-    out = tmp_path_factory.mktemp("flax") / "run"
-    done = archspec_process(
-        "train", "digits_resnet:resnet8", "--backend", "flax", "--out", out, "--steps", 30, *QUIET
-    )
-    assert done.returncode == 0, done.stderr
-    return out, done.stderr
-
-
-def archspec_process(*arguments, **options):
-    command = [sys.executable, "-c", "from archspec_cli.main import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, **options)
-
-
-def test_a_run_measures_and_draws_as_with_torch(run, cli):
-    out, said = run
-    assert (out / "curves.png").is_file()
-    error = re.search(r"test error ([\d.]+%)", said.splitlines()[-1])[1]
-    assert f"top-1 error {error}" in cli("eval", out, "--device", "cpu").output
-    assert cli("compare", out, "--out", "c.png").exit_code == 0
-
-
-def test_weights_of_a_run_are_the_other_backends_too(run, cli, tmp_path):
-    out, _ = run
-    weights = next((out / "checkpoints").glob("step-*30")) / "weights.safetensors"
-    net = archspec.load("digits_resnet:resnet8")
-    images = np.random.default_rng(0).normal(size=(4, 1, 8, 8)).astype(np.float32)
-    with torch.inference_mode():
-        expected = archspec.build(net, "torch", weights=weights).eval()(torch.from_numpy(images)).numpy()
-    model = archspec.build(net, "flax", weights=weights)
-    model.eval()
-    np.testing.assert_allclose(model(images.transpose(0, 2, 3, 1)), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    "change", [(), ("--set", "train.precision=bf16"), ("--set", "train.ema=0.9", "--set", "train.clip_norm=1")]
-)
-def test_a_resumed_run_ends_in_the_same_weights(change, tmp_path):
-    def train(name, steps, *more):
-        given = (
-            "train",
-            "digits_resnet:resnet8",
-            "--backend",
-            "flax",
-            "--out",
-            tmp_path / name,
-            "--steps",
-            steps,
-            *change,
-        )
-        done = archspec_process(*given, *QUIET, "--checkpoint-every", 7, *more)
-        assert done.returncode == 0, done.stderr
-        return (sorted((tmp_path / name / "checkpoints").iterdir())[-1] / "weights.safetensors").read_bytes()
-
-    straight = train("straight", 21)
-    train("cut", 14)
-    assert train("cut", 21, "--resume", "--override") == straight
-
-
-def test_a_run_of_the_other_backend_is_not_resumed(run, cli, tmp_path):
-    shutil.copytree(run[0], tmp_path / "run")
-    result = cli(
-        "train", "digits_resnet:resnet8", "--backend", "torch", "--out", tmp_path / "run", "--steps", 40, "--resume"
-    )
-    assert result.exit_code == 2
-    assert "--backend flax" in result.output
-
-
-def test_a_built_folder_trains_without_archspec(cli, tmp_path):
-    assert cli("build", "digits_resnet:resnet8", "--backend", "flax", "--out", "built").exit_code == 0
-    code = """
-import sys, runpy
-for blocked in ("archspec", "archspec_cli", "archspec_torch", "torch"):
-    sys.modules[blocked] = None
-sys.path.insert(0, ".")
-sys.argv = ["train.py", "--steps", "5", "--out", "run", "--device", "cpu"]
-runpy.run_path("train.py", run_name="__main__")
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "built", capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "built" / "run" / "curves.png").is_file()
-
-
-def test_a_missing_device_is_said(cli):
-    result = cli("train", "digits_resnet:resnet8", "--backend", "flax", "--device", "tpu", "--out", "r")
-    assert result.exit_code == 2
-    assert "no device 'tpu'" in result.output
