@@ -6,16 +6,16 @@ parameters, as the spec wrote them; each such expression is checked against ever
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Value, evaluate, names
+from archspec.expressions import Expr, Name, Value, names
 from archspec.ir import Block, Call, Chain, Definition, Symbol
-from archspec.merging import substitute
 from archspec.names import class_name
 from archspec.network import Network
-from archspec.ops import Concat, Conv, Flatten, Linear, Op, PadChannels
+from archspec.ops import Op
 from archspec.simplify import simplify
+from archspec.terms import channels_of, expressible, numbers_of, out_of, simplified
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,10 @@ class Outline:
 def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
     """Decide the classes of a net; names in `reserved` are those of other things in the file."""
     result = Outline()
-    groups: dict[object, list[Block]] = {}
-    for block in _blocks(net.root):
-        groups.setdefault(_kind(block), []).append(block)
     taken = {net.class_name, *reserved}
-    for group in groups.values():
-        for instances in _split(group):
-            made = _make_class(_free_name(instances[0], taken), instances)
+    for group in _groups(net.root):
+        for instances in _split(group, result.of):
+            made = _make_class(_free_name(instances, taken), instances)
             taken.add(made.name)
             result.classes.append(made)
             result.of.update(dict.fromkeys(instances, made))
@@ -96,38 +93,78 @@ def _inner_first(result: Outline) -> Iterator[BlockClass]:
         yield from visit(cls)
 
 
+def _groups(root: Block) -> Iterator[list[Block]]:
+    """The blocks of a net that may share a class, each group after those of all the blocks inside of it."""
+    groups: dict[object, list[Block]] = {}
+    for block in _blocks(root):
+        groups.setdefault(_kind(block), []).append(block)
+    done: set[object] = set()
+
+    def visit(kind: object) -> Iterator[list[Block]]:
+        if kind not in done:
+            done.add(kind)
+            for block in groups[kind]:
+                for inner in _inside(block):
+                    yield from visit(_kind(inner))
+            yield groups[kind]
+
+    for kind in groups:
+        yield from visit(kind)
+
+
 def _blocks(root: Block) -> Iterator[Block]:
-    """Every block of a net once, inner ones first."""
+    """Every block inside of one, once, inner ones first."""
     seen: set[Block] = set()
 
     def visit(block: Block) -> Iterator[Block]:
-        for call in block.calls:
-            target = call.target
-            inner = (
-                [run.block for run in target.runs]
-                if isinstance(target, Chain)
-                else [target]
-                if isinstance(target, Block)
-                else []
-            )
-            for other in inner:
-                if other not in seen:
-                    seen.add(other)
-                    yield from visit(other)
-                    yield other
+        for inner in _inside(block):
+            if inner not in seen:
+                seen.add(inner)
+                yield from visit(inner)
+                yield inner
 
     yield from visit(root)
 
 
-def _split(group: list[Block]) -> list[list[Block]]:
-    """As few classes as can be written: one, else one for each choice of flags, else one for each block."""
-    if _uniform(group):
-        return [group]
-    by_flags: dict[object, list[Block]] = {}
-    for block in group:
-        flags = tuple((k, v) for k, v in block.args.items() if isinstance(v, bool))
-        by_flags.setdefault(flags, []).append(block)
-    return [part for same in by_flags.values() for part in ([same] if _uniform(same) else [[b] for b in same])]
+def _inside(block: Block) -> Iterator[Block]:
+    """The blocks that a block calls."""
+    for call in block.calls:
+        if isinstance(call.target, Chain):
+            yield from (run.block for run in call.target.runs)
+        elif isinstance(call.target, Block):
+            yield call.target
+
+
+ClassOf = Mapping[Block, BlockClass]
+"""The class of each block, as far as they are decided."""
+
+
+def _split(group: list[Block], of: ClassOf) -> list[list[Block]]:
+    """As few classes as can be written: one, else one for each way of joining values, choice of flags, and so on."""
+    parts = [group]
+    for trait in (_joins, _flags, lambda block: _structure(block, of), id):
+        parts = [p for part in parts for p in ([part] if _uniform(part, of) else _by(trait, part))]
+    return parts
+
+
+def _by(trait: Callable[[Block], object], blocks: list[Block]) -> list[list[Block]]:
+    parts: dict[object, list[Block]] = {}
+    for block in blocks:
+        parts.setdefault(trait(block), []).append(block)
+    return list(parts.values())
+
+
+def _joins(block: Block) -> object:
+    """Which calls that join values are there: a class has such a call always, or never."""
+    return tuple(c.present for c in block.calls if len(c.inputs) > 1)
+
+
+def _flags(block: Block) -> object:
+    return tuple((k, v) for k, v in block.args.items() if isinstance(v, bool))
+
+
+def _structure(block: Block, of: ClassOf) -> object:
+    return tuple(_target_kind(c, of) if c.present else None for c in block.calls)
 
 
 def _kind(block: Block) -> object:
@@ -137,25 +174,29 @@ def _kind(block: Block) -> object:
     return block.definition, block.variant, words, calls
 
 
-def _uniform(group: list[Block]) -> bool:
+def _uniform(group: list[Block], of: ClassOf) -> bool:
     """Whether the same calls apply the same kinds of things wherever they are present."""
     for calls in zip(*(b.calls for b in group), strict=True):
-        kinds = {_target_kind(c) for c in calls if c.present}
+        kinds = {_target_kind(c, of) for c in calls if c.present}
         if len(kinds) > 1 or (len({c.present for c in calls}) > 1 and len(calls[0].inputs) > 1):
             return False
-    return _expressible(group)
+    return expressible(group)
 
 
-def _target_kind(call: Call) -> object:
+def _target_kind(call: Call, of: ClassOf) -> object:
     if isinstance(call.target, Op):
         flags = tuple(v for v in call.target.attributes.values() if isinstance(v, (bool, str)))
         return call.target.kind, flags
-    return (call.target.definition, call.target.variant) if isinstance(call.target, Block) else "chain"
+    return of[call.target] if isinstance(call.target, Block) else "chain"
 
 
-def _free_name(block: Block, taken: set[str]) -> str:
+def _free_name(instances: list[Block], taken: set[str]) -> str:
+    """The name of a class: that of its block, where another has it with the flag that sets it apart, or a number."""
+    block = instances[0]
     base = block.definition.class_name or class_name(block.definition.name)
-    for name in (base, f"Plain{base}" if block.variant == "none" else f"{base}Block"):
+    flags = [k for k in block.args if all(b.args[k] is True for b in instances)]
+    told = ["Plain"] if block.variant == "none" else [class_name(flag) for flag in flags]
+    for name in (base, *(f"{word}{base}" for word in told), f"{base}Block"):
         if name not in taken and name not in _TAKEN:
             return name
     return next(n for i in range(2, 10_000) if (n := f"{base}{i}") not in taken)
@@ -169,7 +210,7 @@ _TAKEN = {"Tensor", "Module", "Any", "F", "nn", "torch", "math", "jax", "jnp", "
 
 def _make_class(name: str, instances: list[Block]) -> BlockClass:
     constants = _constants(instances)
-    channels = _channels(instances[0], instances)
+    channels = channels_of(instances[0], instances)
     members: list[Member] = []
     for index, _ in enumerate(instances[0].calls):
         calls = [b.calls[index] for b in instances]
@@ -177,7 +218,7 @@ def _make_class(name: str, instances: list[Block]) -> BlockClass:
         if call is None:
             continue
         varies = not all(c.present for c in calls)
-        numbers = _numbers(
+        numbers = numbers_of(
             call,
             [c for c in calls if c.present],
             [b.args for b in instances if b.calls[index].present],
@@ -187,14 +228,14 @@ def _make_class(name: str, instances: list[Block]) -> BlockClass:
             Member(
                 call=call,
                 in_channels=simplify(channels[call.inputs[0]], constants),
-                numbers={k: _simplify(s, constants) for k, s in numbers.items()},
+                numbers={k: simplified(s, constants) for k, s in numbers.items()},
                 when=simplify(call.when, constants) if varies and call.when else None,
             )
         )
     out = (
         Name("out_channels")
         if "out_channels" in instances[0].args
-        else simplify(channels[instances[0].output], constants)
+        else simplify(out_of(instances, channels), constants)
     )
     used = set().union(set[str](), *(_names_of(m) for m in members))
     parameters = tuple(
@@ -230,114 +271,3 @@ def _constants(instances: list[Block]) -> dict[str, Value]:
         if optional and all(b.args[name] == value for b in instances):
             constants[name] = value
     return constants
-
-
-def _numbers(
-    call: Call, calls: list[Call], scopes: list[Mapping[str, Value]], channels: Mapping[str, Expr]
-) -> dict[str, Symbol]:
-    """Each argument as the spec wrote it where that holds in all instances, else as a literal."""
-    if isinstance(call.target, Chain):
-        return {}
-    if isinstance(call.target, Block):
-        values = [c.target.args for c in calls if isinstance(c.target, Block)]
-        symbols = {"in_channels": channels[call.inputs[0]], **call.symbols}
-    else:
-        values = [c.target.attributes for c in calls if isinstance(c.target, Op)]
-        symbols = {**call.symbols, **call.target.implied_symbols(call.symbols)}
-    result: dict[str, Symbol] = {}
-    for name, value in values[0].items():
-        symbol = symbols.get(name)
-        if symbol is not None and all(_holds(symbol, v[name], s) for v, s in zip(values, scopes, strict=True)):
-            result[name] = symbol
-        elif isinstance(value, tuple):
-            result[name] = Literal(value[0]), Literal(value[1])
-        else:
-            result[name] = Literal(value)
-    return result
-
-
-def _expressible(group: list[Block]) -> bool:
-    """Whether every number that differs between instances is given by an expression that holds in all."""
-    if len(group) == 1:
-        return True
-    channels = _channels(group[0], group)
-    for index, _ in enumerate(group[0].calls):
-        pairs = [(b.calls[index], b) for b in group if b.calls[index].present]
-        if not pairs:
-            continue
-        scopes = [b.args for _, b in pairs]
-        calls = [c for c, _ in pairs]
-        for c, b in pairs:
-            if not _holds(channels[c.inputs[0]], c.input_shapes[0][0], b.args):
-                return False
-        numbers = _numbers(calls[0], calls, scopes, channels)
-        for call, scope in zip(calls, scopes, strict=True):
-            target = call.target
-            values = (
-                target.args if isinstance(target, Block) else target.attributes if isinstance(target, Op) else {}
-            )
-            if not all(_holds(symbol, values[name], scope) for name, symbol in numbers.items()):
-                return False
-    return True
-
-
-def _holds(symbol: Symbol, value: object, scope: Mapping[str, Value]) -> bool:
-    try:
-        if isinstance(symbol, tuple):
-            return tuple(evaluate(s, scope) for s in symbol) == value
-        result = evaluate(symbol, scope)
-    except ExpressionError:
-        return False
-    return value in (result, (result, result))
-
-
-def _simplify(symbol: Symbol, constants: Mapping[str, Value]) -> Symbol:
-    if isinstance(symbol, tuple):
-        return simplify(symbol[0], constants), simplify(symbol[1], constants)
-    return simplify(symbol, constants)
-
-
-# --- channels of values, as expressions ------------------------------------------------------------------------
-
-
-def _channels(block: Block, instances: list[Block]) -> dict[str, Expr]:
-    """The channels of each value of a block, in terms of its arguments."""
-    first, *others = block.inputs
-    channels: dict[str, Expr] = {
-        first[0]: Name("in_channels") if "in_channels" in block.args else Literal(first[1][0])
-    }
-    channels |= {name: Name("out_channels") for name, _ in others}
-    for index, _ in enumerate(block.calls):
-        calls = [b.calls[index] for b in instances]
-        call = next((c for c in calls if c.present), calls[0])
-        expr = _of_call(call, channels)
-        # what the net itself is written in terms of are arguments of the spec, which its class does not have
-        channels[call.name] = expr if names(expr) <= {*block.args, "out_channels"} else Literal(call.shape[0])
-    return channels
-
-
-def _of_call(call: Call, channels: Mapping[str, Expr]) -> Expr:
-    target, first = call.target, channels[call.inputs[0]]
-    if not call.present:
-        return first
-    if isinstance(target, (Conv, Linear)):
-        symbol = call.symbols.get("out")
-        return symbol if symbol is not None and not isinstance(symbol, tuple) else Literal(target.out)
-    if isinstance(target, Concat):
-        total = first
-        for name in call.inputs[1:]:
-            total = Apply("+", (total, channels[name]))
-        return total
-    if isinstance(target, PadChannels):
-        return Literal(call.shape[0])
-    if isinstance(target, Flatten):
-        return Literal(call.shape[0])
-    if isinstance(target, Block):
-        out = target.definition.out
-        symbols: dict[str, Symbol] = {k: Literal(v) for k, v in target.args.items()}
-        symbols |= {**call.symbols, "in_channels": first}
-        if call.role == "shortcut":
-            symbol = call.symbols["out_channels"]
-            return first if isinstance(symbol, tuple) else symbol
-        return substitute(out, symbols) if out is not None else Literal(call.shape[0])
-    return Literal(call.shape[0]) if isinstance(target, Chain) else first

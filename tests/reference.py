@@ -7,6 +7,7 @@ parameters. Images are (N, C, H, W), in double precision; normalization is that 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -297,7 +298,7 @@ def run(block: Block, inputs, params, prefix=""):
     for call in block.calls:
         name, xs = f"{prefix}{call.name}", [values[i] for i in call.inputs]
         if not call.present:
-            values[call.name], back = xs[0], lambda dy: ([dy], {})
+            values[call.name], back = xs[0], partial(_passed_on, others=len(xs) - 1)
         elif isinstance(call.target, Block):
             values[call.name], back = run(call.target, xs, params, f"{name}.")
         elif isinstance(call.target, Chain):
@@ -320,6 +321,11 @@ def run(block: Block, inputs, params, prefix=""):
         return [grads.get(name, 0.0) for name, _ in block.inputs], found
 
     return values[block.output], vjp
+
+
+def _passed_on(dy, others):
+    """Back through a call that is absent: the first of its inputs was passed on."""
+    return [dy, *[0.0] * others], {}
 
 
 def _named(inner, name):

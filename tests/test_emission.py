@@ -252,6 +252,79 @@ def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
     assert sum(p.numel() for p in model.parameters()) == net.cost.params
 
 
+UNIT = """
+  unit:
+    args: {width: int, gated: false, stride: 1}
+{out}    body:
+      - conv: {conv: {out: width, kernel: 3, stride: stride}}
+      - {gate: sigmoid, when: gated}
+      - {mul: {}, from: [conv, gate], when: gated}
+"""
+OUTER = """
+  outer:
+    args: {{width: int, gated: false, wide: false, stride: 1}}
+    {out}
+    body:
+      - a: {{unit: {{width: "width * (2 if wide else 1)", stride: stride}}}}
+      - act
+      - b: {{unit: {{width: width, gated: {gated}}}}}
+      - {{norm: {{}}, when: {when}}}
+      - {{tail: {{conv: {{out: width, kernel: 1}}}}, when: wide}}
+    merge: {merge}
+    after: {after}
+"""
+
+
+@st.composite
+def nested_nets(draw):
+    """Blocks inside blocks, whose insides hang on flags, widths and strides, with and without declared channels."""
+    merge = draw(st.sampled_from(["add", "concat"]))
+    parts = {
+        "out": draw(st.sampled_from(["out: width", ""])),
+        "gated": draw(st.sampled_from(["gated", "not gated", "width > 4", "stride == 1"])),
+        "when": draw(st.sampled_from(["stride == 1", "gated or wide", "in_channels == width"])),
+        "merge": merge,
+        "after": draw(st.sampled_from(["[]", "[relu]", "[{unit: {width: in_channels, gated: wide}}]"])),
+    }
+    lines = ["input: {channels: 2, size: 12}", "classes: 3",
+             f"shortcut: {'identity' if merge == 'concat' else draw(st.sampled_from(['none', 'projection']))}",
+             "blocks:", UNIT.replace("{out}", draw(st.sampled_from(["    out: width\n", "", ""]))),
+             OUTER.format(**parts), "stages:"]  # fmt: skip
+    for index in range(draw(st.integers(1, 3))):
+        stride = draw(st.integers(1, 2)) if merge == "add" else 1
+        flags = (
+            f"gated: {draw(st.sampled_from(['true', 'false']))}, wide: {draw(st.sampled_from(['true', 'false']))}"
+        )
+        lines.append(f"  - {{name: s{index}, block: outer, repeat: {draw(st.integers(1, 2))}, "
+                     f"width: {draw(st.sampled_from([4, 6]))}, stride: {stride}, {flags}}}")  # fmt: skip
+    return "\n".join([*lines, "head: [global_avg_pool, {fc: {linear: {out: classes}}}]", ""])
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=nested_nets())
+def test_blocks_inside_blocks_are_emitted_as_they_are(text, spec):
+    from test_operations import check
+
+    net = archspec.load(spec(text))
+    check(net, batch=2, tolerance=1e-7)
+
+
+def test_equal_arguments_do_not_hide_unequal_insides(spec):
+    """A class is shared only where the classes inside of it are the same."""
+    from test_operations import check
+
+    text = "input: {size: 8}\nclasses: 3\nshortcut: identity\nblocks:" + UNIT.replace("{out}", "    out: width\n")
+    text += OUTER.format(out="out: width", gated="gated", when="true", merge="add", after="[]")
+    text += "stem: [{conv: {out: 4, kernel: 1}}]\nstages:\n  - {name: plain, block: outer, width: 4}\n"
+    text += "  - {name: gated, block: outer, width: 4, gated: true}\nhead: [global_avg_pool, {fc: {linear: {out: 3}}}]\n"
+    net = archspec.load(spec(text))
+    check(net, tolerance=1e-7)
+    source = archspec.emit(net, "torch")["model.py"]
+    assert [n.name for n in ast.parse(source).body if isinstance(n, ast.ClassDef)] == [
+        "Unit", "GatedUnit", "Outer", "GatedOuter", "Net"
+    ]  # fmt: skip
+
+
 HASH = """
 import archspec, hashlib
 print(hashlib.sha256(repr(sorted(archspec.emit(archspec.load("resnet50"), "torch").items())).encode()).hexdigest())

@@ -91,7 +91,7 @@ class Inception(nn.Module):
         self.reduce = nn.Conv2d(in_channels, width, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x (N, in_channels, H, W) to (N, width + width + width, H, W)."""
+        """Map x (N, in_channels, H, W) to (N, width * 3, H, W)."""
         narrow: Tensor = self.narrow(x)
         out: Tensor = self.pool(x)
         out = self.reduce(out)

@@ -114,7 +114,7 @@ class Inception(nnx.Module):
         )
 
     def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H, W, width + width + width)."""
+        """Map x (N, H, W, in_channels) to (N, H, W, width * 3)."""
         narrow: Array = self.narrow(x)
         out: Array = avg_pool(x, (3, 3), strides=(1, 1), padding=(1, 1))
         out = self.reduce(out)
