@@ -22,8 +22,10 @@ from archspec_runtime.augment import Plan, epoch_plan
 from archspec_runtime.batches import Batches
 from archspec_runtime.datasets import open_dataset
 from archspec_runtime.datasets.cifar import LAYOUTS, read_cifar
-from archspec_runtime.datasets.folder import FolderSplit, read_image
+from archspec_runtime.datasets.decoding import Photo
+from archspec_runtime.datasets.encoded import EncodedSplit
 from archspec_runtime.datasets.pickles import read_pickle
+from archspec_runtime.datasets.sources import Files, Names
 from archspec_runtime.datasets.splits import ArraySplit
 from archspec_runtime.draws import epoch_order, holdout_split
 from archspec_runtime.errors import CheckpointError, DataError, RunError
@@ -649,11 +651,11 @@ IMAGES = {  # how a file is made, its size, and its colours near the first and t
 def test_an_image_is_read_as_a_person_sees_it(name, tmp_path):
     save, size, first, last = IMAGES[name]
     save(tmp_path / name)
-    image = read_image(tmp_path / name, 3)
+    image = Photo.open((tmp_path / name).read_bytes(), name, 3).image()
     assert (image.mode, image.size) == ("RGB", size)
     np.testing.assert_allclose(image.getpixel((1, 1)), first, atol=3)
     np.testing.assert_allclose(image.getpixel((size[0] - 2, size[1] - 2)), last, atol=3)
-    grey = read_image(tmp_path / name, 1)
+    grey = Photo.open((tmp_path / name).read_bytes(), name, 1).image()
     assert (grey.mode, grey.size) == ("L", size)
 
 
@@ -680,11 +682,12 @@ def half_of(suffix):
      lambda p: p.write_text("<html>404</html>"), lambda p: p.symlink_to("/nowhere")],
     ids=["jpeg", "png", "bmp", "bomb", "empty", "folder", "text", "link"],
 )  # fmt: skip
-def test_an_unreadable_image_is_named_with_a_remedy(damage, tmp_path):
+def test_an_unreadable_image_is_named_with_a_remedy(damage, tmp_path, monkeypatch):
+    monkeypatch.setattr("archspec_runtime.datasets.sources.PATIENCE", (0.01, 0.01))
     damage(tmp_path / "photo.jpg")
     with pytest.raises(DataError, match=r"photo\.jpg cannot be read as an image") as caught:
-        read_image(tmp_path / "photo.jpg", 3)
-    assert caught.value.hint == "replace or remove the file"
+        EncodedSplit.of(Files(tmp_path, Names.of(["photo.jpg"])), np.zeros(1, np.int64), 3).image(0)
+    assert caught.value.hint
 
 
 @pytest.fixture
@@ -752,15 +755,17 @@ def test_a_missing_image_folder_says_how_one_looks(given):
 def test_images_read_as_needed_depend_on_the_seed_the_epoch_and_the_place_alone(folder):
     augment = (ResizeShorter(9, 14), RandomCrop(), HFlip(), PcaLighting())
     split = open_folder(folder, (3, 8, 8), augment=augment).train
-    assert isinstance(split, FolderSplit)
+    assert isinstance(split, EncodedSplit)
     one, other = (batches(split, 3, 0, augment) for _ in range(2))
-    other.workers = 5
-    straight = [batch.pixels for batch in one.run(0, 6)]
-    for step in (5, 2, 4):
-        (again,) = other.run(step, step + 1)
-        np.testing.assert_array_equal(again.pixels, straight[step])
-    assert straight[0].shape == (3, 3, 8, 8)
-    assert len({pixels.tobytes() for pixels in straight}) == 6
+    one.workers, other.workers = 0, 3
+    straight = list(one.run(0, 6))
+    for step in (5, 2):
+        for again, expected in zip(other.run(step, 6), straight[step:], strict=True):
+            for name in ("indices", "labels", "pixels", "shift"):
+                np.testing.assert_array_equal(getattr(again, name), getattr(expected, name))
+    assert straight[0].pixels.shape == (3, 3, 8, 8)
+    assert len({batch.pixels.tobytes() for batch in straight}) == 6
+    assert len({batch.shift.tobytes() for batch in straight}) == 6
 
 
 def test_an_image_that_vanishes_while_training_is_named(folder):
@@ -789,7 +794,7 @@ def test_real_photographs_of_many_sizes_are_read(tmp_path):
     made = Batches(found.train, Data(**data), 2, 0, (3, 56, 56), normalization)
     for batch in made.run(0, made.per_epoch):
         assert batch.pixels.shape == (2, 3, 56, 56)
-        assert np.abs(batch.pixels).max() <= 1
+        assert np.abs(batch.floats(normalization)).max() <= 1
 
 
 # --- checkpoints ---------------------------------------------------------------------------------------

@@ -76,6 +76,8 @@ class Data(Model):
     augment: list[Augment] = []
     normalize: Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel"] = "none"
     eval_resize: Positive | None = None
+    antialias: Boolean = True
+    corrupt: Literal["stop", "skip"] = "stop"
 
 
 class Sgd(Model):

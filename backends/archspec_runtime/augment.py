@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .datasets.decoding import Bytes, Photo
 from .draws import generator
+from .geometry import Window
 from .recipe import Augmentation, HFlip, PadCrop, PcaLighting, RandomCrop, ResizeShorter
 
 Ints = NDArray[np.int64]
@@ -66,26 +68,29 @@ def epoch_plan(augment: tuple[Augmentation, ...], seed: int, epoch: int, count: 
 
 
 def transform(
-    image: Image.Image, augment: tuple[Augmentation, ...], shape: tuple[int, int, int], random: np.random.Generator
-) -> tuple[Image.Image, Floats | None]:
-    """Resize and crop one image of a folder to (C, H, W), and draw the colour shift that is to be added to it.
+    photo: Photo, augment: tuple[Augmentation, ...], shape: tuple[int, int, int], random: np.random.Generator,
+    antialias: bool = True,
+) -> tuple[Bytes, Floats | None]:  # fmt: skip
+    """Resize and crop one photo to (H, W, C), and draw the colour shift (C,) that is to be added to it.
 
-    Mirroring and padding are left to the plan.
+    Where to look is drawn from the photo's size, before it is decoded. Mirroring and padding are left to the plan.
     """
     _, height, width = shape
-    shift = None
+    window, shift = Window.whole(*photo.size), None
     for step in augment:
         if isinstance(step, ResizeShorter):
-            image = resize_shorter(image, int(random.integers(step.low, step.high + 1)))
+            window = window.shorter_side(int(random.integers(step.low, step.high + 1)))
         elif isinstance(step, RandomCrop):
-            image = _at_least(image, height, width)
-            left = int(random.integers(0, image.width - width + 1))
-            top = int(random.integers(0, image.height - height + 1))
-            image = image.crop((left, top, left + width, top + height))
+            window = window.at_least(width, height)
+            left = int(random.integers(0, window.size[0] - width + 1))
+            top = int(random.integers(0, window.size[1] - height + 1))
+            window = window.cropped(left, top, width, height)
         elif isinstance(step, PcaLighting):
             alphas = random.normal(0.0, step.std, 3).astype(np.float32)
-            shift = (_EIGENVECTORS @ (alphas * _EIGENVALUES)).astype(np.float32)[:, None, None]
-    return (image if image.size == (width, height) else centre(image, shape, None)), shift
+            shift = (_EIGENVECTORS @ (alphas * _EIGENVALUES)).astype(np.float32)
+    if window.size != (width, height):
+        window = window.at_least(width, height).centre(width, height)
+    return photo.view(window, antialias), shift
 
 
 def centre(image: Image.Image, shape: tuple[int, int, int], resize: int | None) -> Image.Image:

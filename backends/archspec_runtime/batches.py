@@ -5,46 +5,60 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .augment import Plan, centre, epoch_plan, transform
-from .datasets.folder import FolderSplit, to_array
+from .augment import Plan, centre, epoch_plan
+from .datasets.decoding import Bytes
+from .datasets.encoded import EncodedSplit, Skipped, to_array
 from .datasets.splits import ArraySplit, Split
-from .draws import epoch_order, generator
+from .draws import epoch_order
 from .errors import DataError
 from .normalize import Normalization
-from .recipe import Data
+from .reading import Reader
+from .recipe import Data, PcaLighting
+from .shared import Layout, cores
+from .workers import Workers
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 AHEAD = 3  # batches that are being read while one is trained on
+MOST_WORKERS = 8  # unless more are asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One step's samples: their indices in the split, labels (N,), and what augmentation does to them.
 
-    `pixels` (N, C, H, W) are there, normalized and augmented, where images are read from files.
+    Where images are read from files, `pixels` are their bytes (N, C, H, W), cut to size, and `shift` (N, C, 1, 1) is what is
+    added to them between normalization and the plan.
     """
 
     indices: Ints
     labels: Ints
     plan: Plan
-    pixels: Floats | None = None
+    pixels: Bytes | None = None
+    shift: Floats | None = None
+
+    def floats(self, normalization: Normalization, images: Bytes | None = None) -> Floats:
+        """What the net sees (N, C, H, W); `images` are a split's bytes in memory. The reference for what devices compute."""
+        bytes_ = self.pixels if self.pixels is not None else images[self.indices]  # type: ignore[index]
+        pixels = normalization.apply(bytes_)
+        return self.plan.apply(pixels if self.shift is None else pixels + self.shift)
 
 
 class Batches:
     """The batches of a run by step; the last, smaller batch of an epoch is left out.
 
-    A batch depends on (seed, epoch, position) alone, so any step can be asked for.
+    A batch depends on (seed, epoch, position) alone, so any step can be asked for. Images that are read from files are read
+    ahead by `workers` processes (by default one a core, at most eight), or with 0 by this one when they are needed.
     """
 
     def __init__(
         self, split: Split, data: Data, batch_size: int, seed: int, shape: tuple[int, int, int],
-        normalization: Normalization, workers: int = 2,
+        normalization: Normalization, workers: int | None = None,
     ) -> None:  # fmt: skip
         if len(split) < batch_size:
             raise DataError(
@@ -56,7 +70,7 @@ class Batches:
         self.seed = seed
         self.shape = shape
         self.normalization = normalization
-        self.workers = workers
+        self.workers = min(cores(), MOST_WORKERS) if workers is None else workers
         self.per_epoch = len(split) // batch_size
         self._epoch = -1
         self._order: Ints = np.empty(0, np.int64)
@@ -69,48 +83,70 @@ class Batches:
             self._order = epoch_order(self.seed, epoch, len(self.split))
             self._plan = epoch_plan(self.data.augment, self.seed, epoch, len(self.split))
             self._epoch = epoch
-        positions = slice(index * self.size, (index + 1) * self.size)
+        positions = self._positions(index)
         indices = self._order[positions]
         return Batch(indices, self.split.labels[indices], self._plan.at(positions))
 
+    def _positions(self, index: int) -> slice:
+        return slice(index * self.size, (index + 1) * self.size)
+
     def run(self, start: int, stop: int) -> Iterator[Batch]:
-        """The batches of steps start to stop; those of files are read ahead by threads."""
+        """The batches of steps start to stop; those of files are read ahead."""
         if isinstance(self.split, ArraySplit):
             yield from map(self.at, range(start, stop))
             return
-        with ThreadPoolExecutor(self.workers) as pool:
-            waiting: deque[tuple[Batch, list[Future[Floats]]]] = deque()
-            try:
-                for step in range(start, stop):
-                    waiting.append(self._ask(pool, step))
-                    if len(waiting) > AHEAD:
-                        yield self._collect(*waiting.popleft())
-                while waiting:
-                    yield self._collect(*waiting.popleft())
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        assert isinstance(self.split, EncodedSplit)
+        reader = Reader(self.split, self.data, self.shape, self.seed)
+        positions = self._positions(0)
+        layout = Layout(AHEAD + 1, positions.stop - positions.start, self.shape, max(1, self.workers))
+        yield from (
+            self._ahead(reader, layout, start, stop) if self.workers else self._here(reader, layout, start, stop)
+        )
 
-    def _ask(self, pool: ThreadPoolExecutor, step: int) -> tuple[Batch, list[Future[Floats]]]:
-        batch = self.at(step)
-        epoch, index = divmod(step, self.per_epoch)
-        positions = range(index * self.size, (index + 1) * self.size)
-        return batch, [
-            pool.submit(self._read, int(i), epoch, position)
-            for i, position in zip(batch.indices, positions, strict=True)
-        ]
+    def _ahead(self, reader: Reader, layout: Layout, start: int, stop: int) -> Iterator[Batch]:
+        pool = Workers(reader, layout)
+        waiting: deque[Batch] = deque()
+        try:
+            for step in range(start, stop + AHEAD):
+                if step < stop:
+                    slot = step % layout.slots
+                    waiting.append(batch := self.at(step))
+                    pool.arrays["index"][slot], pool.arrays["position"][slot] = batch.indices, self._places(step)
+                    pool.ask(slot, step // self.per_epoch)
+                if step >= start + AHEAD:
+                    slot = (step - AHEAD) % layout.slots
+                    pool.complete(slot)
+                    # copies: the slot is filled again while the step is taken
+                    names = ("used", "pixels", "shift")
+                    yield self._filled(waiting.popleft(), *(pool.arrays[name][slot].copy() for name in names))
+        finally:
+            pool.close()
 
-    def _read(self, index: int, epoch: int, position: int) -> Floats:
-        assert isinstance(self.split, FolderSplit)
-        random = generator(self.seed, f"image {position}", epoch)
-        image, shift = transform(self.split.image(index), self.data.augment, self.shape, random)
-        pixels: Floats = self.normalization.apply(to_array(image)[None])[0]
-        if shift is not None and self.shape[0] == 3:
-            pixels += shift
-        return pixels
+    def _here(self, reader: Reader, layout: Layout, start: int, stop: int) -> Iterator[Batch]:
+        skipped = Skipped()
+        channels, height, width = self.shape
+        for step in range(start, stop):
+            batch, used = self.at(step), np.empty(layout.count, np.int64)
+            pixels = np.empty((layout.count, height, width, channels), np.uint8)
+            shift = np.empty((layout.count, channels), np.float32)
+            for row, (index, position) in enumerate(zip(batch.indices, self._places(step), strict=True)):
+                used[row], said = reader.read(
+                    int(index), step // self.per_epoch, int(position), pixels[row], shift[row]
+                )
+                for message in said:
+                    skipped.append(message)
+            yield self._filled(batch, used, pixels, shift)
 
-    def _collect(self, batch: Batch, reads: list[Future[Floats]]) -> Batch:
-        pixels = batch.plan.apply(np.stack([read.result() for read in reads]))
-        return Batch(batch.indices, batch.labels, batch.plan, pixels)
+    def _places(self, step: int) -> Ints:
+        positions = self._positions(step % self.per_epoch)
+        return np.arange(positions.start, positions.stop)
+
+    def _filled(self, batch: Batch, used: Ints, pixels: Bytes, shift: Floats) -> Batch:
+        coloured = self.shape[0] == 3 and any(isinstance(a, PcaLighting) for a in self.data.augment)
+        shifts = shift[:, :, None, None] if coloured else None
+        return replace(
+            batch, indices=used, labels=self.split.labels[used], pixels=pixels.transpose(0, 3, 1, 2), shift=shifts
+        )
 
 
 def evaluation_batches(
@@ -119,17 +155,28 @@ def evaluation_batches(
     normalization: Normalization,
     shape: tuple[int, int, int],
     resize: int | None,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> Iterator[tuple[slice, Floats | None]]:
-    """Every sample once, in order: the slice of each batch, and its pixels where they are read from files."""
+    """Every sample once, in order: the slice of each batch, and its pixels where they are read from files.
+
+    Images are decoded at full size. A corrupt one always stops: an error over fewer images is another number.
+    """
     slices = [slice(start, min(start + size, len(split))) for start in range(0, len(split), size)]
     if isinstance(split, ArraySplit):
         yield from ((s, None) for s in slices)
         return
-    assert isinstance(split, FolderSplit)
-    with ThreadPoolExecutor(workers) as pool:
-        for piece in slices:
-            images = pool.map(
-                lambda i: to_array(centre(split.image(i), shape, resize)), range(piece.start, piece.stop)
-            )
-            yield piece, normalization.apply(np.stack(list(images)))
+    assert isinstance(split, EncodedSplit)
+
+    def read(index: int) -> Bytes:
+        return to_array(centre(split.image(index), shape, resize))
+
+    pool = ThreadPoolExecutor(workers or cores())  # decoding and resizing leave the interpreter to others
+    ahead: deque[list[Future[Bytes]]] = deque()
+    try:
+        for number, piece in enumerate(slices):
+            for later in slices[number + len(ahead) : number + 2]:
+                ahead.append([pool.submit(read, index) for index in range(later.start, later.stop)])
+            images = np.stack([future.result() for future in ahead.popleft()])
+            yield piece, normalization.apply(images)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -47,6 +47,7 @@ class Options:
     checkpoint_every: int | None = None
     eval_every: int = 1
     threads: int | None = None
+    workers: int | None = None
 
 
 def effective(job: Job, options: Options) -> Job:
@@ -88,6 +89,9 @@ def parser(job: Job) -> argparse.ArgumentParser:
         "--eval-every", type=_positive, default=1, help="epochs between evaluations (default: %(default)s)"
     )
     made.add_argument("--threads", type=_positive, help="CPU threads")
+    made.add_argument(
+        "--workers", type=_natural, help="processes that read images, 0 for none (default: one a core, at most 8)"
+    )
     return made
 
 
@@ -95,6 +99,13 @@ def _positive(text: str) -> int:
     count = int(text)
     if count < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return count
+
+
+def _natural(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return count
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .datasets.folder import FolderSplit, to_array
+from .datasets.encoded import EncodedSplit, Skipped, to_array
 from .datasets.splits import ArraySplit, Split
 from .recipe import Normalization as Kind
+from .shared import cores
 
 Floats = NDArray[np.float32]
 
@@ -45,11 +47,14 @@ class Normalization:
         return pixels
 
 
-def measure(kind: Kind, train: Split, shape: tuple[int, int, int]) -> Normalization:
-    """Take the statistics over the training split: per pixel (C, H, W) or per channel (C, 1, 1), pixels in [0, 1]."""
+def measure(kind: Kind, train: Split, shape: tuple[int, int, int], *, skip: bool = False) -> Normalization:
+    """Take the statistics over the training split: per pixel (C, H, W) or per channel (C, 1, 1), pixels in [0, 1].
+
+    With `skip`, corrupt images are passed over.
+    """
     if kind == "none":
         return Normalization(np.zeros((shape[0], 1, 1), np.float32))
-    images = _images(train, shape)
+    images = _images(train, shape, skip)
     axes = 0 if kind == "per_pixel_mean" else (0, 2, 3)
     total = np.zeros(shape if axes == 0 else (shape[0], 1, 1), np.float64)
     squares = np.zeros_like(total)
@@ -66,11 +71,16 @@ def measure(kind: Kind, train: Split, shape: tuple[int, int, int]) -> Normalizat
     return Normalization(mean.astype(np.float32), deviation.astype(np.float32))
 
 
-def _images(train: Split, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _images(train: Split, shape: tuple[int, int, int], skip: bool) -> NDArray[np.uint8]:
     if isinstance(train, ArraySplit):
         return train.images
-    assert isinstance(train, FolderSplit)
+    assert isinstance(train, EncodedSplit)
     from .augment import centre
 
     indices = np.linspace(0, len(train) - 1, min(SAMPLE, len(train))).astype(np.int64)
-    return np.stack([to_array(centre(train.image(int(i)), shape, None)) for i in indices])
+    say = Skipped().append
+    with ThreadPoolExecutor(cores()) as pool:
+        read = pool.map(
+            lambda i: train.readable(int(i), lambda p: centre(p.image(), shape, None), skip, say)[1], indices
+        )
+        return np.stack([to_array(image) for image in read])

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal
 Precision = Literal["fp32", "bf16", "fp16", "fp64"]
 Normalization = Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel"]
 
+Corrupt = Literal["stop", "skip"]
+
 
 # --- augmentation: applied in the order given, to training images only -----------------------------
 
@@ -68,6 +70,10 @@ class Data:
     augment: tuple[Augmentation, ...] = ()
     normalize: Normalization = "none"  # statistics are taken over the training split, pixels in [0, 1]
     eval_resize: int | None = None  # shorter side before the centre crop (image folders only)
+    antialias: bool = (
+        True  # in resizing training images; False is OpenCV's plain bilinear interpolation, and faster
+    )
+    corrupt: Corrupt = "stop"  # at a training image that cannot be read, or skip: the next one takes its place
 
 
 # --- optimizers --------------------------------------------------------------------------------------

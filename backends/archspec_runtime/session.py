@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from .batches import Batches
 from .datasets import Dataset, open_dataset
+from .datasets.decoding import libraries
 from .errors import RunError
 from .job import Job, Options, effective, parse_options
 from .loop import Evaluation, Loop, Result, Stepper
@@ -95,14 +96,17 @@ def _train(
     dataset = open_dataset(
         recipe.data, options.data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed
     )
-    normalization = measure(recipe.data.normalize, dataset.train, job.input_shape)
-    batches = Batches(dataset.train, recipe.data, recipe.batch_size, recipe.seed, job.input_shape, normalization)
+    skip = recipe.data.corrupt == "skip"
+    normalization = measure(recipe.data.normalize, dataset.train, job.input_shape, skip=skip)
+    batches = Batches(
+        dataset.train, recipe.data, recipe.batch_size, recipe.seed, job.input_shape, normalization, options.workers
+    )
     total = recipe.steps or (recipe.epochs or 1) * batches.per_epoch
     prepare(folder, resume=options.resume, force=options.force)
     with lock(folder):
         settings, how = framework.settle(make_model, job, options, device, total)
         if options.resume:
-            settings = _recorded(framework, folder)
+            settings = _recorded(framework, folder, recipe.data.antialias)
         else:
             _record(framework, folder, make_model, job, options, device, settings, write)
         print(f"{job.name} on {device}: {total:,} steps, {how}", file=sys.stderr)
@@ -151,10 +155,11 @@ def _record(
         "device": device,
         "settings": dict(settings),
         "versions": versions(),
+        "images": libraries(job.recipe.data.antialias),
     })  # fmt: skip
 
 
-def _recorded(framework: Framework, folder: Path) -> Settings:
+def _recorded(framework: Framework, folder: Path, antialias: bool) -> Settings:
     run = read_run(folder)
     if run["backend"] != framework.name:
         raise RunError(
@@ -162,5 +167,11 @@ def _recorded(framework: Framework, folder: Path) -> Settings:
             f"--backend {run['backend']}",
             2,
         )
+    before, now = run.get("images", {}), libraries(antialias)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            had, has = (found.get(name, "not there") for found in (before, now))
+            print(f"warning: this run read its images with {name} {had}, which is now {has}; pixels may differ in the last bit",
+                  file=sys.stderr)  # fmt: skip
     settings: Settings = run["settings"]
     return settings

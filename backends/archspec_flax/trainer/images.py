@@ -28,13 +28,14 @@ class Store(NamedTuple):
 
 
 class Picked(NamedTuple):
-    """One batch: which images and how they are moved, or their pixels where they were read from files."""
+    """One batch: which images and how they are moved, and their bytes and shifts of colour where they were read from files."""
 
     indices: Array
     top: Array
     left: Array
     flip: Array
     pixels: Array | None
+    shift: Array | None
 
 
 def store(split: Split, normalization: Normalization, device: jax.Device) -> Store:
@@ -62,16 +63,19 @@ def pick(batch: Batch) -> Picked:
     plan = batch.plan
     pixels = None if batch.pixels is None else batch.pixels.transpose(0, 2, 3, 1)
     arrays = (batch.indices.astype(np.int32), plan.top.astype(np.int32), plan.left.astype(np.int32), plan.flip)
-    return Picked(*arrays, pixels)  # type: ignore[arg-type]
+    shift = None if batch.shift is None else batch.shift.transpose(0, 2, 3, 1)
+    return Picked(*arrays, pixels, shift)  # type: ignore[arg-type]
 
 
 def batch_of(data: Store, picked: Picked, padding: int, dtype: Any) -> tuple[Array, Array]:
     """Pixels (N, H, W, C) and labels (N,) of a training batch."""
     labels = data.labels[picked.indices]
     if picked.pixels is not None:
-        return picked.pixels.astype(dtype), labels
-    assert data.bytes is not None
-    images = normalized(data, data.bytes[picked.indices])
+        images = normalized(data, picked.pixels)
+        images = images if picked.shift is None else images + picked.shift
+    else:
+        assert data.bytes is not None
+        images = normalized(data, data.bytes[picked.indices])
     return move(images, padding, picked).astype(dtype), labels
 
 

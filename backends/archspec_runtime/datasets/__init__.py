@@ -10,7 +10,8 @@ from ..errors import DataError
 from ..recipe import Data
 from .cifar import read_cifar
 from .digits import read_digits
-from .folder import FolderSplit, read_folder
+from .encoded import EncodedSplit
+from .folder import read_folder
 from .splits import ArraySplit, Dataset, Raw, Split
 from .synthetic import read_synthetic
 
@@ -54,4 +55,4 @@ def open_dataset(data: Data, folder: Path | None, *, input_shape: Shape, classes
     return Dataset(raw.train.subset(kept) if data.holdout else raw.train, validation, raw.test, raw.classes)
 
 
-__all__ = ["READERS", "ArraySplit", "Dataset", "FolderSplit", "Split", "open_dataset"]
+__all__ = ["READERS", "ArraySplit", "Dataset", "EncodedSplit", "Split", "open_dataset"]

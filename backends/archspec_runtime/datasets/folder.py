@@ -2,65 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import DataError
 from ..recipe import Data, RandomCrop, ResizeShorter
-from .splits import ArraySplit, Ints, Labels, Raw, Split
+from .encoded import EncodedSplit, Skipped, to_array
+from .sources import Files, Names
+from .splits import ArraySplit, Raw, Split
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 IN_MEMORY = 1 << 30  # bytes of decoded images up to which a folder of equal sizes is read at once
-
-
-@dataclass(frozen=True, slots=True)
-class FolderSplit:
-    """Files with labels (N,), decoded when asked for."""
-
-    paths: tuple[Path, ...]
-    labels: Labels
-    channels: int
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def shape(self) -> None:
-        """Images of many sizes, cropped when read."""
-        return None
-
-    def subset(self, indices: Ints) -> FolderSplit:
-        """The files at these indices."""
-        return FolderSplit(tuple(self.paths[i] for i in indices), self.labels[indices], self.channels)
-
-    def image(self, index: int) -> Image.Image:
-        """One image, upright, in the net's number of channels."""
-        return read_image(self.paths[index], self.channels)
-
-
-def read_image(path: Path, channels: int) -> Image.Image:
-    """Decode a file as a person sees it: turned as EXIF says, first frame, transparency on white. Raises DataError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(path.read_bytes()))
-            image: Image.Image = ImageOps.exif_transpose(opened)
-            if image.mode in ("I;16", "I;16B", "I", "F"):  # 16-bit grey: the high byte
-                image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
-            if image.mode in ("P", "LA", "PA", "RGBA") and (image.mode != "P" or "transparency" in image.info):
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return image.convert("L" if channels == 1 else "RGB")
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError,
-            Image.DecompressionBombWarning) as error:  # fmt: skip
-        raise DataError(f"{path} cannot be read as an image: {error}", "replace or remove the file") from None
 
 
 def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data) -> Raw:
@@ -84,39 +38,38 @@ def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, 
     splits = {n: _list(folder / n, names, channels) for n in ("train", held.name, *(["val"] if has_both else []))}
     cropped = any(isinstance(a, (ResizeShorter, RandomCrop)) for a in data.augment) or data.eval_resize is not None
     in_memory = math.prod(shape) * sum(len(s) for s in splits.values()) <= IN_MEMORY
-    read: dict[str, Split] = {n: _load(s, shape) if in_memory and not cropped else s for n, s in splits.items()}
+    skip = data.corrupt == "skip"
+    read: dict[str, Split] = {
+        n: _load(s, shape, skip and n == "train") if in_memory and not cropped else s for n, s in splits.items()
+    }
     return Raw(read["train"], read[held.name], names, read["val"] if has_both else None)
 
 
-def _list(folder: Path, names: tuple[str, ...], channels: int) -> FolderSplit:
-    paths, labels = list[Path](), list[int]()
+def _list(folder: Path, names: tuple[str, ...], channels: int) -> EncodedSplit:
+    found, labels = list[str](), list[int]()
     for other in sorted(p.name for p in folder.iterdir() if p.is_dir()):
         if other not in names:
             raise DataError(
                 f"{folder / other}: there is no class {other!r} in train/", "give both splits the same folders"
             )
     for label, name in enumerate(names):
-        found = sorted(p for p in (folder / name).glob("*") if p.suffix.lower() in SUFFIXES)
-        paths += found
-        labels += [label] * len(found)
-    if not paths:
+        files = sorted(p.name for p in (folder / name).glob("*") if p.suffix.lower() in SUFFIXES)
+        found += [f"{name}/{file}" for file in files]
+        labels += [label] * len(files)
+    if not found:
         raise DataError(f"{folder} holds no images", f"files end in {', '.join(sorted(SUFFIXES))}")
-    return FolderSplit(tuple(paths), np.asarray(labels, np.int64), channels)
+    return EncodedSplit.of(Files(folder, Names.of(found)), np.asarray(labels, np.int64), channels)
 
 
-def _load(split: FolderSplit, shape: tuple[int, int, int]) -> ArraySplit:
-    images = np.empty((len(split), *shape), np.uint8)
-    for index, path in enumerate(split.paths):
-        pixels = to_array(split.image(index))
+def _load(split: EncodedSplit, shape: tuple[int, int, int], skip: bool) -> ArraySplit:
+    images, labels = np.empty((len(split), *shape), np.uint8), split.labels.copy()
+    skipped = Skipped()
+    for index in range(len(split)):
+        used, image = split.readable(index, lambda photo: photo.image(), skip, skipped.append)
+        pixels = to_array(image)
         if pixels.shape != shape:
             has, takes = ("x".join(map(str, s)) for s in (pixels.shape, shape))
             fix = "resize the images, or add `resize_shorter`, `random_crop` and `eval_resize` to the recipe"
-            raise DataError(f"{path} is {has}, and the net takes {takes}", fix)
-        images[index] = pixels
-    return ArraySplit(images, split.labels)
-
-
-def to_array(image: Image.Image) -> NDArray[np.uint8]:
-    """An image as bytes (C, H, W)."""
-    pixels = np.asarray(image, np.uint8)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+            raise DataError(f"{split.name(used)} is {has}, and the net takes {takes}", fix)
+        images[index], labels[index] = pixels, split.labels[used]
+    return ArraySplit(images, labels)

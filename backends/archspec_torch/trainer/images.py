@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,11 +32,13 @@ class Images:
         """Pixels (N, C, H, W), channels last, and labels (N,) of a training batch."""
         indices = torch.from_numpy(batch.indices).to(self.device)
         if batch.pixels is not None:
-            pixels = torch.from_numpy(batch.pixels).to(self.device)
+            pixels = self._normalized(self._put(batch.pixels))
+            if batch.shift is not None:
+                pixels += self._put(batch.shift)
         else:
             assert self.bytes is not None
-            pixels = move(self._normalized(self.bytes[indices]), batch.plan)
-        return pixels.to(self.dtype, memory_format=torch.channels_last), self.labels[indices]
+            pixels = self._normalized(self.bytes[indices])
+        return move(pixels, batch.plan).to(self.dtype, memory_format=torch.channels_last), self.labels[indices]
 
     def range(self, piece: slice, pixels: NDArray[np.float32] | None) -> tuple[Tensor, Tensor]:
         """Pixels and labels of consecutive samples, as they are."""
@@ -44,6 +48,15 @@ class Images:
             assert self.bytes is not None
             images = self._normalized(self.bytes[piece])
         return images.to(self.dtype, memory_format=torch.channels_last), self.labels[piece]
+
+    def _put(self, array: NDArray[Any]) -> Tensor:
+        """An array on the device; a GPU takes it while it still computes the steps before."""
+        tensor = torch.from_numpy(array)
+        return (
+            tensor.pin_memory().to(self.device, non_blocking=True)
+            if self.device.type == "cuda"
+            else tensor.to(self.device)
+        )
 
     def _normalized(self, images: Tensor) -> Tensor:
         pixels = images.float().mul_(float(SCALE)).sub_(self.mean)

@@ -49,6 +49,10 @@ def train(
     ] = None,
     eval_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read images, 0 for none (default: one a core, at most 8)."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite a run or a folder that holds something else.")
     ] = False,
@@ -75,6 +79,7 @@ def train(
                 "data": data, "out": out or Path("runs") / net.name, "steps": steps, "seed": seed, "device": device,
                 "compile": str(compile), "resume": resume, "override": override, "force": force, "dry_run": dry_run,
                 "checkpoint_every": checkpoint_every, "eval_every": eval_every, "threads": threads,
+                "workers": workers,
             },
         )  # fmt: skip
     except archspec.SpecError as error:

@@ -1,0 +1,108 @@
+"""Images that are read and decoded when they are needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import DataError
+from .decoding import Photo
+from .sources import Source, read_patiently
+from .splits import Ints, Labels
+
+T = TypeVar("T")
+
+IN_A_ROW = 100  # corrupt images after which there is more wrong than a few images
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSplit:
+    """Encoded images of a source with labels (N,), of many sizes, in the net's number of channels.
+
+    `chosen` (N,) are their indices in the source.
+    """
+
+    source: Source
+    labels: Labels
+    chosen: Ints
+    channels: int
+
+    @staticmethod
+    def of(source: Source, labels: Labels, channels: int) -> EncodedSplit:
+        """All images of a source."""
+        return EncodedSplit(source, labels, np.arange(len(labels), dtype=np.int64), channels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> None:
+        """Images of many sizes, cropped when read."""
+        return None
+
+    def subset(self, indices: Ints) -> EncodedSplit:
+        """The images at these indices."""
+        return EncodedSplit(self.source, self.labels[indices], self.chosen[indices], self.channels)
+
+    def name(self, index: int) -> str:
+        """What a message calls an image."""
+        return self.source.name(int(self.chosen[index]))
+
+    def photo(self, index: int) -> Photo:
+        """One image, whose header has been read. Raises DataError."""
+        raw = read_patiently(self.source, int(self.chosen[index]))
+        return Photo.open(raw, self.name(index), self.channels)
+
+    def image(self, index: int) -> Image.Image:
+        """One image, upright, in the net's number of channels. Raises DataError."""
+        return self.photo(index).image()
+
+    def readable(
+        self, index: int, use: Callable[[Photo], T], skip: bool, say: Callable[[str], None]
+    ) -> tuple[int, T]:
+        """What `use` makes of an image, and whose it is.
+
+        With `skip`, the next image of the split takes the place of one that is corrupt, whose message is said. Raises
+        DataError, without `skip` for the first that cannot be read; always for a file that is not there.
+        """
+        for failed in range(len(self)):
+            used = (index + failed) % len(self)
+            raw = read_patiently(self.source, int(self.chosen[used]))
+            try:
+                return used, use(Photo.open(raw, self.name(used), self.channels))
+            except DataError as error:
+                if not skip:
+                    raise
+                if failed + 1 >= min(IN_A_ROW, len(self)):
+                    message = f"{failed + 1} images in a row cannot be read; the last: {error.message}"
+                    raise DataError(
+                        message, "this is no matter of single files: see `archspec data verify`"
+                    ) from None
+                say(error.message)
+        raise AssertionError("an image was used, or an error raised")
+
+
+class Skipped:
+    """The corrupt images that a run has passed over, each said once."""
+
+    def __init__(self) -> None:
+        self.messages: set[str] = set()
+
+    def append(self, message: str) -> None:
+        """One more, or one that is known."""
+        if message not in self.messages:
+            self.messages.add(message)
+            count = len(self.messages)
+            print(f"warning: {message}; skipped, the next image takes its place ({count} so far)", file=sys.stderr)
+
+
+def to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """An image as bytes (C, H, W)."""
+    pixels = np.asarray(image, np.uint8)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -1,0 +1,43 @@
+"""What a worker does: read an image, cut and change it as its place in the epoch says, and put its bytes where they belong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .augment import transform
+from .datasets.decoding import Bytes, Photo
+from .datasets.encoded import EncodedSplit
+from .draws import generator
+from .recipe import Data
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the training images of a run; it travels to the workers."""
+
+    split: EncodedSplit
+    data: Data
+    shape: tuple[int, int, int]  # (C, H, W)
+    seed: int
+
+    def read(self, index: int, epoch: int, position: int, pixels: Bytes, shift: Floats) -> tuple[int, list[str]]:
+        """Put the image at a position of an epoch into `pixels` (H, W, C), and what is added to its colours into `shift` (C,).
+
+        The choices depend on (seed, epoch, position) alone. Returns which image it was, another where `index` was corrupt and
+        the recipe says to skip, and what was said of those that were. Raises DataError.
+        """
+
+        def use(photo: Photo) -> None:
+            random = generator(self.seed, f"image {position}", epoch)
+            seen, moved = transform(photo, self.data.augment, self.shape, random, self.data.antialias)
+            pixels[...] = seen
+            shift[...] = 0 if moved is None or self.shape[0] != 3 else moved
+
+        said: list[str] = []
+        used, _ = self.split.readable(index, use, self.data.corrupt == "skip", said.append)
+        return used, said

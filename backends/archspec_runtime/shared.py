@@ -1,0 +1,75 @@
+"""Batches in memory that several processes share."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# name, type and shape of an entry for each image; the last axes of pixels are (H, W, C)
+Field = tuple[str, type[np.generic], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """So many slots, each a batch of so many images of a shape (C, H, W), and a place for each worker to say what it does."""
+
+    slots: int
+    count: int
+    shape: tuple[int, int, int]
+    workers: int
+
+    def fields(self) -> list[Field]:
+        """What is shared; the index, the position and the image that was used of each place in a batch, pixels, shifts."""
+        channels, height, width = self.shape
+        places = (self.slots, self.count)
+        return [
+            ("doing", np.int64, (self.workers,)),
+            ("index", np.int64, places),
+            ("position", np.int64, places),
+            ("used", np.int64, places),
+            ("shift", np.float32, (*places, channels)),
+            ("pixels", np.uint8, (*places, height, width, channels)),
+        ]
+
+    def size(self) -> int:
+        """Bytes."""
+        return sum(_size(kind, shape) for _, kind, shape in self.fields())
+
+    def arrays(self, descriptor: int) -> dict[str, np.ndarray[Any, Any]]:
+        """The memory behind a descriptor as arrays by name."""
+        memory = mmap.mmap(descriptor, self.size())
+        found, start = {}, 0
+        for name, kind, shape in self.fields():
+            count = int(np.prod(shape, dtype=np.int64))
+            found[name] = np.frombuffer(memory, kind, count, start).reshape(shape)
+            start += _size(kind, shape)
+        return found
+
+
+def _size(kind: type[np.generic], shape: tuple[int, ...]) -> int:
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
+    return -(-size // 64) * 64  # each array begins on a cache line
+
+
+def allocate(size: int) -> int:
+    """A descriptor of so much memory, which goes when the last process that has it ends. Raises OSError.
+
+    Where the system can, it has no name and is no part of /dev/shm, which is small in containers.
+    """
+    if hasattr(os, "memfd_create"):
+        descriptor: int = os.memfd_create("archspec-batches")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
