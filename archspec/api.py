@@ -84,10 +84,10 @@ def _compile(
     if resolved is None:
         return None
     if not resolved.sound:
-        # what is left is no net: names and arguments can be checked in it, shapes and counts cannot
+        # where what is left is no net, names and arguments can be checked in it, and shapes cannot
         further = Diagnostics()
         expand(resolved, further)
-        problems.extend(d for d in further if d.code < "AS4")
+        problems.extend(d for d in further if d.code < "AS4" or resolved.whole_net)
         return None
     net = expand(resolved, problems)
     if net is not None:

@@ -187,9 +187,12 @@ class _Expander:
         self._steps(graph, declaration.body if declaration.join is None else declaration.join, args)
         branch = graph.current
         out = self._declared(declaration, args, graph)
-        if declaration.merge is not None and shortcut is not None and shortcut.value not in ("none", None):
-            self.merger.merge(graph, declaration, args, shortcut, out)
-        else:
+        wanted = shortcut if declaration.merge is not None else None
+        if (
+            wanted is None
+            or wanted.value in ("none", None)
+            or not self.merger.merge(graph, declaration, args, wanted, out)
+        ):
             branch = ""
         self._steps(graph, declaration.after, args)
         if graph.shape is None or graph.broken:

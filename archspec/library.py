@@ -68,6 +68,7 @@ class Declaration:
     merge: Step | None
     after: tuple[Step, ...]
     when: Expr | None
+    otherwise: Literal["input", "none"]
     member: str
     shortcut: Node | None
     span: Span
@@ -171,6 +172,7 @@ class Library:
             merge=self._merge(node.get("merge")),
             after=after,
             when=when,
+            otherwise=model.otherwise,
             member=model.name or "shortcut",
             shortcut=node.get("shortcut"),
             span=span,

@@ -38,24 +38,26 @@ class Merger:
 
     def merge(
         self, graph: Graph, declaration: Declaration, args: Mapping[str, Value], shortcut: Node, out: Expr
-    ) -> None:
-        """Merge the current value of a block in the making with its shortcut."""
+    ) -> bool:
+        """Merge the current value of a block in the making with its shortcut; whether there was anything to merge."""
         use = use_of("shortcuts", shortcut, self.library, self.binder)
         chosen = self.library.get("shortcuts", use.name) if use else None
         if use is None or chosen is None or not chosen.sound or graph.shape is None:
             graph.broken = True
-            return
+            return True
         name, branch = use.name, graph.current
-        if chosen.join is None and not chosen.body:
-            self._join(graph, declaration, branch, "input", name, shortcut)
-            return
         implicit = self._implicit(graph, args)
         given = self.binder.given(chosen.signature, use.given, self.scope)
         bound = self.binder.arguments(chosen, given, implicit) if given else None
         present = self.binder.condition(chosen.when, bound, chosen.when_span) if bound else None
         if bound is None or present is None:
             graph.broken = True
-            return
+            return True
+        if not present and (chosen.join is not None or chosen.otherwise == "none"):
+            return False
+        if chosen.join is None and not chosen.body:
+            self._join(graph, declaration, branch, "input", name, shortcut)
+            return True
         symbols: dict[str, Symbol] = {"in_channels": Name("in_channels"), "out_channels": out,
                                       "stride": Name("stride") if "stride" in args else Literal(1)}  # fmt: skip
         member = graph.name(chosen.member, "shortcut", chosen.span)
@@ -71,11 +73,12 @@ class Merger:
             if block is None:
                 self._unfit(graph, declaration, branch, name, shortcut, found)
                 graph.broken = True
-                return
+                return True
             more = given.symbols if given else {}
             graph.append(member, block, sources, shortcut.span, {**symbols, **more}, when, "shortcut")
         if chosen.join is None:
             self._join(graph, declaration, branch, member, name, shortcut)
+        return True
 
     @contextmanager
     def _aside(self) -> Iterator[Diagnostics]:

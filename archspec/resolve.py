@@ -23,6 +23,7 @@ _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
 _INTERPOLATION = re.compile(r"\{([^{}]*)\}")
 PLACEHOLDER = "placeholder"
 """The origin of a value that stands for one that is missing or wrong."""
+_BESIDE_THE_NET = ("train", "expect", "init", "doc", "presets")
 _SCOPED = ("blocks", "shortcuts", "args", "presets", "extends", "archspec")  # have scopes of their own, or none
 
 
@@ -49,6 +50,11 @@ class Resolved:
     def sound(self) -> bool:
         """Whether nothing was cut out."""
         return not self.lost
+
+    @property
+    def whole_net(self) -> bool:
+        """Whether the net is all there: what was cut out, if anything, says how it is trained or described."""
+        return all(place[0] in _BESIDE_THE_NET for place in self.lost)
 
 
 def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
@@ -79,7 +85,7 @@ def _without_mistakes(
     root: Node, error: ValidationError, scope: Mapping[str, Value], document: Document
 ) -> Resolved | None:
     """What is left of a spec when the values that are wrong are taken out, so that later mistakes are found as well."""
-    scope = {**scope, "classes": 10}
+    scope = {"classes": 10, **scope}
     lost: set[tuple[str, ...]] = set()
     for _ in range(4):  # taking a value out can leave something else incomplete
         for detail in error.errors(include_url=False):
@@ -89,6 +95,8 @@ def _without_mistakes(
             incomplete = detail["type"] == "missing" and instead is None and len(loc) > 1
             root = _cut(root, loc[:-1] if incomplete else loc, instead)
         values = {k: node_of(v, root.span) for k, v in _PLACEHOLDERS.items() if root.get(k) is None}
+        if "classes" in values:
+            scope = {**scope, "classes": 10}
         root = Node({**values, **dict(root.items())}, root.span, root.keys)
         try:
             spec = Spec.model_validate(root.plain(), context={"scope": scope})

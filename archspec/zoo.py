@@ -1,4 +1,4 @@
-"""The specs that come with archspec, found by the stem of their file."""
+"""What comes with archspec, found by the stem of its file: specs, and the blocks and shortcuts that they use."""
 
 from __future__ import annotations
 
@@ -22,3 +22,9 @@ def find(name: str) -> Path | None:
     """The file of a zoo spec, None for a name that the zoo has not."""
     path = folder() / f"{name}.yaml"
     return path if name.isidentifier() and path.is_file() else None
+
+
+def library() -> dict[str, Path]:
+    """The files of the blocks and shortcuts that come with archspec, by name."""
+    blocks = Path(__file__).parent / "blocks"
+    return {path.stem: path for path in sorted([*blocks.glob("*.yaml"), *blocks.glob("shortcuts/*.yaml")])}

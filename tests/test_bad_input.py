@@ -220,6 +220,14 @@ train: {recipe: digitz}
     assert sum("did you mean" in (d.help or "") for d in found) >= 5
 
 
+def test_mistakes_of_the_recipe_hide_none_of_the_net(mistakes):
+    found = mistakes(
+        "input: {size: 8}\nclasses: 3\nshortcut: identity\nstages: [{name: s, block: basic, width: 4, stride: 2}]\n"
+        "head: [global_avg_pool, {fc: {linear: {out: classes}}}]\ntrain: {steps: 1, epochs: 1}\n"
+    )
+    assert [d.code for d in found] == ["AS405", "AS602"]
+
+
 def test_a_mistake_inside_a_used_block_shows_declaration_and_use(mistakes):
     text = (
         stage("mine", name="layer1")

@@ -229,3 +229,15 @@ def test_a_closed_pipe_ends_quietly():
     )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_show_prints_a_block_of_the_library_which_can_be_copied(cli, tmp_path):
+    text = cli("show", "basic").output
+    assert text == zoo.library()["basic"].read_text()
+    copied = "".join(f"    {line}\n" for line in text.splitlines())
+    (tmp_path / "mine.yaml").write_text(
+        f"archspec: 1\nextends: resnet18\nblocks:\n  mine:\n{copied}stages: {{layer1: {{block: mine}}}}\n"
+    )
+    assert cli("check", "mine.yaml").exit_code == 0
+    listed = cli("list").output
+    assert all(name in listed for name in zoo.library())

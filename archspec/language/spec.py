@@ -146,6 +146,7 @@ class BlockModel(Model):
     args: Annotated[dict[Identifier, Any], BeforeValidator(none_as_empty)] = {}
     out: Annotated[int | str | None, scalar("a number or an expression", optional=True)] = None
     when: Annotated[str | bool | None, scalar("a condition", optional=True)] = None
+    otherwise: Literal["input", "none"] = "input"
     name: Identifier | None = None
     body: Steps = []
     join: Steps | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def list_specs() -> None:
-    """List the specs that come with archspec, their presets and their cost.
+    """List what comes with archspec: specs with their presets and cost, blocks, shortcuts. `show` prints each.
 
     Example: archspec list
     """
@@ -18,3 +18,6 @@ def list_specs() -> None:
         presets = net.resolved.root.get("presets")
         if presets is not None:
             print(f"{'':<16} presets: {', '.join(key for key, _ in presets.items())}")
+    parts = zoo.library()
+    for sort in ("blocks", "shortcuts"):
+        print(f"\n{sort}: {', '.join(name for name, path in parts.items() if path.parent.name == sort)}")

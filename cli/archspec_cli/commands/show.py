@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Preset, Set, Spec, load
+from archspec_cli.common import Include, Preset, Set, load
 
 
 def show(
-    spec: Spec,
+    spec: Annotated[
+        str,
+        typer.Argument(
+            help="A spec file, a zoo name such as resnet50, NAME:PRESET, or a block or shortcut such as basic.",
+            show_default=False,
+        ),
+    ],
     resolved: Annotated[
         bool, typer.Option("--resolved", help="With everything resolved, and where each value came from.")
     ] = False,
@@ -20,8 +27,15 @@ def show(
 ) -> None:
     """Print a spec as it is, or resolved: extended, preset, overridden, with the origin of every value.
 
-    Examples: archspec show resnet34 · archspec show cifar_resnet:plain56 --resolved
+    Blocks and shortcuts that come with archspec are printed by name, to be read, copied and changed.
+
+    Examples: archspec show resnet34 · archspec show cifar_resnet:plain56 --resolved · archspec show bottleneck
     """
+    from archspec import zoo
+
+    if not resolved and not Path(spec).exists() and (part := zoo.library().get(spec)):
+        print(part.read_text(encoding="utf-8"), end="")
+        return
     net = load(spec, sets, preset, include)
     if not resolved:
         print(net.resolved.root.span.source.text, end="")
