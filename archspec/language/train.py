@@ -71,7 +71,11 @@ class Augment(OneOf):
 class Data(Model):
     """Which images, and what is done to them."""
 
-    dataset: Literal["digits", "cifar10", "cifar100", "image_folder", "synthetic"] = "digits"
+    dataset: Literal["digits", "cifar10", "cifar100", "image_folder", "webdataset", "parquet", "synthetic"] = (
+        "digits"
+    )
+    train: str | None = None
+    test: str | None = None
     holdout: NonNegative = 0
     augment: list[Augment] = []
     normalize: Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel"] = "none"

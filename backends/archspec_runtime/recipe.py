@@ -65,7 +65,9 @@ Augmentation = PadCrop | HFlip | ResizeShorter | RandomCrop | PcaLighting
 class Data:
     """Which images, how they are split, changed and normalized."""
 
-    dataset: str = "digits"  # digits, cifar10, cifar100, image_folder, synthetic
+    dataset: str = "digits"  # digits, cifar10, cifar100, image_folder, webdataset, parquet, synthetic
+    train: str | None = None  # which tars or Parquet files: a pattern below --data, or an address
+    test: str | None = None
     holdout: int = 0  # training images set aside for validation, drawn by the seed
     augment: tuple[Augmentation, ...] = ()
     normalize: Normalization = "none"  # statistics are taken over the training split, pixels in [0, 1]

@@ -12,6 +12,7 @@ from archspec_cli.commands import (
     build,
     check,
     compare,
+    data,
     diff,
     doctor,
     evaluate,
@@ -38,6 +39,7 @@ app.command("build")(build.build)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.add_typer(data.app, name="data")
 app.command("diff")(diff.diff)
 app.command("explain")(explain.explain)
 app.command("schema")(schema.schema)

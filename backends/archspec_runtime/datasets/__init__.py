@@ -12,6 +12,8 @@ from .cifar import read_cifar
 from .digits import read_digits
 from .encoded import EncodedSplit
 from .folder import read_folder
+from .parquet import read_parquet
+from .shards import read_shards
 from .splits import ArraySplit, Dataset, Raw, Split
 from .synthetic import read_synthetic
 
@@ -22,6 +24,8 @@ READERS: dict[str, Callable[[Path | None, Shape, int, Data], Raw]] = {
     "cifar100": read_cifar("cifar100"),
     "digits": read_digits,
     "image_folder": read_folder,
+    "webdataset": read_shards,
+    "parquet": read_parquet,
     "synthetic": read_synthetic,
 }
 

@@ -140,7 +140,8 @@ class _named:  # noqa: N801  (a context manager that is used as a function)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, UNREADABLE):
-            message = f"{self.name} cannot be read as an image: {error}"
+            why = "it is of no known format" if isinstance(error, UnidentifiedImageError) else error
+            message = f"{self.name} cannot be read as an image: {why}"
             raise DataError(message, "replace or remove the file") from None
 
 

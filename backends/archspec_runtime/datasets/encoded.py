@@ -56,7 +56,10 @@ class EncodedSplit:
 
     def photo(self, index: int) -> Photo:
         """One image, whose header has been read. Raises DataError."""
-        raw = read_patiently(self.source, int(self.chosen[index]))
+        return self.opened(index, read_patiently(self.source, int(self.chosen[index])))
+
+    def opened(self, index: int, raw: bytes) -> Photo:
+        """One image, of which the bytes have been read. Raises DataError."""
         return Photo.open(raw, self.name(index), self.channels)
 
     def image(self, index: int) -> Image.Image:
@@ -75,7 +78,7 @@ class EncodedSplit:
             used = (index + failed) % len(self)
             raw = read_patiently(self.source, int(self.chosen[used]))
             try:
-                return used, use(Photo.open(raw, self.name(used), self.channels))
+                return used, use(self.opened(used, raw))
             except DataError as error:
                 if not skip:
                     raise

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DataError
 from ..recipe import Data, RandomCrop, ResizeShorter
 from .encoded import EncodedSplit, Skipped, to_array
+from .packed import is_packed, read_packed
 from .sources import Files, Names
 from .splits import ArraySplit, Raw, Split
 
@@ -23,6 +24,9 @@ def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, 
         raise DataError(
             f"{folder or 'no folder'}: an image folder is needed", "give --data ROOT with ROOT/train/<class>/*.jpg"
         )
+    channels = _channels(shape)
+    if is_packed(folder):
+        return read_packed(folder, channels)
     if not (folder / "train").is_dir():
         raise DataError(
             f"{folder} has no train/", "an image folder is ROOT/train/<class>/* and ROOT/test or ROOT/val/<class>/*"
@@ -31,9 +35,6 @@ def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, 
     held = next((folder / n for n in ("test", "val") if (folder / n).is_dir()), None)
     if held is None:
         raise DataError(f"{folder} has neither test/ nor val/", "set some images aside to measure the error on")
-    channels = shape[0]
-    if channels not in (1, 3):
-        raise DataError(f"images have 1 or 3 channels, and the net takes {channels}", "--set input.channels=3")
     has_both = (folder / "test").is_dir() and (folder / "val").is_dir()
     splits = {n: _list(folder / n, names, channels) for n in ("train", held.name, *(["val"] if has_both else []))}
     cropped = any(isinstance(a, (ResizeShorter, RandomCrop)) for a in data.augment) or data.eval_resize is not None
@@ -43,6 +44,12 @@ def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, 
         n: _load(s, shape, skip and n == "train") if in_memory and not cropped else s for n, s in splits.items()
     }
     return Raw(read["train"], read[held.name], names, read["val"] if has_both else None)
+
+
+def _channels(shape: tuple[int, int, int]) -> int:
+    if shape[0] not in (1, 3):
+        raise DataError(f"images have 1 or 3 channels, and the net takes {shape[0]}", "--set input.channels=3")
+    return shape[0]
 
 
 def _list(folder: Path, names: tuple[str, ...], channels: int) -> EncodedSplit:

@@ -1,0 +1,151 @@
+"""`archspec data`: check, fetch and pack data sets."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archspec_cli.common import fail, load
+
+if TYPE_CHECKING:
+    from archspec_runtime.recipe import Data
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Check, fetch and pack data sets.",
+    epilog="Examples: archspec data fetch cifar10 --out ~/data · archspec data verify ~/imagenet --spec resnet50",
+)
+
+
+class Cifar(StrEnum):
+    """What can be fetched."""
+
+    cifar10 = "cifar10"
+    cifar100 = "cifar100"
+
+
+class Layout(StrEnum):
+    """The published forms of CIFAR."""
+
+    python = "python"
+    binary = "binary"
+
+
+class Form(StrEnum):
+    """What images are packed as."""
+
+    same = "same"
+    jpeg = "jpeg"
+    raw = "raw"
+
+
+class Corrupt(StrEnum):
+    """What happens at an image that cannot be read."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+Kind = Annotated[
+    str | None,
+    typer.Option("--dataset", help="image_folder, webdataset, parquet, cifar10, cifar100 (default: as it looks)."),
+]
+Spec = Annotated[str | None, typer.Option(help="A spec whose data set and number of classes it must be.")]
+
+
+@app.command("verify")
+def verify(
+    folder: Annotated[Path, typer.Argument(help="What you would give to `train --data`.", show_default=False)],
+    spec: Spec = None,
+    dataset: Kind = None,
+) -> None:
+    """Read all of a data set, count it, and name everything that is wrong.
+
+    Exits with 0 where nothing is, 1 where something is.
+
+    Examples: archspec data verify ~/imagenet --spec resnet50 · archspec data verify ~/cifar-10
+    """
+    from archspec_runtime.datasets.verify import verify as examine
+    from archspec_runtime.errors import RunError
+
+    try:
+        data, classes = _data(folder, dataset, spec)
+        report = examine(folder, data, classes)
+    except RunError as error:
+        fail(error.message, error.hint, error.exit_code)
+    for name, value in report.facts.items():
+        print(f"{name:<24} {value}")
+    if report.faults:
+        width = min(72, max(len(where) for where, _ in report.faults))
+        print(f"\n{len(report.faults)} {'fault' if len(report.faults) == 1 else 'faults'}")
+        for where, what in report.faults:
+            print(f"  {where:<{width}}  {what}")
+    raise typer.Exit(1 if report.faults else 0)
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[Cifar, typer.Argument(help="What to fetch.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to put it in.")],
+    layout: Annotated[Layout, typer.Option(help="Which published form.")] = Layout.binary,
+    url: Annotated[str | None, typer.Option(help="Another place to get the archive from.")] = None,
+    md5: Annotated[str | None, typer.Option(help="Its checksum, where it is not the official archive.")] = None,
+) -> None:
+    """Download CIFAR, going on where an earlier try was cut off, check it, and unpack it.
+
+    Example: archspec data fetch cifar10 --out ~/data
+    """
+    from archspec_runtime.datasets.fetching import fetch_cifar
+    from archspec_runtime.errors import RunError
+
+    try:
+        print(fetch_cifar(name.value, out, layout.value, url, md5))
+    except RunError as error:
+        fail(error.message, error.hint, error.exit_code)
+
+
+@app.command("pack")
+def pack(
+    source: Annotated[Path, typer.Argument(help="The data set.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)],
+    form: Annotated[Form, typer.Option("--as", help="The files as they are, JPEGs, or uncompressed.")] = Form.same,
+    size: Annotated[int | None, typer.Option(min=1, help="Make the shorter side at most this many pixels.")] = None,
+    corrupt: Annotated[
+        Corrupt, typer.Option(help="Stop at an image that cannot be read, or leave it out.")
+    ] = Corrupt.stop,
+    spec: Spec = None,
+    dataset: Kind = None,
+) -> None:
+    """Pack images into a few large files, which `train --data` reads as it reads a folder.
+
+    Examples: archspec data pack ~/imagenet ~/packed · archspec data pack ~/imagenet ~/small --as jpeg --size 256
+    """
+    from archspec_runtime.datasets.packing import pack as write
+    from archspec_runtime.errors import RunError
+
+    try:
+        data, _ = _data(source, dataset, spec)
+        found = write(source, target, data, form.value, size, corrupt is Corrupt.skip)
+    except RunError as error:
+        fail(error.message, error.hint, error.exit_code)
+    left_out = f", {found['left out']:,} corrupt ones left out" if found["left out"] else ""
+    print(f"{target}: {found['images']:,} images, {found['bytes']:,} bytes{left_out}")
+
+
+def _data(folder: Path, dataset: str | None, spec: str | None) -> tuple[Data, int | None]:
+    """Which data set it is, and how many classes it should have."""
+    from archspec_runtime.datasets.verify import KINDS, guess
+    from archspec_runtime.errors import DataError
+    from archspec_runtime.recipe import Data, Recipe
+
+    if dataset is not None and dataset not in KINDS:
+        fail(f"there is no data set {dataset!r}", f"one of {', '.join(KINDS)}")
+    if not folder.exists():
+        raise DataError(f"{folder} does not exist", "give what you would give to `train --data`")
+    net = load(spec, None, None, None) if spec is not None else None
+    if net is not None and net.recipe is not None and dataset is None:
+        return Recipe.from_dict(net.recipe).data, net.classes
+    return Data(dataset=dataset or guess(folder)), net.classes if net is not None else None
