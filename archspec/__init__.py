@@ -10,7 +10,7 @@ model = archspec.build(net, backend="torch", seed=0)
 
 from __future__ import annotations
 
-from archspec.api import build, check, emit, load
+from archspec.api import build, check, convert, emit, load
 from archspec.cost import Cost
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.errors import WeightsError
@@ -28,6 +28,7 @@ __all__ = [
     "__version__",
     "build",
     "check",
+    "convert",
     "emit",
     "load",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import Diagnostic, Diagnostics
+from archspec.errors import WeightsError
 from archspec.expand import expand
 from archspec.load import load_document
 from archspec.network import Network
@@ -16,6 +18,9 @@ from archspec.resolve import resolve
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    from archspec.backends import Files, Weights
+    from archspec.weights import Converted
 
 
 def load(
@@ -50,22 +55,71 @@ def check(
     return tuple(problems.in_order())
 
 
-def emit(net: Network, backend: str) -> dict[str, str]:
-    """The source files of a net by relative path. Raises SpecError where the backend is missing or lacks an operation."""
+def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = None) -> Files:
+    """The files of a net's folder by relative path, with `weights` in them where they are given.
+
+    Raises SpecError where the backend is missing or lacks an operation, and WeightsError as `build` does.
+    """
     from archspec.backends import find_backend
 
-    return find_backend(backend).emit(net)
+    chosen = find_backend(backend)
+    return chosen.emit(net) if weights is None else chosen.emit(net, _weights(net, weights))
 
 
 def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[str] | None = None) -> Any:
     """An initialized model of the backend's framework, made by importing the emitted source.
 
-    `weights` is a safetensors file with the net's names. Raises SpecError as `emit` does, and WeightsError where the
-    weights cannot be read or do not fit; then nothing is loaded.
+    `weights` is a file of any format that `convert` reads, with the net's names. Raises SpecError as `emit` does, and
+    WeightsError where the weights cannot be read or do not fit; then nothing is loaded.
     """
     from archspec.backends import find_backend
 
-    return find_backend(backend).build(net, seed=seed, weights=None if weights is None else Path(weights))
+    chosen = find_backend(backend)
+    return chosen.build(net, seed=seed, weights=None if weights is None else _weights(net, weights))
+
+
+def convert(
+    net: Network,
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    *,
+    source_backend: str | None = None,
+    target_backend: str | None = None,
+    maps: Sequence[str] = (),
+    key: str | None = None,
+    dtype: str | None = None,
+    force: bool = False,
+) -> Converted:
+    """Read weights that fit a net and write them in another format: all of it or nothing.
+
+    Formats follow from suffix and content, and from the backend's name where those do not say. `maps` are `OLD=NEW`
+    patterns for names, `key` is one of several sets of weights in `source`, `dtype` another type for floating-point
+    numbers. Raises WeightsError, `archspec.files.FolderError` where `target` cannot be written, and SpecError where a
+    backend or its framework is missing.
+    """
+    with _weights_room():
+        from archspec.weights import convert
+
+    return convert(net, Path(source), Path(target), source_backend=source_backend, target_backend=target_backend,
+                   maps=maps, key=key, dtype=dtype, force=force)  # fmt: skip
+
+
+def _weights(net: Network, path: str | PathLike[str]) -> Weights:
+    with _weights_room():
+        from archspec.weights import read_fitting
+
+    return read_fitting(net, Path(path))
+
+
+@contextmanager
+def _weights_room() -> Iterator[None]:
+    """Where what weights need is imported: every extra has it."""
+    try:
+        yield
+    except ImportError as error:
+        raise WeightsError(
+            f"weights cannot be read: {error}", "pip install 'archspec-nn[torch]' or another extra"
+        ) from None
 
 
 def _compile(

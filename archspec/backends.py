@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.diagnostics import Diagnostics, Related, did_you_mean
 from archspec.ir import Row
 from archspec.network import Network
 
+if TYPE_CHECKING:
+    import numpy as np
+
 GROUP = "archspec.backends"
+
+Weights = Mapping[str, "np.ndarray[Any, Any]"]
+"""Tensors by the spec's names and in its layouts: (out, in, height, width), (out, in), (C,)."""
+
+Files = dict[str, str | bytes]
+"""The files of a folder by relative path; bytes where they are no text."""
+
+
+class WeightsFormat(Protocol):
+    """A kind of file or folder that weights come in. Safetensors files are the core's, others belong to a backend."""
+
+    @property
+    def title(self) -> str:
+        """What messages call it: `a PyTorch file`."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Of files that are taken for one; none of folders."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether `write` is offered."""
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether the content of a file or folder is of this format, whatever it is called."""
+
+    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+        """The tensors in the spec's layouts, by its names as far as the format decides them; and what a user should know.
+
+        `key` chooses one of several sets of weights. Raises WeightsError, OSError or the backend's `errors`.
+        """
+
+    def write(self, path: Path, weights: Weights) -> None:
+        """Write weights to a place that is empty. Raises OSError where the disk does not take them."""
 
 
 class Backend(Protocol):
@@ -21,11 +58,16 @@ class Backend(Protocol):
     supported: frozenset[str]  # kinds of operations
     errors: tuple[type[Exception], ...]  # what `train` and `evaluate` raise where a user can mend it
 
-    def emit(self, net: Network) -> dict[str, str]:
-        """The source files by relative path."""
+    @property
+    def formats(self) -> Sequence[WeightsFormat]:
+        """The formats of weights that it owns, beside safetensors; the first that is writable is its usual one."""
 
-    def build(self, net: Network, *, seed: int, weights: Path | None) -> Any:
-        """An initialized model, made by importing the emitted source."""
+    def emit(self, net: Network, weights: Weights | None = None) -> Files:
+        """The files of a folder by relative path, with weights where they are given. Raises WeightsError where it cannot
+        do without."""
+
+    def build(self, net: Network, *, seed: int, weights: Weights | None) -> Any:
+        """An initialized model, made by importing the emitted source; with weights, which fit, where they are given."""
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Train by the net's recipe, importing the emitted source; returns an exit code."""
@@ -83,4 +125,4 @@ def _entries() -> list[EntryPoint]:
     return list(entry_points(group=GROUP))
 
 
-__all__ = ["Backend", "backend_names", "check_supported", "find_backend"]
+__all__ = ["Backend", "Files", "Weights", "WeightsFormat", "backend_names", "check_supported", "find_backend"]

@@ -79,3 +79,11 @@ class Network:
     def parameter_shapes(self) -> dict[str, Shape]:
         """The shape of every learned tensor by its dotted name."""
         return {f"{r.name}.{k}": s for r in self.modules() for k, s in r.parameters.items()}
+
+    def tensor_shapes(self) -> dict[str, Shape]:
+        """The shape of every tensor by its dotted name, learned or kept: what a checkpoint holds."""
+        shapes: dict[str, Shape] = {}
+        for row in self.modules():
+            tensors = {**row.parameters, **row.target.buffers(*row.input_shapes)}
+            shapes |= {f"{row.name}.{name}": shape for name, shape in tensors.items()}
+        return shapes

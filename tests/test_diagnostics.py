@@ -37,9 +37,10 @@ class Tiny:
     """A backend that lacks two operations."""
 
     name = "tiny"
+    formats = ()
     supported = frozenset(OPS) - {"hard_swish", "tanh"}
 
-    def emit(self, net):
+    def emit(self, net, weights=None):
         backends.check_supported(net, self)
         return {"model.py": ""}
 

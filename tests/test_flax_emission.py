@@ -263,34 +263,8 @@ def test_same_weights_give_the_same_answers_in_both_frameworks(name):
         np.testing.assert_allclose(forward(ours, x), expected, rtol=1e-9, atol=1e-9 * size)
 
 
-def test_weights_go_from_pytorch_to_flax_and_back_bit_by_bit(tmp_path):
-    torch = pytest.importorskip("torch")
-    from safetensors.torch import load_file, save_file
-
-    from archspec_flax.weights import save_weights
-
-    for spec in (NETS["everything"], "digits_resnet"):
-        net = archspec.load(spec)
-        model = archspec.build(net, "torch", seed=3)
-        model(torch.randn(4, *net.input_shape))  # running statistics of their own
-        state = model.state_dict()
-        save_file(state, tmp_path / "there.safetensors")
-        save_weights(
-            archspec.build(net, "flax", weights=tmp_path / "there.safetensors"), tmp_path / "back.safetensors"
-        )
-        back = load_file(tmp_path / "back.safetensors")
-        assert set(back) == set(state)
-        for name, tensor in state.items():
-            assert back[name].dtype == tensor.dtype
-            assert torch.equal(back[name], tensor)
-        again = archspec.build(net, "torch", weights=tmp_path / "back.safetensors").state_dict()
-        assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
-
-
 def test_weights_that_do_not_fit_are_listed_and_nothing_is_loaded(tmp_path):
     from safetensors.numpy import save_file
-
-    from archspec_flax.weights import load_weights
 
     net = archspec.load("cifar_resnet:resnet20")
     model = archspec.build(net, "flax")
@@ -299,14 +273,10 @@ def test_weights_that_do_not_fit_are_listed_and_nothing_is_loaded(tmp_path):
     state["fc.weight"] = state["fc.weight"][:5].copy()
     state["conv1.weight"] = state["conv1.weight"] + 1
     save_file(state, tmp_path / "other.safetensors")
-    for act in (
-        lambda: archspec.build(net, "flax", weights=tmp_path / "other.safetensors"),
-        lambda: load_weights(model, tmp_path / "other.safetensors"),
-    ):
-        with pytest.raises(archspec.WeightsError) as raised:
-            act()
-        for part in ("missing", "fc.bias", "unexpected", "extra", "fc.weight", "(5, 64)", "(10, 64)"):
-            assert part in str(raised.value)
+    with pytest.raises(archspec.WeightsError) as raised:
+        archspec.build(net, "flax", weights=tmp_path / "other.safetensors")
+    for part in ("missing", "fc.bias", "unexpected", "extra", "fc.weight", "(5, 64)", "(10, 64)"):
+        assert part in str(raised.value)
     assert not np.array_equal(names.state_dict(model)["conv1.weight"], state["conv1.weight"])
     with pytest.raises(ValueError, match=r"extra, fc\.bias, fc\.weight"):
         names.load_state_dict(model, state)

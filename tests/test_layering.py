@@ -12,7 +12,7 @@ FRAMEWORKS = {"torch", "jax", "flax", "tensorflow"}
 LAYERS = {
     "archspec": (
         REPO / "archspec",
-        {"archspec_runtime", "archspec_torch", "archspec_flax", "archspec_cli", "numpy"},
+        {"archspec_runtime", "archspec_torch", "archspec_flax", "archspec_cli"},
     ),
     "runtime": (
         REPO / "backends/archspec_runtime",
@@ -44,6 +44,15 @@ def test_layers_look_downward_only(layer):
         if name in forbidden
     }
     assert not found
+
+
+def test_the_core_computes_with_numpy_on_weights_alone():
+    found = {
+        path.relative_to(REPO / "archspec").parts[0]
+        for path in (REPO / "archspec").rglob("*.py")
+        if {"numpy", "ml_dtypes", "safetensors"} & set(imports(path))
+    }
+    assert found <= {"weights", "backends.py"}, "the protocol of backends has arrays in its types"
 
 
 LIGHT = """

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from archspec.backends import Weights
 from archspec.emission.literals import literal, names_used
 from archspec.network import Network
 from archspec.version import __version__
@@ -22,6 +23,15 @@ def job_fields(net: Network) -> dict[str, Any]:
         "macs": net.cost.macs,
         "fingerprint": net.fingerprint,
     }
+
+
+def weights_file(weights: Weights | None) -> dict[str, bytes]:
+    """What a folder holds of weights that it was built with, by the spec's names."""
+    if weights is None:
+        return {}
+    from archspec.weights.safetensors import serialized
+
+    return {"weights.safetensors": serialized(weights)}
 
 
 def train_source(templates: jinja2.Environment, net: Network, job: Any) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import check_supported
-from archspec.diagnostics import Diagnostic, SpecError
+from archspec.backends import Files, Weights, WeightsFormat, check_supported
+from archspec.emission.folder import weights_file
 from archspec.emission.importing import import_source
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_flax.emit.layers import SUPPORTED
 from archspec_flax.emit.model import model_source
+from archspec_flax.formats import Orbax
+from archspec_flax.health import need_flax
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Options
+from archspec_runtime.weights import RunWeights
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -27,18 +30,19 @@ class FlaxBackend:
     name = "flax"
     supported = SUPPORTED
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
+    formats: Sequence[WeightsFormat] = (Orbax(), RunWeights())
 
-    def emit(self, net: Network) -> dict[str, str]:
+    def emit(self, net: Network, weights: Weights | None = None) -> Files:
         """The files of a folder that works without archspec. Raises SpecError for operations that are not supported."""
         from archspec_flax.emit.folder import folder_files
 
         check_supported(net, self)
-        return folder_files(net)
+        return {**folder_files(net, weighted=weights is not None), **weights_file(weights)}
 
-    def build(self, net: Network, *, seed: int, weights: Path | None) -> nnx.Module:
+    def build(self, net: Network, *, seed: int, weights: Weights | None) -> nnx.Module:
         """An `nnx.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
         check_supported(net, self)
-        _flax()
+        need_flax()
         from flax import nnx
 
         module = import_source(model_source(net), f"archspec_emitted_flax_{net.fingerprint}")
@@ -51,17 +55,19 @@ class FlaxBackend:
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
-        _flax()
+        need_flax()
+        from archspec_flax.emit.folder import folder_files
         from archspec_flax.trainer import Flax
         from archspec_runtime.emitted import train_emitted
 
-        files = self.emit(net)
+        check_supported(net, self)
+        files = folder_files(net)
         write = partial(write_folder, files=files, force=True)
         return train_emitted(Flax(), files, net.class_name, Options(**options), write).exit_code
 
     def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
-        _flax()
+        need_flax()
         from archspec_flax.trainer import Flax
         from archspec_runtime.measuring import evaluate_run
 
@@ -72,11 +78,3 @@ class FlaxBackend:
         from archspec_flax.health import examine
 
         return examine()
-
-
-def _flax() -> None:
-    try:
-        import flax.nnx  # noqa: F401
-    except ImportError as error:
-        problem = Diagnostic("AS701", f"Flax does not import: {error}", None, "pip install 'archspec-nn[flax]'")
-        raise SpecError([problem]) from None

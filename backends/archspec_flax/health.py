@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+from archspec.diagnostics import Diagnostic, SpecError
+
 NEEDED, TESTED = "0.12.8", "0.12.8 and jax 0.10.2"
 EXTRA = "pip install 'archspec-nn[flax]'"
 
@@ -25,3 +27,11 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
             yield package, version(package), True, None
         except PackageNotFoundError:
             yield package, "missing", False, EXTRA
+
+
+def need_flax() -> None:
+    """Import Flax. Raises SpecError that says how to get it where that fails."""
+    try:
+        import flax.nnx  # noqa: F401
+    except ImportError as error:
+        raise SpecError([Diagnostic("AS701", f"Flax does not import: {error}", None, EXTRA)]) from None

@@ -70,7 +70,7 @@ def load_state_dict(model: nnx.Module, tensors: Mapping[str, np.ndarray[Any, Any
         variable.set_value(from_spec(tensors[name], variable.get_value().dtype))
 
 
-def to_spec(value: jax.Array) -> np.ndarray[Any, Any]:
+def to_spec(value: jax.Array | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """A tensor in the spec's layout; counters have 64 bits there."""
     array = np.asarray(value)
     if array.dtype.kind == "i":

@@ -164,7 +164,8 @@ def _recorded(framework: Framework, folder: Path, antialias: bool) -> Settings:
     if run["backend"] != framework.name:
         raise RunError(
             f"{folder} was trained with {run['backend']}, not with {framework.name}",
-            f"--backend {run['backend']}",
+            f"go on with --backend {run['backend']}, or take its weights along: "
+            f"archspec convert {folder} weights.safetensors --spec SPEC",
             2,
         )
     before, now = run.get("images", {}), libraries(antialias)

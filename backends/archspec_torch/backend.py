@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import check_supported
-from archspec.diagnostics import Diagnostic, SpecError
+from archspec.backends import Files, Weights, WeightsFormat, check_supported
+from archspec.emission.folder import weights_file
 from archspec.emission.importing import import_source
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Options
+from archspec_runtime.weights import RunWeights
 from archspec_torch.emit.model import model_source
 from archspec_torch.emit.modules import SUPPORTED
+from archspec_torch.formats import StateDict
+from archspec_torch.health import need_torch
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from torch import nn
 
 
@@ -29,18 +30,19 @@ class TorchBackend:
     name = "torch"
     supported = SUPPORTED
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
+    formats: Sequence[WeightsFormat] = (StateDict(), RunWeights())
 
-    def emit(self, net: Network) -> dict[str, str]:
+    def emit(self, net: Network, weights: Weights | None = None) -> Files:
         """The files of a folder that works without archspec. Raises SpecError for operations that are not supported."""
         from archspec_torch.emit.folder import folder_files
 
         check_supported(net, self)
-        return folder_files(net)
+        return {**folder_files(net, weighted=weights is not None), **weights_file(weights)}
 
-    def build(self, net: Network, *, seed: int, weights: Path | None) -> nn.Module:
+    def build(self, net: Network, *, seed: int, weights: Weights | None) -> nn.Module:
         """An `nn.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
         check_supported(net, self)
-        torch = _torch()
+        torch = need_torch()
         module = import_source(model_source(net), f"archspec_emitted_torch_{net.fingerprint}")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -53,17 +55,19 @@ class TorchBackend:
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
-        _torch()
+        need_torch()
         from archspec_runtime.emitted import train_emitted
+        from archspec_torch.emit.folder import folder_files
         from archspec_torch.trainer import Torch
 
-        files = self.emit(net)
+        check_supported(net, self)
+        files = folder_files(net)
         write = partial(write_folder, files=files, force=True)
         return train_emitted(Torch(), files, net.class_name, Options(**options), write).exit_code
 
     def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
-        _torch()
+        need_torch()
         from archspec_runtime.measuring import evaluate_run
         from archspec_torch.trainer import Torch
 
@@ -74,12 +78,3 @@ class TorchBackend:
         from archspec_torch.health import examine
 
         return examine()
-
-
-def _torch() -> ModuleType:
-    try:
-        import torch
-    except ImportError as error:
-        problem = Diagnostic("AS701", f"PyTorch does not import: {error}", None, "pip install 'archspec-nn[torch]'")
-        raise SpecError([problem]) from None
-    return torch

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+from archspec.diagnostics import Diagnostic, SpecError
 
 NEEDED, TESTED = "2.6", "2.13"
 EXTRA = "pip install 'archspec-nn[torch]'"
@@ -30,3 +33,12 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
             yield package, version(package), True, None
         except PackageNotFoundError:
             yield package, "missing", False, EXTRA
+
+
+def need_torch() -> ModuleType:
+    """PyTorch. Raises SpecError that says how to get it where it does not import."""
+    try:
+        import torch
+    except ImportError as error:
+        raise SpecError([Diagnostic("AS701", f"PyTorch does not import: {error}", None, EXTRA)]) from None
+    return torch

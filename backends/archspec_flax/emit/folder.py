@@ -15,21 +15,28 @@ TRAINER = ("optax>=0.2.8", "numpy>=1.26", "safetensors>=0.4", "matplotlib>=3.8",
 REQUIREMENTS = ("flax>=0.12.8", *TRAINER)
 
 
-def folder_files(net: Network) -> dict[str, str]:
-    """The files of a net by relative path; without a recipe there is no trainer."""
+def folder_files(net: Network, *, weighted: bool = False) -> dict[str, str]:
+    """The text files of a net by relative path; without a recipe there is no trainer.
+
+    Where the folder is `weighted`, weights are written beside them, and they say how to load them.
+    """
     written = {"model.py": model_source(net), "spec.yaml": resolved_yaml(net)}
-    requirements = list(REQUIREMENTS[:1])
+    requirements = [
+        r for r in REQUIREMENTS if r.startswith(("flax", *(("numpy", "safetensors") if weighted else ())))
+    ]
     if net.recipe is not None:
         job = make_job(net)
         written["train.py"] = train_source(TEMPLATES, net, job)
         written |= carried()
         requirements = [*REQUIREMENTS, *(["scikit-learn>=1.3"] if job.recipe.data.dataset == "digits" else [])]
+    if weighted:
+        written |= names_of_spec()
     written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
     channels, height, width = net.input_shape
     written["README.md"] = TEMPLATES.get_template("README.md.j2").render(
         net=net, cost=net.cost, shape=f"{height}x{width}x{channels}", trains=net.recipe is not None,
         dataset=net.recipe["data"]["dataset"] if net.recipe else "",
-        version=__version__,
+        weighted=weighted, version=__version__,
     )  # fmt: skip
     return written
 
@@ -44,7 +51,14 @@ def carried() -> dict[str, str]:
     """The runtime and the trainer, as they are."""
     return {
         **sources(files("archspec_runtime"), "archspec_runtime"),
+        **names_of_spec(),
+        **sources(files("archspec_flax") / "trainer", "archspec_flax/trainer"),
+    }
+
+
+def names_of_spec() -> dict[str, str]:
+    """What reads and writes weights by the spec's names."""
+    return {
         "archspec_flax/__init__.py": '"""The Flax trainer."""\n',
         "archspec_flax/names.py": (files("archspec_flax") / "names.py").read_text(encoding="utf-8"),
-        **sources(files("archspec_flax") / "trainer", "archspec_flax/trainer"),
     }

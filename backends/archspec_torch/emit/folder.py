@@ -14,10 +14,15 @@ from archspec_torch.emit.model import TEMPLATES, model_source
 REQUIREMENTS = ("torch>=2.6", "numpy>=1.26", "safetensors>=0.4", "matplotlib>=3.8", "pillow>=10", "rich>=13")
 
 
-def folder_files(net: Network) -> dict[str, str]:
-    """The files of a net by relative path; without a recipe there is no trainer."""
+def folder_files(net: Network, *, weighted: bool = False) -> dict[str, str]:
+    """The text files of a net by relative path; without a recipe there is no trainer.
+
+    Where the folder is `weighted`, weights are written beside them, and they say how to load them.
+    """
     written = {"model.py": model_source(net), "spec.yaml": resolved_yaml(net)}
-    requirements = list(REQUIREMENTS[:1])
+    requirements = [
+        r for r in REQUIREMENTS if r.startswith(("torch", *(("numpy", "safetensors") if weighted else ())))
+    ]
     if net.recipe is not None:
         job = make_job(net)
         written["train.py"] = train_source(TEMPLATES, net, job)
@@ -27,7 +32,7 @@ def folder_files(net: Network) -> dict[str, str]:
     written["README.md"] = TEMPLATES.get_template("README.md.j2").render(
         net=net, cost=net.cost, shape="x".join(map(str, net.input_shape)), trains=net.recipe is not None,
         dataset=net.recipe["data"]["dataset"] if net.recipe else "",
-        version=__version__,
+        weighted=weighted, version=__version__,
     )  # fmt: skip
     return written
 

@@ -27,6 +27,10 @@ def build(
     sets: Set = None,
     preset: Preset = None,
     include: Include = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights to put into the folder: whatever `archspec convert` reads.", show_default=False),
+    ] = None,
     emit: Annotated[
         Emit, typer.Option(help="Source in a folder, or the checked network as text on stdout.")
     ] = Emit.source,
@@ -47,11 +51,11 @@ def build(
         return
     folder = out or Path(net.name)
     try:
-        files = archspec.emit(net, backend)
+        files = archspec.emit(net, backend, weights=weights)
         write_folder(folder, files, force=force)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
-    except FolderError as error:
-        fail(str(error), error.help)
+    except (archspec.WeightsError, FolderError) as error:
+        fail(str(error), error.help, error.exit_code)
     print(f"{folder}: {', '.join(sorted(f for f in files if '/' not in f))}")

@@ -1,0 +1,81 @@
+"""From a file of weights in one format to a file in another, through the spec's names and layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archspec.backends import Weights
+from archspec.errors import WeightsError
+from archspec.files import written_aside
+from archspec.network import Network
+from archspec.weights.dtypes import FLOATS, cast
+from archspec.weights.fit import fit
+from archspec.weights.formats import format_to_read, format_to_write
+from archspec.weights.renaming import Renaming, rename
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What was read and written, in words."""
+
+    source: str
+    target: str
+    tensors: int
+    dtypes: tuple[str, ...]  # of the floating-point numbers that were written
+    notes: tuple[str, ...]
+
+
+def convert(
+    net: Network,
+    source: Path,
+    target: Path,
+    *,
+    source_backend: str | None = None,
+    target_backend: str | None = None,
+    maps: Sequence[str] = (),
+    key: str | None = None,
+    dtype: str | None = None,
+    force: bool = False,
+) -> Converted:
+    """Read weights that fit a net and write them in another format: all of it or nothing.
+
+    Formats follow from suffix and content, and from the backend's name where those do not say. `maps` are `OLD=NEW`
+    patterns for names (`archspec.weights.renaming`), `key` is one of several sets of weights in `source`, and `dtype`
+    another type for floating-point numbers. Raises WeightsError, FolderError where `target` cannot be written, and
+    SpecError where a backend or its framework is missing.
+    """
+    renamings = [Renaming.parse(text) for text in maps]
+    if dtype is not None and dtype not in FLOATS:
+        raise WeightsError(f"--dtype {dtype} is no type of weights", f"give one of {', '.join(FLOATS)}", 2)
+    output = format_to_write(target, target_backend)
+    with written_aside(target, force=force, replaceable=output.format.recognizes) as aside:
+        weights, what, notes = _read(net, source, source_backend, key, renamings)
+        weights = weights if dtype is None else cast(weights, dtype)
+        output.format.write(aside, weights)
+    dtypes = dict.fromkeys(str(weights[name].dtype) for name in net.parameter_shapes())
+    return Converted(what, output.format.title, len(weights), tuple(dtypes), tuple(notes))
+
+
+def read_fitting(net: Network, path: Path) -> Weights:
+    """The weights of a file or folder of any known format, which fit a net. Raises WeightsError, and SpecError where the
+    framework that reads it is missing."""
+    return _read(net, path, None, None, [])[0]
+
+
+def _read(
+    net: Network, path: Path, backend: str | None, key: str | None, renamings: Sequence[Renaming]
+) -> tuple[Weights, str, list[str]]:
+    found = format_to_read(path, backend)
+    try:
+        tensors, notes = found.format.read(path, key)
+    except found.errors as error:
+        raise WeightsError(str(error)) from None
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
+    except MemoryError:
+        raise WeightsError(f"{path} is larger than this machine's memory") from None
+    names = rename(tensors, renamings)
+    weights, more = fit(path, {names[name]: tensor for name, tensor in tensors.items()}, net.tensor_shapes())
+    return weights, found.format.title, [*notes, *more]

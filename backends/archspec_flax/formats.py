@@ -1,0 +1,49 @@
+"""Flax's folders of weights, recognized without Flax."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.backends import Weights
+from archspec_flax.health import need_flax
+
+if TYPE_CHECKING:
+    import numpy as np
+
+METADATA = "_METADATA"
+"""The file that describes a tree of arrays, in the folder that Orbax wrote it to."""
+
+
+class Orbax:
+    """An Orbax checkpoint of `nnx.state(model, (nnx.Param, nnx.BatchStat))`."""
+
+    title = "an Orbax checkpoint"
+    suffixes: tuple[str, ...] = ()
+    writable = True
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether a folder holds a tree of arrays, or several by name."""
+        return bool(trees(path))
+
+    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+        """All arrays, as they were saved, in the spec's layouts. Raises WeightsError, and SpecError without Flax."""
+        need_flax()
+        from archspec_flax.weights import read_orbax
+
+        return read_orbax(path, trees(path), key), []
+
+    def write(self, path: Path, weights: Weights) -> None:
+        """A checkpoint that restores into the state of an emitted model."""
+        need_flax()
+        from archspec_flax.weights import write_orbax
+
+        write_orbax(path, weights)
+
+
+def trees(path: Path) -> dict[str, Path]:
+    """The trees of arrays in a checkpoint by name; the checkpoint itself may be one."""
+    if (path / METADATA).is_file():
+        return {"": path}
+    children = sorted(path.iterdir()) if path.is_dir() else []
+    return {child.name: child for child in children if (child / METADATA).is_file()}

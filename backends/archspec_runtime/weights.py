@@ -1,0 +1,50 @@
+"""Weights out of the folder of a run, or out of one of its checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import checkpoints
+from .errors import CheckpointError, RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SETS = {"average": "the averaged weights, which are what is evaluated", "weights": "the weights of the last step"}
+"""The sets of weights that a checkpoint may have, the one that is evaluated first."""
+
+
+class RunWeights:
+    """The weights of a run's newest whole checkpoint, or of one checkpoint; read alone."""
+
+    title = "a run of `archspec train`"
+    suffixes: tuple[str, ...] = ()
+    writable = False
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether a folder is that of a run or of a checkpoint."""
+        return (path / "run.json").is_file() or (path / "manifest.json").is_file()
+
+    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+        """All tensors, and from which checkpoint. Raises RunError where none is whole."""
+        from safetensors.numpy import load_file
+
+        if (path / "manifest.json").is_file():
+            checkpoints.verify(path, None)
+            checkpoint = path
+        else:
+            found = checkpoints.newest(path, None)
+            if found is None:
+                raise CheckpointError(f"{path} has no checkpoint", "train it for longer")
+            checkpoint = found[0]
+        present = [name for name in SETS if (checkpoint / f"{name}.safetensors").is_file()]
+        chosen = key or next(iter(present), "weights")
+        if chosen not in present:
+            raise RunError(f"{checkpoint} has no {chosen}.safetensors", f"it has {' and '.join(present) or 'none'}")
+        said = f"{checkpoint.name}: {SETS[chosen]}" if len(present) > 1 else checkpoint.name
+        return load_file(checkpoint / f"{chosen}.safetensors"), [said]
+
+    def write(self, path: Path, weights: Any) -> None:
+        """Not offered: a run is more than its weights."""
+        raise RunError("runs are written by `archspec train`")

@@ -1,0 +1,42 @@
+"""PyTorch's files of weights, recognized without PyTorch."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.backends import Weights
+from archspec_torch.health import need_torch
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class StateDict:
+    """A file of `torch.save`. Only tensors are read from it: code that it holds is never run."""
+
+    title = "a PyTorch file"
+    suffixes = (".pt", ".pth")
+    writable = True
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether a file is one of `torch.save`'s archives."""
+        if not path.is_file() or not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+
+    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+        """All tensors of a state_dict, and where it was found. Raises WeightsError, and SpecError without PyTorch."""
+        need_torch()
+        from archspec_torch.weights import read_state_dict
+
+        return read_state_dict(path, key)
+
+    def write(self, path: Path, weights: Weights) -> None:
+        """A state_dict that `model.load_state_dict(torch.load(path))` takes."""
+        need_torch()
+        from archspec_torch.weights import write_state_dict
+
+        write_state_dict(path, weights)

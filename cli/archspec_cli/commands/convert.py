@@ -1,0 +1,79 @@
+"""`archspec convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import Include, Preset, Set, fail, load, report
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SRC",
+            help="A .pt, .pth or .safetensors file, an Orbax checkpoint, or a run.",
+            show_default=False,
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DST", help="What to write; --to decides where its suffix does not.", show_default=False
+        ),
+    ],
+    spec: Annotated[
+        str, typer.Option("--spec", help="The net: a spec file, a zoo name, or NAME:PRESET.", show_default=False)
+    ],
+    sets: Set = None,
+    preset: Preset = None,
+    include: Include = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="BACKEND", help="Whose format SRC has, where it does not show.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="BACKEND", help="Whose format to write: torch a .pt file, flax an Orbax checkpoint."
+        ),
+    ] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="OLD=NEW",
+            help="Rename tensors of SRC, such as module.= or linear.=fc. or '*.gamma=*.weight'; can be repeated.",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Which of several sets of weights in SRC, such as model_ema.")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float64, float32, float16 or bfloat16 (default: as they are).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite DST.")] = False,
+) -> None:
+    """Convert weights between PyTorch, safetensors and Flax, bit for bit; nothing is written unless all of them fit the net.
+
+    Examples: archspec convert resnet18.pth resnet18-flax --to flax --spec resnet18 ·
+    archspec convert other.pt w.safetensors --spec resnet50 --map module.= --map linear.=fc. ·
+    archspec convert runs/cifar-resnet-20 w.pt --spec cifar_resnet:resnet20
+    """
+    import archspec
+    from archspec.files import FolderError
+
+    net = load(spec, sets, preset, include)
+    try:
+        done = archspec.convert(net, source, target, source_backend=from_, target_backend=to, maps=maps or (), key=key,
+                                dtype=dtype, force=force)  # fmt: skip
+    except archspec.SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(1) from None
+    except (archspec.WeightsError, FolderError) as error:
+        fail(str(error), error.help, error.exit_code)
+    for note in done.notes:
+        print(f"{source}: {note}")
+    print(f"{target}: {done.target} of {done.tensors:,} tensors in {' and '.join(done.dtypes)}, from {done.source}")
