@@ -23,3 +23,221 @@ def test_version_is_the_packages(cli):
 
 def test_help_shows_examples_for_every_command(cli):
     names = re.findall(r"^│ (\w+)  ", cli("--help").output, re.MULTILINE)
+    assert set(names) == {"check", "data", "show", "summary", "build", "train", "eval", "compare", "convert", "diff",
+                          "explain", "schema", "list", "doctor"}  # fmt: skip
+    for name in names:
+        assert "Example" in cli(name, "--help").output
+
+
+def test_no_command_is_misuse(cli):
+    assert cli().exit_code == 2
+    assert cli("chekc").exit_code == 2
+
+
+def test_completion_can_be_shown():
+    environment = {
+        **os.environ,
+        "_ARCHSPEC_COMPLETE": "complete_bash",
+        "COMP_WORDS": "archspec su",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.argv[0] = 'archspec'; from archspec_cli.main import main; main()"],
+        env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["summary"], done.stderr
+
+
+def test_list_names_every_spec_with_its_presets(cli):
+    output = cli("list").output
+    for name in zoo.names():
+        assert re.search(rf"^{name} ", output, re.MULTILINE)
+    assert "25,557,032 parameters" in output
+    assert "resnet1202" in output
+
+
+def test_check_exits_0_1_2(cli, spec):
+    assert cli("check", "resnet50", "cifar_resnet:plain20").exit_code == 0
+    assert cli("check", REPO / "specs").exit_code == 0
+    assert cli("check", spec("input: {size: 8}\n")).exit_code == 1
+    assert cli("check", "resnet50", "--format", "xml").exit_code == 2
+
+
+def test_summary_collapses_repeats_and_gives_the_counts(cli):
+    deep = cli("summary", "cifar_resnet:resnet1202").output
+    assert len(deep.splitlines()) < 60
+    assert "199 x basic" in deep
+    assert "19,421,274" in deep.replace("\n", "")
+    paper, ours = cli("summary", "resnet50:paper").output, cli("summary", "resnet50").output
+    assert "stride_in_1x1" in paper
+    assert "stride_in_1x1" not in ours
+    assert "3,857,973,248" in paper
+    assert "4,089,184,256" in ours
+
+
+def test_diff_shows_structure_and_cost(cli):
+    assert cli("diff", "resnet50", "resnet50").exit_code == 0
+    result = cli("diff", "resnet50", "resnet50:paper")
+    assert result.exit_code == 1
+    assert "macs: 4,089,184,256 -> 3,857,973,248 (-231,211,008)" in result.output
+    plain = cli("diff", "resnet34", "plain34").output
+    assert "-173,824" in plain, "the projections' parameters"
+
+
+def test_show_prints_the_file_and_where_resolved_values_come_from(cli):
+    assert cli("show", "plain34").output == (zoo.folder() / "plain34.yaml").read_text()
+    text = cli("show", "cifar_resnet:plain56", "--resolved", "--set", "train.batch_size=64").output
+    origin = {line.split("#")[0].strip(): line.split("#")[-1].strip() for line in text.splitlines() if "#" in line}
+    assert origin["batch_size: 64"].startswith("--set")
+    assert origin["shortcut: none"] == "specs/cifar_resnet.yaml:21 (args.shortcut)"
+    assert origin["steps: 64000"].startswith("archspec/recipes/cifar_resnet.yaml:")
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet50:paper", "plain34", "cifar_resnet:plain56", "digits_resnet", "vgg19", "cifar_highway"]
+)
+def test_the_resolved_spec_is_a_spec_of_the_same_net(name, cli, tmp_path):
+    path = tmp_path / "resolved.yaml"
+    path.write_text(cli("show", name, "--resolved").output)
+    net, again = archspec.load(name), archspec.load(path)
+    assert again.fingerprint == net.fingerprint
+    assert again.recipe == net.recipe
+
+
+def test_ir_has_a_textual_form(cli):
+    text = cli("build", "resnet50", "--emit", "ir").output
+    assert text.startswith("net resnet50 (input: 3x224x224) -> (1000) {\n")
+    assert "2 x bottleneck" in text
+    assert "maxpool = max_pool(relu) [kernel=3x3 stride=2x2 padding=1x1 ceil=false] : 64x56x56" in text
+
+
+def test_build_writes_a_folder_and_refuses_foreign_files(cli, tmp_path):
+    assert cli("build", "resnet18").exit_code == 0
+    assert (tmp_path / "resnet18" / "model.py").is_file()
+    assert cli("build", "resnet18", "--set", "classes=10").exit_code == 0, "its own files may be written anew"
+    assert "num_classes: int = 10" in (tmp_path / "resnet18" / "model.py").read_text()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.py").write_text("precious")
+    refused = cli("build", "resnet18", "--out", "mine")
+    assert refused.exit_code == 2
+    assert "--force" in refused.output
+    assert (tmp_path / "mine" / "model.py").read_text() == "precious"
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["model.py"]
+    (tmp_path / "mine" / "notes.txt").write_text("precious")
+    assert cli("build", "resnet18", "--out", "mine", "--force").exit_code == 0
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "precious"
+    assert cli("build", "resnet18", "--out", "mine/notes.txt").exit_code == 2
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")], "nothing half-written is left"
+
+
+def test_unknown_backend_is_named_with_what_there_is(cli):
+    result = cli("build", "resnet18", "--backend", "tensorflow")
+    assert result.exit_code == 1
+    assert "AS701" in result.output
+    assert "torch" in result.output
+
+
+def test_schema_accepts_the_zoo_and_rejects_what_a_schema_can(cli, spec):
+    schema = json.loads(cli("schema").output)
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    validator = jsonschema.Draft7Validator(schema)
+    validator.check_schema(schema)
+    for path in (REPO / "specs").glob("*.yaml"):
+        assert path.read_text().startswith("# yaml-language-server: $schema=")
+        assert [e.message for e in validator.iter_errors(yaml.safe_load(path.read_text()))] == []
+    sound = {"archspec": 1, "input": {"size": 8}, "classes": 3, "head": ["global_avg_pool"]}
+    assert validator.is_valid(sound)
+    for wrong in ({"stagse": []}, {"archspec": 2}, {"classes": 0}, {"classes": []}, {"input": {"size": 8, "colour": 1}},
+                  {"stages": [{"name": "a"}]}, {"train": {"batch_size": -1}},
+                  {"init": {"conv": "he_norml"}}):  # fmt: skip
+        assert not validator.is_valid({**sound, **wrong}), wrong
+
+
+def test_schema_in_the_docs_is_the_one_that_is_printed(cli):
+    assert (REPO / "docs" / "archspec.schema.json").read_text() == cli("schema").output
+
+
+def test_doctor_lists_versions_and_devices(cli):
+    result = cli("doctor")
+    assert result.exit_code == 0
+    for part in ("python", "pydantic", "backend torch", "cpu with"):
+        assert part in result.output
+
+
+def test_doctor_explains_the_unrelated_package_of_the_same_name(process, tmp_path):
+    info = tmp_path / "other" / "archspec-0.2.5.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: archspec\nVersion: 0.2.5\n")
+    result = process("doctor", env={**os.environ, "PYTHONPATH": str(tmp_path / "other")})
+    assert result.returncode == 1
+    assert "0.2.5" in result.stdout
+    assert "pip uninstall archspec" in result.stdout
+
+
+def test_a_broken_backend_is_named_with_its_error(process, tmp_path):
+    info = tmp_path / "other" / "broken-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[archspec.backends]\nbroken = no_such_module:Backend\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "other")}
+    result = process("doctor", env=environment)
+    assert result.returncode == 1
+    assert "backend broken" in result.stdout
+    assert "no_such_module" in result.stdout
+    built = process("build", "resnet18", "--backend", "broken", env=environment)
+    assert built.returncode == 1
+    assert "no_such_module" in built.stderr
+    assert "Traceback" not in built.stderr
+
+
+def test_backend_that_is_not_installed_says_which_extra(process, tmp_path):
+    shadow = tmp_path / "shadow" / "torch"
+    shadow.mkdir(parents=True)
+    (shadow / "__init__.py").write_text("raise ImportError('no torch here')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "shadow")}
+    result = process("train", "digits_resnet", "--steps", 1, env=environment)
+    assert result.returncode == 1
+    assert "archspec-nn[torch]" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert process("build", "digits_resnet", env=environment).returncode == 0, "source is written without it"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_colour_only_on_a_terminal_and_never_with_no_color(terminal, spec, tmp_path):
+    path = spec("input: {size: 8}\n")
+    command = f"{sys.executable} -c 'from archspec_cli.main import main; main()' check {path}"
+    shell = ["script", "-qec", command, "/dev/null"] if terminal else ["sh", "-c", command]
+    plain = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"}
+    run = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL}
+    assert ("\x1b[" in subprocess.run(shell, env=plain, **run).stdout) == terminal
+    assert "\x1b[" not in subprocess.run(shell, env={**plain, "NO_COLOR": "1"}, **run).stdout
+
+
+def test_spaces_and_unicode_in_paths_without_home_and_locale(process, tmp_path):
+    folder = tmp_path / "mein Netz – 残差"
+    folder.mkdir()
+    (folder / "ébauche 1.yaml").write_text("archspec: 1\nname: net\nextends: resnet18\n", encoding="utf-8")
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = process("build", folder / "ébauche 1.yaml", "--out", folder / "gebaut", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "gebaut" / "model.py").is_file()
+
+
+def test_a_closed_pipe_ends_quietly():
+    command = (
+        f"{sys.executable} -c 'from archspec_cli.main import main; main()' build resnet152 --emit ir | head -1"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_show_prints_a_block_of_the_library_which_can_be_copied(cli, tmp_path):
+    text = cli("show", "basic").output
+    assert text == zoo.library()["basic"].read_text()
+    copied = "".join(f"    {line}\n" for line in text.splitlines())
+    (tmp_path / "mine.yaml").write_text(
+        f"archspec: 1\nextends: resnet18\nblocks:\n  mine:\n{copied}stages: {{layer1: {{block: mine}}}}\n"
+    )
+    assert cli("check", "mine.yaml").exit_code == 0
+    listed = cli("list").output
+    assert all(name in listed for name in zoo.library())

@@ -96,3 +96,21 @@ def test_readme_can_be_followed(cli, tmp_path):
     seen = set()
     for arguments in commands(REPO / "README.md"):
         seen.add(arguments[0])
+        if arguments[0] in ("eval", "compare", "convert", "data"):
+            continue  # of runs that take hours, or of images and weights that are not here
+        if arguments[0] == "train":
+            arguments = [*arguments, "--dry-run"]
+        result = cli(*arguments)
+        assert result.exit_code == (1 if arguments[0] == "diff" else 0), (arguments, result.output)
+    assert {"check", "summary", "build", "train", "compare", "diff"} <= seen
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), target
+
+
+def test_changelog_has_this_version():
+    assert f"## {archspec.__version__}" in (REPO / "CHANGELOG.md").read_text()
