@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 MARK = ".archspec"
-"""Lists the files that a former build wrote, which the next may replace."""
+"""Lists the files that a former build wrote, as `sha256sum` does; the next may replace what still is as listed."""
 
 
 class FolderError(Exception):
@@ -27,7 +28,8 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
     """Write files into a folder.
 
     They are written aside first, so that a full disk leaves what was there. A folder that holds anything which a build
-    did not write is refused without `force`; with it, files of other names stay. Raises FolderError.
+    did not write, or which was changed since, is refused without `force`; with it, files of other names stay. What a
+    former build wrote and this one does not is taken away. Raises FolderError.
     """
     if folder.exists() and not folder.is_dir():
         raise FolderError(f"{folder} is a file", "give another --out")
@@ -40,14 +42,17 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
     except OSError as error:
         raise FolderError(f"cannot write to {folder}: {error.strerror}", "give another --out") from None
     try:
-        for name, content in {**files, MARK: "".join(f"{name}\n" for name in sorted(files))}.items():
+        contents = {name: c if isinstance(c, bytes) else c.encode() for name, c in sorted(files.items())}
+        mark = "".join(f"{_digest(content)}  {name}\n" for name, content in contents.items())
+        for name, content in {**contents, MARK: mark.encode()}.items():
             path = aside / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+            path.write_bytes(content)
         aside.chmod(0o755)
         if not folder.exists():
             os.rename(aside, folder)
             return
+        _take_away(folder, _built(folder).keys() - files.keys())
         for name in [*files, MARK]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(aside / name, folder / name)
@@ -60,15 +65,42 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
 
 
 def _check(folder: Path) -> None:
-    mark = folder / MARK
-    ours = set(mark.read_text(encoding="utf-8").splitlines()) if mark.is_file() else set[str]()
+    built = _built(folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or path == mark or name in ours or "__pycache__" in path.parts:
+        if path.is_dir() or name == MARK or "__pycache__" in path.parts:
             continue
-        raise FolderError(
-            f"{folder} holds {name}, which no build wrote", "give another --out, or --force to write beside it"
-        )
+        if name not in built:
+            help_ = "give another --out, or --force to write beside it"
+            raise FolderError(f"{folder} holds {name}, which no build wrote", help_)
+        if built[name] != _digest(path.read_bytes()):
+            help_ = "give another --out to keep it, or --force to replace it"
+            raise FolderError(f"{path} was changed after it was built", help_)
+
+
+def _built(folder: Path) -> dict[str, str]:
+    """The files that a former build wrote into a folder, each with the digest of what it held."""
+    mark = folder / MARK
+    lines = mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else []
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _take_away(folder: Path, names: Iterable[str]) -> None:
+    """Remove what a former build wrote, where it is as that build left it, and folders that are empty then."""
+    built = _built(folder)
+    for name in sorted(names):
+        path = folder / name
+        ours = path.is_file() and path.resolve().is_relative_to(folder.resolve())
+        if ours and built[name] == _digest(path.read_bytes()):
+            path.unlink()
+            for parent in path.relative_to(folder).parents[:-1]:
+                shutil.rmtree(folder / parent / "__pycache__", ignore_errors=True)
+                if not any((folder / parent).iterdir()):
+                    (folder / parent).rmdir()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager

@@ -40,7 +40,13 @@ def _block(block: Block, level: int, depth: int) -> Iterator[TableRow]:
             if level + 1 < depth:
                 yield from _block(target, level + 1, depth)
         else:
-            yield _row(level, call.name, f"{len(target)} blocks", call.shape, chain_cost(target))
+            yield _row(
+                level,
+                call.name,
+                f"{len(target)} {'block' if len(target) == 1 else 'blocks'}",
+                call.shape,
+                chain_cost(target),
+            )
             if level + 1 < depth:
                 yield from _chain(target, call, level + 1, depth)
 

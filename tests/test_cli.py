@@ -231,6 +231,35 @@ def test_a_closed_pipe_ends_quietly():
     assert done.stderr == ""
 
 
+def test_a_rebuilt_folder_keeps_what_was_edited_and_nothing_of_another_backend(cli, tmp_path):
+    assert cli("build", "digits_resnet", "--out", "net").exit_code == 0
+    assert cli("build", "digits_resnet", "--out", "net", "--backend", "flax").exit_code == 0
+    assert not (tmp_path / "net" / "archspec_torch").exists()
+    assert cli("build", "digits_resnet", "--out", "net").exit_code == 0
+    assert not (tmp_path / "net" / "archspec_flax").exists()
+
+    model = tmp_path / "net" / "model.py"
+    mine = model.read_text() + "# mine\n"
+    model.write_text(mine)
+    result = cli("build", "digits_resnet", "--out", "net", "--backend", "flax")
+    assert result.exit_code == 2
+    assert "model.py was changed after it was built" in result.output
+    assert model.read_text() == mine
+    assert (tmp_path / "net" / "archspec_torch").is_dir()
+    assert cli("build", "digits_resnet", "--out", "net", "--force").exit_code == 0
+    assert model.read_text() != mine
+
+
+def test_sarif_places_are_uris(cli, tmp_path):
+    path = tmp_path / "my nets" / "é.yaml"
+    path.parent.mkdir()
+    path.write_text("archspec: 1\n")
+    for given in (path, path.relative_to(tmp_path)):
+        (run,) = json.loads(cli("check", given, "--format", "sarif").output)["runs"]
+        uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri == (path.as_uri() if given.is_absolute() else "my%20nets/%C3%A9.yaml")
+
+
 def test_show_prints_a_block_of_the_library_which_can_be_copied(cli, tmp_path):
     text = cli("show", "basic").output
     assert text == zoo.library()["basic"].read_text()

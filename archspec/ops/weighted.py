@@ -36,7 +36,8 @@ class Conv(Op):
             return cls(**values)
         kernel, dilation = values["kernel"], values.get("dilation", (1, 1))
         if not all(k % 2 for k in kernel):
-            raise ArgumentError("AS304", f"a kernel of {kernel[0]}x{kernel[1]} needs an explicit `padding`")
+            help_ = "an even kernel has no middle: say `padding: 1`, or what it is meant to be"
+            raise ArgumentError("AS304", f"a kernel of {kernel[0]}x{kernel[1]} needs an explicit `padding`", help_)
         padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
         return cls(**values, padding=padding)
 

@@ -26,7 +26,7 @@ def to_sarif(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _result(diagnostic: Diagnostic) -> dict[str, Any]:
-    text = f"{diagnostic.message}. {diagnostic.help}" if diagnostic.help else diagnostic.message
+    text = f"{diagnostic.message} ({diagnostic.help})" if diagnostic.help else diagnostic.message
     result: dict[str, Any] = {"ruleId": diagnostic.code, "level": "error", "message": {"text": text}}
     if diagnostic.span is not None:
         result["locations"] = [_location(diagnostic.span)]
@@ -46,5 +46,6 @@ def _location(span: Span) -> dict[str, Any]:
         "endLine": span.end_line + 1,
         "endColumn": max(span.end_column, span.column + 1 if span.end_line == span.line else 0) + 1,
     }
-    uri = quote(PurePath(span.source.name).as_posix())
+    path = PurePath(span.source.name)
+    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
