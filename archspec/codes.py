@@ -53,6 +53,8 @@ CODES: dict[str, str] = {
     "AS601": "unknown recipe",
     "AS602": "inconsistent schedule",
     "AS603": "data does not fit the net",
+    "AS604": "options that do not fit together",
+    "AS605": "net does not take the training size",
     # backends
     "AS701": "unknown or broken backend",
     "AS702": "operation not supported by the backend",

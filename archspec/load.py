@@ -13,7 +13,6 @@ from archspec.merge import overlay, place
 from archspec.misspelt import mend_keys
 from archspec.reader import Node, node_of, read_file
 
-BUILT_IN_RECIPES = Path(__file__).parent / "recipes"
 FILE_NAME = "file name"
 """The origin of the name of a net that has that of its file."""
 
@@ -184,25 +183,34 @@ def _without_expectations(root: Node) -> Node:
 def with_recipe(root: Node, problems: Diagnostics) -> Node:
     """Lay the spec's `train` over the recipe that it names."""
     train = root.get("train")
-    recipe = train.get("recipe") if train else None
-    if train is None or recipe is None:
+    if train is None or train.get("recipe") is None:
         return root
-    path = BUILT_IN_RECIPES / f"{recipe.value}.yaml"
-    known = sorted(p.stem for p in BUILT_IN_RECIPES.glob("*.yaml"))
-    if recipe.value not in known:
-        problems.add(
-            "AS601", f"there is no recipe `{recipe.value}`", recipe.span, did_you_mean(str(recipe.value), known)
-        )
+    merged = _over_recipe(train, problems, ())
+    if merged is None:
         # without its recipe the rest of `train` would only look incomplete
         return Node({k: v for k, v in root.items() if k != "train"}, root.span, root.keys, root.size, root.origin)
-    base = read_file(path, f"archspec/recipes/{path.name}", problems)
-    if base is None:
-        return root
-    merged = overlay(base, train, problems, ("train",))
-    if isinstance(merged.value, dict) and train.get("steps") is None and train.get("epochs") is not None:
-        merged.value.pop("steps", None)
-    elif isinstance(merged.value, dict) and train.get("epochs") is None and train.get("steps") is not None:
-        merged.value.pop("epochs", None)
     return overlay(
         root, Node({"train": merged}, root.span, {"train": root.key_span("train")}), problems, ("recipe",)
     )
+
+
+def _over_recipe(train: Node, problems: Diagnostics, above: tuple[object, ...]) -> Node | None:
+    """A recipe laid over the one that it names, and so on; None where there is no such recipe, which is recorded."""
+    recipe = train.get("recipe")
+    if recipe is None:
+        return train
+    name, known = recipe.value, zoo.recipes()
+    if name not in known or name in above:
+        message = f"there is no recipe `{name}`" if name not in known else f"recipe `{name}` starts from itself"
+        problems.add("AS601", message, recipe.span, did_you_mean(str(name), known))
+        return None
+    read = read_file(zoo.folder() / "recipes" / f"{name}.yaml", f"specs/recipes/{name}.yaml", problems)
+    base = None if read is None else _over_recipe(read, problems, (*above, name))
+    if base is None:
+        return None
+    merged = overlay(base, train, problems, ("train",))
+    if isinstance(merged.value, dict):
+        for given, other in (("epochs", "steps"), ("steps", "epochs")):
+            if train.get(given) is not None and train.get(other) is None:
+                merged.value.pop(other, None)
+    return merged

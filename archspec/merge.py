@@ -9,7 +9,15 @@ from __future__ import annotations
 from archspec.diagnostics import Diagnostics, Span, did_you_mean
 from archspec.reader import Node
 
-CHOICES = {("norm",), ("act",), ("shortcut",), ("train", "optimizer"), ("init", "conv"), ("init", "linear")}
+CHOICES = {
+    ("norm",),
+    ("act",),
+    ("shortcut",),
+    ("train", "optimizer"),
+    ("train", "loss"),
+    ("init", "conv"),
+    ("init", "linear"),
+}
 
 
 def overlay(base: Node, top: Node, problems: Diagnostics, path: tuple[str, ...] = ()) -> Node:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from archspec.diagnostics import Diagnostics, Related
+from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.network import Network
 from archspec.ops import show
+from archspec.resizing import misfit
 
 DATASETS: dict[str, tuple[tuple[int, int, int], int]] = {
     "cifar10": ((3, 32, 32), 10),
@@ -59,4 +60,44 @@ def check_data(net: Network, problems: Diagnostics) -> None:
         problems.add("AS603", message, span, f"set `classes: {classes}`", related)
 
 
-PASSES = (check_expectations, check_data)
+def check_augmentation(net: Network, problems: Diagnostics) -> None:
+    """Compare what the recipe does to images with the channels and classes of the net."""
+    if net.spec.train is None:
+        return
+    data, channels = net.spec.train.data, net.input_shape[0]
+    if data.normalize == "imagenet" and channels != 3:
+        message = f"`imagenet` has the mean of 3 channels, and the net takes {channels}"
+        problems.add("AS604", message, _place(net, "normalize"), "normalize with `per_channel`")
+    for index, kind in enumerate(data.kinds):
+        takes = (3,) if kind == "pca_lighting" else (1, 3) if kind not in ON_BATCHES else (channels,)
+        if channels not in takes:
+            several = " or ".join(map(str, takes))
+            message = f"`{kind}` changes images of {several} channels, and the net takes {channels}"
+            problems.add("AS604", message, _place(net, "augment", index), "take it out")
+    if data.mix is not None and net.classes == 1:
+        problems.add("AS604", "labels of one class cannot be mixed", _place(net, "mix"), "take `mix` out")
+
+
+def check_size(net: Network, problems: Diagnostics) -> None:
+    """See whether the net takes the sizes of images that it is trained on."""
+    for index, size in enumerate(net.spec.train.data.size if net.spec.train else ()):
+        why = misfit(net, (size.value, size.value))
+        if why is not None:
+            message = f"the net does not take images of {size.value}x{size.value}: {why}"
+            help_ = "end the net with `global_avg_pool` before `linear`, or train on its own input size"
+            problems.add("AS605", message, _place(net, "size", index), help_)
+
+
+def _place(net: Network, key: str, index: int = 0) -> Span:
+    """Where a key of `train.data` is written, or an item of its list."""
+    root = net.resolved.root
+    node = (root.get("train") or root).get("data")
+    node = node and node.get(key)
+    assert node is not None, "a value that differs from the default is written somewhere"
+    return node.value[index].span if isinstance(node.value, list) and node.value else node.span
+
+
+ON_BATCHES = ("pad_crop", "hflip", "random_erasing")
+"""Augmentations of batches, whatever their channels; the others are done by an image library."""
+
+PASSES = (check_expectations, check_data, check_augmentation, check_size)

@@ -65,7 +65,7 @@ def _draft7(node: Any) -> Any:
 def _relax(definitions: dict[str, Any]) -> None:
     """What validators accept beside the plain form: words for mappings, and references to arguments."""
     reference = {"type": "string", "pattern": r"^\$[A-Za-z_]\w*$"}
-    for name in ("Augment", "Optimizer", "Distribution"):
+    for name in ("Augment", "Loss", "Optimizer", "Distribution"):
         body = definitions[name]
         body |= {"minProperties": 1, "maxProperties": 1}
         definitions[name] = {"anyOf": [{"enum": list(body["properties"])}, body]}
@@ -76,7 +76,9 @@ def _relax(definitions: dict[str, Any]) -> None:
         {"type": "array", "items": Int(1).schema(), "minItems": 2, "maxItems": 2}
     )
     train = definitions["Train"]["properties"]
-    train["lr"] = {"anyOf": [train["lr"], {"type": "number"}, {"type": "string"}]}
+    data = definitions["Data"]["properties"]
+    for properties, key in ((train, "lr"), (train, "ema"), (data, "size")):
+        properties[key] = {"anyOf": [properties[key], {"type": "number"}, {"type": "string"}]}
     for key in ("recipe", "precision"):
         train[key] = {"anyOf": [*train[key].get("anyOf", [train[key]]), reference]}
     definitions["BlockModel"]["properties"]["args"]["additionalProperties"] = {

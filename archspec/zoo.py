@@ -18,6 +18,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.yaml"))
 
 
+def recipes() -> list[str]:
+    """The names of the recipes that a spec can start from."""
+    return sorted(path.stem for path in (folder() / "recipes").glob("*.yaml"))
+
+
 def find(name: str) -> Path | None:
     """The file of a zoo spec, None for a name that the zoo has not."""
     path = folder() / f"{name}.yaml"

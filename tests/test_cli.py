@@ -90,7 +90,7 @@ def test_show_prints_the_file_and_where_resolved_values_come_from(cli):
     origin = {line.split("#")[0].strip(): line.split("#")[-1].strip() for line in text.splitlines() if "#" in line}
     assert origin["batch_size: 64"].startswith("--set")
     assert origin["shortcut: none"] == "specs/cifar_resnet.yaml:21 (args.shortcut)"
-    assert origin["steps: 64000"].startswith("archspec/recipes/cifar_resnet.yaml:")
+    assert origin["steps: 64000"].startswith("specs/recipes/cifar_resnet.yaml:")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,19 @@ import pytest
 
 import archspec
 from archspec import zoo
+from archspec.language.data import (
+    Augment,
+    Data,
+    Mix,
+    PcaLighting,
+    RandAugment,
+    RandomErasing,
+    RandomResizedCrop,
+    Size,
+    TrivialAugment,
+)
 from archspec.language.spec import BlockModel, Distribution, Spec, Stage
-from archspec.language.train import Adamw, Augment, Data, Phase, Sgd, Train
-from archspec.load import BUILT_IN_RECIPES
+from archspec.language.train import Adamw, Bce, Ema, Lamb, Loss, Optimizer, Phase, Sgd, Train
 from archspec.ops import OPS
 
 REPO = Path(__file__).parent.parent
@@ -18,7 +28,11 @@ REFERENCE = (REPO / "docs" / "language.md").read_text(encoding="utf-8")
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), REPO / "CONTRIBUTING.md", REPO / "CHANGELOG.md"]
 
 
-@pytest.mark.parametrize("model", [Spec, Stage, BlockModel, Train, Data, Augment, Phase, Sgd, Adamw])
+MODELS = [Spec, Stage, BlockModel, Train, Data, Augment, Phase, Optimizer, Sgd, Adamw, Lamb, Loss, Bce, Ema, Mix, Size,
+          PcaLighting, RandAugment, RandomErasing, RandomResizedCrop, TrivialAugment]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_reference_names_every_key(model):
     keys = {field.alias or name for name, field in model.model_fields.items()}
     missing = {key for key in keys if not re.search(rf"`[^`]*\b{key}\b[^`]*`", REFERENCE)}
@@ -39,7 +53,7 @@ def test_reference_names_every_operation_with_its_arguments():
 
 def test_reference_names_every_block_shortcut_recipe_and_initialization():
     names = [p.stem for p in (REPO / "archspec" / "blocks").rglob("*.yaml")] + [
-        p.stem for p in BUILT_IN_RECIPES.glob("*.yaml")
+        *zoo.recipes(),
     ]
     for name in [*names, *Distribution.model_fields, "none"]:
         assert f"`{name}`" in REFERENCE or f"`{{{name}:" in REFERENCE, name

@@ -31,19 +31,24 @@ from archspec_runtime.draws import epoch_order, holdout_split
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.normalize import Normalization, measure
 from archspec_runtime.recipe import (
+    BCE,
+    EMA,
     SGD,
     AdamW,
     Data,
     Epoch,
     HFlip,
     Measured,
+    Mix,
     PadCrop,
     PcaLighting,
     Phase,
     Plateau,
     RandomCrop,
+    RandomResizedCrop,
     Recipe,
     ResizeShorter,
+    Size,
     Step,
 )
 from archspec_runtime.run_folder import Metrics, lock, read_metrics
@@ -231,7 +236,16 @@ RECIPES = [
         data=Data(
             dataset="image_folder",
             holdout=3,
-            augment=(PadCrop(4), HFlip(), ResizeShorter(8, 9), RandomCrop(), PcaLighting(0.2)),
+            augment=(
+                PadCrop(4),
+                HFlip(),
+                ResizeShorter(8, 9),
+                RandomCrop(),
+                PcaLighting(0.2),
+                RandomResizedCrop((0.1, 0.9)),
+            ),
+            size=(Size(4, Epoch(1)), Size(8)),
+            mix=Mix(cutmix=1.0),
             normalize="per_channel",
             eval_resize=9,
         ),
@@ -245,7 +259,8 @@ RECIPES = [
         label_smoothing=0.1,
         precision="bf16",
         clip_norm=1.0,
-        ema=0.99,
+        ema=EMA(0.99, after=Epoch(2)),
+        loss=BCE(0.2),
         seed=7,
     ),
     Recipe(steps=9, optimizer=SGD(momentum=0.9, nesterov=True, decay_norm_and_bias=False)),

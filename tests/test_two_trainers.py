@@ -9,7 +9,23 @@ import archspec
 from archspec_runtime.batches import Batches
 from archspec_runtime.datasets import open_dataset
 from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import SGD, AdamW, Data, HFlip, PadCrop, Phase, Recipe, Step
+from archspec_runtime.recipe import (
+    BCE,
+    EMA,
+    LAMB,
+    SGD,
+    AdamW,
+    Data,
+    HFlip,
+    Mix,
+    PadCrop,
+    Phase,
+    RandAugment,
+    RandomErasing,
+    Recipe,
+    Step,
+    TrivialAugment,
+)
 from archspec_runtime.schedule import Schedule
 
 torch = pytest.importorskip("torch")
@@ -41,7 +57,11 @@ def setting(data=None, **changes):
 
 
 @pytest.mark.parametrize("normalize", ["none", "per_pixel_mean", "per_channel"])
-@pytest.mark.parametrize("augment", [(), MOVED], ids=["still", "moved"])
+@pytest.mark.parametrize(
+    "augment",
+    [(), MOVED, (*MOVED, RandomErasing(0.7)), (TrivialAugment(), HFlip())],
+    ids=["still", "moved", "erased", "singly"],
+)
 def test_both_see_the_same_pixels_bit_for_bit(normalize, augment):
     from archspec_flax.trainer.images import batch_of, pick, store
     from archspec_torch.trainer.images import Images
@@ -52,36 +72,72 @@ def test_both_see_the_same_pixels_bit_for_bit(normalize, augment):
     padding = sum(getattr(a, "padding", 0) for a in augment)
     one = jax.jit(lambda data, picked: batch_of(data, picked, padding, np.float32))
     for step in (0, 10, 11):
-        batch = batches.at(step)
+        batch = next(batches.run(step, step + 1))
         images, labels = theirs.batch(batch)
         ours, same = one(data, pick(batch))
         np.testing.assert_array_equal(np.asarray(ours).transpose(0, 3, 1, 2), images.numpy())
         np.testing.assert_array_equal(same, labels.numpy())
 
 
+@pytest.mark.parametrize(("mix", "tolerance"), [(Mix(cutmix=1.0), 0), (Mix(mixup=0.5), 1e-6)], ids=["cut", "added"])
+def test_both_mix_alike(mix, tolerance):
+    from archspec_flax.trainer import loss as theirs
+    from archspec_torch.trainer import loss as ours
+
+    *_, dataset, normalization, batches = setting(Data(dataset="digits", mix=mix), label_smoothing=0.1)
+    recipe = Recipe(loss=BCE(), label_smoothing=0.1)
+    for step in (0, 5):
+        batch = batches.at(step)
+        images = normalization.apply(dataset.train.images[batch.indices])
+        expected = batch.mixed.apply(images)
+        assert not np.array_equal(expected, images)
+        shares = theirs.shares_of(batch.mixed, np.float32)
+        one = ours.mix_images(torch.from_numpy(images), batch.mixed).numpy()
+        other = np.asarray(theirs.mix_images(images.transpose(0, 2, 3, 1), shares)).transpose(0, 3, 1, 2)
+        np.testing.assert_allclose(one, expected, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(other, expected, rtol=0, atol=tolerance)
+        one = ours.targets_of(torch.from_numpy(batch.labels), 10, recipe, batch.mixed, torch.float32).numpy()
+        other = theirs.targets_of(batch.labels, 10, recipe, shares, np.float32)
+        np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(one.sum(1), 1, rtol=1e-6)
+
+
 WARM = (Phase(0.01, until=(Step(5),), end=0.1, shape="linear"), Phase(0.1, until=(Step(12),)), Phase(0.01))
+COSINE = (Phase(1e-4, until=(Step(5),), end=0.02, shape="linear"), Phase(0.02, end=0, shape="cosine"))
+MIXED = Data(
+    dataset="digits", augment=(*MOVED, RandomErasing()), mix=Mix(mixup=0.2, cutmix=1.0, probability=0.8), repeats=3
+)
 RECIPES = {
-    "sgd": {"optimizer": SGD(momentum=0.9, weight_decay=1e-4)},
-    "nesterov, no decay of norms": {"optimizer": SGD(momentum=0.9, weight_decay=0.1, nesterov=True, decay_norm_and_bias=False)},
-    "adamw": {"optimizer": AdamW(weight_decay=0.05)},
+    "nesterov, no decay of norms": {
+        "optimizer": SGD(momentum=0.9, weight_decay=0.1, nesterov=True, decay_norm_and_bias=False), "lr": WARM,
+    },
+    "adamw, averaged, accumulated, mixed": {
+        "optimizer": AdamW(weight_decay=0.05), "lr": WARM, "accumulate": 2, "clip_norm": 0.5,
+        "ema": EMA(0.9, every=2, after=Step(6)), "label_smoothing": 0.1,
+        "data": Data(dataset="digits", augment=(RandAugment(form="timm", std=0.5), HFlip()), mix=Mix(mixup=0.2)),
+    },
+    "lamb, bce, mixed": {
+        "optimizer": LAMB(weight_decay=0.02, decay_norm_and_bias=False, always_adapt=False), "lr": COSINE, "data": MIXED,
+        "loss": BCE(threshold=0.2), "clip_norm": 1.0, "ema": EMA(0.99, power=0.67),
+    },
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "steps_a_dispatch"), list(zip(RECIPES, (1, 4, 1), strict=True)))
+@pytest.mark.parametrize(("name", "steps_a_dispatch"), list(zip(RECIPES, (1, 1, 4), strict=True)))
 def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_torch.trainer.stepper import TorchStepper
 
-    net, job, dataset, normalization, batches = setting(precision="fp64", lr=WARM, steps=20, **RECIPES[name])
+    net, job, dataset, normalization, batches = setting(precision="fp64", steps=20, **RECIPES[name])
     models = {backend: type(archspec.build(net, backend)) for backend in ("torch", "flax")}
     first = TorchStepper(models["torch"], job, dataset, normalization, torch.device("cpu"), False)
     second = FlaxStepper(models["flax"], job, dataset, normalization, jax.devices("cpu")[0], steps_a_dispatch)
     first.save(tmp_path)
     second.start_from(tmp_path / "weights.safetensors")
     schedule = Schedule(job.recipe.lr, 20, batches.per_epoch)
-    for step in range(20):
+    for step, batch in enumerate(batches.run(0, 20)):
         for stepper in (first, second):
-            stepper.step(batches.at(step), schedule.lr(step), step)
+            stepper.step(batch, schedule.lr(step), step)
         schedule.after_step(step + 1, {})
         one, other = first.drain(), second.drain()
         assert other.loss == pytest.approx(one.loss, abs=1e-9)

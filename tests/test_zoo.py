@@ -97,3 +97,26 @@ def test_plain_twins_are_three_lines():
     for name in ("plain18", "plain34"):
         lines = (zoo.folder() / f"{name}.yaml").read_text().splitlines()
         assert len([line for line in lines if not line.startswith("#")]) == 3
+
+
+@pytest.mark.parametrize("recipe", zoo.recipes())
+def test_every_recipe_is_sound_and_goes_through_the_runtime(recipe):
+    from archspec_runtime.recipe import Recipe
+
+    small = {
+        "cifar": {"input.size": 32, "classes": 10},
+        "digits": {"input.size": 8, "input.channels": 1, "classes": 10},
+    }
+    net = archspec.load("resnet18", set={**small.get(recipe.partition("_")[0], {}), "train.recipe": recipe})
+    assert Recipe.from_dict(net.recipe).to_dict() == net.recipe
+
+
+def test_the_recipes_of_timm_start_from_each_other():
+    first, second, third = (
+        archspec.load("resnet50", set={"train.recipe": f"imagenet_a{n}"}).recipe for n in (1, 2, 3)
+    )
+    assert [r["epochs"] for r in (first, second, third)] == [600, 300, 100]
+    assert [r["optimizer"]["weight_decay"] for r in (first, second, third)] == [0.01, 0.02, 0.02]
+    assert (second["data"], second["lr"]) == (first["data"], first["lr"])
+    assert (third["data"]["repeats"], third["data"]["size"]) == (1, [{"pixels": 160, "until": None}])
+    assert {r["loss"]["threshold"] for r in (second, third)} == {0.2}

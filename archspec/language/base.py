@@ -49,6 +49,7 @@ Number = _annotated(float, Real())
 NonNegativeReal = _annotated(float, Real(0.0))
 PositiveReal = _annotated(float, Real(1e-12))
 Fraction = _annotated(float, Real(0.0, 1.0, below=1.0))
+Probability = _annotated(float, Real(0.0, 1.0))
 Boolean = _annotated(bool, Flag())
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.language.base import (
     Boolean,
@@ -18,70 +17,8 @@ from archspec.language.base import (
     PositiveReal,
     fault,
 )
-
-Metric = Literal["train_error", "val_error", "test_error", "train_loss"]
-
-_UNTIL = re.compile(
-    r"(?:(?P<kind>step|epoch|plateau)\s+(?P<count>\d+)"
-    r"|(?P<metric>train_error|val_error|test_error|train_loss)\s*(?P<relation>[<>])\s*(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>%?))",
-    re.ASCII,
-)
-
-
-class ResizeShorter(Model):
-    """The shorter side is drawn uniformly between two sizes."""
-
-    low: Positive
-    high: Positive
-
-
-class PcaLighting(Model):
-    """Colour jitter along the principal components of RGB."""
-
-    std: NonNegativeReal = 0.1
-
-
-class Augment(OneOf):
-    """One augmentation of training images."""
-
-    pad_crop: Positive | None = None
-    hflip: Model | None = None
-    resize_shorter: ResizeShorter | None = None
-    random_crop: Model | None = None
-    pca_lighting: PcaLighting | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, raw: Any) -> Any:
-        if (
-            isinstance(raw, dict)
-            and isinstance(raw.get("resize_shorter"), list)
-            and len(raw["resize_shorter"]) == 2
-        ):
-            raw = {"resize_shorter": dict(zip(("low", "high"), raw["resize_shorter"], strict=True))}
-        return cls.normalize(raw)
-
-    def recipe(self) -> dict[str, Any]:
-        """The augmentation as the recipe states it."""
-        kind, value = self.chosen
-        fields: dict[str, Any] = {"padding": value} if kind == "pad_crop" else value.model_dump()
-        return {"kind": kind} | fields
-
-
-class Data(Model):
-    """Which images, and what is done to them."""
-
-    dataset: Literal["digits", "cifar10", "cifar100", "image_folder", "webdataset", "parquet", "synthetic"] = (
-        "digits"
-    )
-    train: str | None = None
-    test: str | None = None
-    holdout: NonNegative = 0
-    augment: list[Augment] = []
-    normalize: Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel"] = "none"
-    eval_resize: Positive | None = None
-    antialias: Boolean = True
-    corrupt: Literal["stop", "skip"] = "stop"
+from archspec.language.data import Data
+from archspec.language.ends import End, Until, check_growing
 
 
 class Sgd(Model):
@@ -103,11 +40,23 @@ class Adamw(Model):
     decay_norm_and_bias: Boolean = True
 
 
+class Lamb(Model):
+    """AdamW with steps as long as the tensors they change, times the rate."""
+
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    eps: PositiveReal = 1e-6
+    weight_decay: NonNegativeReal = 0.0
+    decay_norm_and_bias: Boolean = True
+    always_adapt: Boolean = True
+
+
 class Optimizer(OneOf):
     """The optimizer with its arguments."""
 
     sgd: Sgd | None = None
     adamw: Adamw | None = None
+    lamb: Lamb | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -120,33 +69,41 @@ class Optimizer(OneOf):
         return {"kind": kind, **value.model_dump()}
 
 
-def parse_until(raw: Any) -> list[dict[str, Any]]:
-    """`step 32000`, `epoch 90`, `plateau 5`, `train_error < 80%`, several joined by `or`, as tagged conditions."""
-    conditions = []
-    for part in re.split(r"\s+or\s+", raw.strip()) if isinstance(raw, str) else [""]:
-        match = _UNTIL.fullmatch(part)
-        if match is None:
-            raise fault("AS602", f"a phase cannot end on {str(raw)[:60]!r}",
-                        "say `step N`, `epoch N`, `plateau EPOCHS`, `train_error < 80%`, or several joined by `or`")  # fmt: skip
-        if match["kind"]:
-            count = int(match["count"][:12])
-            field = "epochs" if match["kind"] == "plateau" else match["kind"]
-            if count == 0:
-                raise fault("AS602", f"a phase that ends on `{part}` has no steps", "count from 1")
-            conditions.append({"kind": match["kind"], field: count})
-        else:
-            if match["metric"].endswith("error") != (match["unit"] == "%"):
-                better = f"{match['metric']} {match['relation']} {match['value']}{'' if match['unit'] else '%'}"
-                raise fault("AS602", f"`{part}`: errors are in percent and losses are not", f"write `{better}`")
-            conditions.append(
-                {
-                    "kind": "measured",
-                    "metric": match["metric"],
-                    "relation": match["relation"],
-                    "value": float(match["value"]),
-                }
-            )
-    return conditions
+class Bce(Model):
+    """A binary cross entropy for each class; with a threshold, targets above it are 1 and the others 0."""
+
+    threshold: Fraction | None = None
+
+
+class Loss(OneOf):
+    """What is made small."""
+
+    cross_entropy: Model | None = None
+    bce: Bce | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        return cls.normalize(raw)
+
+    def recipe(self) -> dict[str, Any]:
+        """The loss as the recipe states it."""
+        kind, value = self.chosen
+        return {"kind": kind, **value.model_dump()}
+
+
+class Ema(Model):
+    """Averaged weights, which are then what is evaluated."""
+
+    decay: Fraction
+    every: Positive = 1
+    after: End | None = None
+    power: PositiveReal | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        return raw if isinstance(raw, dict) else {"decay": raw}
 
 
 class Ramp(Model):
@@ -162,11 +119,7 @@ class Phase(Model):
     value: NonNegativeReal | None = None
     linear: Ramp | None = None
     cosine: Ramp | None = None
-    until: Annotated[
-        list[dict[str, Any]],
-        BeforeValidator(parse_until),
-        WithJsonSchema({"type": "string", "description": "step N, epoch N, plateau N, train_error < 80%"}),
-    ] = []
+    until: Until = []
 
     @model_validator(mode="after")
     def _one_rate(self) -> Phase:
@@ -203,47 +156,53 @@ class Train(Model):
     epochs: Positive | None = None
     optimizer: Optimizer = Optimizer(sgd=Sgd())
     lr: Annotated[list[Phase], BeforeValidator(_one_phase), Field(min_length=1)] = [Phase(value=0.1)]
+    loss: Loss = Loss(cross_entropy=Model())
     label_smoothing: Fraction = 0.0
+    accumulate: Positive = 1
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     clip_norm: PositiveReal | None = None
-    ema: Fraction | None = None
+    ema: Ema | None = None
     seed: NonNegative = 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Train:
         if (self.steps is None) == (self.epochs is None):
             raise fault("AS602", "a run is as long as exactly one of `steps` and `epochs` says", "give one of them")
-        last: dict[str, int] = {}
-        for index, phase in enumerate(self.lr):
-            if not phase.until and index < len(self.lr) - 1:
-                raise fault(
-                    "AS602",
-                    f"phase {index + 1} of `lr` never ends, so the next never begins",
-                    "give it `until`",
-                    ("lr", index),
-                )
-            for kind in ("step", "epoch"):
-                for condition in (c for c in phase.until if c["kind"] == kind):
-                    if condition[kind] <= last.get(kind, 0):
-                        message = f"phase {index + 1} of `lr` would end on {kind} {condition[kind]}, not after {last[kind]}"
-                        help_ = f"{kind}s count from the start of the run and must grow"
-                        raise fault("AS602", message, help_, ("lr", index, "until"))
-                    last[kind] = condition[kind]
+        check_growing([phase.until for phase in self.lr], "lr")
+        return self
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Train:
+        size, parts, repeats = self.batch_size, self.accumulate, self.data.repeats
+        if size % parts:
+            near = next(n for n in range(parts, size + 1) if size % n == 0) if parts < size else size
+            message = f"a batch of {size} does not split into {parts} equal parts"
+            raise fault("AS604", message, f"accumulate {near} parts, or change `batch_size`", ("accumulate",))
+        if repeats >= size and repeats > 1:
+            message = f"{repeats} repeats leave a batch of {size} with one image"
+            raise fault("AS604", message, "repeat fewer times, or make `batch_size` larger", ("data", "repeats"))
+        if self.data.mix is not None and size == 1:
+            raise fault("AS604", "a batch of one image has nothing to mix it with", None, ("data", "mix"))
+        bce = self.loss.bce
+        if bce is not None and bce.threshold is not None and self.label_smoothing:
+            message = "the threshold of `bce` undoes `label_smoothing`"
+            raise fault("AS604", message, "leave one of them out", ("label_smoothing",))
         return self
 
     def recipe(self) -> dict[str, Any]:
         """The recipe as plain JSON values, in the form of the runtime's `Recipe.to_dict`."""
-        data = {**self.data.model_dump(), "augment": [a.recipe() for a in self.data.augment]}
         return {
-            "data": data,
+            "data": self.data.recipe(),
             "batch_size": self.batch_size,
             "steps": self.steps,
             "epochs": self.epochs,
             "optimizer": self.optimizer.recipe(),
             "lr": [p.recipe() for p in self.lr],
+            "loss": self.loss.recipe(),
             "label_smoothing": self.label_smoothing,
+            "accumulate": self.accumulate,
             "precision": self.precision,
             "clip_norm": self.clip_norm,
-            "ema": self.ema,
+            "ema": self.ema.model_dump() if self.ema else None,
             "seed": self.seed,
         }

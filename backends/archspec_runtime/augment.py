@@ -11,13 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .datasets.decoding import Bytes, Photo
+from .datasets.decoding import Bytes, Photo, Pixels
 from .draws import generator
+from .erasing import between, inside
 from .geometry import Window
-from .recipe import Augmentation, HFlip, PadCrop, PcaLighting, RandomCrop, ResizeShorter
+from .pillow_ops import chosen_filter, rand_augment, trivial_augment
+from .recipe_data import (
+    ON_BATCHES,
+    Augmentation,
+    HFlip,
+    PadCrop,
+    PcaLighting,
+    RandAugment,
+    RandomCrop,
+    RandomResizedCrop,
+    ResizeShorter,
+    TrivialAugment,
+)
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
+CROP_TRIES = 10  # after which the centre is taken, as in torchvision
 
 # Krizhevsky et al. (2012), section 4.1: components of RGB over ImageNet, pixels in [0, 1] (values of fb.resnet.torch).
 _EIGENVALUES = np.array([0.2175, 0.0188, 0.0045], np.float32)
@@ -28,16 +42,20 @@ _EIGENVECTORS = np.array(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The choices for some samples: rows and columns that a crop starts at in the padded image, and mirroring."""
+    """The choices for some samples: rows and columns that a crop starts at in the padded image, mirroring, and what is erased.
+
+    `erase` (N, 4) are rectangles as top, left, height and width, empty for images left whole.
+    """
 
     padding: int
     top: Ints
     left: Ints
     flip: NDArray[np.bool_]
+    erase: Ints | None = None
 
-    def at(self, positions: slice) -> Plan:
-        """The choices for some positions of the epoch."""
-        return Plan(self.padding, self.top[positions], self.left[positions], self.flip[positions])
+    def at(self, positions: slice, erase: Ints | None = None) -> Plan:
+        """The choices for some positions of the epoch, with what is erased of them."""
+        return Plan(self.padding, self.top[positions], self.left[positions], self.flip[positions], erase)
 
     @property
     def moves(self) -> bool:
@@ -45,9 +63,13 @@ class Plan:
         return self.padding > 0 or bool(self.flip.any())
 
     def apply(self, images: Floats) -> Floats:
-        """Pad, crop and mirror normalized images (N, C, H, W)."""
-        if not self.moves:
-            return images
+        """Pad, crop, mirror and erase normalized images (N, C, H, W)."""
+        moved = self._move(images) if self.moves else images
+        if self.erase is None:
+            return moved
+        return np.where(inside(self.erase, *moved.shape[2:])[:, None], np.float32(0), moved)
+
+    def _move(self, images: Floats) -> Floats:
         count, channels, height, width = images.shape
         pad = self.padding
         padded = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
@@ -67,30 +89,78 @@ def epoch_plan(augment: tuple[Augmentation, ...], seed: int, epoch: int, count: 
     return Plan(padding, starts[0], starts[1], flips & any(isinstance(a, HFlip) for a in augment))
 
 
-def transform(
-    photo: Photo, augment: tuple[Augmentation, ...], shape: tuple[int, int, int], random: np.random.Generator,
-    antialias: bool = True,
-) -> tuple[Bytes, Floats | None]:  # fmt: skip
-    """Resize and crop one photo to (H, W, C), and draw the colour shift (C,) that is to be added to it.
+def is_single(augment: tuple[Augmentation, ...]) -> bool:
+    """Whether anything is done to single images, before they are normalized and put into batches."""
+    return not all(isinstance(step, ON_BATCHES) for step in augment)
 
-    Where to look is drawn from the photo's size, before it is decoded. Mirroring and padding are left to the plan.
+
+def transform(
+    photo: Photo | Pixels, augment: tuple[Augmentation, ...], shape: tuple[int, int, int],
+    random: np.random.Generator, antialias: bool = True,
+) -> tuple[Bytes, Floats | None]:  # fmt: skip
+    """Change one photo and bring it to (H, W, C), and draw the colour shift (C,) that is to be added to it.
+
+    Resizing and cropping come first and in one: where to look is drawn from the photo's size, before it is decoded. Then the
+    rest in its order. Mirroring, padding and erasing are left to the plan.
     """
     _, height, width = shape
-    window, shift = Window.whole(*photo.size), None
+    window, how, shift = Window.whole(*photo.size), Image.Resampling.BILINEAR, None
     for step in augment:
-        if isinstance(step, ResizeShorter):
-            window = window.shorter_side(int(random.integers(step.low, step.high + 1)))
-        elif isinstance(step, RandomCrop):
-            window = window.at_least(width, height)
-            left = int(random.integers(0, window.size[0] - width + 1))
-            top = int(random.integers(0, window.size[1] - height + 1))
-            window = window.cropped(left, top, width, height)
-        elif isinstance(step, PcaLighting):
-            alphas = random.normal(0.0, step.std, 3).astype(np.float32)
-            shift = (_EIGENVECTORS @ (alphas * _EIGENVALUES)).astype(np.float32)
+        match step:
+            case ResizeShorter(low, high):
+                window = window.shorter_side(int(random.integers(low, high + 1)))
+            case RandomCrop():
+                window = window.at_least(width, height)
+                left = int(random.integers(0, window.size[0] - width + 1))
+                top = int(random.integers(0, window.size[1] - height + 1))
+                window = window.cropped(left, top, width, height)
+            case RandomResizedCrop():
+                window = window.cropped(*resized_crop(window.size, step, random)).resized(width, height)
+                how = chosen_filter(step.interpolation, random)
+            case PcaLighting(std):
+                alphas = random.normal(0.0, std, 3).astype(np.float32)
+                shift = (_EIGENVECTORS @ (alphas * _EIGENVALUES)).astype(np.float32)
     if window.size != (width, height):
         window = window.at_least(width, height).centre(width, height)
-    return photo.view(window, antialias), shift
+    return recoloured(photo.view(window, antialias, how), augment, random), shift
+
+
+def recoloured(pixels: Bytes, augment: tuple[Augmentation, ...], random: np.random.Generator) -> Bytes:
+    """An image (H, W, C) after the operations of RandAugment or TrivialAugment."""
+    steps = [step for step in augment if isinstance(step, (RandAugment, TrivialAugment))]
+    if not steps:
+        return pixels
+    image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+    for step in steps:
+        match step:
+            case RandAugment():
+                image = rand_augment(image, step, random)
+            case TrivialAugment():
+                image = trivial_augment(image, step, random)
+    changed: Bytes = np.asarray(image)
+    return changed.reshape(pixels.shape)
+
+
+def resized_crop(
+    size: tuple[int, int], step: RandomResizedCrop, random: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """The crop of an image of `size` (width, height): left, top, width and height."""
+    width, height = size
+    drawn = random.random((CROP_TRIES, 4))
+    area = width * height * between(drawn[:, 0], step.scale)
+    ratio = np.exp(between(drawn[:, 1], (np.log(step.ratio[0]), np.log(step.ratio[1]))))
+    wide, tall = np.rint(np.sqrt(area * ratio)).astype(np.int64), np.rint(np.sqrt(area / ratio)).astype(np.int64)
+    fits = (wide > 0) & (wide <= width) & (tall > 0) & (tall <= height)
+    if fits.any():
+        first = int(fits.argmax())
+        w, h = int(wide[first]), int(tall[first])
+        return int(drawn[first, 2] * (width - w + 1)), int(drawn[first, 3] * (height - h + 1)), w, h
+    w, h = width, height
+    if width / height < step.ratio[0]:
+        h = max(1, round(width / step.ratio[0]))
+    elif width / height > step.ratio[1]:
+        w = max(1, round(height * step.ratio[1]))
+    return (width - w) // 2, (height - h) // 2, w, h
 
 
 def centre(image: Image.Image, shape: tuple[int, int, int], resize: int | None) -> Image.Image:

@@ -10,15 +10,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .augment import Plan, centre, epoch_plan
+from .augment import Plan, centre, epoch_plan, is_single
 from .datasets.decoding import Bytes
 from .datasets.encoded import EncodedSplit, Skipped, to_array
 from .datasets.splits import ArraySplit, Split
-from .draws import epoch_order
+from .draws import epoch_order, repeated
+from .erasing import erased_boxes
 from .errors import DataError
+from .mixing import Mixed, draw_mix
 from .normalize import Normalization
 from .reading import Reader
-from .recipe import Data, PcaLighting
+from .recipe_data import Data, PcaLighting
+from .schedule import size_at
 from .shared import Layout, cores
 from .workers import Workers
 
@@ -30,10 +33,10 @@ MOST_WORKERS = 8  # unless more are asked for
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's samples: their indices in the split, labels (N,), and what augmentation does to them.
+    """One step's samples: their indices in the split, labels (N,), what augmentation does to them, and how they are mixed.
 
-    Where images are read from files, `pixels` are their bytes (N, C, H, W), cut to size, and `shift` (N, C, 1, 1) is what is
-    added to them between normalization and the plan.
+    Where images are read from files or changed one by one, `pixels` are their bytes (N, C, H, W), cut to size, and `shift`
+    (N, C, 1, 1) is what is added to them between normalization and the plan.
     """
 
     indices: Ints
@@ -41,9 +44,13 @@ class Batch:
     plan: Plan
     pixels: Bytes | None = None
     shift: Floats | None = None
+    mixed: Mixed | None = None
 
     def floats(self, normalization: Normalization, images: Bytes | None = None) -> Floats:
-        """What the net sees (N, C, H, W); `images` are a split's bytes in memory. The reference for what devices compute."""
+        """What the net sees (N, C, H, W) unless images are mixed; `images` are a split's bytes in memory.
+
+        The reference for what devices compute.
+        """
         bytes_ = self.pixels if self.pixels is not None else images[self.indices]  # type: ignore[index]
         pixels = normalization.apply(bytes_)
         return self.plan.apply(pixels if self.shift is None else pixels + self.shift)
@@ -83,25 +90,38 @@ class Batches:
             self._order = epoch_order(self.seed, epoch, len(self.split))
             self._plan = epoch_plan(self.data.augment, self.seed, epoch, len(self.split))
             self._epoch = epoch
-        positions = self._positions(index)
-        indices = self._order[positions]
-        return Batch(indices, self.split.labels[indices], self._plan.at(positions))
+        places, positions = self._positions(index), self._places(index)
+        indices = repeated(self._order, positions, self.data.repeats)
+        size = self.shape_at(step)[1:]
+        erase = erased_boxes(self.data.augment, self.seed, epoch, positions, size)
+        mixed = draw_mix(self.data.mix, self.seed, epoch, index, size)
+        return Batch(indices, self.split.labels[indices], self._plan.at(places, erase), mixed=mixed)
+
+    def shape_at(self, step: int) -> tuple[int, int, int]:
+        """(C, H, W) of the training images of a step."""
+        pixels = size_at(self.data.size, step, self.per_epoch)
+        return self.shape if pixels is None else (self.shape[0], pixels, pixels)
 
     def _positions(self, index: int) -> slice:
         return slice(index * self.size, (index + 1) * self.size)
 
     def run(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of steps start to stop; those of files are read ahead."""
-        if isinstance(self.split, ArraySplit):
+        if isinstance(self.split, ArraySplit) and not is_single(self.data.augment):
             yield from map(self.at, range(start, stop))
             return
-        assert isinstance(self.split, EncodedSplit)
-        reader = Reader(self.split, self.data, self.shape, self.seed)
-        positions = self._positions(0)
-        layout = Layout(AHEAD + 1, positions.stop - positions.start, self.shape, max(1, self.workers))
-        yield from (
-            self._ahead(reader, layout, start, stop) if self.workers else self._here(reader, layout, start, stop)
-        )
+        while start < stop:
+            shape = self.shape_at(start)
+            end = next((step for step in range(start, stop) if self.shape_at(step) != shape), stop)
+            yield from self._of_shape(shape, start, end)
+            start = end
+
+    def _of_shape(self, shape: tuple[int, int, int], start: int, stop: int) -> Iterator[Batch]:
+        assert isinstance(self.split, (ArraySplit, EncodedSplit))
+        reader = Reader(self.split, self.data, shape, self.seed)
+        layout = Layout(AHEAD + 1, len(self._places(0)), shape, max(1, self.workers))
+        ahead = self.workers and isinstance(self.split, EncodedSplit)
+        return self._ahead(reader, layout, start, stop) if ahead else self._here(reader, layout, start, stop)
 
     def _ahead(self, reader: Reader, layout: Layout, start: int, stop: int) -> Iterator[Batch]:
         pool = Workers(reader, layout)
@@ -111,7 +131,10 @@ class Batches:
                 if step < stop:
                     slot = step % layout.slots
                     waiting.append(batch := self.at(step))
-                    pool.arrays["index"][slot], pool.arrays["position"][slot] = batch.indices, self._places(step)
+                    pool.arrays["index"][slot], pool.arrays["position"][slot] = (
+                        batch.indices,
+                        self._places(step % self.per_epoch),
+                    )
                     pool.ask(slot, step // self.per_epoch)
                 if step >= start + AHEAD:
                     slot = (step - AHEAD) % layout.slots
@@ -124,12 +147,14 @@ class Batches:
 
     def _here(self, reader: Reader, layout: Layout, start: int, stop: int) -> Iterator[Batch]:
         skipped = Skipped()
-        channels, height, width = self.shape
+        channels, height, width = reader.shape
         for step in range(start, stop):
             batch, used = self.at(step), np.empty(layout.count, np.int64)
             pixels = np.empty((layout.count, height, width, channels), np.uint8)
             shift = np.empty((layout.count, channels), np.float32)
-            for row, (index, position) in enumerate(zip(batch.indices, self._places(step), strict=True)):
+            for row, (index, position) in enumerate(
+                zip(batch.indices, self._places(step % self.per_epoch), strict=True)
+            ):
                 used[row], said = reader.read(
                     int(index), step // self.per_epoch, int(position), pixels[row], shift[row]
                 )
@@ -137,13 +162,15 @@ class Batches:
                     skipped.append(message)
             yield self._filled(batch, used, pixels, shift)
 
-    def _places(self, step: int) -> Ints:
-        positions = self._positions(step % self.per_epoch)
-        return np.arange(positions.start, positions.stop)
+    def _places(self, index: int) -> range:
+        positions = self._positions(index)
+        return range(positions.start, positions.stop)
 
     def _filled(self, batch: Batch, used: Ints, pixels: Bytes, shift: Floats) -> Batch:
         coloured = self.shape[0] == 3 and any(isinstance(a, PcaLighting) for a in self.data.augment)
         shifts = shift[:, :, None, None] if coloured else None
+        if shifts is not None and self.normalization.std is not None:
+            shifts = shifts / self.normalization.std
         return replace(
             batch, indices=used, labels=self.split.labels[used], pixels=pixels.transpose(0, 3, 1, 2), shift=shifts
         )

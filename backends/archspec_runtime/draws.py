@@ -2,7 +2,8 @@
 
 NumPy's counter-based Philox generator is keyed with the seed and the stream, and its counter set from the epoch, so
 that no choice depends on how many were made before it: not on the batch size, the workers, the devices or a resume.
-A choice for a position is the position's entry of a vector drawn for the whole epoch.
+A choice for a position is the position's entry of a vector drawn for the whole epoch, or is read at the position's place
+of the generator's sequence.
 """
 
 from __future__ import annotations
@@ -13,12 +14,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+WORDS = 4  # numbers that one count of the generator gives
 
 
 def generator(seed: int, stream: str, epoch: int = 0) -> np.random.Generator:
     """A generator for one stream of choices in one epoch."""
     key = np.array([seed, zlib.crc32(stream.encode())], np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, epoch]))
+
+
+def uniforms(seed: int, stream: str, epoch: int, positions: range, width: int) -> Floats:
+    """Numbers in [0, 1), (len(positions), width), for consecutive positions of an epoch: the same whichever are asked for."""
+    blocks = -(-width // WORDS)  # of the generator's counter, for each position
+    key = np.array([seed, zlib.crc32(stream.encode())], np.uint64)
+    source = np.random.Philox(key=key, counter=[positions.start * blocks, 0, 0, epoch])
+    drawn: Floats = np.random.Generator(source).random((len(positions), blocks * WORDS))
+    return drawn[:, :width]
+
+
+def repeated(order: Ints, positions: range, repeats: int) -> Ints:
+    """The samples of a batch in which each comes `repeats` times: first all once, then all again, so that equal ones are apart.
+
+    The epoch's sequence is `order` with each sample repeated; a batch is a stretch of it.
+    """
+    places = np.arange(positions.start, positions.stop)
+    apart = np.argsort(places % repeats, kind="stable")
+    chosen: Ints = order[places[apart] // repeats]
+    return chosen
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Ints:

@@ -17,6 +17,10 @@ from .shared import cores
 Floats = NDArray[np.float32]
 
 SCALE = np.float32(1 / 255)
+IMAGENET = (
+    (0.485, 0.456, 0.406),
+    (0.229, 0.224, 0.225),
+)  # mean and deviation of RGB, as torchvision and timm have them
 SAMPLE = 2_000  # images that statistics are taken over where a folder is read as needed
 CHUNK = 4_096
 
@@ -52,6 +56,8 @@ def measure(kind: Kind, train: Split, shape: tuple[int, int, int], *, skip: bool
 
     With `skip`, corrupt images are passed over.
     """
+    if kind == "imagenet":
+        return Normalization(*(np.array(values, np.float32)[:, None, None] for values in IMAGENET))
     if kind == "none":
         return Normalization(np.zeros((shape[0], 1, 1), np.float32))
     images = _images(train, shape, skip)

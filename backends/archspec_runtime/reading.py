@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .augment import transform
-from .datasets.decoding import Bytes, Photo
+from .datasets.decoding import Bytes, Photo, Pixels
 from .datasets.encoded import EncodedSplit
+from .datasets.splits import ArraySplit
 from .draws import generator
 from .recipe import Data
 
@@ -18,9 +19,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the training images of a run; it travels to the workers."""
+    """Reads the training images of a run, as large as `shape`; it travels to the workers."""
 
-    split: EncodedSplit
+    split: EncodedSplit | ArraySplit
     data: Data
     shape: tuple[int, int, int]  # (C, H, W)
     seed: int
@@ -32,7 +33,7 @@ class Reader:
         the recipe says to skip, and what was said of those that were. Raises DataError.
         """
 
-        def use(photo: Photo) -> None:
+        def use(photo: Photo | Pixels) -> None:
             random = generator(self.seed, f"image {position}", epoch)
             seen, moved = transform(photo, self.data.augment, self.shape, random, self.data.antialias)
             pixels[...] = seen

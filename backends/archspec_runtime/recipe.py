@@ -6,76 +6,31 @@ Each class is immutable, has one meaning for each field, and goes to and from pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
+from .recipe_data import (
+    Augmentation,
+    Data,
+    Epoch,
+    HFlip,
+    Interpolation,
+    Mix,
+    Normalization,
+    PadCrop,
+    PcaLighting,
+    RandAugment,
+    RandomCrop,
+    RandomErasing,
+    RandomResizedCrop,
+    ResizeShorter,
+    Size,
+    Step,
+    TrivialAugment,
+)
+
 Precision = Literal["fp32", "bf16", "fp16", "fp64"]
-Normalization = Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel"]
-
-Corrupt = Literal["stop", "skip"]
-
-
-# --- augmentation: applied in the order given, to training images only -----------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PadCrop:
-    """Pad each side with `padding` zero pixels, then crop the input size at a random place."""
-
-    kind: ClassVar[str] = "pad_crop"
-    padding: int
-
-
-@dataclass(frozen=True, slots=True)
-class HFlip:
-    """Mirror left to right with probability one half."""
-
-    kind: ClassVar[str] = "hflip"
-
-
-@dataclass(frozen=True, slots=True)
-class ResizeShorter:
-    """Resize so that the shorter side is drawn uniformly from [low, high] pixels (image folders only)."""
-
-    kind: ClassVar[str] = "resize_shorter"
-    low: int
-    high: int
-
-
-@dataclass(frozen=True, slots=True)
-class RandomCrop:
-    """Crop the input size at a random place (image folders only)."""
-
-    kind: ClassVar[str] = "random_crop"
-
-
-@dataclass(frozen=True, slots=True)
-class PcaLighting:
-    """Add multiples of the principal components of RGB, deviation `std` (Krizhevsky et al., 2012, section 4.1)."""
-
-    kind: ClassVar[str] = "pca_lighting"
-    std: float = 0.1
-
-
-Augmentation = PadCrop | HFlip | ResizeShorter | RandomCrop | PcaLighting
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """Which images, how they are split, changed and normalized."""
-
-    dataset: str = "digits"  # digits, cifar10, cifar100, image_folder, webdataset, parquet, synthetic
-    train: str | None = None  # which tars or Parquet files: a pattern below --data, or an address
-    test: str | None = None
-    holdout: int = 0  # training images set aside for validation, drawn by the seed
-    augment: tuple[Augmentation, ...] = ()
-    normalize: Normalization = "none"  # statistics are taken over the training split, pixels in [0, 1]
-    eval_resize: int | None = None  # shorter side before the centre crop (image folders only)
-    antialias: bool = (
-        True  # in resizing training images; False is OpenCV's plain bilinear interpolation, and faster
-    )
-    corrupt: Corrupt = "stop"  # at a training image that cannot be read, or skip: the next one takes its place
 
 
 # --- optimizers --------------------------------------------------------------------------------------
@@ -107,26 +62,64 @@ class AdamW:
     decay_norm_and_bias: bool = True
 
 
-Optimizer = SGD | AdamW
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LAMB:
+    """AdamW whose step of each tensor is as long as the tensor itself, times lr (You et al., 2020).
+
+    With `always_adapt` off, tensors that do not decay take AdamW's plain step, as in timm and Apex.
+    """
+
+    kind: ClassVar[str] = "lamb"
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-6
+    weight_decay: float = 0.0
+    decay_norm_and_bias: bool = True
+    always_adapt: bool = True
+
+
+Optimizer = SGD | AdamW | LAMB
+
+
+# --- losses and averages ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CrossEntropy:
+    """The softmax's cross entropy with the target, a distribution over the classes."""
+
+    kind: ClassVar[str] = "cross_entropy"
+
+
+@dataclass(frozen=True, slots=True)
+class BCE:
+    """A binary cross entropy for each class, averaged over the classes (timm's form).
+
+    With `threshold`, every class whose target exceeds it counts as there: 1, and the others 0.
+    """
+
+    kind: ClassVar[str] = "bce"
+    threshold: float | None = None
+
+
+Loss = CrossEntropy | BCE
+
+
+@dataclass(frozen=True, slots=True)
+class EMA:
+    """Averages of the parameters and running statistics, which evaluation uses: average = d average + (1 - d) weights.
+
+    They are updated every `every` steps. Until `after` they are the weights themselves (torchvision's warm-up). With `power`,
+    d grows as min(decay, 1 - (1 + updates)^-power) (timm's).
+    """
+
+    decay: float
+    every: int = 1
+    after: Step | Epoch | None = None
+    power: float | None = None
 
 
 # --- the learning rate: phases, each ending on the first of its conditions -------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """True when `step` optimizer steps have been taken since the start of the run."""
-
-    kind: ClassVar[str] = "step"
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """True when `epoch` whole epochs have been seen since the start of the run."""
-
-    kind: ClassVar[str] = "epoch"
-    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +164,18 @@ class Phase:
 class Recipe:
     """Everything that decides a training run besides the net, the images and the seed."""
 
-    data: Data = Data()
+    data: Data = Data()  # noqa: RUF009 (immutable)
     batch_size: int = 128
     steps: int | None = None  # exactly one of steps and epochs is given
     epochs: int | None = None
     optimizer: Optimizer = SGD()
     lr: tuple[Phase, ...] = (Phase(0.1),)
-    label_smoothing: float = 0.0
+    loss: Loss = CrossEntropy()
+    label_smoothing: float = 0.0  # the share of a target that is spread evenly over all classes
+    accumulate: int = 1  # parts that a batch is computed in; its gradient is their mean
     precision: Precision = "fp32"
     clip_norm: float | None = None  # largest global L2 norm of the gradient
-    ema: float | None = None  # decay of the averaged weights that evaluation uses
+    ema: EMA | None = None
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -191,18 +186,31 @@ class Recipe:
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> Recipe:
         """Read what `to_dict` wrote. Raises ValueError on an unknown kind or field."""
-        return Recipe(
-            **{
-                **raw,
-                "data": Data(
-                    **{**raw["data"], "augment": tuple(_tagged(Augmentation, a) for a in raw["data"]["augment"])}
-                ),
-                "optimizer": _tagged(Optimizer, raw["optimizer"]),
-                "lr": tuple(
-                    Phase(**{**p, "until": tuple(_tagged(Condition, c) for c in p["until"])}) for p in raw["lr"]
-                ),
-            }
-        )
+        parts: dict[str, Any] = {
+            "data": _data(raw["data"]),
+            "optimizer": _tagged(Optimizer, raw["optimizer"]),
+            "lr": tuple(Phase(**{**p, "until": _all(Condition, p["until"])}) for p in raw["lr"]),
+            "loss": _tagged(Loss, raw["loss"]),
+            "ema": raw["ema"] and EMA(**{**raw["ema"], "after": _maybe(Step | Epoch, raw["ema"]["after"])}),
+        }
+        return Recipe(**{**raw, **parts})
+
+
+def _data(raw: Mapping[str, Any]) -> Data:
+    parts: dict[str, Any] = {
+        "augment": _all(Augmentation, raw["augment"]),
+        "size": tuple(Size(s["pixels"], _maybe(Step | Epoch, s["until"])) for s in raw["size"]),
+        "mix": raw["mix"] and Mix(**raw["mix"]),
+    }
+    return Data(**{**raw, **parts})
+
+
+def _all(union: Any, raw: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    return tuple(_tagged(union, item) for item in raw)
+
+
+def _maybe(union: Any, raw: Mapping[str, Any] | None) -> Any:
+    return None if raw is None else _tagged(union, raw)
 
 
 def _plain(value: Any) -> Any:
@@ -217,5 +225,41 @@ def _plain(value: Any) -> Any:
 def _tagged(union: Any, raw: Mapping[str, Any]) -> Any:
     for cls in union.__args__:
         if cls.kind == raw["kind"]:
-            return cls(**{k: v for k, v in raw.items() if k != "kind"})
+            given = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "kind"}
+            return cls(**given)
     raise ValueError(f"unknown kind {raw['kind']!r}")
+
+
+__all__ = [
+    "BCE",
+    "EMA",
+    "LAMB",
+    "SGD",
+    "AdamW",
+    "Augmentation",
+    "Condition",
+    "CrossEntropy",
+    "Data",
+    "Epoch",
+    "HFlip",
+    "Interpolation",
+    "Loss",
+    "Measured",
+    "Mix",
+    "Normalization",
+    "Optimizer",
+    "PadCrop",
+    "PcaLighting",
+    "Phase",
+    "Plateau",
+    "Precision",
+    "RandAugment",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomResizedCrop",
+    "Recipe",
+    "ResizeShorter",
+    "Size",
+    "Step",
+    "TrivialAugment",
+]

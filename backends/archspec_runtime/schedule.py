@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .recipe import Condition, Epoch, Measured, Phase, Plateau, Step
+from .recipe import Condition, Epoch, Measured, Phase, Plateau, Size, Step
 
 WINDOW = 100  # steps that `train_error` and `train_loss` are measured over, or an epoch where that is shorter
 
@@ -81,6 +81,15 @@ class Schedule:
         """From a checkpoint."""
         self.phase, self.began, self.since_best = state["phase"], state["began"], state["since_best"]
         self.best = math.inf if state["best"] is None else state["best"]
+
+
+def size_at(sizes: Sequence[Size], step: int, steps_per_epoch: int) -> int | None:
+    """Pixels of a side of the training images of a step counted from 0; None for the net's own input."""
+    for size in sizes:
+        end = size.until
+        if end is None or step < (end.epoch * steps_per_epoch if isinstance(end, Epoch) else end.step):
+            return size.pixels
+    return sizes[-1].pixels if sizes else None
 
 
 def describe(condition: Condition) -> str:

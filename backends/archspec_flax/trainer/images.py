@@ -34,6 +34,7 @@ class Picked(NamedTuple):
     top: Array
     left: Array
     flip: Array
+    erase: Array | None  # (N, 4): top, left, height and width
     pixels: Array | None
     shift: Array | None
 
@@ -64,7 +65,8 @@ def pick(batch: Batch) -> Picked:
     pixels = None if batch.pixels is None else batch.pixels.transpose(0, 2, 3, 1)
     arrays = (batch.indices.astype(np.int32), plan.top.astype(np.int32), plan.left.astype(np.int32), plan.flip)
     shift = None if batch.shift is None else batch.shift.transpose(0, 2, 3, 1)
-    return Picked(*arrays, pixels, shift)  # type: ignore[arg-type]
+    erased = None if plan.erase is None else plan.erase.astype(np.int32)
+    return Picked(*arrays, erased, pixels, shift)  # type: ignore[arg-type]
 
 
 def batch_of(data: Store, picked: Picked, padding: int, dtype: Any) -> tuple[Array, Array]:
@@ -76,7 +78,7 @@ def batch_of(data: Store, picked: Picked, padding: int, dtype: Any) -> tuple[Arr
     else:
         assert data.bytes is not None
         images = normalized(data, data.bytes[picked.indices])
-    return move(images, padding, picked).astype(dtype), labels
+    return erase(move(images, padding, picked), picked.erase).astype(dtype), labels
 
 
 def normalized(data: Store, images: Array) -> Array:
@@ -97,3 +99,13 @@ def move(images: Array, padding: int, picked: Picked) -> Array:
 
         images = jax.vmap(crop)(padded, picked.top, picked.left)
     return jnp.where(picked.flip[:, None, None, None], images[:, :, ::-1], images)
+
+
+def erase(images: Array, boxes: Array | None) -> Array:
+    """Set the rectangles that are erased to zero."""
+    if boxes is None:
+        return images
+    top, left, height, width = (boxes[:, i, None] for i in range(4))
+    rows, columns = jnp.arange(images.shape[1])[None], jnp.arange(images.shape[2])[None]
+    down, across = (rows >= top) & (rows < top + height), (columns >= left) & (columns < left + width)
+    return jnp.where((down[:, :, None] & across[:, None, :])[..., None], 0, images)

@@ -21,6 +21,8 @@ from archspec_runtime.session import MakeModel, Settings
 from .device import choose_device, use_threads
 from .stepper import FlaxStepper, evaluate, prepared, use_precision
 
+ENCODED = ("image_folder", "webdataset", "parquet")  # read as they are needed, and sent to the device step by step
+
 
 class Flax:
     """One process and one device."""
@@ -40,7 +42,8 @@ class Flax:
         self, make_model: MakeModel, job: Job, options: Options, device: str, steps: int
     ) -> tuple[Settings, str]:
         """How many steps go in one dispatch: on the CPU a loop around convolutions costs more than a dispatch."""
-        several = 1 if device == "cpu" or job.recipe.data.dataset == "image_folder" else LOG_EVERY
+        data = job.recipe.data
+        several = 1 if device == "cpu" or data.dataset in ENCODED or data.size else LOG_EVERY
         return {"steps_a_dispatch": several}, f"compiled, {several} to a dispatch"
 
     def stepper(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax  # type: ignore[import-untyped, unused-ignore]
 from jax import Array
 
-from archspec_runtime.recipe import SGD, Optimizer
+from archspec_runtime.recipe import LAMB, SGD, AdamW, Optimizer
 
 Tree = Any
 
@@ -17,21 +17,27 @@ GROWTH_INTERVAL = 2_000  # steps without overflow after which the scale doubles,
 
 
 def make_optimizer(recipe: Optimizer) -> optax.GradientTransformation:
-    """The direction of a step, to be multiplied by -lr: SGD in the form that the recipe states, or AdamW."""
+    """The direction of a step, to be multiplied by -lr: SGD in the form that the recipe states, AdamW or LAMB."""
 
     def decayed(params: Tree) -> Tree:
         return jax.tree.map(lambda p: recipe.decay_norm_and_bias or p.ndim > 1, params)
 
     decay = optax.add_decayed_weights(recipe.weight_decay, mask=decayed)
-    if isinstance(recipe, SGD):
-        momentum = [optax.trace(recipe.momentum, recipe.nesterov)] if recipe.momentum else []
-        return optax.chain(decay, *momentum)
-    return optax.chain(optax.scale_by_adam(recipe.beta1, recipe.beta2, recipe.eps), decay)
+    match recipe:
+        case SGD():
+            momentum = [optax.trace(recipe.momentum, recipe.nesterov)] if recipe.momentum else []
+            return optax.chain(decay, *momentum)
+        case AdamW():
+            return optax.chain(optax.scale_by_adam(recipe.beta1, recipe.beta2, recipe.eps), decay)
+        case LAMB():
+            adapt = optax.scale_by_trust_ratio()
+            adapt = adapt if recipe.always_adapt else optax.masked(adapt, decayed)
+            return optax.chain(optax.scale_by_adam(recipe.beta1, recipe.beta2, recipe.eps), decay, adapt)
 
 
 def clipped(grads: Tree, norm: float) -> Tree:
     """Gradients whose norm over all parameters is at most `norm`."""
-    factor = jnp.minimum(1.0, norm / (optax.global_norm(grads) + 1e-6))
+    factor = jnp.minimum(1.0, norm / (optax.tree.norm(grads) + 1e-6))
     return jax.tree.map(lambda g: g * factor.astype(g.dtype), grads)
 
 

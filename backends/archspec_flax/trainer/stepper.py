@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as serialize
 
 from archspec_flax.names import load_state_dict, state_dict
+from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.errors import RunError
@@ -27,10 +28,13 @@ from archspec_runtime.normalize import Normalization
 from archspec_runtime.session import MakeModel
 
 from .images import Picked, Store, batch_of, normalized, pick, store
+from .loss import Shares, loss_of, mix_images, shares_of, targets_of
 from .optimizer import Scale, all_finite, clipped, make_optimizer
 
 EVALUATION_BATCH = 500
 HALF = {"bf16": jnp.bfloat16, "fp16": jnp.float16}
+UNROLLED = 7  # parts after the first that are compiled one by one, as loops around convolutions are slow on CPUs
+SMALLER = "split each batch (`accumulate: 2`), make batch_size smaller, or train in bf16 (`precision: bf16`)"
 DRAWS_A_STEP = 1 << 12  # more than any net draws in one step
 
 
@@ -40,7 +44,7 @@ class State(NamedTuple):
     params: Any
     rest: Any  # running statistics, and the streams of random numbers
     optimizer: Any
-    average: Any  # of the parameters; None without
+    average: Any  # of the parameters and of the running statistics; None without
     scale: Scale
     loss: Array  # sums since the last drain
     errors: Array
@@ -52,6 +56,8 @@ class Inputs(NamedTuple):
     picked: Picked
     lr: Array
     number: Array
+    kept: Array  # of the average
+    mixed: Shares | None  # None where the recipe never mixes
 
 
 class FlaxStepper:
@@ -74,10 +80,11 @@ class FlaxStepper:
             self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
             params, rest = jax.tree.map(jnp.copy, parts)
             self.optimizer = make_optimizer(recipe.optimizer)
-            average = jax.tree.map(jnp.copy, params) if recipe.ema is not None else None
+            average = jax.tree.map(jnp.copy, averaged(params, rest)) if recipe.ema is not None else None
             self.state = State(params, rest, self.optimizer.init(params), average,
                                Scale.start(recipe.precision == "fp16"), *self._zeros())  # fmt: skip
             self.data = store(dataset.train, normalization, device)
+        self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
         self.size = steps_a_dispatch
         self.queue: list[Inputs] = []
@@ -86,11 +93,18 @@ class FlaxStepper:
 
     def step(self, batch: Batch, lr: float, number: int) -> None:
         """Queue one step; a full queue is dispatched without waiting for its result."""
-        self.queue.append(Inputs(pick(batch), np.asarray(lr, self.kind), np.asarray(number, np.uint32)))  # type: ignore[arg-type]
+        self.queue.append(self._inputs(batch, lr, number))
         self.totals.steps += 1
         self.totals.samples += len(batch.labels)
         if len(self.queue) == self.size:
             self._dispatch()
+
+    def _inputs(self, batch: Batch, lr: float, number: int) -> Inputs:
+        recipe = self.job.recipe
+        keeps = 1.0 if recipe.ema is None else kept(recipe.ema, number + 1, self.steps_per_epoch)
+        mixed = None if recipe.data.mix is None else shares_of(batch.mixed, self.kind)
+        numbers = np.asarray(lr, self.kind), np.asarray(number, np.uint32), np.asarray(keeps, self.kind)
+        return Inputs(pick(batch), *numbers, mixed)  # type: ignore[arg-type]
 
     def _dispatch(self) -> None:
         if not self.queue:
@@ -116,16 +130,11 @@ class FlaxStepper:
         """One forward, backward and update."""
         recipe = self.job.recipe
         images, labels = batch_of(data, inputs.picked, self.padding, self.kind)
+        targets = targets_of(labels, self.job.classes, recipe, inputs.mixed, self.kind)
+        if inputs.mixed is not None:
+            images = mix_images(images, inputs.mixed)
         started = at_step(state.rest, inputs.number)
-
-        def objective(params: Any) -> tuple[Array, tuple[Array, Array, Any]]:
-            model = nnx.merge(self.graph, params, started, copy=True)
-            logits = model(images).astype(self.kind)
-            loss = cross_entropy(logits, labels, recipe.label_smoothing).mean()
-            _, *parts = nnx.split(model, nnx.Param, ...)
-            return loss * state.scale.value.astype(loss.dtype), (loss, logits, parts[1])
-
-        grads, (loss, logits, rest) = jax.grad(objective, has_aux=True)(state.params)
+        grads, rest, loss, wrong = self._gradients(state.params, started, state.scale, (images, labels, targets))
         finite = jnp.asarray(True)
         if recipe.precision == "fp16":
             grads = jax.tree.map(lambda g: g / state.scale.value, grads)
@@ -139,11 +148,43 @@ class FlaxStepper:
                 partial(jnp.where, finite), (params, optimizer), (state.params, state.optimizer)
             )
         average = state.average
-        if (ema := recipe.ema) is not None:
-            average = jax.tree.map(lambda a, p: ema * a + (1 - ema) * p, average, params)
-        wrong = (logits.argmax(1) != labels).sum(dtype=state.errors.dtype)
+        if recipe.ema is not None:
+            average = jax.tree.map(partial(mean_of, inputs.kept), average, averaged(params, rest))
         scale = state.scale.after(finite) if recipe.precision == "fp16" else state.scale
         return State(params, rest, optimizer, average, scale, state.loss + loss, state.errors + wrong)
+
+    def _gradients(
+        self, params: Any, rest: Any, scale: Scale, batch: tuple[Array, ...]
+    ) -> tuple[Any, Any, Array, Array]:
+        """The scaled gradient of a batch, what the model keeps, the loss and how many are wrong.
+
+        The parts of an accumulated batch go one after the other: each is normalized by its own statistics.
+        """
+        parts = self.job.recipe.accumulate
+
+        def one(rest: Any, images: Array, labels: Array, targets: Array) -> tuple[Any, Any, Array, Array]:
+            def objective(params: Any) -> tuple[Array, tuple[Any, Array, Array]]:
+                model = nnx.merge(self.graph, params, rest, copy=True)
+                logits = model(images).astype(self.kind)
+                loss = loss_of(logits, targets, self.job.recipe) / parts
+                _, *split = nnx.split(model, nnx.Param, ...)
+                wrong = (logits.argmax(1) != labels).sum(dtype=jnp.int32)
+                return loss * scale.value.astype(loss.dtype), (split[1], loss, wrong)
+
+            grads, (kept, loss, wrong) = jax.grad(objective, has_aux=True)(params)
+            return grads, kept, loss, wrong
+
+        if parts == 1:
+            return one(rest, *batch)
+        first, *others = zip(*(jnp.split(array, parts) for array in batch), strict=True)
+        sums = one(rest, *first)
+        if len(others) <= UNROLLED:
+            for part in others:
+                sums = _added(sums, one(sums[1], *part))
+            return sums
+        stacked = tuple(jnp.stack(arrays) for arrays in zip(*others, strict=True))
+        final, _ = jax.lax.scan(lambda sums, part: (_added(sums, one(sums[1], *part)), None), sums, stacked)
+        return final
 
     def drain(self) -> Totals:
         """The sums since the last call."""
@@ -165,9 +206,12 @@ class FlaxStepper:
         return evaluate(model, self.job, self.dataset, split, self.normalization, self.device)
 
     def _model(self, averaged: bool = False) -> nnx.Module:
-        params = self.state.average if averaged else self.state.params
+        params, rest = self.state.params, self.state.rest
+        if averaged:
+            params, statistics = self.state.average
+            rest = nnx.merge_state(rest, statistics)
         # copies: the next step gives its state away
-        model: nnx.Module = nnx.merge(self.graph, *jax.tree.map(jnp.copy, (params, self.state.rest)))
+        model: nnx.Module = nnx.merge(self.graph, *jax.tree.map(jnp.copy, (params, rest)))
         return model
 
     def save(self, folder: Path) -> None:
@@ -185,7 +229,7 @@ class FlaxStepper:
         """Begin with weights of a file instead of those that were drawn."""
         with jax.default_device(self.device):
             params, rest = self._read(weights)
-            average = jax.tree.map(jnp.copy, params) if self.state.average is not None else None
+            average = jax.tree.map(jnp.copy, averaged(params, rest)) if self.state.average is not None else None
             self.state = self.state._replace(params=params, rest=rest, average=average)
 
     def _read(self, weights: Path) -> tuple[Any, Any]:
@@ -200,7 +244,7 @@ class FlaxStepper:
             params, rest = self._read(folder / "weights.safetensors")
             average = None
             if self.state.average is not None:
-                average, _ = self._read(folder / "average.safetensors")
+                average = averaged(*self._read(folder / "average.safetensors"))
             optimizer, scale = unflat(
                 (self.state.optimizer, self.state.scale), load_file(folder / "optimizer.safetensors")
             )
@@ -238,14 +282,22 @@ def at_step(rest: Any, number: Array) -> Any:
     return jax.tree.map(place, rest, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
-def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> Array:
-    """The loss of each sample (N,)."""
-    if not smoothing:
-        losses: Array = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        return losses
-    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype), smoothing)
-    smoothed: Array = optax.softmax_cross_entropy(logits, targets)
-    return smoothed
+def averaged(params: Any, rest: Any) -> tuple[Any, Any]:
+    """What is averaged: parameters and running statistics."""
+    return params, nnx.filter_state(rest, nnx.BatchStat)
+
+
+def mean_of(kept: Array, average: Array, value: Array) -> Array:
+    """average = kept * average + (1 - kept) * value."""
+    keeps = kept.astype(average.dtype)
+    return keeps * average + (1 - keeps) * value
+
+
+def _added(
+    sums: tuple[Any, Any, Array, Array], more: tuple[Any, Any, Array, Array]
+) -> tuple[Any, Any, Array, Array]:
+    grads, _, loss, wrong = sums
+    return jax.tree.map(jnp.add, grads, more[0]), more[1], loss + more[2], wrong + more[3]
 
 
 def evaluate(
@@ -266,7 +318,8 @@ def evaluate(
         labels = data.labels[indices]
         logits = nnx.merge(graph, state, copy=True)(images.astype(kind)).astype(kind)
         best = jax.lax.top_k(logits, most)[1] == labels[:, None]
-        loss = jnp.where(real, cross_entropy(logits, labels), 0).sum()
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        loss = jnp.where(real, losses, 0).sum()
         return loss, (real & ~best[:, 0]).sum(), (real & ~best.any(1)).sum()
 
     with jax.default_device(device), out_of_memory(size):
@@ -308,5 +361,5 @@ def out_of_memory(batch: int) -> Iterator[None]:
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" in str(error):
             message = f"out of memory with a batch of {batch}"
-            raise RunError(message, "make batch_size smaller, or train in bf16 (`precision: bf16`)") from None
+            raise RunError(message, SMALLER) from None
         raise

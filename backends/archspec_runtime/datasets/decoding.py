@@ -94,8 +94,10 @@ class Photo:
         with _named(self.name):
             return _upright(_opened(self.raw), self.channels)
 
-    def view(self, window: Window, antialias: bool = True) -> Bytes:
-        """What a window shows (height, width, channels): bilinear, antialiased as Pillow does it, or not antialiased.
+    def view(
+        self, window: Window, antialias: bool = True, how: Image.Resampling = Image.Resampling.BILINEAR
+    ) -> Bytes:
+        """What a window shows (height, width, channels): antialiased as Pillow does it, or bilinear and not antialiased.
 
         A large JPEG that is shown small is decoded at a fraction of its size: at least twice what is shown; without
         antialiasing at least what is shown. Raises DataError.
@@ -103,7 +105,7 @@ class Photo:
         factor = self._fraction(window.scale / (ANTIALIASED if antialias else 1))
         pixels = self._decoded(factor)
         if antialias:
-            return _resampled(pixels, window, factor)
+            return _resampled(pixels, window, factor, how)
         return _interpolated(pixels, window, factor)
 
     def _fraction(self, scale: float) -> int:
@@ -127,6 +129,25 @@ class Photo:
                 image.draft("RGB", (width // factor, height // factor))
             pixels = np.asarray(_upright(image, self.channels))
         return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """An image in memory (H, W, C), to be looked at as a photo is."""
+
+    pixels: Bytes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        height, width, _ = self.pixels.shape
+        return width, height
+
+    def view(
+        self, window: Window, antialias: bool = True, how: Image.Resampling = Image.Resampling.BILINEAR
+    ) -> Bytes:
+        """What a window shows (height, width, channels)."""
+        return _resampled(self.pixels, window, 1, how) if antialias else _interpolated(self.pixels, window, 1)
 
 
 class _named:  # noqa: N801  (a context manager that is used as a function)
@@ -161,13 +182,14 @@ def _upright(opened: Image.Image, channels: int) -> Image.Image:
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def _resampled(pixels: Bytes, window: Window, factor: int) -> Bytes:
-    """Pillow's bilinear filter, as wide as what a pixel stands for, over no more of the photo than it looks at."""
+def _resampled(pixels: Bytes, window: Window, factor: int, how: Image.Resampling) -> Bytes:
+    """Pillow's bilinear or bicubic filter, as wide as what a pixel stands for, over no more of the photo than it looks at."""
     height, width, _ = pixels.shape
     box = [edge / factor for edge in window.box]
     across, down = (box[2] - box[0]) / window.size[0], (box[3] - box[1]) / window.size[1]
     left, top, right, bottom = (edge / factor for edge in window.limits)
-    reach_x, reach_y = max(across, 1) + 1, max(down, 1) + 1
+    support = 2 if how == Image.Resampling.BICUBIC else 1
+    reach_x, reach_y = support * max(across, 1) + 1, support * max(down, 1) + 1
     x0, y0 = math.floor(max(box[0] - reach_x, left, 0)), math.floor(max(box[1] - reach_y, top, 0))
     x1, y1 = math.ceil(min(box[2] + reach_x, right, width)), math.ceil(min(box[3] + reach_y, bottom, height))
     part = pixels[y0:y1, x0:x1]
@@ -175,7 +197,7 @@ def _resampled(pixels: Bytes, window: Window, factor: int) -> Bytes:
         return part
     seen = (box[0] - x0, box[1] - y0, min(box[2] - x0, x1 - x0), min(box[3] - y0, y1 - y0))
     image = Image.fromarray(part if part.shape[2] == 3 else part[:, :, 0])
-    shown: Bytes = np.asarray(image.resize(window.size, Image.Resampling.BILINEAR, box=seen))
+    shown: Bytes = np.asarray(image.resize(window.size, how, box=seen))
     return shown if shown.ndim == 3 else shown[:, :, None]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..recipe import Data, RandomCrop, ResizeShorter
+from ..recipe import Data, RandomCrop, RandomResizedCrop, ResizeShorter
 from .encoded import EncodedSplit, Skipped, to_array
 from .packed import is_packed, read_packed
 from .sources import Files, Names
@@ -37,7 +37,8 @@ def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, 
         raise DataError(f"{folder} has neither test/ nor val/", "set some images aside to measure the error on")
     has_both = (folder / "test").is_dir() and (folder / "val").is_dir()
     splits = {n: _list(folder / n, names, channels) for n in ("train", held.name, *(["val"] if has_both else []))}
-    cropped = any(isinstance(a, (ResizeShorter, RandomCrop)) for a in data.augment) or data.eval_resize is not None
+    crops = (ResizeShorter, RandomCrop, RandomResizedCrop)
+    cropped = any(isinstance(a, crops) for a in data.augment) or data.eval_resize is not None
     in_memory = math.prod(shape) * sum(len(s) for s in splits.values()) <= IN_MEMORY
     skip = data.corrupt == "skip"
     read: dict[str, Split] = {

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .decoding import Pixels
+
+T = TypeVar("T")
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -45,6 +50,16 @@ class ArraySplit:
         """(C, H, W) of every image."""
         _, channels, height, width = self.images.shape
         return channels, height, width
+
+    def readable(
+        self, index: int, use: Callable[[Pixels], T], skip: bool, say: Callable[[str], None]
+    ) -> tuple[int, T]:
+        """What `use` makes of an image, and whose it is; in memory all can be read."""
+        return index, use(Pixels(np.ascontiguousarray(self.images[index].transpose(1, 2, 0))))
+
+    def name(self, index: int) -> str:
+        """What a message calls an image."""
+        return f"image {index}"
 
     def subset(self, indices: Ints) -> ArraySplit:
         """The images at these indices."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from archspec_runtime.augment import Plan
 from archspec_runtime.batches import Batch
 from archspec_runtime.datasets.splits import ArraySplit, Split
+from archspec_runtime.erasing import inside
 from archspec_runtime.normalize import SCALE, Normalization
 
 
@@ -38,7 +39,8 @@ class Images:
         else:
             assert self.bytes is not None
             pixels = self._normalized(self.bytes[indices])
-        return move(pixels, batch.plan).to(self.dtype, memory_format=torch.channels_last), self.labels[indices]
+        pixels = erase(move(pixels, batch.plan), batch.plan)
+        return pixels.to(self.dtype, memory_format=torch.channels_last), self.labels[indices]
 
     def range(self, piece: slice, pixels: NDArray[np.float32] | None) -> tuple[Tensor, Tensor]:
         """Pixels and labels of consecutive samples, as they are."""
@@ -82,3 +84,11 @@ def move(images: Tensor, plan: Plan) -> Tensor:
         .view(count, height, width, channels)
         .permute(0, 3, 1, 2)
     )
+
+
+def erase(images: Tensor, plan: Plan) -> Tensor:
+    """Set the rectangles that are erased to zero."""
+    if plan.erase is None:
+        return images
+    mask = torch.from_numpy(inside(plan.erase, *images.shape[2:])).to(images.device)
+    return images.masked_fill(mask[:, None], 0)

@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archspec_runtime.recipe import SGD, Optimizer
+from archspec_runtime.recipe import LAMB, SGD, AdamW, Optimizer
+
+from .lamb import Lamb
 
 
 def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
-    """PyTorch's SGD or AdamW; its SGD has the form that the recipe states."""
+    """PyTorch's SGD or AdamW, or LAMB; PyTorch's SGD has the form that the recipe states."""
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     decay = recipe.weight_decay
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": weights, "weight_decay": decay},
         {"params": others, "weight_decay": decay if recipe.decay_norm_and_bias else 0.0},
     ]
+    if isinstance(recipe, LAMB):
+        groups[1]["adapt"] = recipe.always_adapt or recipe.decay_norm_and_bias
     groups = [g for g in groups if g["params"]]
     fused = all(p.device.type in ("cpu", "cuda") for p in model.parameters())
-    if isinstance(recipe, SGD):
-        return torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused)
-    return torch.optim.AdamW(groups, lr=0.0, betas=(recipe.beta1, recipe.beta2), eps=recipe.eps, fused=fused)
+    match recipe:
+        case SGD():
+            return torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused)
+        case AdamW():
+            betas = recipe.beta1, recipe.beta2
+            return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=recipe.eps, fused=fused)
+        case LAMB():
+            return Lamb(groups, (recipe.beta1, recipe.beta2), recipe.eps)
 
 
 class Average:
-    """An exponential moving average of a model's parameters; buffers are copied."""
+    """An exponential moving average of a model's parameters and running statistics; counters are copied."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False)
-        self.decay = decay
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """average = decay * average + (1 - decay) * parameter."""
-        ours = [p.detach() for p in self.model.parameters()]
-        theirs = [p.detach() for p in model.parameters()]
-        torch._foreach_lerp_(ours, theirs, 1 - self.decay)
-        for mine, other in zip(self.model.buffers(), model.buffers(), strict=True):
-            mine.copy_(other)
+    def update(self, model: nn.Module, kept: float) -> None:
+        """average = kept * average + (1 - kept) * model; nothing is done where all is kept."""
+        if kept == 1:
+            return
+        pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
+        ours = [mine for mine, other in pairs if other.is_floating_point()]
+        theirs = [other for _, other in pairs if other.is_floating_point()]
+        torch._foreach_lerp_(ours, theirs, 1 - kept)
+        for mine, other in pairs:
+            if not other.is_floating_point():
+                mine.copy_(other)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
+from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets.splits import Dataset
 from archspec_runtime.errors import RunError
@@ -22,9 +23,11 @@ from archspec_runtime.loop import Evaluation, Totals
 from archspec_runtime.normalize import Normalization
 
 from .images import Images
+from .loss import loss_of, mix_images, targets_of
 from .optimizer import Average, contiguous, make_optimizer, set_rate
 
 EVALUATION_BATCH = 500
+SMALLER = "split each batch (`accumulate: 2`), make batch_size smaller, or train in bf16 (`precision: bf16`)"
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -46,7 +49,8 @@ class TorchStepper:
         self.kind = torch.float64 if recipe.precision == "fp64" else torch.float32
         self.model = self.model.to(self.kind)
         self.optimizer = make_optimizer(self.model, recipe.optimizer)
-        self.average = Average(self.model, recipe.ema) if recipe.ema is not None else None
+        self.average = Average(self.model) if recipe.ema is not None else None
+        self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
         self.forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if compiled else self.model
         self.images = Images(dataset.train, normalization, device, self.kind)
@@ -60,24 +64,32 @@ class TorchStepper:
             torch.manual_seed((recipe.seed * 1_000_003 + number) % 2**63)
         with out_of_memory(recipe.batch_size):
             images, labels = self.images.batch(batch)
-            self.model.train()
-            with autocast(self.device, recipe.precision):
-                logits = self.forward(images)
-                loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+            images = mix_images(images, batch.mixed)
+            targets = targets_of(labels, self.job.classes, recipe, batch.mixed, self.kind)
             self.optimizer.zero_grad(set_to_none=True)
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.model.train()
+            for part in zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True):
+                self._accumulate(*part)
         if recipe.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         set_rate(self.optimizer, lr)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.average is not None:
-            self.average.update(self.model)
-        self.loss += loss.detach()
-        self.errors += (logits.detach().argmax(1) != labels).sum()
+        if self.average is not None and recipe.ema is not None:
+            self.average.update(self.model, kept(recipe.ema, number + 1, self.steps_per_epoch))
         self.totals.steps += 1
         self.totals.samples += len(labels)
+
+    def _accumulate(self, images: Tensor, labels: Tensor, targets: Tensor) -> None:
+        """Add the gradient and the loss of a part of the batch."""
+        recipe = self.job.recipe
+        with autocast(self.device, recipe.precision):
+            logits = self.forward(images)
+            loss = loss_of(logits, targets, recipe) / recipe.accumulate
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.loss += loss.detach()
+        self.errors += (logits.detach().argmax(1) != labels).sum()
 
     def drain(self) -> Totals:
         """The sums since the last call."""
@@ -161,5 +173,5 @@ def out_of_memory(batch: int) -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             message = f"out of memory with a batch of {batch}"
-            raise RunError(message, "make batch_size smaller, or train in bf16 (`precision: bf16`)") from None
+            raise RunError(message, SMALLER) from None
         raise

@@ -65,10 +65,11 @@ def check(
 
 
 def _expand(spec: str) -> list[str]:
-    """The specs of a folder, or the spec itself."""
+    """The specs of a folder, or the spec itself; recipes are parts of specs, and are checked where one names them."""
     if "\0" in spec or not Path(spec).is_dir():
         return [spec]
-    found = sorted(str(p) for p in Path(spec).rglob("*.yaml"))
+    folder = Path(spec)
+    found = sorted(str(p) for p in folder.rglob("*.yaml") if "recipes" not in p.relative_to(folder).parts[:-1])
     if not found:
         fail(f"{spec} holds no .yaml files")
     return found

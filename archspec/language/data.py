@@ -1,0 +1,222 @@
+"""The models of a recipe's `data`: which images, in what order and size, and how they are changed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from archspec.language.base import (
+    Boolean,
+    Model,
+    NonNegative,
+    NonNegativeReal,
+    OneOf,
+    Positive,
+    PositiveReal,
+    Probability,
+    fault,
+)
+from archspec.language.ends import End, check_growing
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "random"]
+Bounds = Annotated[list[PositiveReal], Field(min_length=2, max_length=2)]
+TIMM_LEVELS = 10
+
+
+def check_bounds(bounds: list[float], key: str) -> None:
+    """Check that the first is not above the second."""
+    if bounds[0] > bounds[1]:
+        raise fault("AS604", f"`{key}` goes from {bounds[0]:g} to {bounds[1]:g}", "give the smaller first", (key,))
+
+
+class ResizeShorter(Model):
+    """The shorter side is drawn uniformly between two sizes."""
+
+    low: Positive
+    high: Positive
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ResizeShorter:
+        if self.low > self.high:
+            raise fault("AS604", f"no side is from {self.low} to {self.high} pixels", "give the smaller first")
+        return self
+
+
+class RandomResizedCrop(Model):
+    """A share of the area, in some ratio of width to height, resized to the training size."""
+
+    scale: Bounds = [0.08, 1.0]
+    ratio: Bounds = [3 / 4, 4 / 3]
+    interpolation: Interpolation = "bilinear"
+
+    @model_validator(mode="after")
+    def _bounded(self) -> RandomResizedCrop:
+        for key in ("scale", "ratio"):
+            check_bounds(getattr(self, key), key)
+        if self.scale[1] > 1:
+            raise fault(
+                "AS604", f"a crop has at most the whole area, not {self.scale[1]:g} of it", None, ("scale",)
+            )
+        return self
+
+
+class RandAugment(Model):
+    """Some operations of a list, as strong as a magnitude says."""
+
+    ops: Positive = 2
+    magnitude: NonNegativeReal = 9
+    form: Literal["torchvision", "timm"] = "torchvision"
+    bins: Positive = 31
+    std: NonNegativeReal = 0.0
+    probability: Probability = 0.5
+    interpolation: Interpolation = "nearest"
+
+    @model_validator(mode="after")
+    def _of_one_form(self) -> RandAugment:
+        given, ours = self.model_fields_set, f"form `{self.form}`"
+        foreign = {"bins"} if self.form == "timm" else {"std", "probability"}
+        for key in sorted(foreign & given):
+            raise fault(
+                "AS604", f"`{key}` means nothing in {ours}", "take it out, or choose the other form", (key,)
+            )
+        top = TIMM_LEVELS if self.form == "timm" else self.bins - 1
+        if self.magnitude > top or (self.form == "torchvision" and self.magnitude != int(self.magnitude)):
+            message = (
+                f"the magnitudes of {ours} go from 0 to {top}{'' if self.form == 'timm' else ' in whole steps'}"
+            )
+            raise fault("AS604", message, None, ("magnitude",))
+        return self
+
+
+class TrivialAugment(Model):
+    """One operation of a list, as strong as chance says."""
+
+    bins: Annotated[Positive, Field(ge=2)] = 31
+    interpolation: Interpolation = "nearest"
+
+
+class PcaLighting(Model):
+    """Colour jitter along the principal components of RGB."""
+
+    std: NonNegativeReal = 0.1
+
+
+class RandomErasing(Model):
+    """A rectangle is set to zero."""
+
+    probability: Probability = 0.5
+    scale: Bounds = [0.02, 0.33]
+    ratio: Bounds = [0.3, 3.3]
+
+    @model_validator(mode="after")
+    def _bounded(self) -> RandomErasing:
+        for key in ("scale", "ratio"):
+            check_bounds(getattr(self, key), key)
+        if self.scale[1] >= 1:
+            raise fault("AS604", "erasing the whole image leaves nothing to learn from", None, ("scale",))
+        return self
+
+
+class Augment(OneOf):
+    """One augmentation of training images."""
+
+    pad_crop: Positive | None = None
+    hflip: Model | None = None
+    resize_shorter: ResizeShorter | None = None
+    random_crop: Model | None = None
+    random_resized_crop: RandomResizedCrop | None = None
+    rand_augment: RandAugment | None = None
+    trivial_augment: TrivialAugment | None = None
+    pca_lighting: PcaLighting | None = None
+    random_erasing: RandomErasing | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        if (
+            isinstance(raw, dict)
+            and isinstance(raw.get("resize_shorter"), list)
+            and len(raw["resize_shorter"]) == 2
+        ):
+            raw = {"resize_shorter": dict(zip(("low", "high"), raw["resize_shorter"], strict=True))}
+        return cls.normalize(raw)
+
+    def recipe(self) -> dict[str, Any]:
+        """The augmentation as the recipe states it."""
+        kind, value = self.chosen
+        fields: dict[str, Any] = {"padding": value} if kind == "pad_crop" else value.model_dump()
+        return {"kind": kind} | fields
+
+
+class Mix(Model):
+    """Images and labels of a batch are mixed."""
+
+    mixup: PositiveReal | None = None
+    cutmix: PositiveReal | None = None
+    probability: Probability = 1.0
+    switch: Probability = 0.5
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Mix:
+        if self.mixup is None and self.cutmix is None:
+            raise fault("AS604", "`mix` says no way of mixing", "give `mixup` or `cutmix` its alpha")
+        if "switch" in self.model_fields_set and (self.mixup is None or self.cutmix is None):
+            raise fault("AS604", "there is nothing to `switch` between", "give both ways, or neither", ("switch",))
+        return self
+
+
+class Size(Model):
+    """How large training images are, and until when."""
+
+    value: Positive
+    until: End | None = None
+
+
+def _one_size(raw: Any) -> Any:
+    return [{"value": raw}] if isinstance(raw, (int, float, str)) and not isinstance(raw, bool) else raw
+
+
+class Data(Model):
+    """Which images, and what is done to them."""
+
+    dataset: Literal["digits", "cifar10", "cifar100", "image_folder", "webdataset", "parquet", "synthetic"] = (
+        "digits"
+    )
+    train: str | None = None
+    test: str | None = None
+    holdout: NonNegative = 0
+    augment: list[Augment] = []
+    repeats: Positive = 1
+    size: Annotated[list[Size], BeforeValidator(_one_size)] = []
+    normalize: Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel", "imagenet"] = "none"
+    eval_resize: Positive | None = None
+    antialias: Boolean = True
+    corrupt: Literal["stop", "skip"] = "stop"
+    mix: Mix | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        """The augmentations in order, by name."""
+        return [step.chosen[0] for step in self.augment]
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Data:
+        for index, kind in enumerate(self.kinds):
+            if kind == "random_erasing" and kind in self.kinds[:index]:
+                raise fault("AS604", "images are erased from once", "take one out", ("augment", index))
+        if not self.size:
+            return self
+        check_growing([[s.until] if s.until else [] for s in self.size], "size")
+        if not {"random_crop", "random_resized_crop"} & set(self.kinds):
+            message, help_ = "images get another size by cropping", "augment with `random_resized_crop`"
+            raise fault("AS604", message, help_, ("size",))
+        if self.normalize == "per_pixel_mean":
+            message, help_ = "a mean for each pixel has one size", "normalize with `per_channel_mean`"
+            raise fault("AS604", message, help_, ("size",))
+        return self
+
+    def recipe(self) -> dict[str, Any]:
+        """The data as the recipe states it."""
+        sizes = [{"pixels": s.value, "until": s.until} for s in self.size]
+        return {**self.model_dump(), "augment": [a.recipe() for a in self.augment], "size": sizes}

@@ -1,0 +1,83 @@
+"""What a phase ends on."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from archspec.language.base import fault
+
+_UNTIL = re.compile(
+    r"(?:(?P<kind>step|epoch|plateau)\s+(?P<count>\d+)"
+    r"|(?P<metric>train_error|val_error|test_error|train_loss)\s*(?P<relation>[<>])\s*(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>%?))",
+    re.ASCII,
+)
+
+
+def parse_until(raw: Any) -> list[dict[str, Any]]:
+    """`step 32000`, `epoch 90`, `plateau 5`, `train_error < 80%`, several joined by `or`, as tagged conditions."""
+    conditions = []
+    for part in re.split(r"\s+or\s+", raw.strip()) if isinstance(raw, str) else [""]:
+        match = _UNTIL.fullmatch(part)
+        if match is None:
+            raise fault("AS602", f"a phase cannot end on {str(raw)[:60]!r}",
+                        "say `step N`, `epoch N`, `plateau EPOCHS`, `train_error < 80%`, or several joined by `or`")  # fmt: skip
+        if match["kind"]:
+            count = int(match["count"][:12])
+            field = "epochs" if match["kind"] == "plateau" else match["kind"]
+            if count == 0:
+                raise fault("AS602", f"a phase that ends on `{part}` has no steps", "count from 1")
+            conditions.append({"kind": match["kind"], field: count})
+        else:
+            if match["metric"].endswith("error") != (match["unit"] == "%"):
+                better = f"{match['metric']} {match['relation']} {match['value']}{'' if match['unit'] else '%'}"
+                raise fault("AS602", f"`{part}`: errors are in percent and losses are not", f"write `{better}`")
+            conditions.append(
+                {
+                    "kind": "measured",
+                    "metric": match["metric"],
+                    "relation": match["relation"],
+                    "value": float(match["value"]),
+                }
+            )
+    return conditions
+
+
+def parse_end(raw: Any) -> dict[str, Any]:
+    """`step 1000` or `epoch 5`, as one tagged condition: what can be told before a run."""
+    found = parse_until(raw)
+    if len(found) != 1 or found[0]["kind"] not in ("step", "epoch"):
+        raise fault("AS602", f"this cannot wait for {str(raw)[:60]!r}", "say `step N` or `epoch N`")
+    return found[0]
+
+
+def check_growing(ends: list[list[dict[str, Any]]], key: str) -> None:
+    """Check that of several phases each but the last ends, and later than the one before."""
+    last: dict[str, int] = {}
+    for index, conditions in enumerate(ends):
+        if not conditions and index < len(ends) - 1:
+            message = f"phase {index + 1} of `{key}` never ends, so the next never begins"
+            raise fault("AS602", message, "give it `until`", (key, index))
+        for condition in (c for c in conditions if c["kind"] in ("step", "epoch")):
+            kind = condition["kind"]
+            if condition[kind] <= last.get(kind, 0):
+                message = (
+                    f"phase {index + 1} of `{key}` would end on {kind} {condition[kind]}, not after {last[kind]}"
+                )
+                help_ = f"{kind}s count from the start of the run and must grow"
+                raise fault("AS602", message, help_, (key, index, "until"))
+            last[kind] = condition[kind]
+
+
+Until = Annotated[
+    list[dict[str, Any]],
+    BeforeValidator(parse_until),
+    WithJsonSchema({"type": "string", "description": "step N, epoch N, plateau N, train_error < 80%"}),
+]
+End = Annotated[
+    dict[str, Any],
+    BeforeValidator(parse_end),
+    WithJsonSchema({"type": "string", "description": "step N or epoch N"}),
+]
