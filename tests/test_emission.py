@@ -124,6 +124,33 @@ def test_deep_nets_are_loops_not_copies(emitted):
     assert len(deep.splitlines()) <= len(emitted["cifar-resnet-20"]["model.py"].splitlines())
 
 
+DENSE = """
+args: {n: 4}
+input: {channels: 3, size: 8}
+classes: 5
+shortcut: identity
+blocks:
+  dense:
+    args: {growth: int}
+    out: growth
+    body: [norm, act, {conv: {out: growth, kernel: 3}}]
+    merge: concat
+stages: [{name: dense1, block: dense, repeat: n, growth: 6}]
+head: [norm, act, global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+def test_blocks_whose_inputs_grow_are_a_loop_too(spec):
+    from test_operations import check
+
+    net = archspec.load(spec(DENSE))
+    check(net, tolerance=1e-8)
+    source = archspec.emit(net, "torch")["model.py"]
+    assert "self.dense1 = nn.Sequential(*(Dense(3 + 6 * i, 6) for i in range(4)))" in source
+    deep = archspec.emit(archspec.load(spec(DENSE), set={"n": 40}), "torch")["model.py"]
+    assert len(deep.splitlines()) == len(source.splitlines())
+
+
 def test_what_is_built_is_the_emitted_source():
     net = archspec.load("cifar_resnet:resnet20")
     model = archspec.build(net, "torch")
@@ -295,7 +322,7 @@ def nested_nets(draw):
         flags = (
             f"gated: {draw(st.sampled_from(['true', 'false']))}, wide: {draw(st.sampled_from(['true', 'false']))}"
         )
-        lines.append(f"  - {{name: s{index}, block: outer, repeat: {draw(st.integers(1, 2))}, "
+        lines.append(f"  - {{name: s{index}, block: outer, repeat: {draw(st.integers(1, 4))}, "
                      f"width: {draw(st.sampled_from([4, 6]))}, stride: {stride}, {flags}}}")  # fmt: skip
     return "\n".join([*lines, "head: [global_avg_pool, {fc: {linear: {out: classes}}}]", ""])
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from archspec.emission.dialect import Dialect
 from archspec.emission.flow import INPUTS, Flow, flow, is_named, kind_of
 from archspec.emission.forward import INDENT, Forward
 from archspec.emission.source import RENAMED, WIDTH, call, lay_out, number
-from archspec.expressions import Literal, Value, render
+from archspec.expressions import Apply, Expr, Literal, Name, Value, render
 from archspec.ir import Block, Chain, Run, Symbol
 from archspec.merging import substitute
 from archspec.ops.pointwise import Activation, Dropout, DropPath
@@ -132,7 +133,8 @@ class Writer:
         """The text that makes a member."""
         target = member.call.target
         if isinstance(target, Chain):
-            return call(f"{head}{self.dialect.sequence}", [self._run(r, indent + 4) for r in target.runs], indent)
+            parts = [self._runs(runs, indent + 4) for runs in self._progressions(target.runs)]
+            return call(f"{head}{self.dialect.sequence}", parts, indent)
         if isinstance(target, Block):
             return self.instance(self.outline.of[target], member.numbers, indent, head)
         return lay_out(head, self.dialect.layer(member, target.kind in in_place), indent)
@@ -164,10 +166,41 @@ class Writer:
         resolved = Member(member.call, substitute(member.in_channels, scope), numbers, None)
         return self.construct(resolved, indent, set())
 
-    def _run(self, run: Run, indent: int) -> str:
-        numbers = {k: Literal(v) for k, v in run.block.args.items()}
-        made = self.instance(self.outline.of[run.block], numbers, indent)
-        return made if run.count == 1 else f"*({made} for _ in range({run.count}))"
+    def _runs(self, runs: Sequence[Run], indent: int) -> str:
+        """Blocks of a chain: one, equal ones in a loop, or in a loop ones whose inputs grow by the same number."""
+        block = runs[0].block
+        numbers: dict[str, Symbol] = {k: Literal(v) for k, v in block.args.items()}
+        if len(runs) > 1:
+            numbers["in_channels"] = _growing(_in_channels(runs[0]), _in_channels(runs[1]) - _in_channels(runs[0]))
+        made = self.instance(self.outline.of[block], numbers, indent)
+        if len(runs) > 1:
+            return f"*({made} for i in range({len(runs)}))"
+        return made if runs[0].count == 1 else f"*({made} for _ in range({runs[0].count}))"
+
+    def _progressions(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
+        """Runs one by one; three and more single blocks whose inputs grow evenly, and no more differs, together."""
+        rest = list(runs)
+        while rest:
+            length = 1
+            while length < len(rest) and self._grow_evenly(rest[: length + 1]):
+                length += 1
+            length = length if length > 2 else 1
+            yield rest[:length]
+            rest = rest[length:]
+
+    def _grow_evenly(self, runs: Sequence[Run]) -> bool:
+        classes = {self.outline.of[run.block] for run in runs}
+        grows = [p.name == "in_channels" for cls in classes for p in cls.parameters]
+        others = [{k: v for k, v in run.block.args.items() if k != "in_channels"} for run in runs]
+        steps = {_in_channels(after) - _in_channels(before) for before, after in pairwise(runs)}
+        return (
+            len(classes) == 1
+            and any(grows)
+            and all(run.count == 1 for run in runs)
+            and all(other == others[0] for other in others)
+            and len(steps) == 1
+            and min(steps) > 0
+        )
 
     @staticmethod
     def _parameter(cls: BlockClass, name: str, default: Value | None) -> str:
@@ -176,3 +209,12 @@ class Writer:
         if name == "classes":
             default = cls.example.args[name]
         return f"{shown}: {kind}" + (f" = {default!r}" if default is not None else "")
+
+
+def _in_channels(run: Run) -> int:
+    return run.block.inputs[0][1][0]
+
+
+def _growing(first: int, step: int) -> Expr:
+    """`first + step * i`."""
+    return Apply("+", (Literal(first), Apply("*", (Literal(step), Name("i")))))
