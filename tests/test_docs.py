@@ -110,7 +110,7 @@ def test_readme_can_be_followed(cli, tmp_path):
     seen = set()
     for arguments in commands(REPO / "README.md"):
         seen.add(arguments[0])
-        if arguments[0] in ("eval", "compare", "convert", "data"):
+        if arguments[0] in ("eval", "compare", "convert", "data") or "--weights" in arguments:
             continue  # of runs that take hours, or of images and weights that are not here
         if arguments[0] == "train":
             arguments = [*arguments, "--dry-run"]

@@ -12,14 +12,18 @@ FRAMEWORKS = {"torch", "jax", "flax", "tensorflow"}
 LAYERS = {
     "archspec": (
         REPO / "archspec",
-        {"archspec_runtime", "archspec_torch", "archspec_flax", "archspec_cli"},
+        {"archspec_runtime", "archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli", "onnx"},
     ),
     "runtime": (
         REPO / "backends/archspec_runtime",
-        {"archspec", "archspec_torch", "archspec_flax", "archspec_cli"},
+        {"archspec", "archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli"},
     ),
-    "cli": (REPO / "cli/archspec_cli", {"archspec_torch", "archspec_flax"}),
+    "cli": (REPO / "cli/archspec_cli", {"archspec_torch", "archspec_flax", "archspec_onnx"}),
     "torch": (REPO / "backends/archspec_torch", {"archspec_flax", "archspec_cli", "jax", "flax"}),
+    "onnx": (
+        REPO / "backends/archspec_onnx",
+        {"archspec_torch", "archspec_flax", "archspec_runtime", "archspec_cli"},
+    ),
     "torch trainer": (REPO / "backends/archspec_torch/trainer", {"archspec", "archspec_cli"}),
 }
 
@@ -99,5 +103,11 @@ def test_core_and_command_line_do_not_name_blocks_or_frameworks():
 
 
 def test_typing_marker_travels_with_each_package():
-    for package in ("archspec", "backends/archspec_runtime", "backends/archspec_torch", "cli/archspec_cli"):
+    for package in (
+        "archspec",
+        "backends/archspec_runtime",
+        "backends/archspec_torch",
+        "backends/archspec_onnx",
+        "cli/archspec_cli",
+    ):
         assert (REPO / package / "py.typed").is_file(), package

@@ -41,7 +41,7 @@ def read_orbax(path: Path, trees: Mapping[str, Path], key: str | None) -> dict[s
 
 def write_orbax(path: Path, weights: Weights) -> None:
     """A checkpoint of `nnx.state(model, (nnx.Param, nnx.BatchStat))` of an emitted model. Raises OSError."""
-    import orbax.checkpoint as ocp  # type: ignore[import-untyped, unused-ignore]
+    import orbax.checkpoint as ocp
 
     flat: dict[tuple[str | int, ...], Any] = {}
     with jax.enable_x64(True):  # what has 64 bits keeps them
@@ -75,7 +75,7 @@ def _chosen(path: Path, trees: Mapping[str, Path], key: str | None) -> Path:
 
 
 def _restored(path: Path, folder: Path) -> list[tuple[tuple[str, ...], Any]]:
-    import orbax.checkpoint as ocp  # type: ignore[import-untyped, unused-ignore]
+    import orbax.checkpoint as ocp
 
     try:
         with quiet_when_it_fails(), ocp.PyTreeCheckpointer() as checkpointer:

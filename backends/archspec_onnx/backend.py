@@ -1,0 +1,88 @@
+"""The ONNX backend as archspec finds it: a file that holds a net and its weights, for inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.backends import Files, Weights, WeightsFormat, check_supported
+from archspec.diagnostics import Diagnostic, SpecError
+from archspec.errors import WeightsError
+from archspec.network import Network
+from archspec.ops import OPS
+from archspec.resolved_text import resolved_yaml
+from archspec.version import __version__
+from archspec_onnx.health import need_onnx
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+README = """# {name}
+
+{params:,} parameters, {macs:,} multiply-adds for one image of {shape}, {classes} classes.
+
+    pip install -r requirements.txt
+    python -c "import onnxruntime; print(onnxruntime.InferenceSession('model.onnx').get_inputs())"
+
+`model.onnx` maps `images` (N, {shape_}), float32 and normalized as for training, to `logits` (N, {classes}). It holds
+its weights, by the names of the spec. `spec.yaml` is the spec with everything resolved. Written by archspec {version}.
+"""
+
+
+class OnnxBackend:
+    """Emission to ONNX (NCHW), in evaluation mode and float32."""
+
+    name = "onnx"
+    supported = frozenset(OPS)
+    errors: tuple[type[Exception], ...] = ()
+    formats: Sequence[WeightsFormat] = ()
+
+    def emit(self, net: Network, weights: Weights | None = None) -> Files:
+        """`model.onnx`, checked, and what it takes to use it. Raises SpecError, and WeightsError without weights."""
+        check_supported(net, self)
+        model = self._model(net, weights)
+        shape = net.input_shape
+        readme = README.format(
+            name=net.name, params=net.cost.params, macs=net.cost.macs, classes=net.classes, version=__version__,
+            shape="x".join(map(str, shape)), shape_=", ".join(map(str, shape)),
+        )  # fmt: skip
+        return {
+            "model.onnx": model.SerializeToString(deterministic=True),
+            "README.md": readme,
+            "spec.yaml": resolved_yaml(net),
+            "requirements.txt": "onnxruntime>=1.19\n",
+        }
+
+    def build(self, net: Network, *, seed: int, weights: Weights | None) -> ModelProto:
+        """What `emit` writes, as a model of the onnx package. Raises SpecError, and WeightsError without weights."""
+        check_supported(net, self)
+        return self._model(net, weights)
+
+    def _model(self, net: Network, weights: Weights | None) -> ModelProto:
+        if weights is None:
+            raise WeightsError("an ONNX file holds the weights of its net, and none are given",
+                               "give --weights: a .pt or .safetensors file, an Orbax checkpoint, or the folder of a run "
+                               "of `archspec train`", 2)  # fmt: skip
+        need_onnx()
+        from archspec_onnx.model import make_model
+
+        return make_model(net, weights)
+
+    def train(self, net: Network, options: Mapping[str, Any]) -> int:
+        """Not offered."""
+        raise _not_offered("does not train", "train with --backend torch or flax, then build with --weights RUN")
+
+    def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
+        """Not offered."""
+        raise _not_offered("has no runs", "use the backend that the run was trained with")
+
+    def examine(self) -> Iterator[tuple[str, str, bool, str | None]]:
+        """The onnx package and the runtime."""
+        from archspec_onnx.health import examine
+
+        return examine()
+
+
+def _not_offered(what: str, help_: str) -> SpecError:
+    return SpecError([Diagnostic("AS701", f"the backend `onnx` {what}", None, help_)])

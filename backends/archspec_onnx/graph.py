@@ -1,0 +1,60 @@
+"""An ONNX graph under construction: its nodes, its constants and the shapes of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from archspec.ops import Shape
+
+INPUT, OUTPUT = "images", "logits"
+BATCH = "N"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an operation stands: its dotted name, its inputs, their shapes and that of its result, for one image."""
+
+    name: str
+    inputs: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    shape: Shape
+
+    def weight(self, name: str) -> str:
+        """The spec's name of one of its tensors, which is that of the initializer."""
+        return f"{self.name}.{name}"
+
+
+@dataclass(slots=True)
+class Graph:
+    """Nodes are named by the spec, and what takes several of them `name/part`: no name of a spec has a slash."""
+
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: list[TensorProto] = field(default_factory=list)
+    values: list[ValueInfoProto] = field(default_factory=list)
+
+    def node(
+        self, at: Place, kind: str, inputs: Sequence[str], *, part: str | None = None, **attributes: Any
+    ) -> str:
+        """Add a node, the operation's last one unless it is a `part`; gives the name of its result."""
+        name = f"{at.name}/{part}" if part else at.name
+        result = f"{name}/result" if name in (INPUT, OUTPUT) else name
+        self.nodes.append(helper.make_node(kind, inputs, [result], name=name, **attributes))
+        if part is None:  # so that the checker compares what ONNX infers with what the spec says
+            self.values.append(value(result, at.shape))
+        return result
+
+    def constant(self, at: Place, name: str, array: np.ndarray[Any, Any] | np.generic) -> str:
+        """Add a constant of an operation; gives its name."""
+        self.constants.append(numpy_helper.from_array(np.asarray(array), f"{at.name}/{name}"))
+        return f"{at.name}/{name}"
+
+
+def value(name: str, shape: Shape) -> ValueInfoProto:
+    """A value of so many images or vectors."""
+    made: ValueInfoProto = helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *shape])
+    return made
