@@ -38,6 +38,8 @@ class Span:
     end_column: int = 0
 
     def __str__(self) -> str:
+        if self.source.virtual:
+            return self.source.name
         return f"{self.source.name}:{self.line + 1}:{self.column + 1}"
 
 

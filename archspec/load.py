@@ -60,7 +60,7 @@ def load_document(
             return None
         root = _with_preset(root, preset, chosen, problems)
     for key, raw in overrides.items():
-        span = Span(Source("--set", f"{key}={raw}", virtual=True))
+        span = Span(Source(f"--set {key}={raw}", "", virtual=True))
         value = raw if isinstance(raw, Node) else node_of(raw, span, "--set")
         root = _override(root, key, value, value.span, problems)
     return Document(root, display, preset, others)

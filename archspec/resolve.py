@@ -61,7 +61,10 @@ def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
     """Validate a document; None where it cannot be gone on with. Mistakes are recorded."""
     scope = _arguments(document.root)
     unusable = {name for name, _ in _entries(document.root.get("args"))} - scope.keys()
-    root = with_recipe(_Substitution(scope, unusable, problems).apply(document.root), problems)
+    origins = {
+        k: f"args.{k}, {v.origin}" if v.origin else f"args.{k}" for k, v in _entries(document.root.get("args"))
+    }
+    root = with_recipe(_Substitution(scope, origins, unusable, problems).apply(document.root), problems)
     scope = {**dict.fromkeys(unusable, 1), **scope}
     classes = root.get("classes")
     if classes is not None and isinstance(classes.value, (int, float, str)):
@@ -139,8 +142,15 @@ def _entries(node: Node | None) -> list[tuple[str, Node]]:
 class _Substitution:
     """Replaces references to arguments; `unusable` ones have no value, which is a mistake of its own."""
 
-    def __init__(self, scope: Mapping[str, Value], unusable: Collection[str], problems: Diagnostics) -> None:
+    def __init__(
+        self,
+        scope: Mapping[str, Value],
+        origins: Mapping[str, str],
+        unusable: Collection[str],
+        problems: Diagnostics,
+    ) -> None:
         self.scope = scope
+        self.origins = origins
         self.unusable = unusable
         self.problems = problems
 
@@ -163,7 +173,7 @@ class _Substitution:
 
     def _referred(self, node: Node, name: str, path: tuple[str, ...]) -> Node:
         if name in self.scope:
-            return Node(self.scope[name], node.span, origin=node.origin or f"args.{name}")
+            return Node(self.scope[name], node.span, origin=node.origin or self.origins[name])
         if path[:1] not in (("stem",), ("head",)):
             if name not in self.unusable:
                 help_ = did_you_mean(name, self.scope)

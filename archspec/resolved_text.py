@@ -92,5 +92,6 @@ def _scalar(value: Scalar, net: Network) -> str:
 
 def _origin(node: Node) -> str:
     """Where a value was written, and through which preset, override or argument it came."""
-    place = f"{node.span.source.name}:{node.span.line + 1}"
+    source = node.span.source
+    place = source.name if source.virtual else f"{source.name}:{node.span.line + 1}"
     return f"{place} ({node.origin})" if node.origin and node.origin != "--set" else node.origin or place

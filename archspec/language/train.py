@@ -167,7 +167,7 @@ class Train(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Train:
         if (self.steps is None) == (self.epochs is None):
-            raise fault("AS602", "a run is as long as exactly one of `steps` and `epochs` says", "give one of them")
+            raise fault("AS602", "either `steps` or `epochs` says how long a run is", "give exactly one of them")
         check_growing([phase.until for phase in self.lr], "lr")
         return self
 

@@ -40,7 +40,8 @@ def _one(diagnostic: Diagnostic, colour: bool) -> str:
 
 def _excerpt(span: Span, caret: str, colour: bool) -> list[str]:
     text = span.source.line(span.line)
-    if not text.strip():
+    whole = span.source.virtual and span.column == 0 and span.end_column in (0, len(text))  # its name says it all
+    if whole or not text.strip():
         return []
     last = span.end_column if span.end_line == span.line else len(text)
     start = max(0, span.column - WIDEST // 2) if len(text) > WIDEST else 0

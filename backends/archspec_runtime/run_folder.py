@@ -106,6 +106,9 @@ def read_run(folder: Path) -> Row:
     """What `run.json` says. Raises RunError."""
     try:
         run: Row = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        message = f"{folder} is not the folder of a run: it has no run.json"
+        raise RunError(message, "give the folder that was --out") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{folder} is not the folder of a run: {error}", "give the folder that was --out") from None
     parts = {"backend", "job", "class", "data", "settings"}

@@ -45,7 +45,7 @@ def overrides(given: Sequence[str] | None) -> dict[str, object]:
         if not equals or not key.strip():
             fail(f"--set takes KEY=VALUE, not {pair!r}", "such as --set shortcut=none")
         problems = Diagnostics()
-        node = read_value(text, f"--set {key}", problems)
+        node = read_value(text, f"--set {key}={text}", problems)
         if node is None:
             report(list(problems))
             raise typer.Exit(2)

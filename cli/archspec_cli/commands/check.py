@@ -66,6 +66,8 @@ def check(
 
 def _expand(spec: str) -> list[str]:
     """The specs of a folder, or the spec itself; recipes are parts of specs, and are checked where one names them."""
+    if not spec:
+        fail("the name of a spec is empty", "give a file, a folder, or a zoo name; see `archspec list`")
     if "\0" in spec or not Path(spec).is_dir():
         return [spec]
     folder = Path(spec)
