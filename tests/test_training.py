@@ -382,9 +382,13 @@ def test_a_dry_run_prints_recipe_and_timeline_and_writes_nothing(cli, tmp_path):
     for line in [
         "cifar-resnet-110: 64,000 steps of 128 images",
         "seed: 9",
-        "1. lr 0.01 until train_error < 80% or step 4,000",
-        "2. lr 0.1 until step 32,000",
-        "4. lr 0.001 until the end, step 64,000",
+        "1      0.01   train_error < 80% or step 4,000",
+        "2      0.1    step 32,000",
+        "4      0.001  the end, step 64,000",
+        "- pad_crop {padding: 4}",
+        "optimizer: sgd {momentum: 0.9, weight_decay: 0.0001, nesterov: false, decay_norm_and_bias: true}",
+        "activations are 2,100,288 numbers kept for each image",
+        "time: about 38 hours for 64,000 steps at 4.5e+10 multiply-adds a second",
     ]:
         assert line in result.output
     assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import jinja2
 
 from archspec.backends import Weights
 from archspec.emission.literals import literal, names_used
+from archspec.liveness import kept_for_gradient
 from archspec.network import Network
 from archspec.version import __version__
 
@@ -21,6 +22,8 @@ def job_fields(net: Network) -> dict[str, Any]:
         "input_shape": net.input_shape,
         "classes": net.classes,
         "macs": net.cost.macs,
+        "params": net.cost.params,
+        "kept": kept_for_gradient(net),
         "fingerprint": net.fingerprint,
     }
 

@@ -6,12 +6,15 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from archspec.ops.fields import ArgumentError, Kind
 
 Shape = tuple[int, ...]
 """Of one sample: (C, H, W) for an image, (C,) for a vector."""
+
+
+Keeps = Literal["nothing", "inputs", "output", "mask"]
 
 
 class ShapeError(ValueError):
@@ -29,6 +32,8 @@ class Op:
 
     kind: ClassVar[str]
     inputs: ClassVar[tuple[int, int]] = (1, 1)  # fewest and most
+    keeps: ClassVar[Keeps] = "inputs"
+    """What has to be kept from the forward pass until the gradient is taken; a mask is one of the result's size."""
 
     @classmethod
     def arguments(cls) -> Mapping[str, Kind]:

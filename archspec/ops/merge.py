@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archspec.ops.base import Op, Shape, ShapeError, show
+from archspec.ops.base import Keeps, Op, Shape, ShapeError, show
 
 MANY = 64
 
@@ -15,6 +15,7 @@ class Add(Op):
     """The sum of values of one shape."""
 
     kind: ClassVar[str] = "add"
+    keeps: ClassVar[Keeps] = "nothing"
     inputs: ClassVar[tuple[int, int]] = (2, MANY)
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -44,6 +45,7 @@ class Concat(Op):
     """The channels of all values, one after the other."""
 
     kind: ClassVar[str] = "concat"
+    keeps: ClassVar[Keeps] = "nothing"
     inputs: ClassVar[tuple[int, int]] = (2, MANY)
 
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archspec.ops.base import Op
+from archspec.ops.base import Keeps, Op
 from archspec.ops.fields import Real, argument
 
 
@@ -19,6 +19,7 @@ class Relu(Activation):
     """max(x, 0)."""
 
     kind: ClassVar[str] = "relu"
+    keeps: ClassVar[Keeps] = "output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
     kind: ClassVar[str] = "sigmoid"
+    keeps: ClassVar[Keeps] = "output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Tanh(Activation):
     """The hyperbolic tangent."""
 
     kind: ClassVar[str] = "tanh"
+    keeps: ClassVar[Keeps] = "output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Dropout(Op):
     """In training, zero each number with probability `rate` and divide the others by 1 - rate."""
 
     kind: ClassVar[str] = "dropout"
+    keeps: ClassVar[Keeps] = "mask"
     rate: float = argument(Real(0.0, 1.0, below=1.0))
 
 
@@ -83,6 +87,7 @@ class DropPath(Op):
     """In training, zero each whole sample with probability `rate` and divide the others by 1 - rate."""
 
     kind: ClassVar[str] = "drop_path"
+    keeps: ClassVar[Keeps] = "nothing"
     rate: float = argument(Real(0.0, 1.0, below=1.0))
 
 
@@ -91,3 +96,4 @@ class Identity(Op):
     """The input itself."""
 
     kind: ClassVar[str] = "identity"
+    keeps: ClassVar[Keeps] = "nothing"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from archspec.ops.base import Op, Shape, image, windowed
+from archspec.ops.base import Keeps, Op, Shape, image, windowed
 from archspec.ops.fields import ArgumentError, Flag, Int, Pair, argument
 
 
@@ -57,6 +57,7 @@ class GlobalAvgPool(Op):
     """The mean over all pixels: a vector (C,), or with `keep` an image (C, 1, 1)."""
 
     kind: ClassVar[str] = "global_avg_pool"
+    keeps: ClassVar[Keeps] = "nothing"
     keep: bool = argument(Flag(), False)
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -69,6 +70,7 @@ class Flatten(Op):
     """An image (C, H, W) as a vector (C H W,), channels outermost in every backend."""
 
     kind: ClassVar[str] = "flatten"
+    keeps: ClassVar[Keeps] = "nothing"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
@@ -79,6 +81,7 @@ class PadChannels(Op):
     """Channels of zeros before and after those of the input."""
 
     kind: ClassVar[str] = "pad_channels"
+    keeps: ClassVar[Keeps] = "nothing"
     before: int = argument(Int(0), 0)
     after: int = argument(Int(0), 0)
 
@@ -92,6 +95,7 @@ class Subsample(Op):
     """Every stride-th pixel in each direction, beginning with the first: x[:, ::stride, ::stride]."""
 
     kind: ClassVar[str] = "subsample"
+    keeps: ClassVar[Keeps] = "nothing"
     stride: tuple[int, int] = argument(Pair())
 
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from archspec.expressions import Apply, Expr, Literal
-from archspec.ops.base import Op, Shape, ShapeError, divides, show, windowed
+from archspec.ops.base import Keeps, Op, Shape, ShapeError, divides, show, windowed
 from archspec.ops.fields import ArgumentError, Flag, Int, Pair, Real, argument
 
 
@@ -99,6 +99,11 @@ class Scale(Op):
     kind: ClassVar[str] = "scale"
     value: float = argument(Real(), 1.0)
     learned: bool = argument(Flag(), False)
+
+    @property
+    def keeps(self) -> Keeps:  # type: ignore[override]
+        """A constant is known when the gradient is taken; a learned number's gradient needs the input."""
+        return "inputs" if self.learned else "nothing"
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (inputs[0][0],)} if self.learned else {}

@@ -22,6 +22,8 @@ class Job:
     input_shape: tuple[int, int, int]  # (C, H, W)
     classes: int
     macs: int  # multiply-adds for one image
+    params: int  # learned numbers
+    kept: int  # numbers for one image that are kept from the forward pass for the gradient
     fingerprint: str  # of the net's structure: what a checkpoint must fit
     recipe: Recipe
 
@@ -81,7 +83,9 @@ def parser(job: Job) -> argparse.ArgumentParser:
     made.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
     made.add_argument("--override", action="store_true", help="resume although the recipe was changed")
     made.add_argument("--force", action="store_true", help="write into a folder that holds something else")
-    made.add_argument("--dry-run", action="store_true", help="print the recipe and the timeline, and end")
+    made.add_argument(
+        "--dry-run", action="store_true", help="print the recipe, the schedule and what it needs, and end"
+    )
     made.add_argument(
         "--checkpoint-every", type=_positive, help="steps between checkpoints (default: once a minute)"
     )

@@ -6,19 +6,19 @@ import inspect
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from .batches import Batches
 from .datasets import Dataset, open_dataset
 from .datasets.decoding import libraries
+from .dry_run import describe
 from .errors import RunError
 from .job import Job, Options, effective, parse_options
 from .loop import Evaluation, Loop, Result, Stepper
 from .normalize import Normalization, measure
 from .run_folder import lock, prepare, read_run, versions, write_json
-from .schedule import Schedule, timeline
+from .schedule import Schedule
 
 MakeModel = Callable[..., Any]
 Settings = Mapping[
@@ -113,18 +113,6 @@ def _train(
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
         return Loop(job, options, folder, dataset, batches, stepper, total, schedule).run()
-
-
-def describe(job: Job) -> str:
-    """The resolved recipe and the timeline of the learning rate."""
-    recipe = job.recipe
-    length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
-    end = f"step {recipe.steps:,}" if recipe.steps else f"epoch {recipe.epochs}"
-    lines = [f"{job.name}: {length} of {recipe.batch_size} images"]
-    for name, value in asdict(recipe).items():
-        if name != "lr":
-            lines.append(f"  {name}: {getattr(recipe, name) if name in ('data', 'optimizer') else value}")
-    return "\n".join([*lines, "learning rate", *(f"  {line}" for line in timeline(recipe.lr, end, None))])
 
 
 def _record(

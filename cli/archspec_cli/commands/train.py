@@ -39,7 +39,10 @@ def train(
     ] = False,
     override: Annotated[bool, typer.Option("--override", help="Resume although the recipe was changed.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the recipe and the learning rate's timeline, and end.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the recipe, the schedule, and estimates of memory and time, and end."
+        ),
     ] = False,
     compile: Annotated[
         Compile, typer.Option(help="Compile the model; auto does where the run is long enough.")

@@ -1,0 +1,164 @@
+"""What `--dry-run` prints: the resolved recipe, the schedule as a table and a plot, estimates of memory and time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from .estimates import CPU_RATE, Memory, areas, memory, multiply_adds, steps_per_epoch, total_steps
+from .job import Job
+from .recipe import Epoch, Phase, Step
+from .schedule import Schedule, timeline
+
+WIDTH, HEIGHT = 60, 8  # characters of the plot
+LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
+
+
+def describe(job: Job) -> str:
+    """All of it, as lines."""
+    recipe = job.recipe
+    length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
+    end = f"step {recipe.steps:,}" if recipe.steps else f"epoch {recipe.epochs}"
+    lines = [f"{job.name}: {length} of {recipe.batch_size} images", *_recipe(job), "learning rate"]
+    lines += [f"  {line}" for line in timeline(recipe.lr, end, None)]
+    return "\n".join(
+        [*lines, *(f"  {line}" for line in plot(job)), "estimates", *(f"  {e}" for e in _estimates(job))]
+    )
+
+
+# --- the recipe ----------------------------------------------------------------------------------------
+
+
+def _recipe(job: Job) -> Iterator[str]:
+    plain = job.recipe.to_dict()
+    data = plain.pop("data")
+    yield "  data:"
+    for key, value in data.items():
+        if key == "augment" and value:
+            yield "    augment:"
+            yield from (f"      - {_flow(step)}" for step in value)
+        else:
+            yield f"    {key}: {_flow(value)}"
+    for key, value in plain.items():
+        if key != "lr":
+            yield f"  {key}: {_flow(value)}"
+
+
+def _flow(value: Any) -> str:
+    """A value as the spec would write it on one line; what is tagged begins with its kind."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{k}: {_flow(v)}" for k, v in value.items() if k != "kind")
+        if "kind" not in value:
+            return "{" + inner + "}"
+        return f"{value['kind']} {{{inner}}}" if inner else str(value["kind"])
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, bool) or value is None:
+        return {None: "none", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# --- the schedule --------------------------------------------------------------------------------------
+
+
+def plot(job: Job) -> list[str]:
+    """The rate over the run; ends that are measured are drawn where nothing is known of them."""
+    recipe = job.recipe
+    per_epoch = steps_per_epoch(job) or 1_000
+    total = total_steps(recipe, per_epoch) or 1
+    ends, guessed = _ends(recipe.lr, total, per_epoch)
+    rates = [
+        _rate(recipe.lr, ends, total, per_epoch, column / (WIDTH - 1) * (total - 1)) for column in range(WIDTH)
+    ]
+    top, low = max(rates), min((r for r in rates if r > 0), default=0.0)
+    if top <= 0:
+        return []
+    logarithmic = top / low > LOGARITHMIC
+
+    def row(rate: float) -> int:
+        if logarithmic:
+            return 0 if rate <= 0 else round((HEIGHT - 1) * math.log(rate / low) / math.log(top / low))
+        return round((HEIGHT - 1) * rate / top)
+
+    bottom = low if logarithmic else 0.0
+    labels = {HEIGHT - 1: f"{top:.3g}", 0: f"{bottom:.3g}"}
+    lines = []
+    for y in reversed(range(HEIGHT)):
+        points = "".join("*" if row(rate) == y else " " for rate in rates)
+        lines.append(f"{labels.get(y, ''):>8} |{points}".rstrip())
+    unit, last = ("epoch", recipe.epochs) if recipe.epochs else ("step", total)
+    lines += [f"{'':>8} +{'-' * WIDTH}", f"{'':>9}0{f'{unit} {last:,}':>{WIDTH}}"]
+    notes = [
+        *(["logarithmic"] if logarithmic else []),
+        *(["ends that are measured are drawn evenly"] if guessed else []),
+    ]
+    return [*lines, *([f"{'':>10}({'; '.join(notes)})"] if notes else [])]
+
+
+def _ends(phases: tuple[Phase, ...], total: int, per_epoch: int) -> tuple[list[float], bool]:
+    """The step at which each phase ends, those that are not known spread evenly between those that are."""
+    known: list[float | None] = []
+    for phase in phases:
+        steps = [
+            c.step if isinstance(c, Step) else c.epoch * per_epoch
+            for c in phase.until
+            if isinstance(c, (Step, Epoch))
+        ]
+        known.append(min(min(steps), total) if steps else None)
+    known[-1] = total
+    ends, before = list[float](), 0.0
+    for index, end in enumerate(known):
+        following = next(i for i in range(index, len(known)) if known[i] is not None)
+        reached = known[following]
+        assert reached is not None, "the last end is known"
+        before += (reached - before) / (following - index + 1)
+        ends.append(end if end is not None else before)
+        before = ends[-1]
+    return ends, None in known
+
+
+def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: int, step: float) -> float:
+    index = next((i for i, end in enumerate(ends) if step < end), len(ends) - 1)
+    schedule = Schedule(phases, total, per_epoch, phase=index, began=int(ends[index - 1]) if index else 0)
+    return schedule.lr(int(step))
+
+
+# --- estimates -----------------------------------------------------------------------------------------
+
+
+def _estimates(job: Job) -> Iterator[str]:
+    found = memory(job)
+    parts = ", ".join(f"{name} {_bytes(getattr(found, name))}" for name in Memory.__slots__ if getattr(found, name))
+    yield f"memory: about {_bytes(found.total)} ({parts}), without the framework's own and its workspaces"
+    recipe = job.recipe
+    split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
+    each = job.kept * max(areas(job))
+    yield f"  activations are {each:,.0f} numbers kept for each image of {recipe.batch_size}{split} until its gradient is taken"
+    steps = total_steps(recipe, steps_per_epoch(job))
+    if steps is None:
+        work, what = multiply_adds(job, 1_000), "1,000 steps"
+    else:
+        work, what = multiply_adds(job, steps), f"{steps:,} steps"
+    yield f"time: about {_time(work / CPU_RATE)} for {what} at {CPU_RATE:.2g} multiply-adds a second, as two CPU cores do"
+    yield f"  {work:.3g} multiply-adds in all, backward passes counted as two forward ones; reading images is not counted"
+    if (
+        job.recipe.data.dataset not in ("digits", "cifar10", "cifar100")
+        and recipe.steps is None
+        and steps is not None
+    ):
+        yield "  for ImageNet's 1,281,167 training images"
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1024:.1f} KiB"
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} seconds"

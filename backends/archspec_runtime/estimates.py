@@ -1,0 +1,74 @@
+"""What a run will need: estimates from exact counts of the net, made before anything is loaded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .job import Job
+from .recipe import SGD, Recipe
+
+CPU_RATE = 4.5e10
+"""Multiply-adds a second of training in single precision, measured with ResNet-20 and ResNet-56 on two CPU cores."""
+PASSES = 3  # a backward pass is two of the forward pass's products: for the gradient of weights and of inputs
+IMAGES = {"digits": 1_437, "cifar10": 50_000, "cifar100": 50_000}
+IMAGENET = 1_281_167  # images that are trained on where a net has ImageNet's 1,000 classes
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that a run holds at once, without the framework's own and its workspaces."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    average: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.gradients + self.optimizer + self.average + self.activations
+
+
+def memory(job: Job) -> Memory:
+    """Parameters and what goes with each, and what one part of a batch keeps for the gradient at its largest size."""
+    recipe = job.recipe
+    number = 8 if recipe.precision == "fp64" else 4
+    activation = 2 if recipe.precision in ("bf16", "fp16") else number
+    tensors = job.params * number
+    slots = (1 if recipe.optimizer.momentum else 0) if isinstance(recipe.optimizer, SGD) else 2
+    images = recipe.batch_size // recipe.accumulate
+    return Memory(
+        weights=tensors,
+        gradients=tensors,
+        optimizer=slots * tensors,
+        average=tensors if recipe.ema is not None else 0,
+        activations=math.ceil(job.kept * images * activation * max(areas(job))),
+    )
+
+
+def areas(job: Job) -> list[float]:
+    """The areas of training images against the net's input, by phase."""
+    _, height, width = job.input_shape
+    return [size.pixels**2 / (height * width) for size in job.recipe.data.size] or [1.0]
+
+
+def steps_per_epoch(job: Job) -> int | None:
+    """As far as it is known before the images are seen."""
+    recipe = job.recipe
+    images = IMAGES.get(recipe.data.dataset, IMAGENET if job.classes == 1_000 else None)
+    return None if images is None else max(1, (images - recipe.data.holdout) // recipe.batch_size)
+
+
+def total_steps(recipe: Recipe, per_epoch: int | None) -> int | None:
+    """How many steps a run takes, None where that is not known yet."""
+    if recipe.steps is not None:
+        return recipe.steps
+    return None if per_epoch is None or recipe.epochs is None else recipe.epochs * per_epoch
+
+
+def multiply_adds(job: Job, steps: int) -> float:
+    """What so many steps compute, at the mean area of the sizes."""
+    area = sum(areas(job)) / len(areas(job))
+    return PASSES * job.macs * area * job.recipe.batch_size * steps
