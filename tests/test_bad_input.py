@@ -220,6 +220,12 @@ train: {recipe: digitz}
     assert sum("did you mean" in (d.help or "") for d in found) >= 5
 
 
+@pytest.mark.parametrize(("size", "values"), [("[8]", "1 value"), ("[8, 8, 3]", "3 values")])
+def test_a_size_of_too_few_or_many_numbers_is_said_in_plain_words(size, values, mistakes):
+    (found,) = mistakes(NET.replace("size: 8", f"size: {size}"))
+    assert found.message == f"`size`: expected one number or [height, width], not {values}"
+
+
 def test_mistakes_of_the_recipe_hide_none_of_the_net(mistakes):
     found = mistakes(
         "input: {size: 8}\nclasses: 3\nshortcut: identity\nstages: [{name: s, block: basic, width: 4, stride: 2}]\n"

@@ -58,6 +58,9 @@ Doc = Annotated[str, Field(max_length=2000)]
 
 
 def _size(raw: Any) -> Any:
+    if isinstance(raw, list) and len(raw) != 2:
+        values = "1 value" if len(raw) == 1 else f"{len(raw)} values"
+        raise fault("AS103", f"expected one number or [height, width], not {values}")
     return [raw, raw] if isinstance(raw, (int, str)) and not isinstance(raw, bool) else raw
 
 
