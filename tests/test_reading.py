@@ -150,6 +150,37 @@ def test_without_antialiasing_opencv_resizes_and_its_absence_is_said(monkeypatch
     assert caught.value.hint == "pip install 'archspec-nn[images]'"
 
 
+@pytest.mark.parametrize("normalize", ["none", "per_pixel_mean", "per_channel"])
+def test_both_trainers_make_the_same_numbers_of_photos(photos, normalize):
+    torch = pytest.importorskip("torch")
+    from archspec_torch.trainer.images import Images
+
+    made = batches(photos, augment=(*AUGMENT, PcaLighting()))
+    normalization = measure(normalize, made.split, SHAPE)
+    for batch in made.run(0, 3):
+        expected = batch.floats(normalization)
+        images = Images(made.split, normalization, torch.device("cpu"), torch.float32)
+        np.testing.assert_array_equal(images.batch(batch)[0].numpy(), expected)
+        jax = pytest.importorskip("jax")
+        from archspec_flax.trainer.images import batch_of, pick, store
+
+        device = jax.devices("cpu")[0]
+        pixels, labels = batch_of(store(made.split, normalization, device), pick(batch), 0, "float32")
+        np.testing.assert_array_equal(np.asarray(pixels).transpose(0, 3, 1, 2), expected)
+        np.testing.assert_array_equal(labels, batch.labels)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_with_exif_data_is_turned_by_either_reader(orientation, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    raw = photograph(5, (60, 40), exif=exif)
+    photo = Photo.open(raw, "x", 3)
+    assert photo.size == ((60, 40) if orientation < 5 else (40, 60))
+    upright = np.asarray(photo.image())
+    np.testing.assert_array_equal(photo.view(Window.whole(*photo.size)), upright)
+
+
 # --- workers -------------------------------------------------------------------------------------------
 
 

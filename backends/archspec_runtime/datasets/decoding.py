@@ -82,6 +82,8 @@ class Photo:
     @staticmethod
     def open(raw: bytes, name: str, channels: int) -> Photo:
         """Read the header. Raises DataError where these are not the bytes of an image."""
+        if (size := _plain_size(raw)) is not None:
+            return Photo(raw, name, channels, size, True)
         with _named(name):
             header = _opened(raw)
             turn = header.getexif().get(0x0112, 1)
@@ -148,6 +150,32 @@ class Pixels:
     ) -> Bytes:
         """What a window shows (height, width, channels)."""
         return _resampled(self.pixels, window, 1, how) if antialias else _interpolated(self.pixels, window, 1)
+
+
+def _plain_size(raw: bytes) -> tuple[int, int] | None:
+    """(width, height) of a grey or colour JPEG without EXIF data, from its header alone; None for what Pillow is to look at."""
+    simplejpeg = optional("simplejpeg")
+    if simplejpeg is None or raw[:2] != b"\xff\xd8" or _has_exif(raw):
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(raw)
+    except ValueError:
+        return None
+    within = width * height <= (Image.MAX_IMAGE_PIXELS or width * height)
+    return (width, height) if colours in ("Gray", "YCbCr") and within else None
+
+
+def _has_exif(raw: bytes) -> bool:
+    """Whether a JPEG has a segment of EXIF data; one that is damaged counts as having it."""
+    place = 2
+    while raw[place : place + 1] == b"\xff" and place + 10 <= len(raw):
+        marker = raw[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the frame, which EXIF data stand before
+            return False
+        if marker == 0xE1 and raw[place + 4 : place + 10] == b"Exif\0\0":
+            return True
+        place += 2 + int.from_bytes(raw[place + 2 : place + 4], "big")
+    return True
 
 
 class _named:  # noqa: N801  (a context manager that is used as a function)

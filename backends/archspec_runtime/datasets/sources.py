@@ -65,7 +65,7 @@ class Files:
 
     def name(self, index: int) -> str:
         """Its path."""
-        return str(self.root / self.names[index])
+        return os.path.join(self.root, self.names[index])
 
     def read(self, index: int) -> bytes:
         """All of the file."""

@@ -32,15 +32,15 @@ class Images:
     def batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pixels (N, C, H, W), channels last, and labels (N,) of a training batch."""
         indices = torch.from_numpy(batch.indices).to(self.device)
-        if batch.pixels is not None:
-            pixels = self._normalized(self._put(batch.pixels))
-            if batch.shift is not None:
-                pixels += self._put(batch.shift)
-        else:
+        if batch.pixels is None:
             assert self.bytes is not None
-            pixels = self._normalized(self.bytes[indices])
-        pixels = erase(move(pixels, batch.plan), batch.plan)
-        return pixels.to(self.dtype, memory_format=torch.channels_last), self.labels[indices]
+            pixels = move(self._normalized(self.bytes[indices]), batch.plan)
+        elif self.device.type == "cpu" and not batch.plan.padding:
+            pixels = self._in_cache(batch.pixels, batch)
+        else:
+            pixels = self._normalized(self._put(batch.pixels))
+            pixels = move(pixels if batch.shift is None else pixels + self._put(batch.shift), batch.plan)
+        return erase(pixels, batch.plan).to(self.dtype, memory_format=torch.channels_last), self.labels[indices]
 
     def range(self, piece: slice, pixels: NDArray[np.float32] | None) -> tuple[Tensor, Tensor]:
         """Pixels and labels of consecutive samples, as they are."""
@@ -51,14 +51,31 @@ class Images:
             images = self._normalized(self.bytes[piece])
         return images.to(self.dtype, memory_format=torch.channels_last), self.labels[piece]
 
+    def _in_cache(self, images: NDArray[np.uint8], batch: Batch) -> Tensor:
+        """Photos one by one, each of which a CPU's cache holds through all steps: the same numbers several times faster."""
+        count, channels, height, width = images.shape
+        pixels = torch.empty((count, channels, height, width), memory_format=torch.channels_last)
+
+        def spread(values: Tensor) -> Tensor:
+            """Over all pixels, as they lie in memory, so that subtracting is one long loop."""
+            return values.expand(channels, height, width).permute(1, 2, 0).contiguous().permute(2, 0, 1)
+
+        mean, std = spread(self.mean), None if self.std is None else spread(self.std)
+        for index, flipped in enumerate(batch.plan.flip.tolist()):
+            image = torch.from_numpy(images[index]).float().mul_(float(SCALE)).sub_(mean)
+            if std is not None:
+                image.div_(std)
+            if batch.shift is not None:
+                image += torch.from_numpy(batch.shift[index])
+            pixels[index] = image.flip(2) if flipped else image
+        return pixels
+
     def _put(self, array: NDArray[Any]) -> Tensor:
         """An array on the device; a GPU takes it while it still computes the steps before."""
         tensor = torch.from_numpy(array)
-        return (
-            tensor.pin_memory().to(self.device, non_blocking=True)
-            if self.device.type == "cuda"
-            else tensor.to(self.device)
-        )
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
     def _normalized(self, images: Tensor) -> Tensor:
         pixels = images.float().mul_(float(SCALE)).sub_(self.mean)

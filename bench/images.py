@@ -1,0 +1,198 @@
+"""Training images a second: the pipeline against torchvision's transforms in a DataLoader, Pillow by hand, and bare decoding.
+
+pip install simplejpeg opencv-python-headless && pip install --no-deps torchvision==0.28.0
+python bench/images.py --photos PHOTOS     (a folder or a tar of JPEGs)
+
+Two transforms, each then mirrored or not and normalized to float32: `scale`, the shorter side drawn from [256, 480] and a crop of
+224 (He et al., 2015), and `resized`, a share of the area at a ratio, resized to 224 (Inception's, torchvision's and timm's). Each
+contender is a process of its own, bound to one core or two, with as many workers; they run in turns, and what is printed are
+medians, and medians of the ratios of a round. Photos are read from files that the system has in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from photos import as_folder, photographs
+from PIL import Image
+
+BATCH = 32
+SIDES = (256, 480)
+MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+
+
+def rate(batches: Iterable[object], steps: int, warm: int = 8) -> float:
+    """Images per second of steady state."""
+    start = 0.0
+    for number, _ in enumerate(batches, 1):
+        if number == warm:
+            start = time.perf_counter()
+        if number == warm + steps:
+            return steps * BATCH / (time.perf_counter() - start)
+    raise ValueError("too few batches")
+
+
+def pipeline(folder: Path, workers: int, steps: int, crop: str, *, antialias: bool, floats: bool = True) -> float:
+    """The runtime's batches as `archspec train` takes them; floats as its PyTorch trainer makes them."""
+    import torch
+
+    from archspec_runtime.batches import Batches
+    from archspec_runtime.datasets import open_dataset
+    from archspec_runtime.normalize import Normalization
+    from archspec_runtime.recipe import Data, HFlip, RandomCrop, RandomResizedCrop, ResizeShorter
+    from archspec_torch.trainer.images import Images
+
+    torch.set_num_threads(workers)
+    cut = (ResizeShorter(*SIDES), RandomCrop()) if crop == "scale" else (RandomResizedCrop(),)
+    augment = (*cut, HFlip())
+    data = Data(dataset="image_folder", augment=augment, antialias=antialias)
+    split = open_dataset(data, folder, input_shape=(3, 224, 224), classes=10, seed=0).train
+    normalization = Normalization(MEAN[:, None, None], STD[:, None, None])
+    batches = Batches(split, data, BATCH, 0, (3, 224, 224), normalization, workers=workers)
+    images = Images(split, normalization, torch.device("cpu"), torch.float32)
+    made = batches.run(0, steps + 20)
+    return rate((images.batch(batch) for batch in made) if floats else made, steps)
+
+
+def loader(folder: Path, workers: int, steps: int, transform: Callable[[Image.Image], object]) -> float:
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    torch.set_num_threads(1)
+    files = sorted((folder / "train").rglob("*.jpg"))
+
+    class Photos(Dataset):  # type: ignore[type-arg]
+        def __len__(self) -> int:
+            return (steps + 20) * BATCH
+
+        def __getitem__(self, index: int) -> tuple[object, int]:
+            with open(files[index % len(files)], "rb") as file:
+                return transform(Image.open(file).convert("RGB")), 0
+
+    return rate(DataLoader(Photos(), BATCH, num_workers=workers), steps)
+
+
+def with_torchvision(folder: Path, workers: int, steps: int, crop: str) -> float:
+    from peers import torchvision
+
+    torchvision()
+    from torchvision import transforms
+    from torchvision.transforms import functional
+
+    scaled = [lambda image: functional.resize(image, random.randint(*SIDES)), transforms.RandomCrop(224)]
+    transform = transforms.Compose([
+        *(scaled if crop == "scale" else [transforms.RandomResizedCrop(224)]),
+        transforms.RandomHorizontalFlip(),
+        transforms.ToTensor(),
+        transforms.Normalize(MEAN.tolist(), STD.tolist()),
+    ])  # fmt: skip
+    return loader(folder, workers, steps, transform)
+
+
+def by_hand(folder: Path, workers: int, steps: int, crop: str) -> float:
+    """Pillow and NumPy, with only what is seen resized."""
+
+    def box(width: int, height: int) -> tuple[float, float]:
+        if crop == "scale":
+            side = 224 * min(width, height) / random.randint(*SIDES)
+            return side, side
+        while True:
+            area, ratio = random.uniform(0.08, 1) * width * height, math.exp(random.uniform(-0.2877, 0.2877))
+            if (across := math.sqrt(area * ratio)) <= width and (down := math.sqrt(area / ratio)) <= height:
+                return across, down
+
+    def transform(image: Image.Image) -> np.ndarray:
+        across, down = box(*image.size)
+        left, top = random.uniform(0, image.width - across), random.uniform(0, image.height - down)
+        image = image.resize((224, 224), Image.Resampling.BILINEAR, box=(left, top, left + across, top + down))
+        if random.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return ((np.asarray(image, np.float32) / 255 - MEAN) / STD).transpose(2, 0, 1)
+
+    return loader(folder, workers, steps, transform)
+
+
+def bare(folder: Path, workers: int, steps: int, crop: str) -> float:
+    """Nothing but decoding, of bytes in memory, by the library that the pipeline uses, as many threads as cores."""
+    from archspec_runtime.datasets.decoding import optional
+
+    simplejpeg = optional("simplejpeg")
+    decode = (
+        simplejpeg.decode_jpeg if simplejpeg else lambda raw: np.asarray(Image.open(io.BytesIO(raw)).convert("RGB"))
+    )
+    raws = photographs(folder / "train")
+    with ThreadPoolExecutor(workers) as pool:
+        done = 0
+        start = time.perf_counter()
+        while done < steps * BATCH:
+            for _ in pool.map(decode, raws):
+                done += 1
+        return done / (time.perf_counter() - start)
+
+
+CONTENDERS: dict[str, Callable[[Path, int, int, str], float]] = {
+    "pipeline": lambda *given: pipeline(*given, antialias=True),
+    "pipeline, antialias: false": lambda *given: pipeline(*given, antialias=False),
+    "pipeline, bytes": lambda *given: pipeline(*given, antialias=True, floats=False),
+    "pipeline, bytes, antialias: false": lambda *given: pipeline(*given, antialias=False, floats=False),
+    "torchvision": with_torchvision,
+    "Pillow by hand": by_hand,
+    "bare decoding": bare,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--crops", nargs="+", default=["scale", "resized"], choices=["scale", "resized"])
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        cores = options.cores[0]
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
+        print(CONTENDERS[options.only](options.photos, cores, options.steps, options.crops[0]))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        as_folder(options.photos, Path(folder))
+        for crop in options.crops:
+            for cores in options.cores:
+                compare(Path(folder), crop, cores, options.rounds, options.steps)
+
+
+def compare(folder: Path, crop: str, cores: int, rounds: int, steps: int) -> None:
+    found: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    for number in range(rounds):
+        for name in list(CONTENDERS)[:: 1 if number % 2 else -1]:
+            command = [sys.executable, __file__, "--photos", str(folder), "--only", name, "--cores", str(cores), "--crops", crop,
+                       "--steps", str(steps)]  # fmt: skip
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            found[name].append(float(done.stdout))
+    what = f"{crop}, {cores} {'core' if cores == 1 else 'cores'}"
+    print(f"\n{what:<40}{'images/s':>9}{'/torchvision':>14}{'/Pillow':>9}{'/bare':>9}")
+    for name, rates in found.items():
+        ratios = [
+            statistics.median(a / b for a, b in zip(rates, found[other], strict=True))
+            for other in ("torchvision", "Pillow by hand", "bare decoding")
+        ]
+        print(f"{name:<40}{statistics.median(rates):>9.0f}{ratios[0]:>14.2f}{ratios[1]:>9.2f}{ratios[2]:>9.2f}")
+
+
+if __name__ == "__main__":
+    main()
