@@ -1,0 +1,142 @@
+"""What a recipe can say of a batch, and what it cannot."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import archspec
+from archspec_runtime.batches import Batches
+from archspec_runtime.datasets import open_dataset
+from archspec_runtime.normalize import measure
+from archspec_runtime.recipe_data import (
+    Data,
+    Epoch,
+    HFlip,
+    Mix,
+    RandomErasing,
+    RandomResizedCrop,
+    Size,
+    Step,
+    TrivialAugment,
+)
+
+NET = "archspec: 1\nname: net\ninput: {channels: CH, size: 8}\nclasses: CL\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
+
+
+def batches(data, folder=None, shape=(1, 8, 8), classes=10, size=32, **options):
+    dataset = open_dataset(data, folder, input_shape=shape, classes=classes, seed=0)
+    return Batches(dataset.train, data, size, 0, shape, measure(data.normalize, dataset.train, shape), **options)
+
+
+def test_repeats_hold_each_image_so_often_apart_and_augmented_differently():
+    data = Data(dataset="digits", augment=(RandomErasing(1.0),), repeats=4)
+    made = batches(data)
+    first, second = made.at(0), made.at(1)
+    assert set(np.bincount(first.indices)[first.indices]) == {4}
+    assert not set(first.indices) & set(second.indices)
+    assert (first.indices != np.roll(first.indices, 1)).all()  # or mixing would mix an image with itself
+    image = np.flatnonzero(first.indices == first.indices[0])
+    assert len({tuple(row) for row in first.plan.erase[image]}) == 4
+    assert made.per_epoch == batches(Data(dataset="digits")).per_epoch
+
+
+def test_every_choice_depends_on_the_step_alone():
+    data = Data(
+        dataset="digits",
+        augment=(TrivialAugment(), HFlip(), RandomErasing()),
+        repeats=3,
+        mix=Mix(mixup=0.2, cutmix=1.0),
+    )
+    whole = list(batches(data).run(0, 50))  # beyond an epoch
+    for step in (0, 43, 44, 49):
+        one = next(batches(data).run(step, step + 1))
+        for name in ("indices", "labels", "pixels"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(whole[step], name))
+        np.testing.assert_array_equal(one.plan.erase, whole[step].plan.erase)
+        assert one.mixed == whole[step].mixed
+    cuts = [b.mixed.box is not None for b in whole]
+    assert 10 < sum(cuts) < 40
+    assert len({b.mixed.share for b in whole}) > 40
+
+
+def test_batches_are_mixed_as_often_as_asked():
+    made = batches(Data(dataset="digits", mix=Mix(mixup=0.2, probability=0.25)), size=4)
+    mixed = [made.at(step).mixed for step in range(300)]
+    assert 50 < sum(m is not None for m in mixed) < 100
+
+
+@pytest.fixture
+def photos(tmp_path):
+    random = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for index in range(8):
+                pixels = random.integers(0, 256, (40 + index, 50, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{index}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_images_grow_with_the_phases_and_any_step_is_the_same_alone(photos, workers):
+    sizes = (Size(8, Step(3)), Size(12, Epoch(2)), Size(16))
+    data = Data(dataset="image_folder", augment=(RandomResizedCrop(interpolation="random"), RandomErasing()),
+                size=sizes, normalize="imagenet")  # fmt: skip
+    made = batches(data, photos, (3, 16, 16), 2, 4, workers=workers)
+    seen = list(made.run(0, 10))
+    assert [b.pixels.shape[2:] for b in seen] == [(8, 8)] * 3 + [(12, 12)] * 5 + [(16, 16)] * 2
+    alone = next(batches(data, photos, (3, 16, 16), 2, 4, workers=0).run(7, 8))
+    np.testing.assert_array_equal(alone.pixels, seen[7].pixels)
+    np.testing.assert_array_equal(alone.plan.erase, seen[7].plan.erase)
+
+
+NONSENSE = {
+    "accumulate: 3": "AS604: a batch of 128 does not split into 3 equal parts",
+    "batch_size: 4, data: {repeats: 4}": "AS604: 4 repeats leave a batch of 4 with one image",
+    "batch_size: 1, data: {mix: {mixup: 0.2}}": "AS604: a batch of one image has nothing to mix it with",
+    "data: {mix: {}}": "AS604: `mix` says no way of mixing",
+    "data: {mix: {mixup: 1, switch: 0.5}}": "AS604: there is nothing to `switch` between",
+    "data: {mix: {mixup: 0}}": "AS104: must be from",
+    "data: {mix: {mixup: 1, probability: 1.5}}": "AS104: must be from 0 to 1",
+    "label_smoothing: 1.0": "AS104: must be from 0 below 1",
+    "loss: {bce: {threshold: 0.2}}, label_smoothing: 0.1": "AS604: the threshold of `bce` undoes `label_smoothing`",
+    "ema: 1.0": "AS104: must be from 0 below 1",
+    "ema: {decay: 0.9, after: plateau 3}": "AS602: this cannot wait for 'plateau 3'",
+    "data: {augment: [{rand_augment: {std: 0.5}}]}": "AS604: `std` means nothing in form `torchvision`",
+    "data: {augment: [{rand_augment: {form: timm, bins: 9}}]}": "AS604: `bins` means nothing in form `timm`",
+    "data: {augment: [{rand_augment: {magnitude: 31}}]}": "AS604: the magnitudes of form `torchvision` go from 0 to 30",
+    "data: {augment: [{rand_augment: {form: timm, magnitude: 11}}]}": "AS604: the magnitudes of form `timm` go from 0 to 10",
+    "data: {augment: [{random_resized_crop: {scale: [0.9, 0.1]}}]}": "AS604: `scale` goes from 0.9 to 0.1",
+    "data: {augment: [{random_resized_crop: {scale: [0.9, 1.1]}}]}": "AS604: a crop has at most the whole area",
+    "data: {augment: [{random_erasing: {scale: [0.5, 1]}}]}": "AS604: erasing the whole image",
+    "data: {augment: [random_erasing, random_erasing]}": "AS604: images are erased from once",
+    "data: {augment: [{resize_shorter: [9, 8]}]}": "AS604: no side is from 9 to 8 pixels",
+    "data: {augment: [pca_lighting]}": "AS604: `pca_lighting` changes images of 3 channels, and the net takes 1",
+    "data: {normalize: imagenet}": "AS604: `imagenet` has the mean of 3 channels, and the net takes 1",
+    "data: {size: 6}": "AS604: images get another size by cropping",
+    "data: {size: 6, augment: [random_crop], normalize: per_pixel_mean}": "AS604: a mean for each pixel has one size",
+    "data: {size: [{value: 6}, {value: 8}], augment: [random_crop]}": "AS602: phase 1 of `size` never ends",
+    "data: {size: [{value: 6, until: epoch 3}, {value: 7, until: epoch 2}, {value: 8}], augment: [random_crop]}":
+        "AS602: phase 2 of `size` would end on epoch 2, not after 3",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("train", NONSENSE)
+def test_nonsense_is_named(train, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(NET.replace("CH", "1").replace("CL", "10") + f"train: {{steps: 9, {train}}}\n")
+    (found,) = archspec.check(path)
+    code, said = NONSENSE[train].split(": ", 1)
+    assert (found.code, said in found.message) == (code, True), found.message
+    assert found.span.line == 5
+
+
+def test_more_nonsense_of_the_net(tmp_path):
+    path = tmp_path / "net.yaml"
+    data = "dataset: synthetic, mix: {cutmix: 1}, augment: [trivial_augment]"
+    path.write_text(NET.replace("CH", "4").replace("CL", "1") + f"train: {{steps: 9, data: {{{data}}}}}\n")
+    said = {f"{d.code}: {d.message}" for d in archspec.check(path)}
+    assert said == {
+        "AS604: labels of one class cannot be mixed",
+        "AS604: `trivial_augment` changes images of 1 or 3 channels, and the net takes 4",
+    }
