@@ -25,6 +25,8 @@ STANDARD = Path(__file__).parent / "blocks"
 ROLES = ("norm", "act")
 MERGES = {"add": Add, "mul": Mul, "concat": Concat}
 Sort = Literal["blocks", "shortcuts"]
+EXPRESSIONS = ("subsample", "pad_channels", "global_avg_pool", "flatten", "add", "mul", "concat")
+"""Operations that source writes where they are applied: among layers they break the sequence."""
 IMPLICIT: dict[Sort, tuple[str, ...]] = {
     "blocks": ("in_channels",),
     "shortcuts": ("in_channels", "out_channels", "stride"),
@@ -147,7 +149,8 @@ class Library:
             join is None
             and model.merge is None
             and not model.after
-            and all(s.name is None and s.sources is None for s in body)
+            and all(s.name is None and s.sources is None and s.when is None for s in body)
+            and len({s.callee in EXPRESSIONS for s in body}) < 2
         )
         arguments, sound = self._arguments(node.get("args"))
         out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))

@@ -191,13 +191,14 @@ def _target_kind(call: Call, of: ClassOf) -> object:
 
 
 def _free_name(instances: list[Block], taken: set[str]) -> str:
-    """The name of a class: that of its block, where another has it with the flag that sets it apart, or a number."""
+    """The name of a class: that of its block, where another has it with the flag or word that sets it apart, or a number."""
     block = instances[0]
     base = block.definition.class_name or class_name(block.definition.name)
     flags = [k for k in block.args if all(b.args[k] is True for b in instances)]
+    flags += [value for value in block.args.values() if isinstance(value, str)]
     told = ["Plain"] if block.variant == "none" else [class_name(flag) for flag in flags]
     for name in (base, *(f"{word}{base}" for word in told), f"{base}Block"):
-        if name not in taken and name not in _TAKEN:
+        if name.isidentifier() and name not in taken and name not in _TAKEN:
             return name
     return next(n for i in range(2, 10_000) if (n := f"{base}{i}") not in taken)
 

@@ -124,6 +124,56 @@ def test_deep_nets_are_loops_not_copies(emitted):
     assert len(deep.splitlines()) <= len(emitted["cifar-resnet-20"]["model.py"].splitlines())
 
 
+UNNAMED = """
+input: {channels: 3, size: 8}
+classes: 3
+blocks:
+  b: {args: {width: int}, body: [{conv: {out: width, kernel: 1}}, {scale: {value: 0.5}}, {global_avg_pool: {keep: true}}]}
+  c: {args: {width: int, deep: false}, body: [{conv: {out: width, kernel: 1}}, {relu: {}, when: deep}]}
+  d: {args: {width: int}, body: [{subsample: {stride: 2}}, {conv: {out: width, kernel: 1}}, {scale: {value: 0.5}}]}
+  e: {args: {width: int}, body: [{conv: {out: width, kernel: 1}}, {scale: {value: 0.5}}]}
+  f: {args: {width: int}, body: [{conv: {out: width, kernel: 1}}, flatten]}
+stages:
+  - {name: two, block: c, width: 4}
+  - {name: three, block: c, width: 4, deep: true}
+  - {name: four, block: d, width: 4}
+  - {name: five, block: e, width: 4}
+  - {name: one, block: b, width: 4}
+  - {name: six, block: f, width: 4}
+head: [{fc: {linear: {out: classes}}}]
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_steps_without_names_are_attributes_that_python_has(backend, spec):
+    """Only where all steps are layers, and there, are they the numbered layers of a sequence."""
+    if backend == "flax":
+        pytest.importorskip("flax")
+    from test_operations import check
+
+    check(archspec.load(spec(UNNAMED)), tolerance=1e-8, backend=backend)
+
+
+WORDS = """
+input: {channels: 3, size: 6}
+classes: 3
+blocks:
+  gated:
+    args: {width: int, gate: [soft, hard, 3x3]}
+    body: [{conv: {out: width, kernel: 1}}, {sigmoid: {}, when: gate == 'soft'}, {relu: {}, when: gate == 'hard'}]
+stages:
+  - {name: one, block: gated, width: 4}
+  - {name: two, block: {gated: {gate: hard}}, width: 4}
+  - {name: three, block: {gated: {gate: 3x3}}, width: 4}
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+def test_classes_are_named_by_the_word_that_sets_them_apart(spec):
+    tree = ast.parse(archspec.emit(archspec.load(spec(WORDS)), "torch")["model.py"])
+    assert [n.name for n in tree.body if isinstance(n, ast.ClassDef)] == ["Gated", "HardGated", "GatedBlock", "Net"]
+
+
 DENSE = """
 args: {n: 4}
 input: {channels: 3, size: 8}

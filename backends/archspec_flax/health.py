@@ -20,7 +20,9 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
         yield "flax", f"does not import ({error}): `build` writes source, models cannot be made", False, EXTRA
     else:
         yield "flax", f"{flax.__version__} (needs {NEEDED} or newer, tested with {TESTED})", True, None
-        devices = ", ".join(f"{device.platform} {device.device_kind}" for device in jax.devices())
+        devices = ", ".join(f"{device.platform} {device.device_kind}" for device in jax.devices()).replace(
+            "cpu cpu", "cpu"
+        )
         yield "jax", f"{jax.__version__} on {devices}", True, None
     for package in ("optax", "numpy", "safetensors"):
         try:
