@@ -42,7 +42,7 @@ def format_to_read(path: Path, backend: str | None) -> Known:
                 f"there is no {path}", "give a file of weights, or the folder of a run or a checkpoint"
             )
         candidates = known(backend)
-        named = [k for k in candidates if path.suffix in k.format.suffixes and path.is_file()]
+        named = [k for k in candidates if path.suffix.lower() in k.format.suffixes and path.is_file()]
         for candidate in [*named, *(k for k in candidates if k.format.recognizes(path))]:
             return candidate
         # whoever says whose it is hears from it what is wrong with it
@@ -58,7 +58,7 @@ def format_to_read(path: Path, backend: str | None) -> Known:
 def format_to_write(path: Path, backend: str | None) -> Known:
     """The format that a suffix names, or where it names none the first of a backend. Raises WeightsError."""
     writable = [k for k in known(None) if k.format.writable]
-    named = [k for k in writable if path.suffix in k.format.suffixes]
+    named = [k for k in writable if path.suffix.lower() in k.format.suffixes]
     if backend is None and named:
         return named[0]
     if backend is None:
@@ -67,7 +67,7 @@ def format_to_write(path: Path, backend: str | None) -> Known:
         raise WeightsError(f"{path} does not say what to write", f"end it in {suffixes}, or say {owners}", 2)
     own = [k for k in known(backend) if k.format.writable]
     for candidate in own:
-        if path.suffix in candidate.format.suffixes:
+        if path.suffix.lower() in candidate.format.suffixes:
             return candidate
     if named:
         raise WeightsError(f"{path} would be {named[0].format.title}, which is not --to {backend}",

@@ -42,8 +42,10 @@ class Orbax:
 
 
 def trees(path: Path) -> dict[str, Path]:
-    """The trees of arrays in a checkpoint by name; the checkpoint itself may be one."""
+    """The trees of arrays in a folder by name: a checkpoint, its parts, or those of each step of a `CheckpointManager`."""
     if (path / METADATA).is_file():
         return {"": path}
-    children = sorted(path.iterdir()) if path.is_dir() else []
-    return {child.name: child for child in children if (child / METADATA).is_file()}
+    for depth in ("*", "*/*"):
+        if found := sorted(path.glob(f"{depth}/{METADATA}")):
+            return {file.parent.relative_to(path).as_posix(): file.parent for file in found}
+    return {}

@@ -24,7 +24,7 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
             "cpu cpu", "cpu"
         )
         yield "jax", f"{jax.__version__} on {devices}", True, None
-    for package in ("optax", "numpy", "safetensors"):
+    for package in ("optax", "orbax-checkpoint", "numpy", "safetensors", "ml_dtypes"):
         try:
             yield package, version(package), True, None
         except PackageNotFoundError:

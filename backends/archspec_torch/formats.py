@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9"
+"""How files begin that PyTorch wrote before 1.6, pickles with a magic number in front."""
+
+
 class StateDict:
     """A file of `torch.save`. Only tensors are read from it: code that it holds is never run."""
 
@@ -21,8 +25,13 @@ class StateDict:
     writable = True
 
     def recognizes(self, path: Path) -> bool:
-        """Whether a file is one of `torch.save`'s archives."""
-        if not path.is_file() or not zipfile.is_zipfile(path):
+        """Whether a file is one of `torch.save`'s archives, or an old one of its pickles."""
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            if file.read(len(LEGACY)) == LEGACY:
+                return True
+        if not zipfile.is_zipfile(path):
             return False
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())

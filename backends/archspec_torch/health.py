@@ -28,7 +28,7 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
             True,
             None,
         )
-    for package in ("numpy", "safetensors", "matplotlib", "pillow", "scikit-learn"):
+    for package in ("numpy", "safetensors", "ml_dtypes", "matplotlib", "pillow", "scikit-learn"):
         try:
             yield package, version(package), True, None
         except PackageNotFoundError:

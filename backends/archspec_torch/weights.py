@@ -6,6 +6,7 @@ import argparse
 import io
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,7 +77,7 @@ def write_state_dict(path: Path, weights: Weights) -> None:
 def _loaded(path: Path) -> Mapping[str, Any]:
     try:
         # the options of training scripts are kept beside weights as an `argparse.Namespace`, which is data
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings(action="ignore"):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if code := re.search(r"(?:GLOBAL|global) (\S+)", str(error)):
