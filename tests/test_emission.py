@@ -154,6 +154,17 @@ def test_steps_without_names_are_attributes_that_python_has(backend, spec):
     check(archspec.load(spec(UNNAMED)), tolerance=1e-8, backend=backend)
 
 
+def test_a_step_may_have_the_name_of_a_number_that_is_kept(spec):
+    from test_operations import check
+
+    text = (
+        "input: {channels: 3, size: 8}\nclasses: 3\nblocks:\n  b:\n    args: {width: int, stride: 1}\n    body:\n"
+    )
+    text += "      - stride: {conv: {out: width, kernel: 1}}\n      - cut: {subsample: {stride: stride}}\n      - x: tanh\n"
+    text += "stages: [{name: s, block: b, repeat: 2, width: 4, stride: 2}]\nhead: [global_avg_pool, {linear: {out: 3}}]\n"
+    check(archspec.load(spec(text)), tolerance=1e-8)
+
+
 WORDS = """
 input: {channels: 3, size: 6}
 classes: 3

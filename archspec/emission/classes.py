@@ -56,12 +56,15 @@ class Writer:
         trace = flow(cls)
         statements, layer_of = self._layers(cls, trace)
         kept: dict[str, str] = {}
+        layers = {m.call.name for m in cls.members}
 
         def attribute(member: Member, name: str) -> str:
             text = number(member.numbers[name])
             if isinstance(member.numbers[name], Literal) or text.strip("(), 0123456789") == "":
                 return text
-            own = name if kept.get(name, text) == text else f"{member.call.name}_{name}"
+            own = name if name not in layers and kept.get(name, text) == text else f"{member.call.name}_{name}"
+            while own in layers:
+                own += "_"
             kept[own] = text
             return f"self.{own}"
 
