@@ -56,7 +56,7 @@ class Backend(Protocol):
 
     name: str
     supported: frozenset[str]  # kinds of operations
-    errors: tuple[type[Exception], ...]  # what `train` and `evaluate` raise where a user can mend it
+    errors: tuple[type[Exception], ...]  # what `train`, `evaluate` and its formats raise for a user to mend
 
     @property
     def formats(self) -> Sequence[WeightsFormat]:
