@@ -56,7 +56,7 @@ class Backend(Protocol):
 
     name: str
     supported: frozenset[str]  # kinds of operations
-    errors: tuple[type[Exception], ...]  # what `train`, `evaluate` and its formats raise for a user to mend
+    errors: tuple[type[Exception], ...]  # what `train`, `evaluate`, `responses` and its formats raise for a user to mend
 
     @property
     def formats(self) -> Sequence[WeightsFormat]:
@@ -72,8 +72,19 @@ class Backend(Protocol):
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Train by the net's recipe, importing the emitted source; returns an exit code."""
 
-    def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
-        """Measure a run or a checkpoint; what was measured by name, as text."""
+    def evaluate(
+        self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
+        mirror: bool = False,
+    ) -> Mapping[str, str]:  # fmt: skip
+        """Measure a run or a checkpoint; what was measured by name, as text.
+
+        One or ten crops of each image, or the whole image with these shorter sides; with `mirror` also mirrored.
+        """
+
+    def responses(
+        self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None
+    ) -> Sequence[float]:
+        """The standard deviation of what each of these layers of a run gives, in evaluation."""
 
     def examine(self) -> Iterable[tuple[str, str, bool, str | None]]:
         """For `doctor`: what, its state, whether it is sound, and what would mend it."""

@@ -58,6 +58,7 @@ CODES: dict[str, str] = {
     # backends
     "AS701": "unknown or broken backend",
     "AS702": "operation not supported by the backend",
+    "AS703": "net takes images of one size only",
 }
 
 

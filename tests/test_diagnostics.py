@@ -28,6 +28,7 @@ ELSEWHERE = {
     "AS112": "test_extends_stays_in_the_folder_unless_allowed",
     "AS701": "test_backends_that_cannot_be_used_are_named",
     "AS702": "test_every_operation_that_a_backend_lacks_is_named",
+    "AS703": "test_a_net_of_one_size_is_named_with_the_layer_that_ties_it",
 }
 NET = "archspec: 1\ninput: {size: 8}\nclasses: 10\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
 
@@ -89,6 +90,10 @@ def test_the_example_of_a_page_gives_what_the_page_shows(code, cli, tmp_path, mo
     monkeypatch.chdir(tmp_path / "inside")
     (_, example), (_, shown) = fences(code)[:2]
     Path("net.yaml").write_text(example)
+    Path("runs/net/code").mkdir(parents=True)  # what a run keeps of it
+    Path("runs/net/code/spec.yaml").write_text(
+        cli("show", "net.yaml", "--resolved").output if code == "AS703" else ""
+    )
     prompt, _, expected = shown.partition("\n")
     result = cli(*shlex.split(prompt.removeprefix("$ archspec ")))
     if request.config.getoption("--update-golden"):
@@ -294,7 +299,7 @@ def test_explain_prints_the_page(code, cli):
         assert (result.exit_code, result.output) == (0, (PAGES / f"{code}.md").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("unknown", "help_"), [("AS40", "did you mean `AS40"), ("shapes", "AS001 to AS702")])
+@pytest.mark.parametrize(("unknown", "help_"), [("AS40", "did you mean `AS40"), ("shapes", "AS001 to AS703")])
 def test_explain_of_an_unknown_code_helps(unknown, help_, cli):
     result = cli("explain", unknown)
     assert result.exit_code == 2
@@ -358,3 +363,14 @@ def test_every_operation_that_a_backend_lacks_is_named(install, spec):
     assert [d.code for d in raised.value.diagnostics] == ["AS702", "AS702"]
     assert re.findall(r"has no `(\w+)`, which `(\w+)`", str(raised.value)) == [("hard_swish",) * 2, ("tanh", "mid")]
     assert archspec.emit(archspec.load(spec(NET)), "tiny") == {"model.py": ""}
+
+
+def test_a_net_of_one_size_is_named_with_the_layer_that_ties_it(spec):
+    from archspec.any_size import check_sizes
+
+    check_sizes(spec(NET), [16, 24])
+    tied = spec(NET.replace("global_avg_pool, {linear", "flatten, {linear"))
+    with pytest.raises(archspec.SpecError) as raised:
+        check_sizes(tied, [16, 24])
+    assert [d.code for d in raised.value.diagnostics] == ["AS703"]
+    assert "for 16x16 its weight would be 10x768 and not 10x192" in str(raised.value)

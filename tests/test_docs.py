@@ -105,14 +105,29 @@ def test_tutorial_can_be_followed(cli, tmp_path):
     assert (tmp_path / "small" / "train.py").is_file()
 
 
+def test_experiments_can_be_followed(cli, tmp_path):
+    """Every command in order, on a few steps of shallow nets."""
+    for arguments in commands(REPO / "docs" / "experiments.md"):
+        words = [word.replace("n=1,9", "n=1").replace("n=9", "n=1") for word in arguments]
+        if arguments[0] == "sweep":
+            words += ["--steps", "3", "--seeds", "1", "--device", "cpu"]
+        result = cli(*words)
+        assert result.exit_code == 0, (words, result.output)
+    assert (tmp_path / "figure7.png").is_file()
+    assert (tmp_path / "runs" / "digits" / "report.html").is_file()
+
+
 def test_readme_can_be_followed(cli, tmp_path):
     (tmp_path / "specs").symlink_to(zoo.folder())
     seen = set()
     for arguments in commands(REPO / "README.md"):
         seen.add(arguments[0])
-        if arguments[0] in ("eval", "compare", "convert", "data") or "--weights" in arguments:
+        if (
+            arguments[0] in ("eval", "compare", "convert", "data", "responses", "report")
+            or "--weights" in arguments
+        ):
             continue  # of runs that take hours, or of images and weights that are not here
-        if arguments[0] == "train":
+        if arguments[0] in ("train", "sweep"):
             arguments = [*arguments, "--dry-run"]
         result = cli(*arguments)
         assert result.exit_code == (1 if arguments[0] == "diff" else 0), (arguments, result.output)

@@ -19,6 +19,10 @@ LAYERS = {
         {"archspec", "archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli"},
     ),
     "cli": (REPO / "cli/archspec_cli", {"archspec_torch", "archspec_flax", "archspec_onnx"}),
+    "experiments": (
+        REPO / "cli/archspec_experiments",
+        {"archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli"},
+    ),
     "torch": (REPO / "backends/archspec_torch", {"archspec_flax", "archspec_cli", "jax", "flax"}),
     "onnx": (
         REPO / "backends/archspec_onnx",

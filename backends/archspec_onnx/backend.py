@@ -73,7 +73,16 @@ class OnnxBackend:
         """Not offered."""
         raise _not_offered("does not train", "train with --backend torch or flax, then build with --weights RUN")
 
-    def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
+    def evaluate(
+        self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
+        mirror: bool = False,
+    ) -> Mapping[str, str]:  # fmt: skip
+        """Not offered."""
+        raise _not_offered("has no runs", "use the backend that the run was trained with")
+
+    def responses(
+        self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None
+    ) -> Sequence[float]:
         """Not offered."""
         raise _not_offered("has no runs", "use the backend that the run was trained with")
 

@@ -166,7 +166,7 @@ def resized_crop(
 def centre(image: Image.Image, shape: tuple[int, int, int], resize: int | None) -> Image.Image:
     """The centre crop (C, H, W) after the shorter side was resized."""
     _, height, width = shape
-    image = _at_least(resize_shorter(image, resize) if resize else image, height, width)
+    image = fit_into(resize_shorter(image, resize) if resize else image, height, width)
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
 
@@ -178,7 +178,8 @@ def resize_shorter(image: Image.Image, side: int) -> Image.Image:
     return image.resize(size, Image.Resampling.BILINEAR)
 
 
-def _at_least(image: Image.Image, height: int, width: int) -> Image.Image:
+def fit_into(image: Image.Image, height: int, width: int) -> Image.Image:
+    """The image, enlarged as far as a crop of this size needs."""
     scale = max(width / image.width, height / image.height)
     if scale <= 1:
         return image

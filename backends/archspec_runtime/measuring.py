@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors.numpy import load_file
 
 from . import checkpoints
-from .datasets import open_dataset
+from .datasets import Dataset, open_dataset
 from .errors import CheckpointError, RunError
 from .job import Job
 from .loop import Evaluation
 from .normalize import Normalization
+from .probe import Probe
 from .recipe import Recipe
 from .run_folder import read_run
 from .session import Framework, MakeModel
 
 
-def evaluate_run(
-    framework: Framework, path: Path, split: str = "test", data: Path | None = None, device: str = "auto"
-) -> Evaluation:
-    """Measure a run's newest checkpoint, or one of its checkpoints, on `train`, `val` or `test`.
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A checkpoint of a run, with all that its net is measured by. The normalization is the checkpoint's."""
 
-    The normalization is the checkpoint's. Raises RunError where a part is missing or damaged.
+    framework: Framework
+    job: Job
+    make_model: MakeModel
+    checkpoint: Path
+    normalization: Normalization
+    data: Path | None  # where the run had its images
+
+    @property
+    def weights(self) -> Path:
+        """The averaged weights where there are any."""
+        average = self.checkpoint / "average.safetensors"
+        return average if average.exists() else self.checkpoint / "weights.safetensors"
+
+    def images(self, data: Path | None) -> Dataset:
+        """The images of the run, or those of another folder. Raises DataError."""
+        job = self.job
+        where = data or self.data
+        return open_dataset(
+            job.recipe.data, where, input_shape=job.input_shape, classes=job.classes, seed=job.recipe.seed
+        )
+
+    def probe(self, device: str, layers: Sequence[str] = ()) -> Probe:
+        """The net as a function, which also tells of these layers."""
+        return self.framework.probe(self.make_model, self.weights, self.job, device, layers)
+
+
+def open_run(framework: Framework, path: Path, make_model: MakeModel | None = None) -> Trained:
+    """A run's newest checkpoint, or one of its checkpoints. Raises RunError where a part is missing or damaged.
+
+    The model is that of the run's own source, or `make_model`: the same net in another framework.
     """
     if (path / "manifest.json").is_file():
         folder, checkpoint = path.parent.parent, path
@@ -37,16 +68,21 @@ def evaluate_run(
             raise CheckpointError(f"{folder} has no checkpoint", "train it for longer")
         checkpoint = found[0]
     run = read_run(folder)
-    job = _job(run["job"])
-    chosen = framework.choose_device(device)
-    name = "average.safetensors" if (checkpoint / "average.safetensors").exists() else "weights.safetensors"
-    where = data or (Path(run["data"]) if run["data"] else None)
-    dataset = open_dataset(
-        job.recipe.data, where, input_shape=job.input_shape, classes=job.classes, seed=job.recipe.seed
-    )
     normalization = Normalization.from_arrays(load_file(checkpoint / "normalization.safetensors"))
-    make_model = _model(folder / "code" / "model.py", run["class"])
-    return framework.evaluate(make_model, checkpoint / name, job, dataset, split, normalization, chosen)
+    make_model = make_model or _model(folder / "code" / "model.py", run["class"])
+    data = Path(run["data"]) if run["data"] else None
+    return Trained(framework, _job(run["job"]), make_model, checkpoint, normalization, data)
+
+
+def evaluate_run(
+    framework: Framework, path: Path, split: str = "test", data: Path | None = None, device: str = "auto",
+    make_model: MakeModel | None = None,
+) -> Evaluation:  # fmt: skip
+    """Measure a run's newest checkpoint, or one of its checkpoints, on `train`, `val` or `test`. Raises RunError."""
+    run = open_run(framework, path, make_model)
+    chosen = framework.choose_device(device)
+    dataset = run.images(data)
+    return framework.evaluate(run.make_model, run.weights, run.job, dataset, split, run.normalization, chosen)
 
 
 def _job(raw: dict[str, Any]) -> Job:

@@ -17,6 +17,7 @@ from .errors import RunError
 from .job import Job, Options, effective, parse_options
 from .loop import Evaluation, Loop, Result, Stepper
 from .normalize import Normalization, measure
+from .probe import Probe
 from .run_folder import lock, prepare, read_run, versions, write_json
 from .schedule import Schedule
 
@@ -53,6 +54,9 @@ class Framework(Protocol):
         normalization: Normalization, device: str,
     ) -> Evaluation:  # fmt: skip
         """Measure weights, a safetensors file by the spec's names, on a split."""
+
+    def probe(self, make_model: MakeModel, weights: Path, job: Job, device: str, layers: Sequence[str]) -> Probe:
+        """The net with these weights as a function, which also tells of the layers of these names."""
 
 
 def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[str] | None = None) -> int:
@@ -121,7 +125,7 @@ def _record(
 ) -> None:  # fmt: skip
     code = folder / "code"
     try:
-        for name in ("metrics.jsonl", "run.json"):
+        for name in ("metrics.jsonl", "run.json", "responses.json"):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         if write is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.emission.folder import weights_file
-from archspec.emission.importing import import_source
+from archspec.emission.importing import foreign_class, import_source
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_runtime.errors import RunError
@@ -65,13 +65,29 @@ class TorchBackend:
         write = partial(write_folder, files=files, force=True)
         return train_emitted(Torch(), files, net.class_name, Options(**options), write).exit_code
 
-    def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
+    def evaluate(
+        self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
+        mirror: bool = False,
+    ) -> Mapping[str, str]:  # fmt: skip
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
         need_torch()
-        from archspec_runtime.measuring import evaluate_run
+        from archspec_runtime.crops import Views, evaluate_views
         from archspec_torch.trainer import Torch
 
-        return evaluate_run(Torch(), run, split, data, device).as_text()
+        views = Views(crops, tuple(scales), mirror)
+        foreign = foreign_class(run, self.name, model_source)
+        return evaluate_views(Torch(), run, views, split, data, device, foreign).as_text()
+
+    def responses(
+        self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None
+    ) -> Sequence[float]:
+        """The standard deviation of what each layer of a run gives. Raises RunError."""
+        need_torch()
+        from archspec_runtime.responses import measure_responses
+        from archspec_torch.trainer import Torch
+
+        foreign = foreign_class(run, self.name, model_source)
+        return measure_responses(Torch(), run, layers, split, data, device, images, foreign)
 
     def examine(self) -> Iterator[tuple[str, str, bool, str | None]]:
         """PyTorch, its devices, and what the trainer needs."""

@@ -40,18 +40,35 @@ def overrides(given: Sequence[str] | None) -> dict[str, object]:
     from archspec.reader import read_value
 
     values: dict[str, object] = {}
-    for pair in given or []:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.strip():
-            fail(f"--set takes KEY=VALUE, not {pair!r}", "such as --set shortcut=none")
+    for key, text in pairs(given).items():
         problems = Diagnostics()
         node = read_value(text, f"--set {key}={text}", problems)
         if node is None:
             report(list(problems))
             raise typer.Exit(2)
         node.origin = "--set"
-        values[key.strip()] = node
+        values[key] = node
     return values
+
+
+def pairs(given: Sequence[str] | None) -> dict[str, str]:
+    """`KEY=VALUE` pairs as text; the last of a key counts."""
+    found: dict[str, str] = {}
+    for pair in given or []:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            fail(f"--set takes KEY=VALUE, not {pair!r}", "such as --set shortcut=none")
+        found.pop(key.strip(), None)
+        found[key.strip()] = text
+    return found
+
+
+def sizes(text: str, option: str) -> list[int]:
+    """Numbers with commas between them, as options take them."""
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    if not all(word.isascii() and word.isdigit() for word in words):
+        fail(f"{option} takes numbers with commas between them, not {text!r}", f"such as {option} 224,256,384")
+    return [int(word) for word in words]
 
 
 def load(spec: str, sets: Sequence[str] | None, preset: str | None, include: Sequence[Path] | None) -> Network:

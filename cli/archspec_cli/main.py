@@ -19,9 +19,12 @@ from archspec_cli.commands import (
     evaluate,
     explain,
     listing,
+    report,
+    responses,
     schema,
     show,
     summary,
+    sweep,
     train,
 )
 
@@ -39,6 +42,9 @@ app.command("summary")(summary.summary)
 app.command("build")(build.build)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
+app.command("sweep")(sweep.sweep)
+app.command("responses")(responses.responses)
+app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("convert")(convert.convert)
 app.add_typer(data.app, name="data")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,13 @@ class NumpyBackend:
         """Not offered."""
         raise SpecError([Diagnostic("AS701", "the backend `numpy` does not train", None, "use --backend torch")])
 
-    def evaluate(self, run: Path, split: str, data: Path | None, device: str) -> Mapping[str, str]:
+    def evaluate(self, run: Path, split: str, data: Path | None, device: str, **views: Any) -> Mapping[str, str]:
+        """Not offered."""
+        raise SpecError([Diagnostic("AS701", "the backend `numpy` has no runs", None, "use --backend torch")])
+
+    def responses(
+        self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None
+    ) -> Sequence[float]:
         """Not offered."""
         raise SpecError([Diagnostic("AS701", "the backend `numpy` has no runs", None, "use --backend torch")])
 

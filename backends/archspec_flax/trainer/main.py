@@ -16,9 +16,11 @@ from archspec_runtime.datasets import Dataset
 from archspec_runtime.job import Job, Options
 from archspec_runtime.loop import LOG_EVERY, Evaluation
 from archspec_runtime.normalize import Normalization
+from archspec_runtime.probe import Probe
 from archspec_runtime.session import MakeModel, Settings
 
 from .device import choose_device, use_threads
+from .probe import make_probe
 from .stepper import FlaxStepper, evaluate, prepared, use_precision
 
 ENCODED = ("image_folder", "webdataset", "parquet")  # read as they are needed, and sent to the device step by step
@@ -59,12 +61,22 @@ class Flax:
         normalization: Normalization, device: str,
     ) -> Evaluation:  # fmt: skip
         """Measure weights on a split."""
-        use_precision(job.recipe.precision)
         on = choose_device(device)
-        with jax.default_device(on):
-            model = prepared(make_model(rngs=nnx.Rngs(0)), job.recipe.precision)
-            load_state_dict(model, load_file(weights))
+        model = _loaded(make_model, weights, job, on)
         return evaluate(model, job, dataset, split, normalization, on)
+
+    def probe(self, make_model: MakeModel, weights: Path, job: Job, device: str, layers: Sequence[str]) -> Probe:
+        """The net with these weights as a function, which also tells of the layers of these names."""
+        on = choose_device(device)
+        return make_probe(_loaded(make_model, weights, job, on), job, on, layers)
+
+
+def _loaded(make_model: MakeModel, weights: Path, job: Job, device: jax.Device) -> nnx.Module:
+    use_precision(job.recipe.precision)
+    with jax.default_device(device):
+        model = prepared(make_model(rngs=nnx.Rngs(0)), job.recipe.precision)
+        load_state_dict(model, load_file(weights))
+    return model
 
 
 def main(make_model: Any, job: Job, argv: Sequence[str] | None = None) -> int:

@@ -15,9 +15,11 @@ from archspec_runtime.datasets import Dataset
 from archspec_runtime.job import Job, Options
 from archspec_runtime.loop import Evaluation
 from archspec_runtime.normalize import Normalization
+from archspec_runtime.probe import Probe
 from archspec_runtime.session import MakeModel, Settings
 
 from .device import choose_compile, choose_device
+from .probe import make_probe
 from .stepper import TorchStepper, evaluate
 
 
@@ -54,12 +56,20 @@ class Torch:
         normalization: Normalization, device: str,
     ) -> Evaluation:  # fmt: skip
         """Measure weights on a split."""
-        model: nn.Module = make_model()
-        model.load_state_dict(load_file(weights))
-        model = model.double() if job.recipe.precision == "fp64" else model
-        on = torch.device(device)
-        model = model.to(device=on, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return evaluate(model, job, dataset, split, normalization, on)
+        model = _loaded(make_model, weights, job, device)
+        return evaluate(model, job, dataset, split, normalization, torch.device(device))
+
+    def probe(self, make_model: MakeModel, weights: Path, job: Job, device: str, layers: Sequence[str]) -> Probe:
+        """The net with these weights as a function, which also tells of the layers of these names."""
+        return make_probe(_loaded(make_model, weights, job, device), job, torch.device(device), layers)
+
+
+def _loaded(make_model: MakeModel, weights: Path, job: Job, device: str) -> nn.Module:
+    model: nn.Module = make_model()
+    model.load_state_dict(load_file(weights))
+    model = model.double() if job.recipe.precision == "fp64" else model
+    placed: nn.Module = model.to(device=torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed
 
 
 def main(make_model: Any, job: Job, argv: Sequence[str] | None = None) -> int:

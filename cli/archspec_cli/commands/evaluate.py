@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import fail, report
+from archspec_cli.common import fail, report, sizes
 
 
 class Split(StrEnum):
@@ -25,6 +25,16 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="The images, where they are no longer where the run had them.")
     ] = None,
+    crops: Annotated[
+        int, typer.Option(help="1, or 10: the corners and the centre with their mirror images, averaged.")
+    ] = 1,
+    scales: Annotated[
+        str,
+        typer.Option(metavar="SIDES", help="Average over whole images with these shorter sides, as 224,256,384."),
+    ] = "",
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Average each view with its mirror image as well.")
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
     backend: Annotated[
         str | None, typer.Option("--backend", help="Which framework to use (default: the run's own).")
@@ -32,29 +42,25 @@ def evaluate(
 ) -> None:
     """Measure a run's newest checkpoint: loss, top-1 and top-5 error, every image once.
 
-    Examples: archspec eval runs/cifar-resnet-20 · archspec eval RUN/checkpoints/step-00064000 --split val
+    Examples: archspec eval runs/resnet50 --scales 224,256,384,480,640 · archspec eval RUN --crops 10 --split val
     """
     import archspec
+    from archspec.any_size import check_sizes
     from archspec.backends import find_backend
+    from archspec_experiments.runs import backend_of, spec_of
+    from archspec_runtime.errors import RunError
 
+    sides = sizes(scales, "--scales")
+    errors: tuple[type[Exception], ...] = (RunError,)
     try:
-        chosen = find_backend(backend or _backend(run))
-        result = chosen.evaluate(run, str(split), data, device)
+        chosen = find_backend(backend or backend_of(run))
+        errors = (*errors, *chosen.errors)
+        if sides:
+            check_sizes(spec_of(run), sides)
+        result = chosen.evaluate(run, str(split), data, device, crops=crops, scales=sides, mirror=mirror)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
-    except chosen.errors as error:
+    except errors as error:
         fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
     print("  ".join(f"{name} {value}" for name, value in result.items()))
-
-
-def _backend(run: Path) -> str:
-    """The backend that a run, or the run of a checkpoint, was trained with."""
-    import json
-
-    for folder in (run, run.parent.parent):
-        try:
-            return str(json.loads((folder / "run.json").read_text(encoding="utf-8"))["backend"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return "torch"  # which will say what is wrong with the folder

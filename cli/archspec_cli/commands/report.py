@@ -1,0 +1,35 @@
+"""`archspec report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import fail
+
+
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="The folder of a sweep, or of runs.", show_default=False)
+    ],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The page (default: DIR/report.html).")] = None,
+    title: Annotated[str | None, typer.Option(help="Above the page (default: the folder's name).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that no report wrote.")] = False,
+) -> None:
+    """Write one page about some runs: curves in pairs, a table over the seeds, structure and cost of each net.
+
+    The page holds everything: it can be sent as it is, and opens without a network.
+
+    Example: archspec report runs/sweep --title "Plain and residual nets on CIFAR-10"
+    """
+    from archspec_experiments.page import write_report
+    from archspec_runtime.errors import RunError
+
+    path = out or folders[0] / "report.html"
+    try:
+        count = write_report(folders, path, title or folders[0].resolve().name, force=force)
+    except RunError as error:
+        fail(str(error), None, error.exit_code)
+    print(f"{path}: {count:,} run{'' if count == 1 else 's'}")

@@ -1,0 +1,76 @@
+"""`archspec responses`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.commands.evaluate import Split
+from archspec_cli.common import fail, report
+
+
+class Format(StrEnum):
+    """What is printed."""
+
+    text = "text"
+    json = "json"
+
+
+def responses(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or checkpoints.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A picture of all of them; .png or .svg.")] = None,
+    split: Annotated[Split, typer.Option(help="Which images.")] = Split.test,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Take so many images, evenly spaced, instead of all.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The images, where they are no longer where the runs had them.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
+    backend: Annotated[
+        str | None, typer.Option("--backend", help="Which framework to use (default: each run's own).")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="A table, or JSON.")] = Format.text,
+) -> None:
+    """Measure how strongly the layers of trained nets respond, as in Figure 7 of He et al. (2015).
+
+    That is the standard deviation of each 3x3 convolution's output after batch normalization, before the activation and
+    the addition. It is kept in each run's folder, where `archspec report` finds it.
+
+    Example: archspec responses runs/plain-20 runs/resnet-20 runs/resnet-56 --out figure7.png
+    """
+    import json
+    from dataclasses import asdict
+
+    import archspec
+    from archspec.backends import find_backend
+    from archspec_experiments.layer_responses import draw, measure, table
+    from archspec_experiments.runs import backend_of
+    from archspec_runtime.errors import RunError
+
+    if out is not None and out.suffix.lower() not in (".png", ".svg"):
+        fail(f"{out} is neither .png nor .svg")
+    measured = []
+    errors: tuple[type[Exception], ...] = (RunError,)
+    try:
+        for run in runs:
+            chosen = find_backend(backend or backend_of(run))
+            errors = (*errors, *chosen.errors)
+            measured.append(measure(chosen, run, str(split), data, device, images))
+        if out is not None:
+            draw(measured, out)
+    except archspec.SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(1) from None
+    except errors as error:
+        fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
+    except OSError as error:
+        fail(f"cannot write {out}: {error.strerror}", None, 1)
+    print(
+        json.dumps([asdict(one) for one in measured], indent=2)
+        if format is Format.json
+        else "\n".join(table(measured))
+    )

@@ -1,0 +1,88 @@
+"""`archspec sweep`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.commands.train import Compile
+from archspec_cli.common import Backend, Include, Preset, Set, fail, pairs, report
+
+
+class Where(StrEnum):
+    """Where runs are made."""
+
+    local = "local"
+    ray = "ray"
+    slurm = "slurm"
+
+
+def sweep(
+    specs: Annotated[
+        list[str],
+        typer.Argument(help="Spec files, zoo names such as cifar_resnet, or NAME:PRESET.", show_default=False),
+    ],
+    over: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=V,V", help="Try these values of an argument or a dotted key; can be repeated."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Train each with this many seeds, from 0.")] = 1,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The sweep's folder, which has one folder a run.")
+    ] = Path("runs/sweep"),
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time; the CPU's cores are divided among them.")] = 1,
+    launcher: Annotated[
+        Where, typer.Option(help="This machine; a Ray cluster; or write a SLURM array script to OUT/sweep.sbatch.")
+    ] = Where.local,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of the Ray cluster for each run.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the grid, and end.")] = False,
+    backend: Backend = "torch",
+    data: Annotated[Path | None, typer.Option(help="The folder or archive of the images.")] = None,
+    sets: Set = None,
+    preset: Preset = None,
+    include: Include = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="End after this many steps.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
+    compile: Annotated[Compile, typer.Option(help="Compile the model.")] = Compile.auto,
+    checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Steps between checkpoints.")] = None,
+    eval_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of each run.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes of each run that read images.")] = None,
+) -> None:
+    """Train every combination of values and seeds; called again, it keeps what is finished and goes on with the rest.
+
+    Exits with 1 where a run failed; the others are made all the same.
+
+    Example: archspec sweep cifar_resnet --over n=3,5,7,9 --over shortcut=none,zero_pad --seeds 3 --data ~/cifar-10
+    """
+    import archspec
+    from archspec_experiments.grid import GridError, make_grid, parse_over
+    from archspec_experiments.launch import launch
+    from archspec_experiments.plan import Request, grid_lines, make_plan
+    from archspec_runtime.errors import RunError
+
+    given = {
+        "data": data, "device": device, "compile": str(compile), "checkpoint-every": checkpoint_every,
+        "eval-every": eval_every, "threads": threads, "workers": workers,
+    }  # fmt: skip
+    request = Request(
+        backend=backend, sets=pairs(sets), preset=preset, include=tuple(include or ()), steps=steps,
+        options={name: str(value) for name, value in given.items() if value is not None},
+    )  # fmt: skip
+    try:
+        planned = make_plan(make_grid(specs, parse_over(over or []), seeds), request)
+        if dry_run:
+            print("\n".join(grid_lines(planned)))
+            return
+        code = launch(str(launcher), out, planned, request, jobs, gpus)
+    except GridError as error:
+        fail(str(error), error.help)
+    except archspec.SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(1) from None
+    except RunError as error:
+        fail(str(error), None, error.exit_code)
+    raise typer.Exit(code)

@@ -1,0 +1,45 @@
+"""Starting a sweep where it was asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from archspec_experiments.local import Local
+from archspec_experiments.on_ray import OnRay
+from archspec_experiments.plan import Planned, Request
+from archspec_experiments.slurm import script
+from archspec_experiments.sweep import prepare, run_sweep, task_of
+from archspec_runtime.errors import RunError
+
+SCRIPT = "sweep.sbatch"
+
+
+def launch(where: str, out: Path, planned: Sequence[Planned], request: Request, jobs: int, gpus: float) -> int:
+    """Run a sweep on this machine (`local`) or on a Ray cluster (`ray`), or write its script (`slurm`).
+
+    Returns the exit code. Raises RunError.
+    """
+    data = request.options.get("data")
+    if data is not None and not Path(data).exists():
+        raise RunError(f"there is no {data}", "give --data the folder or archive of the images")
+    cores = int(request.options.get("threads", 0)) or max(1, (os.cpu_count() or 1) // jobs)
+    if "threads" not in request.options and (jobs > 1 or where != "local"):
+        cores = cores if where == "local" else 1
+        request = replace(request, options={**request.options, "threads": str(cores)})
+    if where == "ray":
+        return run_sweep(out, planned, request, OnRay(cores, gpus))
+    if where == "local":
+        return run_sweep(out, planned, request, Local(jobs))
+    prepare(out, planned, request)
+    path = out / SCRIPT
+    try:
+        path.write_text(
+            script(out, [task_of(out, p, request) for p in planned], cores, jobs if jobs > 1 else None), "utf-8"
+        )
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}", "free some space, or give another --out") from None
+    print(f"{path}: {len(planned):,} runs; submit it with `sbatch {path}`")
+    return 0

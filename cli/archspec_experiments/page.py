@@ -1,0 +1,65 @@
+"""The report: one page that holds everything, asks nothing of any network, and runs no script."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+
+from archspec.ops import show
+from archspec.version import __version__
+from archspec_experiments.collect import Collection, collect
+from archspec_experiments.curves import error_figures, response_figure
+from archspec_experiments.figures import SERIES
+from archspec_experiments.state import State
+from archspec_runtime.errors import RunError
+
+MARK = '<meta name="generator" content="archspec report">'
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("archspec_experiments"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+def page(collection: Collection, title: str) -> str:
+    """The page as HTML. Whatever users named is escaped; drawings hold none of it."""
+    runs = [*(run for net in collection.nets for run in net.runs), *collection.missing]
+    return TEMPLATES.get_template("report.html.j2").render(
+        title=title,
+        version=__version__,
+        mark=MARK,
+        series=range(SERIES),
+        nets=collection.nets,
+        runs=runs,
+        open_runs=[run for run in runs if run.state is not State.finished],
+        errors=error_figures(collection.nets),
+        responses=response_figure(collection.nets),
+        show=show,
+    )
+
+
+def write_report(folders: Sequence[Path], out: Path, title: str, *, force: bool = False) -> int:
+    """Read the runs in these folders and write the page of them; returns how many there are.
+
+    Raises RunError where there are none, or where the file is there and was not written by a report.
+    """
+    if out.is_dir():
+        raise RunError(f"{out} is a folder", "give --out a file", 2)
+    if out.exists() and not force and MARK not in out.read_text(encoding="utf-8", errors="replace")[:2000]:
+        raise RunError(f"{out} is there, and no report wrote it", "give another --out, or --force", 2)
+    collection = collect(folders)
+    text = page(collection, title)
+    aside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, out)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise RunError(f"cannot write {out}: {error.strerror}", "give another --out", 2) from None
+    return sum(len(net.runs) for net in collection.nets) + len(collection.missing)

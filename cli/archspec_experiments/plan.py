@@ -1,0 +1,141 @@
+"""A sweep as it will be run: every point compiled and checked before anything trains."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import archspec
+from archspec import Diagnostic, Network, SpecError
+from archspec.backends import check_supported, find_backend
+from archspec.diagnostics import Diagnostics
+from archspec.emission.folder import job_fields
+from archspec.reader import read_value
+from archspec.version import __version__
+from archspec_experiments.grid import Point
+from archspec_runtime.errors import RunError
+from archspec_runtime.job import Job, Options, effective
+from archspec_runtime.recipe import Recipe
+from archspec_runtime.run_folder import write_json
+
+SWEEP = "sweep.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A point with the job that it is, once its spec was compiled."""
+
+    point: Point
+    net: Network
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked for besides the grid: what every run is told."""
+
+    backend: str = "torch"
+    sets: Mapping[str, str] = field(default_factory=dict)
+    preset: str | None = None
+    include: tuple[Path, ...] = ()
+    steps: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict)  # of `archspec train`, by name
+
+    def arguments(self) -> list[str]:
+        """What `archspec train` is told for every point."""
+        words = ["--backend", self.backend]
+        for key, text in self.sets.items():
+            words += ["--set", f"{key}={text}"]
+        if self.preset is not None:
+            words += ["--preset", self.preset]
+        for folder in self.include:
+            words += ["--include", str(folder)]
+        if self.steps is not None:
+            words += ["--steps", str(self.steps)]
+        for name, value in self.options.items():
+            words += [f"--{name}", value]
+        return words
+
+
+def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
+    """Compile every point. Raises SpecError with the mistakes of all of them, each said once, and RunError."""
+    backend = find_backend(request.backend)
+    mistakes: dict[tuple[str, str, str], Diagnostic] = {}
+    planned = []
+    for point in points:
+        try:
+            net = _load(point, request)
+            check_supported(net, backend)
+        except SpecError as error:
+            mistakes |= {(d.code, str(d.span), d.message): d for d in error.diagnostics}
+            continue
+        if net.recipe is None:
+            raise RunError(f"{net.name} has no `train`, so it does not say how it is trained",
+                           "add `train: {recipe: cifar_resnet}`")  # fmt: skip
+        job = Job(**job_fields(net), recipe=Recipe.from_dict(net.recipe))
+        planned.append(Planned(point, net, effective(job, Options(steps=request.steps, seed=point.seed))))
+    if mistakes:
+        raise SpecError(list(mistakes.values()))
+    return planned
+
+
+def _load(point: Point, request: Request) -> Network:
+    problems = Diagnostics()
+    sets: dict[str, object] = {}
+    for option, given in (("--set", request.sets), ("--over", point.sets)):
+        for key, text in given.items():
+            node = read_value(text, f"{option} {key}", problems)
+            if node is not None:
+                node.origin = option
+                sets[key] = node
+    problems.raise_if_any()
+    return archspec.load(point.spec, set=sets, preset=request.preset, include=request.include)
+
+
+def record(out: Path, planned: Sequence[Planned], request: Request) -> None:
+    """Write the grid to `sweep.json`, beside the points of earlier calls: a sweep can be widened. Raises RunError."""
+    before = {point["name"]: point for point in read_sweep(out)["points"]} if (out / SWEEP).is_file() else {}
+    now = {p.point.name: _entry(p) for p in planned}
+    write_json(out / SWEEP, {
+        "format": FORMAT,
+        "archspec": __version__,
+        "arguments": request.arguments(),
+        "points": list({**before, **now}.values()),
+    })  # fmt: skip
+
+
+def _entry(planned: Planned) -> dict[str, Any]:
+    point, job = planned.point, planned.job
+    return {
+        "name": point.name, "spec": point.spec, "set": dict(point.sets), "seed": point.seed, "net": job.name,
+        "params": planned.net.cost.params, "macs": job.macs, "fingerprint": job.fingerprint,
+    }  # fmt: skip
+
+
+def read_sweep(out: Path) -> dict[str, Any]:
+    """What `sweep.json` says. Raises RunError where it is not the record of a sweep."""
+    path = out / SWEEP
+    try:
+        sweep: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        names = [point["name"] for point in sweep["points"]]
+        sound = sweep["format"] == FORMAT and all(isinstance(name, str) for name in names)
+    except (OSError, ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise RunError(f"{path} is not the record of a sweep", "give another --out")
+    return sweep
+
+
+def grid_lines(planned: Sequence[Planned]) -> Iterator[str]:
+    """The grid as a table."""
+    width = max(len("run"), *(len(p.point.name) for p in planned))
+    name = max(len("net"), *(len(p.job.name) for p in planned))
+    yield f"{'run':<{width}}  {'net':<{name}}  {'parameters':>13}  {'multiply-adds':>17}  {'length':>14}"
+    for p in planned:
+        recipe = p.job.recipe
+        length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs:,} epochs"
+        yield f"{p.point.name:<{width}}  {p.job.name:<{name}}  {p.net.cost.params:>13,}  {p.job.macs:>17,}  {length:>14}"

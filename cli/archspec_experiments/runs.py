@@ -1,0 +1,29 @@
+"""What a run's folder says of the run, whatever backend trained it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from archspec_runtime.errors import RunError
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of a run, given that or one of its checkpoints."""
+    return path.parent.parent if (path / "manifest.json").is_file() else path
+
+
+def backend_of(path: Path) -> str:
+    """The backend that a run, or the run of a checkpoint, was trained with; torch where it does not say."""
+    try:
+        return str(json.loads((folder_of(path) / "run.json").read_text(encoding="utf-8"))["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "torch"  # which will say what is wrong with the folder
+
+
+def spec_of(path: Path) -> Path:
+    """The resolved spec that a run keeps. Raises RunError where it keeps none."""
+    spec = folder_of(path) / "code" / "spec.yaml"
+    if not spec.is_file():
+        raise RunError(f"{spec} is missing", "a run that `archspec train` made keeps its resolved spec there")
+    return spec

@@ -1,0 +1,142 @@
+"""Running a sweep: what is finished is kept, what was cut goes on, what is missing starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from archspec_experiments.plan import Planned, Request, record
+from archspec_experiments.state import State, progress_of
+from archspec_runtime.curves import Summary
+from archspec_runtime.errors import RunError
+from archspec_runtime.run_folder import lock
+
+LOGS = "logs"
+SIGNALLED = (130, 137, 143)  # Ctrl-C, kill, SIGTERM
+WAYS = {State.absent: "starts", State.cut: "goes on", State.finished: "is kept"}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A run to be made: the words of its command line, and where it and its output go."""
+
+    name: str
+    folder: Path
+    log: Path
+    arguments: tuple[str, ...]  # of `archspec`
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended."""
+
+    task: Task
+    exit_code: int
+
+
+class Launcher(Protocol):
+    """Where the runs of a sweep are made."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Make the runs, each told as it ends, in any order; fewer are told where a signal stopped them."""
+
+    @property
+    def stopped(self) -> int:
+        """The exit code of the signal that stopped it, 0 where none did."""
+
+
+def task_of(out: Path, planned: Planned, request: Request) -> Task:
+    """The task of a point, which goes on with a run that was begun."""
+    name = planned.point.name
+    folder = out / name
+    words = ["train", *planned.point.arguments(), *request.arguments(), "--out", str(folder)]
+    resume = ["--resume"] if (folder / "run.json").is_file() else []
+    return Task(name, folder, out / LOGS / f"{name}.log", tuple(words + resume))
+
+
+def prepare(out: Path, planned: Sequence[Planned], request: Request) -> None:
+    """Make the folder of a sweep and record its grid. Raises RunError where it holds other runs or cannot be written."""
+    changed = [line for p in planned for line in _differences(out / p.point.name, p)]
+    if changed:
+        raise RunError("these runs were made otherwise:\n  " + "\n  ".join(changed), "give another --out")
+    try:
+        (out / LOGS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write to {out}: {error.strerror}", "give another --out", 2) from None
+    record(out, planned, request)
+
+
+def _differences(folder: Path, planned: Planned) -> Iterator[str]:
+    """What of a run that is there is not as it is asked for now."""
+    run = progress_of(folder).run
+    if run is None:
+        return
+    before, now = run["job"], planned.job.to_dict()
+    if before.get("fingerprint") != now["fingerprint"]:
+        yield f"{folder.name}: it is another net"
+    for key, value in now["recipe"].items():
+        if before["recipe"].get(key) != value:
+            yield f"{folder.name}: {key} {before['recipe'].get(key)!r} before, {value!r} now"
+
+
+def run_sweep(out: Path, planned: Sequence[Planned], request: Request, launcher: Launcher) -> int:
+    """Make all runs that are not finished, and print the table; returns the exit code. Raises RunError."""
+    prepare(out, planned, request)
+    with lock(out):
+        states = {p.point.name: progress_of(out / p.point.name).state for p in planned}
+        for name, state in states.items():
+            print(f"{name} {WAYS[state]}", file=sys.stderr)
+        tasks = [task_of(out, p, request) for p in planned if states[p.point.name] is not State.finished]
+        failed: dict[str, str] = {}
+        for done, outcome in enumerate(launcher.run(tasks), 1):
+            name = outcome.task.name
+            if launcher.stopped and outcome.exit_code in SIGNALLED:
+                ending = "stopped"
+            elif outcome.exit_code:
+                ending = failed[name] = reason(outcome)
+            else:
+                ending = "finished"
+            print(f"[{done}/{len(tasks)}] {name}: {ending}", file=sys.stderr, flush=True)
+    print("\n".join(_table(out, [p.point.name for p in planned], failed)))
+    if launcher.stopped:
+        print("stopped; call it again to go on", file=sys.stderr)
+        return launcher.stopped
+    return 1 if failed else 0
+
+
+def reason(outcome: Outcome) -> str:
+    """Why a run failed: the message that it ended with, in one line."""
+    return failure(outcome.task.log) or f"ended with exit code {outcome.exit_code}, see {outcome.task.log}"
+
+
+def failure(log: Path) -> str | None:
+    """The first line of the last error in a log, None where there is none since the run last began."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace").rpartition(BEGIN)[2]
+    except OSError:
+        return None
+    lines = [line for line in text.splitlines() if line.startswith("error")]
+    return lines[-1].partition(":")[2].strip() if lines else None
+
+
+BEGIN = "$ archspec "
+"""What a log's first line of each attempt begins with."""
+
+
+def _table(out: Path, names: Iterable[str], failed: dict[str, str]) -> Iterator[str]:
+    rows = [(progress_of(out / name), name) for name in names]
+    width = max(len("run"), *(len(name) for _, name in rows))
+    yield f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}  state"
+    for progress, name in rows:
+        line = progress.summary(name)
+        state = f"failed: {failed[name]}" if name in failed else str(progress.state)
+        yield f"{name:<{width}}  {line.step:>8,}  {'  '.join(errors(line))}  {state}"
+
+
+def errors(line: Summary) -> list[str]:
+    """Training, test and best test error as the table aligns them."""
+    values = (line.train_error, line.test_error, line.best_test_error)
+    return [f"{'-' if v is None else f'{v:.2f}%':>{w}}" for v, w in zip(values, (11, 10, 7), strict=True)]

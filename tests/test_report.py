@@ -1,0 +1,180 @@
+"""The report of some runs, opened in a real browser where there is one."""
+
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from archspec_cli.main import app
+from archspec_experiments.collect import collect
+from archspec_experiments.curves import error_curves
+
+pytest.importorskip("torch")
+
+CPU = ("--device", "cpu", "--threads", 1, "--compile", "off")
+NASTY = "<script>alert(1)</script>"
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(app, [str(a) for a in args])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A sweep's folder: plain and residual nets, two seeds of one, one measured, one cut, one failed, one not started."""
+    folder = tmp_path_factory.mktemp("runs")
+    for preset, seed in (("plain8", 0), ("resnet8", 0), ("resnet8", 1), ("resnet8", 2)):
+        run("train", f"digits_resnet:{preset}", "--seed", seed, "--out", folder / f"{preset},seed={seed}",
+            "--steps", 22, "--checkpoint-every", 11, *CPU)  # fmt: skip
+    run("responses", folder / "plain8,seed=0", "--images", 20, "--device", "cpu")
+    shutil.rmtree(folder / "resnet8,seed=2" / "checkpoints" / "step-00000022")
+    (folder / "logs").mkdir()
+    (folder / "logs" / "failed.log").write_text(f"$ archspec train\nerror: the loss is nan {NASTY}\n  help: none\n")
+    points = [{"name": name, "net": f"net {NASTY}", "seed": 0} for name in ("failed", NASTY)]
+    (folder / "sweep.json").write_text(json.dumps({"format": 1, "points": points}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(runs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("page") / "report.html"
+    assert "6 runs" in run("report", runs, "--out", out, "--title", f"Title {NASTY}").output
+    return out
+
+
+class Text(html.parser.HTMLParser):
+    """Tags with their attributes, and the rows of tables as text."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.tags, self.rows, self.ids, self.within = [], [], [], False
+        self.feed(source)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.ids += [value for key, value in attributes if key == "id"]
+        if tag == "tr":
+            self.rows.append([])
+            self.within = True
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.within = self.within and tag != "tr"
+
+    def handle_data(self, data):
+        if self.within and self.rows[-1]:
+            self.rows[-1][-1] += data.strip()
+
+
+def row(parsed, first):
+    return next(cells for cells in parsed.rows if cells and cells[0] == first)
+
+
+def test_the_table_has_mean_and_deviation_over_the_seeds_that_ended(runs, page):
+    nets = {net.label: net for net in collect([runs]).nets}
+    residual = nets["digits-resnet-8"]
+    assert [run.state for run in residual.runs] == ["finished", "finished", "unfinished"]
+    assert nets["digits-plain-8"].kind == "plain"
+    assert residual.kind == "zero_pad"
+    one, other = (run.summary.test_error for run in residual.finished)
+    mean, deviation = (one + other) / 2, abs(one - other) / 2**0.5
+    cells = row(Text(page.read_text()), "digits-resnet-8")
+    assert f"{mean:.2f} ± {deviation:.2f}" in cells
+    assert {"zero_pad", "75,002", "747,136", "2"} <= set(cells)
+    assert "±" not in "".join(row(Text(page.read_text()), "digits-plain-8"))
+
+
+def test_curves_are_the_means_of_the_runs(runs):
+    residual = next(net for net in collect([runs]).nets if net.kind != "plain")
+    test, train = error_curves(residual.finished)
+    by_run = [[r["top1_error"] for r in run.rows if r["kind"] == "eval"] for run in residual.finished]
+    assert [y for _, y, _ in test] == pytest.approx([sum(pair) / 2 for pair in zip(*by_run, strict=True)])
+    assert [x for x, _, _ in test] == [11, 22]
+    assert train
+
+
+def test_what_failed_or_was_not_finished_is_said_with_its_reason(page):
+    parsed = Text(page.read_text())
+    assert row(parsed, "failed")[2:] == ["failed", "0", f"the loss is nan {NASTY}"]
+    assert row(parsed, NASTY)[2] == "not started"
+    assert row(parsed, "resnet8,seed=2")[2] == "unfinished"
+
+
+def test_nothing_of_users_is_taken_for_markup_and_nothing_is_fetched(page):
+    source = page.read_text()
+    parsed = Text(source)
+    assert NASTY not in source
+    assert "&lt;script&gt;" in source
+    assert "script" not in {tag for tag, _ in parsed.tags}
+    for tag, attributes in parsed.tags:
+        assert tag not in ("link", "iframe", "img", "object", "a")
+        for key, value in attributes.items():
+            assert key not in ("src", "srcset")
+            assert key != "href" or value.startswith("#"), (tag, value)
+    assert "url(http" not in source
+    assert "@import" not in source
+    assert len(set(parsed.ids)) == len(parsed.ids)
+
+
+def test_a_drawing_refers_to_what_is_in_it(page):
+    source = page.read_text()
+    ids = set(Text(source).ids)
+    assert {*re.findall(r"url\(#([^)]+)\)", source), *re.findall(r'href="#([^"]+)"', source)} <= ids
+    assert source.count("<svg") == 4, "plain, residual, and two of the responses"
+    assert not re.search(r"#0[a-f0-9]0b|#010203|#040506", source)
+
+
+def test_a_file_that_no_report_wrote_is_kept(runs, page, tmp_path):
+    mine = tmp_path / "mine.html"
+    mine.write_text("precious")
+    assert "--force" in run("report", runs, "--out", mine, code=2).output
+    assert mine.read_text() == "precious"
+    run("report", runs, "--out", mine, "--force")
+    run("report", runs, "--out", mine)
+    assert "there are no runs" in run("report", tmp_path / "nowhere", "--out", tmp_path / "x.html", code=1).output
+    assert not (tmp_path / "x.html").exists()
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+def test_a_browser_shows_it_without_errors(page, width, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium on this machine")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--enable-logging=stderr",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync",
+             f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},2000"]  # fmt: skip
+    # a page around it, whose script may look at what the report's own policy lets no script of its own do
+    (tmp_path / "report.html").write_text(
+        page.read_text().replace("default-src 'none'", "script-src 'unsafe-inline'", 1)
+        + """
+<script>
+const wide = [...document.querySelectorAll("figure, h1, p")].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
+const drawn = [...document.querySelectorAll("svg")].filter(e => e.getBoundingClientRect().height > 100);
+document.body.innerHTML = `<output>${wide.length} ${drawn.length} ${document.documentElement.scrollWidth - innerWidth} ${
+  [...document.querySelectorAll("svg path")].filter(e => getComputedStyle(e).stroke.startsWith("rgb")).length > 20}</output>`;
+</script>"""
+    )
+    done = subprocess.run([browser, *flags, "--dump-dom", (tmp_path / "report.html").as_uri()], capture_output=True,
+                          text=True, timeout=120)  # fmt: skip
+    assert re.search(r"<output>0 4 (0|-\d+) true</output>", done.stdout), done.stdout[-500:] + done.stderr[-2000:]
+    shown = subprocess.run([browser, *flags, f"--screenshot={tmp_path / 'shot.png'}", page.as_uri()], capture_output=True,
+                           text=True, timeout=120)  # fmt: skip
+    assert "CONSOLE" not in shown.stderr, shown.stderr
+    assert (tmp_path / "shot.png").stat().st_size > 10_000
+
+
+def test_a_run_trained_without_archspec_is_shown_as_far_as_it_goes(runs, tmp_path):
+    shutil.copytree(runs / "plain8,seed=0", tmp_path / "run")
+    (tmp_path / "run" / "code" / "spec.yaml").unlink()
+    run("report", tmp_path / "run")
+    assert "digits-plain-8" in Path(tmp_path, "run", "report.html").read_text()
