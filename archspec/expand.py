@@ -64,8 +64,10 @@ class _Expander:
         shape = (spec.input.channels, *spec.input.size)
         graph = Graph(self.binder, (("input", shape),), lost=self.resolved.lost_steps)
         self._steps(graph, stem, self.scope)
+        before = 0
         for stage, node in zip(spec.stages, self._stage_nodes(), strict=True):
-            self._stage(graph, stage, node)
+            self._stage(graph, stage, node, before)
+            before += stage.repeat
         self._steps(graph, head, self.scope)
         if graph.shape is not None and graph.shape != (spec.classes,) and not graph.broken:
             self.binder.add("AS406", f"the net gives {show(graph.shape)}, and `classes` is {spec.classes}",
@@ -185,7 +187,7 @@ class _Expander:
         definition = declaration.definition
         graph = Graph(self.binder, tuple(inputs.items()), definition.positional)
         self._steps(graph, declaration.body if declaration.join is None else declaration.join, args)
-        branch = graph.current
+        branch = graph.giver(graph.current)
         out = self._declared(declaration, args, graph)
         wanted = shortcut if declaration.merge is not None else None
         if (
@@ -235,7 +237,7 @@ class _Expander:
 
     # --- stages ----------------------------------------------------------------------------------------
 
-    def _stage(self, graph: Graph, stage: Stage, node: Node) -> None:
+    def _stage(self, graph: Graph, stage: Stage, node: Node, before: int) -> None:
         named = node.get("name") or node
         name = graph.name(stage.name, stage.name, named.span)
         if stage.repeat > MAX_REPEAT:
@@ -246,13 +248,17 @@ class _Expander:
             graph.fail(name)
             return
         shape, runs = graph.shape, list[Run]()
+        varied = any("index" in repr(n.plain()) for n in (node, self.defaults) if n)
         for index in range(stage.repeat):
             where = f"{name}.{index}" if named.origin != PLACEHOLDER else None
-            block = self._stage_block(node, where, index == 0, shape)
+            block = self._stage_block(node, where, index == 0, shape, before + index)
             if block is None:
                 graph.fail(name)
                 return
             if runs and runs[-1].block is block:
+                if varied:
+                    runs[-1] = Run(block, runs[-1].count + 1)
+                    continue
                 # from here on every block is like the one before: its input and its arguments are
                 runs[-1] = Run(block, stage.repeat - index + 1)
                 break
@@ -261,14 +267,18 @@ class _Expander:
         if runs:
             graph.append(name, Chain(tuple(runs)), (graph.current,), node.span)
         else:
-            self._stage_block(node, None, True, None)  # no block is made, but its arguments are looked at
+            self._stage_block(node, None, True, None, before)  # no block is made, but its arguments are looked at
 
-    def _stage_block(self, node: Node, where: str | None, first: bool, shape: Shape | None) -> Block | None:
+    def _stage_block(
+        self, node: Node, where: str | None, first: bool, shape: Shape | None, index: int
+    ) -> Block | None:
         use = use_in_stage(node, first, self.library, self.binder)
         if use is None:
             return None
         self.survey.shortcut(use.shortcut, self.scope)
-        return self._instance("blocks", use, self.scope, {"input": shape}, where)[0]
+        # where a block stands in the net, counted from 0, and how many there are: for what grows with depth
+        scope = {"index": index, "blocks": sum(s.repeat for s in self.resolved.spec.stages), **self.scope}
+        return self._instance("blocks", use, scope, {"input": shape}, where)[0]
 
     def _stage_nodes(self) -> list[Node]:
         stages = self.root.get("stages")

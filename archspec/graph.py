@@ -33,6 +33,13 @@ class Graph:
         """The shape of the value that the next step takes."""
         return self.values[self.current]
 
+    def giver(self, value: str) -> str:
+        """The call that really gives a value: an absent one passes its input on."""
+        absent = {call.name: call.inputs[0] for call in self.calls if not call.present}
+        while value in absent:
+            value = absent[value]
+        return value
+
     def sources(self, step: Step) -> tuple[str, ...] | None:
         """The values that a step takes: those it names, else the current one; None where one is unknown."""
         if step.sources is None:

@@ -106,6 +106,7 @@ class Merger:
             return
         fits = left == right if merge.callee != "concat" else left[1:] == right[1:]
         if not fits:
+            branch = graph.giver(branch)
             made = next((c.span for c in graph.calls if c.name == branch), declaration.span)
             self.binder.add(
                 "AS405",

@@ -9,7 +9,10 @@ import yaml
 from archspec.network import Network
 from archspec.reader import Node, Scalar
 
-DONE = ("extends", "presets", "args")  # resolved into what stands
+DONE = (
+    "extends",
+    "presets",
+)  # resolved into what stands; arguments stay, with their values, for expressions in them
 
 
 def resolved_yaml(net: Network) -> str:

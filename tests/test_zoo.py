@@ -120,3 +120,30 @@ def test_the_recipes_of_timm_start_from_each_other():
     assert (second["data"], second["lr"]) == (first["data"], first["lr"])
     assert (third["data"]["repeats"], third["data"]["size"]) == (1, [{"pixels": 160, "until": None}])
     assert {r["loss"]["threshold"] for r in (second, third)} == {0.2}
+
+
+def test_stochastic_depth_grows_linearly_as_the_recipe_asks():
+    net = archspec.load("resnet50:a1")
+    rates = [row.attributes["rate"] for row in net.modules() if row.op == "drop_path"]
+    assert rates == pytest.approx([0.05 * index / 15 for index in range(1, 16)])
+    assert net.recipe["optimizer"]["kind"] == "lamb"
+    assert net.cost.params == archspec.load("resnet50").cost.params
+    assert not [row for row in archspec.load("resnet50:a3").modules() if row.op == "drop_path"]
+
+
+def test_the_place_of_a_block_is_a_name_where_blocks_are_used(spec):
+    text = """input: {size: 8}
+classes: 10
+shortcut: projection
+stages:
+  - {name: one, block: basic, repeat: 2, width: 4 + index}
+  - {name: two, block: basic, repeat: 3, width: 8, drop_path: 0.5 * (index + 1) / blocks}
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+    net = archspec.load(spec(text))
+    assert [row.attributes["rate"] for row in net.modules() if row.op == "drop_path"] == pytest.approx(
+        [0.3, 0.4, 0.5]
+    )
+    shapes = {row.name: row.output_shape[0] for row in net.modules() if row.name.endswith("conv1")}
+    assert list(shapes.values()) == [4, 5, 8, 8, 8]
+    verify(net)
