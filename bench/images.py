@@ -6,7 +6,8 @@ python bench/images.py --photos PHOTOS     (a folder or a tar of JPEGs)
 Two transforms, each then mirrored or not and normalized to float32: `scale`, the shorter side drawn from [256, 480] and a crop of
 224 (He et al., 2015), and `resized`, a share of the area at a ratio, resized to 224 (Inception's, torchvision's and timm's). Each
 contender is a process of its own, bound to one core or two, with as many workers; they run in turns, and what is printed are
-medians, and medians of the ratios of a round. Photos are read from files that the system has in memory.
+medians, and medians of the ratios of a round, by the clock and by the time that processors spent, which on a busy machine is the
+one to look at. Photos are read from files that the system has in memory.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from photos import as_folder, photographs
@@ -34,32 +37,59 @@ SIDES = (256, 480)
 MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
 
 
-def rate(batches: Iterable[object], steps: int, warm: int = 8) -> float:
-    """Images per second of steady state."""
-    start = 0.0
+def cpu_seconds() -> float:
+    """What this process and its children have used, the latter as /proc tells of those that live."""
+    used = sum(os.times()[:2])
+    ticks = os.sysconf("SC_CLK_TCK")
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if int(fields[1]) == os.getpid():
+            used += (int(fields[11]) + int(fields[12])) / ticks
+    return used
+
+
+class Rate(NamedTuple):
+    """Images per second, and per second of a processor, which others on the machine change less."""
+
+    wall: float
+    cpu: float
+
+
+def rate(batches: Iterable[object], steps: int, warm: int = 8) -> Rate:
+    """Of steady state."""
+    start = used = 0.0
     for number, _ in enumerate(batches, 1):
         if number == warm:
-            start = time.perf_counter()
+            start, used = time.perf_counter(), cpu_seconds()
         if number == warm + steps:
-            return steps * BATCH / (time.perf_counter() - start)
+            images = steps * BATCH
+            return Rate(images / (time.perf_counter() - start), images / (cpu_seconds() - used))
     raise ValueError("too few batches")
 
 
-def pipeline(folder: Path, workers: int, steps: int, crop: str, *, antialias: bool, floats: bool = True) -> float:
+def training(folder: Path, crop: str, *, antialias: bool) -> tuple[Any, Any]:
+    """The training split and what is done to it."""
+    from archspec_runtime.datasets import open_dataset
+    from archspec_runtime.recipe import Data, HFlip, RandomCrop, RandomResizedCrop, ResizeShorter
+
+    cut = (ResizeShorter(*SIDES), RandomCrop()) if crop == "scale" else (RandomResizedCrop(),)
+    data = Data(dataset="image_folder", augment=(*cut, HFlip()), antialias=antialias)
+    return open_dataset(data, folder, input_shape=(3, 224, 224), classes=10, seed=0).train, data
+
+
+def pipeline(folder: Path, workers: int, steps: int, crop: str, *, antialias: bool, floats: bool = True) -> Rate:
     """The runtime's batches as `archspec train` takes them; floats as its PyTorch trainer makes them."""
     import torch
 
     from archspec_runtime.batches import Batches
-    from archspec_runtime.datasets import open_dataset
     from archspec_runtime.normalize import Normalization
-    from archspec_runtime.recipe import Data, HFlip, RandomCrop, RandomResizedCrop, ResizeShorter
     from archspec_torch.trainer.images import Images
 
     torch.set_num_threads(workers)
-    cut = (ResizeShorter(*SIDES), RandomCrop()) if crop == "scale" else (RandomResizedCrop(),)
-    augment = (*cut, HFlip())
-    data = Data(dataset="image_folder", augment=augment, antialias=antialias)
-    split = open_dataset(data, folder, input_shape=(3, 224, 224), classes=10, seed=0).train
+    split, data = training(folder, crop, antialias=antialias)
     normalization = Normalization(MEAN[:, None, None], STD[:, None, None])
     batches = Batches(split, data, BATCH, 0, (3, 224, 224), normalization, workers=workers)
     images = Images(split, normalization, torch.device("cpu"), torch.float32)
@@ -67,7 +97,32 @@ def pipeline(folder: Path, workers: int, steps: int, crop: str, *, antialias: bo
     return rate((images.batch(batch) for batch in made) if floats else made, steps)
 
 
-def loader(folder: Path, workers: int, steps: int, transform: Callable[[Image.Image], object]) -> float:
+def threads(folder: Path, workers: int, steps: int, crop: str) -> Rate:
+    """What `pipeline, bytes` would be with threads of one process in place of worker processes."""
+    from archspec_runtime.reading import Reader
+
+    split, data = training(folder, crop, antialias=True)
+    reader = Reader(split, data, (3, 224, 224), 0)
+
+    def read(position: int) -> np.ndarray:
+        pixels = np.empty((224, 224, 3), np.uint8)
+        reader.read(position % len(split), 0, position, pixels, np.empty(3, np.float32))
+        return pixels
+
+    def batches() -> Iterator[np.ndarray]:
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[list[Future[np.ndarray]]] = deque()
+            for step in range(steps + 20):
+                waiting.append(
+                    [pool.submit(read, position) for position in range(step * BATCH, (step + 1) * BATCH)]
+                )
+                if len(waiting) > 3:
+                    yield np.stack([future.result() for future in waiting.popleft()])
+
+    return rate(batches(), steps)
+
+
+def loader(folder: Path, workers: int, steps: int, transform: Callable[[Image.Image], object]) -> Rate:
     import torch
     from torch.utils.data import DataLoader, Dataset
 
@@ -85,7 +140,7 @@ def loader(folder: Path, workers: int, steps: int, transform: Callable[[Image.Im
     return rate(DataLoader(Photos(), BATCH, num_workers=workers), steps)
 
 
-def with_torchvision(folder: Path, workers: int, steps: int, crop: str) -> float:
+def with_torchvision(folder: Path, workers: int, steps: int, crop: str) -> Rate:
     from peers import torchvision
 
     torchvision()
@@ -102,7 +157,7 @@ def with_torchvision(folder: Path, workers: int, steps: int, crop: str) -> float
     return loader(folder, workers, steps, transform)
 
 
-def by_hand(folder: Path, workers: int, steps: int, crop: str) -> float:
+def by_hand(folder: Path, workers: int, steps: int, crop: str) -> Rate:
     """Pillow and NumPy, with only what is seen resized."""
 
     def box(width: int, height: int) -> tuple[float, float]:
@@ -125,7 +180,7 @@ def by_hand(folder: Path, workers: int, steps: int, crop: str) -> float:
     return loader(folder, workers, steps, transform)
 
 
-def bare(folder: Path, workers: int, steps: int, crop: str) -> float:
+def bare(folder: Path, workers: int, steps: int, crop: str) -> Rate:
     """Nothing but decoding, of bytes in memory, by the library that the pipeline uses, as many threads as cores."""
     from archspec_runtime.datasets.decoding import optional
 
@@ -135,19 +190,19 @@ def bare(folder: Path, workers: int, steps: int, crop: str) -> float:
     )
     raws = photographs(folder / "train")
     with ThreadPoolExecutor(workers) as pool:
-        done = 0
-        start = time.perf_counter()
+        list(pool.map(decode, raws))
+        start, used, done = time.perf_counter(), cpu_seconds(), 0
         while done < steps * BATCH:
-            for _ in pool.map(decode, raws):
-                done += 1
-        return done / (time.perf_counter() - start)
+            done += sum(1 for _ in pool.map(decode, raws))
+        return Rate(done / (time.perf_counter() - start), done / (cpu_seconds() - used))
 
 
-CONTENDERS: dict[str, Callable[[Path, int, int, str], float]] = {
+CONTENDERS: dict[str, Callable[[Path, int, int, str], Rate]] = {
     "pipeline": lambda *given: pipeline(*given, antialias=True),
     "pipeline, antialias: false": lambda *given: pipeline(*given, antialias=False),
     "pipeline, bytes": lambda *given: pipeline(*given, antialias=True, floats=False),
     "pipeline, bytes, antialias: false": lambda *given: pipeline(*given, antialias=False, floats=False),
+    "pipeline, bytes, by threads": threads,
     "torchvision": with_torchvision,
     "Pillow by hand": by_hand,
     "bare decoding": bare,
@@ -167,7 +222,7 @@ def main() -> None:
         cores = options.cores[0]
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
-        print(CONTENDERS[options.only](options.photos, cores, options.steps, options.crops[0]))
+        print(*CONTENDERS[options.only](options.photos, cores, options.steps, options.crops[0]))
         return
     with tempfile.TemporaryDirectory() as folder:
         as_folder(options.photos, Path(folder))
@@ -177,21 +232,21 @@ def main() -> None:
 
 
 def compare(folder: Path, crop: str, cores: int, rounds: int, steps: int) -> None:
-    found: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    found: dict[str, list[Rate]] = {name: [] for name in CONTENDERS}
     for number in range(rounds):
         for name in list(CONTENDERS)[:: 1 if number % 2 else -1]:
-            command = [sys.executable, __file__, "--photos", str(folder), "--only", name, "--cores", str(cores), "--crops", crop,
-                       "--steps", str(steps)]  # fmt: skip
+            command = [sys.executable, __file__, "--photos", str(folder), "--only", name, "--cores", str(cores),
+                       "--crops", crop, "--steps", str(steps)]  # fmt: skip
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            found[name].append(float(done.stdout))
-    what = f"{crop}, {cores} {'core' if cores == 1 else 'cores'}"
-    print(f"\n{what:<40}{'images/s':>9}{'/torchvision':>14}{'/Pillow':>9}{'/bare':>9}")
-    for name, rates in found.items():
-        ratios = [
-            statistics.median(a / b for a, b in zip(rates, found[other], strict=True))
-            for other in ("torchvision", "Pillow by hand", "bare decoding")
-        ]
-        print(f"{name:<40}{statistics.median(rates):>9.0f}{ratios[0]:>14.2f}{ratios[1]:>9.2f}{ratios[2]:>9.2f}")
+            found[name].append(Rate(*map(float, done.stdout.split())))
+    for kind, per in (("wall", "second"), ("cpu", "second of a processor")):
+        what = f"{crop}, {cores} {'core' if cores == 1 else 'cores'}, images a {per}"
+        print(f"\n{what:<50}{'':>9}{'/torchvision':>14}{'/Pillow':>9}{'/bare':>9}")
+        rates = {name: [getattr(r, kind) for r in all_] for name, all_ in found.items()}
+        for name, own in rates.items():
+            against = (rates["torchvision"], rates["Pillow by hand"], rates["bare decoding"])
+            ratios = [statistics.median(a / b for a, b in zip(own, other, strict=True)) for other in against]
+            print(f"{name:<50}{statistics.median(own):>9.0f}{ratios[0]:>14.2f}{ratios[1]:>9.2f}{ratios[2]:>9.2f}")
 
 
 if __name__ == "__main__":

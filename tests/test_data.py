@@ -395,6 +395,27 @@ def test_images_without_labels_are_of_their_folders_classes(photos, tmp_path):
     assert seen(folder, "webdataset") == seen(photos)
 
 
+def test_a_run_on_tars_is_resumed_with_other_workers_to_the_same_weights(cli, shards, spec, tmp_path):
+    pytest.importorskip("torch")
+    spec("input: {channels: 3, size: 16}\nclasses: 2\nstem: [{c: {conv: {out: 4, kernel: 3}}}, {b: norm}, {a: act}]\n"
+         "head: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+         "train:\n  data: {dataset: webdataset, augment: [{resize_shorter: [20, 40]}, random_crop, hflip, pca_lighting],\n"
+         "         normalize: per_pixel_mean, eval_resize: 20}\n  batch_size: 4\n  steps: 5\n")  # fmt: skip
+    given = ("train", "net.yaml", "--data", shards, "--device", "cpu", "--threads", 1, "--compile", "off")
+    said(cli(*given, "--out", "whole", "--workers", 1), 0)
+    said(cli(*given, "--out", "cut", "--workers", 0, "--checkpoint-every", 2), 0)
+    newest = tmp_path / "cut" / "checkpoints" / "step-00000005"
+    shutil.rmtree(newest)
+    record = json.loads((tmp_path / "cut" / "run.json").read_text())
+    assert "pillow" in record["images"]
+    record["images"]["pillow"] = "1.0"
+    (tmp_path / "cut" / "run.json").write_text(json.dumps(record))
+    result = cli(*given, "--out", "cut", "--workers", 2, "--resume")
+    assert "this run read its images with pillow 1.0, which is now" in said(result, 0)
+    weights = "checkpoints/step-00000005/weights.safetensors"
+    assert (tmp_path / "cut" / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("members", "says"),
     [
