@@ -41,13 +41,14 @@ class WeightsFormat(Protocol):
     def recognizes(self, path: Path) -> bool:
         """Whether the content of a file or folder is of this format, whatever it is called."""
 
-    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
         """The tensors in the spec's layouts, by its names as far as the format decides them; and what a user should know.
 
-        `key` chooses one of several sets of weights. Raises WeightsError, OSError or the backend's `errors`.
+        `key` chooses one of several sets of weights; `net` is what they are read for. Raises WeightsError, OSError or the
+        backend's `errors`.
         """
 
-    def write(self, path: Path, weights: Weights) -> None:
+    def write(self, path: Path, weights: Weights, net: Network) -> None:
         """Write weights to a place that is empty. Raises OSError where the disk does not take them."""
 
 

@@ -103,14 +103,21 @@ def test_precision_is_kept_through_every_format(kind, net, state, tmp_path):
     same({name: found[name] for name in state}, state)
 
 
-def test_flax_restores_what_was_written_with_nothing_of_archspec(tmp_path):
+MANY = {"stages.layer2.repeat": 10}
+"""So many equal blocks that they are one layer of the Flax model."""
+
+
+@pytest.mark.parametrize(
+    ("spec", "changes"), [(EVERYTHING, {}), ("cifar_resnet", MANY)], ids=["everything", "many"]
+)
+def test_flax_restores_what_was_written_with_nothing_of_archspec(spec, changes, tmp_path):
     ocp = pytest.importorskip("orbax.checkpoint")
     import jax
     from flax import nnx
 
     from archspec_flax import names
 
-    net = archspec.load(EVERYTHING)
+    net = archspec.load(spec, set=changes)
     state = archspec.build(net, "torch", seed=3).state_dict()
     torch.save(state, tmp_path / "w.pt")
     archspec.convert(net, tmp_path / "w.pt", tmp_path / "w", target_backend="flax")

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ GOLDEN = Path(__file__).parent / "golden"
 NETS = {
     "cifar-resnet-20": "cifar_resnet:resnet20",
     "cifar-highway-20": "cifar_highway",
+    "cifar-resnet-110": "cifar_resnet:resnet110",
     "resnet50": "resnet50",
     "resnet18-options-c": "resnet18",
     "vgg19": "vgg19",
@@ -218,8 +220,8 @@ def test_names_and_shapes_are_the_specs(name):
     # tracing the draws of a thousand layers takes JAX minutes, drawing them does not
     model = make() if net.cost.depth > 1000 else nnx.eval_shape(make)
     assert names.spec_shapes(model) == all_shapes(net)
-    learned = [v for v in names.named_variables(model).values() if isinstance(v, nnx.Param)]
-    assert sum(v.size for v in learned) == net.cost.params
+    learned = [p.shape for p in names.places(model).values() if isinstance(p.variable, nnx.Param)]
+    assert sum(map(math.prod, learned)) == net.cost.params
 
 
 @contextlib.contextmanager
@@ -378,12 +380,14 @@ def test_models_are_what_flax_expects_of_a_module():
         np.testing.assert_array_equal(other(x), expected)
     np.testing.assert_allclose(nnx.jit(lambda model, x: model(x))(model, x), expected, rtol=1e-4, atol=1e-5)
     assert [type(block).__name__ for block in model.squeezed] == ["SqueezeBottleneck"] * 3
-    for name, variable in names.named_variables(model).items():
+    for name, place in names.places(model).items():
         *path, _ = name.split(".")
         found = model
         for part in path:
             found = found[int(part)] if part.isdigit() else getattr(found, part)
-        assert any(variable is kept for kept in vars(found).values()), "a name is the way through the attributes"
+        assert any(place.variable is kept for kept in vars(found).values()), (
+            "a name is the way through the attributes"
+        )
 
 
 def test_half_precision_is_an_attribute_away():
@@ -393,7 +397,7 @@ def test_half_precision_is_an_attribute_away():
     model.set_attributes(dtype=jnp.bfloat16)
     found = model(x)
     assert found.dtype == jnp.bfloat16
-    assert {v.dtype for v in names.named_variables(model).values()} == {jnp.dtype("float32"), jnp.dtype("int32")}
+    assert {p.variable.dtype for p in names.places(model).values()} == {jnp.dtype("float32"), jnp.dtype("int32")}
     np.testing.assert_allclose(np.asarray(found, np.float32), expected, atol=0.1 * np.abs(expected).max())
     model.eval()
     assert model(x).dtype == jnp.bfloat16

@@ -137,7 +137,8 @@ class Flax:
         (grads, dx), (y, others) = gradient(params, others, jnp.asarray(x.transpose(0, 2, 3, 1)))
         nnx.update(self.model, others)
         named = {
-            self.names.spec_name(path): self.names.to_spec(g.get_value()) for path, g in nnx.to_flat_state(grads)
+            self.names.spec_names(path, {})[0]: self.names.to_spec(g.get_value())
+            for path, g in nnx.to_flat_state(grads)
         }
         return np.asarray(y), np.asarray(dx).transpose(0, 3, 1, 2), named
 
@@ -153,9 +154,9 @@ class Flax:
     def buffers(self):
         from flax import nnx
 
-        kept = self.names.named_variables(self.model)
+        kept = self.names.places(self.model)
         state = self.names.state_dict(self.model)
-        return {name: state[name] for name, variable in kept.items() if isinstance(variable, nnx.BatchStat)}
+        return {name: state[name] for name, place in kept.items() if isinstance(place.variable, nnx.BatchStat)}
 
 
 @contextlib.contextmanager

@@ -43,9 +43,13 @@ def double():
     jax.config.update("jax_enable_x64", before)
 
 
-def setting(data=None, **changes):
+MANY = {"stages.layer1.repeat": 9}
+"""So many equal blocks that they are one layer of the Flax model."""
+
+
+def setting(data=None, net=None, **changes):
     """A small net with its images and batches under a changed recipe."""
-    net = archspec.load("digits_resnet:resnet8")
+    net = archspec.load("digits_resnet:resnet8", set=net or {})
     recipe = replace(Recipe.from_dict(net.recipe), data=data or Data(dataset="digits", augment=MOVED), **changes)
     from archspec_torch.emit.folder import make_job
 
@@ -118,7 +122,7 @@ RECIPES = {
     },
     "lamb, bce, mixed": {
         "optimizer": LAMB(weight_decay=0.02, decay_norm_and_bias=False, always_adapt=False), "lr": COSINE, "data": MIXED,
-        "loss": BCE(threshold=0.2), "clip_norm": 1.0, "ema": EMA(0.99, power=0.67),
+        "loss": BCE(threshold=0.2), "clip_norm": 1.0, "ema": EMA(0.99, power=0.67), "net": MANY,
     },
 }  # fmt: skip
 

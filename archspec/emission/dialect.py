@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from archspec.emission.source import Expression
+from archspec.ir import Run
 from archspec.outline import BlockClass, Member
 
 Attribute = Callable[[str], str]
@@ -43,6 +44,14 @@ class Dialect(ABC):
     @abstractmethod
     def image(self, channels: str, height: str, width: str) -> str:
         """The shape of a batch of images, as docstrings show it."""
+
+    def is_rolled(self, run: Run) -> bool:
+        """Whether equal blocks are one layer that is compiled once, instead of so many in a sequence."""
+        return False
+
+    def rolled(self, run: Run, make: Callable[[str], str], indent: int, head: str) -> str:
+        """What makes that layer, behind `head`; `make` gives what makes a block, behind a head of its own."""
+        raise NotImplementedError
 
     def more_parameters(self, cls: BlockClass) -> list[str]:
         """Parameters of constructors that only this framework has."""

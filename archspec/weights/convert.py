@@ -53,7 +53,7 @@ def convert(
     with written_aside(target, force=force, replaceable=output.format.recognizes) as aside:
         weights, what, notes = _read(net, source, source_backend, key, renamings)
         weights = weights if dtype is None else cast(weights, dtype)
-        output.format.write(aside, weights)
+        output.format.write(aside, weights, net)
     dtypes = dict.fromkeys(str(weights[name].dtype) for name in net.parameter_shapes())
     return Converted(what, output.format.title, len(weights), tuple(dtypes), tuple(notes))
 
@@ -69,7 +69,7 @@ def _read(
 ) -> tuple[Weights, str, list[str]]:
     found = format_to_read(path, backend)
     try:
-        tensors, notes = found.format.read(path, key)
+        tensors, notes = found.format.read(path, key, net)
     except found.errors as error:
         raise WeightsError(str(error)) from None
     except OSError as error:

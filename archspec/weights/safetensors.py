@@ -11,6 +11,7 @@ from safetensors.numpy import save
 
 from archspec.backends import Weights
 from archspec.errors import WeightsError
+from archspec.network import Network
 
 
 class Safetensors:
@@ -27,7 +28,7 @@ class Safetensors:
         with open(path, "rb") as file:
             return file.read(9)[8:] == b"{"
 
-    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
         """All tensors. Raises WeightsError."""
         if key is not None:
             raise WeightsError(
@@ -42,7 +43,7 @@ class Safetensors:
         except (AttributeError, TypeError) as error:  # of 8 bits and less
             raise WeightsError(f"{path} has a type of numbers that is not read here: {error}") from None
 
-    def write(self, path: Path, weights: Weights) -> None:
+    def write(self, path: Path, weights: Weights, net: Network) -> None:
         """A file of these tensors."""
         path.write_bytes(serialized(weights))  # by way of bytes: a full disk is then an OSError
 

@@ -11,6 +11,8 @@ from archspec_flax.health import need_flax
 if TYPE_CHECKING:
     import numpy as np
 
+    from archspec.network import Network
+
 METADATA = "_METADATA"
 """The file that describes a tree of arrays, in the folder that Orbax wrote it to."""
 
@@ -26,19 +28,19 @@ class Orbax:
         """Whether a folder holds a tree of arrays, or several by name."""
         return bool(trees(path))
 
-    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
         """All arrays, as they were saved, in the spec's layouts. Raises WeightsError, and SpecError without Flax."""
         need_flax()
         from archspec_flax.weights import read_orbax
 
-        return read_orbax(path, trees(path), key), []
+        return read_orbax(path, trees(path), key, net), []
 
-    def write(self, path: Path, weights: Weights) -> None:
+    def write(self, path: Path, weights: Weights, net: Network) -> None:
         """A checkpoint that restores into the state of an emitted model."""
         need_flax()
         from archspec_flax.weights import write_orbax
 
-        write_orbax(path, weights)
+        write_orbax(path, weights, net)
 
 
 def trees(path: Path) -> dict[str, Path]:

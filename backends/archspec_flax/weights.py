@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from flax import nnx
 
 from archspec.backends import Weights
 from archspec.errors import WeightsError
-from archspec_flax.names import FROM_SPEC, load_state_dict, spec_name, to_spec
+from archspec.network import Network
+from archspec_flax.emit.rolling import Stages, rolled_stages
+from archspec_flax.names import FROM_SPEC, load_state_dict, spec_names, to_spec
 
 STATISTICS = {"mean", "var", "num_batches_tracked"}
 
@@ -26,29 +28,42 @@ def load_weights(model: nnx.Module, weights: Weights) -> None:
     load_state_dict(model, weights)
 
 
-def read_orbax(path: Path, trees: Mapping[str, Path], key: str | None) -> dict[str, np.ndarray[Any, Any]]:
+def read_orbax(
+    path: Path, trees: Mapping[str, Path], key: str | None, net: Network
+) -> dict[str, np.ndarray[Any, Any]]:
     """All arrays of a tree, as they were saved, in the spec's layouts. Raises WeightsError."""
     tensors: dict[str, np.ndarray[Any, Any]] = {}
+    repeats = _repeats(rolled_stages(net))
     for keys, array in _restored(path, _chosen(path, trees, key)):
-        name = spec_name([key for key in keys if key != "value"])
+        where = tuple(int(key) if key.isdigit() else key for key in keys if key != "value")
+        names = spec_names(where, repeats)
         if not isinstance(array, np.ndarray):
-            raise WeightsError(f"{path} holds more than arrays: `{name}` is a value of type {type(array).__name__}")
-        if name in tensors:
-            raise WeightsError(f"{path} holds two arrays that are `{name}`")
-        tensors[name] = to_spec(array)
+            raise WeightsError(
+                f"{path} holds more than arrays: `{names[0]}` is a value of type {type(array).__name__}"
+            )
+        if any(where[:depth] in repeats for depth in range(len(where))):
+            if array.shape[:1] != (len(names),):
+                raise WeightsError(
+                    f"{path} holds `{'.'.join(keys)}` of shape {array.shape}, not stacked for {len(names)} blocks"
+                )
+            parts = list(array)
+        else:
+            parts = [array]
+        for name, part in zip(names, parts, strict=True):
+            if name in tensors:
+                raise WeightsError(f"{path} holds two arrays that are `{name}`")
+            tensors[name] = to_spec(np.asarray(part))
     return tensors
 
 
-def write_orbax(path: Path, weights: Weights) -> None:
+def write_orbax(path: Path, weights: Weights, net: Network) -> None:
     """A checkpoint of `nnx.state(model, (nnx.Param, nnx.BatchStat))` of an emitted model. Raises OSError."""
     import orbax.checkpoint as ocp
 
     flat: dict[tuple[str | int, ...], Any] = {}
     with jax.enable_x64(True):  # what has 64 bits keeps them
-        for name, array in weights.items():
-            keys = flax_path(name, array.ndim)
-            turned = array.transpose(FROM_SPEC[array.ndim]) if array.ndim in FROM_SPEC else array
-            value = jnp.asarray(turned.astype(np.int32) if array.dtype.kind == "i" else turned)
+        for keys, array in _stacked(weights, rolled_stages(net)).items():
+            value = jnp.asarray(array.astype(np.int32) if array.dtype.kind == "i" else array)
             flat[keys] = nnx.BatchStat(value) if keys[-1] in STATISTICS else nnx.Param(value)
         try:
             with quiet_when_it_fails(), ocp.StandardCheckpointer() as checkpointer:
@@ -57,11 +72,58 @@ def write_orbax(path: Path, weights: Weights) -> None:
             raise OSError(f"Orbax says {_first_line(error)}") from None
 
 
-def flax_path(name: str, dimensions: int) -> tuple[str | int, ...]:
-    """Where an emitted model keeps a tensor of the spec: `spec_name` the other way."""
+def _stacked(weights: Weights, stages: Stages) -> dict[tuple[str | int, ...], np.ndarray[Any, Any]]:
+    """All tensors where an emitted model keeps them, in Flax's layout; those of equal blocks, which come in order, as one."""
+    whole: dict[tuple[str | int, ...], np.ndarray[Any, Any]] = {}
+    parts: dict[tuple[str | int, ...], list[np.ndarray[Any, Any]]] = {}
+    for name, array in weights.items():
+        turned = array.transpose(FROM_SPEC[array.ndim]) if array.ndim in FROM_SPEC else array
+        keys, stacked = flax_path(name, array.ndim, stages)
+        if stacked:
+            parts.setdefault(keys, []).append(turned)
+        else:
+            whole[keys] = turned
+    return whole | {keys: np.stack(arrays) for keys, arrays in parts.items()}
+
+
+def flax_path(name: str, dimensions: int, stages: Stages) -> tuple[tuple[str | int, ...], bool]:
+    """Where an emitted model keeps a tensor of the spec, and whether it is stacked there: `spec_names` the other way."""
     *layers, last = name.split(".")
     own = {"weight": "kernel" if dimensions in FROM_SPEC else "scale", "running_mean": "mean", "running_var": "var"}
-    return *(int(layer) if layer.isdigit() else layer for layer in layers), own.get(last, last)
+    keys: list[str | int] = []
+    stacked = False
+    for depth, layer in enumerate(layers):
+        runs = stages.get(".".join(layers[:depth]))
+        if not layer.isdigit() or runs is None:
+            keys.append(int(layer) if layer.isdigit() else layer)
+            continue
+        position, stacked = _position(int(layer), runs)
+        keys += [*([position] if len(runs) > 1 else []), *(["blocks"] if stacked else [])]
+    return (*keys, own.get(last, last)), stacked
+
+
+def _position(block: int, runs: Sequence[tuple[int, bool]]) -> tuple[int, bool]:
+    """The place in a sequence of a stage's block, and whether it is one of several that share a place."""
+    position = first = 0
+    for count, is_rolled in runs:
+        if block < first + count:
+            return position if is_rolled else position + block - first, is_rolled
+        first, position = first + count, position + (1 if is_rolled else count)
+    raise ValueError(f"a stage of {first} blocks has none of number {block}")
+
+
+def _repeats(stages: Stages) -> dict[tuple[str | int, ...], int]:
+    """How many blocks each layer of equal ones has, by its path."""
+    found: dict[tuple[str | int, ...], int] = {}
+    for stage, runs in stages.items():
+        path = tuple(int(word) if word.isdigit() else word for word in stage.split("."))
+        first = 0
+        for count, is_rolled in runs:
+            if is_rolled:
+                position, _ = _position(first, runs)
+                found[(*path, position) if len(runs) > 1 else path] = count
+            first += count
+    return found
 
 
 def _chosen(path: Path, trees: Mapping[str, Path], key: str | None) -> Path:

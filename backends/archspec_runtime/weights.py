@@ -26,7 +26,7 @@ class RunWeights:
         """Whether a folder is that of a run or of a checkpoint."""
         return (path / "run.json").is_file() or (path / "manifest.json").is_file()
 
-    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    def read(self, path: Path, key: str | None, net: Any) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
         """All tensors, and from which checkpoint. Raises RunError where none is whole."""
         from safetensors.numpy import load_file
 
@@ -45,6 +45,6 @@ class RunWeights:
         said = f"{checkpoint.name}: {SETS[chosen]}" if len(present) > 1 else checkpoint.name
         return load_file(checkpoint / f"{chosen}.safetensors"), [said]
 
-    def write(self, path: Path, weights: Any) -> None:
+    def write(self, path: Path, weights: Any, net: Any) -> None:
         """Not offered: a run is more than its weights."""
         raise RunError("runs are written by `archspec train`")

@@ -12,6 +12,8 @@ from archspec_torch.health import need_torch
 if TYPE_CHECKING:
     import numpy as np
 
+    from archspec.network import Network
+
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9"
 """How files begin that PyTorch wrote before 1.6, pickles with a magic number in front."""
@@ -36,14 +38,14 @@ class StateDict:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
 
-    def read(self, path: Path, key: str | None) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
         """All tensors of a state_dict, and where it was found. Raises WeightsError, and SpecError without PyTorch."""
         need_torch()
         from archspec_torch.weights import read_state_dict
 
         return read_state_dict(path, key)
 
-    def write(self, path: Path, weights: Weights) -> None:
+    def write(self, path: Path, weights: Weights, net: Network) -> None:
         """A state_dict that `model.load_state_dict(torch.load(path))` takes."""
         need_torch()
         from archspec_torch.weights import write_state_dict

@@ -168,9 +168,29 @@ SEQUENTIAL = '''class Sequential(nnx.List[Callable[[Array], Array]]):
             x = layer(x)
         return x'''
 
+REPEATED = '''class Repeated(nnx.Module):
+    """Equal blocks one after the other, compiled once: their parameters are stacked."""
+
+    def __init__(
+        self,
+        make: Callable[[nnx.Rngs], Callable[[Array], Array]],
+        count: int,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.repeats = count
+        self.blocks = nnx.vmap(make)(rngs.split(count))
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all blocks."""
+        scan: Callable[..., Array] = nnx.scan(
+            lambda block, x: block(x), in_axes=(0, nnx.Carry), out_axes=nnx.Carry
+        )
+        return scan(self.blocks, x)'''
+
 NAMES = (
     *("uniform", "ceil_padding", "ceil_max_pool", "avg_pool", "ceil_avg_pool"),
-    *("Conv", "Linear", "GroupNorm", "LayerNorm", "BatchNorm", "ChannelScale", "Sequential"),
+    *("Conv", "Linear", "GroupNorm", "LayerNorm", "BatchNorm", "ChannelScale", "Sequential", "Repeated"),
 )
 """All that a file may define, in the order in which it does."""
 
@@ -189,6 +209,7 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "ceil_padding": CEIL_PADDING, "ceil_max_pool": CEIL_MAX_POOL, "avg_pool": AVG_POOL,
         "ceil_avg_pool": CEIL_AVG_POOL, "uniform": UNIFORM, "Conv": UNIFORM_CONV, "Linear": UNIFORM_LINEAR,
         "BatchNorm": _batch_norm(init, batch_norm_options), "ChannelScale": CHANNEL_SCALE, "Sequential": SEQUENTIAL,
+        "Repeated": REPEATED,
     }  # fmt: skip
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):
         name, value = how.chosen

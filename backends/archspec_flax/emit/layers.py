@@ -11,14 +11,15 @@ from collections.abc import Callable
 
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.flow import kind_of
-from archspec.emission.source import Expression, Infix, Invocation, is_literal, number, sides
+from archspec.emission.source import Expression, Infix, Invocation, call, is_literal, number, sides
 from archspec.emission.starts import last_norm
 from archspec.expressions import Apply, Literal
-from archspec.ir import Block, Chain, Symbol
+from archspec.ir import Block, Chain, Run, Symbol
 from archspec.network import Network
 from archspec.ops import Conv
 from archspec.outline import BlockClass, Member, Outline
 from archspec.simplify import simplify
+from archspec_flax.emit.rolling import is_rolled
 
 Constructor = tuple[str, list[str]]
 """The name of a class and its arguments, but for `rngs`."""
@@ -277,6 +278,15 @@ class FlaxDialect(Dialect):
     def image(self, channels: str, height: str, width: str) -> str:
         """Channels last."""
         return f"(N, {height}, {width}, {channels})"
+
+    def is_rolled(self, run: Run) -> bool:
+        """Where there are many."""
+        return is_rolled(run)
+
+    def rolled(self, run: Run, make: Callable[[str], str], indent: int, head: str) -> str:
+        """A layer that is given how to make one block."""
+        arguments = [make("lambda rngs: "), str(run.count), "rngs=rngs"]
+        return call(f"{head}{self.names('Repeated')}", arguments, indent)
 
     def more_parameters(self, cls: BlockClass) -> list[str]:
         """A class that draws takes streams of random numbers."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,11 +18,14 @@ Tree = Any
 GROWTH_INTERVAL = 2_000  # steps without overflow after which the scale doubles, as in PyTorch's GradScaler
 
 
-def make_optimizer(recipe: Optimizer) -> optax.GradientTransformation:
-    """The direction of a step, to be multiplied by -lr: SGD in the form that the recipe states, AdamW or LAMB."""
+def make_optimizer(recipe: Optimizer, stacked: Tree) -> optax.GradientTransformation:
+    """The direction of a step, to be multiplied by -lr: SGD in the form that the recipe states, AdamW or LAMB.
+
+    `stacked` says of each parameter whether it is those of several blocks, along a first axis.
+    """
 
     def decayed(params: Tree) -> Tree:
-        return jax.tree.map(lambda p: recipe.decay_norm_and_bias or p.ndim > 1, params)
+        return jax.tree.map(lambda p, many: recipe.decay_norm_and_bias or p.ndim - many > 1, params, stacked)
 
     decay = optax.add_decayed_weights(recipe.weight_decay, mask=decayed)
     match recipe:
@@ -30,9 +35,27 @@ def make_optimizer(recipe: Optimizer) -> optax.GradientTransformation:
         case AdamW():
             return optax.chain(optax.scale_by_adam(recipe.beta1, recipe.beta2, recipe.eps), decay)
         case LAMB():
-            adapt = optax.scale_by_trust_ratio()
-            adapt = adapt if recipe.always_adapt else optax.masked(adapt, decayed)
+            adapt = optax.stateless(
+                partial(adapted, stacked=stacked, only=None if recipe.always_adapt else decayed)
+            )
             return optax.chain(optax.scale_by_adam(recipe.beta1, recipe.beta2, recipe.eps), decay, adapt)
+
+
+def adapted(updates: Tree, params: Tree, stacked: Tree, only: Callable[[Tree], Tree] | None) -> Tree:
+    """Updates as long as the parameters that they are of, block by block; only some of them where `only` says so."""
+    ratio = optax.scale_by_trust_ratio()
+
+    def one(update: Array, param: Array) -> Array:
+        scaled: Array = ratio.update(update, ratio.init(param), param)[0]
+        return scaled
+
+    def of_leaf(update: Array, param: Array, many: bool, chosen: bool) -> Array:
+        if not chosen:
+            return update
+        return jax.vmap(one)(update, param) if many else one(update, param)
+
+    chosen = jax.tree.map(lambda _: True, params) if only is None else only(params)
+    return jax.tree.map(of_leaf, updates, params, stacked, chosen)
 
 
 def clipped(grads: Tree, norm: float) -> Tree:

@@ -17,7 +17,7 @@ from jax import Array
 from safetensors.numpy import load_file
 from safetensors.numpy import save as serialize
 
-from archspec_flax.names import load_state_dict, state_dict
+from archspec_flax.names import load_state_dict, stacked, state_dict
 from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets import Dataset
@@ -27,6 +27,7 @@ from archspec_runtime.loop import Evaluation, Totals
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.session import MakeModel
 
+from .convolution import use_fast_gradients
 from .images import Picked, Store, batch_of, normalized, pick, store
 from .loss import Shares, loss_of, mix_images, shares_of, targets_of
 from .optimizer import Scale, all_finite, clipped, make_optimizer
@@ -76,10 +77,12 @@ class FlaxStepper:
         with jax.default_device(device):
             self.model = prepared(make_model(rngs=nnx.Rngs(recipe.seed)), recipe.precision)
             self.model.train()  # type: ignore[no-untyped-call]
+            if device.platform == "cpu":
+                use_fast_gradients(self.model)
             # copies: the first step gives its state away, and the model is still needed to read weights into
             self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
             params, rest = jax.tree.map(jnp.copy, parts)
-            self.optimizer = make_optimizer(recipe.optimizer)
+            self.optimizer = make_optimizer(recipe.optimizer, stacked(params, self.model))
             average = jax.tree.map(jnp.copy, averaged(params, rest)) if recipe.ema is not None else None
             self.state = State(params, rest, self.optimizer.init(params), average,
                                Scale.start(recipe.precision == "fp16"), *self._zeros())  # fmt: skip
@@ -276,7 +279,8 @@ def at_step(rest: Any, number: Array) -> Any:
 
     def place(variable: Any) -> Any:
         if isinstance(variable, nnx.RngCount):
-            return variable.replace((number * DRAWS_A_STEP).astype(variable.get_value().dtype))
+            value = variable.get_value()  # equal blocks have a count each
+            return variable.replace(jnp.full(value.shape, number * DRAWS_A_STEP, value.dtype))
         return variable
 
     return jax.tree.map(place, rest, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
@@ -343,7 +347,7 @@ def evaluate(
 def flat(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
     """The leaves of a tree by their paths."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): np.ascontiguousarray(leaf) for path, leaf in leaves}
+    return {jax.tree_util.keystr(path): np.array(leaf, order="C") for path, leaf in leaves}
 
 
 def unflat(tree: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:

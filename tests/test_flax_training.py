@@ -1,0 +1,125 @@
+"""Runs with the Flax backend, as they are typed: what they leave behind, how they resume, what a built folder needs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import archspec
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("flax.nnx")
+
+QUIET = ("--device", "cpu", "--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory):
+    """Runs a command line in a process of its own; what one compiles, the others find."""
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+    def run(*command, **options):
+        done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, timeout=280,
+                              env=os.environ | cache, **options)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def train(process):
+    def run(out, steps, *more):
+        code = "from archspec_cli.main import main; main()"
+        given = ("train", "digits_resnet:resnet8", "--backend", "flax", "--out", out, "--steps", steps)
+        return process("-c", code, *given, *QUIET, *more)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, train):
+    """A finished run, and what it said."""
+    out = tmp_path_factory.mktemp("flax") / "run"
+    return out, train(out, 21, "--checkpoint-every", 7)
+
+
+def weights_of(run):
+    return sorted((run / "checkpoints").glob("step-*"))[-1] / "weights.safetensors"
+
+
+def test_a_run_measures_and_draws_as_with_torch(run, cli):
+    out, said = run
+    assert (out / "curves.png").is_file()
+    error = re.search(r"test error ([\d.]+%)", said.splitlines()[-1])[1]
+    assert f"top-1 error {error}" in cli("eval", out, "--device", "cpu").output
+    assert cli("compare", out, "--out", "c.png").exit_code == 0
+
+
+def test_weights_of_a_run_are_the_other_backends_too(run, cli):
+    weights = weights_of(run[0])
+    net = archspec.load("digits_resnet:resnet8")
+    images = np.random.default_rng(0).normal(size=(4, 1, 8, 8)).astype(np.float32)
+    with torch.inference_mode():
+        expected = archspec.build(net, "torch", weights=weights).eval()(torch.from_numpy(images)).numpy()
+    model = archspec.build(net, "flax", weights=weights)
+    model.eval()
+    np.testing.assert_allclose(model(images.transpose(0, 2, 3, 1)), expected, atol=1e-4)
+
+
+def test_a_resumed_run_ends_in_the_same_weights(run, train, tmp_path):
+    train(tmp_path / "cut", 14, "--checkpoint-every", 7)
+    train(tmp_path / "cut", 21, "--checkpoint-every", 7, "--resume", "--override")
+    assert weights_of(tmp_path / "cut").read_bytes() == weights_of(run[0]).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("--set", "train.precision=bf16", "--set", "train.ema=0.9"),
+        ("--set", "train.precision=fp16", "--set", "train.clip_norm=1", "--set", "train.optimizer=adamw"),
+    ],
+)
+def test_all_state_is_resumed(change, train, tmp_path):
+    train(tmp_path / "straight", 14, *change)
+    train(tmp_path / "cut", 7, *change)
+    train(tmp_path / "cut", 14, *change, "--resume", "--override")
+    assert weights_of(tmp_path / "cut").read_bytes() == weights_of(tmp_path / "straight").read_bytes()
+
+
+def test_a_run_of_the_other_backend_is_not_resumed(run, cli, tmp_path):
+    shutil.copytree(run[0], tmp_path / "run")
+    given = ("train", "digits_resnet:resnet8", "--backend", "torch", "--out", tmp_path / "run", "--steps", 40)
+    result = cli(*given, "--resume")
+    assert result.exit_code == 2
+    assert "--backend flax" in result.output
+
+
+def test_a_built_folder_trains_without_archspec(process, cli, tmp_path):
+    assert cli("build", "digits_resnet:resnet8", "--backend", "flax", "--out", "built").exit_code == 0
+    code = """
+import sys, runpy
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("archspec", "archspec_cli", "archspec_torch", "torch"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+sys.path.insert(0, ".")
+sys.argv = ["train.py", "--steps", "5", "--out", "run", "--device", "cpu", "--threads", "1"]
+runpy.run_path("train.py", run_name="__main__")
+"""
+    process("-c", code, cwd=tmp_path / "built")
+    assert (tmp_path / "built" / "run" / "curves.png").is_file()
+
+
+def test_a_missing_device_is_said(cli):
+    result = cli("train", "digits_resnet:resnet8", "--backend", "flax", "--device", "tpu", "--out", "r")
+    assert result.exit_code == 2
+    assert "no device 'tpu'" in result.output
