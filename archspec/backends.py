@@ -57,7 +57,9 @@ class Backend(Protocol):
 
     name: str
     supported: frozenset[str]  # kinds of operations
-    errors: tuple[type[Exception], ...]  # what `train`, `evaluate`, `responses` and its formats raise for a user to mend
+    errors: tuple[
+        type[Exception], ...
+    ]  # what `train`, `evaluate`, `responses` and its formats raise for a user to mend
 
     @property
     def formats(self) -> Sequence[WeightsFormat]:

@@ -606,6 +606,7 @@ def test_a_built_folder_trains_without_archspec(cli, tmp_path):
     assert done.stdout.splitlines()[-1] == "imported: archspec_runtime archspec_torch"
     assert "step 20/20" in done.stderr
     assert cli("eval", "built/run", "--device", "cpu").exit_code == 0
+    assert cli("responses", "built/run", "--device", "cpu", "--images", 10).exit_code == 0, "it keeps its spec"
     cli("train", "digits_resnet:resnet8", "--out", tmp_path / "ours", "--steps", 20, *CPU)
     assert same(weights(Path("built/run")), weights(Path("ours")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import shutil
 import sys
@@ -135,6 +136,10 @@ def _record(
             code.mkdir(exist_ok=True)
             if source.parent != code.resolve():
                 shutil.copyfile(source, code / "model.py")
+                with contextlib.suppress(
+                    FileNotFoundError
+                ):  # a built folder has the spec, a model of one's own has none
+                    shutil.copyfile(source.with_name("spec.yaml"), code / "spec.yaml")
     except OSError as error:
         raise RunError(
             f"cannot write to {folder}: {error.strerror}", "free some space, or give another --out", 2

@@ -11,6 +11,7 @@ from typing import Any
 from archspec_experiments.local import Local
 from archspec_experiments.sweep import Outcome, Task
 from archspec_runtime.errors import RunError
+from archspec_runtime.signals import Signals
 
 
 @dataclass(slots=True)
@@ -28,15 +29,16 @@ class OnRay:
         by_reference = {made.remote(task, os.getcwd()): task for task in tasks}
         waiting = list(by_reference)
         try:
-            while waiting:
-                done, waiting = ray.wait(waiting, timeout=1.0)
-                for reference in done:
-                    yield Outcome(by_reference[reference], _exit_code(ray, reference))
-        except KeyboardInterrupt:
-            self.stopped = 130
+            with Signals() as signals:
+                while waiting:
+                    done, waiting = ray.wait(waiting, timeout=1.0)
+                    for reference in done:
+                        yield Outcome(by_reference[reference], _exit_code(ray, reference))
+                    if signals.received and not self.stopped:
+                        self.stopped = signals.received
+                        for reference in waiting:
+                            ray.cancel(reference)  # what runs saves and ends, what waits never starts
         finally:
-            for reference in waiting:
-                ray.cancel(reference)
             ray.shutdown()
 
 
@@ -59,6 +61,8 @@ def connect() -> Any:
 def _exit_code(ray: Any, reference: Any) -> int:
     try:
         code: int = ray.get(reference)
+    except ray.exceptions.TaskCancelledError:
+        return 143
     except ray.exceptions.RayError:  # the machine was lost
         return 1
     return code
@@ -68,7 +72,4 @@ def _make(task: Task, folder: str) -> int:
     """On a machine of the cluster: make one run; a cancelled one saves a checkpoint first."""
     os.chdir(folder)
     launcher = Local()
-    try:
-        return next(launcher.run([task])).exit_code
-    except KeyboardInterrupt:  # how Ray cancels
-        return 130
+    return next(launcher.run([task])).exit_code  # Ray cancels by Ctrl-C, which it passes on
