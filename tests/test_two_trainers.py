@@ -1,6 +1,8 @@
 """The trainers of both backends: the same pixels, the same losses, the same files."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,3 +151,35 @@ def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     one, other = first.evaluate("test"), second.evaluate("test")
     assert other.loss == pytest.approx(one.loss, abs=1e-6)
     assert (other.top1_error, other.top5_error, other.samples) == (one.top1_error, one.top5_error, one.samples)
+
+
+SMALL = """archspec: 1
+name: small
+input: {channels: 1, size: 8}
+classes: 10
+stem: [{conv1: {conv: {out: 8, kernel: 3}}}, {bn1: batch_norm}, {relu: relu}, {d: {dropout: {rate: 0.2}}}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+train:
+  data: {dataset: digits, augment: [trivial_augment, hflip, random_erasing], repeats: 2, mix: {mixup: 1, cutmix: 1}}
+  batch_size: 32
+  steps: 20
+  optimizer: {lamb: {weight_decay: 0.1}}
+  loss: bce
+  accumulate: 2
+  clip_norm: 1.0
+  ema: {decay: 0.9, every: 3, after: step 9}
+  lr: [{linear: {from: 1e-4, to: 0.01}, until: step 8}, {cosine: {from: 0.01, to: 0}}]
+"""
+
+
+def test_a_resumed_flax_run_ends_bit_for_bit_as_one_that_was_not_stopped(cli, tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    given = ("train", tmp_path / "small.yaml", "--backend", "flax", "--device", "cpu", "--checkpoint-every", 10)
+    assert cli(*given, "--out", tmp_path / "straight").exit_code == 0
+    shutil.copytree(tmp_path / "straight", tmp_path / "cut")
+    last = Path("checkpoints") / "step-00000020"
+    shutil.rmtree(tmp_path / "cut" / last)
+    assert cli(*given, "--out", tmp_path / "cut", "--resume").exit_code == 0
+    for name in ("weights", "average", "optimizer"):
+        one, other = ((tmp_path / run / last / f"{name}.safetensors").read_bytes() for run in ("straight", "cut"))
+        assert one == other, name
