@@ -203,6 +203,15 @@ def test_both_backends_measure_the_same_responses_for_the_same_weights(digits):
     np.testing.assert_allclose(one, other, rtol=1e-5)
 
 
+def test_blocks_that_are_compiled_once_respond_each_for_itself(tmp_path):
+    pytest.importorskip("flax")
+    net, out = "digits_resnet:resnet8", tmp_path / "many"
+    run("train", net, "--set", "stages.layer2.repeat=9", "--steps", 1, "--out", out, *CPU)
+    layers = [f"layer2.{block}.bn{c}" for block in range(9) for c in (1, 2)]
+    one, other = (find_backend(name).responses(out, layers, "test", None, "cpu", 20) for name in ("torch", "flax"))
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
 def test_responses_are_the_deviations_of_what_the_layers_give(digits):
     from archspec_torch.trainer import Torch
 

@@ -78,7 +78,7 @@ def spec_names(path: Path, repeats: Mapping[Path, int]) -> list[str]:
 def places(model: nnx.Module) -> dict[str, Place]:
     """Where a model keeps its parameters and statistics, by the spec's names."""
     nodes: list[tuple[Any, Any]] = list(nnx.iter_graph(model))
-    repeats = {path: node.repeats for path, node in nodes if _is_repeated(node)}
+    repeats = {path: node.repeats for path, node in nodes if is_repeated(node)}
     found: dict[str, Place] = {}
     for path, node in nodes:
         if isinstance(node, (nnx.Param, nnx.BatchStat)):
@@ -90,7 +90,7 @@ def places(model: nnx.Module) -> dict[str, Place]:
 
 def stacked(tree: Any, model: nnx.Module) -> Any:
     """For each array of a state of a model, whether it is stacked for several blocks."""
-    repeats = {path for path, node in nnx.iter_graph(model) if _is_repeated(node)}
+    repeats = {path for path, node in nnx.iter_graph(model) if is_repeated(node)}
 
     def within(path: tuple[Any, ...], _: Any) -> bool:
         keys = tuple(getattr(key, "key", getattr(key, "idx", None)) for key in path)
@@ -99,7 +99,7 @@ def stacked(tree: Any, model: nnx.Module) -> Any:
     return jax.tree_util.tree_map_with_path(within, tree)
 
 
-def _is_repeated(node: object) -> bool:
+def is_repeated(node: object) -> bool:
     """Whether a node is the layer of equal blocks that an emitted file defines."""
     return isinstance(node, nnx.Module) and {"repeats", "blocks"} <= vars(node).keys()
 

@@ -17,6 +17,7 @@ from archspec_runtime.job import Job
 from archspec_runtime.probe import Answer, Floats, Probe
 
 from .stepper import out_of_memory
+from .unrolled import unroll
 
 
 class Noted(nnx.Module):
@@ -39,6 +40,8 @@ def make_probe(model: nnx.Module, job: Job, device: jax.Device, layers: Sequence
     model.eval()  # type: ignore[no-untyped-call]
     kind = jnp.float64 if job.recipe.precision == "fp64" else jnp.float32
     moments: dict[str, Array] = {}
+    if layers:
+        unroll(model)
     for name in layers:
         _wrap(model, name, moments)
     graph, state = nnx.split(model)
