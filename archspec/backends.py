@@ -75,6 +75,9 @@ class Backend(Protocol):
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Train by the net's recipe, importing the emitted source; returns an exit code."""
 
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Run a command that trains as so many processes that share the run; returns an exit code."""
+
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
         mirror: bool = False,

@@ -162,6 +162,7 @@ class Train(Model):
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     clip_norm: PositiveReal | None = None
     ema: Ema | None = None
+    sync_batch_norm: bool = True
     seed: NonNegative = 0
 
     @model_validator(mode="after")
@@ -204,5 +205,6 @@ class Train(Model):
             "precision": self.precision,
             "clip_norm": self.clip_norm,
             "ema": self.ema.model_dump() if self.ema else None,
+            "sync_batch_norm": self.sync_batch_norm,
             "seed": self.seed,
         }

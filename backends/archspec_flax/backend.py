@@ -65,6 +65,13 @@ class FlaxBackend:
         write = partial(write_folder, files=files, force=True)
         return train_emitted(Flax(), files, net.class_name, Options(**options), write).exit_code
 
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Run a command that trains as so many processes that share the run. Raises RunError."""
+        need_flax()
+        from archspec_flax.trainer import Flax
+
+        return Flax().launch(command, processes, restarts)
+
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
         mirror: bool = False,

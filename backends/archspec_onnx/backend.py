@@ -73,6 +73,10 @@ class OnnxBackend:
         """Not offered."""
         raise _not_offered("does not train", "train with --backend torch or flax, then build with --weights RUN")
 
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Not offered."""
+        raise _not_offered("does not train", "train with --backend torch or flax, then build with --weights RUN")
+
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
         mirror: bool = False,

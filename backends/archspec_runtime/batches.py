@@ -24,9 +24,11 @@ from .recipe_data import Data, PcaLighting
 from .schedule import size_at
 from .shared import Layout, cores
 from .workers import Workers
+from .world import World
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
+ALONE = World()
 AHEAD = 3  # batches that are being read while one is trained on
 MOST_WORKERS = 8  # unless more are asked for
 
@@ -57,15 +59,16 @@ class Batch:
 
 
 class Batches:
-    """The batches of a run by step; the last, smaller batch of an epoch is left out.
+    """This process's share of the batches of a run, by step; the last, smaller batch of an epoch is left out.
 
-    A batch depends on (seed, epoch, position) alone, so any step can be asked for. Images that are read from files are read
-    ahead by `workers` processes (by default one a core, at most eight), or with 0 by this one when they are needed.
+    `size` is that of the whole batch. A batch depends on (seed, epoch, position) alone, so any step can be asked for. Images
+    that are read from files are read ahead by `workers` processes (by default one a core, at most eight), or with 0 by this
+    one when they are needed. Raises RunError where the processes of a world cannot share a batch equally.
     """
 
     def __init__(
         self, split: Split, data: Data, batch_size: int, seed: int, shape: tuple[int, int, int],
-        normalization: Normalization, workers: int | None = None,
+        normalization: Normalization, workers: int | None = None, world: World = ALONE,
     ) -> None:  # fmt: skip
         if len(split) < batch_size:
             raise DataError(
@@ -74,17 +77,18 @@ class Batches:
         self.split = split
         self.data = data
         self.size = batch_size
+        self.share = world.share(batch_size)
         self.seed = seed
         self.shape = shape
         self.normalization = normalization
-        self.workers = min(cores(), MOST_WORKERS) if workers is None else workers
+        self.workers = min(max(1, cores() // world.local_size), MOST_WORKERS) if workers is None else workers
         self.per_epoch = len(split) // batch_size
         self._epoch = -1
         self._order: Ints = np.empty(0, np.int64)
         self._plan: Plan | None = None
 
     def at(self, step: int) -> Batch:
-        """The samples of a step counted from 0, without pixels."""
+        """This process's samples of a step counted from 0, without pixels."""
         epoch, index = divmod(step, self.per_epoch)
         if epoch != self._epoch or self._plan is None:
             self._order = epoch_order(self.seed, epoch, len(self.split))
@@ -103,7 +107,8 @@ class Batches:
         return self.shape if pixels is None else (self.shape[0], pixels, pixels)
 
     def _positions(self, index: int) -> slice:
-        return slice(index * self.size, (index + 1) * self.size)
+        start = index * self.size
+        return slice(start + self.share.start, start + self.share.stop)
 
     def run(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of steps start to stop; those of files are read ahead."""
@@ -183,12 +188,15 @@ def evaluation_batches(
     shape: tuple[int, int, int],
     resize: int | None,
     workers: int | None = None,
+    world: World = ALONE,
 ) -> Iterator[tuple[slice, Floats | None]]:
     """Every sample once, in order: the slice of each batch, and its pixels where they are read from files.
 
+    The processes of a world see as many batches each, which together are all samples; some may be empty.
     Images are decoded at full size. A corrupt one always stops: an error over fewer images is another number.
     """
-    slices = [slice(start, min(start + size, len(split))) for start in range(0, len(split), size)]
+    whole = size * world.size
+    slices = [world.piece(start, min(start + whole, len(split))) for start in range(0, len(split), whole)]
     if isinstance(split, ArraySplit):
         yield from ((s, None) for s in slices)
         return
@@ -203,7 +211,7 @@ def evaluation_batches(
         for number, piece in enumerate(slices):
             for later in slices[number + len(ahead) : number + 2]:
                 ahead.append([pool.submit(read, index) for index in range(later.start, later.stop)])
-            images = np.stack([future.result() for future in ahead.popleft()])
-            yield piece, normalization.apply(images)
+            images = np.asarray([future.result() for future in ahead.popleft()], np.uint8)
+            yield piece, normalization.apply(images.reshape(piece.stop - piece.start, *shape))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -22,7 +22,7 @@ def save(folder: Path, step: int, fingerprint: str, write: Callable[[Path], None
 
     Returns its folder, or None where the disk did not take it: the ones before are left as they are.
     """
-    target = folder / "checkpoints" / f"step-{step:08d}"
+    target = place(folder, step)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         for left in target.parent.glob(".step-*"):  # by a process that was killed while it wrote
@@ -48,6 +48,11 @@ def save(folder: Path, step: int, fingerprint: str, write: Callable[[Path], None
     for old in _all(folder)[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def place(folder: Path, step: int) -> Path:
+    """Where a run keeps the checkpoint of a step."""
+    return folder / "checkpoints" / f"step-{step:08d}"
 
 
 def newest(folder: Path, fingerprint: str | None) -> tuple[Path, dict[str, Any]] | None:

@@ -22,3 +22,23 @@ class DataError(RunError):
 
 class CheckpointError(RunError):
     """A checkpoint is damaged, or of another net or recipe."""
+
+
+class PeersLost(RunError):  # noqa: N818 (it says what happened)
+    """Another process of the run is gone, or does not answer."""
+
+    @classmethod
+    def of(cls, world: str, *, silent: bool) -> PeersLost:
+        """One that was waited for in vain, or one whose connection broke."""
+        if silent:
+            return cls(f"{world} has waited for the others in vain; one of them hangs, or never came",
+                       "look at that machine, go on with --resume, or wait longer: --timeout SECONDS")  # fmt: skip
+        return cls(f"{world} has lost another one: it was killed, or its machine is gone",
+                   "go on with --resume; --max-restarts N does so by itself")  # fmt: skip
+
+
+class FailedElsewhere(RunError):  # noqa: N818 (nothing that a user sees)
+    """Another process of the run has failed and says why."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("another process of this run has failed", exit_code=exit_code)

@@ -12,6 +12,7 @@ from .errors import RunError
 from .recipe import Recipe
 
 Compile = Literal["auto", "on", "off"]
+TIMEOUT = 600  # seconds that a process waits for the others of its run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ class Options:
     eval_every: int = 1
     threads: int | None = None
     workers: int | None = None
+    nproc: int | None = None  # processes to start; what follows is of those that share a run
+    max_restarts: int = 0
+    timeout: int = TIMEOUT
+    shard: bool = False
+    devices: int = 1  # of each process, where the framework drives several from one
 
 
 def effective(job: Job, options: Options) -> Job:
@@ -96,6 +102,18 @@ def parser(job: Job) -> argparse.ArgumentParser:
     made.add_argument(
         "--workers", type=_natural, help="processes that read images, 0 for none (default: one a core, at most 8)"
     )
+    made.add_argument(
+        "--nproc", type=_positive, help="processes on this machine that share the run (or use torchrun)"
+    )
+    made.add_argument(
+        "--max-restarts", type=int, default=0, help="how often --nproc starts them anew where one dies"
+    )
+    made.add_argument("--timeout", type=_positive, default=TIMEOUT,
+                      help="seconds that a process waits for the others (default: %(default)s)")  # fmt: skip
+    made.add_argument(
+        "--devices", type=_positive, default=1, help="devices of each process (Flax; default: %(default)s)"
+    )
+    made.add_argument("--shard", action="store_true", help="split parameters and optimizer over the processes")
     return made
 
 

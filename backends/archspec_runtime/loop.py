@@ -7,12 +7,13 @@ import math
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 
 from . import checkpoints
 from .batches import Batch, Batches
@@ -24,6 +25,7 @@ from .progress import Progress
 from .run_folder import Metrics, read_metrics
 from .schedule import WINDOW, Schedule
 from .signals import Signals
+from .world import World
 
 LOG_EVERY = 20  # steps; between them nothing waits for the device
 MINUTE = 60.0
@@ -68,22 +70,22 @@ class Evaluation:
 
 
 class Stepper(Protocol):
-    """A model with its optimizer on a device."""
+    """A model with its optimizer, on one device or on many; all processes of a world make the same calls in one order."""
 
     def step(self, batch: Batch, lr: float, number: int) -> None:
-        """Take one optimizer step without waiting for its result."""
+        """Take one optimizer step, of which this process is given its share, without waiting for its result."""
 
     def drain(self) -> Totals:
-        """Wait, and give the sums since the last call."""
+        """Wait, and give the sums since the last call, over all processes."""
 
     def evaluate(self, split: str) -> Evaluation:
         """Measure a split, every sample once."""
 
-    def save(self, folder: Path) -> None:
-        """Write all state as files into a folder."""
+    def snapshot(self) -> Mapping[str, bytes]:
+        """All state as files, by name; nothing where another process leads. It does not say how many processes there are."""
 
     def load(self, folder: Path) -> None:
-        """Read what `save` wrote."""
+        """Read the files of `snapshot`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Loop:
     stepper: Stepper
     total: int
     schedule: Schedule
+    world: World = field(default_factory=World)
     pending: Totals = field(default_factory=Totals)
     window: deque[tuple[int, int, int, float]] = field(default_factory=deque)
     latest: dict[str, Any] = field(default_factory=dict)
@@ -117,20 +120,21 @@ class Loop:
     def run(self) -> Result:
         """Train to the end, or to a signal. Raises RunError where the loss is not finite."""
         start = self._resume() if self.options.resume else 0
-        metrics = Metrics(self.folder)
+        metrics = Metrics(self.folder, writes=self.world.leads)
         if start >= self.total:
-            print(f"this run ended at step {start:,}; nothing is left to do")
+            if self.world.leads:
+                print(f"this run ended at step {start:,}; nothing is left to do")
             return Result(self.folder, start, 0, self.latest)
         self.saved_at = time.monotonic()
-        with Signals() as signals, Progress(self.total, start) as progress:
+        with Signals() as signals, Progress(self.total, start, silent=not self.world.leads) as progress:
             begun, counted = time.monotonic(), start
             for done, batch in enumerate(self.batches.run(start, self.total), start + 1):
                 lr = self.schedule.lr(done - 1)
                 self.stepper.step(batch, lr, done - 1)
                 epoch_ends = done % self.batches.per_epoch == 0
-                if done % LOG_EVERY == 0 or epoch_ends or done == self.total or signals.received:
+                logged = done % LOG_EVERY == 0 or epoch_ends or done == self.total
+                if logged:
                     self._drain(done, lr)
-                if done % LOG_EVERY == 0 or epoch_ends or done == self.total:
                     now = time.monotonic()
                     speed = (done - counted) * self.batches.size / max(now - begun, 1e-9)
                     self._log(metrics, progress, done, lr, speed)
@@ -143,19 +147,30 @@ class Loop:
                 ):
                     self._evaluate(metrics, progress, done, epoch_ends)
                     begun = time.monotonic()
-                if self._due(done, epoch_ends) or signals.received:
+                stop, due = signals.received, int(self._due(done, epoch_ends))
+                if (
+                    logged or self.world.each_step
+                ):  # clocks differ, and a signal may have reached some processes only
+                    stop, due = self.world.highest(stop, due)
+                else:
+                    stop = 0
+                if due or stop:
                     self._save(done)
                     begun, counted = time.monotonic(), done
-                if signals.received:
+                if stop:
                     progress.say(f"stopped after step {done:,}; go on with --resume")
-                    return Result(self.folder, done, signals.received, self.latest)
+                    return Result(self.folder, done, stop, self.latest)
+        self.world.lead(self._draw)
+        saved = self.saved_step == self.total  # or a run that has nothing to show for itself would look well
+        return Result(self.folder, self.total, 0 if saved else 1, self.latest)
+
+    def _draw(self) -> int:
         try:
             draw_curves([(self.job.name, read_metrics(self.folder))],
                         [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
         except OSError as error:
             print(f"warning: no curves in {self.folder}: {error.strerror}", file=sys.stderr)
-        saved = self.saved_step == self.total  # or a run that has nothing to show for itself would look well
-        return Result(self.folder, self.total, 0 if saved else 1, self.latest)
+        return 0
 
     def _drain(self, done: int, lr: float) -> None:
         totals = self.stepper.drain()
@@ -216,10 +231,17 @@ class Loop:
         totals_due = done % LOG_EVERY != 0
         if totals_due:
             self._drain(done, self.schedule.lr(done - 1))
+        files = self.stepper.snapshot()
+        if self.world.lead(lambda: self._write(files, done)):
+            self.saved_step = done
+        self.saved_at = time.monotonic()
+
+    def _write(self, files: Mapping[str, bytes], done: int) -> bool:
+        self._check(files["weights.safetensors"], done)
 
         def write(folder: Path) -> None:
-            self.stepper.save(folder)
-            self._check(folder / "weights.safetensors", done)
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
             state = {
                 "step": done,
                 "schedule": self.schedule.state(),
@@ -227,16 +249,15 @@ class Loop:
                 "window": list(self.window),
                 "latest": self.latest,
                 "job": self.job.to_dict(),
+                "processes": self.world.size,
             }
             (folder / "loop.json").write_text(json.dumps(state), encoding="utf-8")
 
-        if checkpoints.save(self.folder, done, self.job.fingerprint, write) is not None:
-            self.saved_step = done
-        self.saved_at = time.monotonic()
+        return checkpoints.save(self.folder, done, self.job.fingerprint, write) is not None
 
-    def _check(self, weights: Path, done: int) -> None:
+    def _check(self, weights: bytes, done: int) -> None:
         """The loss of a step is that of the weights before it, so it says nothing of those that are saved."""
-        if not all(np.isfinite(tensor).all() for tensor in load_file(weights).values()):
+        if not all(np.isfinite(tensor).all() for tensor in load(weights).values()):
             raise RunError(f"the weights are not finite after step {done:,}; {self._kept()}", SLOWER)
 
     def _kept(self) -> str:
@@ -244,21 +265,29 @@ class Loop:
         return kept if self.saved_step >= 0 else "there is no checkpoint yet"
 
     def _resume(self) -> int:
-        found = checkpoints.newest(self.folder, self.job.fingerprint)
-        if found is None:
-            Metrics(self.folder).rewind(0)
+        step = self.world.lead(self._newest)
+        if not step:
             return 0
-        path, _ = found
+        path = checkpoints.place(self.folder, step)
         state = json.loads((path / "loop.json").read_text(encoding="utf-8"))
-        self._compare(state["job"]["recipe"], path)
         self.stepper.load(path)
         self.schedule.restore(state["schedule"])
         self.pending = Totals(*state["pending"])
         self.window = deque((a, b, c, d) for a, b, c, d in state["window"])
         self.latest = state["latest"]
-        self.saved_step = int(state["step"])
-        Metrics(self.folder).rewind(self.saved_step)
-        return self.saved_step
+        self.saved_step = step
+        return step
+
+    def _newest(self) -> int:
+        """The step to go on from, with the metrics as they were then; 0 where there is no checkpoint."""
+        found = checkpoints.newest(self.folder, self.job.fingerprint)
+        step = 0
+        if found is not None:
+            state = json.loads((found[0] / "loop.json").read_text(encoding="utf-8"))
+            self._compare(state["job"]["recipe"], found[0])
+            step = int(state["step"])
+        Metrics(self.folder).rewind(step)
+        return step
 
     def _compare(self, before: dict[str, Any], path: Path) -> None:
         now = self.job.recipe.to_dict()

@@ -13,8 +13,9 @@ EVERY = 10.0  # seconds between plain lines
 class Progress:
     """Shows loss, errors, rate, speed and the time that is left."""
 
-    def __init__(self, total: int, start: int) -> None:
+    def __init__(self, total: int, start: int, *, silent: bool = False) -> None:
         self.total = total
+        self.silent = silent  # in a process that another one speaks for
         self.values: dict[str, str] = {}
         self.begun = time.monotonic()
         self.start = start
@@ -22,7 +23,7 @@ class Progress:
         self.live: Any = None
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self.silent:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
@@ -41,6 +42,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
+        if self.silent:
+            return
         if self.live is not None:
             self.live.console.print(text, highlight=False, markup=False)
         else:
@@ -67,6 +70,8 @@ class Progress:
             self.live.update(self.task, completed=step, description=text)
             return
         now = time.monotonic()
+        if self.silent:
+            return
         if always or now - self.last >= EVERY:
             self.last = now
             left = (now - self.begun) / max(1, step - self.start) * (self.total - step)

@@ -176,6 +176,7 @@ class Recipe:
     precision: Precision = "fp32"
     clip_norm: float | None = None  # largest global L2 norm of the gradient
     ema: EMA | None = None
+    sync_batch_norm: bool = True  # over the whole batch on any number of devices, not over each device's share
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,13 +17,14 @@ from .batches import Batches
 from .datasets import Dataset, open_dataset
 from .datasets.decoding import libraries
 from .dry_run import describe
-from .errors import RunError
+from .errors import FailedElsewhere, RunError
 from .job import Job, Options, effective, parse_options
 from .loop import Evaluation, Loop, Result, Stepper
 from .normalize import Normalization, measure
 from .probe import Probe
 from .run_folder import lock, prepare, read_run, versions, write_json
 from .schedule import Schedule
+from .world import World, abandon, launched, world_of
 
 MakeModel = Callable[..., Any]
 Settings = Mapping[
@@ -33,8 +37,17 @@ class Framework(Protocol):
 
     name: str
 
-    def choose_device(self, name: str) -> str:
-        """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Run a command as so many processes that share a run; gives the exit code. Raises RunError."""
+
+    def join(self, world: World, options: Options) -> World:
+        """Find the other processes of a world that a launcher described. Raises PeersLost."""
+
+    def choose_device(self, name: str, local_rank: int = 0) -> str:
+        """The device of this name, or for `auto` the best there is; of several of a kind, the process's own.
+
+        Raises RunError where there is none.
+        """
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""
@@ -46,9 +59,9 @@ class Framework(Protocol):
 
     def stepper(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: str,
-        settings: Settings,
+        settings: Settings, world: World, options: Options,
     ) -> Stepper:  # fmt: skip
-        """A model with its optimizer on a device."""
+        """A model with its optimizer on a device, or spread over the processes of a world."""
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,
@@ -64,6 +77,10 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
     """The command line of an emitted `train.py`; returns the exit code."""
     options = parse_options(job, argv)
     try:
+        if options.nproc is not None and not options.dry_run and not launched(os.environ):
+            given = sys.argv[1:] if argv is None else argv
+            command = [sys.executable, sys.argv[0], *given]
+            return framework.launch(command, options.nproc, options.max_restarts)
         return train(framework, make_model, job, options).exit_code
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -77,53 +94,95 @@ def train(
     write: Callable[[Path], None] | None = None,
 ) -> Result:  # fmt: skip
     """Train a job; `write` puts the source that a new run keeps. Raises RunError for whatever a user can mend."""
+    world = world_of(os.environ)
     try:
-        return _train(framework, make_model, job, options, write)
-    except MemoryError as error:
-        message = f"out of memory: {error}"
-        raise RunError(
-            message, "make batch_size or input.size smaller, or take a machine with more memory"
-        ) from None
+        return _train(framework, make_model, job, options, write, world)
+    except FailedElsewhere as error:
+        abandon(error.exit_code)
+        raise SystemExit(error.exit_code) from None
+    except (RunError, MemoryError) as error:
+        if isinstance(error, MemoryError):
+            help_ = "make batch_size or input.size smaller, or take a machine with more memory"
+            error = RunError(f"out of memory: {error}", help_)
+        if world.size > 1:
+            abandon(error.exit_code)
+        if not world.may_speak():
+            raise SystemExit(error.exit_code) from None
+        raise error from None
+    except BaseException:
+        if world.size > 1:
+            abandon(1)
+        raise
 
 
 def _train(
-    framework: Framework, make_model: MakeModel, job: Job, options: Options, write: Callable[[Path], None] | None
-) -> Result:
+    framework: Framework, make_model: MakeModel, job: Job, options: Options, write: Callable[[Path], None] | None,
+    world: World,
+) -> Result:  # fmt: skip
     job = effective(job, options)
     recipe = job.recipe
     folder = options.out or Path("run")
     if options.dry_run:
-        print(describe(job))
+        if world.leads:
+            print(describe(job))
         return Result(folder, 0, 0, {})
+    world.share(recipe.batch_size // recipe.accumulate)
     if options.threads is not None:
         framework.use_threads(options.threads)
-    device = framework.choose_device(options.device)
+    world = framework.join(world, options)
+    device = framework.choose_device(options.device, world.local_rank)
     dataset = open_dataset(
         recipe.data, options.data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed
     )
     skip = recipe.data.corrupt == "skip"
     normalization = measure(recipe.data.normalize, dataset.train, job.input_shape, skip=skip)
     batches = Batches(
-        dataset.train, recipe.data, recipe.batch_size, recipe.seed, job.input_shape, normalization, options.workers
+        dataset.train,
+        recipe.data,
+        recipe.batch_size,
+        recipe.seed,
+        job.input_shape,
+        normalization,
+        options.workers,
+        world,
     )
     total = recipe.steps or (recipe.epochs or 1) * batches.per_epoch
-    prepare(folder, resume=options.resume, force=options.force)
-    with lock(folder):
+    with ExitStack() as held:
+        resume = bool(world.lead(lambda: _take(folder, options, world, held)))
+        options = replace(options, resume=resume)
         settings, how = framework.settle(make_model, job, options, device, total)
-        if options.resume:
+        if resume:
             settings = _recorded(framework, folder, recipe.data.antialias)
         else:
-            _record(framework, folder, make_model, job, options, device, settings, write)
-        print(f"{job.name} on {device}: {total:,} steps, {how}", file=sys.stderr)
-        stepper = framework.stepper(make_model, job, dataset, normalization, device, settings)
+            world.lead(lambda: _record(framework, folder, make_model, job, options, device, settings, write, world))
+        if world.leads:
+            where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
+            print(f"{job.name} on {where}: {total:,} steps, {how}", file=sys.stderr)
+        stepper = framework.stepper(make_model, job, dataset, normalization, device, settings, world, options)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
-        return Loop(job, options, folder, dataset, batches, stepper, total, schedule).run()
+        result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world).run()
+    world.close()
+    return result
+
+
+def _take(folder: Path, options: Options, world: World, held: ExitStack) -> bool:
+    """Hold the folder of a run, and say whether there is one to go on with: asked for, or this launch's own, restarted."""
+    resume = options.resume or (world.restarts > 0 and _launch_of(folder) == world.launch)
+    prepare(folder, resume=resume, force=options.force)
+    held.enter_context(lock(folder))
+    return resume
+
+
+def _launch_of(folder: Path) -> str | None:
+    with suppress(RunError):
+        return str(read_run(folder).get("launch"))
+    return None
 
 
 def _record(
     framework: Framework, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
-    settings: Settings, write: Callable[[Path], None] | None,
-) -> None:  # fmt: skip
+    settings: Settings, write: Callable[[Path], None] | None, world: World,
+) -> int:  # fmt: skip
     code = folder / "code"
     try:
         for name in ("metrics.jsonl", "run.json", "responses.json"):
@@ -151,9 +210,12 @@ def _record(
         "data": str(options.data.resolve()) if options.data else None,
         "device": device,
         "settings": dict(settings),
+        "processes": world.size,
+        "launch": world.launch,
         "versions": versions(),
         "images": libraries(job.recipe.data.antialias),
     })  # fmt: skip
+    return 0
 
 
 def _recorded(framework: Framework, folder: Path, antialias: bool) -> Settings:

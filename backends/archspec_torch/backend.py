@@ -65,6 +65,13 @@ class TorchBackend:
         write = partial(write_folder, files=files, force=True)
         return train_emitted(Torch(), files, net.class_name, Options(**options), write).exit_code
 
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Run a command that trains as so many processes that share the run. Raises RunError."""
+        need_torch()
+        from archspec_torch.trainer import Torch
+
+        return Torch().launch(command, processes, restarts)
+
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
         mirror: bool = False,

@@ -1,5 +1,6 @@
-"""`python -m archspec_cli`, as launchers call the command."""
+"""`python -m archspec_cli`, for launchers that start modules."""
 
 from archspec_cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -108,6 +108,10 @@ class NumpyBackend:
         """Not offered."""
         raise SpecError([Diagnostic("AS701", "the backend `numpy` does not train", None, "use --backend torch")])
 
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Not offered."""
+        raise SpecError([Diagnostic("AS701", "the backend `numpy` does not train", None, "use --backend torch")])
+
     def evaluate(self, run: Path, split: str, data: Path | None, device: str, **views: Any) -> Mapping[str, str]:
         """Not offered."""
         raise SpecError([Diagnostic("AS701", "the backend `numpy` has no runs", None, "use --backend torch")])

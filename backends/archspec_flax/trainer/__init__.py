@@ -1,4 +1,4 @@
-"""The Flax trainer: one process and one device, driven by the loop of `archspec_runtime`.
+"""The Flax trainer: one process or many, each with one device or many, driven by the loop of `archspec_runtime`.
 
 It imports nothing of archspec, and is copied as it is into built folders.
 """

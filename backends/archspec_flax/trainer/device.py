@@ -12,14 +12,14 @@ KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
 
 
 def choose_device(name: str) -> jax.Device:
-    """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
+    """The device of this name among this process's, or for `auto` the best there is. Raises RunError."""
     # JAX would take most of a GPU's memory at once, and leave none for whatever else runs there
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if name == "auto":
-        return jax.devices()[0]
+        return jax.local_devices()[0]
     kind, _, index = name.partition(":")
     try:
-        found = jax.devices(KINDS.get(kind, kind))
+        found = jax.local_devices(backend=KINDS.get(kind, kind))
         return found[int(index or 0)]
     except (RuntimeError, ValueError, IndexError):
         here = sorted({d.platform for d in jax.devices()} | {"cpu"})

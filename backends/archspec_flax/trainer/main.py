@@ -13,28 +13,44 @@ from safetensors.numpy import load_file
 from archspec_flax.names import load_state_dict
 from archspec_runtime import session
 from archspec_runtime.datasets import Dataset
+from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
+from archspec_runtime.launch import launch
 from archspec_runtime.loop import LOG_EVERY, Evaluation
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.probe import Probe
 from archspec_runtime.session import MakeModel, Settings
+from archspec_runtime.world import World
 
 from .device import choose_device, use_threads
+from .mesh import Devices
 from .probe import make_probe
 from .stepper import FlaxStepper, evaluate, prepared, use_precision
+from .world import join
 
 ENCODED = ("image_folder", "webdataset", "parquet")  # read as they are needed, and sent to the device step by step
 
 
 class Flax:
-    """One process and one device."""
+    """One process or many, and one device of each or many."""
 
     name = "flax"
 
-    def choose_device(self, name: str) -> str:
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Run a command as so many processes that share a run."""
+        return launch(command, processes, restarts)
+
+    def join(self, world: World, options: Options) -> World:
+        """Find the other processes."""
+        if options.shard:
+            raise RunError("--shard is PyTorch's", "leave it out, or take --backend torch", 2)
+        return join(world, options)
+
+    def choose_device(self, name: str, local_rank: int = 0) -> str:
         """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
         device = choose_device(name)
-        return f"{device.platform}:{device.id}" if device.id else device.platform
+        index = jax.local_devices(backend=device.platform).index(device)
+        return f"{device.platform}:{index}" if index else device.platform
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""
@@ -44,17 +60,19 @@ class Flax:
         self, make_model: MakeModel, job: Job, options: Options, device: str, steps: int
     ) -> tuple[Settings, str]:
         """How many steps go in one dispatch: on the CPU a loop around convolutions costs more than a dispatch."""
+        _check(Devices.of(choose_device(device), options.devices), job, options)
         data = job.recipe.data
         several = 1 if device == "cpu" or data.dataset in ENCODED or data.size else LOG_EVERY
         return {"steps_a_dispatch": several}, f"compiled, {several} to a dispatch"
 
     def stepper(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: str,
-        settings: Settings,
+        settings: Settings, world: World, options: Options,
     ) -> FlaxStepper:  # fmt: skip
-        """A model with its optimizer on a device."""
+        """A model with its optimizer on the devices of all processes."""
         on = choose_device(device)
-        return FlaxStepper(make_model, job, dataset, normalization, on, settings["steps_a_dispatch"])
+        steps = settings["steps_a_dispatch"]
+        return FlaxStepper(make_model, job, dataset, normalization, on, steps, world, each=options.devices)
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,
@@ -77,6 +95,19 @@ def _loaded(make_model: MakeModel, weights: Path, job: Job, device: jax.Device) 
         model = prepared(make_model(rngs=nnx.Rngs(0)), job.recipe.precision)
         load_state_dict(model, load_file(weights))
     return model
+
+
+def _check(devices: Devices, job: Job, options: Options) -> None:
+    count, recipe = devices.mesh.size, job.recipe
+    if count != jax.process_count() * options.devices:
+        here = len(devices.mesh.local_devices)
+        raise RunError(
+            f"{options.devices} devices are asked for, and this process has {here}", f"--devices {here}", 2
+        )
+    World(size=count).share(recipe.batch_size)
+    if count > 1 and not recipe.sync_batch_norm:
+        raise RunError("with Flax, batch norm is over the whole batch on many devices",
+                       "leave `sync_batch_norm: false` out, or take --backend torch")  # fmt: skip
 
 
 def main(make_model: Any, job: Job, argv: Sequence[str] | None = None) -> int:

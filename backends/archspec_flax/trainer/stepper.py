@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,16 @@ from archspec_runtime.job import Job
 from archspec_runtime.loop import Evaluation, Totals
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.session import MakeModel
+from archspec_runtime.world import World
 
 from .convolution import use_fast_gradients
 from .images import Picked, Store, batch_of, normalized, pick, store
 from .loss import Shares, loss_of, mix_images, shares_of, targets_of
+from .mesh import Devices, on_this_process
 from .optimizer import Scale, all_finite, clipped, make_optimizer
+from .world import added_up, peers_answer
 
+ALONE = World()
 EVALUATION_BATCH = 500
 HALF = {"bf16": jnp.bfloat16, "fp16": jnp.float16}
 UNROLLED = 7  # parts after the first that are compiled one by one, as loops around convolutions are slow on CPUs
@@ -62,17 +66,23 @@ class Inputs(NamedTuple):
 
 
 class FlaxStepper:
-    """A model with its optimizer on a device; implements the runtime's `Stepper`."""
+    """A model with its optimizer on a device or a mesh of them; implements the runtime's `Stepper`.
+
+    A step is compiled for the whole batch, split over the devices: batch norm and every sum are over all of it, and what
+    is drawn at random is the same on any number of devices.
+    """
 
     def __init__(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: jax.Device,
-        steps_a_dispatch: int,
+        steps_a_dispatch: int, world: World = ALONE, *, each: int = 1,
     ) -> None:  # fmt: skip
         recipe = job.recipe
         self.job = job
         self.dataset = dataset
         self.normalization = normalization
         self.device = device
+        self.world = world
+        self.devices = Devices.of(device, each)
         self.kind = use_precision(recipe.precision)
         with jax.default_device(device):
             self.model = prepared(make_model(rngs=nnx.Rngs(recipe.seed)), recipe.precision)
@@ -84,21 +94,24 @@ class FlaxStepper:
             params, rest = jax.tree.map(jnp.copy, parts)
             self.optimizer = make_optimizer(recipe.optimizer, stacked(params, self.model))
             average = jax.tree.map(jnp.copy, averaged(params, rest)) if recipe.ema is not None else None
-            self.state = State(params, rest, self.optimizer.init(params), average,
-                               Scale.start(recipe.precision == "fp16"), *self._zeros())  # fmt: skip
-            self.data = store(dataset.train, normalization, device)
+            state = State(params, rest, self.optimizer.init(params), average,
+                          Scale.start(recipe.precision == "fp16"), *self._zeros())  # fmt: skip
+            self.state = self.devices.spread(state)
+            self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
         self.size = steps_a_dispatch
         self.queue: list[Inputs] = []
         self.totals = Totals()
-        self._steps = jax.jit(self._several if self.size > 1 else self._one, donate_argnums=0)
+        step: Callable[..., State] = self._several if self.size > 1 else self._one
+        everywhere = self.devices.everywhere if self.devices.many else None  # None: as the compiler sees fit
+        self._steps = jax.jit(step, donate_argnums=0, out_shardings=everywhere)
 
     def step(self, batch: Batch, lr: float, number: int) -> None:
         """Queue one step; a full queue is dispatched without waiting for its result."""
         self.queue.append(self._inputs(batch, lr, number))
         self.totals.steps += 1
-        self.totals.samples += len(batch.labels)
+        self.totals.samples += len(batch.labels) * self.world.size
         if len(self.queue) == self.size:
             self._dispatch()
 
@@ -112,13 +125,17 @@ class FlaxStepper:
     def _dispatch(self) -> None:
         if not self.queue:
             return
-        with out_of_memory(self.job.recipe.batch_size), jax.default_device(self.device):
+        with out_of_memory(self.job.recipe.batch_size), peers_answer(), jax.default_device(self.device):
             if self.size == 1:
-                self.state = self._steps(self.state, self.data, self.queue[0])
+                one = self.queue[0]
+                self.state = self._steps(
+                    self.state, self.data, one._replace(picked=self.devices.shared(one.picked))
+                )
             else:
                 # always the same program, however many steps there are, so that a run's numbers do not depend on it
                 filled = self.queue + [self.queue[-1]] * (self.size - len(self.queue))
                 stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *filled)
+                stacked = stacked._replace(picked=self.devices.shared(stacked.picked, axis=1))
                 self.state = self._steps(self.state, self.data, stacked, np.int32(len(self.queue)))
         self.queue.clear()
 
@@ -133,6 +150,7 @@ class FlaxStepper:
         """One forward, backward and update."""
         recipe = self.job.recipe
         images, labels = batch_of(data, inputs.picked, self.padding, self.kind)
+        images = self.devices.cut(images)
         targets = targets_of(labels, self.job.classes, recipe, inputs.mixed, self.kind)
         if inputs.mixed is not None:
             images = mix_images(images, inputs.mixed)
@@ -193,9 +211,10 @@ class FlaxStepper:
         """The sums since the last call."""
         self._dispatch()
         totals, self.totals = self.totals, Totals()
-        totals.loss, totals.errors = float(self.state.loss), int(self.state.errors)
+        with peers_answer():
+            totals.loss, totals.errors = float(self.state.loss), int(self.state.errors)
         with jax.default_device(self.device):
-            loss, errors = self._zeros()
+            loss, errors = self.devices.spread(self._zeros())
         self.state = self.state._replace(loss=loss, errors=errors)
         return totals
 
@@ -206,7 +225,9 @@ class FlaxStepper:
         """Measure a split with the averaged weights where there are any."""
         self._dispatch()
         model = self._model(averaged=self.state.average is not None)
-        return evaluate(model, self.job, self.dataset, split, self.normalization, self.device)
+        return evaluate(
+            model, self.job, self.dataset, split, self.normalization, self.device, self.devices, self.world
+        )
 
     def _model(self, averaged: bool = False) -> nnx.Module:
         params, rest = self.state.params, self.state.rest
@@ -214,25 +235,28 @@ class FlaxStepper:
             params, statistics = self.state.average
             rest = nnx.merge_state(rest, statistics)
         # copies: the next step gives its state away
-        model: nnx.Module = nnx.merge(self.graph, *jax.tree.map(jnp.copy, (params, rest)))
+        state = (params, rest)
+        state = on_this_process(state) if self.devices.many else state
+        model: nnx.Module = nnx.merge(self.graph, *jax.tree.map(jnp.copy, state))
         return model
 
-    def save(self, folder: Path) -> None:
-        """`weights.safetensors` by the spec's names, and what else a resumed run needs."""
+    def snapshot(self) -> dict[str, bytes]:
+        """`weights.safetensors` by the spec's names, and what else a resumed run needs, on any number of devices."""
         self._dispatch()
+        if not self.world.leads:
+            return {}
         states = {"weights": state_dict(self._model()), "normalization": self.normalization.to_arrays()}
         if self.state.average is not None:
             states["average"] = state_dict(self._model(averaged=True))
         states["optimizer"] = flat((self.state.optimizer, self.state.scale))
-        for name, state in states.items():
-            # by way of bytes: a full disk is then an OSError, which safetensors has an error of its own for
-            (folder / f"{name}.safetensors").write_bytes(serialize(state))
+        return {f"{name}.safetensors": serialize(state) for name, state in states.items()}
 
     def start_from(self, weights: Path) -> None:
         """Begin with weights of a file instead of those that were drawn."""
         with jax.default_device(self.device):
             params, rest = self._read(weights)
             average = jax.tree.map(jnp.copy, averaged(params, rest)) if self.state.average is not None else None
+            params, rest, average = self.devices.spread((params, rest, average))
             self.state = self.state._replace(params=params, rest=rest, average=average)
 
     def _read(self, weights: Path) -> tuple[Any, Any]:
@@ -242,7 +266,7 @@ class FlaxStepper:
         return params, rest
 
     def load(self, folder: Path) -> None:
-        """Read what `save` wrote."""
+        """Read the files of `snapshot`."""
         with jax.default_device(self.device):
             params, rest = self._read(folder / "weights.safetensors")
             average = None
@@ -251,7 +275,7 @@ class FlaxStepper:
             optimizer, scale = unflat(
                 (self.state.optimizer, self.state.scale), load_file(folder / "optimizer.safetensors")
             )
-            self.state = State(params, rest, optimizer, average, scale, *self._zeros())
+            self.state = self.devices.spread(State(params, rest, optimizer, average, scale, *self._zeros()))
 
 
 def use_precision(precision: str) -> Any:
@@ -305,14 +329,16 @@ def _added(
 
 
 def evaluate(
-    model: nnx.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: jax.Device
-) -> Evaluation:
+    model: nnx.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: jax.Device,
+    devices: Devices | None = None, world: World = ALONE,
+) -> Evaluation:  # fmt: skip
     """Loss and errors of a model over a split, every sample once."""
     model.eval()  # type: ignore[no-untyped-call]
     samples = dataset.split(split)
     graph, state = nnx.split(model)
     kind = jnp.float64 if job.recipe.precision == "fp64" else jnp.float32
-    size = min(EVALUATION_BATCH, len(samples))
+    here = (devices or Devices.of(device)).local
+    size = -(-min(EVALUATION_BATCH, len(samples)) // here.mesh.size) * here.mesh.size
     most = min(5, job.classes)
 
     @jax.jit
@@ -327,19 +353,23 @@ def evaluate(
         return loss, (real & ~best[:, 0]).sum(), (real & ~best.any(1)).sum()
 
     with jax.default_device(device), out_of_memory(size):
-        data = store(samples, normalization, device)
+        state = here.spread(state)
+        data = here.spread(store(samples, normalization, device))
         sums = np.zeros(3)
-        pieces = evaluation_batches(samples, size, normalization, job.input_shape, job.recipe.data.eval_resize)
+        pieces = evaluation_batches(
+            samples, size, normalization, job.input_shape, job.recipe.data.eval_resize, world=world
+        )
         for piece, pixels in pieces:
             count = piece.stop - piece.start
             # the last piece is filled up, so that all have one shape; what fills it is not counted
-            indices = np.minimum(np.arange(piece.start, piece.start + size), piece.stop - 1).astype(np.int32)
+            indices = np.minimum(np.arange(piece.start, piece.start + size), len(samples) - 1).astype(np.int32)
             if pixels is not None:
                 pixels = np.concatenate([pixels, np.zeros((size - count, *pixels.shape[1:]), pixels.dtype)])
                 pixels = pixels.transpose(0, 2, 3, 1)
-            sums += [float(s) for s in measure(state, data, indices, pixels, np.arange(size) < count)]
+            given = here.shared((indices, pixels, np.arange(size) < count))
+            sums += [float(s) for s in measure(state, data, *given)]
     total = len(samples)
-    loss, error1, error5 = sums.tolist()
+    loss, error1, error5 = added_up(sums.tolist(), world)
     five = 100.0 * error5 / total if job.classes > 5 else None
     return Evaluation(loss / total, 100.0 * error1 / total, five, total)
 

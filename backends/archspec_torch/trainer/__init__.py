@@ -1,4 +1,4 @@
-"""The PyTorch trainer: one process and one device, driven by the loop of `archspec_runtime`.
+"""The PyTorch trainer: one process for each device, driven by the loop of `archspec_runtime`.
 
 It imports nothing of archspec, and is copied as it is into built folders.
 """

@@ -15,15 +15,20 @@ CPU_SECONDS_A_LAYER = 2.0
 GPU_STEPS = 2_000  # compiling takes a minute or two, and small nets are bound by launching kernels
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device of this name, or for `auto` the best there is; of several GPUs, the one of this process.
+
+    Raises RunError where there is none.
+    """
     available = ["cpu"]
     if torch.cuda.is_available():
         available += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
     if torch.backends.mps.is_available():
         available.append("mps")
     if name == "auto":
-        return torch.device("cuda" if "cuda" in available else available[-1])
+        name = "cuda" if "cuda" in available else available[-1]
+    if name == "cuda" and "cuda" in available and local_rank:
+        name = f"cuda:{local_rank}"
     if name not in available:
         raise RunError(
             f"there is no device {name!r}", f"here are: {', '.join(available)}; see `archspec doctor`", 2

@@ -17,20 +17,30 @@ from archspec_runtime.loop import Evaluation
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.probe import Probe
 from archspec_runtime.session import MakeModel, Settings
+from archspec_runtime.world import World
 
 from .device import choose_compile, choose_device
 from .probe import make_probe
 from .stepper import TorchStepper, evaluate
+from .world import join, launch
 
 
 class Torch:
-    """One process and one device."""
+    """One device to a process, and one process or many."""
 
     name = "torch"
 
-    def choose_device(self, name: str) -> str:
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Run a command as so many processes that share a run."""
+        return launch(command, processes, restarts)
+
+    def join(self, world: World, options: Options) -> World:
+        """Find the other processes."""
+        return join(world, options)
+
+    def choose_device(self, name: str, local_rank: int = 0) -> str:
         """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
-        return str(choose_device(name))
+        return str(choose_device(name, local_rank))
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""
@@ -46,10 +56,15 @@ class Torch:
 
     def stepper(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: str,
-        settings: Settings,
+        settings: Settings, world: World, options: Options,
     ) -> TorchStepper:  # fmt: skip
         """A model with its optimizer on a device."""
-        return TorchStepper(make_model, job, dataset, normalization, torch.device(device), settings["compiled"])
+        on = torch.device(device)
+        if on.type == "cuda" and world.size > 1:
+            torch.cuda.set_device(on)
+        return TorchStepper(
+            make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard
+        )
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from archspec_runtime.recipe import LAMB, SGD, AdamW, Optimizer
 
@@ -25,7 +26,7 @@ def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer
     if isinstance(recipe, LAMB):
         groups[1]["adapt"] = recipe.always_adapt or recipe.decay_norm_and_bias
     groups = [g for g in groups if g["params"]]
-    fused = all(p.device.type in ("cpu", "cuda") for p in model.parameters())
+    fused = all(type(p) is nn.Parameter and p.device.type in ("cpu", "cuda") for p in model.parameters())
     match recipe:
         case SGD():
             return torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused)
@@ -48,9 +49,10 @@ class Average:
         if kept == 1:
             return
         pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
-        ours = [mine for mine, other in pairs if other.is_floating_point()]
-        theirs = [other for _, other in pairs if other.is_floating_point()]
-        torch._foreach_lerp_(ours, theirs, 1 - kept)
+        split = [isinstance(other, DTensor) for _, other in pairs]
+        for kind in set(split):  # tensors that are split over processes are averaged apart from those that are not
+            chosen = [p for p, s in zip(pairs, split, strict=True) if s == kind and p[1].is_floating_point()]
+            torch._foreach_lerp_([mine for mine, _ in chosen], [other for _, other in chosen], 1 - kept)
         for mine, other in pairs:
             if not other.is_floating_point():
                 mine.copy_(other)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
@@ -21,51 +23,71 @@ from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job
 from archspec_runtime.loop import Evaluation, Totals
 from archspec_runtime.normalize import Normalization
+from archspec_runtime.world import World
 
+from . import parallel
 from .images import Images
-from .loss import loss_of, mix_images, targets_of
+from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, contiguous, make_optimizer, set_rate
+from .world import peers_answer
 
 EVALUATION_BATCH = 500
 SMALLER = "split each batch (`accumulate: 2`), make batch_size smaller, or train in bf16 (`precision: bf16`)"
+ALONE = World()
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchStepper:
-    """A model with its optimizer on a device; implements the runtime's `Stepper`."""
+    """A model with its optimizer on a device, and the same on those of other processes; the runtime's `Stepper`."""
 
     def __init__(
         self, make_model: Callable[[], nn.Module], job: Job, dataset: Dataset, normalization: Normalization,
-        device: torch.device, compiled: bool,
+        device: torch.device, compiled: bool, world: World = ALONE, *, sharded: bool = False,
     ) -> None:  # fmt: skip
         recipe = job.recipe
         self.job = job
         self.dataset = dataset
         self.normalization = normalization
         self.device = device
+        self.world = world
+        self.sharded = sharded and world.size > 1
         torch.manual_seed(recipe.seed)
         # channels last is the faster layout of convolutions on CPUs and GPUs alike
         self.model = make_model().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kind = torch.float64 if recipe.precision == "fp64" else torch.float32
         self.model = self.model.to(self.kind)
-        self.optimizer = make_optimizer(self.model, recipe.optimizer)
+        if world.size > 1 and recipe.sync_batch_norm:
+            self.model = parallel.over_whole_batch(self.model)
         self.average = Average(self.model) if recipe.ema is not None else None
+        forward = self._spread()
+        self.optimizer = make_optimizer(self.model, recipe.optimizer)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-        self.forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if compiled else self.model
+        self.forward: Callable[[Tensor], Tensor] = torch.compile(forward) if compiled else forward
         self.images = Images(dataset.train, normalization, device, self.kind)
         self.draws = any(isinstance(m, nn.Dropout) or type(m).__name__ == "DropPath" for m in self.model.modules())
         self._reset()
+
+    def _spread(self) -> Callable[[Tensor], Tensor]:
+        if self.sharded:
+            for model in (self.model, *([self.average.model] if self.average is not None else [])):
+                parallel.shard(model)
+        elif self.world.size > 1:
+            images = torch.zeros((2, *self.job.input_shape), device=self.device, dtype=self.kind)
+            return parallel.replicate(self.model, images)
+        alone: Callable[[Tensor], Tensor] = self.model
+        return alone
 
     def step(self, batch: Batch, lr: float, number: int) -> None:
         """One forward, backward and update; sums stay on the device."""
         recipe = self.job.recipe
         if self.draws:  # so that a step's dropout depends on the seed and the step alone
-            torch.manual_seed((recipe.seed * 1_000_003 + number) % 2**63)
-        with out_of_memory(recipe.batch_size):
+            torch.manual_seed((recipe.seed * 1_000_003 + number + (self.world.rank << 40)) % 2**63)
+        with out_of_memory(recipe.batch_size), peers_answer():
             images, labels = self.images.batch(batch)
-            images = mix_images(images, batch.mixed)
-            targets = targets_of(labels, self.job.classes, recipe, batch.mixed, self.kind)
+            before = one_before if self.world.size == 1 else parallel.one_before
+            images = mix_images(images, batch.mixed, before)
+            targets = targets_of(labels, self.job.classes, recipe, batch.mixed, self.kind, before)
             self.optimizer.zero_grad(set_to_none=True)
             self.model.train()
             for part in zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True):
@@ -79,7 +101,7 @@ class TorchStepper:
         if self.average is not None and recipe.ema is not None:
             self.average.update(self.model, kept(recipe.ema, number + 1, self.steps_per_epoch))
         self.totals.steps += 1
-        self.totals.samples += len(labels)
+        self.totals.samples += len(labels) * self.world.size
 
     def _accumulate(self, images: Tensor, labels: Tensor, targets: Tensor) -> None:
         """Add the gradient and the loss of a part of the batch."""
@@ -92,9 +114,10 @@ class TorchStepper:
         self.errors += (logits.detach().argmax(1) != labels).sum()
 
     def drain(self) -> Totals:
-        """The sums since the last call."""
+        """The sums since the last call, over all processes."""
         totals = self.totals
-        totals.loss, totals.errors = self.loss.item(), int(self.errors.item())
+        loss, errors = added_up([self.loss, self.errors], self.world)
+        totals.loss, totals.errors = loss / self.world.size, int(errors)
         self._reset()
         return totals
 
@@ -106,28 +129,36 @@ class TorchStepper:
     def evaluate(self, split: str) -> Evaluation:
         """Measure a split with the averaged weights where there are any."""
         model = self.average.model if self.average is not None else self.model
-        return evaluate(model, self.job, self.dataset, split, self.normalization, self.device)
+        if self.world.size > 1 and not self.job.recipe.sync_batch_norm:
+            parallel.agree(model.buffers())
+        return evaluate(model, self.job, self.dataset, split, self.normalization, self.device, self.world)
 
-    def save(self, folder: Path) -> None:
-        """`weights.safetensors` by the spec's names, and what else a resumed run needs."""
-        # by way of bytes: a full disk is then an OSError, which safetensors and PyTorch have errors of their own for
-        states = {"weights": contiguous(self.model.state_dict())}
+    def snapshot(self) -> dict[str, bytes]:
+        """`weights.safetensors` by the spec's names, and what else a resumed run needs, on any number of processes."""
+        if not self.world.leads and not self.sharded:
+            return {}
+        with peers_answer():
+            states = {"weights": contiguous(tree_map(parallel.whole, self.model.state_dict()))}
+            if self.average is not None:
+                states["average"] = contiguous(tree_map(parallel.whole, self.average.model.state_dict()))
+            optimizer = tree_map(parallel.whole, self.optimizer.state_dict())
+        if not self.world.leads:
+            return {}
         states["normalization"] = {k: torch.from_numpy(v) for k, v in self.normalization.to_arrays().items()}
-        if self.average is not None:
-            states["average"] = contiguous(self.average.model.state_dict())
-        for name, state in states.items():
-            (folder / f"{name}.safetensors").write_bytes(serialize(state))
         rest = io.BytesIO()
-        torch.save({"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}, rest)
-        (folder / "state.pt").write_bytes(rest.getbuffer())
+        torch.save({"optimizer": optimizer, "scaler": self.scaler.state_dict()}, rest)
+        return {
+            **{f"{name}.safetensors": serialize(state) for name, state in states.items()},
+            "state.pt": rest.getvalue(),
+        }
 
     def load(self, folder: Path) -> None:
-        """Read what `save` wrote."""
-        self.model.load_state_dict(load_file(folder / "weights.safetensors"))
+        """Read the files of `snapshot`."""
+        parallel.load_whole(self.model, load_file(folder / "weights.safetensors"))
         if self.average is not None:
-            self.average.model.load_state_dict(load_file(folder / "average.safetensors"))
+            parallel.load_whole(self.average.model, load_file(folder / "average.safetensors"))
         state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(parallel.split_states(state["optimizer"], self.optimizer))
         self.scaler.load_state_dict(state["scaler"])
 
 
@@ -137,10 +168,21 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     return nullcontext() if half is None else torch.autocast(device.type, half)
 
 
-@torch.inference_mode()
+def added_up(values: Sequence[Tensor], world: World) -> list[float]:
+    """Each value, summed over all processes."""
+    if world.size == 1:
+        return [value.item() for value in values]
+    total = torch.stack([value.double() for value in values])
+    with peers_answer():
+        dist.all_reduce(total)
+    return [float(value) for value in total.tolist()]
+
+
+@torch.no_grad()
 def evaluate(
-    model: nn.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: torch.device
-) -> Evaluation:
+    model: nn.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: torch.device,
+    world: World = ALONE,
+) -> Evaluation:  # fmt: skip
     """Loss and errors of a model over a split, every sample once."""
     model.eval()
     samples = dataset.split(split)
@@ -150,7 +192,7 @@ def evaluate(
     wrong1 = torch.zeros((), dtype=torch.int64, device=device)
     wrong5 = torch.zeros((), dtype=torch.int64, device=device)
     pieces = evaluation_batches(
-        samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data.eval_resize
+        samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data.eval_resize, world=world
     )
     for piece, pixels in pieces:
         with out_of_memory(EVALUATION_BATCH), autocast(device, job.recipe.precision):
@@ -161,8 +203,10 @@ def evaluate(
         wrong1 += (~top[:, 0]).sum()
         wrong5 += (~top.any(dim=1)).sum()
     count = len(samples)
-    five = 100.0 * wrong5.item() / count if job.classes > 5 else None
-    return Evaluation(loss.item() / count, 100.0 * wrong1.item() / count, five, count)
+    summed, error1, error5 = added_up([loss, wrong1, wrong5], world)
+    return Evaluation(
+        summed / count, 100.0 * error1 / count, 100.0 * error5 / count if job.classes > 5 else None, count
+    )
 
 
 @contextmanager

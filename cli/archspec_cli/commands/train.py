@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -56,6 +58,23 @@ def train(
         int | None,
         typer.Option(min=0, help="Processes that read images, 0 for none (default: one a core, at most 8)."),
     ] = None,
+    nproc: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes on this machine that share the run, one a GPU; torchrun does as well."),
+    ] = None,
+    max_restarts: Annotated[
+        int,
+        typer.Option(min=0, help="How often --nproc starts them anew, from the last checkpoint, where one dies."),
+    ] = 0,
+    timeout: Annotated[
+        int, typer.Option(min=1, help="Seconds that a process waits for the others before it gives up.")
+    ] = 600,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Devices that one process spreads a batch over (Flax; for PyTorch: --nproc).")
+    ] = 1,
+    shard: Annotated[
+        bool, typer.Option("--shard", help="Split parameters and optimizer over the processes (PyTorch: FSDP2).")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite a run or a folder that holds something else.")
     ] = False,
@@ -66,6 +85,7 @@ def train(
     """
     import archspec
     from archspec.backends import find_backend
+    from archspec_runtime.world import launched
 
     net = load(spec, sets, preset, include)
     if net.recipe is None:
@@ -76,6 +96,9 @@ def train(
         )
     try:
         chosen = find_backend(backend)
+        if nproc is not None and not dry_run and not launched(os.environ):
+            command = [sys.executable, "-m", "archspec_cli", *sys.argv[1:]]
+            raise typer.Exit(chosen.launch(command, nproc, max_restarts))
         code = chosen.train(
             net,
             {
@@ -83,6 +106,8 @@ def train(
                 "compile": str(compile), "resume": resume, "override": override, "force": force, "dry_run": dry_run,
                 "checkpoint_every": checkpoint_every, "eval_every": eval_every, "threads": threads,
                 "workers": workers,
+                "nproc": nproc, "max_restarts": max_restarts, "timeout": timeout, "shard": shard,
+                "devices": devices,
             },
         )  # fmt: skip
     except archspec.SpecError as error:

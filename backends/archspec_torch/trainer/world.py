@@ -1,0 +1,129 @@
+"""The processes of a run, joined by `torch.distributed`, and started by PyTorch's elastic launcher."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import torch
+import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
+
+from archspec_runtime.errors import PeersLost, RunError
+from archspec_runtime.job import Options
+from archspec_runtime.signals import CODES
+from archspec_runtime.world import SAID, World, take_part, this_process
+
+BACKENDS = "cpu:gloo,cuda:nccl"
+"""The processes talk through gloo, so that a question of theirs waits for no GPU; gradients go through NCCL where they are."""
+
+
+_left: list[dist.ProcessGroup | None] = []
+
+
+class Joined:
+    """All processes of the default group."""
+
+    def highest(self, values: Sequence[int]) -> list[int]:
+        """The highest of each value over all processes."""
+        found = torch.tensor(list(values))
+        with peers_answer():
+            dist.all_reduce(found, dist.ReduceOp.MAX)
+        return [int(v) for v in found.tolist()]
+
+    def close(self) -> None:
+        """Leave the group, when all have come this far."""
+        self.highest([0])
+        # kept: a group waits for its threads when it is taken down, and they may wait for this one to drop a tensor
+        _left.append(dist.group.WORLD)
+        dist.destroy_process_group()
+
+
+def join(world: World, options: Options) -> World:
+    """Find the other processes through MASTER_ADDR and MASTER_PORT. Raises PeersLost."""
+    if options.devices > 1:
+        raise RunError("PyTorch drives one device to a process", f"--nproc {options.devices}", 2)
+    if world.size == 1:
+        return world
+    if options.threads is None and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // world.local_size) if LINUX else 1)
+    patience = timedelta(seconds=options.timeout)
+    backend = BACKENDS if torch.cuda.is_available() else "gloo"
+    with peers_answer():
+        store, rank, size = next(rendezvous("env://", world.rank, world.size, timeout=patience))
+        # the launcher keeps its store when it restarts, with the addresses of those that are gone
+        store = PrefixStore(f"attempt {world.restarts}", store)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
+    take_part()
+    return replace(world, peers=Joined())
+
+
+LINUX = hasattr(os, "sched_getaffinity")
+
+
+@contextmanager
+def peers_answer() -> Iterator[None]:
+    """Say who was waited for in vain, instead of how a socket closed."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or any(word in str(error) for word in ("gloo", "NCCL"))):
+            raise
+        silent = "imed out" in str(error) or "imeout" in str(error)
+        raise PeersLost.of(this_process(), silent=silent) from None
+
+
+def launch(command: Sequence[str], processes: int, restarts: int) -> int:
+    """Run a command as so many processes of this machine, by what `torchrun` uses; gives the exit code.
+
+    Signals are passed on. Where one process fails the others are ended, and all are started anew as often as `restarts`.
+    """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what is wrong, the processes say
+    with tempfile.TemporaryDirectory(prefix="archspec-") as folder:
+        os.environ[SAID] = str(Path(folder, "said"))
+        config = LaunchConfig(
+            min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid4().hex, max_restarts=restarts,
+            rdzv_backend="c10d", rdzv_endpoint="localhost:0", local_addr="localhost",
+            logs_specs=DefaultLogsSpecs(log_dir=folder),
+        )  # fmt: skip
+        try:
+            elastic_launch(config, command[0])(*command[1:])
+        except SignalException as ended:
+            return 128 + int(ended.sigval)
+        except ChildFailedError as failed:
+            codes = {rank: failure.exitcode for rank, failure in failed.failures.items()}
+            return _exit_code(codes, said=any(Path(folder).glob("said-*")))
+        finally:
+            del os.environ[SAID]
+    return 0
+
+
+def _exit_code(codes: dict[int, int], *, said: bool) -> int:
+    """Of what processes ended with, below zero for a signal: a stop that was asked for, else what came first."""
+    for code in codes.values():
+        if code in CODES.values():
+            return code
+    own = {
+        rank: code for rank, code in codes.items() if code != -signal.SIGTERM
+    }  # which the launcher sends to the others
+    rank, code = min((own or codes).items(), key=lambda item: item[1])
+    if code >= 0:
+        return code
+    if not said:
+        print(f"error: process {rank} was ended by {signal.Signals(-code).name}\n  help: go on with --resume",
+              file=sys.stderr)  # fmt: skip
+    return 1

@@ -1,0 +1,186 @@
+"""Runs on many devices, by really starting many processes: the numbers of one, one word where one fails, nothing lost."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from archspec_runtime import checkpoints
+from archspec_runtime.run_folder import read_metrics, read_run
+
+# Everything that has to be the same over devices: statistics, clipping by the whole gradient, the average, both evaluations.
+SMALL = """archspec: 1
+name: small
+input: {channels: 1, size: 8}
+classes: 10
+stem: [{conv1: {conv: {out: 8, kernel: 3, stride: 2}}}, {bn1: batch_norm}, {relu: relu}]
+shortcut: projection
+stages: [{name: layer1, block: basic, repeat: 2, width: 8}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+train:
+  data: {dataset: digits, holdout: 803, augment: [{pad_crop: 1}, hflip], normalize: per_channel}
+  batch_size: 64
+  steps: 20
+  optimizer: {sgd: {momentum: 0.9, weight_decay: 1e-3, nesterov: true}}
+  lr: 0.1
+  label_smoothing: 0.1
+  clip_norm: 1.0
+  ema: 0.9
+  precision: fp64
+"""
+MAIN = [sys.executable, "-m", "archspec_cli"]
+CPU = ("--device", "cpu", "--threads", "1", "--compile", "off")
+QUIET = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return found.getsockname()[1]
+
+
+def train(folder, size, *given):
+    """Train in so many processes, which are told of each other as launchers do; gives what each says."""
+    world = {**QUIET, "WORLD_SIZE": str(size), "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+    started = [
+        subprocess.Popen(
+            [*MAIN, "train", "small.yaml", "--checkpoint-every", "10", *given, *CPU], cwd=folder, text=True,
+            env={**world, "RANK": str(rank)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for rank in range(size)
+    ]  # fmt: skip
+    try:
+        said = [process.communicate(timeout=200)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0] * size, said
+    return said
+
+
+def cut(folder, source, out):
+    """A run that was killed after its checkpoint of step 10."""
+    shutil.copytree(folder / source, folder / out)
+    shutil.rmtree(checkpoints.place(folder / out, 20))
+
+
+def same_curve(one, other):
+    """Whether two runs measured the same, to rounding."""
+    rows = read_metrics(one)
+    others = [row for row in read_metrics(other) if row["step"] in {row["step"] for row in rows}]
+    assert [row["step"] for row in rows] == [row["step"] for row in others]
+    for row, twin in zip(rows, others, strict=True):
+        assert row.keys() == twin.keys()
+        for key in row.keys() & {"loss", "train_error", "top1_error", "top5_error", "lr"}:
+            assert twin[key] == pytest.approx(row[key], abs=1e-9), (key, row, twin)
+
+
+def tensors(run, name="weights"):
+    return load_file(checkpoints.newest(run, None)[0] / f"{name}.safetensors")
+
+
+def same_weights(one, other, tolerance):
+    for name in ("weights", "average"):
+        first, second = tensors(one, name), tensors(other, name)
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            np.testing.assert_allclose(second[key], value, rtol=0, atol=tolerance, err_msg=key)
+
+
+@pytest.fixture(scope="module")
+def torch_runs(tmp_path_factory):
+    """The same run on one process, on two, on four, split over two, and begun on one number and ended on another."""
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("torch")
+    (folder / "small.yaml").write_text(SMALL)
+    train(folder, 1, "--out", "one")
+    said = train(folder, 2, "--out", "two")
+    train(folder, 2, "--out", "split", "--shard")
+    train(folder, 4, "--out", "four")
+    cut(folder, "split", "shrunk")
+    train(folder, 1, "--out", "shrunk", "--resume")
+    cut(folder, "one", "grown")
+    train(folder, 2, "--out", "grown", "--resume", "--shard")
+    return folder, said
+
+
+@pytest.mark.parametrize("other", ["two", "four", "split", "grown", "shrunk"])
+def test_torch_processes_train_as_one_does(torch_runs, other):
+    folder, _ = torch_runs
+    same_curve(folder / "one", folder / other)
+    same_weights(folder / "one", folder / other, 1e-9)
+    files = {p.name for p in checkpoints.place(folder / other, 20).iterdir()}
+    assert files == {p.name for p in checkpoints.place(folder / "one", 20).iterdir()}
+
+
+def test_one_process_speaks_and_the_folder_says_how_many_there_were(torch_runs):
+    folder, (first, second) = torch_runs
+    assert "small on 2 processes" in first
+    assert second == ""
+    assert [read_run(folder / run)["processes"] for run in ("one", "two", "four")] == [1, 2, 4]
+    state = json.loads((checkpoints.place(folder / "grown", 20) / "loop.json").read_text())
+    assert state["processes"] == 2
+
+
+FLAX = """
+import json, os, sys
+from archspec_cli.main import app
+for arguments in json.loads(sys.argv[1]):
+    try:
+        app(arguments)
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+"""
+
+
+@pytest.fixture(scope="module")
+def flax_runs(tmp_path_factory):
+    """The same run on one device, on eight of one process, and on one of each of two processes."""
+    pytest.importorskip("flax")
+    folder = tmp_path_factory.mktemp("flax")
+    # dropout as well: what it draws does not depend on the number of devices
+    (folder / "small.yaml").write_text(
+        SMALL.replace("{relu: relu}]", "{relu: relu}, {drop: {dropout: {rate: 0.2}}}]")
+    )
+    run = ["train", "small.yaml", "--backend", "flax", "--device", "cpu", "--out"]
+    alone = [[*run, "one"], [*run, "mesh", "--devices", "8"]]
+    eight = {**QUIET, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    for command, environment in (
+        ([sys.executable, "-c", FLAX, json.dumps(alone)], eight),
+        ([*MAIN, *run, "two", "--nproc", "2"], QUIET),
+    ):
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=250, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("other", ["mesh", "two"])
+def test_flax_devices_train_as_one_does(flax_runs, other):
+    same_curve(flax_runs / "one", flax_runs / other)
+    same_weights(flax_runs / "one", flax_runs / other, 1e-9)
+
+
+REFUSED = {
+    "too many devices": (("--backend", "flax", "--devices", 64), "64 devices are asked for, and this process has"),
+    "sharding": (("--backend", "flax", "--shard"), "--shard is PyTorch's"),
+    "devices of PyTorch": (("--devices", 2), "PyTorch drives one device to a process\n  help: --nproc 2"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_framework_does_not_do_is_refused(name, cli, tmp_path):
+    given, says = REFUSED[name]
+    pytest.importorskip("flax" if "flax" in given else "torch")
+    result = cli(
+        "train", "digits_resnet:resnet8", "--out", tmp_path / "run", "--steps", 1, "--device", "cpu", *given
+    )
+    assert result.exit_code == 2
+    assert says in result.stderr
