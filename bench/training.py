@@ -23,7 +23,7 @@ MAIN = "import sys; sys.argv[0] = 'archspec'; from archspec_cli.main import main
 BATCH = 128
 
 
-def program(net: str, data: Path | None, steps: int) -> float:
+def program(net: str, data: Path | None, steps: int, backend: str = "torch") -> float:
     """Images per second of `archspec train` between its first log line after compilation and its last step."""
     with tempfile.TemporaryDirectory() as folder:
         where = (
@@ -32,8 +32,8 @@ def program(net: str, data: Path | None, steps: int) -> float:
             else ["--set", "train.data.dataset=synthetic", "--set", "train.data.holdout=0"]
         )
         subprocess.run(
-            [sys.executable, "-c", MAIN, "train", net, *where, "--out", f"{folder}/run", "--steps", str(steps),
-             "--compile", "on", "--eval-every", "100000"],
+            [sys.executable, "-c", MAIN, "train", net, "--backend", backend, *where, "--out", f"{folder}/run",
+             "--steps", str(steps), "--eval-every", "100000"],
             check=True, capture_output=True,
         )  # fmt: skip
         rows = [json.loads(row) for row in Path(folder, "run/metrics.jsonl").read_text().splitlines()]

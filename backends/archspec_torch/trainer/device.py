@@ -5,14 +5,10 @@ from __future__ import annotations
 import torch
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.estimates import CPU_RATE
-from archspec_runtime.job import Job, Options
+from archspec_runtime.job import Options
 
-# Measured with ResNet-20 and ResNet-56 at batch 128 on two CPU cores: a compiled step is a third faster than an eager one,
-# while compiling takes 2 seconds for each convolution.
-CPU_GAIN = 0.3
-CPU_SECONDS_A_LAYER = 2.0
 GPU_STEPS = 2_000  # compiling takes a minute or two, and small nets are bound by launching kernels
+GPU_STEPS_A_LAYER = 50  # compiling takes a second or two for each convolution
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
@@ -36,17 +32,13 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     return torch.device(name)
 
 
-def choose_compile(job: Job, options: Options, device: torch.device, steps: int, layers: int) -> tuple[bool, str]:
+def choose_compile(options: Options, device: torch.device, steps: int, layers: int) -> tuple[bool, str]:
     """Whether to compile the model for this many steps, and why. Depends on the job alone, so that a rerun agrees."""
     if options.compile != "auto":
         return options.compile == "on", "as asked"
     if device.type == "cuda":
-        return steps >= GPU_STEPS, f"{steps:,} steps, {GPU_STEPS:,} pay back compiling"
-    if device.type != "cpu":
-        return False, f"not tried on {device.type}"
-    step = 3 * job.macs * job.recipe.batch_size / CPU_RATE
-    saved, spent = steps * step * CPU_GAIN, layers * CPU_SECONDS_A_LAYER
-    return (
-        saved > 1.5 * spent,
-        f"{steps:,} steps would save about {saved:,.0f} s, compiling takes about {spent:,.0f} s",
-    )
+        needed = max(GPU_STEPS, GPU_STEPS_A_LAYER * layers)
+        return steps >= needed, f"{steps:,} steps, {needed:,} pay back compiling"
+    if device.type == "cpu":
+        return False, "on CPUs a compiled step is no faster with channels last"
+    return False, f"not tried on {device.type}"

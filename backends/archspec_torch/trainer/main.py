@@ -19,6 +19,7 @@ from archspec_runtime.probe import Probe
 from archspec_runtime.session import MakeModel, Settings
 from archspec_runtime.world import World
 
+from .compiling import compiled_layers
 from .device import choose_compile, choose_device
 from .probe import make_probe
 from .stepper import TorchStepper, evaluate
@@ -50,8 +51,8 @@ class Torch:
         self, make_model: MakeModel, job: Job, options: Options, device: str, steps: int
     ) -> tuple[Settings, str]:
         """Whether to compile the model, and why."""
-        layers = sum(isinstance(m, nn.Conv2d) for m in make_model().modules())
-        compiled, why = choose_compile(job, options, torch.device(device), steps, layers)
+        layers = compiled_layers(make_model())
+        compiled, why = choose_compile(options, torch.device(device), steps, layers)
         return {"compiled": compiled}, f"{'compiled' if compiled else 'not compiled'} ({why})"
 
     def stepper(

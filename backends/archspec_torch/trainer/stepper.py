@@ -26,6 +26,7 @@ from archspec_runtime.normalize import Normalization
 from archspec_runtime.world import World
 
 from . import parallel
+from .compiling import compile_model, eager
 from .images import Images
 from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, contiguous, make_optimizer, set_rate
@@ -63,7 +64,7 @@ class TorchStepper:
         self.optimizer = make_optimizer(self.model, recipe.optimizer)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-        self.forward: Callable[[Tensor], Tensor] = torch.compile(forward) if compiled else forward
+        self.forward = compile_model(self.model, forward) if compiled else forward
         self.images = Images(dataset.train, normalization, device, self.kind)
         self.draws = any(isinstance(m, nn.Dropout) or type(m).__name__ == "DropPath" for m in self.model.modules())
         self._reset()
@@ -195,7 +196,7 @@ def evaluate(
         samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data.eval_resize, world=world
     )
     for piece, pixels in pieces:
-        with out_of_memory(EVALUATION_BATCH), autocast(device, job.recipe.precision):
+        with out_of_memory(EVALUATION_BATCH), autocast(device, job.recipe.precision), eager():
             batch, labels = images.range(piece, pixels)
             logits = model(batch)
         loss += F.cross_entropy(logits.to(kind), labels, reduction="sum")
