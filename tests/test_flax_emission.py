@@ -122,7 +122,7 @@ def test_emitted_code_imports_jax_and_flax_alone(emitted):
 def test_deep_nets_are_loops_not_copies(emitted):
     deep = archspec.emit(archspec.load("cifar_resnet:resnet1202"), "flax")["model.py"]
     assert len(deep.splitlines()) <= len(emitted["cifar-resnet-110"]["model.py"].splitlines())
-    assert "for _ in range(199)" in deep
+    assert "Repeated(lambda rngs: BasicBlock(64, 64, rngs=rngs), 199, rngs=rngs)" in deep
 
 
 def test_what_is_built_is_the_emitted_source():
