@@ -119,6 +119,30 @@ runpy.run_path("train.py", run_name="__main__")
     assert (tmp_path / "built" / "run" / "curves.png").is_file()
 
 
+def test_whole_steps_lower_for_other_devices():
+    import jax
+
+    from archspec_flax.trainer.stepper import FlaxStepper
+    from test_two_trainers import MANY, setting
+
+    net, job, dataset, normalization, batches = setting(net=MANY)
+    model = type(archspec.build(net, "flax"))
+    stepper = FlaxStepper(model, job, dataset, normalization, jax.devices("cpu")[0], 1)
+    inputs = stepper._inputs(next(iter(batches.run(0, 1))), 0.1, 0)
+    exported = jax.export.export(stepper._steps, platforms=["tpu", "cuda"])(stepper.state, stepper.data, inputs)
+    assert exported.platforms == ("tpu", "cuda")
+    assert "convolution" in exported.mlir_module()
+
+
+def test_a_run_that_another_version_recorded_is_said(run, cli, tmp_path):
+    shutil.copytree(run[0], tmp_path / "run")
+    record = tmp_path / "run" / "run.json"
+    record.write_text(record.read_text().replace('"label_smoothing"', '"smoothing"'))
+    result = cli("eval", tmp_path / "run", "--device", "cpu")
+    assert result.exit_code == 1
+    assert "run.json is not one that this version" in result.output
+
+
 def test_a_missing_device_is_said(cli):
     result = cli("train", "digits_resnet:resnet8", "--backend", "flax", "--device", "tpu", "--out", "r")
     assert result.exit_code == 2

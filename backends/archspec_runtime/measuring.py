@@ -71,7 +71,7 @@ def open_run(framework: Framework, path: Path, make_model: MakeModel | None = No
     normalization = Normalization.from_arrays(load_file(checkpoint / "normalization.safetensors"))
     make_model = make_model or _model(folder / "code" / "model.py", run["class"])
     data = Path(run["data"]) if run["data"] else None
-    return Trained(framework, _job(run["job"]), make_model, checkpoint, normalization, data)
+    return Trained(framework, _job(run["job"], folder), make_model, checkpoint, normalization, data)
 
 
 def evaluate_run(
@@ -85,8 +85,12 @@ def evaluate_run(
     return framework.evaluate(run.make_model, run.weights, run.job, dataset, split, run.normalization, chosen)
 
 
-def _job(raw: dict[str, Any]) -> Job:
-    return Job(**{**raw, "input_shape": tuple(raw["input_shape"]), "recipe": Recipe.from_dict(raw["recipe"])})
+def _job(raw: dict[str, Any], folder: Path) -> Job:
+    try:
+        return Job(**{**raw, "input_shape": tuple(raw["input_shape"]), "recipe": Recipe.from_dict(raw["recipe"])})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        message = f"the job in {folder / 'run.json'} is not one that this version of archspec knows ({error!r})"
+        raise RunError(message, "measure it with the version that trained it, which run.json names") from None
 
 
 def _model(path: Path, name: str) -> MakeModel:
