@@ -662,3 +662,17 @@ def test_runs_of_one_process_in_two_folders_are_of_their_own_nets(cli, tmp_path,
         result = CliRunner().invoke(app, ["train", "spec.yaml", "--out", "run", "--steps", "1", *CPU])
         assert result.exit_code == 0, result.exception
         assert read_run(Path("run"))["job"]["name"] == name
+
+
+# --- compiling ---------------------------------------------------------------------------------------------------
+
+
+def test_the_compiler_sees_each_kind_of_block_of_deep_nets_once():
+    from archspec_torch.trainer.compiling import compiled_layers
+
+    def seen(name):
+        with torch.device("meta"):
+            return compiled_layers(archspec.build(archspec.load(name), "torch"))
+
+    assert seen("cifar_resnet:resnet20") == 19, "all of a shallow net"
+    assert seen("cifar_resnet:resnet110") == seen("cifar_resnet:resnet1202") == 10, "two in each of five kinds"
