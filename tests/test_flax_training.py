@@ -80,14 +80,8 @@ def test_a_resumed_run_ends_in_the_same_weights(run, train, tmp_path):
     assert weights_of(tmp_path / "cut").read_bytes() == weights_of(run[0]).read_bytes()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        ("--set", "train.precision=bf16", "--set", "train.ema=0.9"),
-        ("--set", "train.precision=fp16", "--set", "train.clip_norm=1", "--set", "train.optimizer=adamw"),
-    ],
-)
-def test_all_state_is_resumed(change, train, tmp_path):
+def test_the_scale_of_half_precision_is_resumed_too(train, tmp_path):
+    change = ("--set", "train.precision=fp16", "--set", "train.clip_norm=1", "--set", "train.optimizer=adamw")
     train(tmp_path / "straight", 14, *change)
     train(tmp_path / "cut", 7, *change)
     train(tmp_path / "cut", 14, *change, "--resume", "--override")

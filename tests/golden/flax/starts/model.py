@@ -143,9 +143,12 @@ class BatchNorm(nnx.BatchNorm):
         self.gather(self.mean, mean)
         self.gather(self.var, var * (count / max(count - 1, 1)))
         self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
-        y = (x - mean) * jax.lax.rsqrt(var + self.epsilon)
-        if self.scale is not None and self.bias is not None:
-            y = y * self.scale[...] + self.bias[...]
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = factor * self.scale[...]
+        y = (x - mean) * factor
+        if self.bias is not None:
+            y = y + self.bias[...]
         return y if self.dtype is None else y.astype(self.dtype)
 
     def gather(self, running: nnx.BatchStat[Array], batch: Array) -> None:
