@@ -154,7 +154,7 @@ def _restored(path: Path, folder: Path) -> list[tuple[tuple[str, ...], Any]]:
 
 @contextmanager
 def quiet_when_it_fails() -> Iterator[None]:
-    """Where one array fails, Orbax closes the loop that the others still report to, and Python would say so for each."""
+    """Where one array fails, nobody asks for the errors of the others, and asyncio and Python would tell each of them."""
     usual = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:
@@ -164,11 +164,18 @@ def quiet_when_it_fails() -> Iterator[None]:
     log = logging.getLogger("absl")  # where it tells what it raises anyhow
     said, log.disabled = log.disabled, True
     sys.unraisablehook = hook
+    logging.getLogger("asyncio").addFilter(not_of_orbax)
     try:
         yield
     finally:
         log.disabled = said
-    sys.unraisablehook = usual  # after a failure it stays: the others report for a while
+    sys.unraisablehook = usual  # after a failure it stays, as the filter: the others report for a while
+    logging.getLogger("asyncio").removeFilter(not_of_orbax)
+
+
+def not_of_orbax(record: logging.LogRecord) -> bool:
+    """Whether asyncio tells of something else than a write of Orbax that failed after another."""
+    return "orbax" not in record.getMessage()
 
 
 def _first_line(error: Exception) -> str:
