@@ -20,6 +20,7 @@ from .dry_run import describe
 from .errors import FailedElsewhere, RunError
 from .job import Job, Options, effective, parse_options
 from .loop import Evaluation, Loop, Result, Stepper
+from .memory import keep_freed
 from .normalize import Normalization, measure
 from .probe import Probe
 from .run_folder import lock, prepare, read_run, versions, write_json
@@ -131,6 +132,8 @@ def _train(
         framework.use_threads(options.threads)
     world = framework.join(world, options)
     device = framework.choose_device(options.device, world.local_rank)
+    if device == "cpu":
+        keep_freed()
     dataset = open_dataset(
         recipe.data, options.data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed
     )
