@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archspec.expressions import Expr, Name, Value, names
+from archspec.expressions import Expr, Literal, Name, Value, names
 from archspec.ir import Block, Call, Chain, Definition, Symbol
 from archspec.names import class_name
 from archspec.network import Network
@@ -34,6 +34,17 @@ class Member:
     in_channels: Expr
     numbers: Mapping[str, Symbol]  # arguments of an operation or block
     when: Expr | None  # None: always there
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it gives its input as it is, in every instance of the class."""
+        idle = self.call.target.idle if isinstance(self.call.target, Op) else {}
+        return bool(idle) and all(_is_always(self.numbers[name], value) for name, value in idle.items())
+
+
+def _is_always(symbol: Symbol, value: int) -> bool:
+    """Whether a number, or both of a pair, is written as this one."""
+    return all(part == Literal(value) for part in (symbol if isinstance(symbol, tuple) else (symbol,)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,14 +236,14 @@ def _make_class(name: str, instances: list[Block]) -> BlockClass:
             [b.args for b in instances if b.calls[index].present],
             channels,
         )
-        members.append(
-            Member(
-                call=call,
-                in_channels=simplify(channels[call.inputs[0]], constants),
-                numbers={k: simplified(s, constants) for k, s in numbers.items()},
-                when=simplify(call.when, constants) if varies and call.when else None,
-            )
+        member = Member(
+            call=call,
+            in_channels=simplify(channels[call.inputs[0]], constants),
+            numbers={k: simplified(s, constants) for k, s in numbers.items()},
+            when=simplify(call.when, constants) if varies and call.when else None,
         )
+        if not member.is_idle:
+            members.append(member)
     out = (
         Name("out_channels")
         if "out_channels" in instances[0].args

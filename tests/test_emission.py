@@ -165,6 +165,43 @@ def test_a_step_may_have_the_name_of_a_number_that_is_kept(spec):
     check(archspec.load(spec(text)), tolerance=1e-8)
 
 
+IDLE = """
+input: {channels: 3, size: 8}
+classes: 3
+blocks:
+  b:
+    args: {width: int, stride: 1}
+    body:
+      - cut: {subsample: {stride: stride}}
+      - conv: {out: width, kernel: 1}
+      - same: {pad_channels: {}}
+      - sum: {add: {}, from: [same, conv]}
+      - relu
+  c: {args: {stride: 1}, body: [{subsample: {stride: stride}}]}
+stages:
+  - {name: one, block: b, repeat: 2, width: 4}
+  - {name: two, block: c}
+head: [{s: {subsample: {stride: 1}}}, global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_what_does_nothing_is_not_written(backend, spec):
+    if backend == "flax":
+        pytest.importorskip("flax")
+    from test_operations import check
+
+    net = archspec.load(spec(IDLE))
+    check(net, tolerance=1e-8, backend=backend)
+    source = archspec.emit(net, backend)["model.py"]
+    assert "::1" not in source
+    assert "pad(" not in source
+    assert "stride" not in source
+    strided = archspec.load(spec(IDLE.replace("block: b, ", "block: b, stride: 2, ")))
+    check(strided, tolerance=1e-8, backend=backend)
+    assert "::self.stride" in archspec.emit(strided, backend)["model.py"].replace(" ", "")
+
+
 WORDS = """
 input: {channels: 3, size: 6}
 classes: 3

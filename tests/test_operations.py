@@ -48,8 +48,12 @@ CASES = {
     ],
     "global_avg_pool": ["- op: global_avg_pool", "- op: {global_avg_pool: {keep: true}}"],
     "flatten": ["- op: flatten"],
-    "pad_channels": ["- op: {pad_channels: {before: 1, after: 2}}"],
-    "subsample": ["- op: {subsample: {stride: 2}}", "- op: {subsample: {stride: [3, 2]}}"],
+    "pad_channels": ["- op: {pad_channels: {before: 1, after: 2}}", "- op: pad_channels"],
+    "subsample": [
+        "- op: {subsample: {stride: 2}}",
+        "- op: {subsample: {stride: [3, 2]}}",
+        "- op: {subsample: {stride: 1}}",
+    ],
     "add": ["- a: tanh\n  - b: {sigmoid: {}, from: input}\n  - op: {add: {}, from: [a, b]}"],
     "mul": [
         "- a: tanh\n  - b: {sigmoid: {}, from: input}\n  - op: {mul: {}, from: [a, b]}",

@@ -136,8 +136,8 @@ class Writer:
         """The text that makes a member."""
         target = member.call.target
         if isinstance(target, Chain):
-            if len(target.runs) == 1 and self.dialect.is_rolled(target.runs[0]):
-                return self._rolled(target.runs[0], indent, head)
+            if len(target.runs) == 1 and (rolled := self._rolled(target.runs[0], indent, head)) is not None:
+                return rolled
             parts = [self._runs(runs, indent + 4) for runs in self._progressions(target.runs)]
             return call(f"{head}{self.dialect.sequence}", parts, indent)
         if isinstance(target, Block):
@@ -173,8 +173,8 @@ class Writer:
 
     def _runs(self, runs: Sequence[Run], indent: int) -> str:
         """Blocks of a chain: one, equal ones in a loop, or in a loop ones whose inputs grow by the same number."""
-        if self.dialect.is_rolled(runs[0]):
-            return self._rolled(runs[0], indent)
+        if (rolled := self._rolled(runs[0], indent)) is not None:
+            return rolled
         block = runs[0].block
         numbers: dict[str, Symbol] = {k: Literal(v) for k, v in block.args.items()}
         if len(runs) > 1:
@@ -209,7 +209,7 @@ class Writer:
             and min(steps) > 0
         )
 
-    def _rolled(self, run: Run, indent: int, head: str = "") -> str:
+    def _rolled(self, run: Run, indent: int, head: str = "") -> str | None:
         cls, numbers = self.outline.of[run.block], {k: Literal(v) for k, v in run.block.args.items()}
         return self.dialect.rolled(run, lambda start: self.instance(cls, numbers, indent + 4, start), indent, head)
 

@@ -45,13 +45,12 @@ class Dialect(ABC):
     def image(self, channels: str, height: str, width: str) -> str:
         """The shape of a batch of images, as docstrings show it."""
 
-    def is_rolled(self, run: Run) -> bool:
-        """Whether equal blocks are one layer that is compiled once, instead of so many in a sequence."""
-        return False
+    def rolled(self, run: Run, make: Callable[[str], str], indent: int, head: str) -> str | None:
+        """What makes equal blocks as one layer that is compiled once, behind `head`; None where they are a sequence.
 
-    def rolled(self, run: Run, make: Callable[[str], str], indent: int, head: str) -> str:
-        """What makes that layer, behind `head`; `make` gives what makes a block, behind a head of its own."""
-        raise NotImplementedError
+        `make` gives what makes a block, behind a head of its own.
+        """
+        return None
 
     def more_parameters(self, cls: BlockClass) -> list[str]:
         """Parameters of constructors that only this framework has."""

@@ -34,6 +34,8 @@ class Op:
     inputs: ClassVar[tuple[int, int]] = (1, 1)  # fewest and most
     keeps: ClassVar[Keeps] = "inputs"
     """What has to be kept from the forward pass until the gradient is taken; a mask is one of the result's size."""
+    idle: ClassVar[Mapping[str, int]] = {}
+    """The arguments, if any, with which the result is the input, whatever the input: code need not say it."""
 
     @classmethod
     def arguments(cls) -> Mapping[str, Kind]:

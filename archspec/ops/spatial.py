@@ -82,6 +82,7 @@ class PadChannels(Op):
 
     kind: ClassVar[str] = "pad_channels"
     keeps: ClassVar[Keeps] = "nothing"
+    idle: ClassVar[Mapping[str, int]] = {"before": 0, "after": 0}
     before: int = argument(Int(0), 0)
     after: int = argument(Int(0), 0)
 
@@ -96,6 +97,7 @@ class Subsample(Op):
 
     kind: ClassVar[str] = "subsample"
     keeps: ClassVar[Keeps] = "nothing"
+    idle: ClassVar[Mapping[str, int]] = {"stride": 1}
     stride: tuple[int, int] = argument(Pair())
 
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -279,12 +279,10 @@ class FlaxDialect(Dialect):
         """Channels last."""
         return f"(N, {height}, {width}, {channels})"
 
-    def is_rolled(self, run: Run) -> bool:
-        """Where there are many."""
-        return is_rolled(run)
-
-    def rolled(self, run: Run, make: Callable[[str], str], indent: int, head: str) -> str:
-        """A layer that is given how to make one block."""
+    def rolled(self, run: Run, make: Callable[[str], str], indent: int, head: str) -> str | None:
+        """Of many equal blocks, a layer that is given how to make one."""
+        if not is_rolled(run):
+            return None
         arguments = [make("lambda rngs: "), str(run.count), "rngs=rngs"]
         return call(f"{head}{self.names('Repeated')}", arguments, indent)
 
