@@ -64,15 +64,3 @@ def process(tmp_path):
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, **options)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def cifar10(tmp_path_factory):
-    """The real CIFAR-10 images in the official binary layout."""
-    if not (SHARED / "cifar10.py").exists():
-        pytest.skip("the CIFAR-10 images are not on this machine")
-    out = tmp_path_factory.mktemp("cifar10")
-    subprocess.run(
-        [sys.executable, SHARED / "cifar10.py", out, "--layout", "binary"], check=True, capture_output=True
-    )
-    return out

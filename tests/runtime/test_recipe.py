@@ -1,0 +1,68 @@
+"""Recipes as plain values."""
+
+import json
+
+import pytest
+
+from archspec_runtime.recipe import (
+    BCE,
+    EMA,
+    SGD,
+    AdamW,
+    Data,
+    Epoch,
+    HFlip,
+    Measured,
+    Mix,
+    PadCrop,
+    PcaLighting,
+    Phase,
+    Plateau,
+    RandomCrop,
+    RandomResizedCrop,
+    Recipe,
+    ResizeShorter,
+    Size,
+    Step,
+)
+
+RECIPES = [
+    Recipe(steps=3),
+    Recipe(
+        data=Data(
+            dataset="image_folder",
+            holdout=3,
+            augment=(
+                PadCrop(4),
+                HFlip(),
+                ResizeShorter(8, 9),
+                RandomCrop(),
+                PcaLighting(0.2),
+                RandomResizedCrop((0.1, 0.9)),
+            ),
+            size=(Size(4, Epoch(1)), Size(8)),
+            mix=Mix(cutmix=1.0),
+            normalize="per_channel",
+            eval_resize=9,
+        ),
+        epochs=2,
+        optimizer=AdamW(beta1=0.8),
+        lr=(
+            Phase(0.0, (Step(3), Epoch(4)), 0.1, "linear"),
+            Phase(0.1, (Plateau(5), Measured("val_error", ">", 3.5))),
+            Phase(0.01),
+        ),
+        label_smoothing=0.1,
+        precision="bf16",
+        clip_norm=1.0,
+        ema=EMA(0.99, after=Epoch(2)),
+        loss=BCE(0.2),
+        seed=7,
+    ),
+    Recipe(steps=9, optimizer=SGD(momentum=0.9, nesterov=True, decay_norm_and_bias=False)),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "everything", "sgd"])
+def test_a_recipe_travels_through_json(recipe):
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
