@@ -18,13 +18,14 @@ def first_step(name: str, rolled: bool) -> float:
     import jax
 
     import archspec
+    from archspec.emission.folder import job_fields
     from archspec.emission.importing import import_source
     from archspec_flax.emit import rolling
-    from archspec_flax.emit.folder import make_job
     from archspec_flax.emit.model import model_source
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_runtime.batches import Batches
     from archspec_runtime.datasets import open_dataset
+    from archspec_runtime.job import Job
     from archspec_runtime.normalize import measure
 
     if not rolled:
@@ -33,7 +34,7 @@ def first_step(name: str, rolled: bool) -> float:
     net = archspec.load(
         name, set={"train.data.dataset": "synthetic", "train.data.holdout": 0, "train.batch_size": 8}
     )
-    job = make_job(net)
+    job = Job.from_dict(job_fields(net))
     job = replace(job, recipe=replace(job.recipe, data=replace(job.recipe.data, holdout=0)))
     dataset = open_dataset(job.recipe.data, None, input_shape=job.input_shape, classes=10, seed=0)
     normalization = measure(job.recipe.data.normalize, dataset.train, job.input_shape)

@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 
 import archspec
+from archspec.emission.folder import job_fields
 from archspec.liveness import kept_for_gradient
 from archspec_runtime.dry_run import plot
 from archspec_runtime.estimates import memory
+from archspec_runtime.job import Job
 from archspec_runtime.recipe import EMA, LAMB, SGD, Phase, Plateau, Recipe, Step
 
 torch = pytest.importorskip("torch")
 
 
 def job(**changes):
-    from archspec_torch.emit.folder import make_job
-
-    made = make_job(archspec.load("digits_resnet:resnet8"))
+    made = Job.from_dict(job_fields(archspec.load("digits_resnet:resnet8")))
     return replace(made, recipe=Recipe(**{"steps": 100, **changes}))
 
 

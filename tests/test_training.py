@@ -16,12 +16,13 @@ import pytest
 from typer.testing import CliRunner
 
 import archspec
+from archspec.emission.folder import job_fields
 from archspec_cli.common import overrides
 from archspec_cli.main import app
 from archspec_runtime import checkpoints
 from archspec_runtime.batches import Batches
 from archspec_runtime.datasets import open_dataset
-from archspec_runtime.job import Options, effective
+from archspec_runtime.job import Job, Options, effective
 from archspec_runtime.normalize import measure
 from archspec_runtime.run_folder import read_metrics, read_run
 
@@ -508,13 +509,12 @@ def hand_written(model, recipe, inputs, rates):
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in ("lamb", "mixed")])
 def test_five_steps_equal_a_loop_written_by_hand(name, tmp_path):
     from archspec_runtime.schedule import Schedule
-    from archspec_torch.emit.folder import make_job
     from archspec_torch.trainer.stepper import TorchStepper
 
     (tmp_path / "small.yaml").write_text(PLAIN)
     chosen = overrides([f"{key}={value}" for key, value in RECIPES[name].items()])
     net = archspec.load(tmp_path / "small.yaml", set=chosen)
-    job = effective(make_job(net), Options())
+    job = effective(Job.from_dict(job_fields(net)), Options())
     recipe, shape = job.recipe, job.input_shape
     dataset = open_dataset(recipe.data, None, input_shape=shape, classes=10, seed=recipe.seed)
     normalization = measure(recipe.data.normalize, dataset.train, shape)
@@ -615,13 +615,12 @@ def test_a_built_folder_trains_without_archspec(cli, tmp_path):
     "option", ["--steps=0", "--seed=-1", "--threads=0", "--eval-every=0", "--checkpoint-every=0", "--device=nosuch"]
 )
 def test_an_option_that_makes_no_sense_is_refused_by_a_built_folder(option, capsys, tmp_path):
-    from archspec_torch.emit.folder import make_job
     from archspec_torch.trainer import main
 
     net = archspec.load("digits_resnet:resnet8")
     arguments = ["--out", str(tmp_path / "run"), "--steps", "2", "--device", "cpu", option]
     try:
-        code = main(lambda: archspec.build(net, backend="torch"), make_job(net), arguments)
+        code = main(lambda: archspec.build(net, backend="torch"), Job.from_dict(job_fields(net)), arguments)
     except SystemExit as ended:
         code = ended.code
     assert code == 2

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import archspec
+from archspec.emission.folder import job_fields
 from archspec_runtime.batches import Batches
 from archspec_runtime.datasets import open_dataset
+from archspec_runtime.job import Job
 from archspec_runtime.normalize import measure
 from archspec_runtime.recipe import (
     BCE,
@@ -53,9 +55,7 @@ def setting(data=None, net=None, **changes):
     """A small net with its images and batches under a changed recipe."""
     net = archspec.load("digits_resnet:resnet8", set=net or {})
     recipe = replace(Recipe.from_dict(net.recipe), data=data or Data(dataset="digits", augment=MOVED), **changes)
-    from archspec_torch.emit.folder import make_job
-
-    job = replace(make_job(net), recipe=recipe)
+    job = replace(Job.from_dict(job_fields(net)), recipe=recipe)
     dataset = open_dataset(recipe.data, None, input_shape=job.input_shape, classes=10, seed=0)
     normalization = measure(recipe.data.normalize, dataset.train, job.input_shape)
     batches = Batches(dataset.train, recipe.data, recipe.batch_size, 0, job.input_shape, normalization)

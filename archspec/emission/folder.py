@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -12,11 +13,52 @@ from archspec.backends import Weights
 from archspec.emission.literals import literal, names_used
 from archspec.liveness import kept_for_gradient
 from archspec.network import Network
+from archspec.resolved_text import resolved_yaml
 from archspec.version import __version__
+
+LOADING = ("numpy>=1.26", "safetensors>=0.4")
+TRAINING = (*LOADING, "matplotlib>=3.8", "pillow>=10", "rich>=13")
+DIGITS = "scikit-learn>=1.3"
+"""What folders require beside their framework: for weights that they were built with, to train, to train on digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What a backend has its folders made of."""
+
+    templates: jinja2.Environment  # of `train.py` and `README.md`
+    framework: str  # the requirement that the model has
+    optimizers: Sequence[str] = ()  # those that a trainer has beside it
+    model: Callable[[Network], str]  # the text of `model.py`
+    job: Callable[[Mapping[str, Any]], Any]  # what the runtime calls a job, of its fields
+    carried: Callable[[], dict[str, str]]  # the trainer, and what it stands on
+    loading: Callable[[], dict[str, str]] = dict  # what reads weights, where that is not the framework alone
+
+
+def folder_files(net: Network, kit: Kit, *, weighted: bool = False) -> dict[str, str]:
+    """The text files of a net by relative path; without a recipe there is no trainer.
+
+    Where the folder is `weighted`, weights are written beside them, and they say how to load them.
+    """
+    written = {"model.py": kit.model(net), "spec.yaml": resolved_yaml(net)}
+    requirements = [kit.framework, *(LOADING if weighted else ())]
+    dataset = ""
+    if net.recipe is not None:
+        dataset = net.recipe["data"]["dataset"]
+        written["train.py"] = train_source(kit.templates, net, kit.job(job_fields(net)))
+        written |= kit.carried()
+        requirements = [kit.framework, *kit.optimizers, *TRAINING, *([DIGITS] if dataset == "digits" else [])]
+    if weighted:
+        written |= kit.loading()
+    written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
+    written["README.md"] = kit.templates.get_template("README.md.j2").render(
+        net=net, trains=net.recipe is not None, dataset=dataset, weighted=weighted, version=__version__
+    )
+    return written
 
 
 def job_fields(net: Network) -> dict[str, Any]:
-    """What a trainer has to know of a net, its recipe aside."""
+    """What a trainer has to know of a net, as plain values."""
     return {
         "name": net.name,
         "input_shape": net.input_shape,
@@ -25,6 +67,7 @@ def job_fields(net: Network) -> dict[str, Any]:
         "params": net.cost.params,
         "kept": kept_for_gradient(net),
         "fingerprint": net.fingerprint,
+        "recipe": net.recipe,
     }
 
 

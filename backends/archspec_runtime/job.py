@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,11 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {**asdict(replace(self, recipe=Recipe())), "recipe": self.recipe.to_dict()}
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> Job:
+        """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError or AttributeError where it is not a job's."""
+        return Job(**{**raw, "input_shape": tuple(raw["input_shape"]), "recipe": Recipe.from_dict(raw["recipe"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

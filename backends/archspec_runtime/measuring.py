@@ -17,7 +17,6 @@ from .job import Job
 from .loop import Evaluation
 from .normalize import Normalization
 from .probe import Probe
-from .recipe import Recipe
 from .run_folder import read_run
 from .session import Framework, MakeModel
 
@@ -87,7 +86,7 @@ def evaluate_run(
 
 def _job(raw: dict[str, Any], folder: Path) -> Job:
     try:
-        return Job(**{**raw, "input_shape": tuple(raw["input_shape"]), "recipe": Recipe.from_dict(raw["recipe"])})
+        return Job.from_dict(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"the job in {folder / 'run.json'} is not one that this version of archspec knows ({error!r})"
         raise RunError(message, "measure it with the version that trained it, which run.json names") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.backends import Files, Weights, WeightsFormat, check_supported
-from archspec.emission.folder import weights_file
+from archspec.emission.folder import folder_files, weights_file
 from archspec.emission.importing import foreign_class, import_source
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
@@ -34,10 +34,10 @@ class TorchBackend:
 
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
         """The files of a folder that works without archspec. Raises SpecError for operations that are not supported."""
-        from archspec_torch.emit.folder import folder_files
+        from archspec_torch.emit.folder import KIT
 
         check_supported(net, self)
-        return {**folder_files(net, weighted=weights is not None), **weights_file(weights)}
+        return {**folder_files(net, KIT, weighted=weights is not None), **weights_file(weights)}
 
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> nn.Module:
         """An `nn.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
@@ -57,11 +57,11 @@ class TorchBackend:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
         need_torch()
         from archspec_runtime.emitted import train_emitted
-        from archspec_torch.emit.folder import folder_files
+        from archspec_torch.emit.folder import KIT
         from archspec_torch.trainer import Torch
 
         check_supported(net, self)
-        files = folder_files(net)
+        files = folder_files(net, KIT)
         write = partial(write_folder, files=files, force=True)
         return train_emitted(Torch(), files, net.class_name, Options(**options), write).exit_code
 

@@ -18,7 +18,6 @@ from archspec.version import __version__
 from archspec_experiments.grid import Point
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options, effective
-from archspec_runtime.recipe import Recipe
 from archspec_runtime.run_folder import write_json
 
 SWEEP = "sweep.json"
@@ -76,7 +75,7 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
         if net.recipe is None:
             raise RunError(f"{net.name} has no `train`, so it does not say how it is trained",
                            "add `train: {recipe: cifar_resnet}`")  # fmt: skip
-        job = Job(**job_fields(net), recipe=Recipe.from_dict(net.recipe))
+        job = Job.from_dict(job_fields(net))
         planned.append(Planned(point, net, effective(job, Options(steps=request.steps, seed=point.seed))))
     if mistakes:
         raise SpecError(list(mistakes.values()))

@@ -1,50 +1,12 @@
-"""All the files of a built folder: what is written for a net, and what every folder carries along."""
+"""What a folder that is built with Flax is made of."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 
-from archspec.emission.folder import job_fields, sources, train_source
-from archspec.network import Network
-from archspec.resolved_text import resolved_yaml
-from archspec.version import __version__
+from archspec.emission.folder import Kit, sources
 from archspec_flax.emit.model import TEMPLATES, model_source
-from archspec_runtime import Job, Recipe
-
-TRAINER = ("optax>=0.2.8", "numpy>=1.26", "safetensors>=0.4", "matplotlib>=3.8", "pillow>=10", "rich>=13")
-REQUIREMENTS = ("flax>=0.12.8", *TRAINER)
-
-
-def folder_files(net: Network, *, weighted: bool = False) -> dict[str, str]:
-    """The text files of a net by relative path; without a recipe there is no trainer.
-
-    Where the folder is `weighted`, weights are written beside them, and they say how to load them.
-    """
-    written = {"model.py": model_source(net), "spec.yaml": resolved_yaml(net)}
-    requirements = [
-        r for r in REQUIREMENTS if r.startswith(("flax", *(("numpy", "safetensors") if weighted else ())))
-    ]
-    if net.recipe is not None:
-        job = make_job(net)
-        written["train.py"] = train_source(TEMPLATES, net, job)
-        written |= carried()
-        requirements = [*REQUIREMENTS, *(["scikit-learn>=1.3"] if job.recipe.data.dataset == "digits" else [])]
-    if weighted:
-        written |= names_of_spec()
-    written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
-    channels, height, width = net.input_shape
-    written["README.md"] = TEMPLATES.get_template("README.md.j2").render(
-        net=net, cost=net.cost, shape=f"{height}x{width}x{channels}", trains=net.recipe is not None,
-        dataset=net.recipe["data"]["dataset"] if net.recipe else "",
-        weighted=weighted, version=__version__,
-    )  # fmt: skip
-    return written
-
-
-def make_job(net: Network) -> Job:
-    """The job that trains a net by its recipe."""
-    assert net.recipe is not None
-    return Job(**job_fields(net), recipe=Recipe.from_dict(net.recipe))
+from archspec_runtime import Job
 
 
 def carried() -> dict[str, str]:
@@ -62,3 +24,14 @@ def names_of_spec() -> dict[str, str]:
         "archspec_flax/__init__.py": '"""The Flax trainer."""\n',
         "archspec_flax/names.py": (files("archspec_flax") / "names.py").read_text(encoding="utf-8"),
     }
+
+
+KIT = Kit(
+    templates=TEMPLATES,
+    framework="flax>=0.12.8",
+    optimizers=["optax>=0.2.8"],
+    model=model_source,
+    job=Job.from_dict,
+    carried=carried,
+    loading=names_of_spec,
+)
