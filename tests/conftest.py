@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 import archspec
 from archspec_cli.main import app
+from runs import CPU, TINY
 
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
@@ -64,3 +65,33 @@ def process(tmp_path):
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, **options)
 
     return run
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """The spec of a net that has everything whose state a resumed run goes on with."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def train(cli, tmp_path):
+    """Train in this process; gives the result of the command."""
+
+    def run(spec, out, *args, code=0):
+        result = cli("train", spec, "--out", tmp_path / out, *CPU, *args)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A short run that came to its end: its folder and what it said."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    command = ["train", "digits_resnet:resnet8", "--out", out, "--steps", 60, "--checkpoint-every", 20, *CPU]
+    done = CliRunner().invoke(app, [str(word) for word in command])
+    assert done.exit_code == 0, done.output
+    return out, done.stderr

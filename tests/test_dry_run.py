@@ -76,3 +76,27 @@ def test_the_plot_falls_where_the_rate_does():
 @pytest.mark.parametrize("lr", [(Phase(0.0),), (Phase(0.0, (), 1.0, "linear"),), (Phase(1e-30),)])
 def test_any_schedule_can_be_drawn(lr):
     plot(job(lr=lr))
+
+
+def test_a_dry_run_prints_recipe_and_timeline_and_writes_nothing(cli, tmp_path):
+    result = cli("train", "cifar_resnet:resnet110", "--dry-run", "--seed", 9)
+    assert result.exit_code == 0
+    for line in [
+        "cifar-resnet-110: 64,000 steps of 128 images",
+        "seed: 9",
+        "1      0.01   train_error < 80% or step 4,000",
+        "2      0.1    step 32,000",
+        "4      0.001  the end, step 64,000",
+        "- pad_crop {padding: 4}",
+        "optimizer: sgd {momentum: 0.9, weight_decay: 0.0001, nesterov: false, decay_norm_and_bias: true}",
+        "activations are 2,100,288 numbers kept for each image",
+        "time: about 38 hours for 64,000 steps at 4.5e+10 multiply-adds a second",
+    ]:
+        assert line in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_of_some_epochs_does_not_speak_of_steps(cli):
+    result = cli("train", "vgg19", "--dry-run")
+    assert "74 epochs" in result.output
+    assert "step 0" not in result.output

@@ -17,9 +17,14 @@ from torch import Tensor, nn
 DEEP = 100  # convolutions, beyond which blocks are compiled kind by kind
 
 
-def compile_model(model: nn.Module, forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """What to train with instead of `forward`, which is the model, or the model with what other processes share."""
-    blocks = _regions(model)
+def compile_model(
+    model: nn.Module, forward: Callable[[Tensor], Tensor], deep: int = DEEP
+) -> Callable[[Tensor], Tensor]:
+    """What to train with instead of `forward`, which is the model, or the model with what other processes share.
+
+    A net of more than `deep` convolutions is compiled by its blocks.
+    """
+    blocks = _regions(model, deep)
     if not blocks:
         return torch.compile(forward)
     # each kind is a variant of what its class compiles to, and those have a limit
@@ -32,7 +37,7 @@ def compile_model(model: nn.Module, forward: Callable[[Tensor], Tensor]) -> Call
 
 def compiled_layers(model: nn.Module) -> int:
     """How many convolutions the compiler sees: those of repeated blocks once for each kind."""
-    blocks = _regions(model)
+    blocks = _regions(model, DEEP)
     if not blocks:
         return _layers([model])
     return _layers(_kinds(blocks).values())
@@ -44,9 +49,9 @@ def eager() -> AbstractContextManager[Any]:
     return stance
 
 
-def _regions(model: nn.Module) -> list[nn.Module]:
+def _regions(model: nn.Module, deep: int) -> list[nn.Module]:
     """The blocks of the stages of a deep net; nothing of others."""
-    if _layers([model]) <= DEEP:
+    if _layers([model]) <= deep:
         return []
     stages = [m for m in model.children() if isinstance(m, nn.Sequential)]
     blocks = [block for stage in stages for block in stage if any(True for _ in block.children())]

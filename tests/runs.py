@@ -1,0 +1,56 @@
+"""What tests of whole runs share: small nets, the words that keep a run to one core, and what a run left."""
+
+import sys
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from archspec_runtime import checkpoints
+from archspec_runtime.run_folder import read_metrics
+
+CPU = ("--device", "cpu", "--threads", "1", "--compile", "off")
+MAIN = [sys.executable, "-m", "archspec_cli"]
+
+# Everything whose state a resumed run must go on with: dropout, moves, momentum, the average, every kind of phase.
+TINY = """archspec: 1
+name: tiny
+input: {channels: 1, size: 8}
+classes: 10
+stem: [{conv1: {conv: {out: 8, kernel: 3, stride: 2}}}, {bn1: batch_norm}, {r: relu}, {d: {dropout: {rate: 0.2}}}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+train:
+  data: {dataset: digits, holdout: 200, augment: [{pad_crop: 1}, hflip], normalize: per_channel}
+  batch_size: 64
+  steps: 200
+  optimizer: {sgd: {momentum: 0.9, weight_decay: 1e-3, nesterov: true}}
+  lr:
+    - {value: 0.02, until: train_error < 80% or step 90}
+    - {linear: {from: 0.1, to: 0.05}, until: step 130}
+    - {value: 0.05, until: plateau 2 or step 170}
+    - {cosine: {from: 0.05, to: 0}}
+  label_smoothing: 0.1
+  clip_norm: 1.0
+  ema: 0.98
+  seed: 3
+"""
+
+
+def newest(out):
+    return checkpoints.newest(out, None)[0]
+
+
+def weights(out, name="weights"):
+    return load_file(newest(out) / f"{name}.safetensors")
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+
+
+def measurements(out):
+    """The rows of a run without how fast it was."""
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in read_metrics(out)]
+
+
+def tree(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

@@ -1,0 +1,69 @@
+"""Built folders train by themselves."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec.emission.folder import job_fields
+from archspec_runtime.job import Job
+from runs import CPU, same, weights
+
+pytest.importorskip("torch")
+
+ALONE = """
+import atexit, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("archspec", "archspec_cli"):
+            raise ImportError(f"{name} is blocked")
+
+def check():
+    for name, module in list(sys.modules.items()):
+        if name.startswith("archspec"):
+            assert module.__file__.startswith(sys.path[0]), module.__file__
+    print("imported:", *sorted(n for n in sys.modules if n.startswith("archspec") and "." not in n))
+
+sys.meta_path.insert(0, Blocked())
+atexit.register(check)
+"""
+
+
+def test_a_built_folder_trains_without_archspec(cli, tmp_path):
+    assert cli("build", "digits_resnet:resnet8", "--out", "built").exit_code == 0
+    (tmp_path / "block").mkdir()
+    (tmp_path / "block" / "sitecustomize.py").write_text(ALONE)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "block")}
+
+    def run(*args):
+        return subprocess.run([sys.executable, "train.py", *args], cwd=tmp_path / "built", env=environment,
+                              capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+
+    done = run("--steps", "20", "--device", "cpu", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "imported: archspec_runtime archspec_torch"
+    assert "step 20/20" in done.stderr
+    assert cli("eval", "built/run", "--device", "cpu").exit_code == 0
+    assert cli("responses", "built/run", "--device", "cpu", "--images", 10).exit_code == 0, "it keeps its spec"
+    cli("train", "digits_resnet:resnet8", "--out", tmp_path / "ours", "--steps", 20, *CPU)
+    assert same(weights(Path("built/run")), weights(Path("ours")))
+
+
+@pytest.mark.parametrize(
+    "option", ["--steps=0", "--seed=-1", "--threads=0", "--eval-every=0", "--checkpoint-every=0", "--device=nosuch"]
+)
+def test_an_option_that_makes_no_sense_is_refused_by_a_built_folder(option, capsys, tmp_path):
+    from archspec_torch.trainer import main
+
+    net = archspec.load("digits_resnet:resnet8")
+    arguments = ["--out", str(tmp_path / "run"), "--steps", "2", "--device", "cpu", option]
+    try:
+        code = main(lambda: archspec.build(net, backend="torch"), Job.from_dict(job_fields(net)), arguments)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert "error: " in capsys.readouterr().err

@@ -1,0 +1,49 @@
+"""Runs with any paths and surroundings."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from archspec_cli.main import app
+from archspec_runtime.run_folder import read_run
+from runs import CPU, TINY
+
+pytest.importorskip("torch")
+
+SURROUNDINGS = {
+    "no home, no locale": {"LC_ALL": "C"},
+    "home that cannot be written": {"HOME": "/proc/nowhere", "TERM": "dumb"},
+}
+
+
+@pytest.mark.parametrize("surroundings", SURROUNDINGS)
+def test_spaces_and_unicode_in_paths_work_anywhere(surroundings, process, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "HOME", "MPL", "XDG"))}
+    folder = tmp_path / "größe 漢字"
+    folder.mkdir()
+    (folder / "my spec.yaml").write_text(TINY)
+    given = ("train", folder / "my spec.yaml", "--out", folder / "run 1", "--steps", 2, *CPU)
+    result = process(*given, env=environment | SURROUNDINGS[surroundings])
+    assert result.returncode == 0, result.stderr
+    assert (folder / "run 1" / "curves.png").exists()
+
+
+def test_compare_takes_folders_with_any_name(finished, cli):
+    for name in ("_cost $1_{", "cost $2"):
+        shutil.copytree(finished[0], name)
+    result = cli("compare", "_cost $1_{", "cost $2", "--out", "both $_{ $.png", "--title", "5 $ {")
+    assert result.exit_code == 0, result.output
+    assert Path("both $_{ $.png").exists()
+
+
+def test_runs_of_one_process_in_two_folders_are_of_their_own_nets(cli, tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        Path("spec.yaml").write_text(TINY.replace("name: tiny", f"name: {name}"))
+        result = CliRunner().invoke(app, ["train", "spec.yaml", "--out", "run", "--steps", "1", *CPU])
+        assert result.exit_code == 0, result.exception
+        assert read_run(Path("run"))["job"]["name"] == name

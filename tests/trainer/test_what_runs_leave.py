@@ -1,0 +1,99 @@
+"""What a run leaves, and what is measured and drawn of it afterwards."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec_runtime.run_folder import read_metrics, read_run
+from runs import TINY, newest, weights
+
+torch = pytest.importorskip("torch")
+
+
+def test_a_run_leaves_its_source_its_recipe_the_versions_metrics_checkpoints_and_curves(finished):
+    out, _ = finished
+    assert {p.name for p in out.iterdir()} == {
+        "code", "run.json", "metrics.jsonl", "checkpoints", "curves.png", "curves.svg"}  # fmt: skip
+    resolved = archspec.load(out / "code" / "spec.yaml")
+    assert resolved.fingerprint == archspec.load("digits_resnet:resnet8").fingerprint
+    run = read_run(out)
+    assert run["job"]["recipe"]["steps"] == 60
+    assert run["versions"]["torch"] == torch.__version__
+    assert {"python", "numpy", "archspec-nn"} <= set(run["versions"])
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in (out / "curves.svg").read_bytes()
+    assert [p.name for p in sorted((out / "checkpoints").iterdir())] == ["step-00000040", "step-00000060"]
+    assert weights(out).keys() == archspec.build(resolved, backend="torch").state_dict().keys()
+
+
+def test_the_metrics_are_json_lines_of_training_and_of_an_evaluation_each_epoch(finished):
+    rows = [json.loads(line) for line in (finished[0] / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if row["kind"] == "train"] == [11, 20, 22, 33, 40, 44, 55, 60]
+    assert [row["step"] for row in rows if row["kind"] == "eval"] == [11, 22, 33, 44, 55, 60]
+    assert {row["lr"] for row in rows if row["kind"] == "train"} == {0.05}
+    assert rows[-2]["train_error"] < 5 < rows[0]["train_error"]
+
+
+@pytest.mark.parametrize("checkpoint", [False, True], ids=["run", "checkpoint"])
+def test_eval_gives_the_error_that_the_runs_last_line_says(finished, cli, checkpoint):
+    out, lines = finished
+    said = re.search(r"test error ([\d.]+%)", lines.splitlines()[-1])[1]
+    result = cli("eval", newest(out) if checkpoint else out, "--device", "cpu")
+    assert result.exit_code == 0
+    assert f"top-1 error {said}" in result.output
+    assert "images 360" in result.output
+
+
+@pytest.mark.parametrize(
+    "change",
+    [["train.precision=bf16"], ["train.precision=fp64"], ["train.ema=0.9"], ["train.data.holdout=100"]],
+    ids=str,
+)
+def test_eval_gives_the_error_that_the_run_measured_with_every_recipe(train, cli, change):
+    sets = [word for pair in change for word in ("--set", pair)]
+    train("digits_resnet:resnet8", "run", "--steps", 12, *sets)
+    row = read_metrics(Path("run"))[-1]
+    result = cli("eval", "run", "--device", "cpu")
+    assert f"loss {row['loss']:.4f}  top-1 error {row['top1_error']:.2f}%" in result.output
+
+
+def test_eval_measures_every_split(tiny, train, cli):
+    train(tiny, "run", "--steps", 1)
+    for split, images in (("train", "1,237"), ("val", "200"), ("test", "360")):
+        assert f"images {images}" in cli("eval", "run", "--split", split, "--device", "cpu").output
+
+
+def test_eval_finds_the_images_of_a_run_from_another_folder(cli, train, tmp_path, monkeypatch):
+    from PIL import Image
+
+    for split in ("train", "test"):
+        for colour in ("black", "white"):
+            (tmp_path / "images" / split / colour).mkdir(parents=True)
+            for index in range(2):
+                Image.new("L", (8, 8), colour).save(tmp_path / "images" / split / colour / f"{index}.png")
+    spec = Path("two.yaml")
+    spec.write_text(TINY.replace("classes: 10", "classes: 2").replace("dataset: digits, holdout: 200",
+                    "dataset: image_folder").replace("batch_size: 64", "batch_size: 4"))  # fmt: skip
+    train(spec, "run", "--steps", 1, "--data", "images")
+    monkeypatch.chdir("/")
+    result = cli("eval", tmp_path / "run", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+
+
+def test_compare_draws_a_picture_and_prints_the_table(finished, train, cli):
+    out, _ = finished
+    train("digits_resnet:plain8", "plain", "--steps", 30)
+    shutil.copytree(out, "twin")
+    result = cli("compare", "plain", out, "twin", "--out", "both.png", "--title", "Plain and residual")
+    assert result.exit_code == 0
+    assert Path("both.png").read_bytes().startswith(b"\x89PNG")
+    plain, first, twin = result.output.splitlines()[1:4]
+    assert re.fullmatch(r"digits-plain-8 +30 +[\d.]+% +[\d.]+% +[\d.]+%", plain)
+    assert str(out) in first  # two runs of one name are told apart
+    assert "twin" in twin
+    assert cli("compare", "plain", "--out", "one.svg").exit_code == 0
+    assert b"<svg" in Path("one.svg").read_bytes()
