@@ -13,6 +13,7 @@ $(VENV)/ready: pyproject.toml
 	$(BIN)/pip install --quiet torch==2.13.0 \
 	  --retries 0 --timeout 10 --extra-index-url https://download.pytorch.org/whl/cpu
 	$(BIN)/pip install --quiet -e '.[dev]'
+	$(BIN)/python -m compileall -q archspec backends cli
 	touch $@
 
 demo: $(VENV)/ready

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 Value = int | float | bool | str
 
@@ -66,6 +67,7 @@ class Apply:
 Expr = Literal | Name | Apply
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Expr:
     """Parse an expression. Raises ExpressionError (AS201)."""
     if len(text) > MAX_LENGTH:

@@ -1,10 +1,11 @@
-"""How long the command line takes before it answers: whole processes, in turn.
+"""How long the command line takes before it answers: whole processes, in turn, with compiled modules as installed ones have.
 
 python bench/startup.py
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -15,17 +16,24 @@ from pairs import in_turn, line, ratio
 MAIN = "import sys; sys.argv[0] = 'archspec'; from archspec_cli.main import main; main()"
 
 
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+
+def python(code: str, *args: str) -> None:
+    command = [sys.executable, "-c", code, *args]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+
+
 def process(*args: str) -> None:
-    subprocess.run([sys.executable, "-c", MAIN, *args], check=True, stdout=subprocess.DEVNULL)
+    python(MAIN, *args)
 
 
 def main() -> None:
     seconds = in_turn(
         {
-            "python": lambda: subprocess.run([sys.executable, "-c", ""], check=True),
-            "pydantic, yaml and typer": lambda: subprocess.run(
-                [sys.executable, "-c", "import pydantic, yaml, typer; pydantic.create_model('M', a=int)"],
-                check=True,
+            "python": lambda: python(""),
+            "pydantic, yaml and typer": lambda: python(
+                "import pydantic, yaml, typer; pydantic.create_model('M', a=int)"
             ),
             "resnet50": lambda: process("check", "specs/resnet50.yaml"),
             "resnet20": lambda: process("check", "cifar_resnet:resnet20"),

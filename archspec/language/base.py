@@ -1,11 +1,21 @@
-"""What the models share: strictness, and numbers that may be written as expressions."""
+"""What the models share: strictness, and numbers that may be written as expressions.
 
-from __future__ import annotations
+The modules of models have annotations that are objects, not text that Pydantic would have to evaluate at every start.
+"""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import with_info_plain_validator_function
 
 from archspec.expressions import ExpressionError
 from archspec.numbers import compute
@@ -23,34 +33,36 @@ def fault(code: str, message: str, help: str | None = None, at: tuple[str | int,
     return PydanticCustomError(code, "{message}", {"message": message, "help": help, "at": at})
 
 
-def number(kind: Kind) -> Any:
-    """An annotation for a number of this kind, or an expression in the spec's arguments that gives one."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Computed:
+    """In an annotation: a number of this kind, or an expression in the spec's arguments that gives one."""
 
-    def validate(raw: Any, info: ValidationInfo) -> Any:
+    kind: Kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return with_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return dict(self.kind.schema())
+
+    def _validate(self, raw: Any, info: ValidationInfo) -> Any:
         try:
-            return compute(raw, kind, (info.context or {}).get("scope", {}))[0]
+            return compute(raw, self.kind, (info.context or {}).get("scope", {}))[0]
         except ArgumentError as error:
             raise fault(error.code, str(error), error.help) from None
         except ExpressionError as error:
             raise fault(error.code, str(error)) from None
 
-    return BeforeValidator(validate), WithJsonSchema(dict(kind.schema()))
 
-
-def _annotated(python: Any, kind: Kind) -> Any:
-    validator, schema = number(kind)
-    return Annotated[python, validator, schema]
-
-
-Positive = _annotated(int, Int(1))
-NonNegative = _annotated(int, Int(0))
-Count = _annotated(int, Int(0, 10**15))  # parameters or multiply-adds of a whole net
-Number = _annotated(float, Real())
-NonNegativeReal = _annotated(float, Real(0.0))
-PositiveReal = _annotated(float, Real(1e-12))
-Fraction = _annotated(float, Real(0.0, 1.0, below=1.0))
-Probability = _annotated(float, Real(0.0, 1.0))
-Boolean = _annotated(bool, Flag())
+Positive = Annotated[int, Computed(Int(1))]
+NonNegative = Annotated[int, Computed(Int(0))]
+Count = Annotated[int, Computed(Int(0, 10**15))]  # parameters or multiply-adds of a whole net
+Number = Annotated[float, Computed(Real())]
+NonNegativeReal = Annotated[float, Computed(Real(0.0))]
+PositiveReal = Annotated[float, Computed(Real(1e-12))]
+Fraction = Annotated[float, Computed(Real(0.0, 1.0, below=1.0))]
+Probability = Annotated[float, Computed(Real(0.0, 1.0))]
+Boolean = Annotated[bool, Computed(Flag())]
 
 
 def word_as_mapping(raw: Any) -> Any:

@@ -1,13 +1,12 @@
 """The models of a recipe's `data`: which images, in what order and size, and how they are changed."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.language.base import (
     Boolean,
+    Computed,
     Model,
     NonNegative,
     NonNegativeReal,
@@ -18,6 +17,7 @@ from archspec.language.base import (
     fault,
 )
 from archspec.language.ends import End, check_growing
+from archspec.ops.fields import Int
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "random"]
 Bounds = Annotated[list[PositiveReal], Field(min_length=2, max_length=2)]
@@ -37,7 +37,7 @@ class ResizeShorter(Model):
     high: Positive
 
     @model_validator(mode="after")
-    def _ordered(self) -> ResizeShorter:
+    def _ordered(self) -> Self:
         if self.low > self.high:
             raise fault("AS604", f"no side is from {self.low} to {self.high} pixels", "give the smaller first")
         return self
@@ -51,7 +51,7 @@ class RandomResizedCrop(Model):
     interpolation: Interpolation = "bilinear"
 
     @model_validator(mode="after")
-    def _bounded(self) -> RandomResizedCrop:
+    def _bounded(self) -> Self:
         for key in ("scale", "ratio"):
             check_bounds(getattr(self, key), key)
         if self.scale[1] > 1:
@@ -73,7 +73,7 @@ class RandAugment(Model):
     interpolation: Interpolation = "nearest"
 
     @model_validator(mode="after")
-    def _of_one_form(self) -> RandAugment:
+    def _of_one_form(self) -> Self:
         given, ours = self.model_fields_set, f"form `{self.form}`"
         foreign = {"bins"} if self.form == "timm" else {"std", "probability"}
         for key in sorted(foreign & given):
@@ -92,7 +92,7 @@ class RandAugment(Model):
 class TrivialAugment(Model):
     """One operation of a list, as strong as chance says."""
 
-    bins: Annotated[Positive, Field(ge=2)] = 31
+    bins: Annotated[int, Computed(Int(2))] = 31
     interpolation: Interpolation = "nearest"
 
 
@@ -110,7 +110,7 @@ class RandomErasing(Model):
     ratio: Bounds = [0.3, 3.3]
 
     @model_validator(mode="after")
-    def _bounded(self) -> RandomErasing:
+    def _bounded(self) -> Self:
         for key in ("scale", "ratio"):
             check_bounds(getattr(self, key), key)
         if self.scale[1] >= 1:
@@ -158,7 +158,7 @@ class Mix(Model):
     switch: Probability = 0.5
 
     @model_validator(mode="after")
-    def _one_way(self) -> Mix:
+    def _one_way(self) -> Self:
         if self.mixup is None and self.cutmix is None:
             raise fault("AS604", "`mix` says no way of mixing", "give `mixup` or `cutmix` its alpha")
         if "switch" in self.model_fields_set and (self.mixup is None or self.cutmix is None):
@@ -201,7 +201,7 @@ class Data(Model):
         return [step.chosen[0] for step in self.augment]
 
     @model_validator(mode="after")
-    def _fitting(self) -> Data:
+    def _fitting(self) -> Self:
         for index, kind in enumerate(self.kinds):
             if kind == "random_erasing" and kind in self.kinds[:index]:
                 raise fault("AS604", "images are erased from once", "take one out", ("augment", index))

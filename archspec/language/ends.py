@@ -1,7 +1,5 @@
 """What a phase ends on."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any
 

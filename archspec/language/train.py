@@ -1,8 +1,6 @@
 """The models of a training recipe."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -122,7 +120,7 @@ class Phase(Model):
     until: Until = []
 
     @model_validator(mode="after")
-    def _one_rate(self) -> Phase:
+    def _one_rate(self) -> Self:
         ramp = self.linear or self.cosine
         if sum(x is not None for x in (self.value, self.linear, self.cosine)) != 1:
             raise fault("AS602", "a phase has exactly one of `value`, `linear` and `cosine`")
@@ -166,14 +164,14 @@ class Train(Model):
     seed: NonNegative = 0
 
     @model_validator(mode="after")
-    def _consistent(self) -> Train:
+    def _consistent(self) -> Self:
         if (self.steps is None) == (self.epochs is None):
             raise fault("AS602", "either `steps` or `epochs` says how long a run is", "give exactly one of them")
         check_growing([phase.until for phase in self.lr], "lr")
         return self
 
     @model_validator(mode="after")
-    def _fitting(self) -> Train:
+    def _fitting(self) -> Self:
         size, parts, repeats = self.batch_size, self.accumulate, self.data.repeats
         if size % parts:
             near = next(n for n in range(parts, size + 1) if size % n == 0) if parts < size else size

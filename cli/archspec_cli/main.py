@@ -4,55 +4,63 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections import UserDict
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from archspec_cli.commands import (
-    build,
-    check,
-    compare,
-    convert,
-    data,
-    diff,
-    doctor,
-    evaluate,
-    explain,
-    listing,
-    report,
-    responses,
-    schema,
-    show,
-    summary,
-    sweep,
-    train,
-)
+COMMANDS = {
+    "check": "check:check",
+    "show": "show:show",
+    "summary": "summary:summary",
+    "build": "build:build",
+    "train": "train:train",
+    "eval": "evaluate:evaluate",
+    "sweep": "sweep:sweep",
+    "responses": "responses:responses",
+    "report": "report:report",
+    "compare": "compare:compare",
+    "convert": "convert:convert",
+    "data": "data:app",
+    "diff": "diff:diff",
+    "explain": "explain:explain",
+    "schema": "schema:schema",
+    "list": "listing:list_specs",
+    "doctor": "doctor:doctor",
+}
+"""In the order of `--help`: the module of each command below `archspec_cli.commands`, and its function or its own commands."""
+
+
+class _Commands(UserDict[str, Any]):
+    """Commands that are imported when they are asked for, so that none waits for the others."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = super().__getitem__(name).partition(":")
+        found = getattr(import_module(f"archspec_cli.commands.{module}"), attribute)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False)
+            found.command(name)(function)
+        return typer.main.get_command(found)
+
+
+class _Group(TyperGroup):
+    """The commands below `archspec`."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": _Commands(COMMANDS)})
+
 
 app = typer.Typer(
     name="archspec",
+    cls=_Group,
     help="Describe a convolutional network in YAML; check it, read it as code, train it.",
     epilog="Start with: archspec list  ·  archspec summary resnet50  ·  archspec build resnet50 --out resnet50",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("check")(check.check)
-app.command("show")(show.show)
-app.command("summary")(summary.summary)
-app.command("build")(build.build)
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("sweep")(sweep.sweep)
-app.command("responses")(responses.responses)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("convert")(convert.convert)
-app.add_typer(data.app, name="data")
-app.command("diff")(diff.diff)
-app.command("explain")(explain.explain)
-app.command("schema")(schema.schema)
-app.command("list")(listing.list_specs)
-app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

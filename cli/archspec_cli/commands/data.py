@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from archspec_runtime.recipe import Data
 
 app = typer.Typer(
+    name="data",
+    add_completion=False,
     no_args_is_help=True,
     help="Check, fetch and pack data sets.",
     epilog="Examples: archspec data fetch cifar10 --out ~/data · archspec data verify ~/imagenet --spec resnet50",
