@@ -1,6 +1,6 @@
 """Training images a second: the pipeline against torchvision's transforms in a DataLoader, Pillow by hand, and bare decoding.
 
-pip install simplejpeg opencv-python-headless && pip install --no-deps torchvision==0.28.0
+pip install 'archspec-nn[images]' && pip install --no-deps torchvision==0.28.0
 python bench/images.py --photos PHOTOS     (a folder or a tar of JPEGs)
 
 Two transforms, each then mirrored or not and normalized to float32: `scale`, the shorter side drawn from [256, 480] and a crop of
@@ -8,12 +8,15 @@ Two transforms, each then mirrored or not and normalized to float32: `scale`, th
 contender is a process of its own, bound to one core or two, with as many workers; they run in turns, and what is printed are
 medians, and medians of the ratios of a round, by the clock and by the time that processors spent, which on a busy machine is the
 one to look at. Photos are read from files that the system has in memory.
+
+`pipeline` is what `archspec train` does on a CPU, floats included; `bytes` is what it hands to a GPU, which normalizes. Bare
+decoding is the most that can be had of the same files: as many threads as cores, each of which reads a file, has simplejpeg
+decode all of it, and drops the pixels.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import math
 import os
 import random
@@ -29,7 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from photos import as_folder, photographs
+from photos import as_folder
 from PIL import Image
 
 BATCH = 32
@@ -70,17 +73,17 @@ def rate(batches: Iterable[object], steps: int, warm: int = 8) -> Rate:
     raise ValueError("too few batches")
 
 
-def training(folder: Path, crop: str, *, antialias: bool) -> tuple[Any, Any]:
+def training(folder: Path, crop: str, **resizing: Any) -> tuple[Any, Any]:
     """The training split and what is done to it."""
     from archspec_runtime.datasets import open_dataset
     from archspec_runtime.recipe import Data, HFlip, RandomCrop, RandomResizedCrop, ResizeShorter
 
     cut = (ResizeShorter(*SIDES), RandomCrop()) if crop == "scale" else (RandomResizedCrop(),)
-    data = Data(dataset="image_folder", augment=(*cut, HFlip()), antialias=antialias)
+    data = Data(dataset="image_folder", augment=(*cut, HFlip()), **resizing)
     return open_dataset(data, folder, input_shape=(3, 224, 224), classes=10, seed=0).train, data
 
 
-def pipeline(folder: Path, workers: int, steps: int, crop: str, *, antialias: bool, floats: bool = True) -> Rate:
+def pipeline(folder: Path, workers: int, steps: int, crop: str, *, floats: bool = True, **resizing: Any) -> Rate:
     """The runtime's batches as `archspec train` takes them; floats as its PyTorch trainer makes them."""
     import torch
 
@@ -89,7 +92,7 @@ def pipeline(folder: Path, workers: int, steps: int, crop: str, *, antialias: bo
     from archspec_torch.trainer.images import Images
 
     torch.set_num_threads(workers)
-    split, data = training(folder, crop, antialias=antialias)
+    split, data = training(folder, crop, **resizing)
     normalization = Normalization(MEAN[:, None, None], STD[:, None, None])
     batches = Batches(split, data, BATCH, 0, (3, 224, 224), normalization, workers=workers)
     images = Images(split, normalization, torch.device("cpu"), torch.float32)
@@ -98,10 +101,10 @@ def pipeline(folder: Path, workers: int, steps: int, crop: str, *, antialias: bo
 
 
 def threads(folder: Path, workers: int, steps: int, crop: str) -> Rate:
-    """What `pipeline, bytes` would be with threads of one process in place of worker processes."""
+    """What `bytes` would be with threads of one process in place of worker processes."""
     from archspec_runtime.reading import Reader
 
-    split, data = training(folder, crop, antialias=True)
+    split, data = training(folder, crop)
     reader = Reader(split, data, (3, 224, 224), 0)
 
     def read(position: int) -> np.ndarray:
@@ -181,28 +184,32 @@ def by_hand(folder: Path, workers: int, steps: int, crop: str) -> Rate:
 
 
 def bare(folder: Path, workers: int, steps: int, crop: str) -> Rate:
-    """Nothing but decoding, of bytes in memory, by the library that the pipeline uses, as many threads as cores."""
-    from archspec_runtime.datasets.decoding import optional
+    """Nothing but reading and decoding files."""
+    import simplejpeg
 
-    simplejpeg = optional("simplejpeg")
-    decode = (
-        simplejpeg.decode_jpeg if simplejpeg else lambda raw: np.asarray(Image.open(io.BytesIO(raw)).convert("RGB"))
-    )
-    raws = photographs(folder / "train")
+    files = sorted((folder / "train").rglob("*.jpg"))
+    each = steps * BATCH // workers
+
+    def decode(count: int) -> None:
+        for number in range(count):
+            with open(files[number % len(files)], "rb") as file:
+                simplejpeg.decode_jpeg(file.read())
+
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(decode, raws))
-        start, used, done = time.perf_counter(), cpu_seconds(), 0
-        while done < steps * BATCH:
-            done += sum(1 for _ in pool.map(decode, raws))
-        return Rate(done / (time.perf_counter() - start), done / (cpu_seconds() - used))
+        list(pool.map(decode, [len(files)] * workers))
+        start, used = time.perf_counter(), cpu_seconds()
+        list(pool.map(decode, [each] * workers))
+        return Rate(each * workers / (time.perf_counter() - start), each * workers / (cpu_seconds() - used))
 
 
 CONTENDERS: dict[str, Callable[[Path, int, int, str], Rate]] = {
-    "pipeline": lambda *given: pipeline(*given, antialias=True),
+    "pipeline": pipeline,
+    "pipeline, resizer: pillow": lambda *given: pipeline(*given, resizer="pillow"),
     "pipeline, antialias: false": lambda *given: pipeline(*given, antialias=False),
-    "pipeline, bytes": lambda *given: pipeline(*given, antialias=True, floats=False),
-    "pipeline, bytes, antialias: false": lambda *given: pipeline(*given, antialias=False, floats=False),
-    "pipeline, bytes, by threads": threads,
+    "bytes": lambda *given: pipeline(*given, floats=False),
+    "bytes, resizer: pillow": lambda *given: pipeline(*given, floats=False, resizer="pillow"),
+    "bytes, antialias: false": lambda *given: pipeline(*given, floats=False, antialias=False),
+    "bytes, by threads": threads,
     "torchvision": with_torchvision,
     "Pillow by hand": by_hand,
     "bare decoding": bare,

@@ -304,6 +304,31 @@ def test_dropping_keeps_the_mean_and_is_off_in_evaluation(kind, backend, spec):
     np.testing.assert_array_equal(evaluation, ones.reshape(4000, -1))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_draw_a_block_drops_the_branch_of_a_whole_batch(backend, spec):
+    """As torchvision's `stochastic_depth` in mode `batch`, the form of Huang et al. (2016)."""
+    block = "blocks: {branch: {args: {once: true}, body: [{drop_path: {rate: 0.25, per_batch: once}}]}}"
+    stages = "shortcut: none\nstages: [{name: s, block: branch, repeat: 1}]\nhead: [flatten]"
+    net = archspec.load(spec(f"input: {{channels: 2, size: 4}}\nclasses: 32\n{stages}\n{block}\n"))
+    draws = np.stack(repeated(backend, net, np.ones((3, 2, 4, 4), np.float32), 200))
+    assert (draws == draws[:, :1, :1]).all()
+    assert set(np.unique(draws)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert (draws[:, 0, 0] != 0).mean() == pytest.approx(0.75, abs=0.1)
+
+
+def repeated(backend, net, x, times):
+    """What a net in training answers to a batch, so many times."""
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+        torch.manual_seed(0)
+        model = archspec.build(net, backend="torch").train()
+        return [model(torch.from_numpy(x)).numpy() for _ in range(times)]
+    nnx = pytest.importorskip("flax.nnx")
+    model, image = archspec.build(net, backend="flax"), x.transpose(0, 2, 3, 1)
+    model.train()
+    return [np.asarray(answer) for answer in map(nnx.jit(lambda m, y: m(y)), [model] * times, [image] * times)]
+
+
 OPTIONS = ["none", "zero_pad", "projection", "projection_all"]
 SMALL = [("digits_resnet", option) for option in OPTIONS] + [("cifar_resnet", option) for option in OPTIONS]
 SMALL += [("cifar_highway", None)]

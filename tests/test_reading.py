@@ -1,5 +1,6 @@
 """Photos on their way from files to batches: the same pixels whoever reads them, and faults that are named."""
 
+import contextlib
 import io
 import os
 import signal
@@ -12,8 +13,8 @@ import pytest
 from PIL import Image
 
 from archspec_runtime.augment import transform
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import decoding, open_dataset
+from archspec_runtime.batches import Batches, evaluation_batches
+from archspec_runtime.datasets import libraries, open_dataset
 from archspec_runtime.datasets.decoding import Photo
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.geometry import Window
@@ -80,7 +81,7 @@ def test_a_window_is_what_resizing_all_and_cropping_gives():
 def test_a_crop_before_resizing_hides_the_rest_from_the_filter():
     photo = Photo.open(photograph(2), "x", 3)
     expected = photo.image().crop((7, 5, 47, 35)).resize((16, 16), Image.Resampling.BILINEAR)
-    seen = photo.view(Window.whole(*photo.size).cropped(7, 5, 40, 30).resized(16, 16))
+    seen = photo.view(Window.whole(*photo.size).cropped(7, 5, 40, 30).resized(16, 16), "pillow")
     np.testing.assert_array_equal(seen, np.asarray(expected))
     untouched = photo.view(Window.whole(*photo.size).cropped(7, 5, 40, 30))
     np.testing.assert_array_equal(untouched, np.asarray(photo.image().crop((7, 5, 47, 35))))
@@ -103,12 +104,12 @@ def test_both_decoders_give_the_same_pixels_at_every_size(subsampling, progressi
             np.testing.assert_array_equal(*found)
 
 
-OPTIONAL = decoding.optional
+OPTIONAL = libraries.optional
 
 
 def leave_out(monkeypatch, missing):
     """As if one of the libraries were not installed."""
-    monkeypatch.setattr(decoding, "optional", lambda name: None if name == missing else OPTIONAL(name))
+    monkeypatch.setattr(libraries, "optional", lambda name: None if name == missing else OPTIONAL(name))
 
 
 def grey():
@@ -135,18 +136,50 @@ def test_real_photographs_are_the_same_from_both_decoders(monkeypatch):
         np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("how", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
+def test_the_fastest_resizer_sees_what_pillow_sees(channels, how, monkeypatch):
+    library = pytest.importorskip("cykooz_resizer")
+    photo = Photo.open(photograph(6, (400, 300), quality=60), "x", channels)
+    whole = Window.whole(*photo.size)
+    for window in (whole.cropped(21, 10, 260, 244).resized(64, 64), whole.shorter_side(170).cropped(30, 9, 64, 64),
+                   whole.cropped(50, 60, 30, 40).resized(64, 64)):  # fmt: skip
+        exact, fast = photo.view(window, "pillow", how).astype(int), photo.view(window, "fastest", how)
+        assert fast.shape == (64, 64, channels)
+        far = np.abs(fast - exact)
+        assert far.mean() < 0.5
+        assert how == Image.Resampling.BICUBIC or far.max() <= 1  # a cubic's overshoot is cut off after either axis
+        leave_out(monkeypatch, "cykooz_resizer")
+        np.testing.assert_array_equal(photo.view(window, "fastest", how), exact)
+        leave_out(monkeypatch, None)
+        for extensions in library.CpuExtensions:  # the same numbers on any processor
+            made = library.Resizer()
+            with contextlib.suppress(ValueError):  # those that this processor does not have
+                made.cpu_extensions = extensions
+            monkeypatch.setattr(library, "Resizer", lambda made=made: made)
+            np.testing.assert_array_equal(photo.view(window, "fastest", how), fast)
+            monkeypatch.undo()
+
+
+def test_the_libraries_that_make_pixels_are_recorded():
+    pytest.importorskip("cykooz_resizer")
+    assert "cykooz-resizer" in libraries.libraries(Data())
+    assert "cykooz-resizer" not in libraries.libraries(Data(resizer="pillow"))
+    assert "cykooz-resizer" not in libraries.libraries(Data(antialias=False))
+
+
 def test_without_antialiasing_opencv_resizes_and_its_absence_is_said(monkeypatch):
     photo = Photo.open(photograph(4, (400, 300)), "x", 3)
     window = Window.whole(*photo.size).cropped(20, 10, 60, 44).resized(40, 40)
     if OPTIONAL("cv2") is not None:
-        sharp, smooth = photo.view(window, antialias=False), photo.view(window)
+        sharp, smooth = photo.view(window, "plain"), photo.view(window)
         assert sharp.shape == smooth.shape == (40, 40, 3)
         assert 1 < np.abs(sharp.astype(int) - smooth).mean() < 12
         enlarged = window.resized(70, 70)  # where nothing can be aliased
-        assert np.abs(photo.view(enlarged, antialias=False).astype(int) - photo.view(enlarged)).max() <= 2
-    monkeypatch.setattr(decoding, "optional", lambda name: None)
+        assert np.abs(photo.view(enlarged, "plain").astype(int) - photo.view(enlarged)).max() <= 2
+    monkeypatch.setattr(libraries, "optional", lambda name: None)
     with pytest.raises(RunError, match=r"antialias: false.* by cv2, which is not installed") as caught:
-        photo.view(window, antialias=False)
+        photo.view(window, "plain")
     assert caught.value.hint == "pip install 'archspec-nn[images]'"
 
 
@@ -179,6 +212,19 @@ def test_a_photo_with_exif_data_is_turned_by_either_reader(orientation, monkeypa
     assert photo.size == ((60, 40) if orientation < 5 else (40, 60))
     upright = np.asarray(photo.image())
     np.testing.assert_array_equal(photo.view(Window.whole(*photo.size)), upright)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+def test_evaluation_resizes_as_the_recipe_says(photos, interpolation):
+    """By what torchvision's Resize and CenterCrop do with a Pillow image: its own `resize`."""
+    data = Data(dataset="image_folder", eval_resize=24, eval_interpolation=interpolation)
+    test = open_dataset(data, photos, input_shape=SHAPE, classes=2, seed=0).test
+    normalization = measure("none", test, SHAPE)
+    ((_, seen),) = evaluation_batches(test, 8, normalization, SHAPE, data)
+    for number, pixels in enumerate(seen):
+        whole = test.image(number).resize((32, 24), Image.Resampling[interpolation.upper()])
+        expected = np.asarray(whole.crop((8, 4, 24, 20)), np.float32).transpose(2, 0, 1)
+        np.testing.assert_array_equal(pixels, expected * np.float32(1 / 255))
 
 
 # --- workers -------------------------------------------------------------------------------------------

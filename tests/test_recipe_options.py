@@ -65,6 +65,17 @@ def test_batches_are_mixed_as_often_as_asked():
     assert 50 < sum(m is not None for m in mixed) < 100
 
 
+@pytest.mark.parametrize("until", [Epoch(2), Step(6)])
+def test_nothing_is_mixed_from_an_epoch_on(until):
+    """As with timm's --mixup-off-epoch 2, which lets epochs 0 and 1 be mixed; what was drawn before stays the same."""
+    always, ending = Mix(mixup=0.2, cutmix=1.0), Mix(mixup=0.2, cutmix=1.0, until=until)
+    whole, part = (batches(Data(dataset="digits", mix=mix), size=400) for mix in (always, ending))
+    assert whole.per_epoch == 3
+    assert [part.at(step).mixed for step in range(6)] == [whole.at(step).mixed for step in range(6)]
+    assert [part.at(step).mixed for step in range(6, 12)] == [None] * 6
+    assert None not in [whole.at(step).mixed for step in range(12)]
+
+
 @pytest.fixture
 def photos(tmp_path):
     random = np.random.default_rng(0)
@@ -113,6 +124,10 @@ NONSENSE = {
     "data: {augment: [{resize_shorter: [9, 8]}]}": "AS604: no side is from 9 to 8 pixels",
     "data: {augment: [pca_lighting]}": "AS604: `pca_lighting` changes images of 3 channels, and the net takes 1",
     "data: {normalize: imagenet}": "AS604: `imagenet` has the mean of 3 channels, and the net takes 1",
+    "data: {antialias: false, resizer: pillow}": "AS604: `resizer` chooses what antialiases",
+    "data: {eval_interpolation: bicubic}": "AS604: `eval_interpolation` says how to resize, and nothing is resized",
+    "data: {eval_resize: 9, eval_interpolation: random}": "AS103: expected",
+    "data: {mix: {mixup: 1, until: plateau 3}}": "AS602: this cannot wait for 'plateau 3'",
     "data: {size: 6}": "AS604: images get another size by cropping",
     "data: {size: 6, augment: [random_crop], normalize: per_pixel_mean}": "AS604: a mean for each pixel has one size",
     "data: {size: [{value: 6}, {value: 8}], augment: [random_crop]}": "AS602: phase 1 of `size` never ends",

@@ -156,6 +156,7 @@ class Mix(Model):
     cutmix: PositiveReal | None = None
     probability: Probability = 1.0
     switch: Probability = 0.5
+    until: End | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -191,7 +192,9 @@ class Data(Model):
     size: Annotated[list[Size], BeforeValidator(_one_size)] = []
     normalize: Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel", "imagenet"] = "none"
     eval_resize: Positive | None = None
+    eval_interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
     antialias: Boolean = True
+    resizer: Literal["fastest", "pillow"] = "fastest"
     corrupt: Literal["stop", "skip"] = "stop"
     mix: Mix | None = None
 
@@ -205,6 +208,12 @@ class Data(Model):
         for index, kind in enumerate(self.kinds):
             if kind == "random_erasing" and kind in self.kinds[:index]:
                 raise fault("AS604", "images are erased from once", "take one out", ("augment", index))
+        if "resizer" in self.model_fields_set and not self.antialias:
+            message, help_ = "`resizer` chooses what antialiases, and nothing does", "take out `antialias: false`"
+            raise fault("AS604", message, help_, ("resizer",))
+        if "eval_interpolation" in self.model_fields_set and self.eval_resize is None:
+            message, help_ = "`eval_interpolation` says how to resize, and nothing is resized", "give `eval_resize`"
+            raise fault("AS604", message, help_, ("eval_interpolation",))
         if not self.size:
             return self
         check_growing([[s.until] if s.until else [] for s in self.size], "size")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.ops.base import Keeps, Op
-from archspec.ops.fields import Real, argument
+from archspec.ops.fields import Flag, Real, argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,15 @@ class Dropout(Op):
 
 @dataclass(frozen=True, slots=True)
 class DropPath(Op):
-    """In training, zero each whole sample with probability `rate` and divide the others by 1 - rate."""
+    """In training, zero each whole sample with probability `rate` and divide the others by 1 - rate.
+
+    With `per_batch`, one draw for a mini-batch zeroes all of its samples or none: the form of Huang et al. (2016).
+    """
 
     kind: ClassVar[str] = "drop_path"
     keeps: ClassVar[Keeps] = "nothing"
     rate: float = argument(Real(0.0, 1.0, below=1.0))
+    per_batch: bool = argument(Flag(), False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Normalization comes first, so the zeros of padding are the mean image, as in the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .datasets.decoding import Bytes, Photo, Pixels
+from .datasets.resampling import Resizing
 from .draws import generator
-from .erasing import between, inside
+from .erasing import inside
 from .geometry import Window
-from .pillow_ops import chosen_filter, rand_augment, trivial_augment
+from .pillow_ops import FILTERS, chosen_filter, rand_augment, trivial_augment
 from .recipe_data import (
     ON_BATCHES,
     Augmentation,
+    Data,
     HFlip,
     PadCrop,
     PcaLighting,
@@ -96,7 +99,7 @@ def is_single(augment: tuple[Augmentation, ...]) -> bool:
 
 def transform(
     photo: Photo | Pixels, augment: tuple[Augmentation, ...], shape: tuple[int, int, int],
-    random: np.random.Generator, antialias: bool = True,
+    random: np.random.Generator, resizing: Resizing = "fastest",
 ) -> tuple[Bytes, Floats | None]:  # fmt: skip
     """Change one photo and bring it to (H, W, C), and draw the colour shift (C,) that is to be added to it.
 
@@ -122,7 +125,7 @@ def transform(
                 shift = (_EIGENVECTORS @ (alphas * _EIGENVALUES)).astype(np.float32)
     if window.size != (width, height):
         window = window.at_least(width, height).centre(width, height)
-    return recoloured(photo.view(window, antialias, how), augment, random), shift
+    return recoloured(photo.view(window, resizing, how), augment, random), shift
 
 
 def recoloured(pixels: Bytes, augment: tuple[Augmentation, ...], random: np.random.Generator) -> Bytes:
@@ -146,15 +149,13 @@ def resized_crop(
 ) -> tuple[int, int, int, int]:
     """The crop of an image of `size` (width, height): left, top, width and height."""
     width, height = size
-    drawn = random.random((CROP_TRIES, 4))
-    area = width * height * between(drawn[:, 0], step.scale)
-    ratio = np.exp(between(drawn[:, 1], (np.log(step.ratio[0]), np.log(step.ratio[1]))))
-    wide, tall = np.rint(np.sqrt(area * ratio)).astype(np.int64), np.rint(np.sqrt(area / ratio)).astype(np.int64)
-    fits = (wide > 0) & (wide <= width) & (tall > 0) & (tall <= height)
-    if fits.any():
-        first = int(fits.argmax())
-        w, h = int(wide[first]), int(tall[first])
-        return int(drawn[first, 2] * (width - w + 1)), int(drawn[first, 3] * (height - h + 1)), w, h
+    narrowest, widest = map(math.log, step.ratio)
+    for share, shape, across, down in random.random((CROP_TRIES, 4)).tolist():  # most often the first fits
+        area = width * height * (step.scale[0] + share * (step.scale[1] - step.scale[0]))
+        ratio = math.exp(narrowest + shape * (widest - narrowest))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            return int(across * (width - w + 1)), int(down * (height - h + 1)), w, h
     w, h = width, height
     if width / height < step.ratio[0]:
         h = max(1, round(width / step.ratio[0]))
@@ -163,25 +164,27 @@ def resized_crop(
     return (width - w) // 2, (height - h) // 2, w, h
 
 
-def centre(image: Image.Image, shape: tuple[int, int, int], resize: int | None) -> Image.Image:
-    """The centre crop (C, H, W) after the shorter side was resized."""
+def centre(image: Image.Image, shape: tuple[int, int, int], data: Data) -> Image.Image:
+    """The centre crop (C, H, W) after the shorter side was resized as a recipe's evaluation says."""
     _, height, width = shape
-    image = fit_into(resize_shorter(image, resize) if resize else image, height, width)
+    image = for_evaluation(image, height, width, data)
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
 
 
-def resize_shorter(image: Image.Image, side: int) -> Image.Image:
-    """Resize so that the shorter side is `side` pixels (bilinear with antialiasing, Pillow's)."""
-    scale = side / min(image.size)
-    size = max(side, round(image.width * scale)), max(side, round(image.height * scale))
-    return image.resize(size, Image.Resampling.BILINEAR)
-
-
-def fit_into(image: Image.Image, height: int, width: int) -> Image.Image:
-    """The image, enlarged as far as a crop of this size needs."""
+def for_evaluation(image: Image.Image, height: int, width: int, data: Data) -> Image.Image:
+    """An image whose shorter side has `eval_resize` pixels where that is given, and that a crop of this size fits into."""
+    if data.eval_resize:
+        image = resize_shorter(image, data.eval_resize, data.eval_interpolation)
     scale = max(width / image.width, height / image.height)
     if scale <= 1:
         return image
     size = max(width, round(image.width * scale)), max(height, round(image.height * scale))
-    return image.resize(size, Image.Resampling.BILINEAR)
+    return image.resize(size, FILTERS[data.eval_interpolation])
+
+
+def resize_shorter(image: Image.Image, side: int, interpolation: str) -> Image.Image:
+    """Resize so that the shorter side is `side` pixels, by a filter of Pillow's, which antialiases."""
+    scale = side / min(image.size)
+    size = max(side, round(image.width * scale)), max(side, round(image.height * scale))
+    return image.resize(size, FILTERS[interpolation])

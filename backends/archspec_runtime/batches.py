@@ -21,7 +21,7 @@ from .mixing import Mixed, draw_mix
 from .normalize import Normalization
 from .reading import Reader
 from .recipe_data import Data, PcaLighting
-from .schedule import size_at
+from .schedule import size_at, steps_until
 from .shared import Layout, cores
 from .workers import Workers
 from .world import World
@@ -98,7 +98,10 @@ class Batches:
         indices = repeated(self._order, positions, self.data.repeats)
         size = self.shape_at(step)[1:]
         erase = erased_boxes(self.data.augment, self.seed, epoch, positions, size)
-        mixed = draw_mix(self.data.mix, self.seed, epoch, index, size)
+        mix = self.data.mix
+        if mix is not None and mix.until is not None and step >= steps_until(mix.until, self.per_epoch):
+            mix = None
+        mixed = draw_mix(mix, self.seed, epoch, index, size)
         return Batch(indices, self.split.labels[indices], self._plan.at(places, erase), mixed=mixed)
 
     def shape_at(self, step: int) -> tuple[int, int, int]:
@@ -186,14 +189,15 @@ def evaluation_batches(
     size: int,
     normalization: Normalization,
     shape: tuple[int, int, int],
-    resize: int | None,
+    data: Data,
     workers: int | None = None,
     world: World = ALONE,
 ) -> Iterator[tuple[slice, Floats | None]]:
     """Every sample once, in order: the slice of each batch, and its pixels where they are read from files.
 
     The processes of a world see as many batches each, which together are all samples; some may be empty.
-    Images are decoded at full size. A corrupt one always stops: an error over fewer images is another number.
+    Images are decoded at full size and resized as the recipe's `data` says of evaluation. A corrupt one always stops: an error
+    over fewer images is another number.
     """
     whole = size * world.size
     slices = [world.piece(start, min(start + whole, len(split))) for start in range(0, len(split), whole)]
@@ -203,7 +207,7 @@ def evaluation_batches(
     assert isinstance(split, EncodedSplit)
 
     def read(index: int) -> Bytes:
-        return to_array(centre(split.image(index), shape, resize))
+        return to_array(centre(split.image(index), shape, data))
 
     pool = ThreadPoolExecutor(workers or cores())  # decoding and resizing leave the interpreter to others
     ahead: deque[list[Future[Bytes]]] = deque()

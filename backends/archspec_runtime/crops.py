@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .augment import fit_into, resize_shorter
+from .augment import for_evaluation, resize_shorter
 from .datasets.encoded import EncodedSplit, to_array
 from .errors import RunError
 from .loop import Evaluation
 from .measuring import Trained, evaluate_run, open_run
 from .normalize import Normalization
 from .probe import Doubles, Probe
+from .recipe import Data
 from .session import Framework, MakeModel
 
 Bytes = NDArray[np.uint8]
@@ -67,11 +68,11 @@ class Views:
         """Whether this is the evaluation that training does: one crop."""
         return self == Views()
 
-    def cuts(self, shape: tuple[int, int, int], resize: int | None) -> list[Cut]:
+    def cuts(self, shape: tuple[int, int, int], data: Data) -> list[Cut]:
         """What is done to an image; all views that one of these gives have one shape."""
         if self.scales:
-            return [self._mirrored(_whole(side)) for side in self.scales]
-        crop = _ten(shape, resize) if self.crops == 10 else _one(shape, resize)
+            return [self._mirrored(_whole(side, data)) for side in self.scales]
+        crop = _ten(shape, data) if self.crops == 10 else _one(shape, data)
         return [self._mirrored(crop)]
 
     def _mirrored(self, cut: Cut) -> Cut:
@@ -97,7 +98,7 @@ def evaluate_views(
 
 def _measure(run: Trained, samples: EncodedSplit, views: Views, probe: Probe) -> Evaluation:
     job = run.job
-    cuts = views.cuts(job.input_shape, job.recipe.data.eval_resize)
+    cuts = views.cuts(job.input_shape, job.recipe.data)
     normalization = anywhere(run.normalization) if views.scales else run.normalization
     loss, wrong1, wrong5 = 0.0, 0, 0
     with ThreadPoolExecutor(2) as pool:
@@ -152,22 +153,22 @@ def softmax(logits: Doubles) -> Doubles:
     return result
 
 
-def _whole(side: int) -> Cut:
-    return lambda image: [to_array(resize_shorter(image, side))]
+def _whole(side: int, data: Data) -> Cut:
+    return lambda image: [to_array(resize_shorter(image, side, data.eval_interpolation))]
 
 
-def _one(shape: tuple[int, int, int], resize: int | None) -> Cut:
-    return lambda image: _crops(image, shape, resize)[-1:]
+def _one(shape: tuple[int, int, int], data: Data) -> Cut:
+    return lambda image: _crops(image, shape, data)[-1:]
 
 
-def _ten(shape: tuple[int, int, int], resize: int | None) -> Cut:
-    return lambda image: _with_mirrors(_crops(image, shape, resize))
+def _ten(shape: tuple[int, int, int], data: Data) -> Cut:
+    return lambda image: _with_mirrors(_crops(image, shape, data))
 
 
-def _crops(image: Image.Image, shape: tuple[int, int, int], resize: int | None) -> list[Bytes]:
+def _crops(image: Image.Image, shape: tuple[int, int, int], data: Data) -> list[Bytes]:
     """The four corners and the centre, (C, H, W) each."""
     _, height, width = shape
-    image = fit_into(resize_shorter(image, resize) if resize else image, height, width)
+    image = for_evaluation(image, height, width, data)
     right, bottom = image.width - width, image.height - height
     corners = [(0, 0), (right, 0), (0, bottom), (right, bottom), (right // 2, bottom // 2)]
     pixels = to_array(image)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .datasets.encoded import EncodedSplit, Skipped, to_array
 from .datasets.splits import ArraySplit, Split
+from .recipe import Data
 from .recipe import Normalization as Kind
 from .shared import cores
 
@@ -87,6 +88,6 @@ def _images(train: Split, shape: tuple[int, int, int], skip: bool) -> NDArray[np
     say = Skipped().append
     with ThreadPoolExecutor(cores()) as pool:
         read = pool.map(
-            lambda i: train.readable(int(i), lambda p: centre(p.image(), shape, None), skip, say)[1], indices
+            lambda i: train.readable(int(i), lambda p: centre(p.image(), shape, Data()), skip, say)[1], indices
         )
         return np.stack([to_array(image) for image in read])

@@ -35,7 +35,7 @@ class Reader:
 
         def use(photo: Photo | Pixels) -> None:
             random = generator(self.seed, f"image {position}", epoch)
-            seen, moved = transform(photo, self.data.augment, self.shape, random, self.data.antialias)
+            seen, moved = transform(photo, self.data.augment, self.shape, random, self.data.resizing)
             pixels[...] = seen
             shift[...] = 0 if moved is None or self.shape[0] != 3 else moved
 

@@ -201,7 +201,7 @@ def _data(raw: Mapping[str, Any]) -> Data:
     parts: dict[str, Any] = {
         "augment": _all(Augmentation, raw["augment"]),
         "size": tuple(Size(s["pixels"], _maybe(Step | Epoch, s["until"])) for s in raw["size"]),
-        "mix": raw["mix"] and Mix(**raw["mix"]),
+        "mix": raw["mix"] and Mix(**{**raw["mix"], "until": _maybe(Step | Epoch, raw["mix"]["until"])}),
     }
     return Data(**{**raw, **parts})
 

@@ -7,7 +7,9 @@ from typing import ClassVar, Literal
 
 Normalization = Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel", "imagenet"]
 Corrupt = Literal["stop", "skip"]
-Interpolation = Literal["nearest", "bilinear", "bicubic", "random"]
+Resizer = Literal["fastest", "pillow"]
+Fixed = Literal["nearest", "bilinear", "bicubic"]
+Interpolation = Fixed | Literal["random"]
 
 
 # --- when something ends that depends on the step alone ----------------------------------------------
@@ -152,13 +154,14 @@ class Mix:
 
     The share of the image itself is drawn once a batch from Beta(alpha, alpha). `mixup` (Zhang et al., 2018) is the alpha of
     adding pixels, `cutmix` (Yun et al., 2019) that of replacing a rectangle. A batch is mixed with `probability`; where both
-    are given it is cut with probability `switch`.
+    are given it is cut with probability `switch`. From `until` on nothing is mixed.
     """
 
     mixup: float | None = None
     cutmix: float | None = None
     probability: float = 1.0
     switch: float = 0.5
+    until: Step | Epoch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +185,13 @@ class Data:
     size: tuple[Size, ...] = ()  # of training images by phase; evaluation has the net's input size
     normalize: Normalization = "none"  # statistics are taken over the training split, pixels in [0, 1]
     eval_resize: int | None = None  # shorter side before the centre crop (image folders only)
-    antialias: bool = (
-        True  # in resizing training images; False is OpenCV's plain bilinear interpolation, and faster
-    )
+    eval_interpolation: Fixed = "bilinear"  # how evaluation resizes, always with Pillow and antialiased
+    antialias: bool = True  # in resizing training images; False is OpenCV's plain bilinear interpolation
+    resizer: Resizer = "fastest"  # what antialiases: cykooz-resizer where it is installed, or always Pillow
     corrupt: Corrupt = "stop"  # at a training image that cannot be read, or skip: the next one takes its place
     mix: Mix | None = None
+
+    @property
+    def resizing(self) -> Literal["fastest", "pillow", "plain"]:
+        """How training images are resized."""
+        return self.resizer if self.antialias else "plain"

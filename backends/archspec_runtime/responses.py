@@ -41,8 +41,8 @@ def measure_responses(
 
 
 def _pixels(run: Trained, samples: Split) -> Iterator[Floats]:
-    shape, resize = run.job.input_shape, run.job.recipe.data.eval_resize
-    for piece, pixels in evaluation_batches(samples, BATCH, run.normalization, shape, resize):
+    job = run.job
+    for piece, pixels in evaluation_batches(samples, BATCH, run.normalization, job.input_shape, job.recipe.data):
         if pixels is None:
             assert isinstance(samples, ArraySplit), "the images that are not read as needed are in memory"
             pixels = run.normalization.apply(samples.images[piece])

@@ -83,11 +83,15 @@ class Schedule:
         self.best = math.inf if state["best"] is None else state["best"]
 
 
+def steps_until(end: Step | Epoch, steps_per_epoch: int) -> int:
+    """How many steps are taken before something ends."""
+    return end.epoch * steps_per_epoch if isinstance(end, Epoch) else end.step
+
+
 def size_at(sizes: Sequence[Size], step: int, steps_per_epoch: int) -> int | None:
     """Pixels of a side of the training images of a step counted from 0; None for the net's own input."""
     for size in sizes:
-        end = size.until
-        if end is None or step < (end.epoch * steps_per_epoch if isinstance(end, Epoch) else end.step):
+        if size.until is None or step < steps_until(size.until, steps_per_epoch):
             return size.pixels
     return sizes[-1].pixels if sizes else None
 

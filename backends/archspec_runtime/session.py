@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from .batches import Batches
 from .datasets import Dataset, open_dataset
-from .datasets.decoding import libraries
+from .datasets.libraries import libraries
 from .dry_run import describe
 from .errors import FailedElsewhere, RunError
 from .job import Job, Options, effective, parse_options
@@ -23,6 +23,7 @@ from .loop import Evaluation, Loop, Result, Stepper
 from .memory import keep_freed
 from .normalize import Normalization, measure
 from .probe import Probe
+from .recipe import Data
 from .run_folder import lock, prepare, read_run, versions, write_json
 from .schedule import Schedule
 from .world import World, abandon, launched, world_of
@@ -155,7 +156,7 @@ def _train(
         options = replace(options, resume=resume)
         settings, how = framework.settle(make_model, job, options, device, total)
         if resume:
-            settings = _recorded(framework, folder, recipe.data.antialias)
+            settings = _recorded(framework, folder, recipe.data)
         else:
             world.lead(lambda: _record(framework, folder, make_model, job, options, device, settings, write, world))
         if world.leads:
@@ -216,12 +217,12 @@ def _record(
         "processes": world.size,
         "launch": world.launch,
         "versions": versions(),
-        "images": libraries(job.recipe.data.antialias),
+        "images": libraries(job.recipe.data),
     })  # fmt: skip
     return 0
 
 
-def _recorded(framework: Framework, folder: Path, antialias: bool) -> Settings:
+def _recorded(framework: Framework, folder: Path, data: Data) -> Settings:
     run = read_run(folder)
     if run["backend"] != framework.name:
         raise RunError(
@@ -230,7 +231,7 @@ def _recorded(framework: Framework, folder: Path, antialias: bool) -> Settings:
             f"archspec convert {folder} weights.safetensors --spec SPEC",
             2,
         )
-    before, now = run.get("images", {}), libraries(antialias)
+    before, now = run.get("images", {}), libraries(data)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             had, has = (found.get(name, "not there") for found in (before, now))

@@ -11,7 +11,7 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 
-from .datasets.decoding import optional
+from .datasets.libraries import optional
 from .errors import RunError
 
 

@@ -91,7 +91,14 @@ def _dropout(member: Member) -> Constructor:
 
 def _drop_path(member: Member) -> Constructor:
     within = tuple(range(1, len(member.call.input_shapes[0]) + 1))  # one draw for all numbers of a sample
-    return "nnx.Dropout", [number(member.numbers["rate"]), f"broadcast_dims={within}"]
+    per_batch, axes = member.numbers["per_batch"], f"{within}"
+    if not is_literal(per_batch, False):
+        axes = (
+            f"{(0, *within)}"
+            if is_literal(per_batch, True)
+            else f"{(0, *within)} if {number(per_batch)} else {within}"
+        )
+    return "nnx.Dropout", [number(member.numbers["rate"]), f"broadcast_dims={axes}"]
 
 
 def _scale(member: Member) -> Constructor:

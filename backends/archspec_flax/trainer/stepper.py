@@ -356,9 +356,7 @@ def evaluate(
         state = here.spread(state)
         data = here.spread(store(samples, normalization, device))
         sums = np.zeros(3)
-        pieces = evaluation_batches(
-            samples, size, normalization, job.input_shape, job.recipe.data.eval_resize, world=world
-        )
+        pieces = evaluation_batches(samples, size, normalization, job.input_shape, job.recipe.data, world=world)
         for piece, pixels in pieces:
             count = piece.stop - piece.start
             # the last piece is filled up, so that all have one shape; what fills it is not counted

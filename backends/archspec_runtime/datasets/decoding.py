@@ -7,21 +7,18 @@ libjpeg-turbo, and give the same pixels, at full size and at a half, a quarter a
 from __future__ import annotations
 
 import io
-import math
 import struct
 import warnings
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..errors import DataError, RunError
+from ..errors import DataError
 from ..geometry import Window
+from . import libraries
+from .resampling import BILINEAR, Filter, Resizing, show
 
 Bytes = NDArray[np.uint8]
 
@@ -33,37 +30,6 @@ UNREADABLE = (
     OSError, UnidentifiedImageError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError,
     Image.DecompressionBombWarning, struct.error,
 )  # fmt: skip
-
-
-@cache
-def optional(name: str) -> ModuleType | None:
-    """A library that makes reading faster, where it is installed."""
-    try:
-        return import_module(name)
-    except ImportError:
-        return None
-
-
-def needed(name: str) -> ModuleType:
-    """A library that a recipe asks for. Raises RunError where it is not installed."""
-    module = optional(name)
-    if module is None:
-        message = f"`data.antialias: false` resizes by {name}, which is not installed"
-        raise RunError(message, "pip install 'archspec-nn[images]'")
-    return module
-
-
-def libraries(antialias: bool) -> dict[str, str]:
-    """The libraries that make pixels of files here, with their versions: part of the record of a run."""
-    used = {"pillow": "PIL", "simplejpeg": "simplejpeg"} | ({} if antialias else {"opencv-python-headless": "cv2"})
-    return {name: _version(name, module) for name, module in used.items() if optional(module) is not None}
-
-
-def _version(name: str, module: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:  # another distribution of the same library
-        return str(getattr(optional(module), "__version__", "unknown"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +62,14 @@ class Photo:
         with _named(self.name):
             return _upright(_opened(self.raw), self.channels)
 
-    def view(
-        self, window: Window, antialias: bool = True, how: Image.Resampling = Image.Resampling.BILINEAR
-    ) -> Bytes:
-        """What a window shows (height, width, channels): antialiased as Pillow does it, or bilinear and not antialiased.
+    def view(self, window: Window, resizing: Resizing = "fastest", how: Filter = BILINEAR) -> Bytes:
+        """What a window shows (height, width, channels).
 
         A large JPEG that is shown small is decoded at a fraction of its size: at least twice what is shown; without
         antialiasing at least what is shown. Raises DataError.
         """
-        factor = self._fraction(window.scale / (ANTIALIASED if antialias else 1))
-        pixels = self._decoded(factor)
-        if antialias:
-            return _resampled(pixels, window, factor, how)
-        return _interpolated(pixels, window, factor)
+        factor = self._fraction(window.scale / (1 if resizing == "plain" else ANTIALIASED))
+        return show(self._decoded(factor), window, factor, resizing, how)
 
     def _fraction(self, scale: float) -> int:
         return next((n for n in FRACTIONS if n <= scale), 1) if self._in_colour else 1
@@ -119,7 +80,7 @@ class Photo:
         return self.plain_jpeg and self.channels == 3
 
     def _decoded(self, factor: int) -> Bytes:
-        simplejpeg = optional("simplejpeg") if self._in_colour else None
+        simplejpeg = libraries.optional("simplejpeg") if self._in_colour else None
         width, height = self.size
         with _named(self.name):
             if simplejpeg is not None:
@@ -145,16 +106,14 @@ class Pixels:
         height, width, _ = self.pixels.shape
         return width, height
 
-    def view(
-        self, window: Window, antialias: bool = True, how: Image.Resampling = Image.Resampling.BILINEAR
-    ) -> Bytes:
+    def view(self, window: Window, resizing: Resizing = "fastest", how: Filter = BILINEAR) -> Bytes:
         """What a window shows (height, width, channels)."""
-        return _resampled(self.pixels, window, 1, how) if antialias else _interpolated(self.pixels, window, 1)
+        return show(self.pixels, window, 1, resizing, how)
 
 
 def _plain_size(raw: bytes) -> tuple[int, int] | None:
     """(width, height) of a grey or colour JPEG without EXIF data, from its header alone; None for what Pillow is to look at."""
-    simplejpeg = optional("simplejpeg")
+    simplejpeg = libraries.optional("simplejpeg")
     if simplejpeg is None or raw[:2] != b"\xff\xd8" or _has_exif(raw):
         return None
     try:
@@ -208,37 +167,3 @@ def _upright(opened: Image.Image, channels: int) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("L" if channels == 1 else "RGB")
-
-
-def _resampled(pixels: Bytes, window: Window, factor: int, how: Image.Resampling) -> Bytes:
-    """Pillow's bilinear or bicubic filter, as wide as what a pixel stands for, over no more of the photo than it looks at."""
-    height, width, _ = pixels.shape
-    box = [edge / factor for edge in window.box]
-    across, down = (box[2] - box[0]) / window.size[0], (box[3] - box[1]) / window.size[1]
-    left, top, right, bottom = (edge / factor for edge in window.limits)
-    support = 2 if how == Image.Resampling.BICUBIC else 1
-    reach_x, reach_y = support * max(across, 1) + 1, support * max(down, 1) + 1
-    x0, y0 = math.floor(max(box[0] - reach_x, left, 0)), math.floor(max(box[1] - reach_y, top, 0))
-    x1, y1 = math.ceil(min(box[2] + reach_x, right, width)), math.ceil(min(box[3] + reach_y, bottom, height))
-    part = pixels[y0:y1, x0:x1]
-    if window.plain and factor == 1 and part.shape[:2] == window.size[::-1]:
-        return part
-    seen = (box[0] - x0, box[1] - y0, min(box[2] - x0, x1 - x0), min(box[3] - y0, y1 - y0))
-    image = Image.fromarray(part if part.shape[2] == 3 else part[:, :, 0])
-    shown: Bytes = np.asarray(image.resize(window.size, how, box=seen))
-    return shown if shown.ndim == 3 else shown[:, :, None]
-
-
-def _interpolated(pixels: Bytes, window: Window, factor: int) -> Bytes:
-    """OpenCV's bilinear interpolation of the nearest whole box: two pixels along each axis, however far they are apart."""
-    height, width, channels = pixels.shape
-    x0, y0 = (min(max(round(edge / factor), 0), most - 1) for edge, most in
-              zip(window.box[:2], (width, height), strict=True))  # fmt: skip
-    x1, y1 = (min(max(round(edge / factor), low + 1), most) for edge, low, most in
-              zip(window.box[2:], (x0, y0), (width, height), strict=True))  # fmt: skip
-    part = pixels[y0:y1, x0:x1]
-    if part.shape[:2] == window.size[::-1]:
-        return part
-    cv2 = needed("cv2")
-    shown: Bytes = cv2.resize(part, window.size, interpolation=cv2.INTER_LINEAR)
-    return shown.reshape(window.size[1], window.size[0], channels)

@@ -77,7 +77,8 @@ def _dropout(member: Member) -> Constructor:
 
 
 def _drop_path(member: Member) -> Constructor:
-    return "DropPath", [f"p={number(member.numbers['rate'])}"]
+    options = _options(member, ("per_batch", "per_batch", False))
+    return "DropPath", [f"p={number(member.numbers['rate'])}", *options]
 
 
 def _scale(member: Member) -> Constructor:

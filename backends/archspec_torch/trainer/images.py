@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,7 +38,8 @@ class Images:
             assert self.bytes is not None
             pixels = move(self._normalized(self.bytes[indices]), batch.plan)
         elif self.device.type == "cpu" and not batch.plan.padding:
-            pixels = self._in_cache(batch.pixels, batch)
+            with one_thread():
+                pixels = self._in_cache(batch.pixels, batch)
         else:
             pixels = self._normalized(self._put(batch.pixels))
             pixels = move(pixels if batch.shift is None else pixels + self._put(batch.shift), batch.plan)
@@ -80,6 +83,17 @@ class Images:
     def _normalized(self, images: Tensor) -> Tensor:
         pixels = images.float().mul_(float(SCALE)).sub_(self.mean)
         return pixels if self.std is None else pixels.div_(self.std)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have what is too small to share out done by this thread, and leave the other cores to those who read images."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def move(images: Tensor, plan: Plan) -> Tensor:

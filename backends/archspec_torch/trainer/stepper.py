@@ -193,7 +193,7 @@ def evaluate(
     wrong1 = torch.zeros((), dtype=torch.int64, device=device)
     wrong5 = torch.zeros((), dtype=torch.int64, device=device)
     pieces = evaluation_batches(
-        samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data.eval_resize, world=world
+        samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data, world=world
     )
     for piece, pixels in pieces:
         with out_of_memory(EVALUATION_BATCH), autocast(device, job.recipe.precision), eager():
