@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 
 from archspec.backends import backend_names, find_backend
 from archspec.diagnostics import SpecError
+from archspec.extras import PURPOSES, extras
 from archspec.version import __version__
 
 
@@ -20,10 +21,11 @@ class Finding:
     state: str
     sound: bool = True
     remedy: str | None = None
+    optional: bool = False  # nothing is wrong where it is not sound
 
 
 def examine() -> Iterator[Finding]:
-    """Look at Python, at ourselves, and at each backend."""
+    """Look at Python, at ourselves, at each backend, and at what is optional."""
     yield Finding("python", platform.python_version())
     yield Finding("archspec", __version__)
     yield from _namesake()
@@ -38,6 +40,20 @@ def examine() -> Iterator[Finding]:
             continue
         for what, state, sound, remedy in backend.examine():
             yield Finding(what, state, sound, remedy)
+    yield from _optional(set(backend_names()))
+
+
+def _optional(backends: set[str]) -> Iterator[Finding]:
+    """The extras besides those of backends, which tell of their own packages."""
+    for extra in extras():
+        if extra.name in backends:
+            continue
+        there = ", ".join(extra.there)
+        if not extra.lacking:
+            yield Finding(f"extra {extra.name}", there, optional=True)
+            continue
+        state = f"{there + '; ' if there else ''}not installed: {', '.join(extra.lacking)} ({PURPOSES[extra.name]})"
+        yield Finding(f"extra {extra.name}", state, False, extra.remedy, optional=True)
 
 
 def _namesake() -> Iterator[Finding]:

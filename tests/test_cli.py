@@ -164,6 +164,34 @@ def test_doctor_lists_versions_and_devices(cli):
         assert part in result.output
 
 
+def test_doctor_lists_every_extra_with_what_is_missing_and_the_command(cli, monkeypatch):
+    import tomllib
+
+    from archspec import extras
+
+    declared = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras.PURPOSES) == set(declared) - extras.COLLECTIONS - {"torch", "flax", "onnx"}
+    lines = [f"{package}; extra == '{name}'" for name, packages in declared.items() for package in packages]
+    monkeypatch.setattr(extras, "requires", lambda name: lines)
+    installed = {"simplejpeg": "1.6.9", "opencv-python-headless": "5.0.0.93", "pyarrow": "26.0", "ray": "2.10.0rc1"}
+
+    def version(name):
+        if name in installed:
+            return installed[name]
+        raise extras.PackageNotFoundError(name)
+
+    monkeypatch.setattr(extras, "version", version)
+    out = cli("doctor").stdout
+    images = out.partition("--   extra images: ")[2].splitlines()
+    assert images[0].startswith(
+        "opencv-python-headless 5.0.0.93; not installed: simplejpeg of 1.7 or newer (there is 1.6.9), cykooz-resizer"
+    )
+    assert images[1].strip() == "pip install 'archspec-nn[images]'"
+    assert "ok   extra parquet: pyarrow 26.0\n" in out
+    assert "ok   extra ray: ray 2.10.0rc1\n" in out
+    assert "--   extra webdataset: not installed: braceexpand (braces in the names of tars)\n" in out
+
+
 def test_doctor_explains_the_unrelated_package_of_the_same_name(process, tmp_path):
     info = tmp_path / "other" / "archspec-0.2.5.dist-info"
     info.mkdir(parents=True)

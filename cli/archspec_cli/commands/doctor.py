@@ -14,7 +14,7 @@ def doctor() -> None:
 
     sound = True
     for finding in examine():
-        sound = sound and finding.sound
+        sound = sound and (finding.sound or finding.optional)
         print(f"{'ok  ' if finding.sound else '--  '} {finding.what}: {finding.state}")
         if finding.remedy:
             print(f"       {finding.remedy}")
