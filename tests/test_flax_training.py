@@ -141,3 +141,43 @@ def test_a_missing_device_is_said(cli):
     result = cli("train", "digits_resnet:resnet8", "--backend", "flax", "--device", "tpu", "--out", "r")
     assert result.exit_code == 2
     assert "no device 'tpu'" in result.output
+
+
+@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 1, 1), (2, 1, 1), (2, 0, 1), (1, 2, 2)])
+def test_fast_gradients_are_those_of_jax(stride, padding, dilation):
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
+    from archspec_flax.trainer.convolution import use_fast_gradients
+
+    conv = nnx.Conv(
+        3, 5, (3, 3), strides=stride, padding=padding, kernel_dilation=dilation, use_bias=False, rngs=nnx.Rngs(0)
+    )
+    x = jax.random.normal(jax.random.key(1), (2, 9, 8, 3))
+
+    def gradients():
+        graph, state = nnx.split(conv)
+        found = jax.grad(lambda state, x: jnp.sin(nnx.merge(graph, state)(x)).sum(), (0, 1))(state, x)
+        return jax.tree.leaves(found)
+
+    expected = gradients()
+    use_fast_gradients(conv)
+    for ours, theirs in zip(gradients(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_what_a_convolution_was_given_is_not_computed_anew_for_its_gradient():
+    import jax
+    from flax import nnx
+
+    from archspec_flax.trainer.convolution import use_fast_gradients
+
+    conv = nnx.Conv(4, 4, (3, 3), padding=1, rngs=nnx.Rngs(0))
+    use_fast_gradients(conv)
+    graph, state = nnx.split(conv)
+    x = jax.random.normal(jax.random.key(1), (2, 8, 8, 4))
+    grad = jax.jit(jax.grad(lambda state, x: nnx.merge(graph, state)(jax.numpy.sin(x)).sum()))
+    fusions = grad.lower(state, x).compile().as_text().split("\n\n")
+    assert any(" sine(" in fusion for fusion in fusions)
+    assert not any(" sine(" in fusion and " copy(" in fusion for fusion in fusions)

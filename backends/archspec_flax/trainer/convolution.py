@@ -3,6 +3,9 @@
 XLA has fast convolutions there for operands in one order of axes, (N, H, W, C) with (H, W, I, O). JAX writes the gradient
 of the weights as a convolution in another order, which XLA turns around where it stands alone but not inside a loop, and
 a loop over equal blocks then takes twenty times as long. Here both gradients are written in the fast order.
+
+To bring images into it their axes are turned around, which XLA would do and at the same time compute the images anew from
+what earlier layers gave, pixel by pixel and far apart in memory. A function that is not inlined is given them as they lie.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any
 import jax
 from flax import nnx
 from jax import Array, lax
+from jax.experimental.xla_metadata import set_xla_metadata
 
 Pair = tuple[int, int]
 ORDER = ("NHWC", "HWIO", "NHWC")
@@ -69,10 +73,17 @@ def _backward(
         after.append((low, reach + moves - size - low))  # and here that of the kernel
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     to_x = _plain(grad, turned, (1, 1), before, strides, dilation)
+    with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
+        to_kernel = _to_kernel(x, grad, strides, (after[0], after[1]), dilation)
+    return to_x, to_kernel
+
+
+@partial(jax.jit, static_argnums=(2, 3, 4))
+def _to_kernel(x: Array, grad: Array, strides: Pair, ends: tuple[Pair, Pair], dilation: Pair) -> Array:
+    """The gradient (h, w, I, O) of a kernel whose results' is `grad`."""
     # channels take the place of the batch, and the batch that of channels
     swapped, as_kernel = x.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3)
-    to_kernel = _plain(swapped, as_kernel, dilation, after, dilation=strides)
-    return to_x, to_kernel.transpose(1, 2, 0, 3)
+    return _plain(swapped, as_kernel, dilation, ends, dilation=strides).transpose(1, 2, 0, 3)
 
 
 conv.defvjp(_forward, _backward)

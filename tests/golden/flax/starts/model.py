@@ -132,29 +132,31 @@ class BatchNorm(nnx.BatchNorm):
 
     def __call__(self, x: Array) -> Array:  # type: ignore[override]
         """Map (..., C) to the same shape."""
-        y: Array
-        if self.use_running_average:
-            y = super().__call__(x)
-            return y
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
-        mean = x.mean(axes)
-        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
-        self.gather(self.mean, mean)
-        self.gather(self.var, var * (count / max(count - 1, 1)))
-        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean, var = self.statistics(x)
         factor = jax.lax.rsqrt(var + self.epsilon)
         if self.scale is not None:
             factor = factor * self.scale[...]
-        y = (x - mean) * factor
+        shift = -mean * factor
         if self.bias is not None:
-            y = y + self.bias[...]
+            shift = shift + self.bias[...]
+        y = x * factor + shift
         return y if self.dtype is None else y.astype(self.dtype)
 
-    def gather(self, running: nnx.BatchStat[Array], batch: Array) -> None:
-        """Move a running statistic towards that of a batch."""
-        kept = self.momentum * running[...] + (1 - self.momentum) * batch
-        running.set_value(kept.astype(running.dtype))
+    def statistics(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance of a batch, which the running ones move towards."""
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        unbiased = var * (count / max(count - 1, 1))
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            kept = self.momentum * running[...] + (1 - self.momentum) * batch
+            running.set_value(kept.astype(running.dtype))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        return mean, var
 
 
 class Sequential(nnx.List[Callable[[Array], Array]]):
