@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,43 @@ from runs import CPU, TINY
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
 
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # of each process: the suite has one for each core, and nets are small
+
+LONGEST = (
+    "lost_devices",
+    "many_devices",
+    "sweep",
+    "flax_training",
+    "two_trainers",
+    "operations",
+    "convert",
+    "faults",
+)
+"""What begins first where files are shared out, so that no worker is left with one of them at the end."""
+
 HEAD = "archspec: 1\nname: net\n"
 
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; read the diff")
+
+
+def pytest_collection_modifyitems(items):
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n`: whole files go to workers, so that runs which the tests of a file share are made once."""
+    if config.option.dist != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False  # as `LONGEST` has it
+    return LoadScopeScheduling(config, log)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What tests of whole runs share: small nets, the words that keep a run to one core, and what a run left."""
 
+import json
 import sys
 
 import numpy as np
@@ -10,6 +11,22 @@ from archspec_runtime.run_folder import read_metrics
 
 CPU = ("--device", "cpu", "--threads", "1", "--compile", "off")
 MAIN = [sys.executable, "-m", "archspec_cli"]
+SEVERAL = """
+import json, os, sys
+from archspec_cli.main import app
+for environment, arguments in json.loads(sys.argv[1]):
+    os.environ.update(environment)
+    try:
+        app(arguments)
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+"""
+
+
+def several(commands):
+    """A process that runs commands one after the other, each with what it changes in the environment."""
+    return [sys.executable, "-c", SEVERAL, json.dumps([(e, list(map(str, words))) for e, words in commands])]
+
 
 # Everything whose state a resumed run must go on with: dropout, moves, momentum, the average, every kind of phase.
 TINY = """archspec: 1

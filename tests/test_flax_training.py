@@ -75,16 +75,18 @@ def test_weights_of_a_run_are_the_other_backends_too(run, cli):
 
 
 def test_a_resumed_run_ends_in_the_same_weights(run, train, tmp_path):
-    train(tmp_path / "cut", 14, "--checkpoint-every", 7)
-    train(tmp_path / "cut", 21, "--checkpoint-every", 7, "--resume", "--override")
+    shutil.copytree(run[0], tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut" / "checkpoints" / "step-00000021")
+    train(tmp_path / "cut", 21, "--checkpoint-every", 7, "--resume")
     assert weights_of(tmp_path / "cut").read_bytes() == weights_of(run[0]).read_bytes()
 
 
 def test_the_scale_of_half_precision_is_resumed_too(train, tmp_path):
     change = ("--set", "train.precision=fp16", "--set", "train.clip_norm=1", "--set", "train.optimizer=adamw")
-    train(tmp_path / "straight", 14, *change)
-    train(tmp_path / "cut", 7, *change)
-    train(tmp_path / "cut", 14, *change, "--resume", "--override")
+    train(tmp_path / "straight", 14, "--checkpoint-every", 7, *change)
+    shutil.copytree(tmp_path / "straight", tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut" / "checkpoints" / "step-00000014")
+    train(tmp_path / "cut", 14, "--checkpoint-every", 7, *change, "--resume")
     assert weights_of(tmp_path / "cut").read_bytes() == weights_of(tmp_path / "straight").read_bytes()
 
 

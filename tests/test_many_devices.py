@@ -5,14 +5,16 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
+from archspec_cli.main import app
 from archspec_runtime import checkpoints
 from archspec_runtime.run_folder import read_metrics, read_run
+from runs import CPU, MAIN, several
 
 # Everything that has to be the same over devices: statistics, clipping by the whole gradient, the average, both evaluations.
 SMALL = """archspec: 1
@@ -34,8 +36,7 @@ train:
   ema: 0.9
   precision: fp64
 """
-MAIN = [sys.executable, "-m", "archspec_cli"]
-CPU = ("--device", "cpu", "--threads", "1", "--compile", "off")
+TRAIN = ["train", "small.yaml", "--checkpoint-every", "10", *CPU]
 QUIET = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
 
 
@@ -45,23 +46,29 @@ def free_port():
         return found.getsockname()[1]
 
 
-def train(folder, size, *given):
-    """Train in so many processes, which are told of each other as launchers do; gives what each says."""
-    world = {**QUIET, "WORLD_SIZE": str(size), "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+def train(folder, size, *runs):
+    """Train in so many processes, which are told of each other as launchers do; gives what each says of all runs."""
+    command = several(({"MASTER_PORT": str(free_port())}, [*TRAIN, *given]) for given in runs)
+    world = {**QUIET, "WORLD_SIZE": str(size), "MASTER_ADDR": "localhost"}
     started = [
-        subprocess.Popen(
-            [*MAIN, "train", "small.yaml", "--checkpoint-every", "10", *given, *CPU], cwd=folder, text=True,
-            env={**world, "RANK": str(rank)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
+        subprocess.Popen(command, cwd=folder, text=True, env={**world, "RANK": str(rank)},
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for rank in range(size)
     ]  # fmt: skip
     try:
-        said = [process.communicate(timeout=200)[0] for process in started]
+        said = [process.communicate(timeout=280)[0] for process in started]
     finally:
         for process in started:
             process.kill()
     assert [process.returncode for process in started] == [0] * size, said
     return said
+
+
+def train_alone(folder, monkeypatch, *given):
+    """Train in this process."""
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(app, [*TRAIN, *given])
+    assert done.exit_code == 0, done.output
 
 
 def cut(folder, source, out):
@@ -99,14 +106,14 @@ def torch_runs(tmp_path_factory):
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("torch")
     (folder / "small.yaml").write_text(SMALL)
-    train(folder, 1, "--out", "one")
-    said = train(folder, 2, "--out", "two")
-    train(folder, 2, "--out", "split", "--shard")
-    train(folder, 4, "--out", "four")
-    cut(folder, "split", "shrunk")
-    train(folder, 1, "--out", "shrunk", "--resume")
-    cut(folder, "one", "grown")
-    train(folder, 2, "--out", "grown", "--resume", "--shard")
+    with pytest.MonkeyPatch.context() as patch:
+        train_alone(folder, patch, "--out", "one")
+        cut(folder, "one", "grown")
+        split = ("--out", "split", "--shard")
+        said = train(folder, 2, ("--out", "two"), split, ("--out", "grown", "--resume", "--shard"))
+        train(folder, 4, ("--out", "four"))
+        cut(folder, "split", "shrunk")
+        train_alone(folder, patch, "--out", "shrunk", "--resume")
     return folder, said
 
 
@@ -128,31 +135,19 @@ def test_one_process_speaks_and_the_folder_says_how_many_there_were(torch_runs):
     assert state["processes"] == 2
 
 
-FLAX = """
-import json, os, sys
-from archspec_cli.main import app
-for arguments in json.loads(sys.argv[1]):
-    try:
-        app(arguments)
-    except SystemExit as ended:
-        assert not ended.code, ended.code
-"""
-
-
 @pytest.fixture(scope="module")
 def flax_runs(tmp_path_factory):
     """The same run on one device, on eight of one process, and on one of each of two processes."""
     pytest.importorskip("flax")
     folder = tmp_path_factory.mktemp("flax")
-    # dropout as well: what it draws does not depend on the number of devices
-    (folder / "small.yaml").write_text(
-        SMALL.replace("{relu: relu}]", "{relu: relu}, {drop: {dropout: {rate: 0.2}}}]")
-    )
+    # dropout as well: what it draws does not depend on the number of devices; one block, as compiling takes the time
+    dropping = SMALL.replace("{relu: relu}]", "{relu: relu}, {drop: {dropout: {rate: 0.2}}}]")
+    (folder / "small.yaml").write_text(dropping.replace("repeat: 2", "repeat: 1"))
     run = ["train", "small.yaml", "--backend", "flax", "--device", "cpu", "--out"]
-    alone = [[*run, "one"], [*run, "mesh", "--devices", "8"]]
+    alone = several([({}, [*run, "one"]), ({}, [*run, "mesh", "--devices", "8"])])
     eight = {**QUIET, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     for command, environment in (
-        ([sys.executable, "-c", FLAX, json.dumps(alone)], eight),
+        (alone, eight),
         ([*MAIN, *run, "two", "--nproc", "2"], QUIET),
     ):
         done = subprocess.run(

