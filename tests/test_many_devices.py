@@ -126,6 +126,18 @@ def test_torch_processes_train_as_one_does(torch_runs, other):
     assert files == {p.name for p in checkpoints.place(folder / "one", 20).iterdir()}
 
 
+def test_lamb_takes_the_same_steps_where_parameters_are_split(tmp_path):
+    """Its steps are as long as whole tensors are, of which a process has a part."""
+    pytest.importorskip("torch")
+    lamb = "{lamb: {weight_decay: 1e-2, decay_norm_and_bias: false, always_adapt: false}}"
+    sgd = "{sgd: {momentum: 0.9, weight_decay: 1e-3, nesterov: true}}"
+    (tmp_path / "small.yaml").write_text(SMALL.replace(sgd, lamb).replace("lr: 0.1", "lr: 0.01"))
+    train(tmp_path, 1, "--out", "one")
+    train(tmp_path, 2, "--out", "split", "--shard")
+    same_curve(tmp_path / "one", tmp_path / "split")
+    same_weights(tmp_path / "one", tmp_path / "split", 1e-9)
+
+
 def test_one_process_speaks_and_the_folder_says_how_many_there_were(torch_runs):
     folder, (first, second) = torch_runs
     assert "small on 2 processes" in first
