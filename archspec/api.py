@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from archspec.passes import PASSES
 from archspec.resolve import resolve
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from archspec.backends import Files, Weights
     from archspec.weights import Converted
 
@@ -33,7 +32,7 @@ def load(
     """Read, check and build a spec: a path, a zoo name, or `name:preset`.
 
     `set` overrides arguments of the spec or dotted keys of it; `include` allows `extends` to reach more folders.
-    Raises SpecError, which has all the mistakes as `.diagnostics`.
+    Raises SpecError, which has all the mistakes as `.diagnostics`, and TypeError for what is no path, text or value of YAML.
     """
     problems = Diagnostics()
     net = _compile(spec, set or {}, preset, [Path(p) for p in include], problems)
@@ -129,6 +128,10 @@ def _compile(
     include: Sequence[Path],
     problems: Diagnostics,
 ) -> Network | None:
+    if not isinstance(spec, (str, PathLike)):
+        raise TypeError(f"a spec is a path or the name of a zoo spec, not {spec!r}")
+    if wrong := [key for key in overrides if not isinstance(key, str)]:
+        raise TypeError(f"the keys of `set` are text such as 'classes' or 'train.steps', not {wrong[0]!r}")
     document = load_document(str(spec), overrides, preset, include, problems)
     if document is None:
         return None

@@ -268,6 +268,7 @@ class _Expander:
             graph.append(name, Chain(tuple(runs)), (graph.current,), node.span)
         else:
             self._stage_block(node, None, True, None, before)  # no block is made, but its arguments are looked at
+            graph.append(name, Identity(), (graph.current,), node.span, present=False)
 
     def _stage_block(
         self, node: Node, where: str | None, first: bool, shape: Shape | None, index: int

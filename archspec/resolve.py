@@ -21,6 +21,8 @@ from archspec.reader import Node, node_of
 
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
 _INTERPOLATION = re.compile(r"\{([^{}]*)\}")
+_OPERATOR = re.compile(r"[-+*/%(\s]")
+_HYPHENATED = re.compile(r"[A-Za-z]\w*(-\w+)*", re.ASCII)
 PLACEHOLDER = "placeholder"
 """The origin of a value that stands for one that is missing or wrong."""
 _BESIDE_THE_NET = ("train", "expect", "init", "doc", "presets")
@@ -59,13 +61,14 @@ class Resolved:
 
 def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
     """Validate a document; None where it cannot be gone on with. Mistakes are recorded."""
-    scope = _arguments(document.root)
+    scope = _arguments(document.root, problems)
     unusable = {name for name, _ in _entries(document.root.get("args"))} - scope.keys()
     origins = {
         k: f"args.{k}, {v.origin}" if v.origin else f"args.{k}" for k, v in _entries(document.root.get("args"))
     }
     root = with_recipe(_Substitution(scope, origins, unusable, problems).apply(document.root), problems)
     scope = {**dict.fromkeys(unusable, 1), **scope}
+    lost: set[tuple[str, ...]] = {("args", name) for name in unusable}
     classes = root.get("classes")
     if classes is not None and isinstance(classes.value, (int, float, str)):
         try:
@@ -77,19 +80,18 @@ def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
         spec = Spec.model_validate(root.plain(), context={"scope": scope})
     except ValidationError as error:
         record_validation(error, root, Spec, scope, problems)
-        return _without_mistakes(root, error, scope, document)
-    return Resolved(spec, root, scope, document)
+        return _without_mistakes(root, error, scope, document, lost)
+    return Resolved(spec, root, scope, document, frozenset(lost))
 
 
 _PLACEHOLDERS: dict[str, object] = {"archspec": 1, "name": "net", "classes": 10, "input": {"size": 224}}
 
 
 def _without_mistakes(
-    root: Node, error: ValidationError, scope: Mapping[str, Value], document: Document
+    root: Node, error: ValidationError, scope: Mapping[str, Value], document: Document, lost: set[tuple[str, ...]]
 ) -> Resolved | None:
     """What is left of a spec when the values that are wrong are taken out, so that later mistakes are found as well."""
     scope = {"classes": 10, **scope}
-    lost: set[tuple[str, ...]] = set()
     for _ in range(4):  # taking a value out can leave something else incomplete
         for detail in error.errors(include_url=False):
             loc, place = detail["loc"], tuple(map(str, detail["loc"]))
@@ -131,8 +133,26 @@ def _cut(node: Node, loc: tuple[Any, ...], instead: Node | None) -> Node:
     return Node(values, node.span, node.keys, origin=node.origin)
 
 
-def _arguments(root: Node) -> dict[str, Value]:
-    return {k: v.value for k, v in _entries(root.get("args")) if isinstance(v.value, (str, int, float))}
+def _arguments(root: Node, problems: Diagnostics) -> dict[str, Value]:
+    """The values of the spec's arguments; one may be an expression in those before it."""
+    scope: dict[str, Value] = {}
+    for name, node in _entries(root.get("args")):
+        if isinstance(node.value, str) and _is_expression(node.value, scope):
+            try:
+                scope[name] = evaluate(parse(node.value), scope)
+            except ExpressionError as error:
+                help_ = did_you_mean(error.name, scope) if error.name else None
+                problems.add(error.code, f"`{name}`: {error}", node.span, help_)
+        elif isinstance(node.value, (str, int, float)):
+            scope[name] = node.value
+    return scope
+
+
+def _is_expression(text: str, scope: Mapping[str, Value]) -> bool:
+    """Whether an argument's text is to be computed: it has operators, and is no word with hyphens such as `se-a`."""
+    if _HYPHENATED.fullmatch(text):
+        return not scope.keys().isdisjoint(text.split("-"))
+    return _OPERATOR.search(text) is not None
 
 
 def _entries(node: Node | None) -> list[tuple[str, Node]]:

@@ -57,17 +57,37 @@ def _plain(node: Node, value: object) -> Node:
 
 
 def _lines(key: str, node: Node, depth: int, net: Network) -> Iterator[tuple[str, str]]:
-    pad = "  " * depth
-    if isinstance(node.value, dict) and node.value and (depth == 0 or not _short(node)):
-        yield f"{pad}{key}:", ""
-        for name, inner in node.value.items():
-            yield from _lines(_scalar(name, net), inner, depth + 1, net)
-    elif isinstance(node.value, list) and node.value and depth == 0:
-        yield f"{pad}{key}:", ""
-        for item in node.value:
-            yield f"{pad}  - {_flow(item, net)}", _origin(item)
+    """`key: value` on a line, or opened where it is a section, is long, or has values that came from several places."""
+    several = len(set(_origins(node))) > 1
+    opened = several or depth == 0 or (isinstance(node.value, dict) and not _short(node))
+    if node.value and isinstance(node.value, (dict, list)) and opened:
+        yield f"{'  ' * depth}{key}:", ""
+        yield from _entries(node, depth + 1, net)
     else:
-        yield f"{pad}{key}: {_flow(node, net)}", _origin(node)
+        yield f"{'  ' * depth}{key}: {_flow(node, net)}", _origin(node)
+
+
+def _entries(node: Node, depth: int, net: Network) -> Iterator[tuple[str, str]]:
+    """What a mapping or a list holds, an entry after the other."""
+    if isinstance(node.value, dict):
+        for name, inner in node.value.items():
+            yield from _lines(_scalar(name, net), inner, depth, net)
+    for item in node.value if isinstance(node.value, list) else []:
+        if isinstance(item.value, (dict, list)) and len(set(_origins(item))) > 1:
+            (first, origin), *others = _entries(item, depth + 1, net)
+            yield f"{'  ' * depth}- {first.lstrip()}", origin
+            yield from others
+        else:
+            yield f"{'  ' * depth}- {_flow(item, net)}", _origin(item)
+
+
+def _origins(node: Node) -> Iterator[str]:
+    """Where each of the values came from that a node holds."""
+    if node.value and isinstance(node.value, (dict, list)):
+        for inner in node.value.values() if isinstance(node.value, dict) else node.value:
+            yield from _origins(inner)
+    else:
+        yield _origin(node)
 
 
 def _short(node: Node) -> bool:

@@ -332,6 +332,11 @@ EXACTLY = {
     "arguments that are not used": (NET + "blocks: {b: {body: [{conv: {out: 1, kernal: 1}}]}}\n", {"AS303": "kernal"}),
     "shortcut that is not used": (NET + "shortcut: projektion\n", {"AS301": "projektion"}),
     "stage that is not repeated": (stage(repeat=0, shortcut="projektion"), {"AS301": "projektion"}),
+    "name of a stage that is not repeated": (stage(repeat=0).replace("0}]", "0}, {name: s, block: basic, width: 4}]"),
+                                             {"AS107": "s"}),
+    "expression of the spec's arguments": (NET.replace("out: 8", "out: k") + "args: {w: 4, k: 2*ww}\n", {"AS202": "2*ww"}),
+    "arguments that come later": (NET.replace("out: 8", "out: k") + "args: {k: 2*w, w: 4}\n", {"AS202": "2*w"}),
+    "malformed argument of the spec": (NET.replace("out: 8", "out: k") + "args: {w: 4, k: 2*}\n", {"AS201": "2*"}),
     "default that is not used": (NET + "defaults: {zero_pad: {zeroes: end}}\n", {"AS303": "zeroes"}),
     "preset that is not chosen": (NET + "args: {n: 1}\npresets: {a: {n: 2}, b: {m: 2}}\n", {"AS109": "m"}),
     "stage of a preset": (stage() + "presets: {a: {stages.t.width: 2}}\n", {"AS101": "stages.t.width"}),
@@ -381,6 +386,38 @@ def test_blocks_after_the_first_of_a_stage_have_stride_1(spec):
         + "blocks: {b: {args: {width: int, stride: int}, body: [{max_pool: {kernel: 1, stride: stride}}]}}\n"
     )
     assert archspec.load(spec(text)).root.call("s").shape == (8, 4, 4)
+
+
+def test_arguments_of_the_spec_may_be_expressions_in_those_before(spec):
+    path = spec("archspec: 1\nname: net-{k}-{variant}\n" + NET.replace("out: 8", "out: k")
+                + "args: {w: 4, k: 2*w, m: w-1, variant: se-a}\npresets: {wide: {w: 16}, other: {k: w + 1}}\n")  # fmt: skip
+    for chosen, channels in (
+        ({}, 8),
+        ({"preset": "wide"}, 32),
+        ({"preset": "other"}, 5),
+        ({"set": {"k": "w * 3"}}, 12),
+    ):
+        net = archspec.load(path, **chosen)
+        assert net.root.calls[0].shape[0] == channels
+        assert net.name == f"net-{channels}-se-a", "a word may have hyphens"
+        assert net.resolved.scope["m"] == net.resolved.scope["w"] - 1
+
+
+@pytest.mark.parametrize("text", [stage(repeat=0).replace("[global", "[{add: {}, from: [s, input]}, global")])
+def test_a_stage_that_is_left_out_passes_on_what_it_takes(text, spec):
+    net = archspec.load(spec(text.replace("out: 8", "out: 3")))
+    assert net.root.call("add").shape == (3, 8, 8)
+    assert "self.s =" not in archspec.emit(net, "torch")["model.py"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"spec": None}, "a path or the name"), ({"spec": 3}, "a path or the name"), ({"set": {3: 4}}, "keys of `set`"),
+     ({"set": {"classes": object()}}, "cannot be part of a spec")],
+)  # fmt: skip
+def test_what_is_no_spec_at_all_is_a_type_error(given, says):
+    with pytest.raises(TypeError, match=says):
+        archspec.load(**{"spec": "resnet18", **given})
 
 
 def test_names_of_stages_that_cannot_be_used_are_not_replaced_in_messages(mistakes):

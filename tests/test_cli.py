@@ -48,6 +48,27 @@ def test_completion_can_be_shown():
     assert done.stdout.split() == ["summary"], done.stderr
 
 
+def test_a_command_imports_none_of_the_others():
+    code = "import sys\ntry: main()\nfinally: print(*sorted(m for m in sys.modules if m.startswith('archspec_cli.commands.')))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"from archspec_cli.main import main\n{code}", "check", "resnet18"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "archspec_cli.commands.check", done.stderr
+
+
+def test_a_mistyped_command_is_told_what_was_meant(cli):
+    assert "'check'" in cli("chekc").output
+
+
+def test_train_without_data_says_what_it_needs_and_how_it_is_laid_out(cli, tmp_path):
+    result = cli("train", "resnet50", "--out", "run")
+    assert result.exit_code == 1
+    assert "trains on a folder of images, and --data does not say which" in result.output
+    for word in ("ROOT/train/<class>/", "ROOT/val/<class>/", "image-net.org"):
+        assert word in result.output
+
+
 def test_list_names_every_spec_with_its_presets(cli):
     output = cli("list").output
     for name in zoo.names():
@@ -80,6 +101,15 @@ def test_diff_shows_structure_and_cost(cli):
     result = cli("diff", "resnet50", "resnet50:paper")
     assert result.exit_code == 1
     assert "macs: 4,089,184,256 -> 3,857,973,248 (-231,211,008)" in result.output
+    changes = [line for line in result.output.splitlines() if line.startswith("~ ")]
+    assert changes.count("~ bottleneck: stride_in_1x1 false -> true") == 1, (
+        "what changes alike in each stage is said once"
+    )
+    assert "@ layer2 > 1 x bottleneck, layer3 > 1 x bottleneck, layer4 > 1 x bottleneck" in result.output
+    assert "~ conv1: stride 1x1 -> 2x2" in changes
+    assert "~ conv1, bn1, relu: 128x56x56 -> 128x28x28" in changes
+    deeper = cli("diff", "cifar_resnet", "cifar_resnet:resnet56").output
+    assert "@ layer2, layer3\n~ basic: repeat 2 -> 8\n" in deeper
     plain = cli("diff", "resnet34", "plain34").output
     assert "-173,824" in plain, "the projections' parameters"
 
@@ -91,6 +121,17 @@ def test_show_prints_the_file_and_where_resolved_values_come_from(cli):
     assert origin["batch_size: 64"].startswith("--set")
     assert origin["shortcut: none"] == "specs/cifar_resnet.yaml:21 (args.shortcut, preset plain56)"
     assert origin["steps: 64000"].startswith("specs/recipes/cifar_resnet.yaml:")
+
+
+def test_each_value_of_a_stage_says_where_it_came_from(cli, spec):
+    path = spec("archspec: 1\nextends: cifar_resnet\nstages:\n  layer2: {width: 48}\n")
+    text = cli("show", path, "--resolved", "--set", "train.optimizer.sgd.momentum=0.8").output
+    origin = {line.split("#")[0].strip(): line.split("#")[-1].strip() for line in text.splitlines() if "#" in line}
+    assert origin["- name: layer2"] == origin["stride: 2"] == "specs/cifar_resnet.yaml:28"
+    assert origin["width: 48"] == f"{path}:4"
+    assert origin["momentum: 0.8"] == "--set"
+    assert origin["weight_decay: 0.0001"] == "specs/recipes/cifar_resnet.yaml:5"
+    assert origin["- {name: layer1, block: basic, repeat: 3, width: 16}"] == "specs/cifar_resnet.yaml:27"
 
 
 @pytest.mark.parametrize(

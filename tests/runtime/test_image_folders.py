@@ -73,7 +73,7 @@ def test_what_is_wrong_in_an_image_folder_is_said_with_a_remedy(folder, change, 
 
 @pytest.mark.parametrize("given", [None, Path("/nowhere"), Path(__file__)], ids=["none", "missing", "file"])
 def test_a_missing_image_folder_says_how_one_looks(given):
-    with pytest.raises(DataError, match="an image folder is needed") as caught:
+    with pytest.raises(DataError, match="trains on a folder of images") as caught:
         open_folder(given)
     assert "train/<class>" in caught.value.hint
 

@@ -15,14 +15,19 @@ from .sources import Files, Names
 from .splits import ArraySplit, Raw, Split
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+LAYOUT = (
+    "give --data ROOT, where images lie in ROOT/train/<class>/ and ROOT/val/<class>/, a folder a class "
+    "(ImageNet: image-net.org/download; for a first run without it: --set train.data.dataset=synthetic)"
+)
 IN_MEMORY = 1 << 30  # bytes of decoded images up to which a folder of equal sizes is read at once
 
 
 def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data) -> Raw:
     """The splits of an image folder; classes are its folders in sorted order."""
     if folder is None or not folder.is_dir():
+        what = "the recipe trains on a folder of images"
         raise DataError(
-            f"{folder or 'no folder'}: an image folder is needed", "give --data ROOT with ROOT/train/<class>/*.jpg"
+            f"{what}, and --data does not say which" if folder is None else f"{what}, and {folder} is none", LAYOUT
         )
     channels = _channels(shape)
     if is_packed(folder):
