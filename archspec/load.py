@@ -158,15 +158,33 @@ def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnosti
     if args is not None and args.get(key) is not None:
         return _lay(root, place(root, ["args", key], value, span), problems)
     path = key.split(".")
-    if path[0] == "stages" and len(path) > 1 and not path[1].isdigit():
+    if path[0] == "stages" and len(path) > 1 and not path[1].isdecimal():
         return _lay(_without_expectations(root), place(Node({}, value.span), path, value, span), problems)
     known = [*Spec.model_fields, *(name for name, _ in _entries(args))]
     if path[0] not in known:
         problems.add("AS109", f"there is no `{key}` to set", span, did_you_mean(path[0], known))
         return root
+    if path[0] != "stages" and (lacking := _lacking_item(root, path)):
+        where, items = lacking
+        help_ = f"its items are counted from 0 to {items - 1}: `{where}.0`" if items else "it is empty"
+        problems.add("AS109", f"`{where}` has no item that `{key}` could set", span, help_)
+        return root
     if path[0] not in ("expect", "train", "doc", "name"):
         root = _without_expectations(root)
     return _lay(root, place(root, path, value, span), problems)
+
+
+def _lacking_item(root: Node, path: list[str]) -> tuple[str, int] | None:
+    """The list on the way of a path that lacks the item which comes next, and how many it has; None where all are there."""
+    node: Node | None = root
+    for index, part in enumerate(path):
+        if node is not None and isinstance(node.value, list):
+            if not part.isdecimal() or int(part) >= len(node.value):
+                return ".".join(path[:index]), len(node.value)
+            node = node.value[int(part)]
+        else:
+            node = node.get(part) if node is not None else None
+    return None
 
 
 def _lay(root: Node, top: Node, problems: Diagnostics) -> Node:

@@ -55,7 +55,7 @@ def place(root: Node, path: list[str], value: Node, span: Span) -> Node:
     if not path:
         return value
     inner = root.get(path[0])
-    if isinstance(root.value, list) and path[0].isdigit() and int(path[0]) < len(root.value):
+    if isinstance(root.value, list) and path[0].isdecimal() and int(path[0]) < len(root.value):
         items = list(root.value)
         item = items[int(path[0])]
         items[int(path[0])] = overlay(item, place(item, path[1:], value, span), Diagnostics())

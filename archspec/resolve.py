@@ -248,6 +248,11 @@ def _record(
     elif kind == "literal_error":
         message = f"expected {context['expected']}, not {describe(detail['input'])}"
         help_ = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", context["expected"]))
+    elif kind == "list_type" and isinstance(detail["input"], dict):
+        message, help_ = (
+            "expected a list, not a mapping",
+            "give the whole list: `[...]`, or an item after each `- `",
+        )
     elif kind in ("too_short", "too_long", "string_too_long", "greater_than_equal"):
         code, message = "AS104", detail["msg"]
     else:
