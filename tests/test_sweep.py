@@ -129,7 +129,7 @@ def test_runs_that_were_made_otherwise_are_not_taken_for_these(swept, cli, tmp_p
     shutil.copytree(swept[0], tmp_path / "out")
     result = cli("sweep", *SMALL, "--out", "out", "--set", "train.batch_size=64")
     assert result.exit_code == 1
-    assert "n=1,shortcut=none,seed=0: batch_size 128 before, 64 now" in result.output
+    assert "n=1,shortcut=none,seed=0: batch_size: 128 before, 64 now" in result.output
 
 
 def test_one_failing_run_does_not_end_the_rest(process, tmp_path):

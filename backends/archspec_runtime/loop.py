@@ -17,6 +17,7 @@ from safetensors.numpy import load
 
 from . import checkpoints
 from .batches import Batch, Batches
+from .changes import changes
 from .curves import draw_curves
 from .datasets.splits import Dataset
 from .errors import RunError
@@ -290,10 +291,7 @@ class Loop:
         return step
 
     def _compare(self, before: dict[str, Any], path: Path) -> None:
-        now = self.job.recipe.to_dict()
-        changed = [
-            f"{key}: {before.get(key)!r} before, {now[key]!r} now" for key in now if before.get(key) != now[key]
-        ]
+        changed = changes(before, self.job.recipe)
         if changed and not self.options.override:
             listed = "\n  ".join(changed)
             raise RunError(f"{path} was trained by another recipe:\n  {listed}", "--override resumes all the same")

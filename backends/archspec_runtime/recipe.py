@@ -191,8 +191,8 @@ class Recipe:
             "data": _data(raw["data"]),
             "optimizer": _tagged(Optimizer, raw["optimizer"]),
             "lr": tuple(Phase(**{**p, "until": _all(Condition, p["until"])}) for p in raw["lr"]),
-            "loss": _tagged(Loss, raw["loss"]),
-            "ema": raw["ema"] and EMA(**{**raw["ema"], "after": _maybe(Step | Epoch, raw["ema"]["after"])}),
+            "loss": _tagged(Loss, raw["loss"]) if "loss" in raw else CrossEntropy(),
+            "ema": raw.get("ema") and EMA(**{**raw["ema"], "after": _maybe(Step | Epoch, raw["ema"].get("after"))}),
         }
         return Recipe(**{**raw, **parts})
 
@@ -200,8 +200,8 @@ class Recipe:
 def _data(raw: Mapping[str, Any]) -> Data:
     parts: dict[str, Any] = {
         "augment": _all(Augmentation, raw["augment"]),
-        "size": tuple(Size(s["pixels"], _maybe(Step | Epoch, s["until"])) for s in raw["size"]),
-        "mix": raw["mix"] and Mix(**{**raw["mix"], "until": _maybe(Step | Epoch, raw["mix"]["until"])}),
+        "size": tuple(Size(s["pixels"], _maybe(Step | Epoch, s["until"])) for s in raw.get("size", ())),
+        "mix": raw.get("mix") and Mix(**{**raw["mix"], "until": _maybe(Step | Epoch, raw["mix"].get("until"))}),
     }
     return Data(**{**raw, **parts})
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from archspec_experiments.plan import Planned, Request, record
 from archspec_experiments.state import State, progress_of
+from archspec_runtime.changes import changes
 from archspec_runtime.curves import Summary
 from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import lock
@@ -74,12 +75,9 @@ def _differences(folder: Path, planned: Planned) -> Iterator[str]:
     run = progress_of(folder).run
     if run is None:
         return
-    before, now = run["job"], planned.job.to_dict()
-    if before.get("fingerprint") != now["fingerprint"]:
+    if run["job"].get("fingerprint") != planned.job.fingerprint:
         yield f"{folder.name}: it is another net"
-    for key, value in now["recipe"].items():
-        if before["recipe"].get(key) != value:
-            yield f"{folder.name}: {key} {before['recipe'].get(key)!r} before, {value!r} now"
+    yield from (f"{folder.name}: {line}" for line in changes(run["job"]["recipe"], planned.job.recipe))
 
 
 def run_sweep(out: Path, planned: Sequence[Planned], request: Request, launcher: Launcher) -> int:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from archspec_runtime.changes import changes
 from archspec_runtime.recipe import (
     BCE,
     EMA,
@@ -66,3 +67,17 @@ RECIPES = [
 @pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "everything", "sgd"])
 def test_a_recipe_travels_through_json(recipe):
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_options_that_an_older_version_did_not_have_are_no_changes():
+    recipe = RECIPES[1]
+    before = recipe.to_dict()
+    for name in ("repeats", "eval_interpolation", "antialias"):
+        del before["data"][name]
+    del before["accumulate"]
+    assert changes(before, recipe) == []
+    assert changes({**before, "batch_size": 1}, recipe) == [f"batch_size: 1 before, {recipe.batch_size} now"]
+    before["data"]["holdout"] = 4
+    assert changes(before, recipe) == ["data.holdout: 4 before, 3 now"]
+    newer = {**recipe.to_dict(), "of_tomorrow": 1}
+    assert changes(newer, recipe) == ["of_tomorrow: 1 before, None now"]
