@@ -90,15 +90,11 @@ def _dropout(member: Member) -> Constructor:
 
 
 def _drop_path(member: Member) -> Constructor:
-    within = tuple(range(1, len(member.call.input_shapes[0]) + 1))  # one draw for all numbers of a sample
-    per_batch, axes = member.numbers["per_batch"], f"{within}"
-    if not is_literal(per_batch, False):
-        axes = (
-            f"{(0, *within)}"
-            if is_literal(per_batch, True)
-            else f"{(0, *within)} if {number(per_batch)} else {within}"
-        )
-    return "nnx.Dropout", [number(member.numbers["rate"]), f"broadcast_dims={axes}"]
+    first = 0 if is_literal(member.numbers["per_batch"], True) else 1
+    alike = tuple(
+        range(first, len(member.call.input_shapes[0]) + 1)
+    )  # one draw for all numbers of a sample or a batch
+    return "nnx.Dropout", [number(member.numbers["rate"]), f"broadcast_dims={alike}"]
 
 
 def _scale(member: Member) -> Constructor:
