@@ -1,6 +1,7 @@
 """Runs with the Flax backend, as they are typed: what they leave behind, how they resume, what a built folder needs."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -182,3 +183,23 @@ def test_what_a_convolution_was_given_is_not_computed_anew_for_its_gradient():
     fusions = grad.lower(state, x).compile().as_text().split("\n\n")
     assert any(" sine(" in fusion for fusion in fusions)
     assert not any(" sine(" in fusion and " copy(" in fusion for fusion in fusions)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is the allocator of glibc that is set")
+def test_what_a_step_frees_lies_ready_for_the_next(process):
+    code = """
+import resource, sys
+from archspec_flax.trainer.device import choose_device
+from archspec_runtime.memory import keep_freed
+choose_device("cpu")
+keep_freed()
+import jax, jax.numpy as jnp
+x, w = jnp.ones((1 << 20, 16)), jnp.ones((16, 32))
+step = jax.jit(lambda x: (jnp.sin(x @ w) @ w.T).sum())
+faults = []
+for _ in range(12):
+    step(x).block_until_ready()
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(min(b - a for a, b in zip(faults, faults[1:])), file=sys.stderr)
+"""
+    assert int(process("-c", code)) < 1000  # pages of 4 KiB; a step needs 128 MiB of them

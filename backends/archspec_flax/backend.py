@@ -43,10 +43,12 @@ class FlaxBackend:
         """An `nnx.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
         check_supported(net, self)
         need_flax()
-        from flax import nnx
+        import jax
+
+        from archspec_flax.trainer.drawing import drawn
 
         module = import_source(model_source(net), f"archspec_emitted_flax_{net.fingerprint}")
-        model: nnx.Module = getattr(module, net.class_name)(rngs=nnx.Rngs(seed))
+        model = drawn(getattr(module, net.class_name), seed, jax.local_devices()[0])
         if weights is not None:
             from archspec_flax.weights import load_weights
 

@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # M_TRIM_THRESHOLD, ... of glibc's malloc.h
 LARGEST = 2**31 - 1
 
 
@@ -16,10 +16,22 @@ def keep_freed() -> None:
     glibc gives large arrays back to the system as they are freed and asks for new ones, and the system clears each page
     of them: at megabytes an activation that is a fifth of a step of ResNet-20. Nothing happens with another C library.
     """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # musl has none
-        mallopt(MMAP_THRESHOLD, LARGEST)
-        mallopt(TRIM_THRESHOLD, LARGEST)
+    _set(MMAP_THRESHOLD, LARGEST)
+    _set(TRIM_THRESHOLD, LARGEST)
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch asks for large pages
+
+
+def share_heap() -> None:
+    """Have threads that start from now on take memory from the heap of the first, the only one that `keep_freed` is about.
+
+    glibc gives each thread a heap of its own, and arrays of more than 64 MB in it are always given back. XLA computes in
+    threads of its own.
+    """
+    _set(ARENA_MAX, 1)
+
+
+def _set(option: int, value: int) -> None:
+    """Nothing, where the C library is another one."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:  # musl has none
+        mallopt(option, value)

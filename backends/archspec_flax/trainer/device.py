@@ -7,6 +7,7 @@ import os
 import jax
 
 from archspec_runtime.errors import RunError
+from archspec_runtime.memory import share_heap
 
 KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
 
@@ -15,6 +16,7 @@ def choose_device(name: str) -> jax.Device:
     """The device of this name among this process's, or for `auto` the best there is. Raises RunError."""
     # JAX would take most of a GPU's memory at once, and leave none for whatever else runs there
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    share_heap()  # before JAX has threads
     if name == "auto":
         return jax.local_devices()[0]
     kind, _, index = name.partition(":")

@@ -23,6 +23,7 @@ from archspec_runtime.session import MakeModel, Settings
 from archspec_runtime.world import World
 
 from .device import choose_device, use_threads
+from .drawing import drawn
 from .mesh import Devices
 from .probe import make_probe
 from .stepper import FlaxStepper, evaluate, prepared, use_precision
@@ -92,7 +93,7 @@ class Flax:
 def _loaded(make_model: MakeModel, weights: Path, job: Job, device: jax.Device) -> nnx.Module:
     use_precision(job.recipe.precision)
     with jax.default_device(device):
-        model = prepared(make_model(rngs=nnx.Rngs(0)), job.recipe.precision)
+        model = prepared(drawn(make_model, 0, device), job.recipe.precision)
         load_state_dict(model, load_file(weights))
     return model
 

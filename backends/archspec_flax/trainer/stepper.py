@@ -29,6 +29,7 @@ from archspec_runtime.session import MakeModel
 from archspec_runtime.world import World
 
 from .convolution import use_fast_gradients
+from .drawing import drawn
 from .images import Picked, Store, batch_of, normalized, pick, store
 from .loss import Shares, loss_of, mix_images, shares_of, targets_of
 from .mesh import Devices, on_this_process
@@ -85,7 +86,7 @@ class FlaxStepper:
         self.devices = Devices.of(device, each)
         self.kind = use_precision(recipe.precision)
         with jax.default_device(device):
-            self.model = prepared(make_model(rngs=nnx.Rngs(recipe.seed)), recipe.precision)
+            self.model = prepared(drawn(make_model, recipe.seed, device), recipe.precision)
             self.model.train()  # type: ignore[no-untyped-call]
             if device.platform == "cpu":
                 use_fast_gradients(self.model)

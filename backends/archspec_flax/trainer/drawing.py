@@ -1,0 +1,32 @@
+"""Models with the parameters that a seed draws, in one compiled program instead of one for each shape and step of a draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from flax import nnx
+from jax.experimental.xla_metadata import set_xla_metadata
+
+QUICK = {"cpu": {"xla_backend_optimization_level": 1}}
+"""To compile what runs once takes far longer than to run it, so that on CPUs the compiler is not to optimize much."""
+
+
+def drawn(make_model: Any, seed: int, device: jax.Device) -> nnx.Module:
+    """`make_model(rngs=nnx.Rngs(seed))`, its parameters on a device."""
+
+    def make() -> nnx.Module:
+        model: nnx.Module = make_model(rngs=nnx.Rngs(seed))
+        return model
+
+    graph, _ = nnx.split(nnx.eval_shape(make))
+
+    def draw() -> nnx.State[Any, Any]:
+        # each draw stays a function, so that its numbers are those that it has alone, to the last bit
+        with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
+            return nnx.split(make())[1]
+
+    with jax.default_device(device):
+        state = jax.jit(draw, compiler_options=QUICK.get(device.platform))()
+        model: nnx.Module = nnx.merge(graph, state)
+    return model
