@@ -33,6 +33,7 @@ _SPECIAL: dict[str, Scalar] = {
     **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
     **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
 }
+_UNMARKED_KEY = re.compile(r"[\s-]*\w[^:{\[]*[{\[]")  # `input {channels: 3}`
 
 
 @dataclass(slots=True, eq=False)
@@ -110,8 +111,9 @@ def read_file(path: Path, display: str, problems: Diagnostics) -> Node | None:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start)
-        span = Span(Source(display, ""), line, 0, line, 0)
+        line, begin = raw.count(b"\n", 0, error.start), raw.rfind(b"\n", 0, error.start) + 1
+        column = len(raw[begin : error.start].decode("utf-8-sig", errors="replace"))
+        span = Span(Source(display, ""), line, column, line, column)
         problems.add("AS001", f"byte {error.start} is not UTF-8", span, "save the file as UTF-8")
         return None
     return read_text(text, display, problems)
@@ -127,9 +129,10 @@ def read_text(text: str, name: str, problems: Diagnostics) -> Node | None:
         _syntax_error(error, source, problems)
         return None
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position)
-        span = Span(source, line, 0, line, 0)
-        problems.add("AS002", f"character U+{_codepoint(error):04X} is not allowed in YAML", span, "remove it")
+        codepoint = _codepoint(error)
+        lines = f"{text[: text.find(chr(codepoint))]}^".splitlines()  # the parser's position counts bytes
+        span = Span(source, len(lines) - 1, len(lines[-1]) - 1, len(lines) - 1, len(lines[-1]))
+        problems.add("AS002", f"character U+{codepoint:04X} is not allowed in YAML", span, "remove it")
         return None
     except _StopReadingError:
         return None
@@ -161,19 +164,52 @@ def _codepoint(error: yaml.reader.ReaderError) -> int:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, source: Source, problems: Diagnostics) -> None:
+    message = " ".join(filter(None, [error.context, error.problem])) or "this is not YAML"
+    span, help_ = _indented_by_tab(error, source) or _unfinished(error, source) or _colon(error, source)
+    problems.add("AS002", message, span, help_)
+
+
+def _where(error: yaml.MarkedYAMLError, source: Source) -> Span:
+    """Where the parser stopped."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    help_ = None
-    for number in (line, line - 1):
-        if "\t" in source.line(number)[: len(source.line(number)) - len(source.line(number).lstrip())]:
-            line, column, help_ = (
-                number,
-                source.line(number).index("\t"),
-                "indent with spaces: YAML allows no tabs",
-            )
-            break
-    problem = " ".join(filter(None, [error.context, error.problem]))
-    problems.add("AS002", problem or "this is not YAML", Span(source, line, column, line, column + 1), help_)
+    return Span(source, line, column, line, column + 1)
+
+
+def _indented_by_tab(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str] | None:
+    stopped = _where(error, source).line
+    for line in (stopped, stopped - 1):
+        text = source.line(line)
+        column = text[: len(text) - len(text.lstrip())].find("\t")
+        if column >= 0:
+            return Span(source, line, column, line, column + 1), "indent with spaces: YAML allows no tabs"
+    return None
+
+
+def _unfinished(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str] | None:
+    """What began before the place where the parser stopped and was not brought to its end."""
+    begin = error.context_mark
+    if begin is None:
+        return None
+    if error.context == "while scanning a simple key":  # noticed on a later line, which may be past the last
+        end = len(source.line(begin.line).rstrip())
+        return Span(source, begin.line, begin.column, begin.line, end), "write `key: value`"
+    bracket = {"while parsing a flow mapping": "{", "while parsing a flow sequence": "["}.get(error.context or "")
+    if bracket is None:
+        return None
+    where = f"line {begin.line + 1}, column {begin.column + 1}"
+    return _where(error, source), f"close the `{bracket}` of {where}, or put a `,` between its items"
+
+
+def _colon(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str | None]:
+    """A `:` where none may be: one is missing before it, or there is one too many."""
+    span = _where(error, source)
+    if not (error.problem or "").startswith("mapping values are not allowed"):
+        return span, None
+    text = source.line(span.line)[: span.column]
+    if ": " in text and not _UNMARKED_KEY.match(text):
+        return span, "put text that holds `: ` in quotes, and a mapping in `{...}`"
+    return span, "a `:` is missing before this, on this line or the line before"
 
 
 class _StopReadingError(Exception):

@@ -267,7 +267,7 @@ _EXPECTED = {
     "string_type": "expected text",
     "dict_type": "expected a mapping",
     "list_type": "expected a list",
-    "tuple_type": "expected [height, width]",
+    "tuple_type": "expected one number or [height, width]",
     "model_type": "expected a mapping",
     "bool_type": "expected true or false",
     "int_type": "expected a whole number",

@@ -138,6 +138,36 @@ def test_hostile_files_are_refused_fast_and_small(case, tmp_path):
     assert time.perf_counter() - start < 10, "refused long before the whole file is looked at"
 
 
+SYNTAX = {
+    "brace that is not closed": (NET.replace("classes}}}]", "classes}}]"), (5, 54), "close the `{` of line 5, column 25"),
+    "bracket that is not closed": ("stem: [relu, {a: relu}\n" + NET, (3, 1), "close the `[` of line 1, column 7"),
+    "comma that is missing": (NET.replace("8, kernel", "8 kernel"), (4, 29), "put a `,` between its items"),
+    "colon that is missing at the end": (NET + "shortcut none\n", (6, 1), "write `key: value`"),
+    "colon that is missing": (NET.replace("classes: 4", "classes 4"), (3, 1), "write `key: value`"),
+    "colon that is missing in a line": (NET.replace("input:", "input"), (2, 25), "a `:` is missing"),
+    "colon too many": (NET + "doc: a: b\n", (6, 7), "in quotes"),
+    "control character": (NET + "doc: \"é\u200bé\x07\"\n", (6, 10), "remove it"),
+    "NUL": (NET + 'doc: "a\0b"\n', (6, 8), "remove it"),
+    "Latin-1": ((NET + "doc: a é\n").encode("latin-1"), (6, 8), "save the file as UTF-8"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SYNTAX)
+def test_what_is_not_yaml_is_said_where_it_is_with_what_began_before(case, tmp_path):
+    text, place, word = SYNTAX[case]
+    path = tmp_path / "net.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (found,) = archspec.check(path)
+    assert (found.span.line + 1, found.span.column + 1) == place
+    assert word in found.help
+
+
+@pytest.mark.parametrize("size", ["true", "8.5", "{a: 1}"])
+def test_a_size_of_another_kind_is_told_both_forms(size, mistakes):
+    (found,) = mistakes(NET.replace("size: 8", f"size: {size}"))
+    assert "expected one number or [height, width], not" in found.message
+
+
 def test_extends_itself(spec, mistakes):
     path = spec("archspec: 1\nextends: ./net.yaml\n")
     assert [d.code for d in archspec.check(path)] == ["AS111"]
