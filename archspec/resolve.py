@@ -241,7 +241,7 @@ def _record(
     elif kind == "extra_forbidden":
         named = named and is_word
         code, message = "AS101", f"unknown {'word' if is_word else 'key'} `{loc[-1]}`"
-        help_ = did_you_mean(str(loc[-1]), _fields_at(model, loc[:-1]))
+        help_ = _meant(str(loc[-1]), _fields_at(model, loc[:-1]))
     elif kind == "missing":
         where = f" in `{'.'.join(map(str, loc[:-1]))}`" if loc[:-1] else ""
         code, message, named = "AS102", f"`{loc[-1]}` is missing{where}", False
@@ -285,6 +285,16 @@ def locate(root: Node, loc: tuple[Any, ...]) -> tuple[Node, Span, int]:
             node, reached = node.value[part], index + 1
             key = node.span
     return node, key, reached
+
+
+def _meant(word: str, known: list[str]) -> str | None:
+    """What an unknown key may have been: a key without its colon, one that is near, or any that there is."""
+    key, _, value = word.partition(" ")
+    if value and key in known:
+        return f"write `{key}: {value.strip()}`"
+    return did_you_mean(word, known) or (
+        "known here: " + ", ".join(f"`{k}`" for k in sorted(known)) if known else None
+    )
 
 
 def _fields_at(model: Any, loc: tuple[Any, ...]) -> list[str]:

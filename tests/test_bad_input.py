@@ -168,6 +168,19 @@ def test_a_size_of_another_kind_is_told_both_forms(size, mistakes):
     assert "expected one number or [height, width], not" in found.message
 
 
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [("train: {recipe cifar_resnet_warmup}", "write `recipe: cifar_resnet_warmup`"), ("xyzzy: 1", "`stages`, `stem`"),
+     ("train: {recipe: digits, dampening: 0}", "`lr`")],
+)  # fmt: skip
+def test_a_key_that_is_like_none_is_told_which_there_are(line, word, mistakes):
+    (found,) = mistakes(
+        NET.replace("classes: 4", "classes: 10").replace("channels: 3", "channels: 1") + line + "\n"
+    )
+    assert found.code == "AS101"
+    assert word in found.help
+
+
 def test_extends_itself(spec, mistakes):
     path = spec("archspec: 1\nextends: ./net.yaml\n")
     assert [d.code for d in archspec.check(path)] == ["AS111"]
