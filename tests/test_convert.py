@@ -337,6 +337,7 @@ def test_code_is_not_run(wrapped, cli, state, tmp_path):
 DAMAGED = {
     "empty.pt": b"",
     "text.pt": b"hello",
+    "prose.pt": b"garbage",
     "empty.safetensors": b"",
     "huge.safetensors": (1 << 40).to_bytes(8, "little") + b"{}",
     "large.safetensors": (99_000_000).to_bytes(8, "little") + b"{" * 64,
@@ -352,6 +353,7 @@ def test_what_is_no_weights_is_said_in_one_message(name, cli, tmp_path):
     assert done.exit_code == 1
     assert done.output.startswith("error: ")
     assert name in done.output
+    assert "weights_only" not in done.output, "torch's advice to run what the file holds"
     assert os.listdir(tmp_path) == [name]
 
 

@@ -92,7 +92,8 @@ def _loaded(path: Path) -> Mapping[str, Any]:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    text = str(error).rpartition("WeightsUnpickler error:")[2].strip()  # before it: how to run what is in the file
+    reason = next(iter(text.splitlines()), type(error).__name__)
     return WeightsError(
         f"cannot read weights from {path}: it is damaged or no PyTorch file ({reason[:200]})", "get it anew"
     )
