@@ -203,3 +203,13 @@ for _ in range(12):
 print(min(b - a for a, b in zip(faults, faults[1:])), file=sys.stderr)
 """
     assert int(process("-c", code)) < 1000  # pages of 4 KiB; a step needs 128 MiB of them
+
+
+def test_an_old_flax_is_named_with_the_versions_that_work(cli, monkeypatch):
+    import flax
+
+    monkeypatch.setattr(flax, "__version__", "0.10.4")
+    assert "0.10.4 (needs 0.12.8 or newer" in cli("doctor").output
+    result = cli("train", "digits_resnet:resnet8", "--backend", "flax", "--out", "run", "--steps", 1)
+    assert result.exit_code == 1
+    assert "Flax 0.10.4 is too old: 0.12.8 or newer is needed" in result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,7 +20,9 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
     except ImportError as error:
         yield "flax", f"does not import ({error}): `build` writes source, models cannot be made", False, EXTRA
     else:
-        yield "flax", f"{flax.__version__} (needs {NEEDED} or newer, tested with {TESTED})", True, None
+        recent = is_recent(flax.__version__)
+        said = f"{flax.__version__} (needs {NEEDED} or newer, tested with {TESTED})"
+        yield "flax", said, recent, None if recent else EXTRA
         devices = ", ".join(f"{device.platform} {device.device_kind}" for device in jax.devices()).replace(
             "cpu cpu", "cpu"
         )
@@ -32,8 +35,17 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
 
 
 def need_flax() -> None:
-    """Import Flax. Raises SpecError that says how to get it where that fails."""
+    """Import Flax. Raises SpecError that says how to get it where that fails, or where it is too old."""
     try:
-        import flax.nnx  # noqa: F401
+        import flax.nnx
     except ImportError as error:
         raise SpecError([Diagnostic("AS701", f"Flax does not import: {error}", None, EXTRA)]) from None
+    if not is_recent(flax.__version__):
+        message = f"Flax {flax.__version__} is too old: {NEEDED} or newer is needed"
+        raise SpecError([Diagnostic("AS701", message, None, EXTRA)])
+
+
+def is_recent(installed: str) -> bool:
+    """Whether a version of Flax is one that works."""
+    first, second = ([int(part) for part in re.findall(r"\d+", text)[:3]] for text in (installed, NEEDED))
+    return first >= second
