@@ -138,7 +138,7 @@ def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     models = {backend: type(archspec.build(net, backend)) for backend in ("torch", "flax")}
     first = TorchStepper(models["torch"], job, dataset, normalization, torch.device("cpu"), False)
     second = FlaxStepper(models["flax"], job, dataset, normalization, jax.devices("cpu")[0], steps_a_dispatch)
-    for file, content in first.snapshot().items():
+    for file, content in first.snapshot().files().items():
         (tmp_path / file).write_bytes(content)
     second.start_from(tmp_path / "weights.safetensors")
     schedule = Schedule(job.recipe.lr, 20, batches.per_epoch)

@@ -22,12 +22,12 @@ from PIL import Image
 from .augment import for_evaluation, resize_shorter
 from .datasets.encoded import EncodedSplit, to_array
 from .errors import RunError
-from .loop import Evaluation
 from .measuring import Trained, evaluate_run, open_run
 from .normalize import Normalization
 from .probe import Doubles, Probe
 from .recipe import Data
 from .session import Framework, MakeModel
+from .stepper import Evaluation
 
 Bytes = NDArray[np.uint8]
 Cut = Callable[[Image.Image], list[Bytes]]

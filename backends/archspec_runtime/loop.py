@@ -2,91 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from safetensors.numpy import load
-
-from . import checkpoints
-from .batches import Batch, Batches
-from .changes import changes
+from .batches import Batches
 from .curves import draw_curves
 from .datasets.splits import Dataset
 from .errors import RunError
 from .job import Job, Options
 from .progress import Progress
 from .run_folder import Metrics, read_metrics
+from .saving import LOG_EVERY, SLOWER, Saver
 from .schedule import WINDOW, Schedule
 from .signals import Signals
+from .stepper import Stepper, Totals
 from .world import World
-
-LOG_EVERY = 20  # steps; between them nothing waits for the device
-MINUTE = 60.0
-SLOWER = "lower the learning rate, warm up, or set clip_norm"
-
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over some steps."""
-
-    steps: int = 0
-    samples: int = 0
-    loss: float = 0.0  # of the means of the steps
-    errors: int = 0
-
-    def add(self, other: Totals) -> None:
-        """Add the sums of more steps."""
-        self.steps += other.steps
-        self.samples += other.samples
-        self.loss += other.loss
-        self.errors += other.errors
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Means over a split; errors in percent, `top5_error` None for five classes or fewer."""
-
-    loss: float
-    top1_error: float
-    top5_error: float | None
-    samples: int
-
-    def as_text(self) -> dict[str, str]:
-        """What was measured by name, as people read it."""
-        five = {} if self.top5_error is None else {"top-5 error": f"{self.top5_error:.2f}%"}
-        return {
-            "loss": f"{self.loss:.4f}",
-            "top-1 error": f"{self.top1_error:.2f}%",
-            **five,
-            "images": f"{self.samples:,}",
-        }
-
-
-class Stepper(Protocol):
-    """A model with its optimizer, on one device or on many; all processes of a world make the same calls in one order."""
-
-    def step(self, batch: Batch, lr: float, number: int) -> None:
-        """Take one optimizer step, of which this process is given its share, without waiting for its result."""
-
-    def drain(self) -> Totals:
-        """Wait, and give the sums since the last call, over all processes."""
-
-    def evaluate(self, split: str) -> Evaluation:
-        """Measure a split, every sample once."""
-
-    def snapshot(self) -> Mapping[str, bytes]:
-        """All state as files, by name; nothing where another process leads. It does not say how many processes there are."""
-
-    def load(self, folder: Path) -> None:
-        """Read the files of `snapshot`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +50,10 @@ class Loop:
     pending: Totals = field(default_factory=Totals)
     window: deque[tuple[int, int, int, float]] = field(default_factory=deque)
     latest: dict[str, Any] = field(default_factory=dict)
-    saved_at: float = 0.0
-    saved_step: int = -1
+    saver: Saver = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.saver = Saver(self.folder, self.job, self.options, self.total, self.world)
 
     def run(self) -> Result:
         """Train to the end, or to a signal. Raises RunError where the loss is not finite."""
@@ -126,8 +63,8 @@ class Loop:
             if self.world.leads:
                 print(f"this run ended at step {start:,}; nothing is left to do")
             return Result(self.folder, start, 0, self.latest)
-        self.saved_at = time.monotonic()
-        with Signals() as signals, Progress(self.total, start, silent=not self.world.leads) as progress:
+        silent = not self.world.leads
+        with self.saver, Signals() as signals, Progress(self.total, start, silent=silent) as progress:
             begun, counted = time.monotonic(), start
             for done, batch in enumerate(self.batches.run(start, self.total), start + 1):
                 lr = self.schedule.lr(done - 1)
@@ -148,10 +85,8 @@ class Loop:
                 ):
                     self._evaluate(metrics, progress, done, epoch_ends)
                     begun = time.monotonic()
-                stop, due = signals.received, int(self._due(done, epoch_ends))
-                if (
-                    logged or self.world.each_step
-                ):  # clocks differ, and a signal may have reached some processes only
+                stop, due = signals.received, int(self.saver.due(done, epoch_ends) or self.saver.failed)
+                if logged or self.world.each_step:  # a signal may have reached some processes only
                     stop, due = self.world.highest(stop, due)
                 else:
                     stop = 0
@@ -159,10 +94,11 @@ class Loop:
                     self._save(done)
                     begun, counted = time.monotonic(), done
                 if stop:
+                    self.saver.finish()
                     progress.say(f"stopped after step {done:,}; go on with --resume")
                     return Result(self.folder, done, stop, self.latest)
+            saved = self.saver.finish() == self.total  # or a run with nothing to show for itself would look well
         self.world.lead(self._draw)
-        saved = self.saved_step == self.total  # or a run that has nothing to show for itself would look well
         return Result(self.folder, self.total, 0 if saved else 1, self.latest)
 
     def _draw(self) -> int:
@@ -178,7 +114,7 @@ class Loop:
         if not math.isfinite(totals.loss):
             phase = self.schedule.phase + 1
             raise RunError(
-                f"the loss is {totals.loss} by step {done:,}, in phase {phase} of the schedule at lr {lr:g}; {self._kept()}",
+                f"the loss is {totals.loss} by step {done:,}, in phase {phase} of the schedule at lr {lr:g}; {self.saver.kept()}",
                 SLOWER,
             )
         self.pending.add(totals)
@@ -221,77 +157,23 @@ class Loop:
         ):
             progress.say(f"step {done:,}: a phase of lr ends ({why}); lr is now {self.schedule.lr(done):g}")
 
-    def _due(self, done: int, epoch_ends: bool) -> bool:
-        if done == self.total:
-            return True
-        if self.options.checkpoint_every is not None:
-            return done % self.options.checkpoint_every == 0
-        return (epoch_ends or done % LOG_EVERY == 0) and time.monotonic() - self.saved_at >= MINUTE
-
     def _save(self, done: int) -> None:
-        totals_due = done % LOG_EVERY != 0
-        if totals_due:
+        if done % LOG_EVERY:
             self._drain(done, self.schedule.lr(done - 1))
-        files = self.stepper.snapshot()
-        if self.world.lead(lambda: self._write(files, done)):
-            self.saved_step = done
-        self.saved_at = time.monotonic()
-
-    def _write(self, files: Mapping[str, bytes], done: int) -> bool:
-        self._check(files["weights.safetensors"], done)
-
-        def write(folder: Path) -> None:
-            for name, content in files.items():
-                (folder / name).write_bytes(content)
-            state = {
-                "step": done,
-                "schedule": self.schedule.state(),
-                "pending": [self.pending.steps, self.pending.samples, self.pending.loss, self.pending.errors],
-                "window": list(self.window),
-                "latest": self.latest,
-                "job": self.job.to_dict(),
-                "processes": self.world.size,
-            }
-            (folder / "loop.json").write_text(json.dumps(state), encoding="utf-8")
-
-        return checkpoints.save(self.folder, done, self.job.fingerprint, write) is not None
-
-    def _check(self, weights: bytes, done: int) -> None:
-        """The loss of a step is that of the weights before it, so it says nothing of those that are saved."""
-        if not all(np.isfinite(tensor).all() for tensor in load(weights).values()):
-            raise RunError(f"the weights are not finite after step {done:,}; {self._kept()}", SLOWER)
-
-    def _kept(self) -> str:
-        kept = f"the checkpoint of step {self.saved_step:,} stands"
-        return kept if self.saved_step >= 0 else "there is no checkpoint yet"
+        self.saver.save(self.stepper, done, {
+            "schedule": self.schedule.state(),
+            "pending": [self.pending.steps, self.pending.samples, self.pending.loss, self.pending.errors],
+            "window": list(self.window),
+            "latest": dict(self.latest),
+        })  # fmt: skip
 
     def _resume(self) -> int:
-        step = self.world.lead(self._newest)
-        if not step:
+        state = self.saver.resume(self.stepper)
+        if state is None:
             return 0
-        path = checkpoints.place(self.folder, step)
-        state = json.loads((path / "loop.json").read_text(encoding="utf-8"))
-        self.stepper.load(path)
         self.schedule.restore(state["schedule"])
         self.pending = Totals(*state["pending"])
         self.window = deque((a, b, c, d) for a, b, c, d in state["window"])
         self.latest = state["latest"]
-        self.saved_step = step
+        step: int = state["step"]
         return step
-
-    def _newest(self) -> int:
-        """The step to go on from, with the metrics as they were then; 0 where there is no checkpoint."""
-        found = checkpoints.newest(self.folder, self.job.fingerprint)
-        step = 0
-        if found is not None:
-            state = json.loads((found[0] / "loop.json").read_text(encoding="utf-8"))
-            self._compare(state["job"]["recipe"], found[0])
-            step = int(state["step"])
-        Metrics(self.folder).rewind(step)
-        return step
-
-    def _compare(self, before: dict[str, Any], path: Path) -> None:
-        changed = changes(before, self.job.recipe)
-        if changed and not self.options.override:
-            listed = "\n  ".join(changed)
-            raise RunError(f"{path} was trained by another recipe:\n  {listed}", "--override resumes all the same")

@@ -14,11 +14,11 @@ from . import checkpoints
 from .datasets import Dataset, open_dataset
 from .errors import CheckpointError, RunError
 from .job import Job
-from .loop import Evaluation
 from .normalize import Normalization
 from .probe import Probe
 from .run_folder import read_run
 from .session import Framework, MakeModel
+from .stepper import Evaluation
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,14 @@ from .datasets.libraries import libraries
 from .dry_run import describe
 from .errors import FailedElsewhere, RunError
 from .job import Job, Options, effective, parse_options
-from .loop import Evaluation, Loop, Result, Stepper
+from .loop import Loop, Result
 from .memory import keep_freed
 from .normalize import Normalization, measure
 from .probe import Probe
 from .recipe import Data
 from .run_folder import lock, prepare, read_run, versions, write_json
 from .schedule import Schedule
+from .stepper import Evaluation, Stepper
 from .world import World, abandon, launched, world_of
 
 MakeModel = Callable[..., Any]

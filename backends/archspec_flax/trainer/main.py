@@ -16,10 +16,11 @@ from archspec_runtime.datasets import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
 from archspec_runtime.launch import launch
-from archspec_runtime.loop import LOG_EVERY, Evaluation
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.probe import Probe
+from archspec_runtime.saving import LOG_EVERY
 from archspec_runtime.session import MakeModel, Settings
+from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 
 from .device import choose_device, use_threads

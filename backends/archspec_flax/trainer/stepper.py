@@ -15,17 +15,16 @@ import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 from jax import Array
 from safetensors.numpy import load_file
-from safetensors.numpy import save as serialize
 
-from archspec_flax.names import load_state_dict, stacked, state_dict
+from archspec_flax.names import load_state_dict, stacked
 from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job
-from archspec_runtime.loop import Evaluation, Totals
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.session import MakeModel
+from archspec_runtime.stepper import Evaluation, Totals
 from archspec_runtime.world import World
 
 from .convolution import use_fast_gradients
@@ -34,6 +33,7 @@ from .images import Picked, Store, batch_of, normalized, pick, store
 from .loss import Shares, loss_of, mix_images, shares_of, targets_of
 from .mesh import Devices, on_this_process
 from .optimizer import Scale, all_finite, clipped, make_optimizer
+from .snapshot import FlaxSnapshot, copied, unflat
 from .world import added_up, peers_answer
 
 ALONE = World()
@@ -241,16 +241,15 @@ class FlaxStepper:
         model: nnx.Module = nnx.merge(self.graph, *jax.tree.map(jnp.copy, state))
         return model
 
-    def snapshot(self) -> dict[str, bytes]:
-        """`weights.safetensors` by the spec's names, and what else a resumed run needs, on any number of devices."""
+    def snapshot(self) -> FlaxSnapshot | None:
+        """All state: the weights by the spec's names, and what else a resumed run needs, on any number of devices."""
         self._dispatch()
+        state = self.state
+        copies = copied((state.params, state.rest, state.average, (state.optimizer, state.scale)))
         if not self.world.leads:
-            return {}
-        states = {"weights": state_dict(self._model()), "normalization": self.normalization.to_arrays()}
-        if self.state.average is not None:
-            states["average"] = state_dict(self._model(averaged=True))
-        states["optimizer"] = flat((self.state.optimizer, self.state.scale))
-        return {f"{name}.safetensors": serialize(state) for name, state in states.items()}
+            return None
+        params, rest, average, optimizer = jax.device_get(on_this_process(copies) if self.devices.many else copies)
+        return FlaxSnapshot(self.graph, params, rest, average, optimizer, self.normalization)
 
     def start_from(self, weights: Path) -> None:
         """Begin with weights of a file instead of those that were drawn."""
@@ -267,7 +266,7 @@ class FlaxStepper:
         return params, rest
 
     def load(self, folder: Path) -> None:
-        """Read the files of `snapshot`."""
+        """Read the files of a snapshot."""
         with jax.default_device(self.device):
             params, rest = self._read(folder / "weights.safetensors")
             average = None
@@ -371,19 +370,6 @@ def evaluate(
     loss, error1, error5 = added_up(sums.tolist(), world)
     five = 100.0 * error5 / total if job.classes > 5 else None
     return Evaluation(loss / total, 100.0 * error1 / total, five, total)
-
-
-def flat(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """The leaves of a tree by their paths."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): np.array(leaf, order="C") for path, leaf in leaves}
-
-
-def unflat(tree: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
-    """A tree like this one with the leaves that `flat` gave."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: jnp.asarray(tensors[jax.tree_util.keystr(path)], leaf.dtype), tree
-    )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.tensor import DTensor
 
 from archspec_runtime.recipe import LAMB, SGD, AdamW, Optimizer
@@ -62,8 +62,3 @@ def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Set the learning rate of all groups."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-
-
-def contiguous(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors as safetensors wants them: on the CPU, in the order of their indices."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

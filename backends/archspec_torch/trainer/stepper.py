@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -12,24 +11,23 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from safetensors.torch import save as serialize
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets.splits import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job
-from archspec_runtime.loop import Evaluation, Totals
 from archspec_runtime.normalize import Normalization
+from archspec_runtime.stepper import Evaluation, Totals
 from archspec_runtime.world import World
 
 from . import parallel
 from .compiling import compile_model, eager
 from .images import Images
 from .loss import loss_of, mix_images, one_before, targets_of
-from .optimizer import Average, contiguous, make_optimizer, set_rate
+from .optimizer import Average, make_optimizer, set_rate
+from .snapshot import TorchSnapshot, on_host
 from .world import peers_answer
 
 EVALUATION_BATCH = 500
@@ -134,27 +132,20 @@ class TorchStepper:
             parallel.agree(model.buffers())
         return evaluate(model, self.job, self.dataset, split, self.normalization, self.device, self.world)
 
-    def snapshot(self) -> dict[str, bytes]:
-        """`weights.safetensors` by the spec's names, and what else a resumed run needs, on any number of processes."""
+    def snapshot(self) -> TorchSnapshot | None:
+        """All state: the weights by the spec's names, and what else a resumed run needs, on any number of processes."""
         if not self.world.leads and not self.sharded:
-            return {}
+            return None
         with peers_answer():
-            states = {"weights": contiguous(tree_map(parallel.whole, self.model.state_dict()))}
-            if self.average is not None:
-                states["average"] = contiguous(tree_map(parallel.whole, self.average.model.state_dict()))
-            optimizer = tree_map(parallel.whole, self.optimizer.state_dict())
+            weights = on_host(self.model.state_dict())
+            average = on_host(self.average.model.state_dict()) if self.average is not None else None
+            optimizer = on_host(self.optimizer.state_dict())
         if not self.world.leads:
-            return {}
-        states["normalization"] = {k: torch.from_numpy(v) for k, v in self.normalization.to_arrays().items()}
-        rest = io.BytesIO()
-        torch.save({"optimizer": optimizer, "scaler": self.scaler.state_dict()}, rest)
-        return {
-            **{f"{name}.safetensors": serialize(state) for name, state in states.items()},
-            "state.pt": rest.getvalue(),
-        }
+            return None
+        return TorchSnapshot(weights, average, optimizer, self.scaler.state_dict(), self.normalization)
 
     def load(self, folder: Path) -> None:
-        """Read the files of `snapshot`."""
+        """Read the files of a snapshot."""
         parallel.load_whole(self.model, load_file(folder / "weights.safetensors"))
         if self.average is not None:
             parallel.load_whole(self.average.model, load_file(folder / "average.safetensors"))
