@@ -139,7 +139,7 @@ except RunError as error:
 FAULTS = {
     "device": (("--device", "nosuch"), 2, "there is no device 'nosuch'"),
     "cuda index": (("--device", "cuda:99"), 2, "there is no device 'cuda:99'"),
-    "missing data": (("--data", "gone", "--set", "train.data.dataset=image_folder"), 1, "gone: an image folder is"),
+    "missing data": (("--data", "gone", "--set", "train.data.dataset=image_folder"), 1, "folder of images, and gone is none"),
     "holdout": (("--set", "train.data.holdout=2000"), 1, "a holdout of 2000 leaves nothing"),
     "batch size": (("--set", "train.batch_size=2000"), 1, "1437 training images do not fill a batch of 2000"),
 }  # fmt: skip

@@ -132,8 +132,8 @@ def test_lamb_takes_the_same_steps_where_parameters_are_split(tmp_path):
     lamb = "{lamb: {weight_decay: 1e-2, decay_norm_and_bias: false, always_adapt: false}}"
     sgd = "{sgd: {momentum: 0.9, weight_decay: 1e-3, nesterov: true}}"
     (tmp_path / "small.yaml").write_text(SMALL.replace(sgd, lamb).replace("lr: 0.1", "lr: 0.01"))
-    train(tmp_path, 1, "--out", "one")
-    train(tmp_path, 2, "--out", "split", "--shard")
+    train(tmp_path, 1, ("--out", "one"))
+    train(tmp_path, 2, ("--out", "split", "--shard"))
     same_curve(tmp_path / "one", tmp_path / "split")
     same_weights(tmp_path / "one", tmp_path / "split", 1e-9)
 
