@@ -11,7 +11,7 @@ from archspec.expressions import Expr, ExpressionError, Value, evaluate, names
 from archspec.ir import Symbol
 from archspec.library import Declaration, Signature
 from archspec.numbers import compute, faults
-from archspec.ops import OPS, ArgumentError, Op
+from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.fields import Kind
 from archspec.reader import Node
 from archspec.steps import Step
@@ -25,12 +25,14 @@ class Given:
     keys: Mapping[str, Span]
     span: Span
     beside: tuple[str, ...] = ()  # what may stand beside the arguments, such as the keys of a stage
+    below: Collection[str] = ()  # the arguments that come from a role or from `defaults`
 
     def over(self, base: Given | None) -> Given:
         """The same with other arguments below."""
         if base is None:
             return self
-        return Given({**base.nodes, **self.nodes}, {**base.keys, **self.keys}, self.span, self.beside)
+        below = {*self.below, *(base.nodes.keys() - self.nodes.keys())}
+        return Given({**base.nodes, **self.nodes}, {**base.keys, **self.keys}, self.span, self.beside, below)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,8 +75,16 @@ class Binder:
         try:
             return OPS[kind].of(bound.values), bound.symbols
         except ArgumentError as error:
-            self.add(error.code, str(error), given.span, error.help)
+            self.misfit(kind, given, error)
             return None, {}
+
+    def misfit(self, kind: str, given: Given, error: ArgumentError | ShapeError) -> None:
+        """Record what does not suit an operation, at the value that is to blame where it is written."""
+        given = given.over(self.defaults.get(kind))
+        node = given.nodes.get(error.argument or "")
+        elsewhere = node is not None and error.argument in given.below
+        related = [Related(f"`{kind}` is applied here", given.span)] if elsewhere else []
+        self.add(error.code, str(error), node.span if node else given.span, error.help, related)
 
     def given(self, signature: Signature, given: Given, scope: Mapping[str, Value]) -> Bound | None:
         """The values of the arguments that are given; None where one is wrong, unknown or missing."""
@@ -133,7 +143,7 @@ class Binder:
     def survey_value(self, name: str, node: Node, kind: Kind, known: Collection[str]) -> None:
         """Record what is wrong with a value whatever the names in it stand for."""
         for error in faults(node.plain(), kind, known):
-            self._wrong(name, error, node.span, known)
+            self._wrong(name, error, node.span, known, kind)
 
     def survey_expression(self, name: str, expr: Expr | None, span: Span | None, known: Collection[str]) -> None:
         """Record the names in an expression that nobody knows."""
@@ -170,9 +180,12 @@ class Binder:
         except ArgumentError as error:
             self.add(error.code, f"`{name}`: {error}", span, error.help)
         except ExpressionError as error:
-            self._wrong(name, error, span, scope)
+            self._wrong(name, error, span, scope, kind)
         return None
 
-    def _wrong(self, name: str, error: ExpressionError, span: Span, known: Iterable[str]) -> None:
-        help_ = did_you_mean(error.name, known) if error.name else None
+    def _wrong(
+        self, name: str, error: ExpressionError, span: Span, known: Collection[str], kind: Kind | None = None
+    ) -> None:
+        instead = kind.instead_of(error.name, known) if kind and error.name else None
+        help_ = instead or (did_you_mean(error.name, known) if error.name else None)
         self.add(error.code, f"`{name}`: {error}", span, help_)

@@ -117,7 +117,7 @@ class _Expander:
         if target is None or sources is None or present is None:
             graph.fail(name)
         else:
-            graph.append(name, target, sources, step.span, symbols, step.when)
+            graph.append(name, target, sources, step.span, symbols, step.when, given=given)
 
     def _target(
         self, callee: str, given: Given, scope: Mapping[str, Value], shapes: list[Shape | None], name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from archspec.binding import Binder
+from archspec.binding import Binder, Given
 from archspec.diagnostics import Span, did_you_mean
 from archspec.expressions import Expr
 from archspec.ir import Block, Call, Chain, Role, Symbol
@@ -80,8 +80,9 @@ class Graph:
         when: Expr | None = None,
         role: Role = "body",
         present: bool = True,
+        given: Given | None = None,
     ) -> None:
-        """Append a call; its shape follows from the target."""
+        """Append a call; its shape follows from the target. `given` are the arguments of an operation, for their places."""
         shapes = tuple(s for source in sources if (s := self.values[source]) is not None)
         if len(shapes) < len(sources):
             self.fail(name)
@@ -94,7 +95,7 @@ class Graph:
             try:
                 shape = self._shape(target, shapes)
             except ShapeError as error:
-                self.binder.add(error.code, str(error), span, error.help)
+                self.binder.misfit(target.kind, given or Given({}, {}, span), error)
                 self.fail(name)
                 return
         self.calls.append(Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role))

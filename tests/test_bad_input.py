@@ -268,6 +268,25 @@ train: {recipe: digitz}
     assert sum("did you mean" in (d.help or "") for d in found) >= 5
 
 
+@pytest.mark.parametrize(
+    ("padding", "help_"),
+    [
+        ("same", "`same` pads differently from framework to framework"),
+        ("smae", "`same` pads differently from framework to framework"),
+        ("[1, SAME]", "`same` pads differently from framework to framework"),
+        ("valid", "write `padding: 0`"),
+        ("none", "give pixels, as in `padding: 1` or `padding: [1, 0]`"),
+        ("halo // 3", "give pixels"),
+        ("halfwya", "did you mean `halfway`?"),
+    ],
+)
+def test_a_padding_by_a_word_is_told_to_be_pixels(padding, help_, mistakes):
+    text = NET.replace("kernel: 3", f"kernel: 3, padding: {padding}")
+    (found,) = mistakes(text + "args: {halfway: 1}\n")
+    assert found.code == "AS202"
+    assert help_ in found.help
+
+
 @pytest.mark.parametrize(("size", "values"), [("[8]", "1 value"), ("[8, 8, 3]", "3 values")])
 def test_a_size_of_too_few_or_many_numbers_is_said_in_plain_words(size, values, mistakes):
     (found,) = mistakes(NET.replace("size: 8", f"size: {size}"))
@@ -390,6 +409,12 @@ EXACTLY = {
     "stage of a preset": (stage() + "presets: {a: {stages.t.width: 2}}\n", {"AS101": "stages.t.width"}),
     "key of a preset": (NET + "train: {steps: 9, data: {dataset: synthetic}}\npresets: {a: {train.batch_sise: 2}}\n",
                         {"AS101": "train.batch_sise"}),
+    # values that do not suit an operation
+    "groups": (NET.replace("kernel: 3", "kernel: 3, groups: 2"), {"AS403": "2"}),
+    "groups of a default": (with_steps("group_norm") + "defaults: {group_norm: {groups: 5}}\n", {"AS403": "5"}),
+    "groups of nobody": (with_steps("group_norm"), {"AS403": "group_norm"}),
+    "half the window": (with_steps("{max_pool: {kernel: 2, padding: [0, 2]}}"), {"AS104": "[0, 2]"}),
+    "kernel without a middle": (NET.replace("kernel: 3", "kernel: 2"), {"AS304": "2"}),
     # places
     "out of a block": (NET + BLOCK.replace("out: width, b", "out: width + 1, b"), {"AS309": "width + 1"}),
     "one of several values": (with_steps("{add: {}, from: [input, nothing]}"), {"AS306": "nothing"}),

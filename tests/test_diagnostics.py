@@ -182,6 +182,7 @@ head: [global_avg_pool, {dropout: {rate: 50}}, {linear: {out: classes}}]
         ("AS306", "cnv1"),
         ("AS308", "100000"),
         ("AS309", "width * 2"),
+        ("AS403", "32"),
         ("AS404", "linear"),
         ("AS405", "identity"),
         ("AS501", "41"),

@@ -18,12 +18,13 @@ Keeps = Literal["nothing", "inputs", "output", "mask"]
 
 
 class ShapeError(ValueError):
-    """Inputs that an operation does not take; `code` is that of the diagnostic."""
+    """Inputs that an operation does not take; `code` is that of the diagnostic, `argument` the one that does not suit them."""
 
-    def __init__(self, code: str, message: str, help: str | None = None) -> None:
+    def __init__(self, code: str, message: str, help: str | None = None, argument: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.help = help
+        self.argument = argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,8 @@ def windowed(
 def divides(channels: int, groups: int, what: str) -> None:
     """Check that channels split evenly into groups. Raises ShapeError."""
     if channels % groups:
-        raise ShapeError("AS403", f"{channels} {what} do not split into {groups} groups", "choose a common divisor")
+        message = f"{channels} {what} do not split into {groups} groups"
+        raise ShapeError("AS403", message, "choose a common divisor", "groups")
 
 
 __all__ = ["ArgumentError", "Op", "Shape", "ShapeError", "divides", "image", "show", "size", "windowed"]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from archspec.diagnostics import nearest
 
 MAX_SIZE = 1 << 24  # no channel, kernel or image side comes near; keeps products of sizes within 64 bits
 
 
 class ArgumentError(ValueError):
-    """A value that an argument does not accept; `code` is that of the diagnostic."""
+    """A value that an argument does not accept; `code` is that of the diagnostic.
 
-    def __init__(self, code: str, message: str, help: str | None = None) -> None:
+    Where several values do not fit together, `argument` is the one to look at.
+    """
+
+    def __init__(self, code: str, message: str, help: str | None = None, argument: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.help = help
+        self.argument = argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,10 @@ class Kind:
     def takes_expressions(self) -> bool:
         """Whether a string stands for an expression rather than for itself."""
         return True
+
+    def instead_of(self, name: str, known: Collection[str]) -> str | None:
+        """What to write instead of a name that nobody knows, where a word of other frameworks may be meant."""
+        return None
 
     def schema(self) -> Mapping[str, Any]:
         """JSON Schema (draft 7) of what a spec may say here."""
@@ -81,6 +91,24 @@ class Pair(Kind):
     def schema(self) -> Mapping[str, Any]:
         one = Int(self.minimum).schema()
         return {"anyOf": [*one["anyOf"], {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Padding(Pair):
+    """Pixels on each side, for both directions or [height, width]; `absent` says what is padded where none is given."""
+
+    minimum: int = 0
+    absent: str = ""
+
+    def instead_of(self, name: str, known: Collection[str]) -> str | None:
+        """The words that other frameworks have for paddings mean different numbers in them, so none is a value here."""
+        meant = nearest(name, [*known, "same", "valid"])
+        if meant in known:
+            return None
+        if meant == "valid":
+            return "write `padding: 0`"
+        why = "`same` pads differently from framework to framework: " if meant == "same" else ""
+        return f"{why}give pixels, as in `padding: 1` or `padding: [1, 0]`; {self.absent}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from archspec.ops.base import Keeps, Op, Shape, image, windowed
-from archspec.ops.fields import ArgumentError, Flag, Int, Pair, argument
+from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Pool(Op):
 
     kernel: tuple[int, int] = argument(Pair())
     stride: tuple[int, int] = argument(Pair(), (1, 1))
-    padding: tuple[int, int] = argument(Pair(0), (0, 0))
+    padding: tuple[int, int] = argument(Padding(absent="left out, it is 0"), (0, 0))
     ceil: bool = argument(Flag(), False)
 
     @classmethod
@@ -25,9 +25,8 @@ class Pool(Op):
         pool = cls(**values)
         for kernel, padding in zip(pool.kernel, pool.padding, strict=True):
             if 2 * padding > kernel:  # a window that lies in the padding alone has no maximum and no mean
-                raise ArgumentError(
-                    "AS104", f"a padding of {padding} is more than half of the window of {kernel}", "pad less"
-                )
+                message = f"a padding of {padding} is more than half of the window of {kernel}"
+                raise ArgumentError("AS104", message, f"pad at most {kernel // 2}", "padding")
         return pool
 
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from archspec.expressions import Apply, Expr, Literal
 from archspec.ops.base import Keeps, Op, Shape, ShapeError, divides, show, windowed
-from archspec.ops.fields import ArgumentError, Flag, Int, Pair, Real, argument
+from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, Real, argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Conv(Op):
     out: int = argument(Int())
     kernel: tuple[int, int] = argument(Pair())
     stride: tuple[int, int] = argument(Pair(), (1, 1))
-    padding: tuple[int, int] = argument(Pair(0), (0, 0))
+    padding: tuple[int, int] = argument(
+        Padding(absent="left out, an odd kernel keeps the size at stride 1"), (0, 0)
+    )
     dilation: tuple[int, int] = argument(Pair(), (1, 1))
     groups: int = argument(Int(), 1)
     bias: bool = argument(Flag(), False)
@@ -36,8 +38,9 @@ class Conv(Op):
             return cls(**values)
         kernel, dilation = values["kernel"], values.get("dilation", (1, 1))
         if not all(k % 2 for k in kernel):
+            message = f"a kernel of {kernel[0]}x{kernel[1]} needs an explicit `padding`"
             help_ = "an even kernel has no middle: say `padding: 1`, or what it is meant to be"
-            raise ArgumentError("AS304", f"a kernel of {kernel[0]}x{kernel[1]} needs an explicit `padding`", help_)
+            raise ArgumentError("AS304", message, help_, "kernel")
         padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
         return cls(**values, padding=padding)
 
