@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from archspec.undoing import unbroken, undone
 
 MARK = ".archspec"
 """Lists the files that a former build wrote, as `sha256sum` does; the next may replace what still is as listed."""
@@ -36,32 +39,42 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
     try:
         if folder.is_dir() and not force:
             _check(folder)
-        parent = folder.resolve().parent
-        parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+        folder.resolve().parent.mkdir(parents=True, exist_ok=True)
+        with _room(folder.resolve().parent, folder.name) as aside:
+            _write(folder, aside, files)
     except OSError as error:
-        raise FolderError(f"cannot write to {folder}: {error.strerror}", "give another --out") from None
-    try:
-        contents = {name: c if isinstance(c, bytes) else c.encode() for name, c in sorted(files.items())}
-        mark = "".join(f"{_digest(content)}  {name}\n" for name, content in contents.items())
-        for name, content in {**contents, MARK: mark.encode()}.items():
-            path = aside / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        aside.chmod(0o755)
-        if not folder.exists():
-            os.rename(aside, folder)
-            return
+        raise FolderError(f"cannot write to {folder}: {error.strerror}", _mend(error, "--out")) from None
+
+
+def _write(folder: Path, aside: Path, files: Mapping[str, str | bytes]) -> None:
+    contents = {name: c if isinstance(c, bytes) else c.encode() for name, c in sorted(files.items())}
+    mark = "".join(f"{_digest(content)}  {name}\n" for name, content in contents.items())
+    for name, content in {**contents, MARK: mark.encode()}.items():
+        path = aside / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    if not folder.exists():
+        os.rename(aside, folder)
+        return
+    with unbroken():
         _take_away(folder, _built(folder).keys() - files.keys())
         for name in [*files, MARK]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(aside / name, folder / name)
-    except OSError as error:
-        raise FolderError(
-            f"cannot write to {folder}: {error.strerror}", "free some space, or give another --out"
-        ) from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _room(parent: Path, name: str) -> Iterator[Path]:
+    """A folder beside what is to be called `name`, which is there no longer than the block. Raises OSError."""
+    room = parent / f".{name}.{secrets.token_hex(4)}"
+    with undone(lambda: shutil.rmtree(room, ignore_errors=True)):
+        room.mkdir()
+        yield room
+
+
+def _mend(error: OSError, place: str) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return f"{'free some space, or ' if full else ''}give another {place}"
 
 
 def _check(folder: Path) -> None:
@@ -113,26 +126,20 @@ def written_aside(target: Path, *, force: bool, replaceable: Callable[[Path], bo
         if target.exists():
             _may_replace(target, force, replaceable)
         target.parent.mkdir(parents=True, exist_ok=True)
-        room = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent.resolve()))
+        with _room(target.parent.resolve(), target.name) as room:
+            aside = room / target.name
+            yield aside
+            if target.exists():
+                _may_replace(target, force, replaceable)
+            if aside.is_dir() != target.is_dir() and target.exists():
+                raise FolderError(f"{target} is a {'folder' if target.is_dir() else 'file'}, and what is written is not",
+                                  "give another name")  # fmt: skip
+            with unbroken():
+                if target.is_dir():
+                    os.rename(target, room / "former")
+                os.replace(aside, target)
     except OSError as error:
-        raise FolderError(f"cannot write {target}: {error.strerror}", "give another place") from None
-    try:
-        aside = room / target.name
-        yield aside
-        if target.exists():
-            _may_replace(target, force, replaceable)
-        if aside.is_dir() != target.is_dir() and target.exists():
-            raise FolderError(f"{target} is a {'folder' if target.is_dir() else 'file'}, and what is written is not",
-                              "give another name")  # fmt: skip
-        if target.is_dir():
-            os.rename(target, room / "former")
-        os.replace(aside, target)
-    except OSError as error:
-        raise FolderError(
-            f"cannot write {target}: {error.strerror or error}", "free some space, or give another place"
-        ) from None
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
+        raise FolderError(f"cannot write {target}: {error.strerror or error}", _mend(error, "place")) from None
 
 
 def _may_replace(target: Path, force: bool, replaceable: Callable[[Path], bool]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .run_folder import Row
+from .undoing import written_whole
 
 POINTS = 200  # of a training curve; more are averaged
 
@@ -65,7 +66,8 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)  # hides no curve
     for file in files:
-        figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
+        with written_whole(file) as aside:
+            figure.savefig(aside, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
     plt.close(figure)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from .job import Options
 from .loop import Result
 from .session import Framework, train
+from .undoing import undone
 
 
 def train_emitted(
@@ -18,10 +19,11 @@ def train_emitted(
 ) -> Result:
     """Have the files written into the run's folder, import their `train.py`, and train. Raises RunError."""
     code = (options.out or Path(class_name)) / "code"
-    with tempfile.TemporaryDirectory(prefix="archspec-") as aside:
+    temporary = tempfile.TemporaryDirectory(prefix="archspec-", ignore_cleanup_errors=True)
+    with undone(temporary.cleanup):
         # nothing of a run is touched before the trainer has seen that the new one can begin, or that it is the same
         same = options.resume and not options.dry_run and _holds(code, files)
-        source = code.resolve() if same else Path(aside)
+        source = code.resolve() if same else Path(temporary.name)
         if not same:
             write(source)
         sys.path.insert(0, str(source))

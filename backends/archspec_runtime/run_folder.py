@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RunError
+from .undoing import undone, undone_unheard, written_whole
 
 OURS = {"run.json", "metrics.jsonl", "checkpoints", "code", "spec.yaml", "curves.png", "curves.svg", "lock"}
 PACKAGES = ("archspec-nn", "numpy", "torch", "jax", "flax")
@@ -65,10 +66,8 @@ def lock(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot write to {folder}: {error.strerror}", "give another --out", 2) from None
-    try:
+    with undone(lambda: path.unlink(missing_ok=True)), undone_unheard():
         yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _holder(path: Path) -> Row | None:
@@ -95,12 +94,10 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, value: object) -> None:
     """Write a file aside and rename it, so that it is whole or as it was."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        aside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-        os.replace(aside, path)
+        with written_whole(path) as aside:
+            aside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise RunError(f"cannot write {path}: {error.strerror}", "free some space, or give another --out") from None
 
 
@@ -141,12 +138,10 @@ class Metrics:
     def rewind(self, step: int) -> None:
         """Drop what was measured after a step, which will be measured again."""
         rows = [row for row in read_metrics(self.path.parent) if row["step"] <= step]
-        aside = self.path.with_suffix(".tmp")
         try:
-            aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-            os.replace(aside, self.path)
+            with written_whole(self.path) as aside:
+                aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         except OSError as error:
-            aside.unlink(missing_ok=True)
             raise RunError(f"cannot write {self.path}: {error.strerror}", "free some space") from None
 
 

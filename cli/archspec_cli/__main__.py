@@ -1,6 +1,6 @@
 """`python -m archspec_cli`, for launchers that start modules."""
 
-from archspec_cli.main import main
+from archspec_cli.entry import main
 
 if __name__ == "__main__":
     main()

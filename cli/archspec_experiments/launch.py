@@ -13,6 +13,7 @@ from archspec_experiments.plan import Planned, Request
 from archspec_experiments.slurm import script
 from archspec_experiments.sweep import prepare, run_sweep, task_of
 from archspec_runtime.errors import RunError
+from archspec_runtime.undoing import written_whole
 
 SCRIPT = "sweep.sbatch"
 
@@ -36,9 +37,10 @@ def launch(where: str, out: Path, planned: Sequence[Planned], request: Request, 
     prepare(out, planned, request)
     path = out / SCRIPT
     try:
-        path.write_text(
-            script(out, [task_of(out, p, request) for p in planned], cores, jobs if jobs > 1 else None), "utf-8"
-        )
+        with written_whole(path) as aside:
+            aside.write_text(
+                script(out, [task_of(out, p, request) for p in planned], cores, jobs if jobs > 1 else None), "utf-8"
+            )
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}", "free some space, or give another --out") from None
     print(f"{path}: {len(planned):,} runs; submit it with `sbatch {path}`")

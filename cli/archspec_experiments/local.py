@@ -18,7 +18,7 @@ from archspec_experiments.sweep import BEGIN, Outcome, Task
 
 POLL = 0.1  # seconds
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
-ARCHSPEC = (sys.executable, "-c", "from archspec_cli.main import main; main()")
+ARCHSPEC = (sys.executable, "-m", "archspec_cli")
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from archspec_experiments.curves import error_figures, response_figure
 from archspec_experiments.figures import SERIES
 from archspec_experiments.state import State
 from archspec_runtime.errors import RunError
+from archspec_runtime.undoing import written_whole
 
 MARK = '<meta name="generator" content="archspec report">'
 TEMPLATES = jinja2.Environment(
@@ -55,11 +55,9 @@ def write_report(folders: Sequence[Path], out: Path, title: str, *, force: bool 
         raise RunError(f"{out} is there, and no report wrote it", "give another --out, or --force", 2)
     collection = collect(folders)
     text = page(collection, title)
-    aside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        aside.write_text(text, encoding="utf-8")
-        os.replace(aside, out)
+        with written_whole(out) as aside:
+            aside.write_text(text, encoding="utf-8")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise RunError(f"cannot write {out}: {error.strerror}", "give another --out", 2) from None
     return sum(len(net.runs) for net in collection.nets) + len(collection.missing)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, RunError
+from ..undoing import undone
 from .encoded import EncodedSplit
 from .sources import Names, Ranges
 from .splits import Raw
@@ -71,21 +72,20 @@ def written_aside(target: Path) -> Iterator[Path]:
         raise RunError(f"{target} is there already", "give another name, or remove it first", 2)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        aside.mkdir(parents=True)
-        yield aside
-        for path in [*aside.iterdir(), aside]:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        os.rename(aside, target)
+        with undone(lambda: shutil.rmtree(aside, ignore_errors=True)):
+            aside.mkdir(parents=True)
+            yield aside
+            for path in [*aside.iterdir(), aside]:
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+            os.rename(aside, target)
     except OSError as error:
         raise RunError(
             f"cannot write {target}: {error.strerror or error}", "free some space, or give another name"
         ) from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_split(folder: Path, name: str, items: Iterable[Item]) -> int:
