@@ -106,7 +106,8 @@ def find_backend(name: str) -> Backend:
     problems = Diagnostics()
     found = [entry for entry in _entries() if entry.name == name]
     if not found:
-        problems.add("AS701", f"there is no backend `{name}`", None, did_you_mean(name, backend_names()))
+        help_ = did_you_mean(name, backend_names()) or "`archspec doctor` lists the backends that are installed"
+        problems.add("AS701", f"there is no backend `{name}`", None, help_)
     elif len({entry.value for entry in found}) > 1:
         problems.add(
             "AS701", f"`{name}` is claimed by {' and by '.join(e.value for e in found)}", None, "uninstall one"
@@ -134,7 +135,7 @@ def check_supported(net: Network, backend: Backend) -> None:
         call = net.root.call(outer)
         related = [Related(f"it is part of `{outer}`", call.span)] if call and dot else []
         message = f"the backend `{backend.name}` has no `{kind}`, which `{row.name}` needs"
-        problems.add("AS702", message, row.span, None, related)
+        problems.add("AS702", message, row.span, "build it with another backend, or use another operation", related)
     problems.raise_if_any()
 
 

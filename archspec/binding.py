@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean, nearest
-from archspec.expressions import Expr, ExpressionError, Value, evaluate, names
+from archspec.expressions import Expr, ExpressionError, Value, evaluate, names, unknown
 from archspec.ir import Symbol
 from archspec.library import Declaration, Signature
 from archspec.numbers import compute, faults
@@ -148,8 +148,8 @@ class Binder:
     def survey_expression(self, name: str, expr: Expr | None, span: Span | None, known: Collection[str]) -> None:
         """Record the names in an expression that nobody knows."""
         if expr is not None and span is not None:
-            for unknown in sorted(names(expr) - set(known)):
-                self._wrong(name, ExpressionError("AS202", f"unknown name `{unknown}`", unknown), span, known)
+            for each in sorted(names(expr) - set(known)):
+                self._wrong(name, unknown(each), span, known)
 
     def _check_names(self, signature: Signature, given: Given) -> bool:
         """Whether no argument is unknown and none is missing; the one that a misspelt one was meant to be is not."""
@@ -169,7 +169,8 @@ class Binder:
         for name in signature.required:
             if name not in given.nodes and name not in meant:
                 sound = False
-                self.add("AS304", f"`{signature.name}` needs `{name}`", given.span, None, signature.declared)
+                help_ = f"give it, as in `{name}: {signature.kinds[name].example}`"
+                self.add("AS304", f"`{signature.name}` needs `{name}`", given.span, help_, signature.declared)
         return sound
 
     def _compute(
@@ -187,5 +188,4 @@ class Binder:
         self, name: str, error: ExpressionError, span: Span, known: Collection[str], kind: Kind | None = None
     ) -> None:
         instead = kind.instead_of(error.name, known) if kind and error.name else None
-        help_ = instead or (did_you_mean(error.name, known) if error.name else None)
-        self.add(error.code, f"`{name}`: {error}", span, help_)
+        self.add(error.code, f"`{name}`: {error}", span, instead or error.remedy(known))

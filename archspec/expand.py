@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from archspec.binding import Binder, Given, given_by
 from archspec.cost import block_cost
-from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean
+from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.expressions import Expr, ExpressionError, Literal, Value, evaluate
 from archspec.graph import Graph
 from archspec.ir import Block, Chain, Definition, Run, Symbol
@@ -84,7 +84,8 @@ class _Expander:
             definition, {"classes": spec.classes}, graph.inputs, tuple(graph.calls), graph.current, graph.shape
         )
         if block_cost(root).modules > MAX_MODULES:
-            self.binder.add("AS308", f"the net has more than {MAX_MODULES:,} modules", self.root.span)
+            message = f"the net has more than {MAX_MODULES:,} modules"
+            self.binder.add("AS308", message, self.root.span, "lower what is repeated")
             return None
         return Network(self.resolved, root)
 
@@ -140,7 +141,8 @@ class _Expander:
         """A block for inputs of these shapes; None where it or the shape of an input is not known for a mistake."""
         if (sort, use.name) in self.active:
             circle = " > ".join(n for _, n in [*self.active, (sort, use.name)])
-            self.binder.add("AS302", f"`{use.name}` would contain itself: {circle}", use.given.span)
+            message = f"`{use.name}` would contain itself: {circle}"
+            self.binder.add("AS302", message, use.given.span, "use another block here, or an operation")
             return None, {}
         declaration = self.library.get(sort, use.name)
         if declaration is None or not declaration.sound:
@@ -225,8 +227,7 @@ class _Expander:
         try:
             declared = evaluate(written, args)
         except ExpressionError as error:
-            help_ = did_you_mean(error.name, args) if error.name else None
-            self.binder.add(error.code, f"`out`: {error}", declaration.out_span, help_)
+            self.binder.add(error.code, f"`out`: {error}", declaration.out_span, error.remedy(args))
             graph.broken = True
             return Literal(actual)
         if graph.shape is not None and declared != actual:
@@ -242,9 +243,8 @@ class _Expander:
         name = graph.name(stage.name, stage.name, named.span)
         if stage.repeat > MAX_REPEAT:
             repeat = node.get("repeat") or node
-            self.binder.add(
-                "AS308", f"`{name}` repeats {stage.repeat:,} times, more than {MAX_REPEAT:,}", repeat.span
-            )
+            message = f"`{name}` repeats {stage.repeat:,} times, more than {MAX_REPEAT:,}"
+            self.binder.add("AS308", message, repeat.span, "lower `repeat`")
             graph.fail(name)
             return
         shape, runs = graph.shape, list[Run]()

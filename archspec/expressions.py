@@ -15,9 +15,11 @@ atom       = number | string | "true" | "false" | ["$"] name | ("min" | "max") "
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+from archspec.diagnostics import did_you_mean
 
 Value = int | float | bool | str
 
@@ -36,10 +38,22 @@ _KEYWORDS = {"if", "else", "and", "or", "not", "true", "false", "min", "max"}
 class ExpressionError(ValueError):
     """An expression is wrong; `code` is that of the diagnostic, `name` the unknown name where that is the fault."""
 
-    def __init__(self, code: str, message: str, name: str | None = None) -> None:
+    def __init__(self, code: str, message: str, name: str | None = None, help: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.name = name
+        self.help = help
+
+    def remedy(self, known: Iterable[str]) -> str | None:
+        """What to do about it where these names are known."""
+        if self.name is None:
+            return self.help
+        return did_you_mean(self.name, known) or "declare it in `args`"
+
+
+def unknown(name: str) -> ExpressionError:
+    """That nothing is called so."""
+    return ExpressionError("AS202", f"unknown name `{name}`", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,8 @@ Expr = Literal | Name | Apply
 def parse(text: str) -> Expr:
     """Parse an expression. Raises ExpressionError (AS201)."""
     if len(text) > MAX_LENGTH:
-        raise ExpressionError("AS201", f"an expression has at most {MAX_LENGTH} characters")
+        message = f"an expression has at most {MAX_LENGTH} characters, not {len(text)}"
+        raise ExpressionError("AS201", message, help="compute parts of it in `args`")
     return _Parser(text).whole()
 
 
@@ -88,7 +103,7 @@ def evaluate(expr: Expr, scope: Mapping[str, Value]) -> Value:
         return expr.value
     if isinstance(expr, Name):
         if expr.name not in scope:
-            raise ExpressionError("AS202", f"unknown name `{expr.name}`", expr.name)
+            raise unknown(expr.name)
         return scope[expr.name]
     if expr.op == "if":
         test, then, otherwise = expr.operands
@@ -116,7 +131,7 @@ def _compute(op: str, values: list[Value]) -> Value:
     numbers: list[int | float] = []
     for value in values:
         if isinstance(value, (bool, str)):
-            raise ExpressionError("AS204", f"`{op}` needs numbers, not {value!r}")
+            raise ExpressionError("AS204", f"`{op}` needs numbers, not {value!r}", help=_NOT_A_NUMBER[type(value)])
         numbers.append(value)
     a, b = numbers[0], numbers[-1]
     result: int | float
@@ -135,7 +150,8 @@ def _compute(op: str, values: list[Value]) -> Value:
             result = a * b
         case "/" | "//" | "%":
             if b == 0:
-                raise ExpressionError("AS203", f"division by zero in `{a} {op} {b}`")
+                help_ = "divide by what is never 0, as in `width // max(1, parts)`"
+                raise ExpressionError("AS203", f"division by zero in `{a} {op} {b}`", help=help_)
             result = a / b if op == "/" else a // b if op == "//" else a % b
         case "<":
             return a < b
@@ -146,8 +162,15 @@ def _compute(op: str, values: list[Value]) -> Value:
         case _:
             return a >= b
     if not abs(result) <= LIMIT:  # also catches nan
-        raise ExpressionError("AS203", f"the result of `{op}` is larger than {LIMIT:.0e}")
+        help_ = "no size of a net comes near it: look for a factor too many"
+        raise ExpressionError("AS203", f"the result of `{op}` is larger than {LIMIT:.0e}", help=help_)
     return result
+
+
+_NOT_A_NUMBER = {
+    bool: "choose a number by it, as in `2 if flag else 1`",
+    str: "compare words with `==`; a number stands without quotes",
+}
 
 
 _PRECEDENCE = {
@@ -188,6 +211,19 @@ def _render(expr: Expr, scope: Mapping[str, str]) -> tuple[str, int]:
     return f"{operand(0, rank + (rank == 5))} {expr.op} {operand(1, rank + 1)}", rank
 
 
+_SIGNS = "an expression has names, numbers, `+ - * / // %`, comparisons, `min`, `max` and parentheses"
+_OTHER_SIGNS = {
+    "=": "compare with `==`",
+    "&": "write `and`",
+    "|": "write `or`",
+    "!": "write `not`, or compare with `!=`",
+    "^": "there are no powers: write `n * n`",
+    "{": "write the name alone: braces are for the `name` of a spec",
+    "}": "write the name alone: braces are for the `name` of a spec",
+    "$": "a reference is `$` and a name, as in `$width`",
+}
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -201,7 +237,10 @@ class _Parser:
         while end < len(stripped):
             match = _TOKEN.match(self.text, end)
             if match is None:
-                raise ExpressionError("AS201", f"unexpected {self.text[end:].lstrip()[:1]!r} in `{self.text}`")
+                sign = self.text[end:].lstrip()[:1]
+                raise ExpressionError(
+                    "AS201", f"unexpected {sign!r} in `{self.text}`", help=_OTHER_SIGNS.get(sign, _SIGNS)
+                )
             yield str(match.lastgroup), match[match.lastgroup or 0]
             end = match.end()
 
@@ -212,10 +251,26 @@ class _Parser:
         return expr
 
     def unexpected(self) -> ExpressionError:
-        found = f"unexpected `{self.tokens[self.at][1]}`" if self.at < len(self.tokens) else "unexpected end"
-        cut = self.at == len(self.tokens) and self.text.count("(") > self.text.count(")")
-        hint = ": a comma ends a value inside `{...}` or `[...]`, so put the expression in quotes" if cut else ""
-        return ExpressionError("AS201", f"{found} in `{self.text}`{hint}")
+        at_end = self.at == len(self.tokens)
+        found = "unexpected end" if at_end else f"unexpected `{self.tokens[self.at][1]}`"
+        help_ = self._what_is_missing() if at_end else self._what_to_write(*self.tokens[self.at])
+        return ExpressionError("AS201", f"{found} in `{self.text}`", help=help_)
+
+    def _what_is_missing(self) -> str:
+        if self.text.count("(") > self.text.count(")"):
+            return "close the `(`; a comma ends a value inside `{...}` or `[...]`, where an expression with one stands in quotes"
+        if not self.tokens:
+            return "write a name or a number"
+        return f"something is missing after `{self.tokens[-1][1]}`"
+
+    def _what_to_write(self, kind: str, text: str) -> str:
+        """What may have been meant by a token that has no place."""
+        before = self.tokens[self.at - 1] if self.at else ("", "")
+        if text == "*" == before[1]:
+            return "there are no powers: write `n * n`"
+        if kind == "op" or text in _KEYWORDS:
+            return "a `)` closes nothing here" if text == ")" else f"a value is missing before `{text}`"
+        return "multiply with `*`" if text in ("x", "X") else f"put an operator before `{text}`, such as `*`"
 
     def take(self, *texts: str) -> str | None:
         if self.at < len(self.tokens):
@@ -232,7 +287,9 @@ class _Parser:
     def condition(self) -> Expr:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ExpressionError("AS201", f"parentheses nested deeper than {MAX_DEPTH}")
+            raise ExpressionError(
+                "AS201", f"parentheses nested deeper than {MAX_DEPTH}", help="compute parts of it in `args`"
+            )
         then = self.binary(0)
         if self.take("if"):
             test = self.binary(0)
@@ -312,5 +369,6 @@ class _Parser:
 def _number(text: str) -> int | float:
     value = int(text) if text.isdigit() and len(text) < 20 else float(text)
     if value > LIMIT:
-        raise ExpressionError("AS201", f"the number {text[:20]} is larger than {LIMIT:.0e}")
+        message = f"the number {text[:20]} is larger than {LIMIT:.0e}"
+        raise ExpressionError("AS201", message, help="no size of a net comes near it")
     return value

@@ -46,7 +46,9 @@ class Graph:
             return (self.current,)
         for name, span in zip(step.sources, step.source_spans, strict=True):
             if name not in self.values and not self.lost:
-                help_ = did_you_mean(name, self.values)
+                help_ = (
+                    did_you_mean(name, self.values) or "name a step that comes before this one in the same block"
+                )
                 self.binder.add("AS306", f"there is no value `{name}` before this step", span, help_)
         return step.sources if self.values.keys() >= set(step.sources) else None
 

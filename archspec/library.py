@@ -18,8 +18,8 @@ from archspec.names import class_name
 from archspec.ops import OPS, Add, Concat, Mul
 from archspec.ops.fields import Choice, Flag, Int, Kind, Real
 from archspec.reader import Node, read_file
-from archspec.resolve import record_validation
 from archspec.steps import Step, StepParser
+from archspec.validation import record_validation
 
 STANDARD = Path(__file__).parent / "blocks"
 ROLES = ("norm", "act")
@@ -200,7 +200,7 @@ class Library:
         try:
             return parse(str(value).lower() if isinstance(value, bool) else str(value))
         except ExpressionError as error:
-            self.problems.add(error.code, str(error), node.span)
+            self.problems.add(error.code, str(error), node.span, error.help)
             return None
 
     def _arguments(self, node: Node | None) -> tuple[dict[str, Argument], bool]:

@@ -13,6 +13,7 @@ from archspec.merge import overlay, place
 from archspec.misspelt import mend_keys
 from archspec.reader import Node, node_of, read_file
 
+_SET = "set a key or an argument of the spec: `archspec show SPEC --resolved` prints them"
 FILE_NAME = "file name"
 """The origin of the name of a net that has that of its file."""
 
@@ -122,7 +123,8 @@ def _read_chain(
     if extends is None:
         return node
     if not isinstance(extends.value, str):
-        problems.add("AS103", "`extends` is the name of a zoo spec or the path of a file", extends.span)
+        problems.add("AS103", "`extends` is the name of a zoo spec or the path of a file", extends.span,
+                     "such as `extends: resnet18`, or `extends: base.yaml`")  # fmt: skip
         return None
     base, base_display = _base_path(path, extends.value, display)
     chain = [*chain, (path.resolve(), extends.span)]
@@ -162,7 +164,7 @@ def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnosti
         return _lay(_without_expectations(root), place(Node({}, value.span), path, value, span), problems)
     known = [*Spec.model_fields, *(name for name, _ in _entries(args))]
     if path[0] not in known:
-        problems.add("AS109", f"there is no `{key}` to set", span, did_you_mean(path[0], known))
+        problems.add("AS109", f"there is no `{key}` to set", span, did_you_mean(path[0], known) or _SET)
         return root
     if path[0] != "stages" and (lacking := _lacking_item(root, path)):
         where, items = lacking
@@ -220,7 +222,8 @@ def _over_recipe(train: Node, problems: Diagnostics, above: tuple[object, ...]) 
     name, known = recipe.value, zoo.recipes()
     if name not in known or name in above:
         message = f"there is no recipe `{name}`" if name not in known else f"recipe `{name}` starts from itself"
-        problems.add("AS601", message, recipe.span, did_you_mean(str(name), known))
+        help_ = "take `recipe` out of it" if name in above else did_you_mean(str(name), known)
+        problems.add("AS601", message, recipe.span, help_ or f"there are {', '.join(known)}")
         return None
     read = read_file(zoo.folder() / "recipes" / f"{name}.yaml", f"specs/recipes/{name}.yaml", problems)
     base = None if read is None else _over_recipe(read, problems, (*above, name))

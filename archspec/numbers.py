@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from archspec.expressions import Expr, ExpressionError, Literal, Name, Value, evaluate, names, parse
+from archspec.expressions import Expr, ExpressionError, Literal, Name, Value, evaluate, names, parse, unknown
 from archspec.ir import Symbol
 from archspec.ops.fields import Kind
 
@@ -33,8 +33,7 @@ def faults(raw: object, kind: Kind, known: Collection[str]) -> list[ExpressionEr
         written = _written(raw, kind)
     except ExpressionError as error:
         return [error]
-    unknown = sorted(name for expr in written for name in names(expr) if name not in known)
-    return [ExpressionError("AS202", f"unknown name `{name}`", name) for name in unknown]
+    return [unknown(name) for name in sorted(name for expr in written for name in names(expr) if name not in known)]
 
 
 def _written(raw: object, kind: Kind) -> list[Expr]:
@@ -57,5 +56,5 @@ def _value(raw: object, symbol: Expr | None, scope: Mapping[str, Value]) -> obje
 
 def _lookup(name: str, scope: Mapping[str, Value]) -> Value:
     if name not in scope:
-        raise ExpressionError("AS202", f"unknown name `{name}`", name)
+        raise unknown(name)
     return scope[name]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from archspec.diagnostics import Diagnostics, Source, Span
+from archspec.diagnostics import Diagnostics, Source, Span, did_you_mean
+from archspec.syntax import place_and_remedy
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -33,7 +34,6 @@ _SPECIAL: dict[str, Scalar] = {
     **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
     **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
 }
-_UNMARKED_KEY = re.compile(r"[\s-]*\w[^:{\[]*[{\[]")  # `input {channels: 3}`
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +126,8 @@ def read_text(text: str, name: str, problems: Diagnostics) -> Node | None:
     try:
         root = _Builder(source, problems).build()
     except yaml.MarkedYAMLError as error:
-        _syntax_error(error, source, problems)
+        message = " ".join(filter(None, [error.context, error.problem])) or "this is not YAML"
+        problems.add("AS002", message, *place_and_remedy(error, source))
         return None
     except yaml.reader.ReaderError as error:
         codepoint = _codepoint(error)
@@ -152,7 +153,8 @@ def read_value(text: str, name: str, problems: Diagnostics) -> Node | None:
     try:
         return _Builder(source, problems).build() or Node(None, Span(source))
     except (yaml.MarkedYAMLError, yaml.reader.ReaderError):
-        problems.add("AS002", f"`{text}` is not a YAML value", Span(source, 0, 0, 0, len(text)))
+        help_ = "close every bracket and quote, and keep the whole from the shell with '...'"
+        problems.add("AS002", f"`{text}` is not a YAML value", Span(source, 0, 0, 0, len(text)), help_)
     except _StopReadingError:
         pass
     return None
@@ -163,53 +165,7 @@ def _codepoint(error: yaml.reader.ReaderError) -> int:
     return ord(character) if isinstance(character, str) else int(character)
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, source: Source, problems: Diagnostics) -> None:
-    message = " ".join(filter(None, [error.context, error.problem])) or "this is not YAML"
-    span, help_ = _indented_by_tab(error, source) or _unfinished(error, source) or _colon(error, source)
-    problems.add("AS002", message, span, help_)
-
-
-def _where(error: yaml.MarkedYAMLError, source: Source) -> Span:
-    """Where the parser stopped."""
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    return Span(source, line, column, line, column + 1)
-
-
-def _indented_by_tab(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str] | None:
-    stopped = _where(error, source).line
-    for line in (stopped, stopped - 1):
-        text = source.line(line)
-        column = text[: len(text) - len(text.lstrip())].find("\t")
-        if column >= 0:
-            return Span(source, line, column, line, column + 1), "indent with spaces: YAML allows no tabs"
-    return None
-
-
-def _unfinished(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str] | None:
-    """What began before the place where the parser stopped and was not brought to its end."""
-    begin = error.context_mark
-    if begin is None:
-        return None
-    if error.context == "while scanning a simple key":  # noticed on a later line, which may be past the last
-        end = len(source.line(begin.line).rstrip())
-        return Span(source, begin.line, begin.column, begin.line, end), "write `key: value`"
-    bracket = {"while parsing a flow mapping": "{", "while parsing a flow sequence": "["}.get(error.context or "")
-    if bracket is None:
-        return None
-    where = f"line {begin.line + 1}, column {begin.column + 1}"
-    return _where(error, source), f"close the `{bracket}` of {where}, or put a `,` between its items"
-
-
-def _colon(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str | None]:
-    """A `:` where none may be: one is missing before it, or there is one too many."""
-    span = _where(error, source)
-    if not (error.problem or "").startswith("mapping values are not allowed"):
-        return span, None
-    text = source.line(span.line)[: span.column]
-    if ": " in text and not _UNMARKED_KEY.match(text):
-        return span, "put text that holds `: ` in quotes, and a mapping in `{...}`"
-    return span, "a `:` is missing before this, on this line or the line before"
+_NO_KEY = "write `key: value`; a `{` or `[` begins a collection, so text that begins with one stands in quotes"
 
 
 class _StopReadingError(Exception):
@@ -247,7 +203,12 @@ class _Builder:
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 self._tag(event.tag, span)
                 if len(self.stack) >= MAX_DEPTH:
-                    self._stop("AS005", f"nested deeper than {MAX_DEPTH} levels", span)
+                    self._stop(
+                        "AS005",
+                        f"nested deeper than {MAX_DEPTH} levels",
+                        span,
+                        "name inner parts as `blocks`",
+                    )
                 node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], span)
                 if event.anchor:
                     self.anchors[event.anchor] = None  # open: an alias to it now would be a loop
@@ -284,7 +245,7 @@ class _Builder:
             )
         elif not isinstance(node.value, str):
             if isinstance(node.value, (dict, list)):
-                self._stop("AS006", "a key is a name, not a collection", node.span)
+                self._stop("AS006", "a key is a name, not a collection", node.span, _NO_KEY)
             return Node(self.source.line(node.span.line)[node.span.column : node.span.end_column], node.span)
         return node
 
@@ -304,11 +265,15 @@ class _Builder:
     def _alias(self, anchor: str, span: Span) -> None:
         target = self.anchors.get(anchor)
         if target is None:
-            why = "contains itself" if anchor in self.anchors else "has no anchor"
-            self._stop("AS004", f"alias `*{anchor}` {why}", span)
+            if anchor in self.anchors:
+                self._stop(
+                    "AS004", f"alias `*{anchor}` contains itself", span, "take it out, or write what is meant"
+                )
+            help_ = did_you_mean(anchor, self.anchors) or f"mark a value before it with `&{anchor}`"
+            self._stop("AS004", f"alias `*{anchor}` has no anchor", span, help_)
         else:
             if self.nodes + target.size > MAX_NODES:
-                self._stop("AS004", f"aliases expand to more than {MAX_NODES:,} values", span)
+                self._stop("AS004", f"aliases expand to more than {MAX_NODES:,} values", span, "use `repeat`")
             self._place(target)
 
     def _tag(self, tag: str | None, span: Span) -> None:

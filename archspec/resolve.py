@@ -8,19 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from archspec.diagnostics import Diagnostics, Span, did_you_mean
-from archspec.expressions import ExpressionError, Value, evaluate, parse
+from archspec.diagnostics import Diagnostics, Span
+from archspec.expressions import ExpressionError, Value, evaluate, parse, unknown
+from archspec.interpolation import Interpolation
 from archspec.language import Spec
-from archspec.load import FILE_NAME, Document, with_recipe
-from archspec.ops.fields import describe
+from archspec.load import Document, with_recipe
 from archspec.reader import Node, node_of
+from archspec.validation import record_validation
 
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
-_INTERPOLATION = re.compile(r"\{([^{}]*)\}")
 _OPERATOR = re.compile(r"[-+*/%(\s]")
 _HYPHENATED = re.compile(r"[A-Za-z]\w*(-\w+)*", re.ASCII)
 PLACEHOLDER = "placeholder"
@@ -141,8 +141,7 @@ def _arguments(root: Node, problems: Diagnostics) -> dict[str, Value]:
             try:
                 scope[name] = evaluate(parse(node.value), scope)
             except ExpressionError as error:
-                help_ = did_you_mean(error.name, scope) if error.name else None
-                problems.add(error.code, f"`{name}`: {error}", node.span, help_)
+                problems.add(error.code, f"`{name}`: {error}", node.span, error.remedy(scope))
         elif isinstance(node.value, (str, int, float)):
             scope[name] = node.value
     return scope
@@ -188,7 +187,7 @@ class _Substitution:
         if match := _REFERENCE.fullmatch(node.value):
             return self._referred(node, match[1], path)
         if path in (("name",), ("class_name",)):
-            return Node(self._interpolate(node, node.value), node.span, origin=node.origin)
+            return Interpolation(node, self.scope, self.unusable, self.problems).node
         return node
 
     def _referred(self, node: Node, name: str, path: tuple[str, ...]) -> Node:
@@ -196,125 +195,7 @@ class _Substitution:
             return Node(self.scope[name], node.span, origin=node.origin or self.origins[name])
         if path[:1] not in (("stem",), ("head",)):
             if name not in self.unusable:
-                help_ = did_you_mean(name, self.scope)
-                self.problems.add("AS202", f"unknown name `{name}`", node.span, help_)
+                error = unknown(name)
+                self.problems.add(error.code, str(error), node.span, error.remedy(self.scope))
             self.problems.close(node.span)
         return node
-
-    def _interpolate(self, node: Node, text: str) -> str:
-        def value(match: re.Match[str]) -> str:
-            try:
-                return str(evaluate(parse(match[1]), self.scope))
-            except ExpressionError as error:
-                if error.name not in self.unusable:
-                    help_ = did_you_mean(error.name, self.scope) if error.name else None
-                    self.problems.add(error.code, str(error), node.span, help_)
-                return "x"
-
-        return _INTERPOLATION.sub(value, text)
-
-
-def record_validation(
-    error: ValidationError, root: Node, model: type[BaseModel], scope: Mapping[str, Value], problems: Diagnostics
-) -> None:
-    """Turn what Pydantic found in a document into diagnostics."""
-    for detail in error.errors(include_url=False):
-        _record(detail, root, model, scope, problems)
-
-
-def _record(
-    detail: Any, root: Node, model: type[BaseModel], scope: Mapping[str, Value], problems: Diagnostics
-) -> None:
-    context = detail.get("ctx", {})
-    kind, loc = detail["type"], (*detail["loc"], *context.get("at", ()))
-    node, key, reached = locate(root, loc)
-    is_word = kind == "extra_forbidden" and reached < len(loc)
-    named = reached and isinstance(loc[reached - 1], str) and loc[-1] != "[key]"
-    code, help_ = "AS103", None
-    if kind.startswith("AS"):
-        code, message, help_ = kind, context["message"], context["help"]
-        if code == "AS202" and help_ is None:
-            help_ = did_you_mean(message.split("`")[1], scope)
-        if code == "AS106" and node.origin == FILE_NAME:
-            named, message = False, f"the file's name `{node.value}` cannot name the net"
-            help_ = f"give the net a `name`: {help_}"
-    elif kind == "extra_forbidden":
-        named = named and is_word
-        code, message = "AS101", f"unknown {'word' if is_word else 'key'} `{loc[-1]}`"
-        help_ = _meant(str(loc[-1]), _fields_at(model, loc[:-1]))
-    elif kind == "missing":
-        where = f" in `{'.'.join(map(str, loc[:-1]))}`" if loc[:-1] else ""
-        code, message, named = "AS102", f"`{loc[-1]}` is missing{where}", False
-    elif kind == "literal_error":
-        message = f"expected {context['expected']}, not {describe(detail['input'])}"
-        help_ = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", context["expected"]))
-    elif kind == "list_type" and isinstance(detail["input"], dict):
-        message, help_ = (
-            "expected a list, not a mapping",
-            "give the whole list: `[...]`, or an item after each `- `",
-        )
-    elif kind in ("too_short", "too_long", "string_too_long", "greater_than_equal"):
-        code, message = "AS104", detail["msg"]
-    else:
-        message = f"{_EXPECTED.get(kind, detail['msg'])}, not {describe(detail['input'])}"
-    is_key = loc[-1] == "[key]" or (kind == "extra_forbidden" and not is_word)
-    at_value = not isinstance(node.value, (dict, list)) and not is_key
-    message = f"`{loc[reached - 1]}`: {message}" if named else message
-    problems.add(code, message, node.span if at_value else key, help_)
-
-
-_EXPECTED = {
-    "string_type": "expected text",
-    "dict_type": "expected a mapping",
-    "list_type": "expected a list",
-    "tuple_type": "expected one number or [height, width]",
-    "model_type": "expected a mapping",
-    "bool_type": "expected true or false",
-    "int_type": "expected a whole number",
-    "float_type": "expected a number",
-}
-
-
-def locate(root: Node, loc: tuple[Any, ...]) -> tuple[Node, Span, int]:
-    """The node that an error is about, the place of its key, and how many parts of `loc` led there."""
-    node, key, reached = root, root.span, 0
-    for index, part in enumerate(loc):
-        if isinstance(node.value, dict) and part in node.value:
-            key, node, reached = node.key_span(part), node.value[part], index + 1
-        elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
-            node, reached = node.value[part], index + 1
-            key = node.span
-    return node, key, reached
-
-
-def _meant(word: str, known: list[str]) -> str | None:
-    """What an unknown key may have been: a key without its colon, one that is near, or any that there is."""
-    key, _, value = word.partition(" ")
-    if value and key in known:
-        return f"write `{key}: {value.strip()}`"
-    return did_you_mean(word, known) or (
-        "known here: " + ", ".join(f"`{k}`" for k in sorted(known)) if known else None
-    )
-
-
-def _fields_at(model: Any, loc: tuple[Any, ...]) -> list[str]:
-    """The keys that the language knows at a place, for suggestions."""
-    models = [model]
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        models = [m for owner in models for m in _models(_annotation(owner, part))] or models
-    return [field.alias or name for m in models for name, field in m.model_fields.items()]
-
-
-def _annotation(model: type[BaseModel], key: str) -> Any:
-    for name, field in model.model_fields.items():
-        if key in (name, field.alias):
-            return field.annotation
-    return None
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for inner in get_args(annotation) for m in _models(inner)]

@@ -18,6 +18,7 @@ from archspec.names import identifier_fault
 from archspec.reader import Node
 
 MODIFIERS = ("from", "when")
+WORDS = "the language reference lists the operations, `archspec list` the blocks"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +144,7 @@ class StepParser:
     def _is_applicable(self, applied: _Applied) -> bool:
         callee, args = applied.callee, applied.args
         if not self.known(callee):
-            help_ = did_you_mean(callee, self.words())
+            help_ = did_you_mean(callee, self.words()) or WORDS
             self.problems.add("AS301", f"no operation, block or role is called `{callee}`", applied.span, help_)
             return False
         if args is not None and args.value is not None and not isinstance(args.value, dict):
@@ -180,7 +181,7 @@ class StepParser:
         try:
             return parse(text), True
         except ExpressionError as error:
-            self.problems.add(error.code, f"`when`: {error}", node.span)
+            self.problems.add(error.code, f"`when`: {error}", node.span, error.help)
             return None, False
 
 

@@ -9,7 +9,7 @@ from archspec.diagnostics import Span, did_you_mean, nearest
 from archspec.library import ROLES, Declaration, Library, Signature, Sort
 from archspec.ops import OPS
 from archspec.reader import Node
-from archspec.steps import Step
+from archspec.steps import WORDS, Step
 from archspec.uses import use_of
 
 SORTS: tuple[Sort, ...] = ("blocks", "shortcuts")
@@ -39,7 +39,7 @@ class Survey:
 
     def _unknown_default(self, name: str, span: Span) -> None:
         words = [*OPS, *(word for sort in SORTS for word in self.library.names(sort))]
-        self.binder.add("AS301", f"nothing is called `{name}`", span, did_you_mean(name, words))
+        self.binder.add("AS301", f"nothing is called `{name}`", span, did_you_mean(name, words) or WORDS)
         if near := nearest(name, words):  # what was meant does not lack these arguments
             self.binder.defaults.setdefault(near, self.binder.defaults[name])
 

@@ -41,7 +41,9 @@ def use_of(sort: Sort, node: Node, library: Library, binder: Binder) -> Use | No
         return None
     if not library.has(sort, name):
         known = [*library.names(sort), *(["none"] if sort == "shortcuts" else [])]
-        binder.add("AS301", f"no {what} is called `{name}`", span, did_you_mean(name, known))
+        binder.add(
+            "AS301", f"no {what} is called `{name}`", span, did_you_mean(name, known) or "see `archspec list`"
+        )
         return None
     if args.value is not None and not isinstance(args.value, dict):
         binder.add(

@@ -94,6 +94,7 @@ def test_mistakes_are_said_at_their_place(case, spec, cli):
     assert f"error[{code}" in result.output
     assert word in result.output
     assert f"{path}:" in result.output, "the file, line and column are there"
+    assert result.output.count("error[") == result.output.count("= help: "), "each says what to do about it"
     assert "Traceback" not in result.output
 
 
@@ -146,6 +147,12 @@ SYNTAX = {
     "colon that is missing": (NET.replace("classes: 4", "classes 4"), (3, 1), "write `key: value`"),
     "colon that is missing in a line": (NET.replace("input:", "input"), (2, 25), "a `:` is missing"),
     "colon too many": (NET + "doc: a: b\n", (6, 7), "in quotes"),
+    "text in braces": (NET + "name: {n}-net\n", (6, 10), "put text that begins with `{` or `[` in quotes"),
+    "doubled braces": (NET + "name: {{n}}\n", (6, 8), "text that begins with one stands in quotes"),
+    "quote that is not closed": (NET + 'doc: "abc\n', (6, 6), "close the quote that begins here"),
+    "sign of YAML": (NET + "doc: @abc\n", (6, 6), "in quotes"),
+    "unknown escape": (NET + 'doc: "a\\d"\n', (6, 8), "use single quotes"),
+    "key in another column": (NET + " doc: net\n", (6, 2), "in one column"),
     "control character": (NET + "doc: \"é\u200bé\x07\"\n", (6, 10), "remove it"),
     "NUL": (NET + 'doc: "a\0b"\n', (6, 8), "remove it"),
     "Latin-1": ((NET + "doc: a é\n").encode("latin-1"), (6, 8), "save the file as UTF-8"),
@@ -160,6 +167,53 @@ def test_what_is_not_yaml_is_said_where_it_is_with_what_began_before(case, tmp_p
     (found,) = archspec.check(path)
     assert (found.span.line + 1, found.span.column + 1) == place
     assert word in found.help
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "marked_", "help_"),
+    [
+        ("net-{{n}}", "AS201", "net-{{n}}", "`net-{n}`"),
+        ("net-{n", "AS201", "net-{n", "with both braces"),
+        ("net-n}", "AS201", "net-n}", "with both braces"),
+        ("net-$n", "AS201", "net-$n", "write `{n}`"),
+        ("'net-${n}'", "AS201", "'net-${n}'", "write `{n}`"),
+        ("net-{m}", "AS202", "{m}", "`n`"),
+        ("net-{n+}", "AS201", "{n+}", "missing after `+`"),
+        ("'net-{}'", "AS201", "{}", "a name or a number"),
+        ("'{6n+2}'", "AS201", "{6n+2}", "an operator before `n`"),
+        ("net-{n // 0}", "AS203", "{n // 0}", "max(1, parts)"),
+        ('"n\\x65t-{m}"', "AS202", '"n\\x65t-{m}"', "`n`"),
+    ],
+)
+def test_a_malformed_interpolation_is_told_how_to_write_it(name, code, marked_, help_, mistakes):
+    (found,) = mistakes(f"archspec: 1\nname: {name}\nargs: {{n: 3}}{NET}")
+    assert (found.code, marked(found)) == (code, marked_)
+    assert help_ in found.help
+
+
+@pytest.mark.parametrize(
+    ("expression", "help_"),
+    [
+        ("2 x n", "multiply with `*`"),
+        ("2n", "an operator before `n`"),
+        ("n ** 2", "no powers"),
+        ("n ^ 2", "no powers"),
+        ("n = 2", "`==`"),
+        ("n && true", "write `and`"),
+        ("n +", "missing after `+`"),
+        ("(n + 1", "close the `(`"),
+        ("n + 1)", "closes nothing"),
+        ("n * / 2", "a value is missing before `/`"),
+        ("'{n}'", "braces are for the `name`"),
+        ("n if true", "missing after `true`"),
+        ("true + 1", "`2 if flag else 1`"),
+        ("n * 1e15", "a factor too many"),
+        ("+".join(["n"] * 300), "in `args`"),
+    ],
+)
+def test_an_expression_that_is_wrong_is_told_what_to_write(expression, help_, mistakes):
+    (found,) = mistakes(NET.replace("out: 8", f"out: {expression}") + "args: {n: 3}\n")
+    assert help_ in found.help
 
 
 @pytest.mark.parametrize("size", ["true", "8.5", "{a: 1}"])
@@ -445,6 +499,7 @@ def test_a_mistake_is_said_once_at_its_place_with_what_is_independent_of_it(case
     text, expected = EXACTLY[case]
     found = mistakes(text)
     assert [(d.code, marked(d)) for d in sorted(found, key=lambda d: d.code)] == sorted(expected.items())
+    assert all(d.help for d in found), "each says what to do about it"
 
 
 def test_a_mistake_in_a_block_that_is_used_twice_is_said_once(mistakes):

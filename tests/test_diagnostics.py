@@ -102,6 +102,7 @@ def test_the_example_of_a_page_gives_what_the_page_shows(code, cli, tmp_path, mo
         return
     assert (result.exit_code, codes_in(result.output)) == (1, [code])
     assert result.output == expected
+    assert "   = help: " in result.output, "what to do about it"
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if len(fences(code)) == 3])
@@ -128,6 +129,7 @@ def test_a_mistake_is_found_once_with_its_place_and_a_message(code):
     assert 0 <= found.span.line < len(path.read_text().splitlines())
     assert found.span.column >= 0
     assert found.message
+    assert found.help, "what to write instead"
     with pytest.raises(archspec.SpecError, match=re.escape(found.message)) as raised:
         archspec.load(path)
     assert [d.code for d in raised.value.diagnostics] == [code]
@@ -362,6 +364,7 @@ def test_every_operation_that_a_backend_lacks_is_named(install, spec):
     with pytest.raises(archspec.SpecError) as raised:
         archspec.emit(net, "tiny")
     assert [d.code for d in raised.value.diagnostics] == ["AS702", "AS702"]
+    assert all(d.help for d in raised.value.diagnostics)
     assert re.findall(r"has no `(\w+)`, which `(\w+)`", str(raised.value)) == [("hard_swish",) * 2, ("tanh", "mid")]
     assert archspec.emit(archspec.load(spec(NET)), "tiny") == {"model.py": ""}
 

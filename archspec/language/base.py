@@ -51,7 +51,7 @@ class Computed:
         except ArgumentError as error:
             raise fault(error.code, str(error), error.help) from None
         except ExpressionError as error:
-            raise fault(error.code, str(error)) from None
+            raise fault(error.code, str(error), error.help) from None
 
 
 Positive = Annotated[int, Computed(Int(1))]
@@ -80,12 +80,12 @@ def none_as_no_items(raw: Any) -> Any:
     return [] if raw is None else raw
 
 
-def scalar(expected: str, *, optional: bool = False) -> BeforeValidator:
+def scalar(expected: str, example: str, *, optional: bool = False) -> BeforeValidator:
     """A validator that refuses mappings and lists, and nothing unless it is optional, with one message for all."""
 
     def validate(raw: Any) -> Any:
         if isinstance(raw, (dict, list)) or (raw is None and not optional):
-            raise fault("AS103", f"expected {expected}, not {describe(raw)}")
+            raise fault("AS103", f"expected {expected}, not {describe(raw)}", f"such as `{example}`")
         return raw
 
     return BeforeValidator(validate)
@@ -102,7 +102,8 @@ class OneOf(Model):
             raw = {k: none_as_empty(v) for k, v in raw.items()}
             if len(raw) != 1:
                 known = ", ".join(f"`{k}`" for k in cls.model_fields)
-                raise fault("AS103", f"expected exactly one of {known}")
+                help_ = "keep one of them" if raw else "name one"
+                raise fault("AS103", f"expected exactly one of {known}", help_)
         return raw
 
     @property

@@ -55,9 +55,8 @@ class RandomResizedCrop(Model):
         for key in ("scale", "ratio"):
             check_bounds(getattr(self, key), key)
         if self.scale[1] > 1:
-            raise fault(
-                "AS604", f"a crop has at most the whole area, not {self.scale[1]:g} of it", None, ("scale",)
-            )
+            message = f"a crop has at most the whole area, not {self.scale[1]:g} of it"
+            raise fault("AS604", message, "shares go from 0 to 1", ("scale",))
         return self
 
 
@@ -85,7 +84,7 @@ class RandAugment(Model):
             message = (
                 f"the magnitudes of {ours} go from 0 to {top}{'' if self.form == 'timm' else ' in whole steps'}"
             )
-            raise fault("AS604", message, None, ("magnitude",))
+            raise fault("AS604", message, f"such as `magnitude: {min(9, top)}`", ("magnitude",))
         return self
 
 
@@ -114,7 +113,8 @@ class RandomErasing(Model):
         for key in ("scale", "ratio"):
             check_bounds(getattr(self, key), key)
         if self.scale[1] >= 1:
-            raise fault("AS604", "erasing the whole image leaves nothing to learn from", None, ("scale",))
+            message = "erasing the whole image leaves nothing to learn from"
+            raise fault("AS604", message, "erase a share of less than 1", ("scale",))
         return self
 
 

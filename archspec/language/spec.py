@@ -51,14 +51,14 @@ def _identifier(value: Any) -> Any:
 
 NetName = Annotated[str, BeforeValidator(_net_name)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
-ArgValue = Annotated[str | int | float | bool, scalar("a number, a word, true or false")]
+ArgValue = Annotated[str | int | float | bool, scalar("a number, a word, true or false", "width: 64")]
 Doc = Annotated[str, Field(max_length=2000)]
 
 
 def _size(raw: Any) -> Any:
     if isinstance(raw, list) and len(raw) != 2:
         values = "1 value" if len(raw) == 1 else f"{len(raw)} values"
-        raise fault("AS103", f"expected one number or [height, width], not {values}")
+        raise fault("AS103", f"expected one number or [height, width], not {values}", "such as `size: 32`")
     return [raw, raw] if isinstance(raw, (int, str)) and not isinstance(raw, bool) else raw
 
 
@@ -145,8 +145,8 @@ class BlockModel(Model):
     doc: Doc = ""
     class_name: NetName | None = None
     args: Annotated[dict[Identifier, Any], BeforeValidator(none_as_empty)] = {}
-    out: Annotated[int | str | None, scalar("a number or an expression", optional=True)] = None
-    when: Annotated[str | bool | None, scalar("a condition", optional=True)] = None
+    out: Annotated[int | str | None, scalar("a number or an expression", "out: width * 4", optional=True)] = None
+    when: Annotated[str | bool | None, scalar("a condition", "when: stride > 1", optional=True)] = None
     otherwise: Literal["input", "none"] = "input"
     name: Identifier | None = None
     body: Steps = []

@@ -123,7 +123,9 @@ class Phase(Model):
     def _one_rate(self) -> Self:
         ramp = self.linear or self.cosine
         if sum(x is not None for x in (self.value, self.linear, self.cosine)) != 1:
-            raise fault("AS602", "a phase has exactly one of `value`, `linear` and `cosine`")
+            raise fault(
+                "AS602", "a phase has exactly one of `value`, `linear` and `cosine`", "such as `value: 0.1`"
+            )
         if ramp and any(c["kind"] not in ("step", "epoch") for c in self.until):
             help_ = "end the phase on `step N` or `epoch N`"
             raise fault("AS602", "a moving rate needs a known length", help_, ("until",))
@@ -181,7 +183,8 @@ class Train(Model):
             message = f"{repeats} repeats leave a batch of {size} with one image"
             raise fault("AS604", message, "repeat fewer times, or make `batch_size` larger", ("data", "repeats"))
         if self.data.mix is not None and size == 1:
-            raise fault("AS604", "a batch of one image has nothing to mix it with", None, ("data", "mix"))
+            message = "a batch of one image has nothing to mix it with"
+            raise fault("AS604", message, "take `mix` out, or make `batch_size` larger", ("data", "mix"))
         bce = self.loss.bce
         if bce is not None and bce.threshold is not None and self.label_smoothing:
             message = "the threshold of `bce` undoes `label_smoothing`"

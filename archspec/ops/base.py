@@ -92,7 +92,10 @@ def size(shapes: Iterable[Shape]) -> int:
 def image(shape: Shape, kind: str) -> tuple[int, int, int]:
     """Check that a shape is (C, H, W). Raises ShapeError."""
     if len(shape) != 3:
-        raise ShapeError("AS404", f"`{kind}` needs an image (C, H, W), and its input is a vector {show(shape)}")
+        message = f"`{kind}` needs an image (C, H, W), and its input is a vector {show(shape)}"
+        raise ShapeError(
+            "AS404", message, "put it before what makes a vector: `global_avg_pool`, `flatten` or `linear`"
+        )
     return shape[0], shape[1], shape[2]
 
 

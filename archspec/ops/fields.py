@@ -38,6 +38,11 @@ class Kind:
         """Whether a string stands for an expression rather than for itself."""
         return True
 
+    @property
+    def example(self) -> str:
+        """A value as a spec may write it."""
+        return "1"
+
     def instead_of(self, name: str, known: Collection[str]) -> str | None:
         """What to write instead of a name that nobody knows, where a word of other frameworks may be meant."""
         return None
@@ -59,15 +64,25 @@ class Int(Kind):
 
     def parse(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ArgumentError("AS103", f"expected a whole number, not {describe(value)}")
+            raise ArgumentError("AS103", f"expected a whole number, not {describe(value)}", _NUMBER)
         if isinstance(value, float):
             if not math.isfinite(value) or abs(value) > self.maximum:
-                raise ArgumentError("AS104", f"expected a whole number, not {value}")
+                raise ArgumentError("AS104", f"expected a whole number, not {value}", self._range)
             help_ = "divide with `//`" if value != int(value) else f"write {int(value)}, or divide with `//`"
             raise ArgumentError("AS204", f"expected a whole number, not {value}", help_)
         if not self.minimum <= value <= self.maximum:
-            raise ArgumentError("AS104", f"must be from {self.minimum} to {self.maximum}, not {short(value)}")
+            raise ArgumentError(
+                "AS104", f"must be from {self.minimum} to {self.maximum}, not {short(value)}", self._range
+            )
         return value
+
+    @property
+    def _range(self) -> str:
+        return f"write a number of at least {self.minimum}"
+
+    @property
+    def example(self) -> str:
+        return "64"
 
     def schema(self) -> Mapping[str, Any]:
         return {"anyOf": [{"type": "integer", "minimum": self.minimum, "maximum": self.maximum}, _EXPRESSION]}
@@ -83,10 +98,15 @@ class Pair(Kind):
         each = Int(self.minimum)
         if isinstance(value, (list, tuple)):
             if len(value) != 2:
-                raise ArgumentError("AS103", f"expected one number or [height, width], not {len(value)} values")
+                message = f"expected one number or [height, width], not {len(value)} values"
+                raise ArgumentError("AS103", message, "a number stands for both")
             return each.parse(value[0]), each.parse(value[1])
         number = each.parse(value)
         return number, number
+
+    @property
+    def example(self) -> str:
+        return "3"
 
     def schema(self) -> Mapping[str, Any]:
         one = Int(self.minimum).schema()
@@ -121,13 +141,24 @@ class Real(Kind):
 
     def parse(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ArgumentError("AS103", f"expected a number, not {describe(value)}")
+            raise ArgumentError("AS103", f"expected a number, not {describe(value)}", _NUMBER)
         if not math.isfinite(value):
-            raise ArgumentError("AS104", f"expected a finite number, not {value}")
+            raise ArgumentError("AS104", f"expected a finite number, not {value}", "such as `1e-4` or `0.5`")
         if not self.minimum <= value <= self.maximum or value >= self.below:
             top = f"below {self.below:g}" if math.isfinite(self.below) else f"to {self.maximum:g}"
-            raise ArgumentError("AS104", f"must be from {self.minimum:g} {top}, not {short(value)}")
+            raise ArgumentError(
+                "AS104", f"must be from {self.minimum:g} {top}, not {short(value)}", self._meant(value)
+            )
         return float(value)
+
+    def _meant(self, value: float) -> str:
+        if min(self.maximum, self.below) == 1 < value <= 100:
+            return f"write {value / 100:g} for {value:g}%"
+        return "write a number between them" if math.isfinite(self.minimum) else "write a smaller number"
+
+    @property
+    def example(self) -> str:
+        return "0.1"
 
     def schema(self) -> Mapping[str, Any]:
         number: dict[str, Any] = {"type": "number"}
@@ -147,8 +178,19 @@ class Flag(Kind):
 
     def parse(self, value: object) -> bool:
         if not isinstance(value, bool):
-            raise ArgumentError("AS103", f"expected true or false, not {describe(value)}")
+            raise ArgumentError(
+                "AS103", f"expected true or false, not {describe(value)}", "write `true` or `false`"
+            )
         return value
+
+    @property
+    def example(self) -> str:
+        return "true"
+
+    def instead_of(self, name: str, known: Collection[str]) -> str | None:
+        """The words that older YAML had for truth values."""
+        meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(name.lower())
+        return f"write `{meant}`" if meant and name not in known else None
 
     def schema(self) -> Mapping[str, Any]:
         return {"anyOf": [{"type": "boolean"}, _EXPRESSION]}
@@ -163,8 +205,14 @@ class Choice(Kind):
     def parse(self, value: object) -> str:
         if not isinstance(value, str) or value not in self.words:
             known = ", ".join(f"`{w}`" for w in self.words)
-            raise ArgumentError("AS103", f"expected one of {known}, not {describe(value)}")
+            near = nearest(value, self.words) if isinstance(value, str) else None
+            help_ = f"did you mean `{near}`?" if near else "write one of them"
+            raise ArgumentError("AS103", f"expected one of {known}, not {describe(value)}", help_)
         return value
+
+    @property
+    def example(self) -> str:
+        return self.words[0]
 
     @property
     def takes_expressions(self) -> bool:
@@ -172,6 +220,9 @@ class Choice(Kind):
 
     def schema(self) -> Mapping[str, Any]:
         return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": r"^\$[A-Za-z_]\w*$"}]}
+
+
+_NUMBER = "give a number, or an expression such as `width * 4`"
 
 
 def describe(value: object) -> str:

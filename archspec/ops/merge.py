@@ -10,6 +10,17 @@ from archspec.ops.base import Keeps, Op, Shape, ShapeError, show
 MANY = 64
 
 
+def _unequal(wants: str, one: Shape, other: Shape) -> ShapeError:
+    """Values that do not go together, and what would make them."""
+    if len(one) != len(other):
+        help_ = "pool the image to a vector with `global_avg_pool`"
+    elif one[1:] == other[1:]:
+        help_ = f"give the second {one[0]} channels, as with `{{conv: {{out: {one[0]}, kernel: 1}}}}`"
+    else:
+        help_ = "bring both to one height and width: look at the strides and paddings before"
+    return ShapeError("AS401", f"{wants}, not {show(one)} and {show(other)}", help_)
+
+
 @dataclass(frozen=True, slots=True)
 class Add(Op):
     """The sum of values of one shape."""
@@ -21,7 +32,7 @@ class Add(Op):
     def output_shape(self, *inputs: Shape) -> Shape:
         for other in inputs[1:]:
             if other != inputs[0]:
-                raise ShapeError("AS401", f"`add` needs equal shapes, not {show(inputs[0])} and {show(other)}")
+                raise _unequal("`add` needs equal shapes", inputs[0], other)
         return inputs[0]
 
 
@@ -36,7 +47,7 @@ class Mul(Op):
         largest = max(inputs, key=lambda shape: shape[1:])
         for other in inputs:
             if other != largest and other != (largest[0], *(1 for _ in largest[1:])):
-                raise ShapeError("AS401", f"`mul` needs equal shapes, not {show(inputs[0])} and {show(other)}")
+                raise _unequal("`mul` needs equal shapes", inputs[0], other)
         return largest
 
 
@@ -51,7 +62,5 @@ class Concat(Op):
     def output_shape(self, *inputs: Shape) -> Shape:
         for other in inputs[1:]:
             if other[1:] != inputs[0][1:]:
-                raise ShapeError(
-                    "AS401", f"`concat` needs equal height and width, not {show(inputs[0])} and {show(other)}"
-                )
+                raise _unequal("`concat` needs equal height and width", inputs[0], other)
         return sum(shape[0] for shape in inputs), *inputs[0][1:]

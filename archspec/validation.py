@@ -1,0 +1,167 @@
+"""What Pydantic found wrong in a document, as diagnostics with the place of the value and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from archspec.diagnostics import Diagnostics, Span, did_you_mean
+from archspec.expressions import Value, unknown
+from archspec.load import FILE_NAME
+from archspec.ops.fields import describe
+from archspec.reader import Node
+
+
+def record_validation(
+    error: ValidationError, root: Node, model: type[BaseModel], scope: Mapping[str, Value], problems: Diagnostics
+) -> None:
+    """Turn what Pydantic found in a document into diagnostics."""
+    for detail in error.errors(include_url=False):
+        _record(detail, root, model, scope, problems)
+
+
+def _record(
+    detail: Any, root: Node, model: type[BaseModel], scope: Mapping[str, Value], problems: Diagnostics
+) -> None:
+    kind, loc = detail["type"], (*detail["loc"], *detail.get("ctx", {}).get("at", ()))
+    node, key, reached = locate(root, loc)
+    is_word = kind == "extra_forbidden" and reached < len(loc)
+    named = reached and isinstance(loc[reached - 1], str) and loc[-1] != "[key]"
+    if kind.startswith("AS"):
+        code, message, help_ = _ours(detail, scope)
+        if code == "AS106" and node.origin == FILE_NAME:
+            named, message = False, f"the file's name `{node.value}` cannot name the net"
+            help_ = f"give the net a `name`: {help_}"
+    elif kind == "extra_forbidden":
+        named = named and is_word
+        code, message = "AS101", f"unknown {'word' if is_word else 'key'} `{loc[-1]}`"
+        help_ = _meant(str(loc[-1]), _fields_at(model, loc[:-1]))
+    elif kind == "missing":
+        where = f" in `{'.'.join(map(str, loc[:-1]))}`" if loc[:-1] else ""
+        code, message, named = "AS102", f"`{loc[-1]}` is missing{where}", False
+        help_ = f"add `{_EXAMPLES.get(str(loc[-1]), f'{loc[-1]}: ...')}`"
+    elif kind in ("too_short", "too_long", "string_too_long"):
+        code, (message, help_) = "AS104", _of_length(detail)
+    else:
+        code, (message, help_) = "AS103", _of_type(detail, loc, model)
+    is_key = loc[-1] == "[key]" or (kind == "extra_forbidden" and not is_word)
+    at_value = not isinstance(node.value, (dict, list)) and not is_key
+    message = f"`{loc[reached - 1]}`: {message}" if named else message
+    problems.add(code, message, node.span if at_value else key, help_)
+
+
+_EXAMPLES = {
+    "archspec": "archspec: 1",
+    "input": "input: {channels: 3, size: 224}",
+    "classes": "classes: 1000",
+    "size": "size: 224",
+    "name": "name: layer1",
+    "block": "block: basic",
+    "std": "std: 0.01",
+    "decay": "decay: 0.999",
+    "from": "from: 0.1",
+    "to": "to: 0",
+    "low": "low: 256",
+    "high": "high: 480",
+    "value": "value: 160",
+}
+
+
+def _ours(detail: Any, scope: Mapping[str, Value]) -> tuple[str, str, str | None]:
+    """Code, message and help of a mistake that a model of the language raised."""
+    code, message, help_ = detail["type"], detail["ctx"]["message"], detail["ctx"]["help"]
+    if code == "AS202" and help_ is None:
+        help_ = unknown(message.split("`")[1]).remedy(scope)
+    return code, message, help_
+
+
+def _of_length(detail: Any) -> tuple[str, str]:
+    """Message and help of a list or text that is too long or too short."""
+    context = detail["ctx"]
+    if detail["type"] == "string_too_long":
+        most = context["max_length"]
+        return f"must have at most {most:,} characters, not {len(detail['input']):,}", "shorten it"
+    least, most = context.get("min_length"), context.get("max_length")
+    bound = f"at least {least}" if most is None else f"at most {most}"
+    return f"must have {bound} items, not {len(detail['input'])}", "give as many as are asked for"
+
+
+def _of_type(detail: Any, loc: tuple[Any, ...], model: type[BaseModel]) -> tuple[str, str | None]:
+    """Message and help of a value of another type."""
+    kind, given, key = detail["type"], detail["input"], loc[-1]
+    if kind == "literal_error":
+        expected = detail["ctx"]["expected"]
+        help_ = did_you_mean(str(given), re.findall(r"'([^']*)'", expected))
+        return f"expected {expected}, not {describe(given)}", help_
+    if kind == "list_type" and isinstance(given, dict):
+        return "expected a list, not a mapping", "give the whole list: `[...]`, or an item after each `- `"
+    expected, help_ = _EXPECTED.get(kind, (detail["msg"], None))
+    if kind == "list_type" and isinstance(given, str):
+        help_ = f"write `{key}: [{given}]`, or an item after each `- `"
+    elif kind == "model_type" and (known := _fields_at(model, loc)):
+        help_ = "its keys are " + ", ".join(f"`{k}`" for k in known)
+    elif given is None:
+        help_ = "write it after the `:`, or take the key out"
+    elif kind == "string_type" and isinstance(given, (int, float)) and not isinstance(given, bool):
+        help_ = "begin it with a letter" if key == "name" else f"put it in quotes: `'{given}'`"
+    return f"{expected}, not {describe(given)}", help_
+
+
+_EXPECTED: dict[str, tuple[str, str | None]] = {
+    "string_type": ("expected text", "put text that holds signs of YAML in quotes"),
+    "dict_type": ("expected a mapping", "such as `{key: value}`"),
+    "list_type": ("expected a list", "write `[...]`, or an item after each `- `"),
+    "tuple_type": ("expected one number or [height, width]", "such as `size: 32`"),
+    "model_type": ("expected a mapping", "such as `{key: value}`"),
+    "bool_type": ("expected true or false", "write `true` or `false`"),
+    "int_type": ("expected a whole number", "write it without quotes"),
+    "float_type": ("expected a number", "write it without quotes"),
+}
+
+
+def locate(root: Node, loc: tuple[Any, ...]) -> tuple[Node, Span, int]:
+    """The node that an error is about, the place of its key, and how many parts of `loc` led there."""
+    node, key, reached = root, root.span, 0
+    for index, part in enumerate(loc):
+        if isinstance(node.value, dict) and part in node.value:
+            key, node, reached = node.key_span(part), node.value[part], index + 1
+        elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
+            node, reached = node.value[part], index + 1
+            key = node.span
+    return node, key, reached
+
+
+def _meant(word: str, known: list[str]) -> str | None:
+    """What an unknown key may have been: a key without its colon, one that is near, or any that there is."""
+    key, _, value = word.partition(" ")
+    if value and key in known:
+        return f"write `{key}: {value.strip()}`"
+    return did_you_mean(word, known) or (
+        "known here: " + ", ".join(f"`{k}`" for k in sorted(known)) if known else None
+    )
+
+
+def _fields_at(model: Any, loc: tuple[Any, ...]) -> list[str]:
+    """The keys that the language knows at a place, for suggestions."""
+    models = [model]
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        models = [m for owner in models for m in _models(_annotation(owner, part))] or models
+    return [field.alias or name for m in models for name, field in m.model_fields.items()]
+
+
+def _annotation(model: type[BaseModel], key: str) -> Any:
+    for name, field in model.model_fields.items():
+        if key in (name, field.alias):
+            return field.annotation
+    return None
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for inner in get_args(annotation) for m in _models(inner)]
