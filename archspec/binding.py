@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean, nearest
+from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean, nearest, suggestion
 from archspec.expressions import Expr, ExpressionError, Value, evaluate, names, unknown
 from archspec.ir import Symbol
 from archspec.library import Declaration, Signature
@@ -162,7 +162,7 @@ class Binder:
             near = nearest(name, [*signature.kinds, *given.beside])
             meant |= {near} if near else set()
             takes = did_you_mean(name, signature.kinds) if signature.kinds else f"`{signature.name}` takes none"
-            help_ = f"did you mean `{near}`?" if near else takes
+            help_ = suggestion(name, near) if near else takes
             self.add(
                 "AS303", f"`{signature.name}` has no argument `{name}`", given.keys.get(name, given.span), help_
             )

@@ -26,6 +26,7 @@ CODES: dict[str, str] = {
     "AS110": "spec not found",
     "AS111": "specs extend each other in a circle",
     "AS112": "extends leaves the folder",
+    "AS113": "names differ only in case",
     # expressions
     "AS201": "malformed expression",
     "AS202": "unknown name in an expression",

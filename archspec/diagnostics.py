@@ -161,7 +161,22 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """A suggestion for a misspelt word: the nearest candidate, or all of them when they are few."""
     known = sorted(set(candidates))
     if near := nearest(word, known):
-        return f"did you mean `{near}`?"
+        return suggestion(word, near)
     if 0 < len(known) <= 12:
         return "known here: " + ", ".join(f"`{k}`" for k in known)
-    return None
+    return stranger(word)
+
+
+def suggestion(word: str, meant: str) -> str:
+    """What a misspelt word was meant to be, and why it is not where the two look alike."""
+    return f"did you mean `{meant}`?" + (f" {why}" if (why := stranger(word)) else "")
+
+
+def stranger(word: str) -> str | None:
+    """The first character of a word that is not in ASCII, by its name: it may look like one that is."""
+    found = next((character for character in word if not character.isascii()), None)
+    if found is None:
+        return None
+    from unicodedata import name
+
+    return f"`{found}` is U+{ord(found):04X}, {name(found, 'which has no name')}"

@@ -14,7 +14,7 @@ from archspec.ir import Block, Chain, Definition, Run, Symbol
 from archspec.language import Stage
 from archspec.library import ROLES, Declaration, Library, Sort
 from archspec.merging import Merger
-from archspec.names import class_name
+from archspec.names import class_name, net_class_name
 from archspec.network import Network
 from archspec.ops import OPS, Identity, Op, Shape, show
 from archspec.reader import Node, node_of
@@ -79,7 +79,8 @@ class _Expander:
         self.survey.shortcut(self.root.get("shortcut"), self.scope)
         if len(problems) > self.before or graph.broken or graph.shape is None:
             return None
-        definition = Definition(spec.name, spec.class_name or class_name(spec.name), spec.doc, (), {}, False)
+        named = net_class_name(spec.class_name or class_name(spec.name))
+        definition = Definition(spec.name, named, spec.doc, (), {}, False)
         root = Block(
             definition, {"classes": spec.classes}, graph.inputs, tuple(graph.calls), graph.current, graph.shape
         )

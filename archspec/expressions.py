@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from archspec.diagnostics import did_you_mean
+from archspec.diagnostics import did_you_mean, stranger
 
 Value = int | float | bool | str
 
@@ -217,6 +217,7 @@ _OTHER_SIGNS = {
     "&": "write `and`",
     "|": "write `or`",
     "!": "write `not`, or compare with `!=`",
+    "×": "multiply with `*`",
     "^": "there are no powers: write `n * n`",
     "{": "write the name alone: braces are for the `name` of a spec",
     "}": "write the name alone: braces are for the `name` of a spec",
@@ -239,7 +240,9 @@ class _Parser:
             if match is None:
                 sign = self.text[end:].lstrip()[:1]
                 raise ExpressionError(
-                    "AS201", f"unexpected {sign!r} in `{self.text}`", help=_OTHER_SIGNS.get(sign, _SIGNS)
+                    "AS201",
+                    f"unexpected {sign!r} in `{self.text}`",
+                    help=_OTHER_SIGNS.get(sign) or stranger(sign) or _SIGNS,
                 )
             yield str(match.lastgroup), match[match.lastgroup or 0]
             end = match.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archspec.binding import Binder, Given
-from archspec.diagnostics import Span, did_you_mean
+from archspec.diagnostics import Related, Span, did_you_mean
 from archspec.expressions import Expr
 from archspec.ir import Block, Call, Chain, Role, Symbol
 from archspec.ops import Op, Shape, ShapeError
@@ -23,6 +23,7 @@ class Graph:
     calls: list[Call] = field(default_factory=list)
     current: str = "input"
     broken: bool = False
+    named: dict[str, tuple[str, Span]] = field(default_factory=dict)  # what has a name, by that without case
     lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ class Graph:
         if wanted is not None:
             if wanted in self.values:
                 self.binder.add("AS107", f"`{wanted}` names two modules of one block", span, "rename one of them")
+            self._tell_apart(wanted, span)
             return wanted
         if self.positional:
             return str(len(self.calls))
@@ -64,7 +66,15 @@ class Graph:
         while name in self.values:
             number += 1
             name = f"{base}{number}"
+        self._tell_apart(name, span)
         return name
+
+    def _tell_apart(self, name: str, span: Span) -> None:
+        """Record a name that another has but for its case."""
+        other, place = self.named.setdefault(name.lower(), (name, span))
+        if other != name:
+            message = f"`{other}` and `{name}` are modules of one block, and differ only in case"
+            self.binder.add("AS113", message, span, "rename one of them", [Related(f"`{other}` is here", place)])
 
     def fail(self, name: str) -> None:
         """Go on after a mistake, with a value of unknown shape."""

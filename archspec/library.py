@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -98,9 +99,8 @@ class Library:
 
     def names(self, sort: Sort) -> list[str]:
         """All blocks or all shortcuts that a spec can use."""
-        folder = STANDARD if sort == "blocks" else STANDARD / "shortcuts"
         own = self.own[sort]
-        return sorted({path.stem for path in folder.glob("*.yaml")} | {k for k, _ in (own.items() if own else [])})
+        return sorted({*_standard(sort), *(k for k, _ in (own.items() if own else []))})
 
     def callable(self, name: str) -> bool:
         """Whether a name is an operation, a role or a block."""
@@ -115,16 +115,16 @@ class Library:
         own = self.own[sort]
         declared = own is not None and own.get(name) is not None
         lost = (sort, name) in self.lost or (sort,) in self.lost
-        return declared or lost or _standard(sort, name).is_file()
+        return declared or lost or name in _standard(sort)
 
     def get(self, sort: Sort, name: str) -> Declaration | None:
         """A declaration by name, None where it does not exist or is malformed."""
         key = (sort, name)
         if key not in self.found:
             own = self.own[sort]
-            node, path = own.get(name) if own else None, _standard(sort, name)
+            node, path = own.get(name) if own else None, _standard(sort).get(name)
             span = own.key_span(name) if own and node else None
-            if node is None and path.is_file():
+            if node is None and path is not None:
                 node = read_file(path, f"archspec/{path.relative_to(STANDARD.parent)}", self.problems)
             self.found[key] = self._declare(name, node, sort, span or node.span) if node else None
         return self.found[key]
@@ -227,10 +227,11 @@ class Library:
         return None
 
 
-def _standard(sort: Sort, name: str) -> Path:
-    return (
-        STANDARD if sort == "blocks" else STANDARD / "shortcuts"
-    ) / f"{name if name.isidentifier() else '-'}.yaml"
+@cache
+def _standard(sort: Sort) -> Mapping[str, Path]:
+    """The files of the standard library by name; listed, so that case counts on every disk."""
+    folder = STANDARD if sort == "blocks" else STANDARD / "shortcuts"
+    return {path.stem: path for path in folder.glob("*.yaml")}
 
 
 __all__ = ["MERGES", "ROLES", "Argument", "Declaration", "Library", "Signature"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from archspec.diagnostics import Diagnostics, nearest
+from archspec.diagnostics import Diagnostics, nearest, suggestion
 from archspec.reader import Node
 
 
@@ -40,7 +40,7 @@ def _mend_mapping(node: Node, model: type[BaseModel], problems: Diagnostics) -> 
         meant = _meant(key, node.value.keys() | values.keys(), model)
         if meant != key:
             span = keys[meant] = node.key_span(key)
-            problems.add("AS101", f"unknown key `{key}`", span, f"did you mean `{meant}`?")
+            problems.add("AS101", f"unknown key `{key}`", span, suggestion(key, meant))
             problems.close(span)  # it may not have been meant so
             problems.close(value.span)
         values[meant] = mend_keys(value, fields[meant].annotation, problems) if meant in fields else value

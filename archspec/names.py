@@ -5,9 +5,31 @@ from __future__ import annotations
 import keyword
 import re
 
+from archspec.diagnostics import stranger
+
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _NET = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,99}", re.ASCII)
 
+# What emitted files import or define, or may.
+IMPORTED = frozenset(
+    (
+        "Any",
+        "Array",
+        "Callable",
+        "DTypeLike",
+        "F",
+        "JOB",
+        "Module",
+        "Tensor",
+        "jax",
+        "jnp",
+        "main",
+        "math",
+        "nn",
+        "nnx",
+        "torch",
+    )
+)
 # Attributes of the module classes of PyTorch and Flax that a child of that name would hide.
 RESERVED = frozenset(
     {
@@ -72,7 +94,7 @@ RESERVED = frozenset(
 def identifier_fault(name: str) -> str | None:
     """Why a name cannot name a module, a block or an argument; None when it can."""
     if not _IDENTIFIER.fullmatch(name):
-        return "use ASCII letters, digits and `_`, a letter first, at most 64"
+        return f"{_why(name)}use ASCII letters, digits and `_`, a letter first, at most 64"
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in {"True", "False", "None"}:
         return "it is a word of Python's"
     if name in RESERVED or name.startswith("register_"):
@@ -83,10 +105,19 @@ def identifier_fault(name: str) -> str | None:
 def net_name_fault(name: str) -> str | None:
     """Why a name cannot name a net (it becomes folder and class names); None when it can."""
     if not _NET.fullmatch(name):
-        return "use ASCII letters, digits and `-_.+`, a letter first, at most 100"
+        return f"{_why(name)}use ASCII letters, digits and `-_.+`, a letter first, at most 100"
     return (
         None if class_name(name) and not keyword.iskeyword(class_name(name)) else "no class name can be made of it"
     )
+
+
+def _why(name: str) -> str:
+    return f"{why}: " if (why := stranger(name)) else ""
+
+
+def net_class_name(name: str) -> str:
+    """The name of the class of a net: that of what it imports it cannot have."""
+    return f"{name}Net" if name in IMPORTED else name
 
 
 def class_name(name: str) -> str:

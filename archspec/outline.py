@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from archspec.expressions import Expr, Literal, Name, Value, names
 from archspec.ir import Block, Call, Chain, Definition, Symbol
-from archspec.names import class_name
+from archspec.names import IMPORTED, class_name
 from archspec.network import Network
 from archspec.ops import Op
 from archspec.simplify import simplify
@@ -209,12 +209,9 @@ def _free_name(instances: list[Block], taken: set[str]) -> str:
     flags += [value for value in block.args.values() if isinstance(value, str)]
     told = ["Plain"] if block.variant == "none" else [class_name(flag) for flag in flags]
     for name in (base, *(f"{word}{base}" for word in told), f"{base}Block"):
-        if name.isidentifier() and name not in taken and name not in _TAKEN:
+        if name.isidentifier() and name not in taken and name not in IMPORTED:
             return name
     return next(n for i in range(2, 10_000) if (n := f"{base}{i}") not in taken)
-
-
-_TAKEN = {"Tensor", "Module", "Any", "F", "nn", "torch", "math", "jax", "jnp", "nnx"}
 
 
 # --- one class ------------------------------------------------------------------------------------------------

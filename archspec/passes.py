@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.casing import check_case
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.network import Network
 from archspec.ops import show
@@ -100,4 +101,4 @@ def _place(net: Network, key: str, index: int = 0) -> Span:
 ON_BATCHES = ("pad_crop", "hflip", "random_erasing")
 """Augmentations of batches, whatever their channels; the others are done by an image library."""
 
-PASSES = (check_expectations, check_data, check_augmentation, check_size)
+PASSES = (check_case, check_expectations, check_data, check_augmentation, check_size)

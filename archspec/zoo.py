@@ -25,8 +25,7 @@ def recipes() -> list[str]:
 
 def find(name: str) -> Path | None:
     """The file of a zoo spec, None for a name that the zoo has not."""
-    path = folder() / f"{name}.yaml"
-    return path if name.isidentifier() and path.is_file() else None
+    return folder() / f"{name}.yaml" if name in names() else None  # whether case counts on this disk or not
 
 
 def library() -> dict[str, Path]:

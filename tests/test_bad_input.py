@@ -216,6 +216,25 @@ def test_an_expression_that_is_wrong_is_told_what_to_write(expression, help_, mi
     assert help_ in found.help
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "letter"),
+    [
+        (NET.replace("classes: 4", "cl\u0430sses: 4"), "AS101", "U+0430, CYRILLIC SMALL LETTER A"),
+        (NET.replace("[{conv", "[{\u0441onv"), "AS301", "U+0441, CYRILLIC SMALL LETTER ES"),
+        (NET.replace("kernel", "\u03baernel"), "AS303", "U+03BA, GREEK SMALL LETTER KAPPA"),
+        (NET.replace("fc:", "f\u0441:"), "AS106", "U+0441, CYRILLIC SMALL LETTER ES"),
+        (NET.replace("out: 8", "out: 8 \u2212 2"), "AS201", "U+2212, MINUS SIGN"),
+        (NET.replace("global_avg_pool", "global_avg_pool\u200b"), "AS301", "U+200B, ZERO WIDTH SPACE"),
+        (stage(shortcut="identit\u0443"), "AS301", "U+0443, CYRILLIC SMALL LETTER U"),
+        (NET + "train: {steps: 9, precision: fp\u03032}\n", "AS103", "U+0303, COMBINING TILDE"),
+    ],
+)
+def test_a_letter_that_looks_like_another_is_named(text, code, letter, mistakes):
+    (found,) = mistakes(text)
+    assert found.code == code
+    assert letter in found.help
+
+
 @pytest.mark.parametrize("size", ["true", "8.5", "{a: 1}"])
 def test_a_size_of_another_kind_is_told_both_forms(size, mistakes):
     (found,) = mistakes(NET.replace("size: 8", f"size: {size}"))
@@ -394,6 +413,13 @@ blocks:
 stages: [{name: s, block: mine, width: 8}]
 """
 
+CAPITAL = BLOCK.split("stages")[0].replace("mine", "Basic")
+
+
+def two_stages(first, second, name="t"):
+    return stage(first).replace("8}]", f"8}}, {{name: {name}, block: {second}, width: 8}}]")
+
+
 # text, and what is said of it: each code with the text that is marked
 EXACTLY = {
     # a step with a mistake gives a value that nothing is known of
@@ -475,6 +501,12 @@ EXACTLY = {
     "word for a mapping": (NET + "init: {conv: he_normal}\n", {"AS101": "he_normal"}),
     "optimizer": (NET.replace("classes: 4", "classes: 10").replace("channels: 3", "channels: 1")
                   + "train: {recipe: digits, optimizer: sdg}\n", {"AS101": "sdg"}),
+    "names of modules that differ in case": (with_steps("{Conv: relu}"), {"AS113": "Conv"}),
+    "names of steps without one that differ in case": (with_steps("{Relu: tanh}, relu"), {"AS113": "relu"}),
+    "names of stages that differ in case": (two_stages("basic", "basic", "S"), {"AS113": "S"}),
+    "a block like one of the library": (two_stages("basic", "Basic") + CAPITAL, {"AS113": "Basic"}),
+    "a block in capitals where the library's is not used": (stage("Basic") + CAPITAL, {}),
+    "a block in capitals that is not declared": (stage("Basic"), {"AS301": "Basic"}),
     "name used twice": (with_steps("{a: relu}, {a: tanh}"), {"AS107": "a"}),
     "empty head": (NET.split("head:")[0] + "head: []\n", {"AS406": "head"}),
     "no steps at all": (NET.split("stem:")[0], {"AS406": "classes"}),

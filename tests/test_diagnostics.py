@@ -177,6 +177,7 @@ head: [global_avg_pool, {dropout: {rate: 50}}, {linear: {out: classes}}]
         ("AS105", "2"),
         ("AS106", "forward"),
         ("AS107", "conv1"),
+        ("AS113", "Layer1"),
         ("AS202", "widht"),
         ("AS204", "width / 2"),
         ("AS301", "conf"),

@@ -154,6 +154,14 @@ def test_steps_without_names_are_attributes_that_python_has(backend, spec):
     check(archspec.load(spec(UNNAMED)), tolerance=1e-8, backend=backend)
 
 
+@pytest.mark.parametrize("name", ["tensor", "nn", "F", "torch", "math"])
+def test_a_net_may_have_the_name_of_what_its_source_imports(name, spec):
+    text = "input: {size: 4}\nclasses: 2\nhead: [{pad: {avg_pool: {kernel: 2, stride: 2}}}, flatten, {linear: {out: 2}}]\n"
+    source = archspec.emit(archspec.load(spec(f"archspec: 1\nname: {name}\n{text}")), "torch")["model.py"]
+    bound = [n.name for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.ClassDef, ast.alias))]
+    assert len(bound) == len(set(bound))
+
+
 def test_a_step_may_have_the_name_of_a_number_that_is_kept(spec):
     from test_operations import check
 

@@ -177,6 +177,13 @@ def test_names_of_helpers_and_variables_may_be_those_of_nets_blocks_and_steps(sp
     check(net, backend="flax")
 
 
+@pytest.mark.parametrize("name", ["array", "callable", "d-type-like"])
+def test_a_net_may_have_the_name_of_what_its_source_imports(name, spec):
+    text = "input: {channels: 1, size: 4}\nclasses: 2\nhead: [flatten, {linear: {out: 2}}]\n"
+    model = archspec.build(archspec.load(spec(f"archspec: 1\nname: {name}\n{text}")), "flax")
+    assert model(jnp.zeros((1, 4, 4, 1))).shape == (1, 2)
+
+
 def test_names_that_modules_of_flax_have_are_reserved():
     own = {name for name in dir(nnx.Module) if not name.startswith("_")}
     assert own <= RESERVED

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.diagnostics import nearest
+from archspec.diagnostics import did_you_mean, nearest
 
 MAX_SIZE = 1 << 24  # no channel, kernel or image side comes near; keeps products of sizes within 64 bits
 
@@ -205,8 +205,7 @@ class Choice(Kind):
     def parse(self, value: object) -> str:
         if not isinstance(value, str) or value not in self.words:
             known = ", ".join(f"`{w}`" for w in self.words)
-            near = nearest(value, self.words) if isinstance(value, str) else None
-            help_ = f"did you mean `{near}`?" if near else "write one of them"
+            help_ = did_you_mean(value, self.words) if isinstance(value, str) else "write one of them"
             raise ArgumentError("AS103", f"expected one of {known}, not {describe(value)}", help_)
         return value
 
