@@ -98,6 +98,26 @@ def test_a_run_of_the_other_backend_is_not_resumed(run, cli, tmp_path):
     assert "--backend flax" in result.output
 
 
+def test_a_run_of_another_net_is_not_resumed_and_its_tensors_are_named(run, cli, tmp_path):
+    shutil.copytree(run[0], tmp_path / "run")
+    given = (
+        "train",
+        "digits_resnet:resnet8",
+        "--backend",
+        "flax",
+        "--out",
+        tmp_path / "run",
+        "--steps",
+        21,
+        *QUIET,
+    )
+    result = cli(*given, "--resume", "--set", "stages.layer3.repeat=2")
+    assert result.exit_code == 1
+    assert "step-00000021 is of another net\n" in result.stderr
+    assert "only now: layer3.1." in result.stderr
+    assert "only before" not in result.stderr
+
+
 def test_a_built_folder_trains_without_archspec(process, cli, tmp_path):
     assert cli("build", "digits_resnet:resnet8", "--backend", "flax", "--out", "built").exit_code == 0
     code = """

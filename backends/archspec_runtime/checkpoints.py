@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .errors import CheckpointError
+from .errors import CheckpointError, OtherNetError
 
 FORMAT = 1
 KEEP = 2
@@ -58,17 +58,21 @@ def place(folder: Path, step: int) -> Path:
 def newest(folder: Path, fingerprint: str | None) -> tuple[Path, dict[str, Any]] | None:
     """The newest whole checkpoint of a run and its manifest; damaged ones are said and passed over.
 
-    Raises CheckpointError where there are checkpoints and none can be used.
+    Raises CheckpointError where there are checkpoints and none can be used, OtherNetError where the newest is of another net.
     """
-    faults = []
+    faults: list[CheckpointError] = []
     for path in reversed(_all(folder)):
         try:
             return path, verify(path, fingerprint)
         except CheckpointError as error:
-            faults.append(error.message)
+            faults.append(error)
             print(f"warning: {error.message}; trying the one before", file=sys.stderr)
+    if faults and isinstance(faults[0], OtherNetError):
+        raise faults[0]
     if faults:
-        raise CheckpointError(f"no checkpoint in {folder} can be used", "start anew in another --out")
+        raise CheckpointError(
+            f"no checkpoint in {folder} can be used", faults[0].hint or "start anew in another --out"
+        )
     return None
 
 
@@ -86,7 +90,7 @@ def verify(path: Path, fingerprint: str | None) -> dict[str, Any]:
             f"{path} has format {written}, and this version reads {FORMAT}", "install a newer archspec"
         )
     if fingerprint is not None and made_for != fingerprint:
-        raise CheckpointError(f"{path} is of another net", "give the run of this spec")
+        raise OtherNetError(path)
     for name, checksum in sums.items():
         file = path / Path(name).name
         if not file.is_file():

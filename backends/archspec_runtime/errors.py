@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class RunError(Exception):
     """A run cannot go on. `hint` says what to do; `exit_code` is the process's."""
@@ -22,6 +24,15 @@ class DataError(RunError):
 
 class CheckpointError(RunError):
     """A checkpoint is damaged, or of another net or recipe."""
+
+
+class OtherNetError(CheckpointError):
+    """A checkpoint, which lies at `path`, is of another net."""
+
+    def __init__(self, path: Path) -> None:
+        help_ = "give the run of this spec, or start anew in another --out"
+        super().__init__(f"{path} is of another net", help_)
+        self.path = path
 
 
 class PeersLost(RunError):  # noqa: N818 (it says what happened)

@@ -12,8 +12,9 @@ from typing import Any
 
 from . import checkpoints
 from .changes import changes
-from .errors import RunError
+from .errors import OtherNetError, RunError
 from .job import Job, Options
+from .other_net import explained
 from .run_folder import Metrics
 from .stepper import Snapshot, Stepper
 from .world import World
@@ -109,7 +110,7 @@ class Saver:
 
     def resume(self, stepper: Stepper) -> State | None:
         """Load the newest whole checkpoint; gives its state of the loop with its `step`, None where there is none yet."""
-        step = self.world.lead(self._newest)
+        step = self.world.lead(lambda: self._newest(stepper))
         if not step:
             return None
         path = checkpoints.place(self.folder, step)
@@ -117,9 +118,12 @@ class Saver:
         self.saved = step
         return _read(path)
 
-    def _newest(self) -> int:
+    def _newest(self, stepper: Stepper) -> int:
         """The step to go on from, with the metrics as they were then; 0 where there is no checkpoint."""
-        found = checkpoints.newest(self.folder, self.job.fingerprint)
+        try:
+            found = checkpoints.newest(self.folder, self.job.fingerprint)
+        except OtherNetError as error:
+            raise explained(error, self.job.name, stepper.tensors()) from None
         step = 0
         if found is not None:
             state = _read(found[0])

@@ -72,5 +72,8 @@ class Stepper(Protocol):
     def snapshot(self) -> Snapshot | None:
         """All state, copied; None where another process leads. It does not say how many processes there are."""
 
+    def tensors(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of each weight and statistic by the spec's names; one process may ask alone."""
+
     def load(self, folder: Path) -> None:
         """Read the files of a snapshot."""

@@ -79,9 +79,16 @@ def test_a_foreign_or_newer_checkpoint_is_refused_and_the_one_before_is_used(run
 
 
 def test_where_no_checkpoint_can_be_used_nothing_is_resumed(run):
-    with pytest.raises(CheckpointError, match=r"no checkpoint in .* can be used") as caught:
+    with pytest.raises(CheckpointError, match=r"step-00000003 is of another net") as caught:
         checkpoints.newest(run, "another net")
     assert "--out" in caught.value.hint
+    for step in ("step-00000002", "step-00000003"):
+        (run / "checkpoints" / step / "manifest.json").write_text(
+            '{"format": 2, "sha256": {}, "fingerprint": "net"}'
+        )
+    with pytest.raises(CheckpointError, match=r"no checkpoint in .* can be used") as caught:
+        checkpoints.newest(run, "net")
+    assert "newer archspec" in caught.value.hint
     assert len(list((run / "checkpoints").iterdir())) == 2
     assert checkpoints.newest(run / "elsewhere", "net") is None
 

@@ -1,5 +1,6 @@
 """What is resumed, and what is refused."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -77,5 +78,26 @@ def test_another_net_is_not_resumed(finished, cli, tmp_path):
     )
     result = cli(*given)
     assert result.exit_code == 1
-    assert "is of another net" in result.output
     assert tree(tmp_path / "run") == before
+    error = result.stderr[result.stderr.index("error: ") :].splitlines()
+    assert re.fullmatch("error: .*step-00000060 is of another net", error[0])
+    assert error[1:] == [
+        "  it is of digits-resnet-8, and this is digits-plain-8",
+        "  the tensors have the same names and shapes: what is done with them differs",
+        "  help: give the run of this spec, or start anew in another --out",
+    ]
+
+
+def test_a_net_of_other_tensors_is_not_resumed_and_they_are_named(finished, cli, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "run")
+    changes = ("--set", "stages.layer2.repeat=2", "--set", "stages.layer3.width=128")
+    given = ("train", "digits_resnet:resnet8", "--out", tmp_path / "run", "--steps", 60, "--resume", *changes, *CPU)
+    result = cli(*given)
+    assert result.exit_code == 1
+    assert result.stderr[result.stderr.index("error: ") :].splitlines()[1:] == [
+        "  75,489 numbers in 44 tensors before, 224,355 numbers in 56 tensors now",
+        "  only now: layer2.1.conv1.weight 32x32x3x3; layer2.1.bn1.weight 32; layer2.1.bn1.bias 32; and 9 more",
+        "  of another shape: layer3.0.conv1.weight 64x32x3x3 before, 128x32x3x3 now; layer3.0.bn1.weight 64 before, 128 now; "
+        "layer3.0.bn1.bias 64 before, 128 now; and 8 more",
+        "  help: give the run of this spec, or start anew in another --out",
+    ]

@@ -16,7 +16,7 @@ from flax import nnx
 from jax import Array
 from safetensors.numpy import load_file
 
-from archspec_flax.names import load_state_dict, stacked
+from archspec_flax.names import load_state_dict, spec_shapes, stacked
 from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets import Dataset
@@ -264,6 +264,10 @@ class FlaxStepper:
         _, *parts = nnx.split(self.model, nnx.Param, ...)
         params, rest = jax.tree.map(jnp.copy, parts)
         return params, rest
+
+    def tensors(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight and statistic by the spec's names."""
+        return spec_shapes(self.model)
 
     def load(self, folder: Path) -> None:
         """Read the files of a snapshot."""

@@ -144,6 +144,10 @@ class TorchStepper:
             return None
         return TorchSnapshot(weights, average, optimizer, self.scaler.state_dict(), self.normalization)
 
+    def tensors(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight and statistic by the spec's names."""
+        return {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
+
     def load(self, folder: Path) -> None:
         """Read the files of a snapshot."""
         parallel.load_whole(self.model, load_file(folder / "weights.safetensors"))
