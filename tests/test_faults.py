@@ -11,12 +11,15 @@ import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from archspec_cli.main import app
 from archspec_runtime import checkpoints
 from archspec_runtime.datasets.cifar import LAYOUTS
+from archspec_runtime.draws import epoch_order
 from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import prepare, read_metrics
 
@@ -296,6 +299,59 @@ raise SystemExit(signals.received)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 130
     assert bool(done.stdout) == (second == signal.SIGTERM)
+
+
+PHOTOS = """archspec: 1
+name: photos
+input: {channels: 3, size: 8}
+classes: 2
+stem: [{conv1: {conv: {out: 4, kernel: 3}}}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+train: {data: {dataset: image_folder, augment: [{random_crop: {}}]}, batch_size: 4, steps: 6, lr: 0.01}
+"""
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A spec, and a folder of images for it."""
+    random = np.random.default_rng(0)
+    (tmp_path / "photos.yaml").write_text(PHOTOS)
+    for split, count in (("train", 12), ("val", 2)):
+        for name in ("cat", "dog"):
+            (tmp_path / "data" / split / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = random.integers(0, 255, (9, 9, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "data" / split / name / f"{index}.png")
+    return tmp_path
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_run_that_is_asked_to_end_while_a_disk_does_not_answer_saves_and_goes_on_later(workers, cli, photos):
+    given = ("photos.yaml", "--data", "data", *CPU, "--workers", workers, "--checkpoint-every", 1)
+    assert cli("train", *given, "--out", "whole").exit_code == 0
+    label, place = divmod(int(epoch_order(0, 0, 24)[-1]), 12)
+    last = photos / "data" / "train" / ("cat", "dog")[label] / f"{sorted(map(str, range(12)))[place]}.png"
+    content = last.read_bytes()
+    last.unlink()
+    os.mkfifo(last)  # it can be opened, and never answers
+
+    code = f"from archspec_runtime import patience; patience.HURRY = 0.1; {MAIN[-1]}"
+    words = [sys.executable, "-c", code, "train", *map(str, given), "--out", "cut"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as run:
+        while not checkpoints.place(photos / "cut", 5).exists():
+            assert run.poll() is None, run.stderr.read()
+            time.sleep(0.01)
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(60) == 143
+        said = run.stderr.read()
+    assert f"asked to end while {last.relative_to(photos)} was waited for" in said
+    assert "go on with --resume" in said
+    last.unlink()
+    last.write_bytes(content)
+    assert cli("train", *given, "--out", "cut", "--resume").exit_code == 0
+    newest = [checkpoints.newest(Path(out), None)[0] / "weights.safetensors" for out in ("whole", "cut")]
+    assert newest[0].read_bytes() == newest[1].read_bytes()
 
 
 # --- a full disk ---------------------------------------------------------------------------------------

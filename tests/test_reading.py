@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archspec_runtime import patience
 from archspec_runtime.augment import transform
 from archspec_runtime.batches import Batches, evaluation_batches
 from archspec_runtime.datasets import libraries, open_dataset
@@ -314,6 +315,61 @@ def test_a_file_that_is_gone_is_named_with_what_to_do(photos):
         list(made.run(0, 4))
     assert time.monotonic() - begun < 30
     assert "--resume" in caught.value.hint
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """As if a minute were a tenth of a second."""
+    monkeypatch.setattr(patience, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr("archspec_runtime.workers.LOOK_EVERY", 0.05)
+    monkeypatch.setattr(patience, "SILENCE", 0.1)
+    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+
+
+def stalled(path):
+    """A file that can be opened and never answers, as those of a network disk that is away; gives a function that ends it."""
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+
+    def answer():
+        with open(path, "wb") as file:
+            file.write(content)
+
+    return answer
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_disk_that_does_not_answer_is_named_and_waited_for_no_longer_than_is_sensible(
+    workers, photos, impatient, capfd
+):
+    run = batches(photos, workers=workers).run(0, 100)
+    same([next(run)], batches(photos).run(0, 1))
+    stalled(photos / "train" / "dog" / "3.jpg")
+    with pytest.raises(RunError, match=r"no image has been read for . seconds; waiting for .*dog/3\.jpg") as caught:
+        list(run)
+    assert "--resume" in caught.value.hint
+    assert f"warning: no image has been read for 0 seconds; waiting for {photos}" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_disk_that_answers_late_changes_nothing(workers, photos, impatient, monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE", 60)
+    expected = list(batches(photos).run(0, 4))
+    late = threading.Timer(0.4, stalled(photos / "train" / "dog" / "3.jpg"))
+    late.start()
+    same(batches(photos, workers=workers).run(0, 4), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_disk_that_does_not_answer_while_the_error_is_measured_is_named(photos, impatient):
+    data = Data(dataset="image_folder", eval_resize=24)
+    test = open_dataset(data, photos, input_shape=SHAPE, classes=2, seed=0).test
+    stalled(photos / "test" / "cat" / "1.jpg")
+    with pytest.raises(RunError, match=r"waiting for .*test/cat/1\.jpg"):
+        list(evaluation_batches(test, 8, measure("none", test, SHAPE), SHAPE, data))
 
 
 # --- corrupt images ------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from .erasing import erased_boxes
 from .errors import DataError
 from .mixing import Mixed, draw_mix
 from .normalize import Normalization
+from .patience import Readers, patiently
 from .reading import Reader
 from .recipe_data import Data, PcaLighting
 from .schedule import size_at, steps_until
@@ -156,19 +158,26 @@ class Batches:
     def _here(self, reader: Reader, layout: Layout, start: int, stop: int) -> Iterator[Batch]:
         skipped = Skipped()
         channels, height, width = reader.shape
-        for step in range(start, stop):
+        index = 0
+
+        def read(step: int) -> Batch:
+            nonlocal index
             batch, used = self.at(step), np.empty(layout.count, np.int64)
             pixels = np.empty((layout.count, height, width, channels), np.uint8)
             shift = np.empty((layout.count, channels), np.float32)
-            for row, (index, position) in enumerate(
-                zip(batch.indices, self._places(step % self.per_epoch), strict=True)
-            ):
-                used[row], said = reader.read(
-                    int(index), step // self.per_epoch, int(position), pixels[row], shift[row]
-                )
+            epoch, positions = step // self.per_epoch, self._places(step % self.per_epoch)
+            for row, (index, position) in enumerate(zip(batch.indices.tolist(), positions, strict=True)):
+                used[row], said = reader.read(index, epoch, position, pixels[row], shift[row])
                 for message in said:
                     skipped.append(message)
-            yield self._filled(batch, used, pixels, shift)
+            return self._filled(batch, used, pixels, shift)
+
+        thread: Readers[Batch] = Readers(1)
+        try:
+            for step in range(start, stop):
+                yield patiently(thread.submit(partial(read, step)), lambda: reader.split.name(index))
+        finally:
+            thread.close()
 
     def _places(self, index: int) -> range:
         positions = self._positions(index)
@@ -209,13 +218,16 @@ def evaluation_batches(
     def read(index: int) -> Bytes:
         return to_array(centre(split.image(index), shape, data))
 
-    pool = ThreadPoolExecutor(workers or cores())  # decoding and resizing leave the interpreter to others
+    pool: Readers[Bytes] = Readers(workers or cores())  # decoding and resizing leave the interpreter to others
     ahead: deque[list[Future[Bytes]]] = deque()
     try:
         for number, piece in enumerate(slices):
             for later in slices[number + len(ahead) : number + 2]:
-                ahead.append([pool.submit(read, index) for index in range(later.start, later.stop)])
-            images = np.asarray([future.result() for future in ahead.popleft()], np.uint8)
+                ahead.append([pool.submit(partial(read, index)) for index in range(later.start, later.stop)])
+            futures = zip(ahead.popleft(), range(piece.start, piece.stop), strict=True)
+            images = np.asarray(
+                [patiently(future, partial(split.name, index)) for future, index in futures], np.uint8
+            )
             yield piece, normalization.apply(images.reshape(piece.stop - piece.start, *shape))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.close()

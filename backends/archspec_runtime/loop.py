@@ -6,15 +6,17 @@ import math
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .batches import Batches
+from .batches import Batch, Batches
 from .curves import draw_curves
 from .datasets.splits import Dataset
 from .errors import RunError
 from .job import Job, Options
+from .patience import Unanswered
 from .progress import Progress
 from .run_folder import Metrics, read_metrics
 from .saving import LOG_EVERY, SLOWER, Saver
@@ -65,8 +67,8 @@ class Loop:
             return Result(self.folder, start, 0, self.latest)
         silent = not self.world.leads
         with self.saver, Signals() as signals, Progress(self.total, start, silent=silent) as progress:
-            begun, counted = time.monotonic(), start
-            for done, batch in enumerate(self.batches.run(start, self.total), start + 1):
+            begun, counted, done = time.monotonic(), start, start
+            for done, batch in enumerate(self._batches(start), start + 1):
                 lr = self.schedule.lr(done - 1)
                 self.stepper.step(batch, lr, done - 1)
                 epoch_ends = done % self.batches.per_epoch == 0
@@ -94,12 +96,28 @@ class Loop:
                     self._save(done)
                     begun, counted = time.monotonic(), done
                 if stop:
-                    self.saver.finish()
-                    progress.say(f"stopped after step {done:,}; go on with --resume")
-                    return Result(self.folder, done, stop, self.latest)
+                    return self._stopped(done, stop, progress)
+            if done < self.total:
+                if done > start:
+                    self._save(done)
+                return self._stopped(done, signals.received, progress)
             saved = self.saver.finish() == self.total  # or a run with nothing to show for itself would look well
         self.world.lead(self._draw)
         return Result(self.folder, self.total, 0 if saved else 1, self.latest)
+
+    def _batches(self, start: int) -> Iterator[Batch]:
+        """The batches of the steps that are left, or fewer where a signal came while a disk did not answer."""
+        try:
+            yield from self.batches.run(start, self.total)
+        except Unanswered as error:
+            if self.world.size > 1:  # which has to take its steps together
+                raise
+            print(f"warning: {error.message}", file=sys.stderr)
+
+    def _stopped(self, done: int, code: int, progress: Progress) -> Result:
+        self.saver.finish()
+        progress.say(f"stopped after step {done:,}; go on with --resume")
+        return Result(self.folder, done, code, self.latest)
 
     def _draw(self) -> int:
         try:

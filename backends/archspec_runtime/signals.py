@@ -13,6 +13,12 @@ from .undoing import Undo
 from .unheard import overheard
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+_entered: list[Signals] = []
+
+
+def received() -> int:
+    """The exit code of the first signal since `Signals` was entered; 0 where there was none, or where it is not."""
+    return _entered[-1].received if _entered else 0
 
 
 class Signals:
@@ -28,6 +34,7 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._handle) for number in CODES}
             self._listening.enter_context(overheard(self._overhear))
+            _entered.append(self)
         return self
 
     def __exit__(
@@ -36,6 +43,8 @@ class Signals:
         self._listening.close()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self in _entered:
+            _entered.remove(self)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received and number == signal.SIGINT:

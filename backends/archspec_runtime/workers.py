@@ -12,7 +12,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -20,6 +19,7 @@ from typing import Any
 
 from .datasets.encoded import Skipped
 from .errors import RunError
+from .patience import LOOK_EVERY, Patience
 from .reading import Reader
 from .shared import Layout, allocate
 
@@ -27,8 +27,6 @@ Task = tuple[int, int, int, int]  # slot, start, stop, epoch
 
 PIECES = 2  # of each batch for each worker, so that they finish a batch together
 RESTARTS = 3  # of workers in a run; more are no accident
-SILENCE = 60.0  # seconds without an answer after which it is said what is waited for
-PATIENCE = 900.0  # and after which it is waited no longer
 # the memory of one photo is kept for the next, where the C library is GNU's: as new it would come page by page
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 
@@ -74,17 +72,15 @@ class Workers:
 
     def complete(self, slot: int) -> None:
         """Wait until a slot is filled. Raises RunError."""
-        begun = said = time.monotonic()
+        patience = Patience()
         while waiting := [w for w in self.workers if any(task[0] == slot for task in w.tasks)]:
-            ready = wait([w.connection for w in waiting], 1.0)
+            ready = wait([w.connection for w in waiting], LOOK_EVERY)
             for worker in (w for w in waiting if w.connection in ready):
                 self._receive(worker)
-            now = time.monotonic()
             if ready:
-                begun = said = now
-            elif now - said > SILENCE:
-                said = now
-                self._patience(waiting[0], now - begun)
+                patience.renew()
+            else:
+                patience.wear(self._doing(waiting[0]))
 
     def close(self) -> None:
         """End all processes."""
@@ -152,12 +148,6 @@ class Workers:
         tasks, worker.tasks = worker.tasks, deque()
         for task in tasks:
             self._send(worker, task)
-
-    def _patience(self, worker: Worker, seconds: float) -> None:
-        what = f"no image has been read for {seconds:.0f} seconds; waiting for {self._doing(worker)}"
-        if seconds > PATIENCE:
-            raise RunError(what, "see whether its disk answers, and go on with --resume")
-        print(f"warning: {what}", file=sys.stderr)
 
     def _doing(self, worker: Worker) -> str:
         return self.reader.split.name(int(self.arrays["doing"][worker.number]))
