@@ -34,9 +34,10 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
     did not write, or which was changed since, is refused without `force`; with it, files of other names stay. What a
     former build wrote and this one does not is taken away. Raises FolderError.
     """
-    if folder.exists() and not folder.is_dir():
-        raise FolderError(f"{folder} is a file", "give another --out")
     try:
+        file = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
+        if file is not None:
+            raise FolderError(f"{file} is a file", "give another --out")
         if folder.is_dir() and not force:
             _check(folder)
         folder.resolve().parent.mkdir(parents=True, exist_ok=True)

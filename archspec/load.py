@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,14 +93,14 @@ def _entries(node: Node | None) -> list[tuple[str, Node]]:
 
 def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | None, str | None, str]:
     path = Path(spec)
-    if "\0" not in spec and path.is_file():
+    if os.path.isfile(spec):  # which a name that no file can have is not
         return path, preset, spec
     stem, colon, chosen = spec.partition(":")
-    if colon and not preset and "\0" not in spec and Path(stem).is_file():
+    if colon and not preset and os.path.isfile(stem):
         return Path(stem), chosen, stem
     if found := zoo.find(stem):
         return found, chosen or preset, f"specs/{found.name}"
-    if "/" in spec or spec.endswith((".yaml", ".yml")) or path.exists() or "\0" in spec:
+    if "/" in spec or spec.endswith((".yaml", ".yml")) or os.path.exists(spec):
         return path, preset, spec
     help_ = did_you_mean(stem, zoo.names()) or "see `archspec list`; a file ends in .yaml"
     nowhere = Span(Source(spec, "", virtual=True))
@@ -128,7 +129,7 @@ def _read_chain(
         return None
     base, base_display = _base_path(path, extends.value, display)
     chain = [*chain, (path.resolve(), extends.span)]
-    if base is None or not base.is_file():
+    if base is None or not os.path.isfile(base):
         help_ = did_you_mean(extends.value, zoo.names()) or "a file is given relative to this one and ends in .yaml"
         problems.add("AS110", f"there is no spec `{extends.value}`", extends.span, help_)
         return None

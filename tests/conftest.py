@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +129,24 @@ def finished(tmp_path_factory):
     done = CliRunner().invoke(app, [str(word) for word in command])
     assert done.exit_code == 0, done.output
     return out, done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of so many KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(kilobytes):
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", place]
+        if (
+            os.geteuid() != 0
+            or not shutil.which("mount")
+            or subprocess.run(command, capture_output=True, check=False).returncode
+        ):
+            pytest.skip("a small file system cannot be mounted here")
+        return place
+
+    yield mount
+    if os.path.ismount(place):
+        subprocess.run(["umount", "-l", place], check=True)

@@ -1,6 +1,7 @@
 """What tests of whole runs share: small nets, the words that keep a run to one core, and what a run left."""
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -71,3 +72,9 @@ def measurements(out):
 
 def tree(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def fill(disk, leave):
+    """Leave so many KiB."""
+    state = os.statvfs(disk)
+    (disk / "other").write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - (leave << 10))))

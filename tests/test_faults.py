@@ -22,6 +22,7 @@ from archspec_runtime.datasets.cifar import LAYOUTS
 from archspec_runtime.draws import epoch_order
 from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import prepare, read_metrics
+from runs import fill
 
 torch = pytest.importorskip("torch")
 
@@ -355,33 +356,6 @@ def test_a_run_that_is_asked_to_end_while_a_disk_does_not_answer_saves_and_goes_
 
 
 # --- a full disk ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mount a file system of so many KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(kilobytes):
-        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", place]
-        if (
-            not ROOT
-            or not shutil.which("mount")
-            or subprocess.run(command, capture_output=True, check=False).returncode
-        ):
-            pytest.skip("a small file system cannot be mounted here")
-        return place
-
-    yield mount
-    if os.path.ismount(place):
-        subprocess.run(["umount", "-l", place], check=True)
-
-
-def fill(disk, leave):
-    """Leave so many KiB."""
-    state = os.statvfs(disk)
-    (disk / "other").write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - (leave << 10))))
 
 
 @pytest.mark.parametrize("room", [0, 100, 400])

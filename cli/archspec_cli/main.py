@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections import UserDict
@@ -81,11 +82,33 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it with 130 and a closed pipe without a word."""
+    """Run the command line; Ctrl-C ends it with 130, a closed pipe without a word, and a path or a disk with one line."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where what goes wrong can still be said
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         sys.exit(141)
+    except OSError as error:
+        print(f"error: {_what_failed(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _what_failed(error: OSError) -> str:
+    """What the system refused, and what to do about it. Raises what has nothing to do with files again."""
+    if error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}\n  help: check the path, and what you may do there"
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        raise error
+    _silence()
+    return f"cannot write the output: {error.strerror}\n  help: free some space, or send it elsewhere"
+
+
+def _silence() -> None:
+    """Drop what the standard output still holds, which Python would write at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -68,10 +69,11 @@ def _expand(spec: str) -> list[str]:
     """The specs of a folder, or the spec itself; recipes are parts of specs, and are checked where one names them."""
     if not spec:
         fail("the name of a spec is empty", "give a file, a folder, or a zoo name; see `archspec list`")
-    if "\0" in spec or not Path(spec).is_dir():
+    if not os.path.isdir(spec):
         return [spec]
     folder = Path(spec)
+    os.listdir(folder)  # which says so where it may not be read: a search would find nothing
     found = sorted(str(p) for p in folder.rglob("*.yaml") if "recipes" not in p.relative_to(folder).parts[:-1])
     if not found:
-        fail(f"{spec} holds no .yaml files")
+        fail(f"{spec} holds no .yaml files", "give a folder of specs, or a spec")
     return found

@@ -38,7 +38,7 @@ def compare(
     try:
         draw_curves(labelled, [out], title)
     except OSError as error:
-        fail(f"cannot write {out}: {error.strerror}", None, 1)
+        fail(f"cannot write {out}: {error.strerror}", "free some space, or give another --out", 1)
     width = max(len(label) for label, _ in labelled)
     print(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")
     for label, rows in labelled:

@@ -60,15 +60,16 @@ def responses(
             chosen = find_backend(backend or backend_of(run))
             errors = (*errors, *chosen.errors)
             measured.append(measure(chosen, run, str(split), data, device, images))
-        if out is not None:
-            draw(measured, out)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except errors as error:
         fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
-    except OSError as error:
-        fail(f"cannot write {out}: {error.strerror}", None, 1)
+    if out is not None:
+        try:
+            draw(measured, out)
+        except OSError as error:
+            fail(f"cannot write {out}: {error.strerror}", "free some space, or give another --out", 1)
     print(
         json.dumps([asdict(one) for one in measured], indent=2)
         if format is Format.json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Annotated
 
 import typer
@@ -33,7 +33,7 @@ def show(
     """
     from archspec import zoo
 
-    if not resolved and not Path(spec).exists() and (part := zoo.library().get(spec)):
+    if not resolved and not os.path.exists(spec) and (part := zoo.library().get(spec)):
         print(part.read_text(encoding="utf-8"), end="")
         return
     net = load(spec, sets, preset, include)

@@ -1,0 +1,149 @@
+"""Disks that are full, folders that are closed and paths that are none: one line says so, and nothing is lost."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+import archspec
+from archspec.files import FolderError, write_folder
+from runs import fill
+
+pytest.importorskip("torch")
+
+NET = "digits_resnet:resnet8"
+LONG = "a" * 300
+SPEC = "archspec: 1\nname: net\ninput: {size: 8}\nclasses: 10\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from archspec.files import FolderError, write_folder
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    write_folder(Path("place/built"), {"model.py": "new", "more/spec.yaml": "new"})
+except FolderError as error:
+    sys.exit(f"error: {error}; {error.help}")
+"""
+
+
+def tree(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+# --- builds --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [0, 20, 200])
+def test_a_build_onto_a_full_disk_leaves_nothing_and_the_build_before_as_it_was(process, small_disk, room):
+    disk = small_disk(2000)
+    assert process("build", NET, "--out", disk / "old").returncode == 0
+    before = tree(disk / "old")
+    fill(disk, room)
+    for out in ("new", "old"):
+        done = process("build", "resnet18", "--out", disk / out)
+        message = f"error: cannot write to {disk / out}: No space left on device\n"
+        assert (done.returncode, done.stderr) == (2, f"{message}  help: free some space, or give another --out\n")
+    assert tree(disk / "old") == before
+    assert sorted(p.name for p in disk.iterdir()) == ["old", "other"]
+
+
+def test_a_build_of_files_that_are_larger_than_may_be_leaves_nothing(process, tmp_path):
+    def bound():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    done = process("build", NET, "--out", "new", preexec_fn=bound)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: cannot write to new: File too large\n  help: free some space, or give another --out\n",
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("rights", "built"), [(0o500, False), (0o500, True), (0o000, True)])
+def test_a_build_into_a_folder_without_rights_is_refused_and_changes_nothing(tmp_path, rights, built):
+    place = tmp_path / "place"
+    place.mkdir()
+    if built:
+        write_folder(place / "built", {"model.py": "old"})
+    before = tree(place)
+    if os.geteuid() == 0:
+        for path in (place, *place.rglob("*")):
+            os.chown(path, 65534, 65534)
+        tmp_path.chmod(0o755)
+    place.chmod(rights)
+    try:
+        command = [sys.executable, "-c", AS_NOBODY]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    finally:
+        place.chmod(0o700)
+    assert done.stderr == "error: cannot write to place/built: Permission denied; give another --out\n"
+    assert tree(place) == before
+
+
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        (LONG, "File name too long"),
+        ("a/" * 3000, "File name too long"),
+        ("file/new", "file is a file"),
+        ("file/new/er", "file is a file"),
+        ("/dev/full", "/dev/full is a file"),
+        ("/proc/new", "/proc/new"),
+    ],
+)
+def test_a_build_to_what_cannot_be_a_folder_is_refused(out, says, cli, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = cli("build", NET, "--out", out)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert result.stderr.endswith("  help: give another --out\n")
+    assert tree(tmp_path) == {(tmp_path / "file").relative_to(tmp_path): b"mine"}
+
+
+def test_writing_a_folder_says_so_by_one_exception(tmp_path):
+    with pytest.raises(FolderError, match="File name too long"):
+        write_folder(tmp_path / LONG, {"a": "b"})
+
+
+# --- what is printed -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.parametrize("command", ["check resnet18", "summary resnet18", "schema", "explain AS101", "--help"])
+def test_output_that_cannot_be_written_is_said(command):
+    main = [sys.executable, "-c", "from archspec_cli.main import main; main()", *command.split()]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(main, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: cannot write the output: No space left on device\n  help: free some space, or send it elsewhere\n",
+    )
+
+
+# --- what is read --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [LONG, "a/" * 3000, f"{LONG}.yaml", f"resnet18:{LONG}"])
+def test_a_spec_of_a_name_that_no_file_has_is_a_diagnostic(name, cli):
+    for command in (("check",), ("show",), ("summary",), ("build",), ("diff", "resnet18")):
+        result = cli(*command, name)
+        assert result.exit_code == 1
+        assert "error[AS" in result.output
+
+
+def test_a_base_of_a_name_that_no_file_has_is_a_diagnostic(spec):
+    (found,) = archspec.check(spec(f"archspec: 1\nextends: {LONG}.yaml\n"))
+    assert found.code == "AS110"
+
+
+@pytest.mark.parametrize("command", ["eval", "report", "data verify"])
+def test_a_path_that_is_none_is_said_in_one_line(command, process):
+    done = process(*command.split(), LONG)
+    assert done.returncode == 2
+    line, help_ = done.stderr.splitlines()
+    assert line.startswith(f"error: cannot use {LONG}")
+    assert line.endswith(": File name too long")
+    assert help_.startswith("  help: check the path")
