@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from archspec_runtime.datasets import open_dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options, effective
 from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data, Recipe
+from archspec_runtime.recipe import Data, Keep, Recipe
 from archspec_runtime.saving import Saver
 from archspec_runtime.world import World
 
@@ -68,13 +69,14 @@ def test_a_step_does_not_wait_for_its_checkpoint_which_holds_the_state_of_its_st
     counter = Counter()
     counter.gate.clear()
     counter.value = 1.0
-    saver.save(counter, 10, {"latest": "here"})
-    counter.value = 2.0  # the steps go on
-    assert saver.writer.busy
-    assert written(tmp_path) == []
-    assert not saver.due(20, True), "by the clock no checkpoint is due while one is written"
-    counter.gate.set()
-    assert saver.finish() == 10
+    with saver:
+        saver.save(counter, 10, {"latest": "here"})
+        counter.value = 2.0  # the steps go on
+        assert saver.writer.busy
+        assert written(tmp_path) == []
+        assert not saver.due(20, True, {}), "by the clock no checkpoint is due while one is written"
+        counter.gate.set()
+        assert saver.finish() == 10
     path, manifest = checkpoints.newest(tmp_path, "net")
     assert manifest["step"] == 10
     state = saver.resume(counter)
@@ -127,8 +129,8 @@ def test_numbers_that_are_not_finite_are_not_written(saver, tmp_path):
     counter = Counter()
     saver.save(counter, 10, {})
     counter.value = float("nan")
-    with pytest.raises(RunError, match="not finite after step 20; the checkpoint of step 10 stands"):
-        saver.save(counter, 20, {})
+    assert not saver.save(counter, 20, {})
+    assert saver.kept() == "the checkpoint of step 10 stands"
     assert written(tmp_path) == ["step-00000010"]
 
 
@@ -142,6 +144,67 @@ def test_a_disk_that_does_not_answer_is_named_and_waited_for_no_longer_than_said
         saver.finish()
     assert "warning: the checkpoint of step 10 has been written for 0 seconds" in capsys.readouterr().err
     counter.gate.set()
+
+
+# --- which stay ----------------------------------------------------------------------------------------
+
+
+def left(tmp_path, keep, errors=(), every=10, upto=60, **options):
+    """The steps whose checkpoints are left when each tenth is saved."""
+    saver = Saver(tmp_path, replace(JOB, recipe=Recipe(steps=9, keep=keep)), Options(), 1000, World(), **options)
+    counter, errors = Counter(), dict(errors)
+    for step in range(every, upto + 1, every):
+        measured = {"test_error": errors[step]} if step in errors else {}
+        saver.save(counter, step, {}, measured)
+    saver.finish()
+    return [int(name.removeprefix("step-")) for name in written(tmp_path)], saver
+
+
+ERRORS = {10: 9.0, 20: 5.0, 30: 5.0, 40: 7.0}
+
+
+@pytest.mark.parametrize(
+    ("keep", "errors", "options", "expected"),
+    [
+        (Keep(), {}, {}, [50, 60]),
+        (Keep(last=1), {}, {}, [60]),
+        (Keep(last=9), {}, {}, [10, 20, 30, 40, 50, 60]),
+        (Keep(last=1, every=20), {}, {}, [20, 40, 60]),
+        (Keep(last=1, best="test_error"), ERRORS, {}, [20, 60]),
+        (Keep(last=2, best="test_error", every=30), ERRORS, {}, [20, 30, 50, 60]),
+        (Keep(last=1, best="test_error"), {60: 1.0}, {}, [60]),
+        (Keep(last=1, best="val_error"), ERRORS, {}, [60]),
+        (Keep(last=1), {}, {"anchors": 40}, [40, 60]),
+        (Keep(last=1), {}, {"anchors": 70}, [60]),
+    ],
+    ids=str,
+)
+def test_what_is_asked_for_stays_and_nothing_else(keep, errors, options, expected, tmp_path):
+    assert left(tmp_path, keep, errors, **options)[0] == expected
+
+
+def test_the_newest_whole_one_stays_where_later_ones_are_damaged(tmp_path):
+    left(tmp_path, Keep(last=3), upto=30)
+    for step in (20, 30):
+        (checkpoints.place(tmp_path, step) / "weights.safetensors").write_bytes(b"")
+    saver = Saver(tmp_path, replace(JOB, recipe=Recipe(steps=9, keep=Keep(last=1))), Options(), 1000, World())
+    counter = Counter()
+    assert saver.resume(counter)["step"] == 10
+    saver.save(counter, 11, {})
+    saver.finish()
+    assert written(tmp_path) == ["step-00000011"]
+    assert checkpoints.newest(tmp_path, "net")[1]["step"] == 11
+
+
+def test_a_resumed_run_knows_the_best_of_before(tmp_path):
+    keep = Keep(last=1, best="test_error")
+    _, saver = left(tmp_path, keep, ERRORS)
+    assert not saver.due(61, True, {"test_error": 5.0})
+    again = Saver(tmp_path, saver.job, Options(), 1000, World())
+    again.resume(Counter())
+    assert not again.due(61, True, {"test_error": 5.0})
+    assert again.due(61, True, {"test_error": 4.9})
+    assert again.described_best() == f"the lowest test error, 5.00%, is that of {checkpoints.place(tmp_path, 20)}"
 
 
 NET = """archspec: 1
@@ -283,4 +346,4 @@ def test_kills_inside_a_write_never_lose_what_was_saved(tmp_path):
     assert int(done.stdout) > KILLS, "not every process came to save something"
     left = list((tmp_path / "checkpoints").iterdir())
     assert len([path for path in left if path.name.startswith("step-")]) <= 3
-    assert len(left) <= 4, "what was half written is left behind"
+    assert len(left) <= 5, "what was half written or half removed is left behind"

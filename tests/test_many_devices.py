@@ -37,6 +37,12 @@ train:
   precision: fp64
 """
 TRAIN = ["train", "small.yaml", "--checkpoint-every", "10", *CPU]
+SKIPS = (
+    "--set",
+    "train.bad_loss={skip: {spike: 1.001, most: 20}}",
+    "--set",
+    "train.lr=0.001",
+)  # losses go up and down
 QUIET = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
 
 
@@ -108,9 +114,11 @@ def torch_runs(tmp_path_factory):
     (folder / "small.yaml").write_text(SMALL)
     with pytest.MonkeyPatch.context() as patch:
         train_alone(folder, patch, "--out", "one")
+        train_alone(folder, patch, "--out", "one-skips", *SKIPS)
         cut(folder, "one", "grown")
         split = ("--out", "split", "--shard")
-        said = train(folder, 2, ("--out", "two"), split, ("--out", "grown", "--resume", "--shard"))
+        skips = ("--out", "split-skips", "--shard", *SKIPS)
+        said = train(folder, 2, ("--out", "two"), split, ("--out", "grown", "--resume", "--shard"), skips)
         train(folder, 4, ("--out", "four"))
         cut(folder, "split", "shrunk")
         train_alone(folder, patch, "--out", "shrunk", "--resume")
@@ -124,6 +132,17 @@ def test_torch_processes_train_as_one_does(torch_runs, other):
     same_weights(folder / "one", folder / other, 1e-9)
     files = {p.name for p in checkpoints.place(folder / other, 20).iterdir()}
     assert files == {p.name for p in checkpoints.place(folder / "one", 20).iterdir()}
+
+
+def test_processes_agree_on_the_updates_that_are_left_out(torch_runs):
+    folder, _ = torch_runs
+    one, other = (
+        [row["step"] for row in read_metrics(folder / run) if row["kind"] == "skipped"]
+        for run in ("one-skips", "split-skips")
+    )
+    assert one == other != []
+    same_curve(folder / "one-skips", folder / "split-skips")
+    same_weights(folder / "one-skips", folder / "split-skips", 1e-9)
 
 
 def test_lamb_takes_the_same_steps_where_parameters_are_split(tmp_path):

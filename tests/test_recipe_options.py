@@ -103,6 +103,8 @@ def test_images_grow_with_the_phases_and_any_step_is_the_same_alone(photos, work
 
 NONSENSE = {
     "accumulate: 3": "AS604: a batch of 128 does not split into 3 equal parts",
+    "keep: {best: val_error}": "AS604: there is no `val_error` without a holdout",
+    "bad_loss: {stop: {spike: 1}}": "AS604: losses above 1 times their mean are no spikes",
     "batch_size: 4, data: {repeats: 4}": "AS604: 4 repeats leave a batch of 4 with one image",
     "batch_size: 1, data: {mix: {mixup: 0.2}}": "AS604: a batch of one image has nothing to mix it with",
     "data: {mix: {}}": "AS604: `mix` says no way of mixing",

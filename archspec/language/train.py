@@ -17,6 +17,7 @@ from archspec.language.base import (
 )
 from archspec.language.data import Data
 from archspec.language.ends import End, Until, check_growing
+from archspec.language.faults import BadLoss, Keep, Stop
 
 
 class Sgd(Model):
@@ -163,6 +164,8 @@ class Train(Model):
     clip_norm: PositiveReal | None = None
     ema: Ema | None = None
     sync_batch_norm: bool = True
+    keep: Keep = Keep()
+    bad_loss: BadLoss = BadLoss(stop=Stop())
     seed: NonNegative = 0
 
     @model_validator(mode="after")
@@ -189,6 +192,9 @@ class Train(Model):
         if bce is not None and bce.threshold is not None and self.label_smoothing:
             message = "the threshold of `bce` undoes `label_smoothing`"
             raise fault("AS604", message, "leave one of them out", ("label_smoothing",))
+        if self.keep.best == "val_error" and not self.data.holdout:
+            help_ = "set images aside with `data.holdout`, or keep the best by `test_error`"
+            raise fault("AS604", "there is no `val_error` without a holdout", help_, ("keep", "best"))
         return self
 
     def recipe(self) -> dict[str, Any]:
@@ -207,5 +213,7 @@ class Train(Model):
             "clip_norm": self.clip_norm,
             "ema": self.ema.model_dump() if self.ema else None,
             "sync_batch_norm": self.sync_batch_norm,
+            "keep": self.keep.model_dump(),
+            "bad_loss": self.bad_loss.recipe(),
             "seed": self.seed,
         }

@@ -16,7 +16,8 @@ def changes(before: Mapping[str, Any], now: Recipe) -> list[str]:
     """
     with suppress(KeyError, TypeError, ValueError, AttributeError):  # a newer version's: compared as it stands
         before = Recipe.from_dict(before).to_dict()
-    return list(_lines(before, now.to_dict(), ""))
+    free = {"keep": before.get("keep")}  # which says nothing of what is trained
+    return list(_lines(before, {**now.to_dict(), **free}, ""))
 
 
 def _lines(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -1,26 +1,37 @@
-"""Checkpoints: written aside, flushed and renamed; each with a manifest of checksums; the newest whole one is resumed."""
+"""Checkpoints: written aside, flushed and renamed; each with a manifest of checksums; the newest whole one is resumed.
+
+One is removed only when a newer one stands.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError, OtherNetError
+from .recipe_faults import Keep
 
 FORMAT = 1
-KEEP = 2
+DEFAULT = Keep()
+Measured = Mapping[str, float]  # errors in percent, by name
 
 
-def save(folder: Path, step: int, fingerprint: str, write: Callable[[Path], None]) -> Path | None:
-    """Write a checkpoint of a step through `write`, which puts files into the folder it is given.
+def save(
+    folder: Path, step: int, fingerprint: str, write: Callable[[Path], None], keep: Keep = DEFAULT,
+    measured: Measured | None = None, anchors: int | None = None,
+) -> Path | None:  # fmt: skip
+    """Write a checkpoint of a step through `write`, which puts files into the folder it is given, and remove what need not stay.
 
-    Returns its folder, or None where the disk did not take it: the ones before are left as they are.
+    `measured` are the errors of its weights, where they are known; for the rest see `kept`. Returns its folder, or None where
+    the disk did not take it: the ones before are left as they are.
     """
     target = place(folder, step)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
@@ -30,11 +41,17 @@ def save(folder: Path, step: int, fingerprint: str, write: Callable[[Path], None
         aside.mkdir(parents=True)
         write(aside)
         sums = {path.name: _checksum(path) for path in sorted(aside.iterdir())}
-        manifest = {"format": FORMAT, "step": step, "fingerprint": fingerprint, "sha256": sums}
+        manifest = {
+            "format": FORMAT,
+            "step": step,
+            "fingerprint": fingerprint,
+            "measured": dict(measured or {}),
+            "sha256": sums,
+        }
         (aside / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         for path in [*aside.iterdir(), aside]:
             _flush(path)
-        shutil.rmtree(target, ignore_errors=True)
+        _remove(target)
         os.rename(aside, target)
         _flush(target.parent)
     except OSError as error:
@@ -45,9 +62,34 @@ def save(folder: Path, step: int, fingerprint: str, write: Callable[[Path], None
         return None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    for old in _all(folder)[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
+    present = _all(folder)
+    for old in present.keys() - kept({s: _measured(p) for s, p in present.items()}, step, keep, anchors):
+        _remove(present[old])
     return target
+
+
+def kept(present: Mapping[int, Measured], newest: int, keep: Keep, anchors: int | None = None) -> set[int]:
+    """Which of the steps that have a checkpoint keep it, when the one of step `newest` has just been written.
+
+    What is later than that is damaged, or of a past that was given up. A run may go back to the last multiple of `anchors`.
+    """
+    steps = sorted(step for step in present if step <= newest)
+    stay = set(steps[-keep.last :])
+    if keep.every is not None:
+        stay |= {step for step in steps if step % keep.every == 0}
+    if anchors is not None:
+        stay |= set([step for step in steps if step % anchors == 0][-1:])
+    if keep.best is not None:
+        stay |= {
+            step for _, step in sorted((present[s][keep.best], s) for s in steps if keep.best in present[s])[:1]
+        }
+    return stay
+
+
+def best(folder: Path, metric: str) -> tuple[float, int] | None:
+    """The lowest of a metric that a run's checkpoints were measured with, and its step."""
+    found = {step: _measured(path) for step, path in _all(folder).items()}
+    return min(((values[metric], step) for step, values in found.items() if metric in values), default=None)
 
 
 def place(folder: Path, step: int) -> Path:
@@ -55,13 +97,13 @@ def place(folder: Path, step: int) -> Path:
     return folder / "checkpoints" / f"step-{step:08d}"
 
 
-def newest(folder: Path, fingerprint: str | None) -> tuple[Path, dict[str, Any]] | None:
-    """The newest whole checkpoint of a run and its manifest; damaged ones are said and passed over.
+def newest(folder: Path, fingerprint: str | None, every: int = 1) -> tuple[Path, dict[str, Any]] | None:
+    """The newest whole checkpoint of a run, of a multiple of `every` steps, and its manifest; damaged ones are said.
 
     Raises CheckpointError where there are checkpoints and none can be used, OtherNetError where the newest is of another net.
     """
     faults: list[CheckpointError] = []
-    for path in reversed(_all(folder)):
+    for path in reversed([path for step, path in _all(folder).items() if step % every == 0]):
         try:
             return path, verify(path, fingerprint)
         except CheckpointError as error:
@@ -100,8 +142,26 @@ def verify(path: Path, fingerprint: str | None) -> dict[str, Any]:
     return manifest
 
 
-def _all(folder: Path) -> list[Path]:
-    return sorted((folder / "checkpoints").glob("step-*"))
+def _all(folder: Path) -> dict[int, Path]:
+    """By step, in order."""
+    found = {path: re.fullmatch(r"step-(\d+)", path.name) for path in (folder / "checkpoints").glob("step-*")}
+    return dict(sorted((int(match[1]), path) for path, match in found.items() if match))
+
+
+def _measured(path: Path) -> Measured:
+    try:
+        measured: Measured = json.loads((path / "manifest.json").read_text(encoding="utf-8")).get("measured", {})
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return measured
+
+
+def _remove(path: Path) -> None:
+    """Away under another name first, so that a kill leaves no half of it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.old")
+    with contextlib.suppress(OSError):
+        os.rename(path, aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _checksum(path: Path) -> str:

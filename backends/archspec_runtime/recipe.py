@@ -29,6 +29,7 @@ from .recipe_data import (
     Step,
     TrivialAugment,
 )
+from .recipe_faults import BadLoss, Keep, RollBack, Skip, Stop
 
 Precision = Literal["fp32", "bf16", "fp16", "fp64"]
 
@@ -177,6 +178,8 @@ class Recipe:
     clip_norm: float | None = None  # largest global L2 norm of the gradient
     ema: EMA | None = None
     sync_batch_norm: bool = True  # over the whole batch on any number of devices, not over each device's share
+    keep: Keep = Keep()  # noqa: RUF009 (immutable)
+    bad_loss: BadLoss = Stop()  # noqa: RUF009
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,6 +195,8 @@ class Recipe:
             "optimizer": _tagged(Optimizer, raw["optimizer"]),
             "lr": tuple(Phase(**{**p, "until": _all(Condition, p["until"])}) for p in raw["lr"]),
             "loss": _tagged(Loss, raw["loss"]) if "loss" in raw else CrossEntropy(),
+            "keep": Keep(**raw.get("keep", {})),
+            "bad_loss": _tagged(BadLoss, raw.get("bad_loss", {"kind": "stop"})),
             "ema": raw.get("ema") and EMA(**{**raw["ema"], "after": _maybe(Step | Epoch, raw["ema"].get("after"))}),
         }
         return Recipe(**{**raw, **parts})
@@ -238,12 +243,14 @@ __all__ = [
     "SGD",
     "AdamW",
     "Augmentation",
+    "BadLoss",
     "Condition",
     "CrossEntropy",
     "Data",
     "Epoch",
     "HFlip",
     "Interpolation",
+    "Keep",
     "Loss",
     "Measured",
     "Mix",
@@ -260,7 +267,10 @@ __all__ = [
     "RandomResizedCrop",
     "Recipe",
     "ResizeShorter",
+    "RollBack",
     "Size",
+    "Skip",
     "Step",
+    "Stop",
     "TrivialAugment",
 ]

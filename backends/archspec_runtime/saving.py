@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -22,17 +23,20 @@ from .writer import Writer
 
 LOG_EVERY = 20  # steps; between them nothing waits for the device
 MINUTE = 60.0
-SLOWER = "lower the learning rate, warm up, or set clip_norm"
 State = dict[str, Any]
+NOTHING: Mapping[str, float] = {}
 
 
 class Saver:
     """Saves a run while the steps go on, one checkpoint at a time; all processes of a world make the same calls.
 
     A step waits for a copy of the state alone. What goes wrong while it is written is raised by the next `save` or `finish`.
+    With `anchors`, `back` returns to the last multiple of so many steps.
     """
 
-    def __init__(self, folder: Path, job: Job, options: Options, total: int, world: World) -> None:
+    def __init__(
+        self, folder: Path, job: Job, options: Options, total: int, world: World, anchors: int | None = None
+    ) -> None:
         self.folder = folder
         self.job = job
         self.options = options
@@ -41,6 +45,10 @@ class Saver:
         self.writer = Writer()
         self.begun = time.monotonic()  # when the last checkpoint was
         self.saved = 0  # the step of the newest that stands
+        self.keep = job.recipe.keep
+        self.anchors = anchors
+        self.wanted = False  # whatever the clock says
+        self.best = math.inf  # the lowest of the metric that `keep.best` names
 
     def __enter__(self) -> Saver:
         self.begun = time.monotonic()
@@ -61,37 +69,52 @@ class Saver:
         """Whether writing went wrong, which `finish` raises."""
         return self.writer.failed
 
-    def due(self, done: int, epoch_ends: bool) -> bool:
-        """Whether it is time for a checkpoint; the clock is that of the process that writes."""
-        if done == self.total:
+    def due(self, done: int, epoch_ends: bool, measured: Mapping[str, float]) -> bool:
+        """Whether it is time for a checkpoint; `measured` are the errors after this step, if it was evaluated.
+
+        The clock is that of the process that writes, and the best error is that of what it wrote.
+        """
+        if self.wanted or done == self.total or any(done % n == 0 for n in (self.keep.every, self.anchors) if n):
+            return True
+        if self.world.leads and measured.get(self.keep.best or "", math.inf) < self.best:
             return True
         if self.options.checkpoint_every is not None:
             return done % self.options.checkpoint_every == 0
         late = time.monotonic() - self.begun >= MINUTE and not self.writer.busy
         return self.world.leads and late and (epoch_ends or done % LOG_EVERY == 0)
 
-    def save(self, stepper: Stepper, done: int, state: State) -> None:
-        """Copy the state of a step and begin to write it, when the checkpoint before is written. Raises RunError."""
+    def save(self, stepper: Stepper, done: int, state: State, measured: Mapping[str, float] = NOTHING) -> bool:
+        """Copy the state of a step and begin to write it, when the checkpoint before is written. Raises RunError.
+
+        Gives whether the weights are finite; those that are not are not written.
+        """
         self.finish()
         snapshot = stepper.snapshot()
         # the loss of a step is that of the weights before it, so it says nothing of those that are saved
         if not self.world.lead(lambda: snapshot is None or snapshot.finite()):
-            raise RunError(f"the weights are not finite after step {done:,}; {self.kept()}", SLOWER)
+            return False
         if snapshot is not None:
             about = {"step": done, **state, "job": self.job.to_dict(), "processes": self.world.size}
-            text = json.dumps(about)
-            self.writer.start(lambda: self._write(snapshot, done, text), f"the checkpoint of step {done:,}")
-        self.begun = time.monotonic()
+            text, errors = json.dumps(about), dict(measured)
+            what = f"the checkpoint of step {done:,}"
+            self.writer.start(lambda: self._write(snapshot, done, text, errors), what)
+        self.begun, self.wanted = time.monotonic(), False
+        return True
 
-    def _write(self, snapshot: Snapshot, done: int, about: str) -> None:
+    def _write(self, snapshot: Snapshot, done: int, about: str, measured: Mapping[str, float]) -> None:
         files: Mapping[str, bytes] = {**snapshot.files(), "loop.json": about.encode()}
 
         def write(folder: Path) -> None:
             for name, content in files.items():
                 (folder / name).write_bytes(content)
 
-        if checkpoints.save(self.folder, done, self.job.fingerprint, write) is not None:
+        if checkpoints.save(self.folder, done, self.job.fingerprint, write, self.keep, measured, self.anchors):
             self.saved = done
+            self.best = min(self.best, measured.get(self.keep.best or "", math.inf))
+        elif self.keep.on_failure == "stop":
+            raise RunError(
+                f"the checkpoint of step {done:,} cannot be written", "free some space, and go on with --resume"
+            )
 
     def finish(self) -> int:
         """Wait until what was begun is written; gives the step of the newest checkpoint, 0 for none. Raises RunError."""
@@ -101,6 +124,14 @@ class Saver:
     def _finished(self) -> int:
         self.writer.wait()
         return self.saved
+
+    def described_best(self) -> str | None:
+        """Which checkpoint is the best, where the recipe says what that is."""
+        metric = self.keep.best
+        if metric is None or (found := checkpoints.best(self.folder, metric)) is None:
+            return None
+        error, step = found
+        return f"the lowest {metric.replace('_', ' ')}, {error:.2f}%, is that of {checkpoints.place(self.folder, step)}"
 
     def kept(self) -> str:
         """What stands, for a message."""
@@ -116,6 +147,26 @@ class Saver:
         path = checkpoints.place(self.folder, step)
         stepper.load(path)
         self.saved = step
+        if self.keep.best is not None and (found := checkpoints.best(self.folder, self.keep.best)) is not None:
+            self.best = found[0]
+        return _read(path)
+
+    def back(self, stepper: Stepper) -> State:
+        """Load the state to go back to; gives its state of the loop with its `step`. Raises RunError where there is none."""
+        assert self.anchors is not None
+        every = self.anchors
+        self.finish()
+
+        def find() -> int:
+            found = checkpoints.newest(self.folder, self.job.fingerprint, every)
+            if found is None:
+                message = f"there is nothing to go back to: the first checkpoint for that is of step {every:,}"
+                raise RunError(message, "let `every` of `roll_back` be less, or lower the learning rate")
+            return int(found[1]["step"])
+
+        path = checkpoints.place(self.folder, self.world.lead(find))
+        stepper.load(path)
+        self.wanted = True  # or a kill would make the run go back once more
         return _read(path)
 
     def _newest(self, stepper: Stepper) -> int:

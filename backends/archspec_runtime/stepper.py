@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .batches import Batch
 
 
-@dataclass(slots=True)
-class Totals:
-    """Sums over some steps."""
+class Outcome(NamedTuple):
+    """Of one step, over all processes: the mean loss of its batch, how many samples were wrong, and whether it was taken."""
 
-    steps: int = 0
-    samples: int = 0
-    loss: float = 0.0  # of the means of the steps
-    errors: int = 0
-
-    def add(self, other: Totals) -> None:
-        """Add the sums of more steps."""
-        self.steps += other.steps
-        self.samples += other.samples
-        self.loss += other.loss
-        self.errors += other.errors
+    loss: float
+    errors: int
+    updated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +51,14 @@ class Snapshot(Protocol):
 class Stepper(Protocol):
     """A model with its optimizer, on one device or on many; all processes of a world make the same calls in one order."""
 
-    def step(self, batch: Batch, lr: float, number: int) -> None:
-        """Take one optimizer step, of which this process is given its share, without waiting for its result."""
+    def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
+        """Take one optimizer step, of which this process is given its share, without waiting for its result.
 
-    def drain(self) -> Totals:
-        """Wait, and give the sums since the last call, over all processes."""
+        With `limit`, unless the loss of the batch is finite and not above it, and the gradient finite: then nothing changes.
+        """
+
+    def drain(self) -> Sequence[Outcome]:
+        """Wait, and give what came of each step since the last call."""
 
     def evaluate(self, split: str) -> Evaluation:
         """Measure a split, every sample once."""

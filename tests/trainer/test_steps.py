@@ -138,9 +138,9 @@ def test_five_steps_equal_a_loop_written_by_hand(name, tmp_path):
         for key, expected in average.items():
             torch.testing.assert_close(found[key].data, expected, rtol=1e-6, atol=1e-6)
             assert not torch.equal(expected, model.state_dict()[key])
-    totals = stepper.drain()
-    assert (totals.steps, totals.samples) == (5, 160)
-    assert math.isfinite(totals.loss)
+    outcomes = stepper.drain()
+    assert len(outcomes) == 5
+    assert all(math.isfinite(outcome.loss) and 0 <= outcome.errors <= 32 for outcome in outcomes)
 
 
 @pytest.mark.parametrize("name", ["bf16", "fp64", "adamw", "ema", "lamb", "mixed"])

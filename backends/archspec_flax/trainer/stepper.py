@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,8 +24,10 @@ from archspec_runtime.datasets import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
+from archspec_runtime.recipe import Skip
+from archspec_runtime.saving import LOG_EVERY
 from archspec_runtime.session import MakeModel
-from archspec_runtime.stepper import Evaluation, Totals
+from archspec_runtime.stepper import Evaluation, Outcome
 from archspec_runtime.world import World
 
 from .convolution import use_fast_gradients
@@ -44,6 +47,26 @@ SMALLER = "split each batch (`accumulate: 2`), make batch_size smaller, or train
 DRAWS_A_STEP = 1 << 12  # more than any net draws in one step
 
 
+class Outcomes(NamedTuple):
+    """What came of the steps since they were looked at: a place for each."""
+
+    losses: Array
+    errors: Array
+    updated: Array
+
+    @staticmethod
+    def start(kind: Any) -> Outcomes:
+        """None yet."""
+        places = jnp.zeros(LOG_EVERY, kind), jnp.zeros(LOG_EVERY, jnp.int32), jnp.zeros(LOG_EVERY, bool)
+        return Outcomes(*places)
+
+    def put(self, place: Array, loss: Array, errors: Array, updated: Array) -> Outcomes:
+        """With another one."""
+        return Outcomes(
+            self.losses.at[place].set(loss), self.errors.at[place].set(errors), self.updated.at[place].set(updated)
+        )
+
+
 class State(NamedTuple):
     """All that a step changes."""
 
@@ -52,8 +75,7 @@ class State(NamedTuple):
     optimizer: Any
     average: Any  # of the parameters and of the running statistics; None without
     scale: Scale
-    loss: Array  # sums since the last drain
-    errors: Array
+    outcomes: Outcomes
 
 
 class Inputs(NamedTuple):
@@ -63,6 +85,8 @@ class Inputs(NamedTuple):
     lr: Array
     number: Array
     kept: Array  # of the average
+    limit: Array  # of the loss; infinite where there is none
+    place: Array  # of what comes of it
     mixed: Shares | None  # None where the recipe never mixes
 
 
@@ -96,32 +120,35 @@ class FlaxStepper:
             self.optimizer = make_optimizer(recipe.optimizer, stacked(params, self.model))
             average = jax.tree.map(jnp.copy, averaged(params, rest)) if recipe.ema is not None else None
             state = State(params, rest, self.optimizer.init(params), average,
-                          Scale.start(recipe.precision == "fp16"), *self._zeros())  # fmt: skip
+                          Scale.start(recipe.precision == "fp16"), Outcomes.start(self.kind))  # fmt: skip
             self.state = self.devices.spread(state)
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
         self.size = steps_a_dispatch
         self.queue: list[Inputs] = []
-        self.totals = Totals()
+        self.undrained = 0  # steps whose outcomes are on the device
+        self.outcomes: list[Outcome] = []
         step: Callable[..., State] = self._several if self.size > 1 else self._one
         everywhere = self.devices.everywhere if self.devices.many else None  # None: as the compiler sees fit
         self._steps = jax.jit(step, donate_argnums=0, out_shardings=everywhere)
 
-    def step(self, batch: Batch, lr: float, number: int) -> None:
+    def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
         """Queue one step; a full queue is dispatched without waiting for its result."""
-        self.queue.append(self._inputs(batch, lr, number))
-        self.totals.steps += 1
-        self.totals.samples += len(batch.labels) * self.world.size
+        if self.undrained == LOG_EVERY:
+            self._look()
+        self.queue.append(self._inputs(batch, lr, number, math.inf if limit is None else limit))
+        self.undrained += 1
         if len(self.queue) == self.size:
             self._dispatch()
 
-    def _inputs(self, batch: Batch, lr: float, number: int) -> Inputs:
+    def _inputs(self, batch: Batch, lr: float, number: int, limit: float = math.inf) -> Inputs:
         recipe = self.job.recipe
         keeps = 1.0 if recipe.ema is None else kept(recipe.ema, number + 1, self.steps_per_epoch)
         mixed = None if recipe.data.mix is None else shares_of(batch.mixed, self.kind)
         numbers = np.asarray(lr, self.kind), np.asarray(number, np.uint32), np.asarray(keeps, self.kind)
-        return Inputs(pick(batch), *numbers, mixed)  # type: ignore[arg-type]
+        more = np.asarray(limit, self.kind), np.asarray(self.undrained, np.int32)
+        return Inputs(pick(batch), *numbers, *more, mixed)  # type: ignore[arg-type]
 
     def _dispatch(self) -> None:
         if not self.queue:
@@ -157,7 +184,11 @@ class FlaxStepper:
             images = mix_images(images, inputs.mixed)
         started = at_step(state.rest, inputs.number)
         grads, rest, loss, wrong = self._gradients(state.params, started, state.scale, (images, labels, targets))
-        finite = jnp.asarray(True)
+        finite = sound = jnp.asarray(True)
+        if isinstance(recipe.bad_loss, Skip):
+            sound = jnp.isfinite(loss) & (loss <= inputs.limit)
+            if recipe.precision != "fp16":  # whose scaling goes by gradients that are not finite
+                sound &= all_finite(grads)
         if recipe.precision == "fp16":
             grads = jax.tree.map(lambda g: g / state.scale.value, grads)
             finite = all_finite(grads)
@@ -173,7 +204,10 @@ class FlaxStepper:
         if recipe.ema is not None:
             average = jax.tree.map(partial(mean_of, inputs.kept), average, averaged(params, rest))
         scale = state.scale.after(finite) if recipe.precision == "fp16" else state.scale
-        return State(params, rest, optimizer, average, scale, state.loss + loss, state.errors + wrong)
+        after = State(params, rest, optimizer, average, scale, state.outcomes)
+        if isinstance(recipe.bad_loss, Skip):
+            after = unless(sound, after, state)
+        return after._replace(outcomes=state.outcomes.put(inputs.place, loss, wrong, sound))
 
     def _gradients(
         self, params: Any, rest: Any, scale: Scale, batch: tuple[Array, ...]
@@ -208,19 +242,19 @@ class FlaxStepper:
         final, _ = jax.lax.scan(lambda sums, part: (_added(sums, one(sums[1], *part)), None), sums, stacked)
         return final
 
-    def drain(self) -> Totals:
-        """The sums since the last call."""
-        self._dispatch()
-        totals, self.totals = self.totals, Totals()
-        with peers_answer():
-            totals.loss, totals.errors = float(self.state.loss), int(self.state.errors)
-        with jax.default_device(self.device):
-            loss, errors = self.devices.spread(self._zeros())
-        self.state = self.state._replace(loss=loss, errors=errors)
-        return totals
+    def drain(self) -> list[Outcome]:
+        """What came of the steps since the last call."""
+        self._look()
+        outcomes, self.outcomes = self.outcomes, []
+        return outcomes
 
-    def _zeros(self) -> tuple[Array, Array]:
-        return jnp.zeros((), self.kind), jnp.zeros((), jnp.int32)
+    def _look(self) -> None:
+        self._dispatch()
+        with peers_answer():
+            losses, errors, updated = jax.device_get(self.state.outcomes)
+        for place in range(self.undrained):
+            self.outcomes.append(Outcome(float(losses[place]), int(errors[place]), bool(updated[place])))
+        self.undrained = 0
 
     def evaluate(self, split: str) -> Evaluation:
         """Measure a split with the averaged weights where there are any."""
@@ -279,7 +313,8 @@ class FlaxStepper:
             optimizer, scale = unflat(
                 (self.state.optimizer, self.state.scale), load_file(folder / "optimizer.safetensors")
             )
-            self.state = self.devices.spread(State(params, rest, optimizer, average, scale, *self._zeros()))
+            state = State(params, rest, optimizer, average, scale, Outcomes.start(self.kind))
+            self.state = self.devices.spread(state)
 
 
 def use_precision(precision: str) -> Any:
@@ -312,6 +347,19 @@ def at_step(rest: Any, number: Array) -> Any:
         return variable
 
     return jax.tree.map(place, rest, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+
+
+def unless(sound: Array, after: State, before: State) -> State:
+    """The state after a step that is sound, and that before one that is not; only streams of random numbers go on."""
+
+    def chosen(new: Any, old: Any) -> Any:
+        return jax.tree.map(partial(jnp.where, sound), new, old)
+
+    statistics = chosen(*(nnx.filter_state(state.rest, nnx.BatchStat) for state in (after, before)))
+    params, optimizer, average, scale = (
+        chosen(getattr(after, part), getattr(before, part)) for part in ("params", "optimizer", "average", "scale")
+    )
+    return State(params, nnx.merge_state(after.rest, statistics), optimizer, average, scale, before.outcomes)
 
 
 def averaged(params: Any, rest: Any) -> tuple[Any, Any]:

@@ -48,6 +48,11 @@ def whole(value: Any) -> Any:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
+def local(value: Tensor) -> Tensor:
+    """Of a tensor whose parts lie on many processes, that of this one."""
+    return value.to_local() if isinstance(value, DTensor) else value
+
+
 def like(value: Tensor, other: Tensor) -> Tensor:
     """A whole tensor, split or laid out in memory as another one of its shape is, which fused optimizers rely on."""
     if value.shape != other.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -19,7 +20,8 @@ from archspec_runtime.datasets.splits import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
-from archspec_runtime.stepper import Evaluation, Totals
+from archspec_runtime.saving import LOG_EVERY
+from archspec_runtime.stepper import Evaluation, Outcome
 from archspec_runtime.world import World
 
 from . import parallel
@@ -65,7 +67,11 @@ class TorchStepper:
         self.forward = compile_model(self.model, forward) if compiled else forward
         self.images = Images(dataset.train, normalization, device, self.kind)
         self.draws = any(isinstance(m, nn.Dropout) or type(m).__name__ == "DropPath" for m in self.model.modules())
-        self._reset()
+        # of the steps since they were looked at, on the device
+        self.losses = torch.zeros(LOG_EVERY, device=device, dtype=self.kind)
+        self.errors = torch.zeros(LOG_EVERY, device=device, dtype=torch.int64)
+        self.updated: list[bool] = []
+        self.outcomes: list[Outcome] = []
 
     def _spread(self) -> Callable[[Tensor], Tensor]:
         if self.sharded:
@@ -77,9 +83,12 @@ class TorchStepper:
         alone: Callable[[Tensor], Tensor] = self.model
         return alone
 
-    def step(self, batch: Batch, lr: float, number: int) -> None:
-        """One forward, backward and update; sums stay on the device."""
+    def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
+        """One forward, backward and update; what came of it stays on the device, unless there is a limit to its loss."""
         recipe = self.job.recipe
+        if len(self.updated) == LOG_EVERY:
+            self._look()
+        statistics = [] if limit is None else [buffer.clone() for buffer in self.model.buffers()]
         if self.draws:  # so that a step's dropout depends on the seed and the step alone
             torch.manual_seed((recipe.seed * 1_000_003 + number + (self.world.rank << 40)) % 2**63)
         with out_of_memory(recipe.batch_size), peers_answer():
@@ -91,6 +100,15 @@ class TorchStepper:
             self.model.train()
             for part in zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True):
                 self._accumulate(*part)
+        self.updated.append(limit is None or self._sound(limit))
+        if self.updated[-1]:
+            self._update(lr, number)
+            return
+        for buffer, value in zip(self.model.buffers(), statistics, strict=True):
+            buffer.copy_(value)
+
+    def _update(self, lr: float, number: int) -> None:
+        recipe = self.job.recipe
         if recipe.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
@@ -99,8 +117,16 @@ class TorchStepper:
         self.scaler.update()
         if self.average is not None and recipe.ema is not None:
             self.average.update(self.model, kept(recipe.ema, number + 1, self.steps_per_epoch))
-        self.totals.steps += 1
-        self.totals.samples += len(labels) * self.world.size
+
+    def _sound(self, limit: float) -> bool:
+        """Whether the loss of the batch is finite and no more than this, and its gradient finite. Waits for the device."""
+        gradients = (
+            [] if self.scaler.is_enabled() else [p.grad for p in self.model.parameters() if p.grad is not None]
+        )
+        faulty = [~parallel.local(gradient).isfinite().all() for gradient in gradients]
+        here = self.losses[len(self.updated)]
+        loss, faults = added_up([here, torch.stack(faulty).sum() if faulty else torch.zeros_like(here)], self.world)
+        return math.isfinite(loss) and loss / self.world.size <= limit and not faults
 
     def _accumulate(self, images: Tensor, labels: Tensor, targets: Tensor) -> None:
         """Add the gradient and the loss of a part of the batch."""
@@ -109,21 +135,23 @@ class TorchStepper:
             logits = self.forward(images)
             loss = loss_of(logits, targets, recipe) / recipe.accumulate
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.loss += loss.detach()
-        self.errors += (logits.detach().argmax(1) != labels).sum()
+        slot = len(self.updated)
+        self.losses[slot].add_(loss.detach())
+        self.errors[slot].add_((logits.detach().argmax(1) != labels).sum())
 
-    def drain(self) -> Totals:
-        """The sums since the last call, over all processes."""
-        totals = self.totals
-        loss, errors = added_up([self.loss, self.errors], self.world)
-        totals.loss, totals.errors = loss / self.world.size, int(errors)
-        self._reset()
-        return totals
+    def drain(self) -> list[Outcome]:
+        """What came of the steps since the last call, over all processes."""
+        self._look()
+        outcomes, self.outcomes = self.outcomes, []
+        return outcomes
 
-    def _reset(self) -> None:
-        self.totals = Totals()
-        self.loss = torch.zeros((), device=self.device, dtype=self.kind)
-        self.errors = torch.zeros((), dtype=torch.int64, device=self.device)
+    def _look(self) -> None:
+        losses, errors = added_up([self.losses, self.errors], self.world)
+        for loss, wrong, updated in zip(losses, errors, self.updated, strict=False):
+            self.outcomes.append(Outcome(loss / self.world.size, int(wrong), updated))
+        self.updated.clear()
+        self.losses.zero_()
+        self.errors.zero_()
 
     def evaluate(self, split: str) -> Evaluation:
         """Measure a split with the averaged weights where there are any."""
@@ -164,14 +192,15 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     return nullcontext() if half is None else torch.autocast(device.type, half)
 
 
-def added_up(values: Sequence[Tensor], world: World) -> list[float]:
-    """Each value, summed over all processes."""
+def added_up(values: Sequence[Tensor], world: World) -> list[Any]:
+    """Each value, summed over all processes; numbers, or lists of them. All are of one shape."""
     if world.size == 1:
-        return [value.item() for value in values]
+        return [value.tolist() for value in values]
     total = torch.stack([value.double() for value in values])
     with peers_answer():
         dist.all_reduce(total)
-    return [float(value) for value in total.tolist()]
+    found: list[Any] = total.tolist()
+    return found
 
 
 @torch.no_grad()
