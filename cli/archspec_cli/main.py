@@ -7,6 +7,7 @@ import os
 import sys
 from collections import UserDict
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -83,6 +84,8 @@ def options(
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it with 130, a closed pipe without a word, and a path or a disk with one line."""
+    if isinstance(sys.stdout, TextIOWrapper):  # as stderr: a name that the locale has no letters for is no fault
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             app()

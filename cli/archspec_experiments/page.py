@@ -57,7 +57,7 @@ def write_report(folders: Sequence[Path], out: Path, title: str, *, force: bool 
     text = page(collection, title)
     try:
         with written_whole(out) as aside:
-            aside.write_text(text, encoding="utf-8")
+            aside.write_text(text, encoding="utf-8", errors="surrogateescape")  # names as they are on the disk
     except OSError as error:
         raise RunError(f"cannot write {out}: {error.strerror}", "give another --out", 2) from None
     return sum(len(net.runs) for net in collection.nets) + len(collection.missing)

@@ -15,6 +15,8 @@ pytest.importorskip("torch")
 
 SURROUNDINGS = {
     "no home, no locale": {"LC_ALL": "C"},
+    "no home, no UTF-8": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "a terminal of few letters": {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "ascii"},
     "home that cannot be written": {"HOME": "/proc/nowhere", "TERM": "dumb"},
 }
 
@@ -24,11 +26,23 @@ def test_spaces_and_unicode_in_paths_work_anywhere(surroundings, process, tmp_pa
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "HOME", "MPL", "XDG"))}
     folder = tmp_path / "größe 漢字"
     folder.mkdir()
-    (folder / "my spec.yaml").write_text(TINY)
+    (folder / "my spec.yaml").write_text(f"# größe 漢字\n{TINY}", encoding="utf-8")
     given = ("train", folder / "my spec.yaml", "--out", folder / "run 1", "--steps", 2, *CPU)
     result = process(*given, env=environment | SURROUNDINGS[surroundings])
     assert result.returncode == 0, result.stderr
     assert (folder / "run 1" / "curves.png").exists()
+    (folder / "bad é.yaml").write_text("archspec: 1\nname: größe 漢字\n", encoding="utf-8")
+    commands = {
+        ("check", folder / "my spec.yaml"): 0,
+        ("check", folder / "bad é.yaml"): 1,
+        ("show", folder / "my spec.yaml"): 0,
+        ("report", folder / "run 1", "--title", "größe 漢"): 0,
+    }
+    for given, code in commands.items():
+        result = process(*given, env=environment | SURROUNDINGS[surroundings])
+        assert result.returncode == code, result.stderr
+        assert "Traceback" not in result.stderr
+    assert "größe 漢" in (folder / "run 1" / "report.html").read_text("utf-8")
 
 
 def test_compare_takes_folders_with_any_name(finished, cli):

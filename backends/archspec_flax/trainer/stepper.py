@@ -250,7 +250,8 @@ class FlaxStepper:
 
     def _look(self) -> None:
         self._dispatch()
-        with peers_answer():
+        # A step fails where its outcome is asked for.
+        with out_of_memory(self.job.recipe.batch_size), peers_answer():
             losses, errors, updated = jax.device_get(self.state.outcomes)
         for place in range(self.undrained):
             self.outcomes.append(Outcome(float(losses[place]), int(errors[place]), bool(updated[place])))
