@@ -84,7 +84,7 @@ def test_python_in_the_documentation_runs(capsys):
 
 
 def commands(path):
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").replace("\\\n", "").splitlines():
         if re.match(r" {4}archspec ", line):
             yield shlex.split(line.strip(), comments=True)[1:]
 
@@ -94,7 +94,7 @@ def test_tutorial_can_be_followed(cli, tmp_path):
     for text in blocks(REPO / "docs" / "tutorial.md", "yaml"):
         (tmp_path / re.match(r"# ([\w.]+)", text)[1]).write_text(text)
     for arguments in commands(REPO / "docs" / "tutorial.md"):
-        if arguments[0] == "train":
+        if arguments[0] in ("train", "sweep"):
             arguments = [
                 *arguments,
                 *(["--dry-run"] if "--data" in arguments else ["--steps", "3", "--device", "cpu"]),

@@ -26,10 +26,9 @@ class Summary:
 def summarize(label: str, rows: Sequence[Row]) -> Summary:
     """The table's line for a run."""
     train = [r for r in rows if r["kind"] == "train"]
-    test = [r for r in rows if r["kind"] == "eval" and r["split"] != "train"]
+    errors = [error for _, error in _tested(rows)]
     last = max((r["step"] for r in rows), default=0)
     tail = [r["train_error"] for r in train if r["step"] > 0.8 * last]
-    errors = [r["top1_error"] for r in test]
     return Summary(
         label,
         last,
@@ -50,7 +49,7 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
     for index, (label, rows) in enumerate(runs):
         colour = f"C{index % 10}"
         train = _averaged([(r["step"], r["train_error"]) for r in rows if r["kind"] == "train"])
-        test = [(r["step"], r["top1_error"]) for r in rows if r["kind"] == "eval" and r["split"] != "train"]
+        test = _tested(rows)
         if train:
             axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.9, linestyle="--")
         if test:
@@ -69,6 +68,11 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
         with written_whole(file) as aside:
             figure.savefig(aside, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
     plt.close(figure)
+
+
+def _tested(rows: Sequence[Row]) -> list[tuple[int, float]]:
+    """Steps and errors on the test images alone: a run with a holdout measures that at the same steps."""
+    return [(r["step"], r["top1_error"]) for r in rows if r["kind"] == "eval" and r["split"] == "test"]
 
 
 def _averaged(points: list[tuple[int, float]]) -> list[tuple[float, float]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import archspec
+from archspec_runtime.curves import draw_curves, summarize
 from archspec_runtime.run_folder import read_metrics, read_run
 from runs import TINY, newest, weights
 
@@ -97,3 +98,15 @@ def test_compare_draws_a_picture_and_prints_the_table(finished, train, cli):
     assert "twin" in twin
     assert cli("compare", "plain", "--out", "one.svg").exit_code == 0
     assert b"<svg" in Path("one.svg").read_bytes()
+
+
+def test_the_table_and_the_curves_are_of_the_test_images_alone(tmp_path):
+    rows = [{"kind": "eval", "step": step, "split": split, "top1_error": error}
+            for step, errors in ((10, {"val": 5.0, "test": 30.0}), (20, {"val": 4.0, "test": 20.0}))
+            for split, error in errors.items()]  # fmt: skip
+    summary = summarize("run", rows)
+    assert (summary.test_error, summary.best_test_error) == (20.0, 20.0)
+    draw_curves([("run", rows)], [tmp_path / "one.svg"])
+    draw_curves([("run", [row for row in rows if row["split"] == "test"])], [tmp_path / "other.svg"])
+    shape = [re.findall(r' d="([^"]*)"', (tmp_path / name).read_text()) for name in ("one.svg", "other.svg")]
+    assert shape[0] == shape[1]
