@@ -14,10 +14,17 @@ from PIL import Image
 
 vision = torchvision()
 from timm.data import auto_augment as timm_ops  # noqa: E402
+from timm.data import create_transform  # noqa: E402
+from timm.data.mixup import Mixup, cutmix_bbox_and_lam  # noqa: E402
+from timm.data.transforms import RandomResizedCropAndInterpolation  # noqa: E402
+from timm.layers import drop_path  # noqa: E402
 from timm.loss import BinaryCrossEntropy  # noqa: E402
+from timm.models import create_model  # noqa: E402
 from timm.optim import Lamb  # noqa: E402
 from timm.utils import ModelEmaV3  # noqa: E402
+from torchvision.ops import stochastic_depth  # noqa: E402
 from torchvision.transforms import InterpolationMode, RandomErasing, RandomResizedCrop, autoaugment, v2  # noqa: E402
+from torchvision.transforms import functional as vision_functional  # noqa: E402
 
 found = {"versions": np.array([vision.__version__, __import__("timm").__version__])}
 random = np.random.default_rng(0)
@@ -89,4 +96,59 @@ empty = torch.zeros(3, 224, 224)
 boxes = [RandomErasing.get_params(empty, (0.02, 0.33), (0.3, 3.3), [0.0])[:4] for _ in range(20_000)]
 found["erased"] = np.quantile([[h * w / 50_176, math.log(h / w), top, left] for top, left, h, w in boxes],
                               np.linspace(0.05, 0.95, 19), axis=0)  # fmt: skip
+
+np.random.seed(0)
+levels = np.linspace(0.05, 0.95, 19)
+both = Mixup(mixup_alpha=0.2, cutmix_alpha=1.0, prob=0.7, switch_prob=0.3)
+drawn = [both._params_per_batch() for _ in range(20_000)]
+cuts = [cutmix_bbox_and_lam((3, 224, 224), share) for share, cut in drawn if cut]
+found["timm_mix/often"] = np.array([np.mean([share < 1 for share, _ in drawn]), np.mean([cut for _, cut in drawn])])
+found["timm_mix/added"] = np.quantile([share for share, cut in drawn if share < 1 and not cut], levels)
+found["timm_mix/cut"] = np.quantile(
+    [[share, top, left, bottom - top, right - left] for (top, bottom, left, right), share in cuts], levels, axis=0
+)
+drawing, np.random.randint = np.random.randint, lambda low, high, size=None: 7  # every rectangle around the centre
+boxes = [cutmix_bbox_and_lam((3, 14, 14), 1 - ((side + 0.5) / 14) ** 2)[0] for side in range(14)]
+found["timm_mix/boxes"] = np.array([[top, left, bottom - top, right - left] for top, bottom, left, right in boxes])
+np.random.randint = drawing
+pair, pair_labels = torch.from_numpy(random.normal(size=(2, 3, 12, 10)).astype(np.float32)), torch.tensor([1, 3])
+found["timm_mix/pair"] = pair.numpy().copy()
+for name, share, cut in (
+    ("added", 0.7, False),
+    ("cut", 0.75, True),
+):  # of a batch of two, the other is the one before
+    mixup = Mixup(mixup_alpha=0.2, cutmix_alpha=1.0, label_smoothing=0.1, num_classes=5)
+    mixup._params_per_batch = lambda share=share, cut=cut: (share, cut)
+    np.random.seed(3)
+    if cut:
+        (top, bottom, left, right), kept = cutmix_bbox_and_lam((3, 12, 10), share)
+        found["timm_mix/pair/box"] = np.array([kept, top, left, bottom - top, right - left])
+        np.random.seed(3)
+    images, targets = mixup(pair.clone(), pair_labels)
+    found[f"timm_mix/pair/{name}"], found[f"timm_mix/pair/{name}/targets"] = images.numpy(), targets.numpy()
+
+ones = torch.ones(20_000, 4)
+for mode in ("row", "batch"):  # values that come out, and how many of them are kept
+    passed = torch.stack([stochastic_depth(ones[:20], 0.25, mode) for _ in range(1_000)])
+    found[f"depth/torchvision/{mode}"] = np.array([*passed.unique(), (passed > 0).float().mean()])
+passed = drop_path(ones, 0.25, training=True)
+found["depth/timm/row"] = np.array([*passed.unique(), (passed > 0).float().mean()])
+deep = create_model("resnet50", drop_path_rate=0.05)
+blocks = [block for layer in (deep.layer1, deep.layer2, deep.layer3, deep.layer4) for block in layer]
+found["depth/rates"] = np.array([block.drop_path.drop_prob if block.drop_path else 0.0 for block in blocks])
+
+for width, height in ((53, 37), (37, 54), (41, 40), (20, 31)):
+    whole = random.integers(0, 256, (height, width, 3), np.uint8)
+    photo = Image.fromarray(whole)
+    found[f"photo/{width}x{height}"] = whole
+    for how in ("bilinear", "bicubic"):
+        steps = create_transform(12, crop_pct=0.75, interpolation=how).transforms[:2]  # the shorter side to 16
+        seen = vision.transforms.Compose(steps)(photo)
+        found[f"seen/{width}x{height}/16/{how}"] = np.asarray(seen)
+        steps = [v2.Resize(15, InterpolationMode(how)), v2.CenterCrop(12)]
+        found[f"seen/{width}x{height}/15/{how}"] = np.asarray(v2.Compose(steps)(photo))
+        cropped = vision_functional.resized_crop(photo, 3, 2, 25, 15, [12, 10], InterpolationMode(how))
+        found[f"resized/{width}x{height}/{how}"] = np.asarray(cropped)
+chooser = RandomResizedCropAndInterpolation(12, interpolation="random")
+found["filters"] = np.array([how.value for how in chooser.interpolation])
 np.savez_compressed(sys.argv[1], **found)

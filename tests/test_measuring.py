@@ -109,15 +109,14 @@ def by_hand(run_folder, photographs, views):
 
 
 def shorter(image, side):
-    width, height = image.size
-    scale = side / min(width, height)
-    return image.resize((max(side, round(width * scale)), max(side, round(height * scale))), Image.BILINEAR)
+    short = min(image.size)
+    return image.resize(tuple(side * edge // short for edge in image.size), Image.BILINEAR)
 
 
 def ten(image):
     image = shorter(image, 56)
     right, bottom = image.width - 48, image.height - 48
-    corners = [(0, 0), (right, 0), (0, bottom), (right, bottom), (right // 2, bottom // 2)]
+    corners = [(0, 0), (right, 0), (0, bottom), (right, bottom), (round(right / 2), round(bottom / 2))]
     crops = [image.crop((x, y, x + 48, y + 48)) for x, y in corners]
     return crops + [crop.transpose(Image.FLIP_LEFT_RIGHT) for crop in crops]
 

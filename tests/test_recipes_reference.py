@@ -1,5 +1,6 @@
 """What torchvision and timm do to images, targets and gradients, as `bench/recipes_reference.py` wrote it down, we do too."""
 
+import io
 import math
 import re
 from pathlib import Path
@@ -8,15 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import archspec
 from archspec_runtime import pillow_ops
-from archspec_runtime.augment import resized_crop
+from archspec_runtime.augment import centre, resized_crop
 from archspec_runtime.averaging import kept
+from archspec_runtime.datasets.decoding import Photo
 from archspec_runtime.erasing import erased_boxes
-from archspec_runtime.mixing import Mixed, cut
+from archspec_runtime.geometry import Window
+from archspec_runtime.mixing import Mixed, cut, draw_mix
 from archspec_runtime.recipe import (
     BCE,
     EMA,
     LAMB,
+    Data,
+    Mix,
     RandAugment,
     RandomErasing,
     RandomResizedCrop,
@@ -144,6 +150,111 @@ def test_cutmix_cuts_the_rectangle_that_torchvision_cuts(seed):
     found = cut(share, (down + 0.5) / 12, (across + 0.5) / 10, (12, 10))
     assert found.box == (top, left, bottom - top, right - left)
     assert found.share == pytest.approx(adjusted, abs=1e-12)
+
+
+def test_batches_are_mixed_as_often_and_as_much_as_by_timm():
+    mix = Mix(mixup=0.2, cutmix=1.0, probability=0.7, switch=0.3)
+    drawn = [draw_mix(mix, 0, 0, index, (224, 224)) for index in range(20_000)]
+    mixed = [m for m in drawn if m is not None]
+    cuts = [m for m in mixed if m.box is not None]
+    often = np.array([len(mixed), len(cuts)]) / len(drawn)
+    np.testing.assert_allclose(often, REFERENCE["timm_mix/often"], rtol=0, atol=0.015)
+    added = quantiles([m.share for m in mixed if m.box is None])
+    np.testing.assert_allclose(added, REFERENCE["timm_mix/added"], rtol=0, atol=0.05)
+    found = quantiles([[m.share, *m.box] for m in cuts])
+    assert (np.abs(found - REFERENCE["timm_mix/cut"]) < [0.03, 8, 8, 8, 8]).all()
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+@pytest.mark.parametrize("form", ["added", "cut"])
+def test_two_images_and_their_targets_are_mixed_as_by_timm(form, backend):
+    share, *box = REFERENCE["timm_mix/pair/box"].tolist()
+    mixed = Mixed(0.7) if form == "added" else Mixed(share, tuple(map(int, box)))
+    images, targets = mixed_by(backend, mixed, REFERENCE["timm_mix/pair"], np.array([1, 3]))
+    np.testing.assert_allclose(images, REFERENCE[f"timm_mix/pair/{form}"], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(targets, REFERENCE[f"timm_mix/pair/{form}/targets"], rtol=1e-6, atol=1e-6)
+
+
+def mixed_by(backend, mixed, images, labels):
+    """Images (N, C, H, W) and smoothed targets of five classes."""
+    recipe = Recipe(label_smoothing=0.1)
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+        from archspec_torch.trainer.loss import mix_images, targets_of
+
+        shares = targets_of(torch.from_numpy(labels), 5, recipe, mixed, torch.float32)
+        return mix_images(torch.from_numpy(images), mixed).numpy(), shares.numpy()
+    jnp = pytest.importorskip("jax").numpy
+    from archspec_flax.trainer.loss import mix_images, shares_of, targets_of
+
+    shares = shares_of(mixed, np.dtype(np.float32))
+    made = mix_images(jnp.asarray(images.transpose(0, 2, 3, 1)), shares)
+    return np.asarray(made).transpose(0, 3, 1, 2), targets_of(jnp.asarray(labels), 5, recipe, shares, jnp.float32)
+
+
+def test_the_rectangle_of_timm_is_a_pixel_longer_where_its_side_is_odd():
+    for side, theirs in enumerate(REFERENCE["timm_mix/boxes"].tolist()):
+        top, left, height, width = cut(1 - ((side + 0.5) / 14) ** 2, 0.5, 0.5, (14, 14)).box
+        assert [top, left, height + side % 2, width + side % 2] == theirs
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+@pytest.mark.parametrize("key", [k for k in REFERENCE if re.fullmatch("depth/.*/.*", k)])
+def test_branches_are_dropped_as_by_the_reference(key, backend, spec):
+    """The same two values come out, equally often, of samples or, in mode `batch`, of all of a batch at once."""
+    pytest.importorskip(backend)
+    once = key.endswith("batch")
+    drop = f"{{drop_path: {{rate: 0.25, per_batch: {str(once).lower()}}}}}"
+    net = archspec.load(spec(f"input: {{channels: 1, size: 2}}\nclasses: 4\nstem: [{drop}]\nhead: [flatten]\n"))
+    model, (calls, samples) = archspec.build(net, backend=backend), (600, 2) if once else (1, 6_000)
+    model.train()
+    *values, share = REFERENCE[key]
+    passed = np.stack([np.asarray(model(batch_of_ones(backend, samples))) for _ in range(calls)])
+    assert np.unique(passed).tolist() == pytest.approx(values, rel=1e-6)
+    assert (passed > 0).mean() == pytest.approx(share, abs=0.07 if once else 0.025)
+    assert bool((passed == passed[:, :1]).all()) == once
+
+
+def batch_of_ones(backend, samples):
+    """Images of 2x2 pixels, in the backend's layout."""
+    if backend == "torch":
+        import torch
+
+        return torch.ones(samples, 1, 2, 2)
+    import jax.numpy as jnp
+
+    return jnp.ones((samples, 2, 2, 1))
+
+
+def test_stochastic_depth_grows_as_in_timms_resnet50():
+    net = archspec.load("resnet50", set={"drop_path": 0.05})
+    rates = [row.attributes["rate"] for row in net.modules() if row.op == "drop_path"]
+    assert [0.0, *rates] == pytest.approx(REFERENCE["depth/rates"].tolist(), abs=1e-12)
+
+
+@pytest.mark.parametrize("key", [k for k in REFERENCE if k.startswith("seen/")])
+def test_evaluation_sees_the_pixels_that_torchvisions_and_timms_transforms_give(key):
+    _, size, side, how = key.split("/")
+    photo = Image.fromarray(REFERENCE[f"photo/{size}"])
+    data = Data(dataset="image_folder", eval_resize=int(side), eval_interpolation=how)
+    np.testing.assert_array_equal(np.asarray(centre(photo, (3, 12, 12), data)), REFERENCE[key])
+
+
+@pytest.mark.parametrize("key", [k for k in REFERENCE if k.startswith("resized/")])
+def test_a_crop_is_resized_to_torchvisions_pixels(key):
+    _, size, how = key.split("/")
+    file = io.BytesIO()
+    Image.fromarray(REFERENCE[f"photo/{size}"]).save(file, "PNG")
+    photo = Photo.open(file.getvalue(), "photo", 3)
+    window = Window.whole(*photo.size).cropped(2, 3, 15, 25).resized(10, 12)
+    np.testing.assert_array_equal(photo.view(window, "pillow", pillow_ops.FILTERS[how]), REFERENCE[key])
+
+
+def test_a_filter_at_random_is_one_of_timms_evenly():
+    random = np.random.default_rng(0)
+    drawn = [pillow_ops.chosen_filter("random", random) for _ in range(2_000)]
+    shares = [drawn.count(pillow_ops.FILTERS[how]) / 2_000 for how in REFERENCE["filters"].tolist()]
+    assert shares == pytest.approx([0.5, 0.5], abs=0.05)
 
 
 def test_averages_warm_up_as_timms():

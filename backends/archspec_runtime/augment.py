@@ -16,7 +16,7 @@ from .datasets.decoding import Bytes, Photo, Pixels
 from .datasets.resampling import Resizing
 from .draws import generator
 from .erasing import inside
-from .geometry import Window
+from .geometry import Window, middle, with_shorter_side
 from .pillow_ops import FILTERS, chosen_filter, rand_augment, trivial_augment
 from .recipe_data import (
     ON_BATCHES,
@@ -165,10 +165,10 @@ def resized_crop(
 
 
 def centre(image: Image.Image, shape: tuple[int, int, int], data: Data) -> Image.Image:
-    """The centre crop (C, H, W) after the shorter side was resized as a recipe's evaluation says."""
+    """The centre crop (C, H, W) after the resizing of a recipe's evaluation: the pixels of torchvision and timm."""
     _, height, width = shape
     image = for_evaluation(image, height, width, data)
-    left, top = (image.width - width) // 2, (image.height - height) // 2
+    left, top = middle(image.width, width), middle(image.height, height)
     return image.crop((left, top, left + width, top + height))
 
 
@@ -185,6 +185,4 @@ def for_evaluation(image: Image.Image, height: int, width: int, data: Data) -> I
 
 def resize_shorter(image: Image.Image, side: int, interpolation: str) -> Image.Image:
     """Resize so that the shorter side is `side` pixels, by a filter of Pillow's, which antialiases."""
-    scale = side / min(image.size)
-    size = max(side, round(image.width * scale)), max(side, round(image.height * scale))
-    return image.resize(size, FILTERS[interpolation])
+    return image.resize(with_shorter_side(image.size, side), FILTERS[interpolation])

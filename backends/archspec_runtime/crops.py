@@ -22,6 +22,7 @@ from PIL import Image
 from .augment import for_evaluation, resize_shorter
 from .datasets.encoded import EncodedSplit, to_array
 from .errors import RunError
+from .geometry import middle
 from .measuring import Trained, evaluate_run, open_run
 from .normalize import Normalization
 from .probe import Doubles, Probe
@@ -170,7 +171,8 @@ def _crops(image: Image.Image, shape: tuple[int, int, int], data: Data) -> list[
     _, height, width = shape
     image = for_evaluation(image, height, width, data)
     right, bottom = image.width - width, image.height - height
-    corners = [(0, 0), (right, 0), (0, bottom), (right, bottom), (right // 2, bottom // 2)]
+    centre = middle(image.width, width), middle(image.height, height)
+    corners = [(0, 0), (right, 0), (0, bottom), (right, bottom), centre]
     pixels = to_array(image)
     return [pixels[:, top : top + height, left : left + width] for left, top in corners]
 

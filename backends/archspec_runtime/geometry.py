@@ -7,6 +7,17 @@ from dataclasses import dataclass, replace
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
+def with_shorter_side(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """A size (width, height) made to a shorter side of `side`; of the longer, parts of a pixel are cut off, as by torchvision."""
+    shorter = min(size)
+    return side * size[0] // shorter, side * size[1] // shorter
+
+
+def middle(length: int, part: int) -> int:
+    """Where the middle part of a length begins; half a pixel goes to the even side, as in torchvision's CenterCrop."""
+    return round((length - part) / 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A box in the pixels of a photo, shown as so many pixels (width, height).
@@ -53,9 +64,7 @@ class Window:
 
     def shorter_side(self, side: int) -> Window:
         """The same part with its shorter side of `side` pixels."""
-        width, height = self.size
-        scale = side / min(width, height)
-        return self.resized(max(side, round(width * scale)), max(side, round(height * scale)))
+        return self.resized(*with_shorter_side(self.size, side))
 
     def at_least(self, width: int, height: int) -> Window:
         """The same part, enlarged as far as a crop of this size needs."""
@@ -66,4 +75,4 @@ class Window:
 
     def centre(self, width: int, height: int) -> Window:
         """The middle of it."""
-        return self.cropped((self.size[0] - width) // 2, (self.size[1] - height) // 2, width, height)
+        return self.cropped(middle(self.size[0], width), middle(self.size[1], height), width, height)

@@ -56,7 +56,7 @@ def draw_mix(mix: Mix | None, seed: int, epoch: int, index: int, size: tuple[int
 def cut(share: float, down: float, across: float, size: tuple[int, int]) -> Mixed:
     """A rectangle of 1 - share of the area around a uniform centre, cut off at the borders; the share is what is left.
 
-    torchvision's and timm's rectangle, which are the same.
+    torchvision's rectangle. timm's is a pixel longer where a side is odd; they differ in nothing else.
     """
     height, width = size
     side = np.sqrt(1 - share)

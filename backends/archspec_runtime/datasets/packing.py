@@ -12,6 +12,7 @@ from typing import Literal
 from PIL import Image
 
 from ..errors import DataError, RunError
+from ..geometry import with_shorter_side
 from ..recipe import Data
 from ..shared import cores
 from .encoded import EncodedSplit
@@ -79,9 +80,7 @@ class _Packer:
         if self.form == "same":
             return raw
         if self.size is not None and min(image.size) > self.size:
-            scale = self.size / min(image.size)
-            width, height = (max(self.size, round(side * scale)) for side in image.size)
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
+            image = image.resize(with_shorter_side(image.size, self.size), Image.Resampling.BILINEAR)
         file = io.BytesIO()
         if self.form == "jpeg":
             image.save(file, "JPEG", quality=QUALITY)
