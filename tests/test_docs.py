@@ -76,6 +76,13 @@ def test_block_of_the_reference_is_a_block(spec):
     assert archspec.check(spec(f"input: {{size: 8}}\nclasses: 10\nshortcut: projection\n{text}{stage}")) == ()
 
 
+def test_the_source_that_the_readme_shows_is_what_is_emitted():
+    emitted = (REPO / "tests" / "golden" / "resnet50" / "model.py").read_text(encoding="utf-8")
+    (shown,) = blocks(REPO / "README.md", "py")
+    for part in shown.split("    ...\n"):
+        assert part in emitted
+
+
 def test_python_in_the_documentation_runs(capsys):
     for path in PAGES:
         for text in blocks(path, "python"):
