@@ -95,11 +95,20 @@ def identifier_fault(name: str) -> str | None:
     """Why a name cannot name a module, a block or an argument; None when it can."""
     if not _IDENTIFIER.fullmatch(name):
         return f"{_why(name)}use ASCII letters, digits and `_`, a letter first, at most 64"
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in {"True", "False", "None"}:
+    if _is_word(name):
         return "it is a word of Python's"
     if name in RESERVED or name.startswith("register_"):
         return "frameworks use it for something else"
     return None
+
+
+def class_name_fault(name: str) -> str | None:
+    """Why a name cannot be that of an emitted class; None when it can."""
+    if not _IDENTIFIER.fullmatch(name):
+        return f"{_why(name)}use ASCII letters, digits and `_`, a letter first, at most 64"
+    if _is_word(name):
+        return "it is a word of Python's"
+    return "the source imports something of that name" if name in IMPORTED else None
 
 
 def net_name_fault(name: str) -> str | None:
@@ -109,6 +118,10 @@ def net_name_fault(name: str) -> str | None:
     return (
         None if class_name(name) and not keyword.iskeyword(class_name(name)) else "no class name can be made of it"
     )
+
+
+def _is_word(name: str) -> bool:
+    return keyword.iskeyword(name) or keyword.issoftkeyword(name)
 
 
 def _why(name: str) -> str:

@@ -35,7 +35,7 @@ def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[Clas
     """The classes of a net, that of the net itself last."""
     writer = Writer(outline, dialect)
     parts = [
-        writer.write(c, docstring(c.definition.doc or f"The block `{c.definition.name}`.", 4), forward_doc(c, dialect))
+        writer.write(c, docstring(_told(c), 4), forward_doc(c, dialect))
         for c in outline.classes if not writer.is_inline(c)
     ]  # fmt: skip
     assert outline.root is not None
@@ -44,6 +44,13 @@ def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[Clas
     size = "x".join(images.strip("()").split(", ")[1:])
     doc = docstring(net.spec.doc or f"{net.name}: {size} images to {net.classes:,} classes.", 4)
     return [*parts, writer.write(outline.root, doc, f'"""Map images {images} to logits (N, num_classes)."""')]
+
+
+def _told(cls: BlockClass) -> str:
+    """What the block says of itself, less the sentences about arguments that the class does not have."""
+    absent = {*cls.definition.arguments} - {p.name for p in cls.parameters}
+    first, *more = re.split(r"(?<=\.) (?=[A-Z])", cls.definition.doc or f"The block `{cls.definition.name}`.")
+    return " ".join([first, *(s for s in more if absent.isdisjoint(re.findall(r"\w+", s)))])
 
 
 def header(net: Network) -> dict[str, str]:

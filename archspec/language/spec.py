@@ -20,7 +20,7 @@ from archspec.language.base import (
     scalar,
 )
 from archspec.language.train import Train
-from archspec.names import identifier_fault, net_name_fault
+from archspec.names import class_name_fault, identifier_fault, net_name_fault
 from archspec.ops.fields import MAX_SIZE
 
 VERSION = 1
@@ -43,6 +43,12 @@ def _net_name(value: Any) -> Any:
     return value
 
 
+def _class_name(value: Any) -> Any:
+    if isinstance(value, str) and (why := class_name_fault(value)):
+        raise fault("AS106", f"`{value[:80]}` cannot name a class", why)
+    return value
+
+
 def _identifier(value: Any) -> Any:
     if isinstance(value, str) and (why := identifier_fault(value)):
         raise fault("AS106", f"`{value[:80]}` is not a usable name", why)
@@ -50,6 +56,7 @@ def _identifier(value: Any) -> Any:
 
 
 NetName = Annotated[str, BeforeValidator(_net_name)]
+ClassName = Annotated[str, BeforeValidator(_class_name)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 ArgValue = Annotated[str | int | float | bool, scalar("a number, a word, true or false", "width: 64")]
 Doc = Annotated[str, Field(max_length=2000)]
@@ -143,7 +150,7 @@ class BlockModel(Model):
     """A block or shortcut: a small graph of operations with arguments."""
 
     doc: Doc = ""
-    class_name: NetName | None = None
+    class_name: ClassName | None = None
     args: Annotated[dict[Identifier, Any], BeforeValidator(none_as_empty)] = {}
     out: Annotated[int | str | None, scalar("a number or an expression", "out: width * 4", optional=True)] = None
     when: Annotated[str | bool | None, scalar("a condition", "when: stride > 1", optional=True)] = None
@@ -164,7 +171,7 @@ class Spec(Model):
 
     archspec: Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": VERSION})]
     name: NetName
-    class_name: NetName | None = None
+    class_name: ClassName | None = None
     doc: Doc = ""
     args: Annotated[dict[Identifier, ArgValue], BeforeValidator(none_as_empty)] = {}
     presets: Annotated[dict[str, dict[str, Any]], BeforeValidator(none_as_empty)] = {}

@@ -42,7 +42,14 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     loops = (["for module in self.modules():", *body] if body else []) + (
         ["for module in self.modules():", *(f"    {line}" for line in special)] if special else []
     )
-    return loops, '"""Draw the parameters anew from the global random generator."""'
+    kinds = {"nn.Conv2d": "convolutions", "nn.Linear": "linear layers", **dict.fromkeys(norms, "normalizations")}
+    text = "\n".join(lines)
+    named = list(dict.fromkeys(word for kind, word in kinds.items() if kind in text))
+    if special:
+        named.append("constants")
+    *most, last = named or ["nothing"]
+    told = f"{', '.join(most)} and {last}" if most else last
+    return loops, f'"""Initialize {told}; the rest starts as in PyTorch."""'
 
 
 def _weights(kind: str, how: Distribution, biased: bool, first: bool = True) -> list[str]:

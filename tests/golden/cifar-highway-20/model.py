@@ -103,7 +103,7 @@ class CifarHighway(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew from the global random generator."""
+        """Initialize convolutions and constants; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

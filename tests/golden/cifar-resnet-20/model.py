@@ -12,8 +12,7 @@ from torch import Tensor, nn
 class ZeroPad(nn.Module):
     """The input, subsampled where the branch strides, with zeros for new channels.
 
-    Option A of He et al. (2015), free of parameters. The paper does not say where the zeros go:
-    half on each side, or all at the end.
+    Option A of He et al. (2015), free of parameters.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
@@ -80,7 +79,7 @@ class CifarResNet(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew from the global random generator."""
+        """Initialize convolutions; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

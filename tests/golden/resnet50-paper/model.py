@@ -11,8 +11,7 @@ from torch import Tensor, nn
 class Bottleneck(nn.Module):
     """A 1x1 convolution that narrows, a 3x3 one and a 1x1 one that widens.
 
-    He et al. (2015), Figure 5 right. The stride sits in the 3x3, or with stride_in_1x1 in the first
-    1x1 as in 2015; groups and base_width give ResNeXt and Wide ResNet.
+    He et al. (2015), Figure 5 right.
     """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
@@ -74,7 +73,7 @@ class ResNet(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew from the global random generator."""
+        """Initialize convolutions; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -120,8 +120,7 @@ class Repeated(nnx.Module):
 class ZeroPad(nnx.Module):
     """The input, subsampled where the branch strides, with zeros for new channels.
 
-    Option A of He et al. (2015), free of parameters. The paper does not say where the zeros go:
-    half on each side, or all at the end.
+    Option A of He et al. (2015), free of parameters.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:

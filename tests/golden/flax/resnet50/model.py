@@ -99,8 +99,7 @@ class Sequential(nnx.List[Callable[[Array], Array]]):
 class Bottleneck(nnx.Module):
     """A 1x1 convolution that narrows, a 3x3 one and a 1x1 one that widens.
 
-    He et al. (2015), Figure 5 right. The stride sits in the 3x3, or with stride_in_1x1 in the first
-    1x1 as in 2015; groups and base_width give ResNeXt and Wide ResNet.
+    He et al. (2015), Figure 5 right.
     """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1, *, rngs: nnx.Rngs) -> None:
