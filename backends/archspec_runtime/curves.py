@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .pictures import save_picture
 from .run_folder import Row
-from .undoing import written_whole
 
 POINTS = 200  # of a training curve; more are averaged
 
@@ -53,7 +53,7 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
         if train:
             axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.9, linestyle="--")
         if test:
-            axes.plot(*zip(*test, strict=True), color=colour, linewidth=2.0)
+            axes.plot(*zip(*test, strict=True), color=colour, linewidth=2.0, marker="." if len(test) == 1 else "")
         axes.plot([], [], color=colour, linewidth=2.0, label=label)
     axes.plot([], [], color="grey", linewidth=0.9, linestyle="--", label="training")
     axes.plot([], [], color="grey", linewidth=2.0, label="test")
@@ -65,8 +65,7 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)  # hides no curve
     for file in files:
-        with written_whole(file) as aside:
-            figure.savefig(aside, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
+        save_picture(figure, file)
     plt.close(figure)
 
 

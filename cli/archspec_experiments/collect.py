@@ -15,13 +15,12 @@ from archspec.ir import Block, Chain
 from archspec.table import TableRow, table_rows
 from archspec_experiments.layer_responses import Responses, kept
 from archspec_experiments.plan import SWEEP, read_sweep
+from archspec_experiments.runs import LOGS, runs_below
 from archspec_experiments.state import State, progress_of
-from archspec_experiments.sweep import LOGS, failure
+from archspec_experiments.sweep import failure
 from archspec_runtime.curves import Summary
 from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import Row
-
-DEEPEST = 3  # levels of folders that runs are looked for in
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def collect(folders: Sequence[Path]) -> Collection:
     found: dict[Path, None] = {}
     missing: list[Run] = []
     for folder in folders:
-        found |= dict.fromkeys(_runs(folder, DEEPEST))
+        found |= dict.fromkeys(runs_below(folder))
         if (folder / SWEEP).is_file():
             missing += _missing(folder)
     if not found and not missing:
@@ -104,14 +103,6 @@ def collect(folders: Sequence[Path]) -> Collection:
         gathered[key] = replace(before, runs=(*before.runs, *net.runs)) if before else net
     nets = sorted(gathered.values(), key=lambda n: (n.images, n.kind != "plain", n.kind, n.depth or 0, n.label))
     return Collection(tuple(_told_apart(nets)), tuple(missing))
-
-
-def _runs(folder: Path, deep: int) -> Iterator[Path]:
-    if (folder / "run.json").is_file():
-        yield folder
-    elif deep and folder.is_dir():
-        for inner in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != LOGS):
-            yield from _runs(inner, deep - 1)
 
 
 def _missing(folder: Path) -> Iterator[Run]:

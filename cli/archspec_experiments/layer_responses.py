@@ -12,8 +12,8 @@ from archspec.backends import Backend
 from archspec.responding import responding_layers
 from archspec_experiments.runs import folder_of, spec_of
 from archspec_runtime.errors import RunError
+from archspec_runtime.pictures import save_picture
 from archspec_runtime.run_folder import read_run, write_json
-from archspec_runtime.undoing import written_whole
 
 KEPT = "responses.json"
 
@@ -107,6 +107,5 @@ def draw(measured: Sequence[Responses], file: Path) -> None:
             axes.set_ylim(bottom=0)
             axes.grid(alpha=0.3)
         above.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
-        with written_whole(file) as aside:
-            figure.savefig(aside, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
+        save_picture(figure, file)
         plt.close(figure)

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from archspec_runtime.errors import RunError
+
+LOGS = "logs"  # of a sweep, beside its runs
+DEEPEST = 3  # levels of folders that runs are looked for in
+
+
+def runs_below(folder: Path, levels: int = DEEPEST) -> Iterator[Path]:
+    """The folder itself if it is that of a run, else those of runs in it, in order."""
+    if (folder / "run.json").is_file():
+        yield folder
+    elif levels and folder.is_dir():
+        for inner in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != LOGS):
+            yield from runs_below(inner, levels - 1)
 
 
 def folder_of(path: Path) -> Path:

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from archspec_experiments.sweep import LOGS, Task
+from archspec_experiments.runs import LOGS
+from archspec_experiments.sweep import Task
 
 HEAD = """\
 #!/bin/bash

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from archspec_experiments.plan import Planned, Request, record
+from archspec_experiments.runs import LOGS
 from archspec_experiments.state import State, progress_of
 from archspec_runtime.changes import changes
 from archspec_runtime.curves import Summary
 from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import lock
 
-LOGS = "logs"
 SIGNALLED = (130, 137, 143)  # Ctrl-C, kill, SIGTERM
 WAYS = {State.absent: "starts", State.cut: "goes on", State.finished: "is kept"}
 

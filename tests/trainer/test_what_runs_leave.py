@@ -100,6 +100,30 @@ def test_compare_draws_a_picture_and_prints_the_table(finished, train, cli):
     assert b"<svg" in Path("one.svg").read_bytes()
 
 
+@pytest.mark.parametrize("command", ["compare", "responses"])
+def test_a_picture_takes_the_place_of_one_that_archspec_drew_and_of_no_other_file(finished, cli, command):
+    out, _ = finished
+    for name in ("mine.png", "mine.svg"):
+        Path(name).write_text("mine")
+        refused = cli(command, out, "--out", name)
+        assert refused.exit_code == 2
+        assert f"{name} is there, and archspec did not draw it" in refused.output
+        assert Path(name).read_text() == "mine"
+        assert cli(command, out, "--out", name, "--force").exit_code == 0
+        assert cli(command, out, "--out", name).exit_code == 0
+    assert cli(command, out, "--out", "new/folder/mine.png").exit_code == 0
+
+
+def test_compare_takes_a_folder_of_runs(finished, cli):
+    out, _ = finished
+    shutil.copytree(out, "runs/one")
+    shutil.copytree(out, "runs/deeper/two")
+    result = cli("compare", "runs")
+    assert result.exit_code == 0
+    assert "runs/one" in result.output
+    assert "runs/deeper/two" in result.output
+
+
 def test_the_table_and_the_curves_are_of_the_test_images_alone(tmp_path):
     rows = [{"kind": "eval", "step": step, "split": split, "top1_error": error}
             for step, errors in ((10, {"val": 5.0, "test": 30.0}), (20, {"val": 4.0, "test": 20.0}))

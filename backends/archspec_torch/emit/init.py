@@ -42,9 +42,9 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     loops = (["for module in self.modules():", *body] if body else []) + (
         ["for module in self.modules():", *(f"    {line}" for line in special)] if special else []
     )
-    kinds = {"nn.Conv2d": "convolutions", "nn.Linear": "linear layers", **dict.fromkeys(norms, "normalizations")}
+    words = {"nn.Conv2d": "convolutions", "nn.Linear": "linear layers", **dict.fromkeys(norms, "normalizations")}
     text = "\n".join(lines)
-    named = list(dict.fromkeys(word for kind, word in kinds.items() if kind in text))
+    named = list(dict.fromkeys(word for module, word in words.items() if module in text))
     if special:
         named.append("constants")
     *most, last = named or ["nothing"]

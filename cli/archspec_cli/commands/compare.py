@@ -11,23 +11,27 @@ from archspec_cli.common import fail
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", show_default=False)],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or of several.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="The picture; .png or .svg.")] = Path("compare.png"),
     title: Annotated[str, typer.Option(help="Above the picture.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that archspec did not draw.")] = False,
 ) -> None:
     """Draw the training and test error of several runs in one picture, and print the table.
 
     Example: archspec compare runs/cifar-plain-56 runs/cifar-resnet-56 --out figure6.png
     """
+    from archspec_experiments.runs import runs_below
+
     try:
         from archspec_runtime.curves import draw_curves, summarize
         from archspec_runtime.errors import RunError
+        from archspec_runtime.pictures import check_picture
         from archspec_runtime.run_folder import read_metrics, read_run
     except ImportError as error:
         fail(f"curves need what training needs: {error}", "pip install 'archspec-nn[torch]'", 1)
-    if out.suffix.lower() not in (".png", ".svg"):
-        fail(f"{out} is neither .png nor .svg")
     try:
+        check_picture(out, force=force)
+        runs = [found for run in runs for found in list(runs_below(run)) or [run]]
         read = [(read_run(run)["job"]["name"], read_metrics(run)) for run in runs]
     except RunError as error:
         fail(str(error), None, error.exit_code)
@@ -38,7 +42,7 @@ def compare(
     try:
         draw_curves(labelled, [out], title)
     except OSError as error:
-        fail(f"cannot write {out}: {error.strerror}", "free some space, or give another --out", 1)
+        fail(f"cannot write {out}: {error.strerror}", "give another --out", 1)
     width = max(len(label) for label, _ in labelled)
     print(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")
     for label, rows in labelled:

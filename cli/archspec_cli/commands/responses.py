@@ -34,6 +34,7 @@ def responses(
         str | None, typer.Option("--backend", help="Which framework to use (default: each run's own).")
     ] = None,
     format: Annotated[Format, typer.Option(help="A table, or JSON.")] = Format.text,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that archspec did not draw.")] = False,
 ) -> None:
     """Measure how strongly the layers of trained nets respond, as in Figure 7 of He et al. (2015).
 
@@ -50,12 +51,13 @@ def responses(
     from archspec_experiments.layer_responses import draw, measure, table
     from archspec_experiments.runs import backend_of
     from archspec_runtime.errors import RunError
+    from archspec_runtime.pictures import check_picture
 
-    if out is not None and out.suffix.lower() not in (".png", ".svg"):
-        fail(f"{out} is neither .png nor .svg")
     measured = []
     errors: tuple[type[Exception], ...] = (RunError,)
     try:
+        if out is not None:
+            check_picture(out, force=force)
         for run in runs:
             chosen = find_backend(backend or backend_of(run))
             errors = (*errors, *chosen.errors)
@@ -69,7 +71,7 @@ def responses(
         try:
             draw(measured, out)
         except OSError as error:
-            fail(f"cannot write {out}: {error.strerror}", "free some space, or give another --out", 1)
+            fail(f"cannot write {out}: {error.strerror}", "give another --out", 1)
     print(
         json.dumps([asdict(one) for one in measured], indent=2)
         if format is Format.json
