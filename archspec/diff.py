@@ -1,34 +1,38 @@
-"""What differs between two nets: in structure, module by module with repeats collapsed, and in cost."""
+"""What differs between two nets: in structure, module by module with repeats collapsed, in cost, and in how they are trained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import SequenceMatcher
+from itertools import accumulate, pairwise
+from typing import Any
 
 from archspec.cost import Cost
+from archspec.ir import Block, Call, Chain, Run
 from archspec.ir_text import to_text
 from archspec.network import Network
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What one net has and the other has not, and the counts that differ."""
+    """What one net has and the other has not, the counts that differ, and the values of the recipe that do."""
 
     lines: tuple[
         str, ...
     ]  # `@` names the places of what follows: `-` of the first net, `+` of the second, `~` changed
     costs: tuple[tuple[str, int, int], ...]
+    recipe: tuple[tuple[str, Any, Any], ...]  # by dotted key; None where a net has no such value
 
     @property
     def empty(self) -> bool:
-        """Whether the nets are the same."""
-        return not self.lines and not self.costs
+        """Whether the nets and their recipes are the same."""
+        return not self.lines and not self.costs and not self.recipe
 
 
 def diff(first: Network, second: Network) -> Difference:
     """Compare two nets; a change that is the same in several places is said once."""
-    left, right = (to_text(net).splitlines()[1:] for net in (first, second))
+    left, right = _told(first, second), _told(second, first)
     places: dict[_Change, list[str]] = {}
     for tag, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if tag != "equal":
@@ -36,7 +40,60 @@ def diff(first: Network, second: Network) -> Difference:
                 place, found = _enclosing(left, a + offset), places.setdefault(change, [])
                 found += [place] if place not in found else []
     costs = [(f.name, getattr(first.cost, f.name), getattr(second.cost, f.name)) for f in fields(Cost)]
-    return Difference(tuple(_lines(places)), tuple((n, x, y) for n, x, y in costs if x != y))
+    recipe = _values(first.recipe or {}, second.recipe or {}, "train.")
+    return Difference(tuple(_lines(places)), tuple((n, x, y) for n, x, y in costs if x != y), tuple(recipe))
+
+
+def _told(net: Network, other: Network) -> list[str]:
+    """The lines of the textual form that are compared."""
+    lines = to_text(replace(net, root=_opened(net.root, other.root))).splitlines()
+    return [line for before, line in pairwise(lines) if not (before.endswith("{") and " return " in line)]
+
+
+def _opened(root: Block, other: Block) -> Block:
+    """The net as it is best compared with another, stage by stage of the same name.
+
+    Stages of one length have as many parts, and what is inside of blocks is left out where the blocks are others.
+    """
+    stages = {c.name: c.target for c in other.calls if isinstance(c.target, Chain)}
+
+    def opened(call: Call) -> Call:
+        if not isinstance(call.target, Chain) or call.name not in stages:
+            return call
+        chain, twin = call.target, stages[call.name]
+        if _blocks(chain) != _blocks(twin):
+            return replace(call, target=Chain(tuple(Run(replace(r.block, calls=()), r.count) for r in chain.runs)))
+        return replace(call, target=_split(chain, _cuts(twin))) if len(chain) == len(twin) else call
+
+    return replace(root, calls=tuple(opened(call) for call in root.calls))
+
+
+def _blocks(chain: Chain) -> set[str]:
+    return {run.block.definition.name for run in chain.runs}
+
+
+def _split(chain: Chain, cuts: Sequence[int]) -> Chain:
+    """The same chain, told in runs that end at these places too."""
+    starts = dict(zip([0, *_cuts(chain)], chain.runs, strict=False))
+    runs: list[Run] = []
+    for begin, end in pairwise(sorted({0, *_cuts(chain), *cuts})):
+        block = starts[begin].block if begin in starts else runs[-1].block
+        runs.append(Run(block, end - begin))
+    return Chain(tuple(runs))
+
+
+def _cuts(chain: Chain) -> list[int]:
+    """Where its runs end."""
+    return list(accumulate(run.count for run in chain.runs))
+
+
+def _values(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    for key in dict.fromkeys([*first, *second]):
+        a, b = first.get(key), second.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from _values(a, b, f"{prefix}{key}.")
+        elif a != b:
+            yield f"{prefix}{key}", a, b
 
 
 _Change = tuple[str, ...]

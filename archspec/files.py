@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
         if file is not None:
             raise FolderError(f"{file} is a file", "give another --out")
         if folder.is_dir() and not force:
-            _check(folder)
+            _check(folder, files.keys())
         folder.resolve().parent.mkdir(parents=True, exist_ok=True)
         with _room(folder.resolve().parent, folder.name) as aside:
             _write(folder, aside, files)
@@ -78,14 +78,14 @@ def _mend(error: OSError, place: str) -> str:
     return f"{'free some space, or ' if full else ''}give another {place}"
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path, names: Collection[str]) -> None:
     built = _built(folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_dir() or name == MARK or "__pycache__" in path.parts:
             continue
         if name not in built:
-            help_ = "give another --out, or --force to write beside it"
+            help_ = f"give another --out, or --force to {'replace' if name in names else 'write beside'} it"
             raise FolderError(f"{folder} holds {name}, which no build wrote", help_)
         if built[name] != _digest(path.read_bytes()):
             help_ = "give another --out to keep it, or --force to replace it"

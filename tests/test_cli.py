@@ -110,6 +110,15 @@ def test_diff_shows_structure_and_cost(cli):
     assert "~ conv1, bn1, relu: 128x56x56 -> 128x28x28" in changes
     deeper = cli("diff", "cifar_resnet", "cifar_resnet:resnet56").output
     assert "@ layer2, layer3\n~ basic: repeat 2 -> 8\n" in deeper
+    assert len(cli("diff", "resnet50", "resnet18").output.splitlines()) < 40, (
+        "blocks that are others are not opened"
+    )
+    modern = cli("diff", "resnet50", "resnet50:a1").output
+    assert "+     1 x bottleneck" not in modern, "stages of one length are compared block by block"
+    assert "\ntrain.batch_size: 256 -> 2048\n" in modern
+    recipe = cli("diff", "resnet50", "resnet50:torchvision_v2")
+    assert recipe.exit_code == 1
+    assert "\ntrain.epochs: none -> 600\n" in recipe.output
     plain = cli("diff", "resnet34", "plain34").output
     assert "-173,824" in plain, "the projections' parameters"
 

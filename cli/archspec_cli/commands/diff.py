@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ def diff(
     sets: Set = None,
     include: Include = None,
 ) -> None:
-    """Print what differs between two nets, in structure and in cost. `--set` applies to both.
+    """Print what differs between two nets, in structure, in cost and in training. `--set` applies to both.
 
     Exits with 0 where nothing differs, 1 where something does.
 
@@ -33,4 +34,7 @@ def diff(
         print(line)
     for name, before, after in difference.costs:
         print(f"{name}: {before:,} -> {after:,} ({after - before:+,})")
+    for name, *values in difference.recipe:
+        old, new = (json.dumps(value) if value is not None else "none" for value in values)
+        print(f"{name}: {old} -> {new}")
     raise typer.Exit(1)
