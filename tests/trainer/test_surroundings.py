@@ -1,15 +1,18 @@
 """Runs with any paths and surroundings."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from archspec_cli.main import app
-from archspec_runtime.run_folder import read_run
-from runs import CPU, TINY
+from archspec_runtime.run_folder import read_metrics, read_run
+from runs import CPU, TINY, measurements
 
 pytest.importorskip("torch")
 
@@ -61,3 +64,45 @@ def test_runs_of_one_process_in_two_folders_are_of_their_own_nets(cli, tmp_path,
         result = CliRunner().invoke(app, ["train", "spec.yaml", "--out", "run", "--steps", "1", *CPU])
         assert result.exit_code == 0, result.exception
         assert read_run(Path("run"))["job"]["name"] == name
+
+
+BACKWARDS = """#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static long looks;
+    int failed = syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_REALTIME) now->tv_sec -= looks++ * 1000;
+    return failed;
+}
+"""
+PROGRAM = """
+from archspec_cli.main import main
+from archspec_runtime import progress, saving
+saving.MINUTE, progress.EVERY = 0.05, 0.0
+main()
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("cc"), reason="the clock is set by a library for Linux"
+)
+def test_a_clock_that_is_set_back_at_each_look_changes_nothing(cli, tmp_path):
+    """Speeds, the time that is left, checkpoints by the clock, and the numbers."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "clock.c").write_text(BACKWARDS)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "clock.so", "clock.c"], cwd=tmp_path, check=True)
+    given = ("train", "tiny.yaml", "--steps", "60", "--set", "train.keep.last=99", *CPU)
+    command = [sys.executable, "-c", PROGRAM, *given, "--out", "back"]
+    environment = os.environ | {"LD_PRELOAD": str(tmp_path / "clock.so")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    left = re.findall(r"(\S+) left", done.stderr)
+    assert len(left) >= 4
+    assert all(re.fullmatch(r"\d:\d\d", time) for time in left), left
+    rows = read_metrics(tmp_path / "back")
+    assert all(1 < row["images_per_second"] < 1e7 for row in rows if "images_per_second" in row)
+    assert len(list((tmp_path / "back" / "checkpoints").iterdir())) > 1
+    assert cli(*given, "--out", "steady").exit_code == 0
+    assert measurements(tmp_path / "back") == measurements(tmp_path / "steady")
