@@ -19,7 +19,7 @@ from .patience import Unanswered
 from .progress import Progress
 from .recipe_faults import RollBack, Skip, Stop
 from .run_folder import Metrics, read_metrics
-from .saving import LOG_EVERY, Saver
+from .saving import LOG_EVERY, MORE_ROOM, Saver
 from .schedule import WINDOW, Schedule
 from .signals import Signals
 from .stepper import Stepper
@@ -82,8 +82,10 @@ class Loop:
             if (best := self.saver.described_best()) is not None:
                 self.progress.say(best)
         self.world.lead(self._draw)
-        # a run that has nothing to show for itself would look well
-        return Result(self.folder, self.total, 0 if saved == self.total else 1, self.tally.latest)
+        if saved < self.total:  # a run that has nothing to show for itself would look well
+            stands = f"the checkpoint of step {saved:,} stands" if saved else "there is no checkpoint"
+            raise RunError(f"the last step, {self.total:,}, could not be saved; {stands}", MORE_ROOM)
+        return Result(self.folder, self.total, 0, self.tally.latest)
 
     def _train(self, start: int, signals: Signals) -> tuple[int, int]:
         """Take the steps that are left; gives the last that was taken, and the signal that made it the last or 0."""
@@ -189,7 +191,7 @@ class Loop:
             self.metrics.append({"kind": "eval", "step": done, "epoch": self._epoch(done), "split": name,
                                  "loss": result.loss, "top1_error": result.top1_error,
                                  "top5_error": result.top5_error})  # fmt: skip
-            self.progress.test(done, name, result.top1_error)
+        self.progress.test(done, {name: self.tally.latest[name] for name in names})
         error = self.tally.latest[names[0]]
         every = self.options.eval_every
         if self._epoch_ends(done) and (why := self.schedule.after_epoch(done, error, every)) is not None:

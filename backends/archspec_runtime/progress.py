@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -59,9 +60,9 @@ class Progress:
         }
         self._show(step)
 
-    def test(self, step: int, split: str, error: float) -> None:
-        """Show an evaluation; error in percent."""
-        self.values |= {f"{split} error": f"{error:.2f}%"}
+    def test(self, step: int, errors: Mapping[str, float]) -> None:
+        """Show an evaluation: the error of each split, in percent."""
+        self.values |= {f"{split} error": f"{error:.2f}%" for split, error in errors.items()}
         self._show(step, always=step == self.total)
 
     def _show(self, step: int, always: bool = False) -> None:

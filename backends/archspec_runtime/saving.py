@@ -23,6 +23,7 @@ from .writer import Writer
 
 LOG_EVERY = 20  # steps; between them nothing waits for the device
 MINUTE = 60.0
+MORE_ROOM = "free some space, and go on with --resume"
 State = dict[str, Any]
 NOTHING: Mapping[str, float] = {}
 
@@ -112,9 +113,7 @@ class Saver:
             self.saved = done
             self.best = min(self.best, measured.get(self.keep.best or "", math.inf))
         elif self.keep.on_failure == "stop":
-            raise RunError(
-                f"the checkpoint of step {done:,} cannot be written", "free some space, and go on with --resume"
-            )
+            raise RunError(f"the checkpoint of step {done:,} cannot be written", MORE_ROOM)
 
     def finish(self) -> int:
         """Wait until what was begun is written; gives the step of the newest checkpoint, 0 for none. Raises RunError."""
