@@ -27,7 +27,8 @@ from .measuring import Trained, evaluate_run, open_run
 from .normalize import Normalization
 from .probe import Doubles, Probe
 from .recipe import Data
-from .session import Framework, MakeModel
+from .record import MakeModel
+from .session import Framework
 from .stepper import Evaluation
 
 Bytes = NDArray[np.uint8]

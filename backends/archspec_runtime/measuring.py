@@ -16,8 +16,9 @@ from .errors import CheckpointError, RunError
 from .job import Job
 from .normalize import Normalization
 from .probe import Probe
+from .record import MakeModel
 from .run_folder import read_run
-from .session import Framework, MakeModel
+from .session import Framework
 from .stepper import Evaluation
 
 

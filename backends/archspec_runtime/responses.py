@@ -11,7 +11,8 @@ from .batches import evaluation_batches
 from .datasets import ArraySplit, Split
 from .measuring import Trained, open_run
 from .probe import Floats
-from .session import Framework, MakeModel
+from .record import MakeModel
+from .session import Framework
 
 BATCH = 100
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import os
-import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from .batches import Batches
 from .datasets import Dataset, open_dataset
-from .datasets.libraries import libraries
 from .dry_run import describe
 from .errors import FailedElsewhere, RunError
 from .job import Job, Options, effective, parse_options
@@ -23,16 +19,10 @@ from .loop import Loop, Result
 from .memory import keep_freed
 from .normalize import Normalization, measure
 from .probe import Probe
-from .recipe import Data
-from .run_folder import lock, prepare, read_run, versions, write_json
+from .record import MakeModel, Settings, record, recorded, take
 from .schedule import Schedule
 from .stepper import Evaluation, Stepper
 from .world import World, abandon, launched, world_of
-
-MakeModel = Callable[..., Any]
-Settings = Mapping[
-    str, Any
-]  # how a framework runs a job; recorded with the run, so that a resumed one goes on as it began
 
 
 class Framework(Protocol):
@@ -153,13 +143,15 @@ def _train(
     )
     total = recipe.steps or (recipe.epochs or 1) * batches.per_epoch
     with ExitStack() as held:
-        resume = bool(world.lead(lambda: _take(folder, options, world, held)))
+        resume = bool(world.lead(lambda: take(folder, options, world, held)))
         options = replace(options, resume=resume)
         settings, how = framework.settle(make_model, job, options, device, total)
         if resume:
-            settings = _recorded(framework, folder, recipe.data)
+            settings = recorded(framework.name, folder, job, options)
         else:
-            world.lead(lambda: _record(framework, folder, make_model, job, options, device, settings, write, world))
+            world.lead(
+                lambda: record(framework.name, folder, make_model, job, options, device, settings, write, world)
+            )
         if world.leads:
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
             print(f"{job.name} on {where}: {total:,} steps, {how}", file=sys.stderr)
@@ -168,75 +160,3 @@ def _train(
         result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world).run()
     world.close()
     return result
-
-
-def _take(folder: Path, options: Options, world: World, held: ExitStack) -> bool:
-    """Hold the folder of a run, and say whether there is one to go on with: asked for, or this launch's own, restarted."""
-    resume = options.resume or (world.restarts > 0 and _launch_of(folder) == world.launch)
-    prepare(folder, resume=resume, force=options.force)
-    held.enter_context(lock(folder))
-    return resume
-
-
-def _launch_of(folder: Path) -> str | None:
-    with suppress(RunError):
-        return str(read_run(folder).get("launch"))
-    return None
-
-
-def _record(
-    framework: Framework, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
-    settings: Settings, write: Callable[[Path], None] | None, world: World,
-) -> int:  # fmt: skip
-    code = folder / "code"
-    try:
-        for name in ("metrics.jsonl", "run.json", "responses.json"):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        if write is not None:
-            write(code)
-        else:
-            source = Path(inspect.getfile(make_model)).resolve()
-            code.mkdir(exist_ok=True)
-            if source.parent != code.resolve():
-                shutil.copyfile(source, code / "model.py")
-                with contextlib.suppress(
-                    FileNotFoundError
-                ):  # a built folder has the spec, a model of one's own has none
-                    shutil.copyfile(source.with_name("spec.yaml"), code / "spec.yaml")
-    except OSError as error:
-        raise RunError(
-            f"cannot write to {folder}: {error.strerror}", "free some space, or give another --out", 2
-        ) from None
-    write_json(folder / "run.json", {
-        "backend": framework.name,
-        "job": job.to_dict(),
-        "class": getattr(make_model, "__name__", ""),
-        "data": str(options.data.resolve()) if options.data else None,
-        "device": device,
-        "settings": dict(settings),
-        "processes": world.size,
-        "launch": world.launch,
-        "versions": versions(),
-        "images": libraries(job.recipe.data),
-    })  # fmt: skip
-    return 0
-
-
-def _recorded(framework: Framework, folder: Path, data: Data) -> Settings:
-    run = read_run(folder)
-    if run["backend"] != framework.name:
-        raise RunError(
-            f"{folder} was trained with {run['backend']}, not with {framework.name}",
-            f"go on with --backend {run['backend']}, or take its weights along: "
-            f"archspec convert {folder} weights.safetensors --spec SPEC",
-            2,
-        )
-    before, now = run.get("images", {}), libraries(data)
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            had, has = (found.get(name, "not there") for found in (before, now))
-            print(f"warning: this run read its images with {name} {had}, which is now {has}; pixels may differ in the last bit",
-                  file=sys.stderr)  # fmt: skip
-    settings: Settings = run["settings"]
-    return settings

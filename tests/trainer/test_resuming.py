@@ -88,6 +88,42 @@ def test_another_net_is_not_resumed(finished, cli, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "says", "remedy"),
+    [
+        (("digits_resnet:plain8",), "run was begun with another net, digits-resnet-8", "--force"),
+        (
+            ("digits_resnet:resnet8", "--seed", 4),
+            "run was begun with another recipe:\n  seed: 0 before, 4 now",
+            "--override",
+        ),
+    ],
+    ids=["net", "recipe"],
+)
+def test_a_run_that_was_stopped_before_its_first_checkpoint_is_no_other_run(
+    finished, cli, tmp_path, change, says, remedy
+):
+    shutil.copytree(finished[0], tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    before = tree(tmp_path / "run")
+    result = cli("train", *change, "--out", tmp_path / "run", "--steps", 60, "--resume", *CPU)
+    assert result.exit_code == 1
+    assert says in result.output
+    assert remedy in result.output
+    assert tree(tmp_path / "run") == before
+    same = cli("train", "digits_resnet:resnet8", "--out", tmp_path / "run", "--steps", 60, "--resume", *CPU)
+    assert same.exit_code == 0
+
+
+def test_resuming_and_overwriting_are_not_one(finished, cli, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "run")
+    before = tree(tmp_path / "run")
+    result = cli("train", "digits_resnet:resnet8", "--out", tmp_path / "run", "--resume", "--force", *CPU)
+    assert result.exit_code == 2
+    assert "--resume goes on with a run and --force overwrites it" in result.output
+    assert tree(tmp_path / "run") == before
+
+
 def test_a_net_of_other_tensors_is_not_resumed_and_they_are_named(finished, cli, tmp_path):
     shutil.copytree(finished[0], tmp_path / "run")
     changes = ("--set", "stages.layer2.repeat=2", "--set", "stages.layer3.width=128")

@@ -18,8 +18,8 @@ from archspec_runtime.job import Job, Options
 from archspec_runtime.launch import launch
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.probe import Probe
+from archspec_runtime.record import MakeModel, Settings
 from archspec_runtime.saving import LOG_EVERY
-from archspec_runtime.session import MakeModel, Settings
 from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 

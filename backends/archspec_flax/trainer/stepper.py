@@ -25,8 +25,8 @@ from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.recipe import Skip
+from archspec_runtime.record import MakeModel
 from archspec_runtime.saving import LOG_EVERY
-from archspec_runtime.session import MakeModel
 from archspec_runtime.stepper import Evaluation, Outcome
 from archspec_runtime.world import World
 

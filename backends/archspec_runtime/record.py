@@ -1,0 +1,112 @@
+"""What a new run writes down of itself, and what a resumed one has to have in common with it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from .changes import changes
+from .datasets.libraries import libraries
+from .errors import RunError
+from .job import Job, Options
+from .run_folder import lock, prepare, read_run, versions, write_json
+from .world import World
+
+MakeModel = Callable[..., Any]
+Settings = Mapping[str, Any]
+"""How a framework runs a job; recorded with the run, so that a resumed one goes on as it began."""
+
+
+def take(folder: Path, options: Options, world: World, held: ExitStack) -> bool:
+    """Hold the folder of a run, and say whether there is one to go on with: asked for, or this launch's own, restarted."""
+    if options.resume and options.force:
+        raise RunError("--resume goes on with a run and --force overwrites it", "give one of them", 2)
+    resume = options.resume or (world.restarts > 0 and _launch_of(folder) == world.launch)
+    prepare(folder, resume=resume, force=options.force)
+    held.enter_context(lock(folder))
+    return resume
+
+
+def _launch_of(folder: Path) -> str | None:
+    with contextlib.suppress(RunError):
+        return str(read_run(folder).get("launch"))
+    return None
+
+
+def record(
+    framework: str, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
+    settings: Settings, write: Callable[[Path], None] | None, world: World,
+) -> int:  # fmt: skip
+    """Make the folder that of a new run: its source, its `run.json`, and nothing of a run before."""
+    code = folder / "code"
+    try:
+        for name in ("metrics.jsonl", "run.json", "responses.json"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        if write is not None:
+            write(code)
+        else:
+            source = Path(inspect.getfile(make_model)).resolve()
+            code.mkdir(exist_ok=True)
+            if source.parent != code.resolve():
+                shutil.copyfile(source, code / "model.py")
+                with contextlib.suppress(
+                    FileNotFoundError
+                ):  # a built folder has the spec, a model of one's own has none
+                    shutil.copyfile(source.with_name("spec.yaml"), code / "spec.yaml")
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {folder}: {error.strerror}", "free some space, or give another --out", 2
+        ) from None
+    write_json(folder / "run.json", {
+        "backend": framework,
+        "job": job.to_dict(),
+        "class": getattr(make_model, "__name__", ""),
+        "data": str(options.data.resolve()) if options.data else None,
+        "device": device,
+        "settings": dict(settings),
+        "processes": world.size,
+        "launch": world.launch,
+        "versions": versions(),
+        "images": libraries(job.recipe.data),
+    })  # fmt: skip
+    return 0
+
+
+def recorded(framework: str, folder: Path, job: Job, options: Options) -> Settings:
+    """How a run that goes on was begun. Raises RunError where it is not the same, and says which libraries are others."""
+    run = read_run(folder)
+    if run["backend"] != framework:
+        raise RunError(
+            f"{folder} was trained with {run['backend']}, not with {framework}",
+            f"go on with --backend {run['backend']}, or take its weights along: "
+            f"archspec convert {folder} weights.safetensors --spec SPEC",
+            2,
+        )
+    if not (folder / "checkpoints").is_dir():  # which would tell
+        _same(folder, run["job"], job, options)
+    before, now = run.get("images", {}), libraries(job.recipe.data)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            had, has = (found.get(name, "not there") for found in (before, now))
+            print(f"warning: this run read its images with {name} {had}, which is now {has}; pixels may differ in the last bit",
+                  file=sys.stderr)  # fmt: skip
+    settings: Settings = run["settings"]
+    return settings
+
+
+def _same(folder: Path, begun: Mapping[str, Any], job: Job, options: Options) -> None:
+    """Raise RunError where a run that has no checkpoint yet was begun with another net or recipe."""
+    if begun.get("fingerprint") != job.fingerprint:
+        message = f"{folder} was begun with another net, {begun['name']}"
+        raise RunError(message, "give the spec that it was begun with, or start anew with --force")
+    changed = changes(begun["recipe"], job.recipe)
+    if changed and not options.override:
+        listed = "\n  ".join(changed)
+        raise RunError(f"{folder} was begun with another recipe:\n  {listed}", "--override resumes all the same")
