@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 
+from archspec.releases import is_recent
+
 DISTRIBUTION = "archspec-nn"
 COLLECTIONS = frozenset({"all", "dev"})  # extras that gather others, or are for those who work on archspec itself
 
@@ -50,7 +52,7 @@ def extras() -> Iterator[Extra]:
         except PackageNotFoundError:
             extra.lacking.append(match["name"])
             continue
-        if _numbers(has) < _numbers(match["least"] or ""):
+        if not is_recent(has, match["least"] or ""):
             extra.lacking.append(f"{match['name']} of {match['least']} or newer (there is {has})")
         else:
             extra.there.append(f"{match['name']} {has}")
@@ -62,9 +64,3 @@ def _declared() -> list[str]:
         return requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return []
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """The release of a version as numbers, without what follows it (`2.13.0+cpu`, `3.0rc1`)."""
-    release = re.match(r"\d+(?:\.\d+)*", text)
-    return tuple(map(int, release.group().split("."))) if release else ()

@@ -225,11 +225,46 @@ print(min(b - a for a, b in zip(faults, faults[1:])), file=sys.stderr)
     assert int(process("-c", code)) < 1000  # pages of 4 KiB; a step needs 128 MiB of them
 
 
-def test_an_old_flax_is_named_with_the_versions_that_work(cli, monkeypatch):
-    import flax
-
-    monkeypatch.setattr(flax, "__version__", "0.10.4")
-    assert "0.10.4 (needs 0.12.8 or newer" in cli("doctor").output
+@pytest.mark.parametrize(
+    ("package", "title", "old", "needed"), [("flax", "Flax", "0.10.4", "0.12.8"), ("jax", "JAX", "0.6.2", "0.10.0")]
+)
+def test_a_framework_that_is_too_old_is_named_with_the_versions_that_work(
+    package, title, old, needed, cli, monkeypatch
+):
+    monkeypatch.setattr(f"{package}.__version__", old)
+    assert f"--   {package}: {old} (needs {needed} or newer" in cli("doctor").output
     result = cli("train", "digits_resnet:resnet8", "--backend", "flax", "--out", "run", "--steps", 1)
     assert result.exit_code == 1
-    assert "Flax 0.10.4 is too old: 0.12.8 or newer is needed" in result.output
+    assert f"{title} {old} is too old: {needed} or newer is needed" in result.output
+
+
+def test_no_command_has_jax_take_most_of_a_gpu_at_once(cli, tiny, tmp_path, monkeypatch):
+    torch.save(archspec.build(archspec.load(tiny), "torch").state_dict(), tmp_path / "w.pt")
+    commands = {
+        "doctor": ("doctor",),
+        "convert": ("convert", tmp_path / "w.pt", tmp_path / "w", "--to", "flax", "--spec", tiny),
+        "train": ("train", tiny, "--backend", "flax", "--out", "r", "--steps", 1, "--device", "nosuch"),
+    }
+    for name, words in commands.items():
+        monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+        cli(*words)
+        assert os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE") == "false", name
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
+    cli("doctor")
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true", "whoever says otherwise is heard"
+
+
+def test_a_platform_of_jax_that_is_not_there_is_said(tiny):
+    program = f"""
+from typer.testing import CliRunner
+from archspec_cli.main import app
+for words in (["doctor"], ["train", {str(tiny)!r}, "--backend", "flax", "--out", "r", "--steps", "1"]):
+    result = CliRunner().invoke(app, words)
+    print(result.exit_code, result.output, "unset JAX_PLATFORMS" in result.output)
+"""
+    environment = os.environ | {"JAX_PLATFORMS": "nosuch"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120,
+                          env=environment, check=True)  # fmt: skip
+    doctor, train = re.fullmatch(r"(1 .*True)\n(2 .*True)\n", done.stdout, re.DOTALL).groups()
+    assert "--   devices of jax: " in doctor
+    assert "error: JAX finds no device: " in train

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backends import Weights
 from archspec_flax.health import need_flax
+from archspec_runtime.memory import share_gpu
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,7 @@ class Orbax:
     def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
         """All arrays, as they were saved, in the spec's layouts. Raises WeightsError, and SpecError without Flax."""
         need_flax()
+        share_gpu()
         from archspec_flax.weights import read_orbax
 
         return read_orbax(path, trees(path), key, net), []
@@ -38,6 +40,7 @@ class Orbax:
     def write(self, path: Path, weights: Weights, net: Network) -> None:
         """A checkpoint that restores into the state of an emitted model."""
         need_flax()
+        share_gpu()
         from archspec_flax.weights import write_orbax
 
         write_orbax(path, weights, net)

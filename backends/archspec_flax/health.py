@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.releases import is_recent
+from archspec_runtime.memory import share_gpu
 
-NEEDED, TESTED = "0.12.8", "0.12.8 and jax 0.10.2"
+TITLES = {"jax": "JAX", "flax": "Flax"}  # JAX first: Flax does not import with one that is too old
+NEEDED = {"jax": "0.10.0", "flax": "0.12.8"}
+TESTED = {"jax": "0.10.2", "flax": "0.12.8"}
 EXTRA = "pip install 'archspec-nn[flax]'"
+BROKEN = (ImportError, AttributeError, RuntimeError)
+"""What importing raises where a package is missing, or where Flax, JAX and jaxlib are not made for each other."""
 
 
 def examine() -> Iterator[tuple[str, str, bool, str | None]]:
-    """Flax, JAX with its devices, and the packages beside them."""
-    try:
-        import flax
-        import jax
-    except ImportError as error:
-        yield "flax", f"does not import ({error}): `build` writes source, models cannot be made", False, EXTRA
-    else:
-        recent = is_recent(flax.__version__)
-        said = f"{flax.__version__} (needs {NEEDED} or newer, tested with {TESTED})"
-        yield "flax", said, recent, None if recent else EXTRA
-        devices = ", ".join(f"{device.platform} {device.device_kind}" for device in jax.devices()).replace(
-            "cpu cpu", "cpu"
-        )
-        yield "jax", f"{jax.__version__} on {devices}", True, None
+    """JAX with its devices, Flax, and the packages beside them."""
+    for name in TITLES:
+        try:
+            installed, recent = _imported(name)
+        except BROKEN as error:
+            yield (
+                name,
+                f"does not import ({_line(error)}): `build` writes source, models cannot be made",
+                False,
+                EXTRA,
+            )
+            continue
+        said = f"{installed} (needs {NEEDED[name]} or newer, tested with {TESTED[name]})"
+        yield name, said, recent, None if recent else EXTRA
+        if name == "jax":
+            yield _devices()
     for package in ("optax", "orbax-checkpoint", "numpy", "safetensors", "ml_dtypes"):
         try:
             yield package, version(package), True, None
@@ -34,18 +42,40 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
             yield package, "missing", False, EXTRA
 
 
-def need_flax() -> None:
-    """Import Flax. Raises SpecError that says how to get it where that fails, or where it is too old."""
+def _devices() -> tuple[str, str, bool, str | None]:
+    import jax
+
+    share_gpu()
     try:
-        import flax.nnx
-    except ImportError as error:
-        raise SpecError([Diagnostic("AS701", f"Flax does not import: {error}", None, EXTRA)]) from None
-    if not is_recent(flax.__version__):
-        message = f"Flax {flax.__version__} is too old: {NEEDED} or newer is needed"
-        raise SpecError([Diagnostic("AS701", message, None, EXTRA)])
+        found = [f"{device.platform} {device.device_kind}" for device in jax.devices()]
+    except RuntimeError as error:  # a platform that was asked for and is not there
+        return "devices of jax", _line(error), False, "unset JAX_PLATFORMS, or make it cpu"
+    return "devices of jax", ", ".join(found).replace("cpu cpu", "cpu"), True, None
 
 
-def is_recent(installed: str) -> bool:
-    """Whether a version of Flax is one that works."""
-    first, second = ([int(part) for part in re.findall(r"\d+", text)[:3]] for text in (installed, NEEDED))
-    return first >= second
+def need_flax() -> None:
+    """Import JAX and Flax. Raises SpecError that says how to get them where that fails, or where one is too old."""
+    for name, title in TITLES.items():
+        try:
+            installed, recent = _imported(name)
+        except BROKEN as error:
+            raise _unusable(f"{title} does not import: {_line(error)}") from None
+        if not recent:
+            raise _unusable(f"{title} {installed} is too old: {NEEDED[name]} or newer is needed")
+
+
+def _imported(name: str) -> tuple[str, bool]:
+    """The version of a package, and whether it is recent enough to be imported as a whole, which it then is."""
+    installed = str(import_module(name).__version__)
+    recent = is_recent(installed, NEEDED[name])
+    if recent and name == "flax":
+        import_module("flax.nnx")
+    return installed, recent
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _unusable(message: str) -> SpecError:
+    return SpecError([Diagnostic("AS701", message, None, EXTRA)])

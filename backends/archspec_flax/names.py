@@ -19,6 +19,7 @@ Nothing here imports archspec.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -123,7 +124,8 @@ def state_dict(model: nnx.Module) -> dict[str, np.ndarray[Any, Any]]:
 def load_state_dict(model: nnx.Module, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Set all parameters and statistics from tensors in the spec's names and layouts, which must fit.
 
-    A parameter becomes as precise as its tensor, but never less precise than it was.
+    A parameter becomes as precise as its tensor, but never less precise than it was. Where JAX has no float64, which it has
+    to be asked for, such tensors are rounded, with a warning.
     """
     found = places(model)
     expected = spec_shapes(model)
@@ -131,6 +133,9 @@ def load_state_dict(model: nnx.Module, tensors: Mapping[str, np.ndarray[Any, Any
     if given != expected:
         differing = sorted(name for name, _ in given.items() ^ expected.items())
         raise ValueError(f"these tensors do not fit the model: {', '.join(dict.fromkeys(differing))}")
+    rounds = jax.dtypes.canonicalize_dtype(np.float64) != np.float64
+    if rounds and any(tensor.dtype == np.float64 for tensor in tensors.values()):
+        warnings.warn("weights in float64 are rounded to float32: set JAX_ENABLE_X64=1 to keep them", stacklevel=2)
     parts: dict[int, tuple[nnx.Variable[Any], list[jax.Array]]] = {}
     for name, (variable, block) in found.items():
         value = from_spec(tensors[name], variable.get_value().dtype)

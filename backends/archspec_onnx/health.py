@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.releases import is_recent
 
 NEEDED, TESTED = "1.17", "1.23"
 EXTRA = "pip install 'archspec-nn[onnx]'"
@@ -17,7 +18,9 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
     except ImportError as error:
         yield "onnx", f"does not import ({error}): no ONNX files can be written", False, EXTRA
         return
-    yield "onnx", f"{onnx.__version__} (needs {NEEDED} or newer, tested with {TESTED})", True, None
+    recent = is_recent(onnx.__version__, NEEDED)
+    said = f"{onnx.__version__} (needs {NEEDED} or newer, tested with {TESTED})"
+    yield "onnx", said, recent, None if recent else EXTRA
     try:
         import onnxruntime
     except ImportError:
@@ -27,8 +30,11 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
 
 
 def need_onnx() -> None:
-    """Import onnx. Raises SpecError that says how to get it where that fails."""
+    """Import onnx. Raises SpecError that says how to get it where that fails, or where it is too old."""
     try:
-        import onnx  # noqa: F401
+        import onnx
     except ImportError as error:
         raise SpecError([Diagnostic("AS701", f"onnx does not import: {error}", None, EXTRA)]) from None
+    if not is_recent(onnx.__version__, NEEDED):
+        message = f"onnx {onnx.__version__} is too old: {NEEDED} or newer is needed"
+        raise SpecError([Diagnostic("AS701", message, None, EXTRA)])

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.releases import is_recent
 
 NEEDED, TESTED = "2.6", "2.13"
 EXTRA = "pip install 'archspec-nn[torch]'"
@@ -19,7 +20,9 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
     except ImportError as error:
         yield "torch", f"does not import ({error}): `build` works, `train` does not", False, EXTRA
     else:
-        yield "torch", f"{torch.__version__} (needs {NEEDED} or newer, tested with {TESTED})", True, None
+        recent = is_recent(torch.__version__, NEEDED)
+        said = f"{torch.__version__} (needs {NEEDED} or newer, tested with {TESTED})"
+        yield "torch", said, recent, None if recent else EXTRA
         devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         threads = f"cpu with {torch.get_num_threads()} threads"
         yield (
@@ -36,9 +39,12 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
 
 
 def need_torch() -> ModuleType:
-    """PyTorch. Raises SpecError that says how to get it where it does not import."""
+    """PyTorch. Raises SpecError that says how to get it where it does not import, or is too old."""
     try:
         import torch
     except ImportError as error:
         raise SpecError([Diagnostic("AS701", f"PyTorch does not import: {error}", None, EXTRA)]) from None
+    if not is_recent(torch.__version__, NEEDED):
+        message = f"PyTorch {torch.__version__} is too old: {NEEDED} or newer is needed"
+        raise SpecError([Diagnostic("AS701", message, None, EXTRA)])
     return torch

@@ -7,18 +7,22 @@ import os
 import jax
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.memory import share_heap
+from archspec_runtime.memory import share_gpu, share_heap
 
 KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
 
 
 def choose_device(name: str) -> jax.Device:
     """The device of this name among this process's, or for `auto` the best there is. Raises RunError."""
-    # JAX would take most of a GPU's memory at once, and leave none for whatever else runs there
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    share_gpu()
     share_heap()  # before JAX has threads
+    try:
+        best = jax.local_devices()
+    except RuntimeError as error:  # a platform that was asked for and is not there
+        why = str(error).partition("\n")[0]
+        raise RunError(f"JAX finds no device: {why}", "unset JAX_PLATFORMS, or make it cpu", 2) from None
     if name == "auto":
-        return jax.local_devices()[0]
+        return best[0]
     kind, _, index = name.partition(":")
     try:
         found = jax.local_devices(backend=KINDS.get(kind, kind))
