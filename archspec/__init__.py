@@ -18,6 +18,11 @@ from archspec.ir import Row
 from archspec.network import Network
 from archspec.version import __version__
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 __all__ = [
     "Cost",
     "Diagnostic",

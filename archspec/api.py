@@ -62,6 +62,7 @@ def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = No
     from archspec.backends import find_backend
 
     chosen = find_backend(backend)
+    _check_net(net)
     return chosen.emit(net) if weights is None else chosen.emit(net, _weights(net, weights))
 
 
@@ -74,6 +75,7 @@ def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[
     from archspec.backends import find_backend
 
     chosen = find_backend(backend)
+    _check_net(net)
     return chosen.build(net, seed=seed, weights=None if weights is None else _weights(net, weights))
 
 
@@ -96,11 +98,17 @@ def convert(
     numbers. Raises WeightsError, `archspec.files.FolderError` where `target` cannot be written, and SpecError where a
     backend or its framework is missing.
     """
+    _check_net(net)
     with _weights_room():
         from archspec.weights import convert
 
     return convert(net, Path(source), Path(target), source_backend=source_backend, target_backend=target_backend,
                    maps=maps, key=key, dtype=dtype, force=force)  # fmt: skip
+
+
+def _check_net(net: object) -> None:
+    if not isinstance(net, Network):
+        raise TypeError(f"a net is what `archspec.load` gives, such as archspec.load('resnet50'), not {net!r}")
 
 
 def _weights(net: Network, path: str | PathLike[str]) -> Weights:
@@ -130,6 +138,8 @@ def _compile(
 ) -> Network | None:
     if not isinstance(spec, (str, PathLike)):
         raise TypeError(f"a spec is a path or the name of a zoo spec, not {spec!r}")
+    if not isinstance(overrides, Mapping):
+        raise TypeError(f"`set` is a mapping such as {{'classes': 10}}, not {overrides!r}")
     if wrong := [key for key in overrides if not isinstance(key, str)]:
         raise TypeError(f"the keys of `set` are text such as 'classes' or 'train.steps', not {wrong[0]!r}")
     document = load_document(str(spec), overrides, preset, include, problems)

@@ -15,12 +15,16 @@ from archspec.ops import Shape
 from archspec.resolve import Resolved
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Network:
     """A net as its spec says, down to every operation; `root` is its graph."""
 
     resolved: Resolved
     root: Block
+
+    def __repr__(self) -> str:
+        """The counts that tell nets apart."""
+        return f"<Network {self.name}: {self.cost.params:,} parameters, {self.cost.macs:,} multiply-adds>"
 
     @property
     def spec(self) -> Spec:

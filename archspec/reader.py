@@ -97,7 +97,9 @@ def read_file(path: Path, display: str, problems: Diagnostics) -> Node | None:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            problems.add("AS001", f"`{display}` is not a regular file", nowhere, "give the path of a .yaml file")
+            run = path / "code" / "spec.yaml"
+            help_ = f"the spec of this run is {run}" if run.is_file() else "give the path of a .yaml file"
+            problems.add("AS001", f"`{display}` is not a regular file", nowhere, help_)
             return None
         if status.st_size > MAX_BYTES:
             size = f"`{display}` has {status.st_size:,} bytes"

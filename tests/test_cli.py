@@ -96,6 +96,33 @@ def test_summary_collapses_repeats_and_gives_the_counts(cli):
     assert "4,089,184,256" in ours
 
 
+def test_folders_are_checked_for_what_says_that_it_is_a_spec(cli, tmp_path):
+    (tmp_path / "nets" / ".git").mkdir(parents=True)
+    for name in ("nets/a.yaml", "nets/b.yml", "nets/.git/c.yaml"):
+        (tmp_path / name).write_text(zoo.find("resnet18").read_text())
+    (tmp_path / "nets" / "compose.yaml").write_text("services: {}\n")
+    result = cli("check", "nets")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        "2 specs without mistakes", "1 other .yaml file without `archspec: 1` left out"]  # fmt: skip
+    (tmp_path / "nets" / "b.yml").write_text("archspec: 1\n")
+    assert cli("check", "nets").exit_code == 1
+    (tmp_path / "none").mkdir()
+    assert "none holds no specs" in cli("check", "none").output
+
+
+def test_options_that_do_nothing_here_are_refused(cli):
+    assert "add --resolved" in cli("show", "resnet50", "--set", "classes=3").output
+    assert "leave out --out" in cli("build", "resnet50", "--emit", "ir", "--out", "net").output
+    assert "AS405" in cli("explain", "405").output
+
+
+def test_the_folder_of_a_run_is_told_where_its_spec_is(cli, tmp_path):
+    (tmp_path / "run" / "code").mkdir(parents=True)
+    (tmp_path / "run" / "code" / "spec.yaml").write_text("")
+    assert "the spec of this run is run/code/spec.yaml" in cli("summary", "run").output
+
+
 def test_diff_shows_structure_and_cost(cli):
     assert cli("diff", "resnet50", "resnet50").exit_code == 0
     result = cli("diff", "resnet50", "resnet50:paper")

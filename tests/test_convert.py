@@ -466,11 +466,13 @@ def test_the_weights_of_runs_go_anywhere(cli, tmp_path):
         expected = load_file(tmp_path / "run" / "checkpoints" / "step-00000003" / f"{file}.safetensors")
         found = torch.load(tmp_path / f"{name}.pt", weights_only=True)
         assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
+    assert cli("convert", "run", "own.pt").exit_code == 0, "a run keeps its spec"
+    assert "give --spec" in cli("convert", "own.pt", "other.pt").output
     refused = run(cli, "run", "other.pt", "--key", "best")
     assert (refused.exit_code, "has no best.safetensors" in refused.output) == (1, True)
     resumed = cli("train", "digits_resnet", *options, "--resume", "--backend", "flax")
     assert resumed.exit_code == 2
-    assert "archspec convert run weights.safetensors --spec SPEC" in resumed.output
+    assert "archspec convert run weights.safetensors" in resumed.output
     (tmp_path / "run" / "checkpoints" / "step-00000003" / "average.safetensors").write_bytes(b"")
     damaged = run(cli, "run", "other.pt")
     assert damaged.exit_code == 1

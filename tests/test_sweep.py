@@ -163,7 +163,7 @@ def test_a_signal_stops_cleanly_and_the_sweep_goes_on_when_called_again(number, 
         return  # what is there is what the other signal leaves
     done = process(*given)
     assert done.returncode == 0, done.stderr
-    assert "seed=0 goes on" in done.stderr
+    assert "seed=0 is to go on" in done.stderr
     assert "seed=1 starts" in done.stderr
     assert done.stdout.count("finished") == 2
     steps = [row["step"] for row in read_metrics(metrics.parent) if row["kind"] == "train"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .job import Options
@@ -26,6 +28,8 @@ def train_emitted(
         source = code.resolve() if same else Path(temporary.name)
         if not same:
             write(source)
+            if options.resume and not options.dry_run and os.environ.get("RANK", "0") == "0":
+                _warn(code, source)
         sys.path.insert(0, str(source))
         try:
             emitted = importlib.import_module("train")
@@ -34,6 +38,14 @@ def train_emitted(
             sys.path.remove(str(source))
             for name in ("train", "model"):
                 sys.modules.pop(name, None)
+
+
+def _warn(code: Path, source: Path) -> None:
+    """Say that the model in a run's folder is not the one that it goes on with."""
+    with suppress(OSError, ValueError):
+        if (code / "model.py").read_text("utf-8") != (source / "model.py").read_text("utf-8"):
+            print(f"warning: {code / 'model.py'} is not what this spec compiles to, and is not what is trained",
+                  file=sys.stderr)  # fmt: skip
 
 
 def _holds(folder: Path, files: Mapping[str, str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -25,12 +25,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty() and not self.silent:
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
-
-            self.live = Bar(
-                BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
-            )
+            self.live = _live()
             self.live.__enter__()
             self.task = self.live.add_task("", total=self.total, completed=self.start)
         return self
@@ -77,6 +72,21 @@ class Progress:
             self.last = now
             left = (now - self.begun) / max(1, step - self.start) * (self.total - step)
             print(f"step {step:,}/{self.total:,}  {text}  {_duration(left)} left", file=sys.stderr, flush=True)
+
+
+def _live() -> Any:
+    """A bar with the steps and the time that is left, and below it what was measured, in a terminal of any width."""
+    from rich.console import RenderableType
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    class TwoLines(Bar):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            yield from (Text(task.description) for task in self.tasks if task.description)
+
+    return TwoLines(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def _duration(seconds: float) -> str:

@@ -79,14 +79,16 @@ def record(
     return 0
 
 
-def recorded(framework: str, folder: Path, job: Job, options: Options) -> Settings:
+def recorded(
+    framework: str, folder: Path, job: Job, options: Options, write: Callable[[Path], None] | None, world: World
+) -> Settings:
     """How a run that goes on was begun. Raises RunError where it is not the same, and says which libraries are others."""
     run = read_run(folder)
     if run["backend"] != framework:
         raise RunError(
             f"{folder} was trained with {run['backend']}, not with {framework}",
             f"go on with --backend {run['backend']}, or take its weights along: "
-            f"archspec convert {folder} weights.safetensors --spec SPEC",
+            f"archspec convert {folder} weights.safetensors",
             2,
         )
     if not (folder / "checkpoints").is_dir():  # which would tell
@@ -97,8 +99,30 @@ def recorded(framework: str, folder: Path, job: Job, options: Options) -> Settin
             had, has = (found.get(name, "not there") for found in (before, now))
             print(f"warning: this run read its images with {name} {had}, which is now {has}; pixels may differ in the last bit",
                   file=sys.stderr)  # fmt: skip
+    if options.override and run["job"].get("fingerprint") == job.fingerprint:
+        world.lead(lambda: _override(folder, run, job, write))
     settings: Settings = run["settings"]
     return settings
+
+
+def _override(folder: Path, run: dict[str, Any], job: Job, write: Callable[[Path], None] | None) -> int:
+    """Have the run's record and source say the recipe that it goes on with, and what that was before."""
+    changed = changes(run["job"]["recipe"], job.recipe)
+    if changed:
+        if write is not None:
+            _written(folder, write)
+        write_json(
+            folder / "run.json", {**run, "job": job.to_dict(), "overridden": [*run.get("overridden", []), changed]}
+        )
+    return 0
+
+
+def _written(folder: Path, write: Callable[[Path], None]) -> None:
+    try:
+        write(folder / "code")
+    except OSError as error:
+        message = f"cannot write to {folder}: {error.strerror}"
+        raise RunError(message, "free some space, or give another --out", 2) from None
 
 
 def _same(folder: Path, begun: Mapping[str, Any], job: Job, options: Options) -> None:

@@ -150,10 +150,12 @@ def _plain(value: Any) -> Any:
 
 
 def read_metrics(folder: Path) -> list[Row]:
-    """All whole rows of a run's metrics."""
+    """All whole rows of a run's metrics; each says of what `kind` it is and after which `step` it was measured."""
     rows = []
     path = folder / "metrics.jsonl"
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         with contextlib.suppress(ValueError):  # a kill can cut the last line off
-            rows.append(json.loads(line))
+            row = json.loads(line)
+            if isinstance(row, dict) and {"kind", "step"} <= row.keys():
+                rows.append(row)
     return rows

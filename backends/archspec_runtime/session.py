@@ -147,7 +147,7 @@ def _train(
         options = replace(options, resume=resume)
         settings, how = framework.settle(make_model, job, options, device, total)
         if resume:
-            settings = recorded(framework.name, folder, job, options)
+            settings = recorded(framework.name, folder, job, options, write, world)
         else:
             world.lead(
                 lambda: record(framework.name, folder, make_model, job, options, device, settings, write, world)

@@ -95,11 +95,12 @@ def _lines(series: int, test: Measured, train: Measured) -> list[Curve]:
 
 
 def _top(errors: Sequence[float]) -> float:
-    """Where the axis ends: above all but the highest twentieth, which is of the first steps."""
+    """Where the axis ends: above all, or all but the highest twentieth where the first steps would take half of it."""
     if not errors:
         return TOP
     ordered = sorted(errors)
-    return min(TOP, max(1.0, 1.1 * ordered[int(0.95 * (len(ordered) - 1))]))
+    most, highest = 1.1 * ordered[int(0.95 * (len(ordered) - 1))], 1.02 * ordered[-1]
+    return min(TOP, max(1.0, most if highest > 2 * most else max(most, highest)))
 
 
 def response_figure(nets: Sequence[Net]) -> Figure | None:

@@ -101,6 +101,7 @@ def draw(measured: Sequence[Responses], file: Path) -> None:
             above.plot(index, one.deviations, marker=".", linewidth=1.0, label=label)
             below.plot(index, one.in_order_of_size, marker=".", linewidth=1.0)
         above.set_xlabel("layer")
+        above.tick_params(labelbottom=True)
         below.set_xlabel("layer, sorted by magnitude")
         for axes in (above, below):
             axes.set_ylabel("standard deviation")

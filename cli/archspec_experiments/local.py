@@ -39,6 +39,7 @@ class Local:
             while self.running or (waiting and not self.stopped):
                 while waiting and len(self.running) < self.jobs and not self.stopped:
                     task = waiting.pop()
+                    print(f"{task.name} starts", file=sys.stderr, flush=True)
                     self.running[task] = start(task)
                 ended = [(task, process) for task, process in self.running.items() if process.poll() is not None]
                 for task, process in ended:

@@ -17,7 +17,7 @@ from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import lock
 
 SIGNALLED = (130, 137, 143)  # Ctrl-C, kill, SIGTERM
-WAYS = {State.absent: "starts", State.cut: "goes on", State.finished: "is kept"}
+WAYS = {State.absent: "is to start", State.cut: "is to go on", State.finished: "is kept"}
 
 
 @dataclass(frozen=True, slots=True)

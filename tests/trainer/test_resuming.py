@@ -1,5 +1,6 @@
 """What is resumed, and what is refused."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -60,6 +61,21 @@ def test_a_changed_recipe_is_trained_on_with_override(finished, cli, tmp_path):
     rows = [row for row in measurements(Path("run")) if row["kind"] == "train"]
     assert (rows[-1]["step"], rows[-1]["lr"]) == (80, 0.01)
     assert rows[0]["lr"] == 0.05
+    run = json.loads(Path("run/run.json").read_text())
+    assert run["job"]["recipe"]["steps"] == 80
+    assert "steps: 60 before, 80 now" in run["overridden"][0]
+    assert "0.01" in Path("run/code/train.py").read_text(), "what one reads is what ran"
+
+
+def test_a_model_that_was_edited_in_a_runs_folder_is_said_not_to_be_what_is_trained(finished, cli, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "run")
+    model = tmp_path / "run" / "code" / "model.py"
+    model.write_text(model.read_text() + "# mine\n")
+    given = ("train", "digits_resnet:resnet8", "--out", tmp_path / "run", "--steps", 60, "--resume", *CPU)
+    result = cli(*given)
+    assert result.exit_code == 0
+    assert "model.py is not what this spec compiles to, and is not what is trained" in result.output
+    assert model.read_text().endswith("# mine\n")
 
 
 def test_another_net_is_not_resumed(finished, cli, tmp_path):

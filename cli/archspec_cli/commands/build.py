@@ -43,6 +43,8 @@ def build(
     import archspec
     from archspec.files import FolderError, write_folder
 
+    if emit is Emit.ir and (out or weights or force):
+        fail("--emit ir prints the network, and writes no folder", "leave out --out, --weights and --force")
     net = load(spec, sets, preset, include)
     if emit is Emit.ir:
         from archspec.ir_text import to_text

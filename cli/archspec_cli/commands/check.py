@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -41,7 +42,8 @@ def check(
     from archspec.report.structured import to_json
     from archspec.report.text import to_text
 
-    wanted = [path for spec in specs for path in _expand(spec)]
+    expanded = [_expand(spec) for spec in specs]
+    wanted, others = [path for paths, _ in expanded for path in paths], sum(count for _, count in expanded)
     found = [
         d for spec in wanted for d in check_spec(spec, set=overrides(sets), preset=preset, include=include or ())
     ]
@@ -54,6 +56,8 @@ def check(
             )
         else:
             print(f"{len(wanted)} {'spec' if len(wanted) == 1 else 'specs'} without mistakes")
+        if others:
+            print(f"{others} other .yaml {'file' if others == 1 else 'files'} without `archspec: 1` left out")
     elif format is Format.json:
         print(to_json(found))
     else:
@@ -65,15 +69,32 @@ def check(
     raise typer.Exit(1 if found else 0)
 
 
-def _expand(spec: str) -> list[str]:
-    """The specs of a folder, or the spec itself; recipes are parts of specs, and are checked where one names them."""
+def _expand(spec: str) -> tuple[list[str], int]:
+    """The specs of a folder, or the spec itself, and how many other files of YAML are there.
+
+    Recipes and blocks are parts of specs, and are checked where one names them.
+    """
     if not spec:
         fail("the name of a spec is empty", "give a file, a folder, or a zoo name; see `archspec list`")
     if not os.path.isdir(spec):
-        return [spec]
+        return [spec], 0
     folder = Path(spec)
     os.listdir(folder)  # which says so where it may not be read: a search would find nothing
-    found = sorted(str(p) for p in folder.rglob("*.yaml") if "recipes" not in p.relative_to(folder).parts[:-1])
+    files = sorted(p for suffix in ("yaml", "yml") for p in folder.rglob(f"*.{suffix}") if _is_seen(p, folder))
+    found = [str(path) for path in files if _is_spec(path)]
     if not found:
-        fail(f"{spec} holds no .yaml files", "give a folder of specs, or a spec")
-    return found
+        fail(f"{spec} holds no specs: no .yaml file that says `archspec: 1`", "give a folder of specs, or a spec")
+    return found, len(files) - len(found)
+
+
+def _is_seen(path: Path, folder: Path) -> bool:
+    parts = path.relative_to(folder).parts
+    return not path.is_dir() and "recipes" not in parts[:-1] and not any(part.startswith(".") for part in parts)
+
+
+def _is_spec(path: Path) -> bool:
+    """Whether a file says that it is one; of one that cannot be read it will be said."""
+    try:
+        return re.search(rb"^[\"']?archspec[\"']?\s*:", path.read_bytes(), re.MULTILINE) is not None
+    except OSError:
+        return True

@@ -26,8 +26,13 @@ def convert(
         ),
     ],
     spec: Annotated[
-        str, typer.Option("--spec", help="The net: a spec file, a zoo name, or NAME:PRESET.", show_default=False)
-    ],
+        str | None,
+        typer.Option(
+            "--spec",
+            help="The net: a spec file, a zoo name, or NAME:PRESET (default: that of SRC, where it is a run).",
+            show_default=False,
+        ),
+    ] = None,
     sets: Set = None,
     preset: Preset = None,
     include: Include = None,
@@ -60,12 +65,19 @@ def convert(
 
     Examples: archspec convert resnet18.pth resnet18-flax --to flax --spec resnet18 ·
     archspec convert other.pt w.safetensors --spec resnet50 --map module.= --map linear.=fc. ·
-    archspec convert runs/cifar-resnet-20 w.pt --spec cifar_resnet:resnet20
+    archspec convert runs/cifar-resnet-20 w.pt
     """
     import archspec
     from archspec.files import FolderError
+    from archspec_experiments.runs import folder_of, spec_of
+    from archspec_runtime.errors import RunError
 
-    net = load(spec, sets, preset, include)
+    if spec is None and not (folder_of(source) / "run.json").is_file():
+        fail(f"{source} does not say which net it is of", "give --spec, such as --spec resnet50")
+    try:
+        net = load(spec if spec is not None else str(spec_of(source)), sets, preset, include)
+    except RunError as error:
+        fail(str(error), None, error.exit_code)
     try:
         done = archspec.convert(net, source, target, source_backend=from_, target_backend=to, maps=maps or (), key=key,
                                 dtype=dtype, force=force)  # fmt: skip

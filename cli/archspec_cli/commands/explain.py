@@ -19,7 +19,7 @@ def explain(
     from archspec.codes import CODES, page
     from archspec.diagnostics import did_you_mean
 
-    wanted = code.upper()
+    wanted = f"AS{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:
         fail(
             f"there is no diagnostic {code!r}",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Preset, Set, load
+from archspec_cli.common import Include, Preset, Set, fail, load
 
 
 def show(
@@ -33,6 +33,8 @@ def show(
     """
     from archspec import zoo
 
+    if not resolved and (sets or preset or include):
+        fail("--set, --preset and --include say how a spec is resolved", "add --resolved")
     if not resolved and not os.path.exists(spec) and (part := zoo.library().get(spec)):
         print(part.read_text(encoding="utf-8"), end="")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -115,4 +116,7 @@ def train(
         raise typer.Exit(1) from None
     except chosen.errors as error:
         fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
+    if code == 0 and not dry_run and os.environ.get("RANK", "0") == "0":
+        where = shlex.quote(str(out or Path("runs") / net.name))
+        print(f"the run is in {where}; measure it with: archspec eval {where}", file=sys.stderr)
     raise typer.Exit(code)
