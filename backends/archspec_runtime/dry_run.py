@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from .estimates import CPU_RATE, Memory, areas, memory, multiply_adds, steps_per_epoch, total_steps
+from .estimates import CPU_RATE, areas, memory, multiply_adds, steps_per_epoch, total_steps
 from .job import Job
 from .recipe import Epoch, Phase, Step
 from .schedule import Schedule, timeline
@@ -128,9 +128,7 @@ def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: i
 
 
 def _estimates(job: Job) -> Iterator[str]:
-    found = memory(job)
-    parts = ", ".join(f"{name} {_bytes(getattr(found, name))}" for name in Memory.__slots__ if getattr(found, name))
-    yield f"memory: about {_bytes(found.total)} ({parts}), without the framework's own and its workspaces"
+    yield f"memory: about {memory(job).as_text()}"
     recipe = job.recipe
     split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
     each = job.kept * max(areas(job))
@@ -148,13 +146,6 @@ def _estimates(job: Job) -> Iterator[str]:
         and steps is not None
     ):
         yield "  for ImageNet's 1,281,167 training images"
-
-
-def _bytes(count: int) -> str:
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1024:.1f} KiB"
 
 
 def _time(seconds: float) -> str:

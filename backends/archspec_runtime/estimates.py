@@ -30,15 +30,32 @@ class Memory:
         """All of it."""
         return self.weights + self.gradients + self.optimizer + self.average + self.activations
 
+    def as_text(self) -> str:
+        """The total and what it is made of, as people read it."""
+        sizes = {name: getattr(self, name) for name in self.__slots__}
+        parts = ", ".join(f"{name} {bytes_as_text(size)}" for name, size in sizes.items() if size)
+        return f"{bytes_as_text(self.total)} ({parts}), without the framework's own and its workspaces"
 
-def memory(job: Job) -> Memory:
-    """Parameters and what goes with each, and what one part of a batch keeps for the gradient at its largest size."""
+
+def bytes_as_text(count: int) -> str:
+    """A number of bytes in the largest unit that it has one of."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1024:.1f} KiB"
+
+
+def memory(job: Job, devices: int = 1) -> Memory:
+    """Parameters and what goes with each, and what one part of a batch keeps for the gradient at its largest size.
+
+    Of several devices that share each batch it is that of one.
+    """
     recipe = job.recipe
     number = 8 if recipe.precision == "fp64" else 4
     activation = 2 if recipe.precision in ("bf16", "fp16") else number
     tensors = job.params * number
     slots = (1 if recipe.optimizer.momentum else 0) if isinstance(recipe.optimizer, SGD) else 2
-    images = recipe.batch_size // recipe.accumulate
+    images = recipe.batch_size // recipe.accumulate // devices
     return Memory(
         weights=tensors,
         gradients=tensors,

@@ -1,8 +1,10 @@
-"""Which device a run uses."""
+"""Which device a run uses, and what is said when its memory runs out."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import jax
 
@@ -38,3 +40,14 @@ def use_threads(count: int) -> None:
     """Compute on this many processors. XLA sizes its pool of threads when it starts, by those that it may use."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+@contextmanager
+def out_of_memory(instead: Callable[[], RunError]) -> Iterator[None]:
+    """Say what was too much, instead of how an allocator failed."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" in str(error):
+            raise instead() from None
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from archspec_flax.names import load_state_dict
 from archspec_runtime import session
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.errors import RunError
+from archspec_runtime.exhausted import while_training
 from archspec_runtime.job import Job, Options
 from archspec_runtime.launch import launch
 from archspec_runtime.normalize import Normalization
@@ -23,7 +25,7 @@ from archspec_runtime.saving import LOG_EVERY
 from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 
-from .device import choose_device, use_threads
+from .device import choose_device, out_of_memory, use_threads
 from .drawing import drawn
 from .mesh import Devices
 from .probe import make_probe
@@ -74,7 +76,8 @@ class Flax:
         """A model with its optimizer on the devices of all processes."""
         on = choose_device(device)
         steps = settings["steps_a_dispatch"]
-        return FlaxStepper(make_model, job, dataset, normalization, on, steps, world, each=options.devices)
+        with out_of_memory(partial(while_training, job, world.size * options.devices)):
+            return FlaxStepper(make_model, job, dataset, normalization, on, steps, world, each=options.devices)
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,

@@ -13,10 +13,11 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
+from archspec_runtime.exhausted import while_measuring
 from archspec_runtime.job import Job
 from archspec_runtime.probe import Answer, Floats, Probe
 
-from .stepper import out_of_memory
+from .device import out_of_memory
 from .unrolled import unroll
 
 
@@ -60,7 +61,7 @@ def make_probe(model: nnx.Module, job: Job, device: jax.Device, layers: Sequence
         size = min((s for s in sizes if count <= s <= 2 * count), default=count)
         sizes.add(size)
         filled = np.concatenate([pixels, np.zeros((size - count, *pixels.shape[1:]), pixels.dtype)])
-        with jax.default_device(device), out_of_memory(size):
+        with jax.default_device(device), out_of_memory(partial(while_measuring, size)):
             logits, both = jax.device_get(answer(state, filled.transpose(0, 2, 3, 1)))
         means, squares = np.stack(both, axis=2, dtype=np.float64) if both else np.empty((2, size, 0))
         return Answer(logits[:count].astype(np.float64), means[:count], squares[:count])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.errors import RunError
+from archspec_runtime.exhausted import while_measuring, while_training
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.recipe import Skip
@@ -31,6 +31,7 @@ from archspec_runtime.stepper import Evaluation, Outcome
 from archspec_runtime.world import World
 
 from .convolution import use_fast_gradients
+from .device import out_of_memory
 from .drawing import drawn
 from .images import Picked, Store, batch_of, normalized, pick, store
 from .loss import Shares, loss_of, mix_images, shares_of, targets_of
@@ -43,7 +44,6 @@ ALONE = World()
 EVALUATION_BATCH = 500
 HALF = {"bf16": jnp.bfloat16, "fp16": jnp.float16}
 UNROLLED = 7  # parts after the first that are compiled one by one, as loops around convolutions are slow on CPUs
-SMALLER = "split each batch (`accumulate: 2`), make batch_size smaller, or train in bf16 (`precision: bf16`)"
 DRAWS_A_STEP = 1 << 12  # more than any net draws in one step
 
 
@@ -142,6 +142,9 @@ class FlaxStepper:
         if len(self.queue) == self.size:
             self._dispatch()
 
+    def _too_much(self) -> RunError:
+        return while_training(self.job, self.devices.mesh.size)
+
     def _inputs(self, batch: Batch, lr: float, number: int, limit: float = math.inf) -> Inputs:
         recipe = self.job.recipe
         keeps = 1.0 if recipe.ema is None else kept(recipe.ema, number + 1, self.steps_per_epoch)
@@ -153,7 +156,7 @@ class FlaxStepper:
     def _dispatch(self) -> None:
         if not self.queue:
             return
-        with out_of_memory(self.job.recipe.batch_size), peers_answer(), jax.default_device(self.device):
+        with out_of_memory(self._too_much), peers_answer(), jax.default_device(self.device):
             if self.size == 1:
                 one = self.queue[0]
                 self.state = self._steps(
@@ -251,7 +254,7 @@ class FlaxStepper:
     def _look(self) -> None:
         self._dispatch()
         # A step fails where its outcome is asked for.
-        with out_of_memory(self.job.recipe.batch_size), peers_answer():
+        with out_of_memory(self._too_much), peers_answer():
             losses, errors, updated = jax.device_get(self.state.outcomes)
         for place in range(self.undrained):
             self.outcomes.append(Outcome(float(losses[place]), int(errors[place]), bool(updated[place])))
@@ -280,7 +283,8 @@ class FlaxStepper:
         """All state: the weights by the spec's names, and what else a resumed run needs, on any number of devices."""
         self._dispatch()
         state = self.state
-        copies = copied((state.params, state.rest, state.average, (state.optimizer, state.scale)))
+        with out_of_memory(self._too_much):
+            copies = copied((state.params, state.rest, state.average, (state.optimizer, state.scale)))
         if not self.world.leads:
             return None
         params, rest, average, optimizer = jax.device_get(on_this_process(copies) if self.devices.many else copies)
@@ -405,7 +409,7 @@ def evaluate(
         loss = jnp.where(real, losses, 0).sum()
         return loss, (real & ~best[:, 0]).sum(), (real & ~best.any(1)).sum()
 
-    with jax.default_device(device), out_of_memory(size):
+    with jax.default_device(device), out_of_memory(partial(while_measuring, size)):
         state = here.spread(state)
         data = here.spread(store(samples, normalization, device))
         sums = np.zeros(3)
@@ -423,15 +427,3 @@ def evaluate(
     loss, error1, error5 = added_up(sums.tolist(), world)
     five = 100.0 * error5 / total if job.classes > 5 else None
     return Evaluation(loss / total, 100.0 * error1 / total, five, total)
-
-
-@contextmanager
-def out_of_memory(batch: int) -> Iterator[None]:
-    """Say what was too much, instead of how an allocator failed."""
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" in str(error):
-            message = f"out of memory with a batch of {batch}"
-            raise RunError(message, SMALLER) from None
-        raise

@@ -1,6 +1,9 @@
-"""Which device a run uses, and whether compiling the model pays there."""
+"""Which device a run uses, whether compiling the model pays there, and what is said when its memory runs out."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -42,3 +45,14 @@ def choose_compile(options: Options, device: torch.device, steps: int, layers: i
     if device.type == "cpu":
         return False, "on CPUs a compiled step is no faster with channels last"
     return False, f"not tried on {device.type}"
+
+
+@contextmanager
+def out_of_memory(instead: Callable[[], RunError]) -> Iterator[None]:
+    """Say what was too much, instead of how an allocator failed."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise instead() from None
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from archspec_runtime import session
 from archspec_runtime.datasets import Dataset
+from archspec_runtime.exhausted import while_training
 from archspec_runtime.job import Job, Options
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.probe import Probe
@@ -20,7 +22,7 @@ from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 
 from .compiling import compiled_layers
-from .device import choose_compile, choose_device
+from .device import choose_compile, choose_device, out_of_memory
 from .probe import make_probe
 from .stepper import TorchStepper, evaluate
 from .world import join, launch
@@ -63,9 +65,10 @@ class Torch:
         on = torch.device(device)
         if on.type == "cuda" and world.size > 1:
             torch.cuda.set_device(on)
-        return TorchStepper(
-            make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard
-        )
+        with out_of_memory(partial(while_training, job, world.size)):
+            return TorchStepper(
+                make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard
+            )
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,

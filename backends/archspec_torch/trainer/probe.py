@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archspec_runtime.exhausted import while_measuring
 from archspec_runtime.job import Job
 from archspec_runtime.probe import Answer, Floats, Probe
 
-from .stepper import autocast, out_of_memory
+from .device import out_of_memory
+from .stepper import autocast
 
 
 def make_probe(model: nn.Module, job: Job, device: torch.device, layers: Sequence[str]) -> Probe:
@@ -33,7 +35,7 @@ def make_probe(model: nn.Module, job: Job, device: torch.device, layers: Sequenc
     @torch.inference_mode()
     def probe(pixels: Floats) -> Answer:
         images = torch.from_numpy(pixels).to(device).to(kind, memory_format=torch.channels_last)
-        with out_of_memory(len(pixels)), autocast(device, job.recipe.precision):
+        with out_of_memory(partial(while_measuring, len(pixels))), autocast(device, job.recipe.precision):
             logits: Tensor = model(images)
         both = [moments[name].cpu().double().numpy() for name in layers]
         means, squares = np.stack(both, axis=2) if both else np.empty((2, len(pixels), 0))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets.splits import Dataset
 from archspec_runtime.errors import RunError
+from archspec_runtime.exhausted import while_measuring, while_training
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.saving import LOG_EVERY
@@ -26,6 +28,7 @@ from archspec_runtime.world import World
 
 from . import parallel
 from .compiling import compile_model, eager
+from .device import out_of_memory
 from .images import Images
 from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, make_optimizer, set_rate
@@ -33,7 +36,6 @@ from .snapshot import TorchSnapshot, on_host
 from .world import peers_answer
 
 EVALUATION_BATCH = 500
-SMALLER = "split each batch (`accumulate: 2`), make batch_size smaller, or train in bf16 (`precision: bf16`)"
 ALONE = World()
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -85,27 +87,33 @@ class TorchStepper:
 
     def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
         """One forward, backward and update; what came of it stays on the device, unless there is a limit to its loss."""
-        recipe = self.job.recipe
         if len(self.updated) == LOG_EVERY:
             self._look()
-        statistics = [] if limit is None else [buffer.clone() for buffer in self.model.buffers()]
+        with out_of_memory(self._too_much), peers_answer():
+            statistics = [] if limit is None else [buffer.clone() for buffer in self.model.buffers()]
+            self._gradients(batch, number)
+            self.updated.append(limit is None or self._sound(limit))
+            if self.updated[-1]:
+                self._update(lr, number)
+                return
+            for buffer, value in zip(self.model.buffers(), statistics, strict=True):
+                buffer.copy_(value)
+
+    def _too_much(self) -> RunError:
+        return while_training(self.job, self.world.size)
+
+    def _gradients(self, batch: Batch, number: int) -> None:
+        recipe = self.job.recipe
         if self.draws:  # so that a step's dropout depends on the seed and the step alone
             torch.manual_seed((recipe.seed * 1_000_003 + number + (self.world.rank << 40)) % 2**63)
-        with out_of_memory(recipe.batch_size), peers_answer():
-            images, labels = self.images.batch(batch)
-            before = one_before if self.world.size == 1 else parallel.one_before
-            images = mix_images(images, batch.mixed, before)
-            targets = targets_of(labels, self.job.classes, recipe, batch.mixed, self.kind, before)
-            self.optimizer.zero_grad(set_to_none=True)
-            self.model.train()
-            for part in zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True):
-                self._accumulate(*part)
-        self.updated.append(limit is None or self._sound(limit))
-        if self.updated[-1]:
-            self._update(lr, number)
-            return
-        for buffer, value in zip(self.model.buffers(), statistics, strict=True):
-            buffer.copy_(value)
+        images, labels = self.images.batch(batch)
+        before = one_before if self.world.size == 1 else parallel.one_before
+        images = mix_images(images, batch.mixed, before)
+        targets = targets_of(labels, self.job.classes, recipe, batch.mixed, self.kind, before)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.model.train()
+        for part in zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True):
+            self._accumulate(*part)
 
     def _update(self, lr: float, number: int) -> None:
         recipe = self.job.recipe
@@ -212,7 +220,8 @@ def evaluate(
     model.eval()
     samples = dataset.split(split)
     kind = next(model.parameters()).dtype
-    images = Images(samples, normalization, device, kind)
+    with out_of_memory(partial(while_measuring, EVALUATION_BATCH)):
+        images = Images(samples, normalization, device, kind)
     loss = torch.zeros((), device=device, dtype=kind)
     wrong1 = torch.zeros((), dtype=torch.int64, device=device)
     wrong5 = torch.zeros((), dtype=torch.int64, device=device)
@@ -220,7 +229,11 @@ def evaluate(
         samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data, world=world
     )
     for piece, pixels in pieces:
-        with out_of_memory(EVALUATION_BATCH), autocast(device, job.recipe.precision), eager():
+        with (
+            out_of_memory(partial(while_measuring, EVALUATION_BATCH)),
+            autocast(device, job.recipe.precision),
+            eager(),
+        ):
             batch, labels = images.range(piece, pixels)
             logits = model(batch)
         loss += F.cross_entropy(logits.to(kind), labels, reduction="sum")
@@ -232,15 +245,3 @@ def evaluate(
     return Evaluation(
         summed / count, 100.0 * error1 / count, 100.0 * error5 / count if job.classes > 5 else None, count
     )
-
-
-@contextmanager
-def out_of_memory(batch: int) -> Iterator[None]:
-    """Say what was too much, instead of how an allocator failed."""
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            message = f"out of memory with a batch of {batch}"
-            raise RunError(message, SMALLER) from None
-        raise
