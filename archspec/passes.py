@@ -75,6 +75,11 @@ def check_augmentation(net: Network, problems: Diagnostics) -> None:
             several = " or ".join(map(str, takes))
             message = f"`{kind}` changes images of {several} channels, and the net takes {channels}"
             problems.add("AS604", message, _place(net, "augment", index), "take it out")
+    side = min([size.value for size in data.size] or net.input_shape[1:])
+    for index, step in enumerate(data.augment):
+        if step.pad_crop is not None and step.pad_crop >= side:
+            message = f"{step.pad_crop} pixels of padding can push all of an image of {side} out of sight"
+            problems.add("AS604", message, _place(net, "augment", index), "pad with less, as `pad_crop: 4` does")
     if data.mix is not None and net.classes == 1:
         problems.add("AS604", "labels of one class cannot be mixed", _place(net, "mix"), "take `mix` out")
 

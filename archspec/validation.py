@@ -101,8 +101,11 @@ def _of_type(detail: Any, loc: tuple[Any, ...], model: type[BaseModel]) -> tuple
     expected, help_ = _EXPECTED.get(kind, (detail["msg"], None))
     if kind == "list_type" and isinstance(given, str):
         help_ = f"write `{key}: [{given}]`, or an item after each `- `"
-    elif kind == "model_type" and (known := _fields_at(model, loc)):
-        help_ = "its keys are " + ", ".join(f"`{k}`" for k in known)
+    elif kind == "model_type":
+        known = _fields_at(model, loc)
+        help_ = (
+            "its keys are " + ", ".join(f"`{k}`" for k in known) if known else f"it takes nothing: write `{key}`"
+        )
     elif given is None:
         help_ = "write it after the `:`, or take the key out"
     elif kind == "string_type" and isinstance(given, (int, float)) and not isinstance(given, bool):

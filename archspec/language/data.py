@@ -66,7 +66,7 @@ class RandAugment(Model):
     ops: Positive = 2
     magnitude: NonNegativeReal = 9
     form: Literal["torchvision", "timm"] = "torchvision"
-    bins: Positive = 31
+    bins: Annotated[int, Computed(Int(2))] = 31
     std: NonNegativeReal = 0.0
     probability: Probability = 0.5
     interpolation: Interpolation = "nearest"
@@ -140,7 +140,12 @@ class Augment(OneOf):
             and len(raw["resize_shorter"]) == 2
         ):
             raw = {"resize_shorter": dict(zip(("low", "high"), raw["resize_shorter"], strict=True))}
-        return cls.normalize(raw)
+        step = cls.normalize(raw)
+        if isinstance(step, dict) and step.get("pad_crop") == {}:
+            raise fault(
+                "AS102", "`pad_crop` needs the pixels that it pads each side with", "such as `{pad_crop: 4}`"
+            )
+        return step
 
     def recipe(self) -> dict[str, Any]:
         """The augmentation as the recipe states it."""
@@ -203,11 +208,23 @@ class Data(Model):
         """The augmentations in order, by name."""
         return [step.chosen[0] for step in self.augment]
 
+    @property
+    def never_validates(self) -> bool:
+        """Whether no images are there to validate on: an image folder may bring its own, beside those to test on."""
+        return not self.holdout and self.dataset != "image_folder"
+
     @model_validator(mode="after")
     def _fitting(self) -> Self:
+        once = {"random_erasing": "images are erased from once", "hflip": "images are mirrored once"}
         for index, kind in enumerate(self.kinds):
-            if kind == "random_erasing" and kind in self.kinds[:index]:
-                raise fault("AS604", "images are erased from once", "take one out", ("augment", index))
+            if kind in once and kind in self.kinds[:index]:
+                raise fault("AS604", once[kind], "take one out", ("augment", index))
+        if self.dataset not in ("webdataset", "parquet", "synthetic"):
+            for key in sorted(
+                {"train", "test"} & {k for k in self.model_fields_set if getattr(self, k) is not None}
+            ):
+                message = f"`{key}` says which tars or Parquet files, and `{self.dataset}` has none"
+                raise fault("AS604", message, "take it out, or read `webdataset` or `parquet`", (key,))
         if "resizer" in self.model_fields_set and not self.antialias:
             message, help_ = "`resizer` chooses what antialiases, and nothing does", "take out `antialias: false`"
             raise fault("AS604", message, help_, ("resizer",))

@@ -13,6 +13,8 @@ _UNTIL = re.compile(
     re.ASCII,
 )
 
+_END = re.compile(r"(step|epoch)\s+\d+", re.ASCII)
+
 
 def parse_until(raw: Any) -> list[dict[str, Any]]:
     """`step 32000`, `epoch 90`, `plateau 5`, `train_error < 80%`, several joined by `or`, as tagged conditions."""
@@ -32,6 +34,11 @@ def parse_until(raw: Any) -> list[dict[str, Any]]:
             if match["metric"].endswith("error") != (match["unit"] == "%"):
                 better = f"{match['metric']} {match['relation']} {match['value']}{'' if match['unit'] else '%'}"
                 raise fault("AS602", f"`{part}`: errors are in percent and losses are not", f"write `{better}`")
+            if match["unit"] and (
+                float(match["value"]) > 100 or (match["relation"], float(match["value"])) == ("<", 0)
+            ):
+                help_ = "errors go from 0% to 100%, as in `train_error < 80%`"
+                raise fault("AS602", f"`{part}` holds always or never", help_)
             conditions.append(
                 {
                     "kind": "measured",
@@ -45,10 +52,10 @@ def parse_until(raw: Any) -> list[dict[str, Any]]:
 
 def parse_end(raw: Any) -> dict[str, Any]:
     """`step 1000` or `epoch 5`, as one tagged condition: what can be told before a run."""
-    found = parse_until(raw)
-    if len(found) != 1 or found[0]["kind"] not in ("step", "epoch"):
+    match = _END.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    if match is None:
         raise fault("AS602", f"this cannot wait for {str(raw)[:60]!r}", "say `step N` or `epoch N`")
-    return found[0]
+    return parse_until(raw)[0]
 
 
 def check_growing(ends: list[list[dict[str, Any]]], key: str) -> None:

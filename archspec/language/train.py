@@ -6,9 +6,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.language.base import (
     Boolean,
+    Computed,
     Fraction,
     Model,
-    NonNegative,
     NonNegativeReal,
     OneOf,
     Positive,
@@ -18,6 +18,7 @@ from archspec.language.base import (
 from archspec.language.data import Data
 from archspec.language.ends import End, Until, check_growing
 from archspec.language.faults import BadLoss, Keep, Stop
+from archspec.ops.fields import Int
 
 
 class Sgd(Model):
@@ -27,6 +28,13 @@ class Sgd(Model):
     weight_decay: NonNegativeReal = 0.0
     nesterov: Boolean = False
     decay_norm_and_bias: Boolean = True
+
+    @model_validator(mode="after")
+    def _moving(self) -> Self:
+        if self.nesterov and not self.momentum:
+            message = "`nesterov` looks ahead along the momentum, and there is none"
+            raise fault("AS604", message, "give `momentum`, such as 0.9", ("nesterov",))
+        return self
 
 
 class Adamw(Model):
@@ -166,7 +174,7 @@ class Train(Model):
     sync_batch_norm: bool = True
     keep: Keep = Keep()
     bad_loss: BadLoss = BadLoss(stop=Stop())
-    seed: NonNegative = 0
+    seed: Annotated[int, Computed(Int(0, 2**63 - 1))] = 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -195,6 +203,10 @@ class Train(Model):
         if self.keep.best == "val_error" and not self.data.holdout:
             help_ = "set images aside with `data.holdout`, or keep the best by `test_error`"
             raise fault("AS604", "there is no `val_error` without a holdout", help_, ("keep", "best"))
+        for index, phase in enumerate(self.lr):
+            if self.data.never_validates and any(c.get("metric") == "val_error" for c in phase.until):
+                help_ = "set images aside with `data.holdout`, or wait for `test_error`"
+                raise fault("AS604", "there is no `val_error` without a holdout", help_, ("lr", index, "until"))
         return self
 
     def recipe(self) -> dict[str, Any]:

@@ -145,16 +145,27 @@ class Real(Kind):
         if not math.isfinite(value):
             raise ArgumentError("AS104", f"expected a finite number, not {value}", "such as `1e-4` or `0.5`")
         if not self.minimum <= value <= self.maximum or value >= self.below:
-            top = f"below {self.below:g}" if math.isfinite(self.below) else f"to {self.maximum:g}"
-            raise ArgumentError(
-                "AS104", f"must be from {self.minimum:g} {top}, not {short(value)}", self._meant(value)
-            )
+            raise ArgumentError("AS104", f"must be {self._bounds}, not {short(value)}", self._meant(value))
         return float(value)
 
     def _meant(self, value: float) -> str:
-        if min(self.maximum, self.below) == 1 < value <= 100:
+        if self._top == 1 < value <= 100:
             return f"write {value / 100:g} for {value:g}%"
-        return "write a number between them" if math.isfinite(self.minimum) else "write a smaller number"
+        if value > self.minimum:
+            return "write a smaller number"
+        return "write a larger number" if math.isinf(self._top) else "write a number between them"
+
+    @property
+    def _top(self) -> float:
+        return min(self.maximum, self.below)
+
+    @property
+    def _bounds(self) -> str:
+        """The numbers that are accepted, as a message says it."""
+        if math.isinf(self._top):
+            return f"at least {self.minimum:g}"
+        top = f"below {self.below:g}" if self.below <= self.maximum else f"to {self.maximum:g}"
+        return f"from {self.minimum:g} {top}"
 
     @property
     def example(self) -> str:

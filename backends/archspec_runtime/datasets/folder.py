@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,19 @@ LAYOUT = (
 IN_MEMORY = 1 << 30  # bytes of decoded images up to which a folder of equal sizes is read at once
 
 
-def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data) -> Raw:
-    """The splits of an image folder; classes are its folders in sorted order."""
+def refuse(folder: Path) -> None:
+    """Raise DataError for a folder of images whose class is not among those of train/."""
+    raise DataError(f"{folder}: there is no class {folder.name!r} in train/", "give both splits the same folders")
+
+
+def read_folder(
+    folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data,
+    unmatched: Callable[[Path], None] = refuse,
+) -> Raw:  # fmt: skip
+    """The splits of an image folder; classes are its folders in sorted order.
+
+    `unmatched` is called with each folder whose class train/ has not; what it lets pass is left out.
+    """
     if folder is None or not folder.is_dir():
         what = "the recipe trains on a folder of images"
         raise DataError(
@@ -37,11 +49,13 @@ def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, 
             f"{folder} has no train/", "an image folder is ROOT/train/<class>/* and ROOT/test or ROOT/val/<class>/*"
         )
     names = tuple(sorted(p.name for p in (folder / "train").iterdir() if p.is_dir()))
-    held = next((folder / n for n in ("test", "val") if (folder / n).is_dir()), None)
-    if held is None:
+    held = [n for n in ("test", "val") if (folder / n).is_dir()]
+    if not held:
         raise DataError(f"{folder} has neither test/ nor val/", "set some images aside to measure the error on")
-    has_both = (folder / "test").is_dir() and (folder / "val").is_dir()
-    splits = {n: _list(folder / n, names, channels) for n in ("train", held.name, *(["val"] if has_both else []))}
+    for other in (p for n in held for p in sorted((folder / n).iterdir()) if p.is_dir()):
+        if other.name not in names:
+            unmatched(other)
+    splits = {n: _list(folder / n, names, channels) for n in ("train", *held)}
     crops = (ResizeShorter, RandomCrop, RandomResizedCrop)
     cropped = any(isinstance(a, crops) for a in data.augment) or data.eval_resize is not None
     in_memory = math.prod(shape) * sum(len(s) for s in splits.values()) <= IN_MEMORY
@@ -49,7 +63,7 @@ def read_folder(folder: Path | None, shape: tuple[int, int, int], classes: int, 
     read: dict[str, Split] = {
         n: _load(s, shape, skip and n == "train") if in_memory and not cropped else s for n, s in splits.items()
     }
-    return Raw(read["train"], read[held.name], names, read["val"] if has_both else None)
+    return Raw(read["train"], read[held[0]], names, read["val"] if len(held) == 2 else None)
 
 
 def _channels(shape: tuple[int, int, int]) -> int:
@@ -60,11 +74,6 @@ def _channels(shape: tuple[int, int, int]) -> int:
 
 def _list(folder: Path, names: tuple[str, ...], channels: int) -> EncodedSplit:
     found, labels = list[str](), list[int]()
-    for other in sorted(p.name for p in folder.iterdir() if p.is_dir()):
-        if other not in names:
-            raise DataError(
-                f"{folder / other}: there is no class {other!r} in train/", "give both splits the same folders"
-            )
     for label, name in enumerate(names):
         files = sorted(p.name for p in (folder / name).glob("*") if p.suffix.lower() in SUFFIXES)
         found += [f"{name}/{file}" for file in files]

@@ -81,7 +81,15 @@ def _verify_cifar(report: Report, folder: Path, name: str, classes: int | None) 
 def _verify_encoded(report: Report, folder: Path, data: Data, classes: int | None) -> None:
     # any resizing, so that images are not put into memory
     plain = Data(dataset=data.dataset, train=data.train, test=data.test, eval_resize=1)
-    raw = ENCODED[data.dataset](folder, (3, 1, 1), classes or 0, plain)
+    shape = (3, 1, 1)
+
+    def note(other: Path) -> None:
+        report.faults.append((str(other), "its class is not in train/"))
+
+    if data.dataset == "image_folder":
+        raw = read_folder(folder, shape, classes or 0, plain, note)
+    else:
+        raw = ENCODED[data.dataset](folder, shape, classes or 0, plain)
     _count(report, folder, len(raw.classes), classes)
     for name, split in _splits(raw):
         report.facts[f"{name} images"] = f"{len(split):,}"
