@@ -81,8 +81,8 @@ class Backend(Protocol):
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
         mirror: bool = False,
-    ) -> Mapping[str, str]:  # fmt: skip
-        """Measure a run or a checkpoint; what was measured by name, as text.
+    ) -> Mapping[str, float]:  # fmt: skip
+        """Measure a run or a checkpoint; what was measured by name, errors in percent.
 
         One or ten crops of each image, or the whole image with these shorter sides; with `mirror` also mirrored.
         """

@@ -23,6 +23,11 @@ def recipes() -> list[str]:
     return sorted(path.stem for path in (folder() / "recipes").glob("*.yaml"))
 
 
+def recipe(name: str) -> Path | None:
+    """The file of a recipe, None for a name that there is not."""
+    return folder() / "recipes" / f"{name}.yaml" if name in recipes() else None
+
+
 def find(name: str) -> Path | None:
     """The file of a zoo spec, None for a name that the zoo has not."""
     return folder() / f"{name}.yaml" if name in names() else None  # whether case counts on this disk or not

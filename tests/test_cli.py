@@ -13,6 +13,7 @@ import yaml
 
 import archspec
 from archspec import zoo
+from archspec_cli.common import backend_names, spec_names
 
 REPO = Path(__file__).parent.parent
 
@@ -109,6 +110,35 @@ def test_folders_are_checked_for_what_says_that_it_is_a_spec(cli, tmp_path):
     assert cli("check", "nets").exit_code == 1
     (tmp_path / "none").mkdir()
     assert "none holds no specs" in cli("check", "none").output
+
+
+def test_what_scripts_read_is_json(cli, tmp_path):
+    summary = json.loads(cli("summary", "resnet50", "--format", "json").stdout)
+    assert summary["cost"]["params"] == sum(row["params"] for row in summary["modules"]) == 25_557_032
+    assert summary["modules"][0] == {
+        "name": "conv1",
+        "op": "conv",
+        "output": [64, 112, 112],
+        "params": 9408,
+        "macs": 118013952,
+    }
+    listed = json.loads(cli("list", "--format", "json").stdout)
+    assert {"paper", "a1"} <= set(next(spec["presets"] for spec in listed["specs"] if spec["name"] == "resnet50"))
+    assert {"recipes", "blocks", "shortcuts"} <= listed.keys()
+    difference = json.loads(cli("diff", "resnet50", "resnet50:paper", "--format", "json").stdout)
+    assert difference["cost"]["macs"] == [4089184256, 3857973248]
+
+
+def test_shells_complete_specs_presets_and_backends():
+    assert "resnet50" in spec_names("resn")
+    assert spec_names("cifar_resnet:resnet11") == ["cifar_resnet:resnet110"]
+    assert spec_names("my.ya") == []
+    assert backend_names("fl") == ["flax"]
+
+
+def test_recipes_can_be_shown_to_be_copied(cli):
+    assert cli("show", "imagenet_a1").output == zoo.recipe("imagenet_a1").read_text()
+    assert cli("show", "recipes/cifar_resnet").output == zoo.recipe("cifar_resnet").read_text()
 
 
 def test_options_that_do_nothing_here_are_refused(cli):

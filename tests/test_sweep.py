@@ -125,6 +125,12 @@ def test_called_again_it_keeps_what_is_finished_and_can_be_widened(swept, proces
     assert len(json.loads((tmp_path / "out" / "sweep.json").read_text())["points"]) == 3
 
 
+def test_a_mistake_says_which_runs_have_it(cli):
+    result = cli("sweep", "cifar_resnet", "--over", "n=1,2", "--over", "shortcut=none,identity", "--dry-run")
+    assert result.exit_code == 1
+    assert "(in n=1,shortcut=identity,seed=0 and 1 more)" in " ".join(result.output.split())
+
+
 def test_runs_that_were_made_otherwise_are_not_taken_for_these(swept, cli, tmp_path):
     shutil.copytree(swept[0], tmp_path / "out")
     result = cli("sweep", *SMALL, "--out", "out", "--set", "train.batch_size=64")

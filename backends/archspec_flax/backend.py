@@ -77,7 +77,7 @@ class FlaxBackend:
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
         mirror: bool = False,
-    ) -> Mapping[str, str]:  # fmt: skip
+    ) -> Mapping[str, float]:  # fmt: skip
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
         need_flax()
         from archspec_flax.trainer import Flax
@@ -85,7 +85,7 @@ class FlaxBackend:
 
         views = Views(crops, tuple(scales), mirror)
         foreign = foreign_class(run, self.name, model_source)
-        return evaluate_views(Flax(), run, views, split, data, device, foreign).as_text()
+        return evaluate_views(Flax(), run, views, split, data, device, foreign).numbers()
 
     def responses(
         self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None

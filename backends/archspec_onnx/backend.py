@@ -80,7 +80,7 @@ class OnnxBackend:
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
         mirror: bool = False,
-    ) -> Mapping[str, str]:  # fmt: skip
+    ) -> Mapping[str, float]:  # fmt: skip
         """Not offered."""
         raise _not_offered("has no runs", "use the backend that the run was trained with")
 

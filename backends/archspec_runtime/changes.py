@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from .flow import flow
 from .recipe import Recipe
 
 
@@ -26,4 +27,4 @@ def _lines(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str) -> It
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _lines(old, new, f"{prefix}{key}.")
         elif old != new:
-            yield f"{prefix}{key}: {old!r} before, {new!r} now"
+            yield f"{prefix}{key}: {flow(old)} before, {flow(new)} now"

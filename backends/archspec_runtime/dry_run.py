@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from .estimates import CPU_RATE, areas, memory, multiply_adds, steps_per_epoch, total_steps
+from .flow import flow
 from .job import Job
 from .recipe import Epoch, Phase, Step
 from .schedule import Schedule, timeline
@@ -37,26 +37,12 @@ def _recipe(job: Job) -> Iterator[str]:
     for key, value in data.items():
         if key == "augment" and value:
             yield "    augment:"
-            yield from (f"      - {_flow(step)}" for step in value)
+            yield from (f"      - {flow(step)}" for step in value)
         else:
-            yield f"    {key}: {_flow(value)}"
+            yield f"    {key}: {flow(value)}"
     for key, value in plain.items():
         if key != "lr":
-            yield f"  {key}: {_flow(value)}"
-
-
-def _flow(value: Any) -> str:
-    """A value as the spec would write it on one line; what is tagged begins with its kind."""
-    if isinstance(value, dict):
-        inner = ", ".join(f"{k}: {_flow(v)}" for k, v in value.items() if k != "kind")
-        if "kind" not in value:
-            return "{" + inner + "}"
-        return f"{value['kind']} {{{inner}}}" if inner else str(value["kind"])
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, bool) or value is None:
-        return {None: "none", True: "true", False: "false"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+            yield f"  {key}: {flow(value)}"
 
 
 # --- the schedule --------------------------------------------------------------------------------------

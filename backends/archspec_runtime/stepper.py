@@ -27,15 +27,10 @@ class Evaluation:
     top5_error: float | None
     samples: int
 
-    def as_text(self) -> dict[str, str]:
-        """What was measured by name, as people read it."""
-        five = {} if self.top5_error is None else {"top-5 error": f"{self.top5_error:.2f}%"}
-        return {
-            "loss": f"{self.loss:.4f}",
-            "top-1 error": f"{self.top1_error:.2f}%",
-            **five,
-            "images": f"{self.samples:,}",
-        }
+    def numbers(self) -> dict[str, float]:
+        """What was measured, by name."""
+        five = {} if self.top5_error is None else {"top-5 error": self.top5_error}
+        return {"loss": self.loss, "top-1 error": self.top1_error, **five, "images": self.samples}
 
 
 class Snapshot(Protocol):

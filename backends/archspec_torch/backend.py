@@ -75,7 +75,7 @@ class TorchBackend:
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
         mirror: bool = False,
-    ) -> Mapping[str, str]:  # fmt: skip
+    ) -> Mapping[str, float]:  # fmt: skip
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
         need_torch()
         from archspec_runtime.crops import Views, evaluate_views
@@ -83,7 +83,7 @@ class TorchBackend:
 
         views = Views(crops, tuple(scales), mirror)
         foreign = foreign_class(run, self.name, model_source)
-        return evaluate_views(Torch(), run, views, split, data, device, foreign).as_text()
+        return evaluate_views(Torch(), run, views, split, data, device, foreign).numbers()
 
     def responses(
         self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None

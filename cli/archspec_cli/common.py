@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -14,9 +15,47 @@ if TYPE_CHECKING:
 
     from archspec import Diagnostic, Network
 
+
+class Format(StrEnum):
+    """What is printed."""
+
+    text = "text"
+    json = "json"
+
+
+def spec_names(incomplete: str) -> list[str]:
+    """Zoo specs and their presets that begin so, for completion; of files the shell knows itself."""
+    from archspec import zoo
+
+    name, colon, _ = incomplete.partition(":")
+    if not colon:
+        return [name for name in zoo.names() if name.startswith(incomplete)]
+    from archspec.diagnostics import Diagnostics
+    from archspec.reader import read_file
+
+    path = zoo.find(name)
+    node = read_file(path, name, Diagnostics()) if path is not None else None
+    presets = node.get("presets") if node is not None else None
+    found = [f"{name}:{key}" for key, _ in presets.items()] if presets is not None else []
+    return [one for one in found if one.startswith(incomplete)]
+
+
+def backend_names(incomplete: str) -> list[str]:
+    """Installed backends that begin so, for completion."""
+    from archspec.backends import backend_names
+
+    return [name for name in backend_names() if name.startswith(incomplete)]
+
+
 Spec = Annotated[
-    str, typer.Argument(help="A spec file, a zoo name such as resnet50, or NAME:PRESET.", show_default=False)
+    str,
+    typer.Argument(
+        help="A spec file, a zoo name such as resnet50, or NAME:PRESET.",
+        show_default=False,
+        autocompletion=spec_names,
+    ),
 ]
+As = Annotated[Format, typer.Option("--format", help="For people, or as JSON.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override an argument or a dotted key; can be repeated."),
@@ -25,7 +64,9 @@ Preset = Annotated[str | None, typer.Option("--preset", help="A preset of the sp
 Include = Annotated[
     list[Path] | None, typer.Option("--include", help="Let `extends` reach into this folder as well.")
 ]
-Backend = Annotated[str, typer.Option("--backend", help="Which framework to write for.")]
+Backend = Annotated[
+    str, typer.Option("--backend", help="Which framework to write for.", autocompletion=backend_names)
+]
 
 
 def fail(message: str, help_: str | None = None, code: int = 2) -> NoReturn:

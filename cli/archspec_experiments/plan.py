@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +63,15 @@ class Request:
 def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
     """Compile every point. Raises SpecError with the mistakes of all of them, each said once, and RunError."""
     backend = find_backend(request.backend)
-    mistakes: dict[tuple[str, str, str], Diagnostic] = {}
+    mistakes: dict[tuple[str, str, str], tuple[Diagnostic, list[str]]] = {}
     planned = []
     for point in points:
         try:
             net = _load(point, request)
             check_supported(net, backend)
         except SpecError as error:
-            mistakes |= {(d.code, str(d.span), d.message): d for d in error.diagnostics}
+            for d in error.diagnostics:
+                mistakes.setdefault((d.code, str(d.span), d.message), (d, []))[1].append(point.name)
             continue
         if net.recipe is None:
             raise RunError(f"{net.name} has no `train`, so it does not say how it is trained",
@@ -78,8 +79,14 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
         job = Job.from_dict(job_fields(net))
         planned.append(Planned(point, net, effective(job, Options(steps=request.steps, seed=point.seed))))
     if mistakes:
-        raise SpecError(list(mistakes.values()))
+        raise SpecError([_told(found, where) for found, where in mistakes.values()])
     return planned
+
+
+def _told(mistake: Diagnostic, where: Sequence[str]) -> Diagnostic:
+    """A mistake with the runs that have it."""
+    more = f" and {len(where) - 1:,} more" if len(where) > 1 else ""
+    return replace(mistake, message=f"{mistake.message} (in {where[0]}{more})")
 
 
 def _load(point: Point, request: Request) -> Network:

@@ -112,7 +112,7 @@ class NumpyBackend:
         """Not offered."""
         raise SpecError([Diagnostic("AS701", "the backend `numpy` does not train", None, "use --backend torch")])
 
-    def evaluate(self, run: Path, split: str, data: Path | None, device: str, **views: Any) -> Mapping[str, str]:
+    def evaluate(self, run: Path, split: str, data: Path | None, device: str, **views: Any) -> Mapping[str, float]:
         """Not offered."""
         raise SpecError([Diagnostic("AS701", "the backend `numpy` has no runs", None, "use --backend torch")])
 

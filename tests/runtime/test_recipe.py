@@ -80,4 +80,4 @@ def test_options_that_an_older_version_did_not_have_are_no_changes():
     before["data"]["holdout"] = 4
     assert changes(before, recipe) == ["data.holdout: 4 before, 3 now"]
     newer = {**recipe.to_dict(), "of_tomorrow": 1}
-    assert changes(newer, recipe) == ["of_tomorrow: 1 before, None now"]
+    assert changes(newer, recipe) == ["of_tomorrow: 1 before, none now"]

@@ -21,8 +21,9 @@ def test_metrics_are_json_lines_and_a_line_that_a_kill_cut_off_is_dropped(tmp_pa
     (tmp_path / "metrics.jsonl").write_text(text + '{"kind": "tra')
     assert read_metrics(tmp_path) == rows
     metrics.rewind(2)
-    metrics.append({"step": 4})
-    assert read_metrics(tmp_path) == [*rows[:2], {"step": 4}]
+    metrics.append({"kind": "eval", "step": 4})
+    metrics.append({"of": "something else"})
+    assert read_metrics(tmp_path) == [*rows[:2], {"kind": "eval", "step": 4}]
 
 
 def test_a_folder_is_held_by_one_process_and_released(tmp_path):

@@ -18,7 +18,8 @@ def digits(**data):
 def test_digits_are_split_as_the_papers_table_needs():
     found = digits()
     assert (len(found.train), len(found.test), found.validation) == (1437, 360, None)
-    assert found.split("val") is found.test
+    with pytest.raises(DataError, match="holds no images out for validation"):
+        found.split("val")
     assert (found.train.images.min(), found.train.images.max()) == (0, 255)
 
 

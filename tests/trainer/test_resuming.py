@@ -25,7 +25,7 @@ def test_resuming_a_run_that_had_ended_says_so_and_changes_nothing(finished, cli
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("--set", "train.lr=0.02"), "lr: [{'value': 0.05, "),
+        (("--set", "train.lr=0.02"), "lr: [{value: 0.05, "),
         (("--steps", 80), "steps: 60 before, 80 now"),
         (("--seed", 4), "seed: 0 before, 4 now"),
         (("--set", "train.batch_size=64"), "batch_size: 128 before, 64 now"),

@@ -42,7 +42,9 @@ def test_the_metrics_are_json_lines_of_training_and_of_an_evaluation_each_epoch(
 @pytest.mark.parametrize("checkpoint", [False, True], ids=["run", "checkpoint"])
 def test_eval_gives_the_error_that_the_runs_last_line_says(finished, cli, checkpoint):
     out, lines = finished
-    said = re.search(r"test error ([\d.]+%)", lines.splitlines()[-1])[1]
+    *_, last, where = lines.splitlines()
+    assert f"archspec eval {out}" in where
+    said = re.search(r"test error ([\d.]+%)", last)[1]
     result = cli("eval", newest(out) if checkpoint else out, "--device", "cpu")
     assert result.exit_code == 0
     assert f"top-1 error {said}" in result.output
@@ -60,6 +62,8 @@ def test_eval_gives_the_error_that_the_run_measured_with_every_recipe(train, cli
     row = read_metrics(Path("run"))[-1]
     result = cli("eval", "run", "--device", "cpu")
     assert f"loss {row['loss']:.4f}  top-1 error {row['top1_error']:.2f}%" in result.output
+    measured = json.loads(cli("eval", "run", "--device", "cpu", "--format", "json").stdout)
+    assert measured["top1_error"] == row["top1_error"]
 
 
 def test_eval_measures_every_split(tiny, train, cli):
@@ -92,6 +96,8 @@ def test_compare_draws_a_picture_and_prints_the_table(finished, train, cli):
     result = cli("compare", "plain", out, "twin", "--out", "both.png", "--title", "Plain and residual")
     assert result.exit_code == 0
     assert Path("both.png").read_bytes().startswith(b"\x89PNG")
+    rows = json.loads(cli("compare", "plain", out, "--out", "both.png", "--format", "json").stdout)
+    assert [row["step"] for row in rows] == [30, 60]
     plain, first, twin = result.output.splitlines()[1:4]
     assert re.fullmatch(r"digits-plain-8 +30 +[\d.]+% +[\d.]+% +[\d.]+%", plain)
     assert str(out) in first  # two runs of one name are told apart

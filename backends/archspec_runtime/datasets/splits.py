@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from .decoding import Pixels
 
 T = TypeVar("T")
@@ -86,5 +87,10 @@ class Dataset:
     classes: tuple[str, ...]
 
     def split(self, name: str) -> Split:
-        """A split by name: train, val or test; val is test where there is no other."""
-        return {"train": self.train, "val": self.validation or self.test, "test": self.test}[name]
+        """A split by name: train, val or test. Raises DataError for val where nothing is held out for it."""
+        found = {"train": self.train, "val": self.validation, "test": self.test}[name]
+        if found is None:
+            raise DataError(
+                "this run holds no images out for validation", "take the split test, or set `data.holdout`"
+            )
+        return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec_cli.common import fail
+from archspec_cli.common import As, Format, fail
 
 
 def compare(
@@ -15,6 +17,7 @@ def compare(
     out: Annotated[Path, typer.Option("--out", "-o", help="The picture; .png or .svg.")] = Path("compare.png"),
     title: Annotated[str, typer.Option(help="Above the picture.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that archspec did not draw.")] = False,
+    format: As = Format.text,
 ) -> None:
     """Draw the training and test error of several runs in one picture, and print the table.
 
@@ -43,6 +46,9 @@ def compare(
         draw_curves(labelled, [out], title)
     except OSError as error:
         fail(f"cannot write {out}: {error.strerror}", "give another --out", 1)
+    if format is Format.json:
+        print(json.dumps([asdict(summarize(label, rows)) for label, rows in labelled], indent=2))
+        return
     width = max(len(label) for label, _ in labelled)
     print(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")
     for label, rows in labelled:

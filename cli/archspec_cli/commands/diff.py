@@ -7,14 +7,20 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Set, load
+from archspec_cli.common import As, Format, Include, Set, load, spec_names
 
 
 def diff(
-    first: Annotated[str, typer.Argument(help="A spec file, a zoo name, or NAME:PRESET.", show_default=False)],
-    second: Annotated[str, typer.Argument(help="Another.", show_default=False)],
+    first: Annotated[
+        str,
+        typer.Argument(
+            help="A spec file, a zoo name, or NAME:PRESET.", show_default=False, autocompletion=spec_names
+        ),
+    ],
+    second: Annotated[str, typer.Argument(help="Another.", show_default=False, autocompletion=spec_names)],
     sets: Set = None,
     include: Include = None,
+    format: As = Format.text,
 ) -> None:
     """Print what differs between two nets, in structure, in cost and in training. `--set` applies to both.
 
@@ -23,9 +29,16 @@ def diff(
     Example: archspec diff resnet50 resnet50:paper
     """
     from archspec.diff import diff as compare
+    from archspec_runtime.flow import flow
 
     a, b = load(first, sets, None, include), load(second, sets, None, include)
     difference = compare(a, b)
+    if format is Format.json:
+        costs, recipe = (
+            {name: [old, new] for name, old, new in values} for values in (difference.costs, difference.recipe)
+        )
+        print(json.dumps({"structure": difference.lines, "cost": costs, "train": recipe}, indent=2))
+        raise typer.Exit(0 if difference.empty else 1)
     if difference.empty:
         print("no difference")
         return
@@ -35,6 +48,6 @@ def diff(
     for name, before, after in difference.costs:
         print(f"{name}: {before:,} -> {after:,} ({after - before:+,})")
     for name, *values in difference.recipe:
-        old, new = (json.dumps(value) if value is not None else "none" for value in values)
+        old, new = map(flow, values)
         print(f"{name}: {old} -> {new}")
     raise typer.Exit(1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec_cli.common import fail, report, sizes
+from archspec_cli.common import As, Format, fail, report, sizes
 
 
 class Split(StrEnum):
@@ -39,6 +40,7 @@ def evaluate(
     backend: Annotated[
         str | None, typer.Option("--backend", help="Which framework to use (default: the run's own).")
     ] = None,
+    format: As = Format.text,
 ) -> None:
     """Measure a run's newest checkpoint: loss, top-1 and top-5 error, every image once.
 
@@ -63,4 +65,13 @@ def evaluate(
         raise typer.Exit(1) from None
     except errors as error:
         fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
-    print("  ".join(f"{name} {value}" for name, value in result.items()))
+    if format is Format.json:
+        print(json.dumps({name.replace("-", "").replace(" ", "_"): value for name, value in result.items()}))
+        return
+    print("  ".join(f"{name} {_shown(name, value)}" for name, value in result.items()))
+
+
+def _shown(name: str, value: float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.2f}%" if name.endswith("error") else f"{value:.4f}"

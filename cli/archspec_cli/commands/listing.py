@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 
-def list_specs() -> None:
-    """List what comes with archspec: specs with their presets and cost, blocks, shortcuts. `show` prints each.
+from archspec_cli.common import As, Format
+
+
+def list_specs(format: As = Format.text) -> None:
+    """List what comes with archspec: specs with their presets and cost, recipes, blocks, shortcuts. `show` prints each.
 
     Example: archspec list
     """
+    specs, parts = _specs(), _parts()
+    if format is Format.json:
+        print(json.dumps({"specs": specs, **parts}, indent=2))
+        return
+    for spec in specs:
+        print(
+            f"{spec['name']:<16} {spec['params']:>12,} parameters {spec['macs']:>15,} multiply-adds  {spec['depth']:>3} layers"
+        )
+        if spec["presets"]:
+            print(f"{'':<16} presets: {', '.join(spec['presets'])}")
+    for sort, names in parts.items():
+        print(f"\n{sort}: {', '.join(names)}")
+
+
+def _specs() -> list[dict[str, Any]]:
     import archspec
     from archspec import zoo
 
+    found = []
     for name in zoo.names():
         net = archspec.load(name)
-        cost = net.cost
-        print(f"{name:<16} {cost.params:>12,} parameters {cost.macs:>15,} multiply-adds  {cost.depth:>3} layers")
         presets = net.resolved.root.get("presets")
-        if presets is not None:
-            print(f"{'':<16} presets: {', '.join(key for key, _ in presets.items())}")
-    parts = zoo.library()
-    for sort in ("blocks", "shortcuts"):
-        print(f"\n{sort}: {', '.join(name for name, path in parts.items() if path.parent.name == sort)}")
+        cost = {"params": net.cost.params, "macs": net.cost.macs, "depth": net.cost.depth}
+        found.append(
+            {"name": name, **cost, "presets": [key for key, _ in presets.items()] if presets is not None else []}
+        )
+    return found
+
+
+def _parts() -> dict[str, list[str]]:
+    from archspec import zoo
+
+    parts = zoo.library().items()
+    blocks, shortcuts = (
+        [name for name, path in parts if path.parent.name == sort] for sort in ("blocks", "shortcuts")
+    )
+    return {"recipes": zoo.recipes(), "blocks": blocks, "shortcuts": shortcuts}

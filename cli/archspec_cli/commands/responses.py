@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from archspec_cli.commands.evaluate import Split
-from archspec_cli.common import fail, report
-
-
-class Format(StrEnum):
-    """What is printed."""
-
-    text = "text"
-    json = "json"
+from archspec_cli.common import Format, fail, report
 
 
 def responses(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ def show(
     spec: Annotated[
         str,
         typer.Argument(
-            help="A spec file, a zoo name such as resnet50, NAME:PRESET, or a block or shortcut such as basic.",
+            help="A spec file, a zoo name such as resnet50, NAME:PRESET, or a recipe, block or shortcut such as basic.",
             show_default=False,
         ),
     ],
@@ -27,15 +28,13 @@ def show(
 ) -> None:
     """Print a spec as it is, or resolved: extended, preset, overridden, with the origin of every value.
 
-    Blocks and shortcuts that come with archspec are printed by name, to be read, copied and changed.
+    Recipes, blocks and shortcuts that come with archspec are printed by name, to be read, copied and changed.
 
     Examples: archspec show resnet34 · archspec show cifar_resnet:plain56 --resolved · archspec show bottleneck
     """
-    from archspec import zoo
-
     if not resolved and (sets or preset or include):
         fail("--set, --preset and --include say how a spec is resolved", "add --resolved")
-    if not resolved and not os.path.exists(spec) and (part := zoo.library().get(spec)):
+    if not resolved and not os.path.exists(spec) and (part := _part(spec)):
         print(part.read_text(encoding="utf-8"), end="")
         return
     net = load(spec, sets, preset, include)
@@ -48,3 +47,10 @@ def show(
     width = min(88, max(len(line) for line, _ in lines))
     for line, origin in lines:
         print(f"{line:<{width}}  # {origin}" if origin else line)
+
+
+def _part(name: str) -> Path | None:
+    """The file of a block, shortcut or recipe; of a name that a net has as well, `recipes/NAME` is the recipe."""
+    from archspec import zoo
+
+    return None if zoo.find(name) else zoo.library().get(name) or zoo.recipe(name.removeprefix("recipes/"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Preset, Set, Spec, load
+from archspec_cli.common import As, Format, Include, Preset, Set, Spec, load
 
 
 def summary(
@@ -15,8 +17,9 @@ def summary(
     preset: Preset = None,
     include: Include = None,
     depth: Annotated[int, typer.Option(min=1, help="How deep to open blocks; equal blocks are shown once.")] = 3,
+    format: As = Format.text,
 ) -> None:
-    """Print the table of modules with shapes, parameters and multiply-adds; repeats are collapsed.
+    """Print the table of modules with shapes, parameters and multiply-adds; repeats are collapsed, in JSON written out.
 
     Examples: archspec summary resnet50 · archspec summary cifar_resnet --set n=9 --depth 2
     """
@@ -28,6 +31,15 @@ def summary(
     from archspec.table import table_rows
 
     net = load(spec, sets, preset, include)
+    if format is Format.json:
+        modules = [
+            {"name": r.name, "op": r.op, "output": r.output_shape, "params": r.params, "macs": r.macs}
+            for r in net.modules()
+        ]
+        about = {"name": net.name, "input": net.input_shape, "classes": net.classes, "cost": asdict(net.cost),
+                 "receptive_field": receptive_field(net), "modules": modules}  # fmt: skip
+        print(json.dumps(about, indent=2))
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("module", no_wrap=True)
     table.add_column("operation", overflow="fold")
