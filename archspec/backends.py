@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.diagnostics import Diagnostics, Related, did_you_mean
+from archspec.extras import DISTRIBUTION
 from archspec.ir import Row
 from archspec.network import Network
 
@@ -96,6 +97,10 @@ class Backend(Protocol):
         """For `doctor`: what, its state, whether it is sound, and what would mend it."""
 
 
+MEMBERS = [*Backend.__annotations__, *(member for member in vars(Backend) if not member.startswith("_"))]
+"""What a backend must have."""
+
+
 def backend_names() -> list[str]:
     """The names of all installed backends."""
     return sorted(entry.name for entry in _entries())
@@ -115,12 +120,23 @@ def find_backend(name: str) -> Backend:
     else:
         try:
             backend: Backend = found[0].load()()
-            return backend
-        except (ImportError, AttributeError, TypeError) as error:
-            problems.add("AS701", f"the backend `{name}` ({found[0].value}) does not load: {error}", None,
-                         f"pip install 'archspec-nn[{name}]'")  # fmt: skip
+            if not (lacking := [member for member in MEMBERS if not hasattr(backend, member)]):
+                return backend
+            why = f"it lacks {', '.join(lacking)}"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a plugin raises is what is wrong with it)
+            why = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        message = f"the backend `{name}` ({found[0].value}) does not load: {why}"
+        problems.add("AS701", message, None, _remedy(found[0]))
     problems.raise_if_any()
     raise AssertionError("unreachable")
+
+
+def _remedy(entry: EntryPoint) -> str:
+    """What may mend a backend that does not load: what it needs, where it is ours, or another version of its package."""
+    package = entry.dist.name if entry.dist is not None else DISTRIBUTION
+    if package == DISTRIBUTION:
+        return f"pip install 'archspec-nn[{entry.name}]'"
+    return f"pip install --upgrade {package}, or pip uninstall {package}"
 
 
 def check_supported(net: Network, backend: Backend) -> None:

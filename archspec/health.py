@@ -38,8 +38,10 @@ def examine() -> Iterator[Finding]:
         except SpecError as error:
             yield Finding(f"backend {name}", str(error), False, error.diagnostics[0].help)
             continue
-        for what, state, sound, remedy in backend.examine():
-            yield Finding(what, state, sound, remedy)
+        try:
+            yield from [Finding(*found) for found in backend.examine()]
+        except Exception as error:  # noqa: BLE001 (whatever a plugin raises is what is wrong with it)
+            yield Finding(name, f"its examination ends in {type(error).__name__}: {error}", False)
     yield from _optional(set(backend_names()))
 
 

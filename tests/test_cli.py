@@ -1,8 +1,10 @@
 """The commands as a user types them; training, evaluation and comparison have tests of their own."""
 
+import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -309,20 +311,35 @@ def test_doctor_explains_the_unrelated_package_of_the_same_name(process, tmp_pat
     assert "pip uninstall archspec" in result.stdout
 
 
-def test_a_broken_backend_is_named_with_its_error(process, tmp_path):
+BROKEN = {
+    "no_such_module": "import no_such_module",
+    "ZeroDivisionError: division by zero": "1 / 0",
+    "SyntaxError: invalid syntax": "def (",
+    "SystemExit: 3": "raise SystemExit(3)",
+    "ValueError: no settings": "class Backend:\n    def __init__(self): raise ValueError('no settings')",
+    "it lacks supported, errors, formats, emit,": "class Backend:\n    name = 'broken'",
+}
+
+
+def test_a_broken_backend_is_named_with_its_error_and_breaks_no_other(cli, tmp_path, monkeypatch):
     info = tmp_path / "other" / "broken-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[archspec.backends]\nbroken = no_such_module:Backend\n")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "other")}
-    result = process("doctor", env=environment)
-    assert result.returncode == 1
-    assert "backend broken" in result.stdout
-    assert "no_such_module" in result.stdout
-    built = process("build", "resnet18", "--backend", "broken", env=environment)
-    assert built.returncode == 1
-    assert "no_such_module" in built.stderr
-    assert "Traceback" not in built.stderr
+    (info / "entry_points.txt").write_text("[archspec.backends]\nbroken = broken_backend:Backend\n")
+    monkeypatch.syspath_prepend(tmp_path / "other")
+    for says, text in BROKEN.items():
+        (tmp_path / "other" / "broken_backend.py").write_text(text)
+        sys.modules.pop("broken_backend", None)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "other" / "__pycache__", ignore_errors=True)
+        for result in (cli("doctor"), cli("build", "resnet18", "--backend", "broken")):
+            assert result.exit_code == 1
+            assert isinstance(result.exception, SystemExit), "a traceback"
+            assert says in result.output
+            assert "pip uninstall broken" in result.output
+        assert cli("build", "digits_resnet", "--backend", "torch", "--out", "built").exit_code == 0
+    (tmp_path / "w.safetensors").touch()
+    assert "w.safetensors" in cli("convert", "w.safetensors", "w.pt", "--spec", "digits_resnet").stderr
 
 
 def test_backend_that_is_not_installed_says_which_extra(process, tmp_path):

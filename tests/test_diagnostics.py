@@ -33,11 +33,11 @@ ELSEWHERE = {
 NET = "archspec: 1\ninput: {size: 8}\nclasses: 10\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
 
 
-class Tiny:
+class Tiny(backends.Backend):
     """A backend that lacks two operations."""
 
     name = "tiny"
-    formats = ()
+    errors = formats = ()
     supported = frozenset(OPS) - {"hard_swish", "tanh"}
 
     def emit(self, net, weights=None):
