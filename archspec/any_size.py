@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 
 from archspec.api import load
-from archspec.diagnostics import Diagnostics
+from archspec.diagnostics import Diagnostics, SpecError
+from archspec.network import Network
 from archspec.ops import show
 
 
@@ -16,7 +18,7 @@ def check_sizes(spec: str | PathLike[str], sizes: Sequence[int]) -> None:
     expected = net.parameter_shapes()
     problems = Diagnostics()
     for size in sizes:
-        for row in load(spec, set={"input.size": size}).modules():
+        for row in _of_size(spec, size).modules():
             for name, shape in row.parameters.items():
                 before = expected.get(f"{row.name}.{name}")
                 if before is not None and before != shape:
@@ -28,3 +30,12 @@ def check_sizes(spec: str | PathLike[str], sizes: Sequence[int]) -> None:
                         "AS703", message, row.span, "measure it with crops, or end it in `global_avg_pool`"
                     )
         problems.raise_if_any()
+
+
+def _of_size(spec: str | PathLike[str], size: int) -> Network:
+    try:
+        return load(spec, set={"input.size": size})
+    except SpecError as error:
+        raise SpecError(
+            [replace(d, message=f"images of {size}x{size} pixels do not do: {d.message}") for d in error.diagnostics]
+        ) from None
