@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from archspec_runtime import checkpoints
 from archspec_runtime.errors import RunError
+from archspec_runtime.launch import launch
 from archspec_runtime.world import World, world_of
 
 pytest.importorskip("torch")
@@ -170,6 +171,21 @@ def test_a_world_that_cannot_be_is_refused(environment, says, code, cli, monkeyp
     assert result.exit_code == code
     assert says in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [("os.abort()", "gave itself up (SIGABRT), as JAX does where another one hangs"),
+     ("os.kill(os.getpid(), 9)", "was ended by SIGKILL\n  help: go on with --resume")],
+    ids=["gives up", "is killed"],
+)  # fmt: skip
+def test_a_process_that_cannot_say_how_it_ended_is_spoken_for(end, says, capfd):
+    silent = f"import os, resource, time; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); {end}"
+    waits = f"import os, time\nif os.environ['RANK'] == '0': time.sleep(60)\n{silent}"
+    assert launch([sys.executable, "-c", waits], 2) == 1
+    said = capfd.readouterr().err
+    assert said.count("error: a process ") == 1
+    assert says in said
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8])

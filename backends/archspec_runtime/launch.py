@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from .errors import RunError
 from .signals import CODES, Signals
 from .world import SAID
 
@@ -44,10 +45,17 @@ def launch(command: Sequence[str], processes: int, restarts: int = 0) -> int:
                 break
         if code < 0:
             if not Path(f"{said}-{attempt}").exists():
-                name = signal.Signals(-code).name
-                print(f"error: a process was ended by {name}\n  help: go on with --resume", file=sys.stderr)
+                print(f"error: {_ended_by(signal.Signals(-code))}", file=sys.stderr)
             code = 1
     return code
+
+
+def _ended_by(number: signal.Signals) -> RunError:
+    """What is said of a process that could not say it itself."""
+    if number == signal.SIGABRT:
+        return RunError("a process gave itself up (SIGABRT), as JAX does where another one hangs and is not heard of",
+                        "look at what it said, go on with --resume, or wait longer: --timeout SECONDS")  # fmt: skip
+    return RunError(f"a process was ended by {number.name}", "go on with --resume")
 
 
 def _start(command: Sequence[str], rank: int, shared: dict[str, str]) -> subprocess.Popen[bytes]:
