@@ -37,5 +37,8 @@ def _of_size(spec: str | PathLike[str], size: int) -> Network:
         return load(spec, set={"input.size": size})
     except SpecError as error:
         raise SpecError(
-            [replace(d, message=f"images of {size}x{size} pixels do not do: {d.message}") for d in error.diagnostics]
+            [
+                replace(d, message=f"images of {size}x{size} pixels do not do: {d.message}")
+                for d in error.diagnostics
+            ]
         ) from None

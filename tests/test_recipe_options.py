@@ -1,5 +1,8 @@
 """What a recipe can say of a batch, and what it cannot."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -99,6 +102,35 @@ def test_images_grow_with_the_phases_and_any_step_is_the_same_alone(photos, work
     alone = next(batches(data, photos, (3, 16, 16), 2, 4, workers=0).run(7, 8))
     np.testing.assert_array_equal(alone.pixels, seen[7].pixels)
     np.testing.assert_array_equal(alone.plan.erase, seen[7].plan.erase)
+
+
+FOLDER = """archspec: 1
+name: net
+input: {channels: 3, size: 8}
+classes: 2
+head: [flatten, {linear: {out: classes}}]
+train:
+  data: {dataset: image_folder, augment: [random_crop]}
+  batch_size: 8
+  steps: 4
+"""
+
+
+@pytest.mark.parametrize(
+    "asks", ["keep: {best: val_error}", "lr: [{value: 0.1, until: val_error < 9%}, {value: 0}]"]
+)
+def test_a_validation_error_may_be_that_of_a_folder_with_val_beside_test(asks, photos, cli):
+    pytest.importorskip("torch")
+    Path("net.yaml").write_text(f"{FOLDER}  {asks}\n")
+    given = ("train", "net.yaml", "--data", photos, "--device", "cpu", "--compile", "off", "--workers", 0, "--out")
+    refused = cli(*given, "run")
+    assert refused.exit_code == 1
+    assert (
+        "error: the recipe asks for a `val_error`, and there are no images to validate on\n  help: "
+        in refused.stderr
+    )
+    shutil.copytree(photos / "val", photos / "test")
+    assert "val error" in cli(*given, "run").stderr
 
 
 NONSENSE = {

@@ -200,7 +200,7 @@ class Train(Model):
         if bce is not None and bce.threshold is not None and self.label_smoothing:
             message = "the threshold of `bce` undoes `label_smoothing`"
             raise fault("AS604", message, "leave one of them out", ("label_smoothing",))
-        if self.keep.best == "val_error" and not self.data.holdout:
+        if self.keep.best == "val_error" and self.data.never_validates:
             help_ = "set images aside with `data.holdout`, or keep the best by `test_error`"
             raise fault("AS604", "there is no `val_error` without a holdout", help_, ("keep", "best"))
         for index, phase in enumerate(self.lr):

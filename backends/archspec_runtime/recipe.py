@@ -182,6 +182,13 @@ class Recipe:
     bad_loss: BadLoss = Stop()  # noqa: RUF009
     seed: int = 0
 
+    @property
+    def asks_for_validation(self) -> bool:
+        """Whether the checkpoint that is kept or a phase depends on `val_error`."""
+        conditions = (condition for phase in self.lr for condition in phase.until)
+        measured = {condition.metric for condition in conditions if isinstance(condition, Measured)}
+        return "val_error" in {self.keep.best, *measured}
+
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; every tagged value is `{"kind": ..., **fields}`."""
         plain: dict[str, Any] = _plain(self)

@@ -129,6 +129,9 @@ def _train(
     dataset = open_dataset(
         recipe.data, options.data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed
     )
+    if recipe.asks_for_validation and dataset.validation is None:
+        help_ = "set some aside with `data.holdout`, or put val/ beside test/"
+        raise RunError("the recipe asks for a `val_error`, and there are no images to validate on", help_)
     skip = recipe.data.corrupt == "skip"
     normalization = measure(recipe.data.normalize, dataset.train, job.input_shape, skip=skip)
     batches = Batches(
