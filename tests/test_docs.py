@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,9 +86,30 @@ def test_the_source_that_the_readme_shows_is_what_is_emitted():
 
 def test_python_in_the_documentation_runs(capsys):
     for path in PAGES:
-        for text in blocks(path, "python"):
+        for text in blocks(path, "python") if path.name != "weights.md" else ():
             exec(compile(text, str(path), "exec"), {})
     assert capsys.readouterr().out
+
+
+def test_weights_can_be_taken_to_flax_as_it_is_told(cli, tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("orbax.checkpoint")
+    from archspec_flax import names
+
+    state = archspec.build(archspec.load("digits_resnet:resnet8"), "torch").state_dict()
+    torch.save(state, tmp_path / "resnet8.pt")
+    page = REPO / "docs" / "weights.md"
+    for arguments in commands(page):
+        if "SRC" not in arguments:
+            assert cli(*arguments).exit_code == 0, arguments
+    monkeypatch.chdir("small")
+    monkeypatch.syspath_prepend(tmp_path / "small")
+    (text,) = blocks(page, "python")
+    space: dict[str, object] = {}
+    exec(compile(text, str(page), "exec"), space)
+    sys.modules.pop("model")
+    for name, tensor in names.state_dict(space["model"]).items():
+        assert (tensor == state[name].numpy()).all(), name
 
 
 def commands(path):

@@ -58,7 +58,7 @@ def weights_of(run):
 def test_a_run_measures_and_draws_as_with_torch(run, cli):
     out, said = run
     assert (out / "curves.png").is_file()
-    error = re.search(r"test error ([\d.]+%)", said.splitlines()[-1])[1]
+    error = re.findall(r"test error ([\d.]+%)", said)[-1]
     assert f"top-1 error {error}" in cli("eval", out, "--device", "cpu").output
     assert cli("compare", out, "--out", "c.png").exit_code == 0
 
@@ -96,6 +96,8 @@ def test_a_run_of_the_other_backend_is_not_resumed(run, cli, tmp_path):
     result = cli(*given, "--resume")
     assert result.exit_code == 2
     assert "--backend flax" in result.output
+    assert "archspec convert" in result.output
+    assert "warning" not in result.output
 
 
 def test_a_run_of_another_net_is_not_resumed_and_its_tensors_are_named(run, cli, tmp_path):

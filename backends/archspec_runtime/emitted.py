@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from .errors import RunError
 from .job import Options
 from .loop import Result
+from .run_folder import read_run
 from .session import Framework, train
 from .undoing import undone
 
@@ -29,7 +31,7 @@ def train_emitted(
         if not same:
             write(source)
             if options.resume and not options.dry_run and os.environ.get("RANK", "0") == "0":
-                _warn(code, source)
+                _warn(framework, code, source)
         sys.path.insert(0, str(source))
         try:
             emitted = importlib.import_module("train")
@@ -40,10 +42,12 @@ def train_emitted(
                 sys.modules.pop(name, None)
 
 
-def _warn(code: Path, source: Path) -> None:
-    """Say that the model in a run's folder is not the one that it goes on with."""
-    with suppress(OSError, ValueError):
-        if (code / "model.py").read_text("utf-8") != (source / "model.py").read_text("utf-8"):
+def _warn(framework: Framework, code: Path, source: Path) -> None:
+    """Say that the model in a run's folder is not the one that it goes on with; that of another framework is refused anyhow."""
+    with suppress(OSError, ValueError, RunError):
+        if read_run(code.parent)["backend"] == framework.name and (code / "model.py").read_text("utf-8") != (
+            source / "model.py"
+        ).read_text("utf-8"):
             print(f"warning: {code / 'model.py'} is not what this spec compiles to, and is not what is trained",
                   file=sys.stderr)  # fmt: skip
 

@@ -11,13 +11,15 @@ from archspec.releases import is_recent
 
 NEEDED, TESTED = "2.6", "2.13"
 EXTRA = "pip install 'archspec-nn[torch]'"
+BROKEN = (ImportError, OSError)
+"""What importing raises where PyTorch is missing, or a library of CUDA's that it was built with."""
 
 
 def examine() -> Iterator[tuple[str, str, bool, str | None]]:
     """PyTorch with its devices, and the packages of the trainer."""
     try:
         import torch
-    except ImportError as error:
+    except BROKEN as error:
         yield "torch", f"does not import ({error}): `build` works, `train` does not", False, EXTRA
     else:
         recent = is_recent(torch.__version__, NEEDED)
@@ -42,7 +44,7 @@ def need_torch() -> ModuleType:
     """PyTorch. Raises SpecError that says how to get it where it does not import, or is too old."""
     try:
         import torch
-    except ImportError as error:
+    except BROKEN as error:
         raise SpecError([Diagnostic("AS701", f"PyTorch does not import: {error}", None, EXTRA)]) from None
     if not is_recent(torch.__version__, NEEDED):
         message = f"PyTorch {torch.__version__} is too old: {NEEDED} or newer is needed"
