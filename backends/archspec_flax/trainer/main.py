@@ -27,9 +27,11 @@ from archspec_runtime.world import World
 
 from .device import choose_device, out_of_memory, use_threads
 from .drawing import drawn
+from .evaluating import evaluate
 from .mesh import Devices
+from .precision import prepared, use_precision
 from .probe import make_probe
-from .stepper import FlaxStepper, evaluate, prepared, use_precision
+from .stepper import FlaxStepper
 from .world import join
 
 ENCODED = ("image_folder", "webdataset", "parquet")  # read as they are needed, and sent to the device step by step

@@ -1,0 +1,31 @@
+"""The precision that a recipe asks for: of parameters, and of what is computed with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+HALF = {"bf16": jnp.bfloat16, "fp16": jnp.float16}
+
+
+def use_precision(precision: str) -> Any:
+    """The type of parameters; double precision has to be allowed in JAX first."""
+    if precision == "fp64":
+        jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+    return jnp.float64 if precision == "fp64" else jnp.float32
+
+
+def prepared(model: nnx.Module, precision: str) -> nnx.Module:
+    """A model that computes in this precision; parameters and statistics are kept in single or double."""
+    if precision == "fp64":
+        for _, variable in nnx.iter_graph(model):
+            if isinstance(variable, (nnx.Param, nnx.BatchStat)) and jnp.issubdtype(variable.dtype, jnp.floating):
+                variable.set_value(variable.get_value().astype(jnp.float64))
+    if precision in HALF:
+        for _, module in nnx.iter_modules(model):
+            if hasattr(module, "dtype") and hasattr(module, "param_dtype"):
+                module.dtype = HALF[precision]
+    return model
