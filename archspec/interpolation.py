@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from archspec.diagnostics import Diagnostics, Span
-from archspec.expressions import ExpressionError, Value, evaluate, parse
+from archspec.expressions import ExpressionError, Value, evaluate
+from archspec.parsing import parse
 from archspec.reader import Node
 
 _PART = re.compile(r"\{([^{}]*)\}")

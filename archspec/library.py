@@ -12,12 +12,13 @@ from typing import Literal
 from pydantic import ValidationError
 
 from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean
-from archspec.expressions import Expr, ExpressionError, Value, parse
+from archspec.expressions import Expr, ExpressionError, Value
 from archspec.ir import Definition
 from archspec.language import BlockModel
 from archspec.names import class_name
 from archspec.ops import OPS, Add, Concat, Mul
 from archspec.ops.fields import Choice, Flag, Int, Kind, Real
+from archspec.parsing import parse
 from archspec.reader import Node, read_file
 from archspec.steps import Step, StepParser
 from archspec.validation import record_validation

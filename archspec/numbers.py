@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from archspec.expressions import Expr, ExpressionError, Literal, Name, Value, evaluate, names, parse, unknown
+from archspec.expressions import Expr, ExpressionError, Literal, Name, Value, evaluate, names, unknown
 from archspec.ir import Symbol
 from archspec.ops.fields import Kind
+from archspec.parsing import parse
 
 
 def compute(raw: object, kind: Kind, scope: Mapping[str, Value]) -> tuple[Any, Symbol | None]:

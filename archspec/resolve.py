@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from archspec.diagnostics import Diagnostics, Span
-from archspec.expressions import ExpressionError, Value, evaluate, parse, unknown
+from archspec.expressions import ExpressionError, Value, evaluate, unknown
 from archspec.interpolation import Interpolation
 from archspec.language import Spec
 from archspec.load import Document, with_recipe
+from archspec.parsing import parse
 from archspec.reader import Node, node_of
 from archspec.validation import record_validation
 

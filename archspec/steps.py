@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from archspec.diagnostics import Diagnostics, Span, did_you_mean, nearest
-from archspec.expressions import Expr, ExpressionError, parse
+from archspec.expressions import Expr, ExpressionError
 from archspec.names import identifier_fault
+from archspec.parsing import parse
 from archspec.reader import Node
 
 MODIFIERS = ("from", "when")

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import archspec
 from archspec.diagnostics import Diagnostics
-from archspec.expressions import LIMIT, ExpressionError, evaluate, parse, render
+from archspec.expressions import LIMIT, ExpressionError, evaluate, render
 from archspec.ops import ArgumentError, AvgPool, Conv, MaxPool, ShapeError
+from archspec.parsing import parse
 from archspec.reader import read_text, resolve_scalar
 
 keys = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
