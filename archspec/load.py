@@ -129,6 +129,10 @@ def _read_chain(
         return None
     base, base_display = _base_path(path, extends.value, display)
     chain = [*chain, (path.resolve(), extends.span)]
+    if base is not None and (reason := _closed(base)) is not None:
+        message = f"cannot read `{extends.value}`: {reason}"
+        problems.add("AS001", message, extends.span, "check the path and its permissions")
+        return None
     if base is None or not os.path.isfile(base):
         help_ = did_you_mean(extends.value, zoo.names()) or "a file is given relative to this one and ends in .yaml"
         problems.add("AS110", f"there is no spec `{extends.value}`", extends.span, help_)
@@ -147,6 +151,17 @@ def _read_chain(
         return None
     parent = _read_chain(base, base_display, allowed, problems, chain)
     return None if parent is None else overlay(_without_expectations(parent), node, problems)
+
+
+def _closed(path: Path) -> str | None:
+    """Why it cannot be told whether there is such a file; None where it can."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:

@@ -424,6 +424,10 @@ def test_a_run_on_tars_is_resumed_with_other_workers_to_the_same_weights(cli, sh
     [
         ([("a.jpg", jpeg(1))], "a.jpg has no label"),
         ([("a.jpg", jpeg(1)), ("a.cls", b"dog")], "a.cls is not a whole number"),
+        (
+            [("a.jpg", jpeg(1)), ("a.cls", b"9" * 30)],
+            "the label of .*train-001.tar:a.jpg is 9{30}, and there are fewer",
+        ),
         ([("a.jpg", jpeg(1)), ("a.png", jpeg(1)), ("a.cls", b"1")], "two images of the name"),
         ([("a.txt", b"x")], "hold no images"),
     ],
@@ -492,6 +496,21 @@ def test_parquet_that_is_something_else_is_named(tmp_path, monkeypatch):
     folder = parquet(tmp_path / "rows")
     (folder / "train-00000-of-00001.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
+        opened(folder, "parquet")
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+
+
+def test_a_label_of_parquet_that_no_class_can_have_is_said_before_memory_runs_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = parquet(tmp_path / "rows", names=False)
+    from pyarrow import parquet as pq
+
+    path = folder / "train-00000-of-00001.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(1, "label", [[10**12] * len(table)]), path)
+    with pytest.raises(
+        DataError, match=r"train-00000-of-00001.parquet .* is 1000000000000, and there are fewer images"
+    ):
         opened(folder, "parquet")
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
 

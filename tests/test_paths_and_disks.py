@@ -147,3 +147,29 @@ def test_a_path_that_is_none_is_said_in_one_line(command, process):
     assert line.startswith(f"error: cannot use {LONG}")
     assert line.endswith(": File name too long")
     assert help_.startswith("  help: check the path")
+
+
+def test_a_spec_that_extends_into_a_folder_without_rights_is_told_so(tmp_path):
+    program = """
+import os
+import archspec
+from archspec.report.text import to_text
+if os.geteuid() == 0:
+    os.setuid(65534)
+print(to_text(archspec.check("net.yaml")))
+"""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed" / "base.yaml").write_text(SPEC)
+    (tmp_path / "net.yaml").write_text("archspec: 1\nextends: closed/base.yaml\n")
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "closed", 65534, 65534)
+        tmp_path.chmod(0o755)
+    (tmp_path / "closed").chmod(0)
+    try:
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+    assert "AS001" in done.stdout, done.stderr
+    assert "cannot read `closed/base.yaml`: Permission denied" in done.stdout
+    assert "net.yaml:2:10" in done.stdout

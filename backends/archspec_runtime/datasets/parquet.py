@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ from ..errors import DataError, RunError
 from ..recipe import Data
 from .packed import Item, is_packed, read_packed, write_manifest, write_split, written_aside
 from .remote import cache_folder
-from .shards import expand
+from .shards import check_highest, expand
 from .splits import Raw
 
 ROWS = 64  # that are held in memory at a time
@@ -44,14 +45,15 @@ def _unpack(files: dict[str, tuple[Path, ...]], target: Path, classes: int) -> N
     pyarrow = _pyarrow()
     names = _class_names(pyarrow, files["train"][0])
     with written_aside(target) as aside:
-        highest = 0
+        highest = most = 0
         sizes = {}
         for split, paths in files.items():
-            labels: set[int] = set()
+            labels = Counter[int]()
             sizes[split] = write_split(aside, split, _rows(pyarrow, paths, labels))
-            highest = max(highest, *labels, 0)
+            highest, most = max(highest, *labels, 0), most + labels.total()
             if not labels:
                 raise DataError(f"{paths[0]} and the other files of {split} have no rows", "fetch them again")
+        check_highest(highest, max(classes, len(names), most), f"a row of {files['train'][0]} or the others")
         known = names or tuple(map(str, range(max(classes, highest + 1))))
         if highest >= len(known):
             raise DataError(
@@ -60,7 +62,7 @@ def _unpack(files: dict[str, tuple[Path, ...]], target: Path, classes: int) -> N
         write_manifest(aside, known, sizes, {"from": [str(p) for paths in files.values() for p in paths]})
 
 
-def _rows(pyarrow: ModuleType, paths: tuple[Path, ...], labels: set[int]) -> Iterator[Item]:
+def _rows(pyarrow: ModuleType, paths: tuple[Path, ...], labels: Counter[int]) -> Iterator[Item]:
     for path in paths:
         try:
             with pyarrow.parquet.ParquetFile(path) as file:
@@ -78,7 +80,7 @@ def _rows(pyarrow: ModuleType, paths: tuple[Path, ...], labels: set[int]) -> Ite
                             raise DataError(
                                 f"{path}: row {number} has no image bytes, or no label", "fetch it again"
                             )
-                        labels.add(label)
+                        labels[label] += 1
                         yield f"{path.name}:{number}", label, raw
                         number += 1
         except (OSError, pyarrow.ArrowException) as error:

@@ -31,10 +31,20 @@ def read_shards(folder: Path | None, shape: tuple[int, int, int], classes: int, 
     learnt, held = list(_entries(train, "train")), list(_entries(test, "test"))
     labels = {entry[4] for entry in learnt}
     if all(label.isdigit() for label in labels):
-        names = tuple(map(str, range(max(classes, 1 + max(map(int, labels))))))
+        highest = max(map(int, labels))
+        place = next(f"{train[e[0]]}:{e[3]}" for e in learnt if int(e[4]) == highest)
+        check_highest(highest, max(classes, len(learnt)), place)
+        names = tuple(map(str, range(max(classes, 1 + highest))))
     else:
         names = tuple(sorted(labels))
     return Raw(_split(learnt, train, names, shape[0]), _split(held, test, names, shape[0]), names)
+
+
+def check_highest(label: int, most: int, name: str) -> None:
+    """Raise DataError where a label would make for more classes than the net or the images can have."""
+    if label >= most:
+        message = f"the label of {name} is {label}, and there are fewer images"
+        raise DataError(message, "labels count classes from 0: mend it, or fetch it again")
 
 
 def expand(pattern: str | None, folder: Path | None, *usual: str) -> tuple[Path, ...]:
