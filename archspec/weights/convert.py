@@ -58,15 +58,28 @@ def convert(
     return Converted(what, output.format.title, len(weights), tuple(dtypes), tuple(notes))
 
 
-def read_fitting(net: Network, path: Path) -> Weights:
-    """The weights of a file or folder of any known format, which fit a net. Raises WeightsError, and SpecError where the
-    framework that reads it is missing."""
-    return _read(net, path, None, None, [])[0]
+def read_fitting(net: Network, path: Path, fresh: Sequence[str] = ()) -> Weights:
+    """The weights of a file or folder of any known format, which fit a net but for the modules that are `fresh`.
+
+    Raises WeightsError, and SpecError where the framework that reads it is missing.
+    """
+    return _read(net, path, None, None, [], fresh)[0]
 
 
 def _read(
-    net: Network, path: Path, backend: str | None, key: str | None, renamings: Sequence[Renaming]
+    net: Network,
+    path: Path,
+    backend: str | None,
+    key: str | None,
+    renamings: Sequence[Renaming],
+    fresh: Sequence[str] = (),
 ) -> tuple[Weights, str, list[str]]:
+    shapes = net.tensor_shapes()
+    for module in fresh:
+        if not any(_is_below(name, [module]) for name in shapes):
+            raise WeightsError(
+                f"--fresh {module}: the net has no module of this name", "`archspec summary` lists them", 2
+            )
     found = format_to_read(path, backend)
     try:
         tensors, notes = found.format.read(path, key, net)
@@ -77,5 +90,11 @@ def _read(
     except MemoryError:
         raise WeightsError(f"{path} is larger than this machine's memory") from None
     names = rename(tensors, renamings)
-    weights, more = fit(path, {names[name]: tensor for name, tensor in tensors.items()}, net.tensor_shapes())
+    given = {names[name]: tensor for name, tensor in tensors.items() if not _is_below(names[name], fresh)}
+    expected = {name: shape for name, shape in shapes.items() if not _is_below(name, fresh)}
+    weights, more = fit(path, given, expected)
     return weights, found.format.title, [*notes, *more]
+
+
+def _is_below(name: str, modules: Sequence[str]) -> bool:
+    return any(name.startswith(f"{module}.") for module in modules)

@@ -43,6 +43,8 @@ class Options:
     """What the command line adds to a job."""
 
     data: Path | None = None
+    weights: Path | None = None  # safetensors by the spec's names, to start from
+    fresh: Sequence[str] = ()  # modules that start from what is drawn all the same
     out: Path | None = None
     steps: int | None = None
     seed: int | None = None
@@ -81,6 +83,11 @@ def parser(job: Job) -> argparse.ArgumentParser:
     """The command line of an emitted `train.py`."""
     made = argparse.ArgumentParser(description=f"Train {job.name} on {job.recipe.data.dataset}.")
     made.add_argument("--data", type=Path, help="the folder or archive of the images")
+    made.add_argument(
+        "--weights", type=Path, help="start from these weights, a safetensors file by the spec's names"
+    )
+    made.add_argument("--fresh", action="append", default=[], metavar="MODULE",
+                      help="with --weights: a module that starts anew all the same, such as fc; can be repeated")  # fmt: skip
     made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
     made.add_argument("--steps", type=_positive, help="end after this many steps instead of the recipe's")
     made.add_argument("--seed", type=int, help="instead of the recipe's")

@@ -16,6 +16,7 @@ from .datasets.libraries import libraries
 from .errors import RunError
 from .job import Job, Options
 from .run_folder import lock, prepare, read_run, versions, write_json
+from .starting import digest
 from .world import World
 
 MakeModel = Callable[..., Any]
@@ -68,6 +69,7 @@ def record(
         "backend": framework,
         "job": job.to_dict(),
         "class": getattr(make_model, "__name__", ""),
+        "weights": digest(options.weights) if options.weights else None,
         "data": str(options.data.resolve()) if options.data else None,
         "device": device,
         "settings": dict(settings),
@@ -92,7 +94,7 @@ def recorded(
             2,
         )
     if not (folder / "checkpoints").is_dir():  # which would tell
-        _same(folder, run["job"], job, options)
+        _same(folder, run["job"], run.get("weights"), job, options)
     before, now = run.get("images", {}), libraries(job.recipe.data)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
@@ -125,11 +127,14 @@ def _written(folder: Path, write: Callable[[Path], None]) -> None:
         raise RunError(message, "free some space, or give another --out", 2) from None
 
 
-def _same(folder: Path, begun: Mapping[str, Any], job: Job, options: Options) -> None:
+def _same(folder: Path, begun: Mapping[str, Any], begun_from: str | None, job: Job, options: Options) -> None:
     """Raise RunError where a run that has no checkpoint yet was begun with another net or recipe."""
     if begun.get("fingerprint") != job.fingerprint:
         message = f"{folder} was begun with another net, {begun['name']}"
         raise RunError(message, "give the spec that it was begun with, or start anew with --force")
+    if begun_from != (digest(options.weights) if options.weights else None):
+        begun_with = "other weights" if options.weights else "weights of a file"
+        raise RunError(f"{folder} was begun with {begun_with}", "give the --weights that it was begun with")
     changed = changes(begun["recipe"], job.recipe)
     if changed and not options.override:
         listed = "\n  ".join(changed)

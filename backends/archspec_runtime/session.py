@@ -21,6 +21,7 @@ from .normalize import Normalization, measure
 from .probe import Probe
 from .record import MakeModel, Settings, record, recorded, take
 from .schedule import Schedule
+from .starting import start_from
 from .stepper import Evaluation, Stepper
 from .world import World, abandon, launched, world_of
 
@@ -159,6 +160,8 @@ def _train(
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
             print(f"{job.name} on {where}: {total:,} steps, {how}", file=sys.stderr)
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings, world, options)
+        if options.weights is not None:  # of which a checkpoint that there is makes others
+            start_from(stepper, options.weights, options.fresh)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
         result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world).run()
     world.close()

@@ -64,5 +64,8 @@ class Stepper(Protocol):
     def tensors(self) -> Mapping[str, tuple[int, ...]]:
         """The shape of each weight and statistic by the spec's names; one process may ask alone."""
 
+    def start_from(self, weights: Path, fresh: Sequence[str]) -> None:
+        """Begin with the weights of a file, by the spec's names, and with what was drawn below the `fresh` modules."""
+
     def load(self, folder: Path) -> None:
         """Read the files of a snapshot."""

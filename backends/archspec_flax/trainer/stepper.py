@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import load_file
 
-from archspec_flax.names import load_state_dict, spec_shapes, stacked
+from archspec_flax.names import load_state_dict, spec_shapes, stacked, state_dict
 from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch
 from archspec_runtime.datasets import Dataset
@@ -23,6 +23,7 @@ from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.record import MakeModel
 from archspec_runtime.saving import LOG_EVERY
+from archspec_runtime.starting import is_below
 from archspec_runtime.stepper import Evaluation, Outcome
 from archspec_runtime.world import World
 
@@ -168,16 +169,17 @@ class FlaxStepper:
         params, rest, average, optimizer = jax.device_get(on_this_process(copies) if self.devices.many else copies)
         return FlaxSnapshot(self.graph, params, rest, average, optimizer, self.normalization)
 
-    def start_from(self, weights: Path) -> None:
-        """Begin with weights of a file instead of those that were drawn."""
+    def start_from(self, weights: Path, fresh: Sequence[str] = ()) -> None:
+        """Begin with the weights of a file, by the spec's names, and with what was drawn below the `fresh` modules."""
+        given = {name: tensor for name, tensor in load_file(weights).items() if not is_below(name, fresh)}
         with jax.default_device(self.device):
-            params, rest = self._read(weights)
+            params, rest = self._read({**state_dict(self.model), **given})
             average = jax.tree.map(jnp.copy, averaged(params, rest)) if self.state.average is not None else None
             params, rest, average = self.devices.spread((params, rest, average))
             self.state = self.state._replace(params=params, rest=rest, average=average)
 
-    def _read(self, weights: Path) -> tuple[Any, Any]:
-        load_state_dict(self.model, load_file(weights))
+    def _read(self, weights: Mapping[str, np.ndarray[Any, Any]]) -> tuple[Any, Any]:
+        load_state_dict(self.model, weights)
         _, *parts = nnx.split(self.model, nnx.Param, ...)
         params, rest = jax.tree.map(jnp.copy, parts)
         return params, rest
@@ -189,10 +191,10 @@ class FlaxStepper:
     def load(self, folder: Path) -> None:
         """Read the files of a snapshot."""
         with jax.default_device(self.device):
-            params, rest = self._read(folder / "weights.safetensors")
+            params, rest = self._read(load_file(folder / "weights.safetensors"))
             average = None
             if self.state.average is not None:
-                average = averaged(*self._read(folder / "average.safetensors"))
+                average = averaged(*self._read(load_file(folder / "average.safetensors")))
             optimizer, scale = unflat(
                 (self.state.optimizer, self.state.scale), load_file(folder / "optimizer.safetensors")
             )

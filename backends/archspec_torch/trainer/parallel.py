@@ -167,8 +167,9 @@ def one_before(values: Tensor) -> Tensor:
 
 
 def load_whole(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load whole tensors into a model, split where it is split."""
-    model.load_state_dict({name: like(state[name], mine) for name, mine in model.state_dict().items()})
+    """Load whole tensors into a model, split where it is split; what there is none for stays."""
+    mine = model.state_dict()
+    model.load_state_dict({**mine, **{name: like(tensor, mine[name]) for name, tensor in state.items()}})
 
 
 def agree(buffers: Iterable[Tensor]) -> None:

@@ -23,6 +23,7 @@ from archspec_runtime.exhausted import while_measuring, while_training
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.saving import LOG_EVERY
+from archspec_runtime.starting import is_below
 from archspec_runtime.stepper import Evaluation, Outcome
 from archspec_runtime.world import World
 
@@ -179,6 +180,12 @@ class TorchStepper:
         if not self.world.leads:
             return None
         return TorchSnapshot(weights, average, optimizer, self.scaler.state_dict(), self.normalization)
+
+    def start_from(self, weights: Path, fresh: Sequence[str]) -> None:
+        """Begin with the weights of a file, by the spec's names, and with what was drawn below the `fresh` modules."""
+        given = {name: tensor for name, tensor in load_file(weights).items() if not is_below(name, fresh)}
+        for model in (self.model, *([self.average.model] if self.average is not None else [])):
+            parallel.load_whole(model, given)
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """The shape of each weight and statistic by the spec's names."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,14 @@ def train(
     backend: Backend = "torch",
     data: Annotated[
         Path | None, typer.Option(help="The folder or archive of the images; the digits need none.")
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Start from these weights: whatever `archspec convert` reads.", show_default=False),
+    ] = None,
+    fresh: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE", help="With --weights: a module that starts anew all the same, such as fc."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The run's folder (default: runs/NAME).")] = None,
     sets: Set = None,
@@ -89,6 +98,8 @@ def train(
     from archspec_runtime.world import launched
 
     net = load(spec, sets, preset, include)
+    if fresh and weights is None:
+        fail("--fresh says which modules --weights does not reach", "give --weights, or leave --fresh out")
     if net.recipe is None:
         fail(
             f"{net.name} has no `train`, so it does not say how it is trained",
@@ -97,24 +108,30 @@ def train(
         )
     try:
         chosen = find_backend(backend)
+        errors: tuple[type[Exception], ...] = (archspec.WeightsError, *chosen.errors)
         if nproc is not None and not dry_run and not launched(os.environ):
             command = [sys.executable, "-m", "archspec_cli", *sys.argv[1:]]
             raise typer.Exit(chosen.launch(command, nproc, max_restarts))
-        code = chosen.train(
-            net,
-            {
-                "data": data, "out": out or Path("runs") / net.name, "steps": steps, "seed": seed, "device": device,
-                "compile": str(compile), "resume": resume, "override": override, "force": force, "dry_run": dry_run,
-                "checkpoint_every": checkpoint_every, "eval_every": eval_every, "threads": threads,
-                "workers": workers,
-                "nproc": nproc, "max_restarts": max_restarts, "timeout": timeout, "shard": shard,
-                "devices": devices,
-            },
-        )  # fmt: skip
+        with ExitStack() as held:
+            start = None
+            if weights is not None and not dry_run:
+                from archspec.weights.handing import as_safetensors
+
+                start = held.enter_context(as_safetensors(net, weights, fresh or []))
+            code = chosen.train(
+                net,
+                {
+                    "data": data, "weights": start, "fresh": fresh or [], "out": out or Path("runs") / net.name,
+                    "steps": steps, "seed": seed, "device": device, "compile": str(compile), "resume": resume,
+                    "override": override, "force": force, "dry_run": dry_run, "checkpoint_every": checkpoint_every,
+                    "eval_every": eval_every, "threads": threads, "workers": workers, "nproc": nproc,
+                    "max_restarts": max_restarts, "timeout": timeout, "shard": shard, "devices": devices,
+                },
+            )  # fmt: skip
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
-    except chosen.errors as error:
+    except errors as error:
         fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
     if code == 0 and not dry_run and os.environ.get("RANK", "0") == "0":
         where = shlex.quote(str(out or Path("runs") / net.name))

@@ -1,0 +1,56 @@
+"""Beginning a run with weights that are there already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from .errors import RunError
+from .other_net import differences
+from .stepper import Stepper
+
+
+def start_from(stepper: Stepper, weights: Path, fresh: Sequence[str]) -> None:
+    """Begin with the weights of a safetensors file. Raises RunError where they are not those of the net, but for `fresh`."""
+    expected = dict(stepper.tensors())
+    for module in fresh:
+        if not any(is_below(name, [module]) for name in expected):
+            raise RunError(
+                f"--fresh {module}: the net has no module of this name", "`archspec summary` lists them", 2
+            )
+    wanted = {name: shape for name, shape in expected.items() if not is_below(name, fresh)}
+    try:
+        with safe_open(weights, framework="np") as file:
+            given = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            f"cannot read {weights}: {error}", "give a safetensors file; archspec convert writes one"
+        ) from None
+    given = {name: shape for name, shape in given.items() if not is_below(name, fresh)}
+    if given != wanted:
+        told = (
+            "\n  ".join(differences(given, wanted))
+            .replace(" before", " in the file")
+            .replace(" now", " in the net")
+        )
+        raise RunError(
+            f"{weights} does not fit the net:\n  {told}", "--fresh MODULE leaves out a module, such as the head"
+        )
+    stepper.start_from(weights, fresh)
+
+
+def is_below(name: str, modules: Iterable[str]) -> bool:
+    """Whether a tensor is one of these modules', or of a module inside of them."""
+    return any(name.startswith(f"{module}.") for module in modules)
+
+
+def digest(weights: Path) -> str:
+    """What tells files of weights apart. Raises RunError where there is none."""
+    try:
+        with open(weights, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(f"cannot read {weights}: {error.strerror}", "check --weights", 2) from None

@@ -1,0 +1,85 @@
+"""Training that starts from weights: of a run, of a file, with a head of its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from runs import CPU, newest, tree
+
+torch = pytest.importorskip("torch")
+
+STILL = ("--steps", 1, "--set", "train.lr=1e-30", *CPU)  # one step that changes no weight
+HEAD = ("fc.weight", "fc.bias")
+
+
+def weights(run):
+    found = load_file(newest(run) / "weights.safetensors")
+    return {name: value for name, value in found.items() if "running" not in name and "batches" not in name}
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_a_run_starts_from_the_weights_of_another_but_for_what_is_fresh(finished, cli, backend):
+    pytest.importorskip(backend)
+    out, _ = finished
+    given = ("train", "digits_resnet:resnet8", "--backend", backend, *STILL)
+    assert cli(*given, "--weights", out, "--fresh", "fc", "--out", "run").exit_code == 0
+    before, after = weights(out), weights(Path("run"))
+    for name, value in before.items():
+        assert np.allclose(after[name], value, atol=1e-6) == (name not in HEAD), name
+
+
+def test_files_of_any_format_do_and_a_head_of_other_classes_is_fresh(finished, cli):
+    out, _ = finished
+    assert cli("convert", out, "w.pt").exit_code == 0
+    five = ("train", "digits_resnet:resnet8", "--set", "classes=20", "--set", "train.data.dataset=synthetic", *STILL,
+            "--weights", "w.pt")  # fmt: skip
+    refused = cli(*five, "--out", "five")
+    assert refused.exit_code == 1
+    assert "fc.weight  (10, 64) in the file, (20, 64) in the net" in refused.output
+    assert not Path("five").exists()
+    done = cli(*five, "--fresh", "fc", "--out", "five")
+    assert done.exit_code == 0, done.output
+    assert np.array_equal(weights(Path("five"))["conv1.weight"], weights(out)["conv1.weight"])
+
+
+def test_a_built_folder_starts_from_a_file(finished, cli):
+    out, _ = finished
+    assert cli("build", "digits_resnet:resnet8", "--out", "net").exit_code == 0
+    shutil.copyfile(newest(out) / "weights.safetensors", "w.safetensors")
+    command = ["net/train.py", "--weights", "w.safetensors", "--steps", "1", "--out", "run", *map(str, CPU)]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loss = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[0])["loss"]
+    assert loss < 0.5, "weights that are drawn begin at 2.3"
+
+
+def test_what_is_wrong_with_weights_is_said_before_a_run_is_touched(finished, cli, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "run")
+    before = tree(tmp_path / "run")
+    given = ("train", "digits_resnet:resnet8", "--out", "run", "--force", *STILL)
+    for options, says in (
+        (("--weights", "gone.pt"), "gone.pt"),
+        (("--weights", finished[0], "--fresh", "fk"), "--fresh fk: the net has no module of this name"),
+        (("--fresh", "fc"), "give --weights"),
+    ):
+        refused = cli(*given, *options)
+        assert refused.exit_code in (1, 2)
+        assert says in refused.output
+        assert tree(tmp_path / "run") == before
+
+
+def test_a_run_that_was_begun_with_weights_is_resumed_with_them(finished, cli, tmp_path):
+    given = ("train", "digits_resnet:resnet8", "--out", "run", *STILL)
+    assert cli(*given, "--weights", finished[0]).exit_code == 0
+    shutil.rmtree("run/checkpoints")
+    refused = cli(*given, "--resume")
+    assert refused.exit_code == 1
+    assert "run was begun with weights of a file" in refused.output
+    assert cli(*given, "--resume", "--weights", finished[0]).exit_code == 0
+    assert np.array_equal(weights(Path("run"))["fc.weight"], weights(finished[0])["fc.weight"])
