@@ -162,11 +162,12 @@ class FlaxStepper:
         """All state: the weights by the spec's names, and what else a resumed run needs, on any number of devices."""
         self._dispatch()
         state = self.state
-        with out_of_memory(self._too_much):
+        with out_of_memory(self._too_much):  # a copy that is too much fails where it is asked for
             copies = copied((state.params, state.rest, state.average, (state.optimizer, state.scale)))
-        if not self.world.leads:
-            return None
-        params, rest, average, optimizer = jax.device_get(on_this_process(copies) if self.devices.many else copies)
+            if not self.world.leads:
+                return None
+            copies = jax.device_get(on_this_process(copies) if self.devices.many else copies)
+        params, rest, average, optimizer = copies
         return FlaxSnapshot(self.graph, params, rest, average, optimizer, self.normalization)
 
     def start_from(self, weights: Path, fresh: Sequence[str] = ()) -> None:

@@ -227,7 +227,8 @@ def evaluate(
     model.eval()
     samples = dataset.split(split)
     kind = next(model.parameters()).dtype
-    with out_of_memory(partial(while_measuring, EVALUATION_BATCH)):
+    too_much = partial(while_measuring, min(EVALUATION_BATCH, len(samples)))
+    with out_of_memory(too_much):
         images = Images(samples, normalization, device, kind)
     loss = torch.zeros((), device=device, dtype=kind)
     wrong1 = torch.zeros((), dtype=torch.int64, device=device)
@@ -237,7 +238,7 @@ def evaluate(
     )
     for piece, pixels in pieces:
         with (
-            out_of_memory(partial(while_measuring, EVALUATION_BATCH)),
+            out_of_memory(too_much),
             autocast(device, job.recipe.precision),
             eager(),
         ):
