@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 
 import numpy as np
@@ -72,6 +73,17 @@ def measurements(out):
 
 def tree(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def said(result, code):
+    """The one error of a command that failed as it should: a line, and how to mend it."""
+    stderr = result.stderr
+    assert (result.returncode if hasattr(result, "returncode") else result.exit_code) == code, stderr
+    assert "Traceback" not in stderr
+    assert len(re.findall("^error: ", stderr, re.M)) == 1, stderr
+    error = stderr[stderr.index("error: ") :]
+    assert re.fullmatch(r"error: [^\n]+\n(  (?!help)[^\n]+\n)*  help: [^\n]+\n", error), error
+    return error
 
 
 def fill(disk, leave):

@@ -22,7 +22,7 @@ from archspec_runtime.datasets.cifar import LAYOUTS
 from archspec_runtime.draws import epoch_order
 from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import prepare, read_metrics
-from runs import fill
+from runs import fill, said
 
 torch = pytest.importorskip("torch")
 
@@ -50,17 +50,6 @@ def old(short, tmp_path):
 
 def tree(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def said(result, code):
-    """The one error of a command that failed as it should: a line, and how to mend it."""
-    stderr = result.stderr
-    assert (result.returncode if hasattr(result, "returncode") else result.exit_code) == code, stderr
-    assert "Traceback" not in stderr
-    assert len(re.findall("^error: ", stderr, re.M)) == 1, stderr
-    error = stderr[stderr.index("error: ") :]
-    assert re.fullmatch(r"error: [^\n]+\n(  (?!help)[^\n]+\n)*  help: [^\n]+\n", error), error
-    return error
 
 
 # --- the folder of a run -------------------------------------------------------------------------------
@@ -144,6 +133,8 @@ FAULTS = {
     "device": (("--device", "nosuch"), 2, "there is no device 'nosuch'"),
     "cuda index": (("--device", "cuda:99"), 2, "there is no device 'cuda:99'"),
     "missing data": (("--data", "gone", "--set", "train.data.dataset=image_folder"), 1, "folder of images, and gone is none"),
+    "data for digits": (("--data", "."), 2, "the data set digits takes no folder, and --data is ."),
+    "data for noise": (("--data", ".", "--set", "train.data.dataset=synthetic"), 2, "synthetic takes no folder"),
     "holdout": (("--set", "train.data.holdout=2000"), 1, "a holdout of 2000 leaves nothing"),
     "batch size": (("--set", "train.batch_size=2000"), 1, "1437 training images do not fill a batch of 2000"),
 }  # fmt: skip
@@ -181,6 +172,10 @@ def test_a_run_whose_record_is_damaged_is_named_by_every_command(cli, old, text)
 def test_eval_of_what_is_no_run_is_refused(cli, old, tmp_path):
     for place in (tmp_path, tmp_path / "gone"):
         assert "is not the folder of a run" in said(cli("eval", place), 1)
+    for place in (".", "gone"):
+        assert "the data set digits takes no folder" in said(
+            cli("eval", old, "--data", place, "--device", "cpu"), 2
+        )
     (old / "code" / "model.py").unlink()
     assert "model.py is missing" in said(cli("eval", old), 1)
     shutil.rmtree(old / "checkpoints")

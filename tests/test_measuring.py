@@ -3,6 +3,7 @@
 import json
 import re
 import tarfile
+import tempfile
 
 import numpy as np
 import pytest
@@ -176,6 +177,15 @@ def digits(tmp_path_factory):
     for name in ("plain8", "resnet8"):
         run("train", f"digits_resnet:{name}", "--out", folder / name, "--steps", 12, "--compile", "off", *CPU)
     return folder
+
+
+def test_a_run_of_another_backend_is_measured_without_a_file_that_could_be_left_behind(
+    digits, tmp_path, monkeypatch
+):
+    pytest.importorskip("flax")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run("eval", digits / "resnet8", "--backend", "flax", "--device", "cpu")
+    assert not list(tmp_path.iterdir())
 
 
 def test_crops_of_images_of_the_nets_own_size_are_refused(digits):

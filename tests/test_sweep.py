@@ -94,6 +94,9 @@ def test_a_backend_or_data_that_is_not_there_is_said_once(cli, tmp_path):
     result = cli("sweep", *SMALL, "--data", "nowhere")
     assert result.exit_code == 1
     assert result.output.count("nowhere") == 1
+    result = cli("sweep", *SMALL, "--data", ".")
+    assert result.exit_code == 2
+    assert result.output.count("digits takes no folder") == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-import atexit
-import importlib.util
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
+from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from archspec.api import load
 from archspec.network import Network
 
 
+class _Text(InspectLoader):
+    """Imports a text. Tracebacks and `inspect` ask it for the lines, so that no file has to be there, or be left behind."""
+
+    def __init__(self, source: str, file: str) -> None:
+        self.source = source
+        self.file = file
+
+    def get_source(self, fullname: str) -> str:
+        """The text."""
+        return self.source
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The text, compiled."""
+        return self.source_to_code(self.source, self.file)
+
+
 def import_source(source: str, name: str) -> ModuleType:
-    """Import a source text from a file, so that tracebacks show its lines; the file lives as long as the process."""
-    folder = Path(tempfile.mkdtemp(prefix="archspec-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "model.py"
-    path.write_text(source, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    """Import a source text as a module of this name, whose lines tracebacks show."""
+    loader = _Text(source, f"{name}.py")
+    spec = ModuleSpec(name, loader, origin=loader.file)
+    spec.has_location = True  # for `__file__`, which `inspect` goes by
+    module = module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 

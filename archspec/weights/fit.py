@@ -15,6 +15,7 @@ from archspec.weights.dtypes import is_float
 from archspec.weights.renaming import Renaming, rename
 
 SHOWN = 20
+OTHER = "give the spec of the net that these weights are of; `archspec convert` renames tensors with --map OLD=NEW"
 COUNTER = ".num_batches_tracked"
 """Of batch normalizations: files from before PyTorch 0.4.1 have none, among them many that are still handed out."""
 
@@ -33,7 +34,7 @@ def fit(path: Path, given: Weights, expected: Mapping[str, Shape]) -> tuple[Weig
         more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
         listed = "".join(f"\n  {row}" for row in [*rows, *more])
         shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
-        raise WeightsError(f"{path} does not fit the net:{listed}", suggestion(shapes, expected))
+        raise WeightsError(f"{path} does not fit the net:{listed}", suggestion(shapes, expected) or OTHER)
     notes = [f"it has no counters of batches, {len(counters)} of which begin at 0"] if counters else []
     ordered = {name: whole[name].astype(np.int64) if name.endswith(COUNTER) else whole[name] for name in expected}
     return ordered, notes

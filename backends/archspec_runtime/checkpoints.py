@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import CheckpointError, OtherNetError
+from .contents import check, damaged
+from .errors import CheckpointError, DamagedError, OtherNetError
 from .recipe_faults import Keep
 
 FORMAT = 1
@@ -97,6 +98,11 @@ def place(folder: Path, step: int) -> Path:
     return folder / "checkpoints" / f"step-{step:08d}"
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step of a checkpoint where a run keeps it."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
 def newest(folder: Path, fingerprint: str | None, every: int = 1) -> tuple[Path, dict[str, Any]] | None:
     """The newest whole checkpoint of a run, of a multiple of `every` steps, and its manifest; damaged ones are said.
 
@@ -112,21 +118,25 @@ def newest(folder: Path, fingerprint: str | None, every: int = 1) -> tuple[Path,
     if faults and isinstance(faults[0], OtherNetError):
         raise faults[0]
     if faults:
+        other = next((fault.hint for fault in faults if not isinstance(fault, DamagedError)), None)
         raise CheckpointError(
-            f"no checkpoint in {folder} can be used", faults[0].hint or "start anew in another --out"
+            f"no checkpoint in {folder} can be used", other or "train anew, with another --out or with --force"
         )
     return None
 
 
 def verify(path: Path, fingerprint: str | None) -> dict[str, Any]:
-    """Check a checkpoint against its manifest, and against the net where a fingerprint is given. Raises CheckpointError."""
+    """Check a checkpoint against its manifest, and against the net where a fingerprint is given. Raises CheckpointError.
+
+    What its files hold is looked at as far as it is of no framework.
+    """
     try:
         manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
         sums, written, made_for = manifest["sha256"], manifest["format"], manifest["fingerprint"]
         if not isinstance(sums, dict):
             raise TypeError("no checksums")
     except (OSError, ValueError, KeyError, TypeError):
-        raise CheckpointError(f"{path} has no readable manifest") from None
+        raise damaged(path, f"{path} has no readable manifest") from None
     if written != FORMAT:
         raise CheckpointError(
             f"{path} has format {written}, and this version reads {FORMAT}", "install a newer archspec"
@@ -136,9 +146,10 @@ def verify(path: Path, fingerprint: str | None) -> dict[str, Any]:
     for name, checksum in sums.items():
         file = path / Path(name).name
         if not file.is_file():
-            raise CheckpointError(f"{file} is missing")
+            raise damaged(path, f"{file} is missing")
         if _checksum(file) != checksum:
-            raise CheckpointError(f"{file} is damaged: its checksum differs")
+            raise damaged(path, f"{file} is damaged: its checksum differs")
+        check(file)
     return manifest
 
 
@@ -150,10 +161,10 @@ def _all(folder: Path) -> dict[int, Path]:
 
 def _measured(path: Path) -> Measured:
     try:
-        measured: Measured = json.loads((path / "manifest.json").read_text(encoding="utf-8")).get("measured", {})
-    except (OSError, ValueError, AttributeError):
+        measured = json.loads((path / "manifest.json").read_text(encoding="utf-8")).get("measured", {})
+        return {name: float(error) for name, error in measured.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
-    return measured
 
 
 def _remove(path: Path) -> None:

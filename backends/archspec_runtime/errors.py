@@ -26,6 +26,14 @@ class CheckpointError(RunError):
     """A checkpoint is damaged, or of another net or recipe."""
 
 
+class DamagedError(CheckpointError):
+    """A file of a checkpoint is missing, or does not hold what it should."""
+
+
+class UnfitError(DamagedError):
+    """The tensors of a checkpoint are not those of the net, or of the optimizer, that they are read for."""
+
+
 class OtherNetError(CheckpointError):
     """A checkpoint, which lies at `path`, is of another net."""
 

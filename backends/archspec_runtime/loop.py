@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .batches import Batch, Batches
+from .checkpoints import place
+from .contents import reading
 from .curves import draw_curves
 from .datasets.splits import Dataset
 from .errors import RunError
@@ -18,7 +20,7 @@ from .meter import Meter
 from .patience import Unanswered
 from .progress import Progress
 from .recipe_faults import RollBack, Skip, Stop
-from .run_folder import Metrics, read_metrics
+from .run_folder import Metrics, read_measured
 from .saving import LOG_EVERY, MORE_ROOM, Saver
 from .schedule import WINDOW, Schedule
 from .signals import Signals
@@ -127,7 +129,7 @@ class Loop:
 
     def _draw(self) -> int:
         try:
-            draw_curves([(self.job.name, read_metrics(self.folder))],
+            draw_curves([(self.job.name, read_measured(self.folder))],
                         [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
         except OSError as error:
             print(f"warning: no curves in {self.folder}: {error.strerror}", file=sys.stderr)
@@ -231,9 +233,10 @@ class Loop:
         return {"schedule": self.schedule.state(), **self.tally.state(), "bad": self.judge.count}
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.schedule.restore(state["schedule"])
-        self.tally.restore(state)
-        self._expect()
+        with reading(place(self.folder, state["step"]) / "loop.json"):
+            self.schedule.restore(state["schedule"])
+            self.tally.restore(state)
+            self._expect()
 
     def _expect(self) -> None:
         self.judge.expect(self.tally.measured().get("train_loss"))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.numpy import load_file
 
-from . import checkpoints
-from .datasets import Dataset, open_dataset
+from . import checkpoints, contents
+from .conforming import odd
+from .datasets import EMBEDDED, Dataset, open_dataset
 from .errors import CheckpointError, RunError
-from .job import Job
+from .job import Job, Options, effective
 from .normalize import Normalization
-from .probe import Probe
+from .own_source import Source
+from .probe import Answer, Floats, Probe
 from .record import MakeModel
 from .run_folder import read_run
 from .session import Framework
@@ -29,6 +31,7 @@ class Trained:
     framework: Framework
     job: Job
     make_model: MakeModel
+    source: Source  # of the model
     checkpoint: Path
     normalization: Normalization
     data: Path | None  # where the run had its images
@@ -42,14 +45,29 @@ class Trained:
     def images(self, data: Path | None) -> Dataset:
         """The images of the run, or those of another folder. Raises DataError."""
         job = self.job
-        where = data or self.data
+        embedded = job.recipe.data.dataset in EMBEDDED
+        where = data or (None if embedded else self.data)
         return open_dataset(
             job.recipe.data, where, input_shape=job.input_shape, classes=job.classes, seed=job.recipe.seed
         )
 
+    def evaluate(self, dataset: Dataset, split: str, device: str) -> Evaluation:
+        """Measure a split as training does."""
+        with self.source.blamed():
+            return self.framework.evaluate(
+                self.make_model, self.weights, self.job, dataset, split, self.normalization, device
+            )
+
     def probe(self, device: str, layers: Sequence[str] = ()) -> Probe:
         """The net as a function, which also tells of these layers."""
-        return self.framework.probe(self.make_model, self.weights, self.job, device, layers)
+        with self.source.blamed():
+            probe = self.framework.probe(self.make_model, self.weights, self.job, device, layers)
+
+        def ask(pixels: Floats) -> Answer:
+            with self.source.blamed():
+                return probe(pixels)
+
+        return ask
 
 
 def open_run(framework: Framework, path: Path, make_model: MakeModel | None = None) -> Trained:
@@ -68,10 +86,12 @@ def open_run(framework: Framework, path: Path, make_model: MakeModel | None = No
             raise CheckpointError(f"{folder} has no checkpoint", "train it for longer")
         checkpoint = found[0]
     run = read_run(folder)
-    normalization = Normalization.from_arrays(load_file(checkpoint / "normalization.safetensors"))
-    make_model = make_model or _model(folder / "code" / "model.py", run["class"])
-    data = Path(run["data"]) if run["data"] else None
-    return Trained(framework, _job(run["job"], folder), make_model, checkpoint, normalization, data)
+    job = _job(run["job"], folder)
+    normalization = _normalization(checkpoint / "normalization.safetensors", job.input_shape)
+    source = Source(folder / "code" / ("model.py" if make_model is None else "spec.yaml"), framework.name)
+    make_model = make_model or source.model(run["class"])
+    data = Path(run["data"]) if run.get("data") else None
+    return Trained(framework, job, make_model, source, checkpoint, normalization, data)
 
 
 def evaluate_run(
@@ -81,23 +101,24 @@ def evaluate_run(
     """Measure a run's newest checkpoint, or one of its checkpoints, on `train`, `val` or `test`. Raises RunError."""
     run = open_run(framework, path, make_model)
     chosen = framework.choose_device(device)
-    dataset = run.images(data)
-    return framework.evaluate(run.make_model, run.weights, run.job, dataset, split, run.normalization, chosen)
+    return run.evaluate(run.images(data), split, chosen)
 
 
 def _job(raw: dict[str, Any], folder: Path) -> Job:
     try:
-        return Job.from_dict(raw)
+        job = Job.from_dict(raw)
+        if (name := odd(job)) is not None:
+            raise ValueError(f"its `{name}`")
+        return effective(job, Options())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"the job in {folder / 'run.json'} is not one that this version of archspec knows ({error!r})"
         raise RunError(message, "measure it with the version that trained it, which run.json names") from None
 
 
-def _model(path: Path, name: str) -> MakeModel:
-    spec = importlib.util.spec_from_file_location("archspec_run_model", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise RunError(f"{path} is missing", "a run keeps the source of its model there")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made: MakeModel = getattr(module, name)
-    return made
+def _normalization(file: Path, shape: tuple[int, int, int]) -> Normalization:
+    with contents.reading(file):
+        found = Normalization.from_arrays(contents.tensors(file, load_file))
+        for name, values in found.to_arrays().items():
+            if np.broadcast_shapes(values.shape, shape) != shape:
+                raise ValueError(f"{name} has the shape {values.shape}, and images {shape}")
+    return found

@@ -21,15 +21,17 @@ def explained(error: OtherNetError, name: str, now: Shapes) -> CheckpointError:
     return CheckpointError("\n  ".join([error.message, *filter(None, told)]), error.hint)
 
 
-def differences(before: Shapes, now: Shapes) -> Iterator[str]:
-    """A line for the sizes of two nets, and one for each way in which their tensors differ."""
+def differences(before: Shapes, now: Shapes, places: tuple[str, str] = ("before", "now")) -> Iterator[str]:
+    """A line for the sizes of two nets, and one for each way in which their tensors differ; `places` is where each is."""
+    then, here = places
     same = "the tensors have the same names and shapes: what is done with them differs"
-    yield same if before == now else f"{_size(before)} before, {_size(now)} now"
-    for title, here, there in (("only before", before, now), ("only now", now, before)):
-        if names := [name for name in here if name not in there]:
-            yield f"{title}: " + _listed([f"{name} {_show(here[name])}" for name in names])
+    yield same if before == now else f"{_size(before)} {then}, {_size(now)} {here}"
+    for place, ours, theirs in ((then, before, now), (here, now, before)):
+        if names := [name for name in ours if name not in theirs]:
+            yield f"only {place}: " + _listed([f"{name} {_show(ours[name])}" for name in names])
     if names := [name for name in now if now[name] != before.get(name, now[name])]:
-        yield "of another shape: " + _listed([f"{n} {_show(before[n])} before, {_show(now[n])} now" for n in names])
+        shapes = [f"{name} {_show(before[name])} {then}, {_show(now[name])} {here}" for name in names]
+        yield "of another shape: " + _listed(shapes)
 
 
 def _read(checkpoint: Path) -> Shapes:

@@ -56,7 +56,8 @@ def record(
             source = Path(inspect.getfile(make_model)).resolve()
             code.mkdir(exist_ok=True)
             if source.parent != code.resolve():
-                shutil.copyfile(source, code / "model.py")
+                lines = inspect.getsource(sys.modules[make_model.__module__])  # which need not be a file
+                (code / "model.py").write_text(lines, encoding="utf-8")
                 with contextlib.suppress(
                     FileNotFoundError
                 ):  # a built folder has the spec, a model of one's own has none
@@ -95,7 +96,7 @@ def recorded(
         )
     if not (folder / "checkpoints").is_dir():  # which would tell
         _same(folder, run["job"], run.get("weights"), job, options)
-    before, now = run.get("images", {}), libraries(job.recipe.data)
+    before, now = run.get("images") or {}, libraries(job.recipe.data)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             had, has = (found.get(name, "not there") for found in (before, now))
@@ -114,7 +115,8 @@ def _override(folder: Path, run: dict[str, Any], job: Job, write: Callable[[Path
         if write is not None:
             _written(folder, write)
         write_json(
-            folder / "run.json", {**run, "job": job.to_dict(), "overridden": [*run.get("overridden", []), changed]}
+            folder / "run.json",
+            {**run, "job": job.to_dict(), "overridden": [*(run.get("overridden") or []), changed]},
         )
     return 0
 

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .conforming import lacking, measures
 from .errors import RunError
 from .undoing import undone, undone_unheard, written_whole
 
@@ -106,16 +107,23 @@ def read_run(folder: Path) -> Row:
     try:
         run: Row = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        message = f"{folder} is not the folder of a run: it has no run.json"
-        raise RunError(message, "give the folder that was --out") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder} is not the folder of a run: {error}", "give the folder that was --out") from None
-    parts = {"backend", "job", "class", "data", "settings"}
-    job = run.get("job") if isinstance(run, dict) and not parts - run.keys() else None
-    if not isinstance(job, dict) or {"name", "recipe"} - job.keys():
-        message = f"{folder} is not the folder of a run: its run.json is not the record of one"
-        raise RunError(message, "give the folder that was --out")
+        raise _no_run(
+            folder, "it has no run.json" if folder.exists() else "there is nothing of that name"
+        ) from None
+    except NotADirectoryError:
+        raise _no_run(folder, "it is a file") from None
+    except OSError as error:
+        message = f"cannot read {folder / 'run.json'}: {error.strerror}"
+        raise RunError(message, "check the path, and what you may do there") from None
+    except ValueError as error:
+        raise _no_run(folder, f"its run.json is no JSON ({error})") from None
+    if (key := lacking(run)) is not None:
+        raise _no_run(folder, f"its run.json is not the record of one: see its `{key}`")
     return run
+
+
+def _no_run(folder: Path, why: str) -> RunError:
+    return RunError(f"{folder} is not the folder of a run: {why}", "give the folder that was --out")
 
 
 class Metrics:
@@ -150,12 +158,18 @@ def _plain(value: Any) -> Any:
 
 
 def read_metrics(folder: Path) -> list[Row]:
-    """All whole rows of a run's metrics; each says of what `kind` it is and after which `step` it was measured."""
-    rows = []
+    """All whole rows of a run's metrics; each says after which `step` it was written."""
     path = folder / "metrics.jsonl"
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    rows = []
+    for line in text.splitlines():
         with contextlib.suppress(ValueError):  # a kill can cut the last line off
             row = json.loads(line)
-            if isinstance(row, dict) and {"kind", "step"} <= row.keys():
+            if lacking(row, {"step": int}) is None:
                 rows.append(row)
     return rows
+
+
+def read_measured(folder: Path) -> list[Row]:
+    """The rows of a run's metrics that curves and tables can be made of."""
+    return [row for row in read_metrics(folder) if measures(row)]

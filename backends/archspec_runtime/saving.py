@@ -13,6 +13,7 @@ from typing import Any
 
 from . import checkpoints
 from .changes import changes
+from .contents import loop_state
 from .errors import OtherNetError, RunError
 from .job import Job, Options
 from .other_net import explained
@@ -148,7 +149,7 @@ class Saver:
         self.saved = step
         if self.keep.best is not None and (found := checkpoints.best(self.folder, self.keep.best)) is not None:
             self.best = found[0]
-        return _read(path)
+        return loop_state(path)
 
     def back(self, stepper: Stepper) -> State:
         """Load the state to go back to; gives its state of the loop with its `step`. Raises RunError where there is none."""
@@ -161,12 +162,12 @@ class Saver:
             if found is None:
                 message = f"there is nothing to go back to: the first checkpoint for that is of step {every:,}"
                 raise RunError(message, "let `every` of `roll_back` be less, or lower the learning rate")
-            return int(found[1]["step"])
+            return int(loop_state(found[0])["step"])
 
         path = checkpoints.place(self.folder, self.world.lead(find))
         stepper.load(path)
         self.wanted = True  # or a kill would make the run go back once more
-        return _read(path)
+        return loop_state(path)
 
     def _newest(self, stepper: Stepper) -> int:
         """The step to go on from, with the metrics as they were then; 0 where there is no checkpoint."""
@@ -176,7 +177,7 @@ class Saver:
             raise explained(error, self.job.name, stepper.tensors()) from None
         step = 0
         if found is not None:
-            state = _read(found[0])
+            state = loop_state(found[0])
             self._compare(state["job"]["recipe"], found[0])
             step = int(state["step"])
         Metrics(self.folder).rewind(step)
@@ -187,8 +188,3 @@ class Saver:
         if changed and not self.options.override:
             listed = "\n  ".join(changed)
             raise RunError(f"{path} was trained by another recipe:\n  {listed}", "--override resumes all the same")
-
-
-def _read(path: Path) -> State:
-    state: State = json.loads((path / "loop.json").read_text(encoding="utf-8"))
-    return state

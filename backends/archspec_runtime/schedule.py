@@ -79,8 +79,10 @@ class Schedule:
 
     def restore(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
-        self.phase, self.began, self.since_best = state["phase"], state["began"], state["since_best"]
-        self.best = math.inf if state["best"] is None else state["best"]
+        self.phase, self.began, self.since_best = (int(state[key]) for key in ("phase", "began", "since_best"))
+        self.best = math.inf if state["best"] is None else float(state["best"])
+        if not 0 <= self.phase < len(self.phases):
+            raise IndexError(f"there is no phase {self.phase + 1}")
 
 
 def steps_until(end: Step | Epoch, steps_per_epoch: int) -> int:

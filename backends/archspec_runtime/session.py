@@ -151,7 +151,8 @@ def _train(
         options = replace(options, resume=resume)
         settings, how = framework.settle(make_model, job, options, device, total)
         if resume:
-            settings = recorded(framework.name, folder, job, options, write, world)
+            begun = recorded(framework.name, folder, job, options, write, world)
+            settings = {**settings, **{k: v for k, v in begun.items() if type(v) is type(settings.get(k))}}
         else:
             world.lead(
                 lambda: record(framework.name, folder, make_model, job, options, device, settings, write, world)

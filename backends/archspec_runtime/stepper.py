@@ -68,4 +68,4 @@ class Stepper(Protocol):
         """Begin with the weights of a file, by the spec's names, and with what was drawn below the `fresh` modules."""
 
     def load(self, folder: Path) -> None:
-        """Read the files of a snapshot."""
+        """Read the files of a snapshot. Raises DamagedError, of which `contents` makes one of what a reader raises."""

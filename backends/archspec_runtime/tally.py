@@ -29,6 +29,12 @@ class Totals:
         """For a checkpoint."""
         return [self.steps, self.samples, self.loss, self.errors]
 
+    @staticmethod
+    def from_list(sums: list[Any]) -> Totals:
+        """From a checkpoint."""
+        steps, samples, loss, errors = sums
+        return Totals(int(steps), int(samples), float(loss), int(errors))
+
 
 @dataclass(slots=True)
 class Tally:
@@ -84,6 +90,6 @@ class Tally:
 
     def restore(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
-        self.pending = Totals(*state["pending"])
-        self.window = deque(Totals(*sums) for sums in state["window"])
-        self.latest, self.evaluated = state["latest"], state.get("evaluated", 0)
+        self.pending = Totals.from_list(state["pending"])
+        self.window = deque(map(Totals.from_list, state["window"]))
+        self.latest, self.evaluated = dict(state["latest"]), int(state.get("evaluated", 0))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import checkpoints
+from .contents import tensors
 from .errors import CheckpointError, RunError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class RunWeights:
         if chosen not in present:
             raise RunError(f"{checkpoint} has no {chosen}.safetensors", f"it has {' and '.join(present) or 'none'}")
         said = f"{checkpoint.name}: {SETS[chosen]}" if len(present) > 1 else checkpoint.name
-        return load_file(checkpoint / f"{chosen}.safetensors"), [said]
+        return dict(tensors(checkpoint / f"{chosen}.safetensors", load_file)), [said]
 
     def write(self, path: Path, weights: Any, net: Any) -> None:
         """Not offered: a run is more than its weights."""

@@ -7,7 +7,6 @@ import io
 import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,12 @@ from torch import Tensor, nn
 
 from archspec.backends import Weights
 from archspec.errors import WeightsError
+from archspec_torch.damage import DAMAGE, reason
 
 KEYS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema")
 """Where training scripts put a state_dict among other things, in the order in which one is taken."""
 
 NUMBERS = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32)
-
-DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError,
-          NotImplementedError, zipfile.BadZipFile)  # fmt: skip
-"""What `torch.load` has been seen to raise of damaged files."""
 
 
 def load_weights(model: nn.Module, weights: Weights) -> None:
@@ -92,10 +88,8 @@ def _loaded(path: Path) -> Mapping[str, Any]:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    text = str(error).rpartition("WeightsUnpickler error:")[2].strip()  # before it: how to run what is in the file
-    reason = next(iter(text.splitlines()), type(error).__name__)
     return WeightsError(
-        f"cannot read weights from {path}: it is damaged or no PyTorch file ({reason[:200]})", "get it anew"
+        f"cannot read weights from {path}: it is damaged or no PyTorch file ({reason(error)})", "get it anew"
     )
 
 

@@ -124,7 +124,7 @@ def _read(folder: Path, root: Path | None) -> tuple[str, Net]:
     log = folder.parent / LOGS / f"{folder.name}.log"
     run = Run(
         name, job["name"], progress.state, None if progress.state is State.finished else failure(log),
-        recipe.pop("seed", None), f"{recipe['steps']:,} steps" if recipe["steps"] else f"{recipe['epochs']} epochs",
+        recipe.pop("seed", None), f"{recipe['steps']:,} steps" if recipe.get("steps") else f"{recipe.get('epochs') or 1} epochs",
         progress.rows, progress.summary(name), kept(folder),
     )  # fmt: skip
     compiled = _compiled(folder / "code" / "spec.yaml")

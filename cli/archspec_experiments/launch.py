@@ -12,6 +12,7 @@ from archspec_experiments.on_ray import OnRay
 from archspec_experiments.plan import Planned, Request
 from archspec_experiments.slurm import script
 from archspec_experiments.sweep import prepare, run_sweep, task_of
+from archspec_runtime.datasets import check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.undoing import written_whole
 
@@ -26,6 +27,8 @@ def launch(where: str, out: Path, planned: Sequence[Planned], request: Request, 
     data = request.options.get("data")
     if data is not None and not Path(data).exists():
         raise RunError(f"there is no {data}", "give --data the folder or archive of the images")
+    for one in planned:
+        check_folder(one.job.recipe.data, Path(data) if data is not None else None)
     cores = int(request.options.get("threads", 0)) or max(1, (os.cpu_count() or 1) // jobs)
     if "threads" not in request.options and (jobs > 1 or where != "local"):
         cores = cores if where == "local" else 1

@@ -11,6 +11,7 @@ import archspec
 from archspec.backends import Backend
 from archspec.responding import responding_layers
 from archspec_experiments.runs import folder_of, spec_of
+from archspec_runtime.conforming import odd
 from archspec_runtime.errors import RunError
 from archspec_runtime.pictures import save_picture
 from archspec_runtime.run_folder import read_run, write_json
@@ -62,9 +63,10 @@ def measure(
 def kept(folder: Path) -> Responses | None:
     """What was measured of a run; None where nothing was, or where it cannot be read."""
     try:
-        return Responses(**json.loads((folder / KEPT).read_text(encoding="utf-8")))
+        found = Responses(**json.loads((folder / KEPT).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    return found if odd(found) is None and len(found.layers) == len(found.deviations) > 0 else None
 
 
 def table(measured: Sequence[Responses]) -> Iterator[str]:

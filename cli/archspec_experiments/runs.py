@@ -29,9 +29,10 @@ def folder_of(path: Path) -> Path:
 def backend_of(path: Path) -> str:
     """The backend that a run, or the run of a checkpoint, was trained with; torch where it does not say."""
     try:
-        return str(json.loads((folder_of(path) / "run.json").read_text(encoding="utf-8"))["backend"])
+        backend = json.loads((folder_of(path) / "run.json").read_text(encoding="utf-8"))["backend"]
     except (OSError, ValueError, KeyError, TypeError):
-        return "torch"  # which will say what is wrong with the folder
+        backend = None
+    return backend if isinstance(backend, str) else "torch"  # which will say what is wrong with the folder
 
 
 def spec_of(path: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from archspec_runtime import checkpoints
 from archspec_runtime.curves import Summary, summarize
 from archspec_runtime.errors import CheckpointError
-from archspec_runtime.run_folder import Row, read_metrics, read_run
+from archspec_runtime.run_folder import Row, read_measured, read_run
 
 
 class State(StrEnum):
@@ -39,15 +39,16 @@ def progress_of(folder: Path) -> Progress:
     """Read a run's folder. Raises RunError where it holds something else."""
     if not (folder / "run.json").is_file():
         return Progress(State.absent, 0, [], None)
-    run, rows = read_run(folder), read_metrics(folder)
+    run, rows = read_run(folder), read_measured(folder)
     try:
         newest = checkpoints.newest(folder, None)
     except CheckpointError:  # none of them is whole; the trainer says so when it goes on
         newest = None
-    step = int(newest[1]["step"]) if newest else 0
+    step = checkpoints.step_of(newest[0]) if newest else 0
     recipe = run["job"]["recipe"]
-    if recipe["steps"] is not None:
+    if recipe.get("steps") is not None:
         ended = step >= recipe["steps"]
     else:
-        ended = any(row["step"] == step and row["epoch"] >= recipe["epochs"] for row in rows)
+        epochs = recipe.get("epochs") or 1
+        ended = any(row["step"] == step and row.get("epoch", 0) >= epochs for row in rows)
     return Progress(State.finished if step and ended else State.cut, step, rows, run)

@@ -9,9 +9,7 @@ from typing import Any
 
 import jax
 from flax import nnx
-from safetensors.numpy import load_file
 
-from archspec_flax.names import load_state_dict
 from archspec_runtime import session
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.errors import RunError
@@ -31,6 +29,7 @@ from .evaluating import evaluate
 from .mesh import Devices
 from .precision import prepared, use_precision
 from .probe import make_probe
+from .restoring import load_model
 from .stepper import FlaxStepper
 from .world import join
 
@@ -100,7 +99,7 @@ def _loaded(make_model: MakeModel, weights: Path, job: Job, device: jax.Device) 
     use_precision(job.recipe.precision)
     with jax.default_device(device):
         model = prepared(drawn(make_model, 0, device), job.recipe.precision)
-        load_state_dict(model, load_file(weights))
+        load_model(model, weights)
     return model
 
 

@@ -36,7 +36,8 @@ from .loss import shares_of
 from .mesh import Devices, on_this_process
 from .optimizer import Scale, make_optimizer
 from .precision import prepared, use_precision
-from .snapshot import FlaxSnapshot, copied, unflat
+from .restoring import fitting, load_optimizer
+from .snapshot import FlaxSnapshot, copied
 from .step import Inputs, Outcomes, State, Step, averaged
 from .world import peers_answer
 
@@ -190,14 +191,13 @@ class FlaxStepper:
         return spec_shapes(self.model)
 
     def load(self, folder: Path) -> None:
-        """Read the files of a snapshot."""
+        """Read the files of a snapshot. Raises DamagedError."""
         with jax.default_device(self.device):
-            params, rest = self._read(load_file(folder / "weights.safetensors"))
+            params, rest = self._read(fitting(self.model, folder / "weights.safetensors"))
             average = None
             if self.state.average is not None:
-                average = averaged(*self._read(load_file(folder / "average.safetensors")))
-            optimizer, scale = unflat(
-                (self.state.optimizer, self.state.scale), load_file(folder / "optimizer.safetensors")
-            )
+                average = averaged(*self._read(fitting(self.model, folder / "average.safetensors")))
+            own = self.state.optimizer, self.state.scale
+            optimizer, scale = load_optimizer(own, folder / "optimizer.safetensors")
             state = State(params, rest, optimizer, average, scale, Outcomes.start(self.kind))
             self.state = self.devices.spread(state)

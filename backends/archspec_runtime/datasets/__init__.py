@@ -29,6 +29,16 @@ READERS: dict[str, Callable[[Path | None, Shape, int, Data], Raw]] = {
     "synthetic": read_synthetic,
 }
 
+EMBEDDED = ("digits", "synthetic")
+"""What comes with a library, or is made here."""
+
+
+def check_folder(data: Data, folder: Path | None) -> None:
+    """Raise DataError where a folder is given for a data set that takes none."""
+    if folder is not None and data.dataset in EMBEDDED:
+        message = f"the data set {data.dataset} takes no folder, and --data is {folder}"
+        raise DataError(message, "leave --data out; images in a folder are the data set `image_folder`", 2)
+
 
 def open_dataset(data: Data, folder: Path | None, *, input_shape: Shape, classes: int, seed: int) -> Dataset:
     """Read a data set and set its holdout aside.
@@ -37,6 +47,7 @@ def open_dataset(data: Data, folder: Path | None, *, input_shape: Shape, classes
     """
     if data.dataset not in READERS:
         raise DataError(f"there is no data set {data.dataset!r}", f"one of {', '.join(sorted(READERS))}")
+    check_folder(data, folder)
     raw = READERS[data.dataset](folder, input_shape, classes, data)
     if len(raw.classes) != classes:
         raise DataError(
@@ -59,4 +70,4 @@ def open_dataset(data: Data, folder: Path | None, *, input_shape: Shape, classes
     return Dataset(raw.train.subset(kept) if data.holdout else raw.train, validation, raw.test, raw.classes)
 
 
-__all__ = ["READERS", "ArraySplit", "Dataset", "EncodedSplit", "Split", "open_dataset"]
+__all__ = ["EMBEDDED", "READERS", "ArraySplit", "Dataset", "EncodedSplit", "Split", "check_folder", "open_dataset"]

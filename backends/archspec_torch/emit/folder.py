@@ -14,6 +14,7 @@ def carried() -> dict[str, str]:
     return {
         **sources(files("archspec_runtime"), "archspec_runtime"),
         "archspec_torch/__init__.py": '"""The PyTorch trainer."""\n',
+        "archspec_torch/damage.py": (files("archspec_torch") / "damage.py").read_text(encoding="utf-8"),
         **sources(files("archspec_torch") / "trainer", "archspec_torch/trainer"),
     }
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from archspec_runtime import session
@@ -24,6 +23,7 @@ from archspec_runtime.world import World
 from .compiling import compiled_layers
 from .device import choose_compile, choose_device, out_of_memory
 from .probe import make_probe
+from .restoring import load_model
 from .stepper import TorchStepper, evaluate
 from .world import join, launch
 
@@ -85,7 +85,7 @@ class Torch:
 
 def _loaded(make_model: MakeModel, weights: Path, job: Job, device: str) -> nn.Module:
     model: nn.Module = make_model()
-    model.load_state_dict(load_file(weights))
+    load_model(model, weights)
     model = model.double() if job.recipe.precision == "fp64" else model
     placed: nn.Module = model.to(device=torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return placed

@@ -69,9 +69,11 @@ def split_states(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> 
         index: {k: like(v, parameters[index]) if isinstance(v, Tensor) else v for k, v in entry.items()}
         for index, entry in state["state"].items()
     }
-    # how an optimizer computes is its own: fused where nothing is split
-    own = [{k: group.get(k) for k in ("fused", "foreach")} for group in optimizer.param_groups]
-    groups = [saved | mine for saved, mine in zip(state["param_groups"], own, strict=True)]
+    # what the recipe says is as it is now, and how an optimizer computes is its own: fused where nothing is split
+    groups = [
+        {**own, "params": saved["params"]}
+        for saved, own in zip(state["param_groups"], optimizer.param_groups, strict=True)
+    ]
     return {**state, "state": split, "param_groups": groups}
 
 

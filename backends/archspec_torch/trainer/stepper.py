@@ -33,6 +33,7 @@ from .device import out_of_memory
 from .images import Images
 from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, make_optimizer, set_rate
+from .restoring import load_model, load_optimizer, shapes
 from .snapshot import TorchSnapshot, on_host
 from .world import peers_answer
 
@@ -189,16 +190,14 @@ class TorchStepper:
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """The shape of each weight and statistic by the spec's names."""
-        return {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
+        return shapes(self.model.state_dict())
 
     def load(self, folder: Path) -> None:
-        """Read the files of a snapshot."""
-        parallel.load_whole(self.model, load_file(folder / "weights.safetensors"))
+        """Read the files of a snapshot. Raises DamagedError."""
+        load_model(self.model, folder / "weights.safetensors")
         if self.average is not None:
-            parallel.load_whole(self.average.model, load_file(folder / "average.safetensors"))
-        state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
-        self.optimizer.load_state_dict(parallel.split_states(state["optimizer"], self.optimizer))
-        self.scaler.load_state_dict(state["scaler"])
+            load_model(self.average.model, folder / "average.safetensors")
+        load_optimizer(self.optimizer, self.scaler, folder / "state.pt", self.device)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:

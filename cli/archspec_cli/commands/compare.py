@@ -29,13 +29,13 @@ def compare(
         from archspec_runtime.curves import draw_curves, summarize
         from archspec_runtime.errors import RunError
         from archspec_runtime.pictures import check_picture
-        from archspec_runtime.run_folder import read_metrics, read_run
+        from archspec_runtime.run_folder import read_measured, read_run
     except ImportError as error:
         fail(f"curves need what training needs: {error}", "pip install 'archspec-nn[torch]'", 1)
     try:
         check_picture(out, force=force)
         runs = [found for run in runs for found in list(runs_below(run)) or [run]]
-        read = [(read_run(run)["job"]["name"], read_metrics(run)) for run in runs]
+        read = [(read_run(run)["job"]["name"], read_measured(run)) for run in runs]
     except RunError as error:
         fail(str(error), None, error.exit_code)
     names = [name for name, _ in read]

@@ -1,0 +1,38 @@
+"""The files of a snapshot, read back into a model and its optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from safetensors.numpy import load_file
+
+from archspec_flax.names import load_state_dict, spec_shapes
+from archspec_runtime.contents import fit, tensors
+
+from .snapshot import unflat
+
+
+def fitting(model: nnx.Module, file: Path) -> Mapping[str, np.ndarray[Any, Any]]:
+    """The tensors of a safetensors file, which are those of a model. Raises DamagedError."""
+    state = tensors(file, load_file)
+    fit(file, {name: array.shape for name, array in state.items()}, spec_shapes(model))
+    return state
+
+
+def load_model(model: nnx.Module, file: Path) -> None:
+    """Set all parameters and statistics from a safetensors file. Raises DamagedError; then nothing is set."""
+    load_state_dict(model, fitting(model, file))
+
+
+def load_optimizer(tree: Any, file: Path) -> Any:
+    """The state of an optimizer, a tree like this one, with the leaves of a safetensors file. Raises DamagedError."""
+    state = tensors(file, load_file)
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    own = {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}
+    fit(file, {name: array.shape for name, array in state.items()}, own, "optimizer")
+    return unflat(tree, state)
