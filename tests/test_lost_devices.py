@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import archspec_runtime.launch
 from archspec_runtime import checkpoints
 from archspec_runtime.errors import RunError
 from archspec_runtime.launch import launch
@@ -179,13 +180,20 @@ def test_a_world_that_cannot_be_is_refused(environment, says, code, cli, monkeyp
      ("os.kill(os.getpid(), 9)", "was ended by SIGKILL\n  help: go on with --resume")],
     ids=["gives up", "is killed"],
 )  # fmt: skip
-def test_a_process_that_cannot_say_how_it_ended_is_spoken_for(end, says, capfd):
+def test_a_process_that_cannot_say_how_it_ended_is_spoken_for(end, says, capfd, monkeypatch):
+    monkeypatch.setattr(archspec_runtime.launch, "SAY", 0.1)
     silent = f"import os, resource, time; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); {end}"
     waits = f"import os, time\nif os.environ['RANK'] == '0': time.sleep(60)\n{silent}"
     assert launch([sys.executable, "-c", waits], 2) == 1
     said = capfd.readouterr().err
     assert said.count("error: a process ") == 1
     assert says in said
+
+
+def test_a_process_whose_peer_is_gone_has_the_time_to_say_so(capfd):
+    code = "import os, sys, time\nif os.environ['RANK'] == '1': os.kill(os.getpid(), 9)\ntime.sleep(0.5)\nsys.exit('lost')"
+    assert launch([sys.executable, "-c", code], 2) == 1
+    assert "lost\n" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8])

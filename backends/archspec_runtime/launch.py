@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from .signals import CODES, Signals
 from .world import SAID
 
 GRACE = 30.0  # seconds from asking a process to end until it is made to
+SAY = 5.0  # seconds that the others have to say what happened, before they are asked to end
 LOOK_EVERY = 0.1
 
 
@@ -39,6 +41,8 @@ def launch(command: Sequence[str], processes: int, restarts: int = 0) -> int:
             started = [_start(command, rank, shared) for rank in range(processes)]
             try:
                 code = _watch(started, signals)
+                if not signals.received:
+                    _wait(started, SAY)
             finally:
                 _end(started, signal.SIGTERM)
             if code == 0 or signals.received:
@@ -91,10 +95,16 @@ def _end(started: Sequence[subprocess.Popen[bytes]], number: signal.Signals) -> 
     for process in started:
         if process.poll() is None:
             process.send_signal(number)
-    until = time.monotonic() + GRACE
+    _wait(started, GRACE)
     for process in started:
-        try:
-            process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def _wait(started: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
+    """Until all have ended, or so long."""
+    until = time.monotonic() + seconds
+    for process in started:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, until - time.monotonic()))
