@@ -23,6 +23,7 @@ LONGEST = (
     "many_devices",
     "sweep",
     "flax_training",
+    "flax_faults",
     "two_trainers",
     "operations",
     "convert",
