@@ -309,7 +309,9 @@ def test_what_does_not_fit_is_a_table(cli, state, tmp_path):
     torch.save(other, tmp_path / "w.pt")
     done = run(cli, "w.pt")
     assert done.exit_code == 1
-    rows = [re.split(r"  +", line.strip()) for line in done.output.splitlines()[1:]]
+    *table, help_ = done.output.splitlines()[1:]
+    assert "--map OLD=NEW" in help_
+    rows = [re.split(r"  +", line.strip()) for line in table]
     assert rows == [
         ["missing", "fc.weight", "(10, 64)"],
         ["unexpected", "fc.wieght", "(10, 64)", "did you mean `fc.weight`?"],
