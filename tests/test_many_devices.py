@@ -43,6 +43,12 @@ SKIPS = (
     "--set",
     "train.lr=0.001",
 )  # losses go up and down
+LAMB = (
+    "--set",
+    "train.optimizer={lamb: {weight_decay: 1e-2, decay_norm_and_bias: false, always_adapt: false}}",
+    "--set",
+    "train.lr=0.01",
+)
 QUIET = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
 
 
@@ -115,10 +121,12 @@ def torch_runs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         train_alone(folder, patch, "--out", "one")
         train_alone(folder, patch, "--out", "one-skips", *SKIPS)
+        train_alone(folder, patch, "--out", "one-lamb", *LAMB)
         cut(folder, "one", "grown")
         split = ("--out", "split", "--shard")
         skips = ("--out", "split-skips", "--shard", *SKIPS)
-        said = train(folder, 2, ("--out", "two"), split, ("--out", "grown", "--resume", "--shard"), skips)
+        lamb = ("--out", "split-lamb", "--shard", *LAMB)
+        said = train(folder, 2, ("--out", "two"), split, ("--out", "grown", "--resume", "--shard"), skips, lamb)
         train(folder, 4, ("--out", "four"))
         cut(folder, "split", "shrunk")
         train_alone(folder, patch, "--out", "shrunk", "--resume")
@@ -145,16 +153,11 @@ def test_processes_agree_on_the_updates_that_are_left_out(torch_runs):
     same_weights(folder / "one-skips", folder / "split-skips", 1e-9)
 
 
-def test_lamb_takes_the_same_steps_where_parameters_are_split(tmp_path):
+def test_lamb_takes_the_same_steps_where_parameters_are_split(torch_runs):
     """Its steps are as long as whole tensors are, of which a process has a part."""
-    pytest.importorskip("torch")
-    lamb = "{lamb: {weight_decay: 1e-2, decay_norm_and_bias: false, always_adapt: false}}"
-    sgd = "{sgd: {momentum: 0.9, weight_decay: 1e-3, nesterov: true}}"
-    (tmp_path / "small.yaml").write_text(SMALL.replace(sgd, lamb).replace("lr: 0.1", "lr: 0.01"))
-    train(tmp_path, 1, ("--out", "one"))
-    train(tmp_path, 2, ("--out", "split", "--shard"))
-    same_curve(tmp_path / "one", tmp_path / "split")
-    same_weights(tmp_path / "one", tmp_path / "split", 1e-9)
+    folder, _ = torch_runs
+    same_curve(folder / "one-lamb", folder / "split-lamb")
+    same_weights(folder / "one-lamb", folder / "split-lamb", 1e-9)
 
 
 def test_one_process_speaks_and_the_folder_says_how_many_there_were(torch_runs):
