@@ -24,7 +24,7 @@ demo: $(VENV)/ready
 	  --out $(RUNS)/curves.png --title "Plain and residual nets of 8 and 56 layers on 8x8 digits"
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n auto -q
+	$(BIN)/python -m pytest -n auto --dist worksteal -q
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ def begun(words, folder, environment=None):
 
 def ended(process):
     """Its exit code as a shell gives it, and what it said."""
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     return process.returncode if process.returncode >= 0 else 128 - process.returncode, said
 
 

@@ -17,10 +17,13 @@ from runs import CPU, TINY, measurements
 pytest.importorskip("torch")
 
 SURROUNDINGS = {
-    "no home, no locale": {"LC_ALL": "C"},
     "no home, no UTF-8": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    "a terminal of few letters": {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "ascii"},
-    "home that cannot be written": {"HOME": "/proc/nowhere", "TERM": "dumb"},
+    "home that cannot be written, a terminal of few letters": {
+        "LC_ALL": "C.UTF-8",
+        "PYTHONIOENCODING": "ascii",
+        "HOME": "/proc/nowhere",
+        "TERM": "dumb",
+    },
 }
 
 
