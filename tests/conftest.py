@@ -11,6 +11,11 @@ import archspec
 from archspec_cli.main import app
 from runs import CPU, TINY
 
+# What Python caches beside sources is no part of what tests compare, and takes the room on the disks that they fill.
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
 
