@@ -108,7 +108,7 @@ def test_compare_draws_a_picture_and_prints_the_table(finished, train, cli):
 
 @pytest.mark.parametrize("command", ["compare", "responses"])
 def test_a_picture_takes_the_place_of_one_that_archspec_drew_and_of_no_other_file(finished, cli, command):
-    out, _ = finished
+    out = shutil.copytree(finished[0], "run")  # in which `responses` keeps what it measures
     for name in ("mine.png", "mine.svg"):
         Path(name).write_text("mine")
         refused = cli(command, out, "--out", name)
