@@ -81,15 +81,6 @@ def test_a_resumed_run_ends_in_the_same_weights(run, train, tmp_path):
     assert weights_of(tmp_path / "cut").read_bytes() == weights_of(run[0]).read_bytes()
 
 
-def test_the_scale_of_half_precision_is_resumed_too(train, tiny, tmp_path):
-    change = ("--set", "train.precision=fp16", "--set", "train.optimizer=adamw", "--checkpoint-every", 7)
-    train(tmp_path / "straight", 14, *change, net=tiny)
-    shutil.copytree(tmp_path / "straight", tmp_path / "cut")
-    shutil.rmtree(tmp_path / "cut" / "checkpoints" / "step-00000014")
-    train(tmp_path / "cut", 14, *change, "--resume", net=tiny)
-    assert weights_of(tmp_path / "cut").read_bytes() == weights_of(tmp_path / "straight").read_bytes()
-
-
 def test_a_run_of_the_other_backend_is_not_resumed(run, cli, tmp_path):
     shutil.copytree(run[0], tmp_path / "run")
     given = ("train", "digits_resnet:resnet8", "--backend", "torch", "--out", tmp_path / "run", "--steps", 40)

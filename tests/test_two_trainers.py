@@ -169,11 +169,13 @@ train:
   accumulate: 2
   clip_norm: 1.0
   ema: {decay: 0.9, every: 3, after: step 9}
+  precision: fp16
   lr: [{linear: {from: 1e-4, to: 0.01}, until: step 8}, {cosine: {from: 0.01, to: 0}}]
 """
 
 
 def test_a_resumed_flax_run_ends_bit_for_bit_as_one_that_was_not_stopped(cli, tmp_path):
+    """With the scale of half precision, which is with the optimizer's state."""
     (tmp_path / "small.yaml").write_text(SMALL)
     given = ("train", tmp_path / "small.yaml", "--backend", "flax", "--device", "cpu", "--checkpoint-every", 10)
     assert cli(*given, "--out", tmp_path / "straight").exit_code == 0
