@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.flow import kind_of
-from archspec.emission.source import Expression, Infix, Invocation, is_literal, number, sides
+from archspec.emission.source import Expression, Infix, Invocation, is_literal, number
 from archspec.ir import Symbol
 from archspec.outline import Member
 
@@ -96,7 +96,7 @@ def _const_scale(member: Member) -> Constructor:
 
 
 def _subsampling(member: Member) -> Constructor:
-    return "nn.MaxPool2d", ["kernel_size=1", f"stride={number(member.numbers['stride'])}"]
+    return "nn.AvgPool2d", ["kernel_size=1", f"stride={number(member.numbers['stride'])}"]
 
 
 def _padding(member: Member) -> Constructor:
@@ -155,12 +155,9 @@ def _pad_channels(member: Member, values: list[str], attribute: Attribute) -> Ex
     return Invocation("F.pad", (values[0], f"(0, 0, 0, 0, {attribute('before')}, {attribute('after')})"))
 
 
-def _subsample(member: Member, values: list[str], attribute: Attribute) -> str:
-    rows, columns = (
-        f" {side}" if side.startswith("self.") else side
-        for side in sides(member.numbers["stride"], attribute("stride"))
-    )
-    return f"{values[0]}[:, :, ::{rows}, ::{columns}]"
+def _subsample(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    # not a slice: its gradient is laid out anew, and so are the sums that it is part of
+    return Invocation("F.avg_pool2d", (values[0], "kernel_size=1", f"stride={attribute('stride')}"))
 
 
 def _global_avg_pool(member: Member, values: list[str], attribute: Attribute) -> str:
