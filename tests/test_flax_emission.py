@@ -344,6 +344,13 @@ def test_a_model_is_built_where_its_shapes_alone_are_asked_for(spec):
     assert names.spec_shapes(abstract) == all_shapes(net)
 
 
+def test_parameters_are_drawn_by_one_program(caplog):
+    with jax.log_compiles():
+        archspec.build(archspec.load("digits_resnet:resnet8"), "flax")
+    compiled = [said for said in caplog.messages if said.startswith("Finished XLA compilation")]
+    assert len(compiled) == 1, compiled
+
+
 STARTS = {
     "he_normal_fan_out": (2 / (64 * 9)) ** 0.5,
     "he_normal_fan_in": (2 / (16 * 9)) ** 0.5,

@@ -26,8 +26,9 @@ def drawn(make_model: Any, seed: int, device: jax.Device) -> nnx.Module:
         with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
             return nnx.split(make())[1]
 
-    # at once also where a caller's own function is being traced, such as `nnx.eval_shape(lambda: archspec.build(...))`
-    with jax.ensure_compile_time_eval(), jax.default_device(device):
-        state = jax.jit(draw, compiler_options=QUICK.get(device.platform))()
-        model: nnx.Module = nnx.merge(graph, state)
+    # compiled and then called, so that there are numbers also where a caller's function is being traced, such as
+    # `nnx.eval_shape(lambda: archspec.build(...))`
+    with jax.default_device(device):
+        state = jax.jit(draw, compiler_options=QUICK.get(device.platform)).lower().compile()()
+    model: nnx.Module = nnx.merge(graph, state)
     return model
