@@ -1,21 +1,26 @@
 """Data-parallel training on paper: what a step takes on 8 to 1,024 devices, from what it takes on one.
 
 python bench/scaling_model.py                       ResNet-50 at assumed rates of a data-centre GPU
+python bench/scaling_model.py --measure             with the rate of this machine's device
 python bench/scaling_model.py --rate 480 --batch 64 --link 12.5e9 --input 350
 
 A step is the slowest of its parts, since they overlap: computing (forward and backward), the ring all-reduce of the gradients
 behind the backward pass, and the input pipeline of a machine. What does not overlap is the last bucket and the latency of
 the ring. Weak scaling (a fixed batch a device) and strong scaling (a fixed batch for all) are printed.
 
-Every term is an argument. The defaults are assumptions and say so; `bench/training.py` measures the first of them.
+Every term is an argument. The defaults are assumptions and say so; `--measure` puts what this machine's device does in place of
+the first two, and `bench/images.py` measures the input.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import time
 from dataclasses import dataclass
 
 import archspec
+from archspec.network import Network
 
 DEVICES = (8, 16, 32, 64, 128, 256, 512, 1024)
 BUCKET = 25 << 20  # bytes of a bucket of PyTorch's DDP (its default, bucket_cap_mb)
@@ -31,6 +36,37 @@ class Device:
     link: float  # bytes a second that a device sends to the next in the ring
     latency: float  # seconds of one hop
     input: float  # images a second that the machine's input pipeline makes for each device
+
+
+def measured(net: Network, batch: int) -> tuple[float, float]:
+    """Rate and knee of this machine's device, from steps of PyTorch at `batch` images and at an eighth of them."""
+    few, many = _seconds(net, max(1, batch // 8)), _seconds(net, batch)
+    rate = (batch - max(1, batch // 8)) / (many - few)
+    return rate, max(0.0, rate * many - batch)
+
+
+def _seconds(net: Network, batch: int, steps: int = 4) -> float:
+    """Of a training step: channels last, on GPUs in bfloat16."""
+    import torch
+    import torch.nn.functional as F
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    layout = torch.channels_last
+    model: torch.nn.Module = archspec.build(net, "torch").to(device, memory_format=layout)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+    images = torch.randn(batch, *net.input_shape, device=device).to(memory_format=layout)
+    labels = torch.zeros(batch, dtype=torch.long, device=device)
+    seconds = []
+    for _ in range(steps + 2):  # the first two choose algorithms and take memory
+        begun = time.perf_counter()
+        optimizer.zero_grad()
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            loss = F.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds[2:])
 
 
 def compute(device: Device, batch: float) -> float:
@@ -83,8 +119,8 @@ def main() -> None:
     parser.add_argument(
         "--global-batch", type=float, default=8192, help="for strong scaling (default: %(default)s)"
     )
-    parser.add_argument("--rate", type=float, default=2500,
-                        help="images/s of one device (assumed: %(default)s; give what bench/training.py measures)")  # fmt: skip
+    parser.add_argument("--rate", type=float, default=2500, help="images/s of one device (assumed: %(default)s)")
+    parser.add_argument("--measure", action="store_true", help="measure --rate and --knee on this machine's device")
     parser.add_argument("--knee", type=float, default=16, help="images at half rate (assumed: %(default)s)")
     parser.add_argument("--link", type=float, default=50e9,
                         help="bytes/s from device to device (assumed: %(default)g, one 400 Gbit/s port a GPU)")  # fmt: skip
@@ -95,11 +131,14 @@ def main() -> None:
         "--gradient-bytes", type=float, default=4, help="bytes a parameter on the wire (default: 4)"
     )
     given = parser.parse_args()
-    device = Device(given.rate, given.knee, given.link, given.latency, given.input)
     net = archspec.load(given.net)
+    rate, knee = measured(net, int(given.batch)) if given.measure else (given.rate, given.knee)
+    if given.measure:
+        print(f"measured: {rate:.4g} images/s, half of it at {knee:.2g} images")
+    device = Device(rate, knee, given.link, given.latency, given.input)
     gradient = net.cost.params * given.gradient_bytes
     print(f"{net.name}: {net.cost.params:,} parameters, {gradient / 1e6:.1f} MB of gradients; "
-          f"{device.rate:g} images/s a device, {device.link / 1e9:g} GB/s, {device.input:g} images/s of input")  # fmt: skip
+          f"{device.rate:.4g} images/s a device, {device.link / 1e9:g} GB/s, {device.input:g} images/s of input")  # fmt: skip
     print(f"\nWeak scaling, {given.batch:g} images a device")
     print("\n".join(rows(device, gradient, given.batch, None)))
     print(f"\nStrong scaling, {given.global_batch:g} images in all")

@@ -48,7 +48,8 @@ class FlaxBackend:
         from archspec_flax.trainer.drawing import drawn
 
         module = import_source(model_source(net), f"archspec_emitted_flax_{net.fingerprint}")
-        model = drawn(getattr(module, net.class_name), seed, jax.local_devices()[0])
+        device = jax.local_devices()[0]
+        model = drawn(getattr(module, net.class_name), seed, device, blank=weights is not None)
         if weights is not None:
             from archspec_flax.weights import load_weights
 

@@ -12,23 +12,24 @@ QUICK = {"cpu": {"xla_backend_optimization_level": 1}}
 """To compile what runs once takes far longer than to run it, so that on CPUs the compiler is not to optimize much."""
 
 
-def drawn(make_model: Any, seed: int, device: jax.Device) -> nnx.Module:
-    """`make_model(rngs=nnx.Rngs(seed))`, its parameters on a device."""
+def drawn(make_model: Any, seed: int, device: jax.Device, *, blank: bool = False) -> nnx.Module:
+    """`make_model(rngs=nnx.Rngs(seed))`, its parameters on a device, or `blank`: their shapes alone, to be given values."""
 
     def make() -> nnx.Module:
         model: nnx.Module = make_model(rngs=nnx.Rngs(seed))
         return model
 
-    graph, _ = nnx.split(nnx.eval_shape(make))
+    wanted = nnx.RngState if blank else nnx.Variable
+    graph, *parts = nnx.split(nnx.eval_shape(make), wanted, ...)
 
     def draw() -> nnx.State[Any, Any]:
         # each draw stays a function, so that its numbers are those that it has alone, to the last bit
         with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
-            return nnx.split(make())[1]
+            return nnx.state(make(), wanted)
 
     # compiled and then called, so that there are numbers also where a caller's function is being traced, such as
     # `nnx.eval_shape(lambda: archspec.build(...))`
     with jax.default_device(device):
         state = jax.jit(draw, compiler_options=QUICK.get(device.platform)).lower().compile()()
-    model: nnx.Module = nnx.merge(graph, state)
+    model: nnx.Module = nnx.merge(graph, state, *parts[1:])
     return model

@@ -97,8 +97,12 @@ class Flax:
 
 def _loaded(make_model: MakeModel, weights: Path, job: Job, device: jax.Device) -> nnx.Module:
     use_precision(job.recipe.precision)
+
+    def make(rngs: nnx.Rngs) -> nnx.Module:
+        return prepared(make_model(rngs=rngs), job.recipe.precision)
+
     with jax.default_device(device):
-        model = prepared(drawn(make_model, 0, device), job.recipe.precision)
+        model = drawn(make, 0, device, blank=True)
         load_model(model, weights)
     return model
 
