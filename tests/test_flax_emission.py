@@ -260,8 +260,8 @@ def test_same_weights_give_the_same_answers_in_both_frameworks(name):
         single = theirs.float()(torch.from_numpy(x).float()).numpy()
     size = np.abs(expected).max()
     with double_precision():
-        halves = {k: v.astype(np.float32) if v.ndim else v for k, v in state.items()}
-        ours = FlaxBackend().build(net, seed=0, weights=halves)
+        singles = {k: v.astype(np.float32) if v.ndim else v for k, v in state.items()}
+        ours = FlaxBackend().build(net, seed=0, weights=singles)
         ours.eval()
         found = forward(ours, x.astype(np.float32))
         assert found.dtype == np.float32, "the result is as precise as what goes in, whatever JAX could do"
