@@ -118,7 +118,7 @@ class HighwayGate(nnx.Module):
         negated = -conv
         carry = nnx.sigmoid(negated)
         carried = x * carry
-        x = transformed + carried
+        x = carried + transformed
         return x
 
 

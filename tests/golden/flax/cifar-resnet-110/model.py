@@ -156,7 +156,7 @@ class BasicBlock(nnx.Module):
         out = nnx.relu(out)
         out = self.conv2(out)
         out = self.bn2(out)
-        out = out + self.shortcut(x)
+        out = self.shortcut(x) + out
         out = nnx.relu(out)
         return out
 

@@ -202,7 +202,7 @@ class SqueezeBottleneck(nnx.Module):
         out = self.group_norm3(out)
         out = self.se(out)
         out = self.drop_path(out)
-        out = out + self.downsample(x)
+        out = self.downsample(x) + out
         out = nnx.silu(out)
         return out
 

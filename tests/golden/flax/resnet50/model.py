@@ -128,7 +128,7 @@ class Bottleneck(nnx.Module):
         out = nnx.relu(out)
         out = self.conv3(out)
         out = self.bn3(out)
-        out = out + self.downsample(x)
+        out = self.downsample(x) + out
         out = nnx.relu(out)
         return out
 

@@ -200,7 +200,7 @@ class BasicBlock(nnx.Module):
         out = nnx.relu(out)
         out = self.conv2(out)
         out = self.bn2(out)
-        out = out + self.downsample(x)
+        out = self.downsample(x) + out
         out = nnx.relu(out)
         return out
 
