@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .batches import Batches
-from .datasets import Dataset, open_dataset
+from .datasets import Dataset, check_folder, open_dataset
 from .dry_run import describe
 from .errors import FailedElsewhere, RunError
 from .job import Job, Options, effective, parse_options
@@ -117,6 +117,7 @@ def _train(
     recipe = job.recipe
     folder = options.out or Path("run")
     if options.dry_run:
+        check_folder(recipe.data, options.data)
         if world.leads:
             print(describe(job))
         return Result(folder, 0, 0, {})

@@ -34,10 +34,14 @@ EMBEDDED = ("digits", "synthetic")
 
 
 def check_folder(data: Data, folder: Path | None) -> None:
-    """Raise DataError where a folder is given for a data set that takes none."""
+    """Raise DataError where a folder is given that is not there, or for a data set that takes none."""
+    if data.dataset not in READERS:
+        raise DataError(f"there is no data set {data.dataset!r}", f"one of {', '.join(sorted(READERS))}")
     if folder is not None and data.dataset in EMBEDDED:
         message = f"the data set {data.dataset} takes no folder, and --data is {folder}"
         raise DataError(message, "leave --data out; images in a folder are the data set `image_folder`", 2)
+    if folder is not None and not folder.exists():
+        READERS[data.dataset](folder, (3, 1, 1), 1, data)  # raises: it says first what it needs there
 
 
 def open_dataset(data: Data, folder: Path | None, *, input_shape: Shape, classes: int, seed: int) -> Dataset:
@@ -45,8 +49,6 @@ def open_dataset(data: Data, folder: Path | None, *, input_shape: Shape, classes
 
     Raises DataError where files are missing or damaged, or where images (C, H, W) or classes are not the net's.
     """
-    if data.dataset not in READERS:
-        raise DataError(f"there is no data set {data.dataset!r}", f"one of {', '.join(sorted(READERS))}")
     check_folder(data, folder)
     raw = READERS[data.dataset](folder, input_shape, classes, data)
     if len(raw.classes) != classes:

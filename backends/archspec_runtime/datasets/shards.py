@@ -50,11 +50,13 @@ def check_highest(label: int, most: int, name: str) -> None:
 def expand(pattern: str | None, folder: Path | None, *usual: str) -> tuple[Path, ...]:
     """The files of a pattern with braces (`train-{000..146}.tar`) and, in a folder, `*`; those of the web are fetched.
 
-    Without a pattern, those of the usual ones. Raises DataError where there are none, or where they would lie outside the
-    folder.
+    Without a pattern, those of the usual ones. Raises DataError where there are none, where they would lie outside the
+    folder, or where a folder is given that is not there.
     """
     patterns = list(usual) if pattern is None else sorted(_braces(pattern))
     if pattern is not None and is_url(pattern):
+        if folder is not None and not folder.exists():
+            raise DataError(f"{folder} does not exist", f"{pattern} is fetched: leave --data out")
         return tuple(cached(url) for url in patterns)
     form = pattern or " or ".join(usual)
     if folder is None or not folder.is_dir():

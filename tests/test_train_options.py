@@ -1,0 +1,33 @@
+"""Options of `archspec train` that cannot be followed: each is said before anything begins."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+CIFAR, TARS = "cifar_resnet:resnet20", ("--set", "train.data.dataset=webdataset")
+GONE = {
+    "cifar": ((CIFAR,), "gone does not exist"),
+    "images": ((CIFAR, "--set", "train.data.dataset=image_folder"), "folder of images, and gone is none"),
+    "tars": ((CIFAR, *TARS), "gone: a folder of train*.tar is needed"),
+    "fetched": ((CIFAR, *TARS, "--set", "train.data.train=https://x.invalid/a.tar"), "gone does not exist"),
+    "digits": (("digits_resnet:resnet8",), "the data set digits takes no folder"),
+}
+
+
+@pytest.mark.parametrize("case", GONE)
+def test_a_dry_run_says_as_the_run_does_that_the_images_are_not_there(cli, tmp_path, case):
+    words, says = GONE[case]
+    dry, run = (cli("train", *words, "--data", "gone", *more) for more in (["--dry-run"], ["--device", "cpu"]))
+    assert says in dry.stderr
+    assert "help: " in dry.stderr
+    assert (dry.exit_code, dry.output) == (run.exit_code, run.output)
+    assert dry.exit_code != 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_needs_no_images(cli, tmp_path):
+    (tmp_path / "images").mkdir()
+    for data in ([], ["--data", "images"]):
+        result = cli("train", CIFAR, *data, "--dry-run")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "estimates" in result.stdout
