@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from archspec_experiments.local import Local
-from archspec_experiments.on_ray import OnRay
+from archspec_experiments.on_ray import OnRay, connected
 from archspec_experiments.plan import Planned, Request
 from archspec_experiments.slurm import script
 from archspec_experiments.sweep import prepare, run_sweep, task_of
@@ -34,7 +34,8 @@ def launch(where: str, out: Path, planned: Sequence[Planned], request: Request, 
         cores = cores if where == "local" else 1
         request = replace(request, options={**request.options, "threads": str(cores)})
     if where == "ray":
-        return run_sweep(out, planned, request, OnRay(cores, gpus))
+        with connected() as ray:  # before anything is written or said to start
+            return run_sweep(out, planned, request, OnRay(ray, cores, gpus))
     if where == "local":
         return run_sweep(out, planned, request, Local(jobs))
     prepare(out, planned, request)

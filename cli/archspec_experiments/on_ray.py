@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,32 +19,34 @@ from archspec_runtime.signals import Signals
 class OnRay:
     """Each run takes so many CPUs and GPUs of the cluster. SIGTERM and Ctrl-C cancel what runs, which then saves."""
 
+    ray: Any  # the module, connected
     cpus: int = 1
     gpus: float = 0.0
     stopped: int = 0
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
-        """Make the runs, each told as it ends. Raises RunError where there is no Ray, or no cluster."""
-        ray = connect()
+        """Make the runs, each told as it ends."""
+        ray = self.ray
         made = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)(_make)
         by_reference = {made.remote(task, os.getcwd()): task for task in tasks}
         waiting = list(by_reference)
-        try:
-            with Signals() as signals:
-                while waiting:
-                    done, waiting = ray.wait(waiting, timeout=1.0)
-                    for reference in done:
-                        yield Outcome(by_reference[reference], _exit_code(ray, reference))
-                    if signals.received and not self.stopped:
-                        self.stopped = signals.received
-                        for reference in waiting:
-                            ray.cancel(reference)  # what runs saves and ends, what waits never starts
-        finally:
-            ray.shutdown()
+        with Signals() as signals:
+            while waiting:
+                done, waiting = ray.wait(waiting, timeout=1.0)
+                for reference in done:
+                    yield Outcome(by_reference[reference], _exit_code(ray, reference))
+                if signals.received and not self.stopped:
+                    self.stopped = signals.received
+                    for reference in waiting:
+                        ray.cancel(reference)  # what runs saves and ends, what waits never starts
 
 
-def connect() -> Any:
-    """The module `ray`, connected to the cluster that runs here or that RAY_ADDRESS names. Raises RunError."""
+@contextmanager
+def connected() -> Iterator[Any]:
+    """The module `ray`, connected to the cluster that runs here or that RAY_ADDRESS names.
+
+    Raises RunError where there is no Ray, or no cluster.
+    """
     try:
         import ray  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
@@ -55,7 +58,10 @@ def connect() -> Any:
     except ConnectionError:
         message = "there is no Ray cluster here, and RAY_ADDRESS names none"
         raise RunError(message, "start one with `ray start --head`, or use --launcher local") from None
-    return ray
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
 
 
 def _exit_code(ray: Any, reference: Any) -> int:
