@@ -1,5 +1,7 @@
 """Options of `archspec train` that cannot be followed: each is said before anything begins."""
 
+import re
+
 import pytest
 
 pytest.importorskip("torch")
@@ -31,3 +33,15 @@ def test_a_dry_run_needs_no_images(cli, tmp_path):
         result = cli("train", CIFAR, *data, "--dry-run")
         assert (result.exit_code, result.stderr) == (0, "")
         assert "estimates" in result.stdout
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+@pytest.mark.parametrize("name", ["", "cpu:", "cpu:-1", ":0"])
+def test_a_device_that_has_no_name_is_refused(cli, tmp_path, backend, name):
+    pytest.importorskip(backend)
+    result = cli("train", "digits_resnet:resnet8", "--backend", backend, "--device", name)
+    assert result.exit_code == 2
+    message, help_ = result.stderr.splitlines()
+    assert message == f"error: there is no device {name!r}"
+    assert re.fullmatch(r"  help: here are: .*\bcpu\b.*; see `archspec doctor`", help_)
+    assert not list(tmp_path.iterdir())

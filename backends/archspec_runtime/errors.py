@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -16,6 +17,11 @@ class RunError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  help: {self.hint}" if self.hint else self.message
+
+
+def no_device(name: str, available: Iterable[str]) -> RunError:
+    """What is raised where there is no device of a name, and which there are."""
+    return RunError(f"there is no device {name!r}", f"here are: {', '.join(available)}; see `archspec doctor`", 2)
 
 
 class DataError(RunError):

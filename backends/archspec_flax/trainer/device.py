@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import jax
 
-from archspec_runtime.errors import RunError
+from archspec_runtime.errors import RunError, no_device
 from archspec_runtime.memory import share_gpu, share_heap
 
 KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
+NAME = re.compile(r"(\w+)(?::(\d{1,9}))?", re.ASCII)
 
 
 def choose_device(name: str) -> jax.Device:
@@ -25,15 +27,11 @@ def choose_device(name: str) -> jax.Device:
         raise RunError(f"JAX finds no device: {why}", "unset JAX_PLATFORMS, or make it cpu", 2) from None
     if name == "auto":
         return best[0]
-    kind, _, index = name.partition(":")
-    try:
-        found = jax.local_devices(backend=KINDS.get(kind, kind))
-        return found[int(index or 0)]
-    except (RuntimeError, ValueError, IndexError):
-        here = sorted({d.platform for d in jax.devices()} | {"cpu"})
-        raise RunError(
-            f"there is no device {name!r}", f"here are: {', '.join(here)}; see `archspec doctor`", 2
-        ) from None
+    if named := NAME.fullmatch(name):  # JAX takes the best device for one without a name
+        kind, index = named.groups("0")
+        with suppress(RuntimeError, IndexError):
+            return jax.local_devices(backend=KINDS.get(kind, kind))[int(index)]
+    raise no_device(name, sorted({d.platform for d in jax.devices()} | {"cpu"}))
 
 
 def use_threads(count: int) -> None:

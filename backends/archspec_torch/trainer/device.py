@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from archspec_runtime.errors import RunError
+from archspec_runtime.errors import RunError, no_device
 from archspec_runtime.job import Options
 
 GPU_STEPS = 2_000  # compiling takes a minute or two, and small nets are bound by launching kernels
@@ -29,9 +29,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     if name == "cuda" and "cuda" in available and local_rank:
         name = f"cuda:{local_rank}"
     if name not in available:
-        raise RunError(
-            f"there is no device {name!r}", f"here are: {', '.join(available)}; see `archspec doctor`", 2
-        )
+        raise no_device(name, available)
     return torch.device(name)
 
 
