@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from runs import CPU
+
 pytest.importorskip("torch")
 
 CIFAR, TARS = "cifar_resnet:resnet20", ("--set", "train.data.dataset=webdataset")
@@ -45,3 +47,19 @@ def test_a_device_that_has_no_name_is_refused(cli, tmp_path, backend, name):
     assert message == f"error: there is no device {name!r}"
     assert re.fullmatch(r"  help: here are: .*\bcpu\b.*; see `archspec doctor`", help_)
     assert not list(tmp_path.iterdir())
+
+
+def test_one_process_has_nothing_to_shard(cli, tmp_path, monkeypatch):
+    words = ("train", "digits_resnet:resnet8", "--shard", "--out", "run", "--steps", 2, *CPU)
+    alone = cli(*words)
+    assert alone.exit_code == 2
+    assert (
+        "--shard splits the run over its processes, and there is one\n  help: start several: --nproc N"
+        in alone.stderr
+    )
+    assert not list(tmp_path.iterdir())
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "job"}.items():
+        monkeypatch.setenv(name, value)  # as torchrun sets them
+    launched = cli(*words)
+    assert launched.exit_code == 0, launched.output
+    assert launched.stderr.startswith("warning: --shard splits the run over its processes, and there is one\n")

@@ -27,6 +27,7 @@ from archspec_runtime.world import SAID, World, take_part, this_process
 BACKENDS = "cpu:gloo,cuda:nccl"
 """The processes talk through gloo, so that a question of theirs waits for no GPU; gradients go through NCCL where they are."""
 
+NOTHING_TO_SPLIT = "--shard splits the run over its processes, and there is one"
 
 _left: list[dist.ProcessGroup | None] = []
 
@@ -50,9 +51,17 @@ class Joined:
 
 
 def join(world: World, options: Options) -> World:
-    """Find the other processes through MASTER_ADDR and MASTER_PORT. Raises PeersLost."""
+    """Find the other processes through MASTER_ADDR and MASTER_PORT. Raises PeersLost, and RunError for what one has not."""
     if options.devices > 1:
         raise RunError("PyTorch drives one device to a process", f"--nproc {options.devices}", 2)
+    if options.shard and world.size == 1:
+        if not world.launch:
+            raise RunError(
+                NOTHING_TO_SPLIT, "start several: --nproc N, a process a GPU, or torchrun; or leave --shard out", 2
+            )
+        print(
+            f"warning: {NOTHING_TO_SPLIT}", file=sys.stderr
+        )  # a launcher may have fewer than it was once asked for
     if world.size == 1:
         return world
     if options.threads is None and "OMP_NUM_THREADS" not in os.environ:
