@@ -180,6 +180,10 @@ def test_another_optimizer_is_not_resumed_with_and_other_numbers_of_the_same_are
 # --- the source of the model ---------------------------------------------------------------------------
 
 
+ODD = """
+class Odd(Exception): ...
+def odd(): raise Odd("no such luck\\nand more")
+"""
 EDITS = {
     "syntax": (lambda text: text.replace("return x", "return return x"), r"line \d+: SyntaxError: invalid syntax"),
     "no text": (lambda text: text + "\0", "SyntaxError: source code string cannot contain null bytes"),
@@ -187,12 +191,16 @@ EDITS = {
     "import": (lambda text: text + "\nimport nothing_of_this_name\n", r"line \d+: ModuleNotFoundError: No module named"),
     "making": (lambda text: text.replace("self.fc = ", "self.fc = 1 / 0 or "), r"line \d+: ZeroDivisionError"),
     "use": (lambda text: text.replace("x = self.fc(", "x = x.nothing + self.fc("), r"line \d+: AttributeError: .*nothing"),
+    "its own": (lambda text: text + ODD + "odd()\n", r"line \d+: Odd: no such luck"),
+    "its own, making": (lambda text: text.replace("self.fc = ", "self.fc = odd() or ") + ODD, r"line \d+: Odd: no such luck"),
+    "an end": (lambda text: text + "\nraise SystemExit(0)\n", r"line \d+: SystemExit: 0"),
     "weights": (lambda text: text.replace("4", "5"), r"average.safetensors does not fit the net"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("backend", "name"), [*(("torch", name) for name in EDITS), ("flax", "syntax"), ("flax", "use")]
+    ("backend", "name"),
+    [*(("torch", name) for name in EDITS), ("flax", "syntax"), ("flax", "use"), ("flax", "its own, making")],
 )
 def test_a_source_that_was_edited_is_named_with_its_line(backend, name, copy, cli):
     edit, says = EDITS[name]

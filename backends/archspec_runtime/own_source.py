@@ -12,10 +12,6 @@ from typing import Any
 
 from .errors import CheckpointError, RunError, UnfitError
 
-MISTAKES = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
-            SyntaxError, TypeError, ValueError)  # fmt: skip
-"""What Python and the frameworks raise of source that somebody has edited."""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -47,8 +43,8 @@ class Source:
             raise CheckpointError(
                 error.message, f"if {self.path} was edited, undo that; else {error.hint}"
             ) from None
-        except MISTAKES as error:
-            line = self._line(error)
+        except (Exception, SystemExit) as error:  # of whatever kind; a file may have kinds of its own
+            line = None if isinstance(error, RunError) else self._line(error)
             if line is None:
                 raise
             said = error.msg if isinstance(error, SyntaxError) else str(error)
