@@ -1,0 +1,121 @@
+"""What a spec is made of beside its own file: what it extends, presets, `--set`, arguments, and what may be left out."""
+
+import pytest
+
+import archspec
+from mistaken import NET, stage
+
+
+def test_extends_itself(spec, mistakes):
+    path = spec("archspec: 1\nextends: ./net.yaml\n")
+    assert [d.code for d in archspec.check(path)] == ["AS111"]
+    spec("archspec: 1\nextends: ./b.yaml\n", "a.yaml")
+    spec("archspec: 1\nextends: ./a.yaml\n", "b.yaml")
+    (found,) = archspec.check(path.parent / "a.yaml")
+    assert found.code == "AS111"
+    assert "a.yaml" in found.message
+    assert "b.yaml" in found.message
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [("./missing.yaml", "AS110"), ("resnet5", "AS110"), ("../outside.yaml", "AS112"), ("/etc/passwd.yaml", "AS110"),
+     ("./link.yaml", "AS112"), ("./folder", "AS110"), ("''", "AS110"), ("'./a\\0b.yaml'", "AS110")],
+)  # fmt: skip
+def test_extends_of_what_may_not_be_extended(target, code, spec, tmp_path):
+    spec(NET, "outside.yaml")
+    inside = tmp_path / "inside"
+    (inside / "folder").mkdir(parents=True)
+    (inside / "link.yaml").symlink_to(tmp_path / "outside.yaml")
+    path = spec(f"archspec: 1\nextends: {target}\n", "inside/net.yaml")
+    found = archspec.check(path)
+    assert [d.code for d in found] == [code]
+    assert found[0].help
+    if code == "AS112":
+        assert not archspec.check(path, include=[tmp_path]), "unless it is allowed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["resnet50:papr"], "AS108", "paper"),
+        (["resnet50", "--preset", "papr"], "AS108", "paper"),
+        (["resnet50", "--set", "clases=3"], "AS109", "classes"),
+        (["resnet50", "--set", "train.batch_sise=3"], "AS101", "batch_size"),
+        (["resnet50", "--set", "stages.9.width=3"], "AS101", "9"),
+        (["resnet50", "--set", "stem.conv1.conv.out=3"], "AS109", "from 0 to 3: `stem.0`"),
+        (["resnet50", "--set", "stem.4.conv.out=3"], "AS109", "from 0 to 3"),
+        (["resnet50", "--set", "stem.².conv.out=3"], "AS109", "from 0 to 3"),
+        (["resnet50", "--set", "stages.².width=3"], "AS101", "²"),
+        (["resnet50", "--set", "train.lr.0.value=3"], "AS103", "give the whole list"),
+        (["resnet55"], "AS110", "resnet50"),
+        (["no/such.yaml"], "AS001", "no/such.yaml"),
+        (["cifar_resnet", "--set", "n=[1"], "AS002", "n"),
+        (["cifar_resnet", "--set", "n=x"], "AS", "n"),
+        (["cifar_resnet", "--set", "n=1e9"], "AS", ""),
+        (["cifar_resnet", "--set", "n=-1"], "AS", ""),
+    ],
+)
+def test_arguments_that_no_spec_has(arguments, code, word, cli):
+    result = cli("check", *arguments)
+    assert result.exit_code in (1, 2)
+    assert f"error[{code}" in result.output
+    assert word in result.output
+
+
+def test_set_without_a_value_is_misuse(cli):
+    assert cli("check", "resnet50", "--set", "n").exit_code == 2
+
+
+def test_items_of_lists_are_overridden_in_place():
+    assert archspec.load("resnet18", set={"stages.0.repeat": 5}).cost.depth == 24
+
+
+def test_arguments_of_the_spec_may_be_expressions_in_those_before(spec):
+    path = spec("archspec: 1\nname: net-{k}-{variant}\n" + NET.replace("out: 8", "out: k")
+                + "args: {w: 4, k: 2*w, m: w-1, variant: se-a}\npresets: {wide: {w: 16}, other: {k: w + 1}}\n")  # fmt: skip
+    for chosen, channels in (
+        ({}, 8),
+        ({"preset": "wide"}, 32),
+        ({"preset": "other"}, 5),
+        ({"set": {"k": "w * 3"}}, 12),
+    ):
+        net = archspec.load(path, **chosen)
+        assert net.root.calls[0].shape[0] == channels
+        assert net.name == f"net-{channels}-se-a", "a word may have hyphens"
+        assert net.resolved.scope["m"] == net.resolved.scope["w"] - 1
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"spec": None}, "a path or the name"), ({"spec": 3}, "a path or the name"), ({"set": {3: 4}}, "keys of `set`"),
+     ({"set": {"classes": object()}}, "cannot be part of a spec")],
+)  # fmt: skip
+def test_what_is_no_spec_at_all_is_a_type_error(given, says):
+    with pytest.raises(TypeError, match=says):
+        archspec.load(**{"spec": "resnet18", **given})
+
+
+@pytest.mark.parametrize(
+    "key", ["stem", "head", "stages", "blocks", "shortcuts", "args", "presets", "defaults", "init", "expect"]
+)
+def test_sections_may_be_empty(key, spec):
+    text = "input: {size: 8}\nclasses: 3\nhead: [global_avg_pool]\n"
+    if key == "head":
+        text = text.replace("head", "stem")
+    assert archspec.check(spec(f"{text}{key}:\n")) == ()
+
+
+def test_blocks_after_the_first_of_a_stage_have_stride_1(spec):
+    text = (
+        stage("b", stride=2, repeat=3)
+        + "blocks: {b: {args: {width: int, stride: int}, body: [{max_pool: {kernel: 1, stride: stride}}]}}\n"
+    )
+    assert archspec.load(spec(text)).root.call("s").shape == (8, 4, 4)
+
+
+@pytest.mark.parametrize("text", [stage(repeat=0).replace("[global", "[{add: {}, from: [s, input]}, global")])
+def test_a_stage_that_is_left_out_passes_on_what_it_takes(text, spec):
+    net = archspec.load(spec(text.replace("out: 8", "out: 3")))
+    assert net.root.call("add").shape == (3, 8, 8)
+    assert "self.s =" not in archspec.emit(net, "torch")["model.py"]
