@@ -57,6 +57,21 @@ def test_every_command_ends_at_any_moment_and_leaves_nothing_half_made(name, sec
     assert not list(work.glob("*/lock"))
 
 
+def test_a_run_that_is_killed_leaves_nothing_but_its_folder(tmp_path):
+    pytest.importorskip("torch")
+    work, temporary = tmp_path / "work", tmp_path / "temporary"
+    work.mkdir()
+    temporary.mkdir()
+    process = begun([BEGIN, *COMMANDS["train"]], work, {**os.environ, "TMPDIR": str(temporary)})
+    while not (work / "run" / "metrics.jsonl").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.kill()
+    assert ended(process)[0] == 137
+    assert not list(temporary.glob("archspec-*"))
+    assert [path.name for path in work.iterdir()] == ["run"]
+
+
 def test_what_was_ignored_stays_ignored(tmp_path):
     code = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {BEGIN}"
     process = begun([code, "check", "resnet18"], tmp_path)

@@ -30,7 +30,7 @@ def start(folder, *given, command=TRAIN):
     with open(folder / "said", "w") as said:
         return subprocess.Popen(
             [*command, *map(str, given), *CPU], cwd=folder, stdout=said, stderr=said, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
         )  # fmt: skip
 
 
@@ -123,12 +123,14 @@ def test_a_process_that_hangs_is_waited_for_no_longer_than_said(tmp_path):
 
 
 @linux
-def test_no_process_is_left_behind_by_a_launcher_that_was_killed(tmp_path):
+def test_no_process_and_no_folder_is_left_behind_by_a_launcher_that_was_killed(tmp_path):
     with start(tmp_path, *LONG, "--nproc", 2, "--out", "run") as run:
         wait_for(checkpoints.place(tmp_path / "run", 10), run)
         started = workers(run)
+        assert list(tmp_path.glob("archspec-*"))
         run.kill()
     assert gone(started.values())
+    assert not list(tmp_path.glob("archspec-*"))
 
 
 def test_what_a_user_got_wrong_is_said_once(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 import sys
 from collections.abc import Callable
 from importlib.abc import InspectLoader
@@ -32,9 +33,13 @@ class _Text(InspectLoader):
         return self.source_to_code(self.source, self.file)
 
 
-def import_source(source: str, name: str) -> ModuleType:
-    """Import a source text as a module of this name, whose lines tracebacks show."""
-    loader = _Text(source, f"{name}.py")
+def import_source(source: str, name: str, file: Path | None = None) -> ModuleType:
+    """Import a source text as a module of this name, whose lines tracebacks show.
+
+    `file` is where the text is kept, or will be; what lies there meanwhile is not asked.
+    """
+    loader = _Text(source, str(file or f"{name}.py"))
+    linecache.cache[loader.file] = (len(source), None, source.splitlines(keepends=True), loader.file)
     spec = ModuleSpec(name, loader, origin=loader.file)
     spec.has_location = True  # for `__file__`, which `inspect` goes by
     module = module_from_spec(spec)

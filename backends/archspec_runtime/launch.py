@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from .errors import RunError
 from .signals import CODES, Signals
-from .world import SAID
+from .world import ROOM, SAID
 
 GRACE = 30.0  # seconds from asking a process to end until it is made to
 SAY = 5.0  # seconds that the others have to say what happened, before they are asked to end
@@ -30,7 +30,7 @@ def launch(command: Sequence[str], processes: int, restarts: int = 0) -> int:
     """
     run = uuid4().hex
     code = 0
-    with tempfile.TemporaryDirectory(prefix="archspec-") as folder, Signals() as signals:
+    with tempfile.TemporaryDirectory(prefix=ROOM) as folder, Signals() as signals:
         said = Path(folder, "said")
         for attempt in range(restarts + 1):
             shared = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from typing import Protocol
 from .errors import FailedElsewhere, RunError
 
 SAID = "ARCHSPEC_SAID"  # a path: the process that makes this file may say what went wrong
+ROOM = "archspec-"  # how the temporary folder of a launcher begins, where that file would be
 PARENT_EVERY = 1.0  # seconds between looks at whether the launcher still lives
 
 
@@ -148,6 +150,13 @@ def abandon(code: int) -> None:
     _failed.append(code)
 
 
+def _clear_up() -> None:
+    """Take away the folder of a launcher that is gone, which could not."""
+    room = Path(os.environ.get(SAID, "")).parent
+    if room.name.startswith(ROOM):
+        shutil.rmtree(room, ignore_errors=True)
+
+
 def take_part() -> None:
     """Make this process end as one of many must; called when it has joined.
 
@@ -166,6 +175,7 @@ def take_part() -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(PARENT_EVERY)
+        _clear_up()
         os._exit(1)
 
     with contextlib.suppress(RuntimeError):  # where no thread can be started there is none to watch

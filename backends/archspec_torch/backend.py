@@ -63,7 +63,7 @@ class TorchBackend:
         check_supported(net, self)
         files = folder_files(net, KIT)
         write = partial(write_folder, files=files, force=True)
-        return train_emitted(Torch(), files, net.class_name, Options(**options), write).exit_code
+        return train_emitted(Torch(), files, net.class_name, Options(**options), write, import_source).exit_code
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command that trains as so many processes that share the run. Raises RunError."""

@@ -22,7 +22,7 @@ from torch.distributed.rendezvous import rendezvous
 from archspec_runtime.errors import PeersLost, RunError
 from archspec_runtime.job import Options
 from archspec_runtime.signals import CODES
-from archspec_runtime.world import SAID, World, take_part, this_process
+from archspec_runtime.world import ROOM, SAID, World, take_part, this_process
 
 BACKENDS = "cpu:gloo,cuda:nccl"
 """The processes talk through gloo, so that a question of theirs waits for no GPU; gradients go through NCCL where they are."""
@@ -102,7 +102,7 @@ def launch(command: Sequence[str], processes: int, restarts: int) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what is wrong, the processes say
-    with tempfile.TemporaryDirectory(prefix="archspec-") as folder:
+    with tempfile.TemporaryDirectory(prefix=ROOM) as folder:
         os.environ[SAID] = str(Path(folder, "said"))
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid4().hex, max_restarts=restarts,
