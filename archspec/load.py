@@ -10,6 +10,7 @@ from pathlib import Path
 from archspec import zoo
 from archspec.diagnostics import Diagnostics, Related, Source, Span, did_you_mean
 from archspec.language import Spec
+from archspec.language.spec import is_other_language, other_version
 from archspec.merge import overlay, place
 from archspec.misspelt import mend_keys
 from archspec.reader import Node, node_of, read_file
@@ -113,6 +114,12 @@ def _read_chain(
 ) -> Node | None:
     node = read_file(path, display, problems)
     if node is None:
+        return None
+    version = node.get("archspec")
+    if version is not None and is_other_language(version.value):
+        # what else there is to say of it may be right in that language
+        message, help_ = other_version(version.value)
+        problems.add("AS105", f"`archspec`: {message}", version.span, help_)
         return None
     node = mend_keys(node, Spec, problems)
     if node.get("name") is None and isinstance(node.value, dict):

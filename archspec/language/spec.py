@@ -30,10 +30,20 @@ Step = Annotated[Any, WithJsonSchema({"x-definition": "step"})]
 Callee = Annotated[Any, WithJsonSchema({"x-definition": "call"})]
 
 
+def other_version(value: Any) -> tuple[str, str]:
+    """Message and help for a version that is not this one."""
+    return (f"this is version {VERSION} of the language, and the spec asks for {value!r}",
+            f"write `archspec: {VERSION}`")  # fmt: skip
+
+
+def is_other_language(value: Any) -> bool:
+    """Whether a spec asks for another version, and not for this one in other words, such as `'1'`."""
+    return isinstance(value, (int, float, str)) and str(value) not in (str(VERSION), f"{VERSION}.0", "True")
+
+
 def _version(value: Any) -> Any:
     if type(value) is not int or value != VERSION:
-        raise fault("AS105", f"this is version {VERSION} of the language, and the spec asks for {value!r}",
-                    f"write `archspec: {VERSION}`")  # fmt: skip
+        raise fault("AS105", *other_version(value))
     return value
 
 
