@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import archspec
 from archspec.files import write_folder
+from comparing import check
 
 torch = pytest.importorskip("torch")
 
@@ -150,8 +151,6 @@ def test_steps_without_names_are_attributes_that_python_has(backend, spec):
     """Only where all steps are layers, and there, are they the numbered layers of a sequence."""
     if backend == "flax":
         pytest.importorskip("flax")
-    from test_operations import check
-
     check(archspec.load(spec(UNNAMED)), tolerance=1e-8, backend=backend)
 
 
@@ -164,8 +163,6 @@ def test_a_net_may_have_the_name_of_what_its_source_imports(name, spec):
 
 
 def test_a_step_may_have_the_name_of_a_number_that_is_kept(spec):
-    from test_operations import check
-
     text = (
         "input: {channels: 3, size: 8}\nclasses: 3\nblocks:\n  b:\n    args: {width: int, stride: 1}\n    body:\n"
     )
@@ -198,8 +195,6 @@ head: [{s: {subsample: {stride: 1}}}, global_avg_pool, {fc: {linear: {out: class
 def test_what_does_nothing_is_not_written(backend, spec):
     if backend == "flax":
         pytest.importorskip("flax")
-    from test_operations import check
-
     net = archspec.load(spec(IDLE))
     check(net, tolerance=1e-8, backend=backend)
     source = archspec.emit(net, backend)["model.py"]
@@ -249,8 +244,6 @@ head: [norm, act, global_avg_pool, {fc: {linear: {out: classes}}}]
 
 
 def test_blocks_whose_inputs_grow_are_a_loop_too(spec):
-    from test_operations import check
-
     net = archspec.load(spec(DENSE))
     check(net, tolerance=1e-8)
     source = archspec.emit(net, "torch")["model.py"]
@@ -373,8 +366,6 @@ def random_nets(draw):
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=random_nets())
 def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
-    from test_operations import check
-
     path = spec(text)
     mistakes = {d.code for d in archspec.check(path)}
     if mistakes:
@@ -437,16 +428,12 @@ def nested_nets(draw):
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=nested_nets())
 def test_blocks_inside_blocks_are_emitted_as_they_are(text, spec):
-    from test_operations import check
-
     net = archspec.load(spec(text))
     check(net, batch=2, tolerance=1e-7)
 
 
 def test_equal_arguments_do_not_hide_unequal_insides(spec):
     """A class is shared only where the classes inside of it are the same."""
-    from test_operations import check
-
     text = "input: {size: 8}\nclasses: 3\nshortcut: identity\nblocks:" + UNIT.replace("{out}", "    out: width\n")
     text += OUTER.format(out="out: width", gated="gated", when="true", merge="add", after="[]")
     text += "stem: [{conv: {out: 4, kernel: 1}}]\nstages:\n  - {name: plain, block: outer, width: 4}\n"

@@ -16,8 +16,8 @@ import archspec
 from archspec import zoo
 from archspec.files import write_folder
 from archspec.names import RESERVED
+from comparing import Flax, check
 from test_emission import NASTY, random_nets
-from test_operations import Flax, check
 
 jax = pytest.importorskip("jax")
 nnx = pytest.importorskip("flax.nnx")

@@ -10,8 +10,9 @@ import reference
 from archspec import zoo
 from archspec.files import write_folder
 from archspec.ops import OPS
+from comparing import Statistics, batch_norm_as, close
+from operation_nets import CONFUSING, SOMETIMES, TEXTS
 from test_convert import EVERYTHING, smaller
-from test_operations import CONFUSING, SOMETIMES, TEXTS, Statistics, batch_norm_as, close
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")

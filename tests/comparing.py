@@ -1,0 +1,187 @@
+"""A net's emitted code in either framework, in double precision, against the NumPy reference."""
+
+import contextlib
+import importlib.util
+
+import numpy as np
+import pytest
+
+import archspec
+import reference
+
+
+class Torch:
+    """A model in PyTorch, in double precision."""
+
+    def __init__(self, net, params):
+        import torch
+
+        self.torch = torch
+        self.model = archspec.build(net, backend="torch").double()
+        self.model.load_state_dict({k: torch.from_numpy(v) for k, v in params.items()}, strict=False)
+
+    def run(self, x, dy, training=True):
+        """The result, the gradient of the input, and those of the parameters."""
+        self.model.train(training).zero_grad()
+        image = self.torch.from_numpy(x).requires_grad_()
+        y = self.model(image)
+        y.backward(self.torch.from_numpy(dy))
+        return y.detach().numpy(), image.grad.numpy(), {n: p.grad.numpy() for n, p in self.model.named_parameters()}
+
+    def evaluate(self, x):
+        with self.torch.no_grad():
+            return self.model.eval()(self.torch.from_numpy(x)).numpy()
+
+    def buffers(self):
+        return {name: buffer.numpy() for name, buffer in self.model.named_buffers()}
+
+
+class Flax:
+    """A model in Flax; with 64 bits it is as precise as what is loaded."""
+
+    quickly = (("xla_backend_optimization_level", 0),)  # most of the time would go into compiling
+
+    def __init__(self, net, params):
+        from archspec_flax import names
+
+        self.names = names
+        self.model = archspec.build(net, backend="flax")
+        state = {k: v.astype(np.float64) if v.ndim else v for k, v in names.state_dict(self.model).items()}
+        names.load_state_dict(self.model, state | params)
+
+    def run(self, x, dy, training=True):
+        """The result, the gradient of the input, and those of the parameters."""
+        import jax
+        import jax.numpy as jnp
+        from flax import nnx
+
+        (self.model.train if training else self.model.eval)()
+
+        graph, params, others = nnx.split(self.model, nnx.Param, ...)
+
+        def loss(params, others, image):
+            model = nnx.merge(graph, params, others, copy=True)
+            y = model(image)
+            return jnp.sum(y * dy), (y, nnx.state(model, nnx.Not(nnx.Param)))
+
+        gradient = jax.jit(jax.grad(loss, argnums=(0, 2), has_aux=True), compiler_options=dict(self.quickly))
+        (grads, dx), (y, others) = gradient(params, others, jnp.asarray(x.transpose(0, 2, 3, 1)))
+        nnx.update(self.model, others)
+        named = {
+            self.names.spec_names(path, {})[0]: self.names.to_spec(g.get_value())
+            for path, g in nnx.to_flat_state(grads)
+        }
+        return np.asarray(y), np.asarray(dx).transpose(0, 3, 1, 2), named
+
+    def evaluate(self, x):
+        import jax
+        from flax import nnx
+
+        self.model.eval()
+        graph, state = nnx.split(self.model)
+        forward = jax.jit(lambda state, image: nnx.merge(graph, state)(image), compiler_options=dict(self.quickly))
+        return np.asarray(forward(state, x.transpose(0, 2, 3, 1)))
+
+    def buffers(self):
+        from flax import nnx
+
+        kept = self.names.places(self.model)
+        state = self.names.state_dict(self.model)
+        return {name: state[name] for name, place in kept.items() if isinstance(place.variable, nnx.BatchStat)}
+
+
+@contextlib.contextmanager
+def precisely(backend):
+    """Double precision where it has to be asked for; skips what is not installed."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    if backend != "flax":
+        yield {"torch": Torch}[backend]
+        return
+    import jax
+
+    with (
+        jax.enable_x64(True),
+        jax.default_prng_impl("unsafe_rbg"),
+    ):  # a generator that compiles in a fifth of the time
+        yield Flax
+
+
+@contextlib.contextmanager
+def batch_norm_as(rule):
+    """Another rule for batch normalization in the reference."""
+    usual = reference.RULES["batch_norm"]
+    reference.RULES["batch_norm"] = lambda op, inputs, params: rule(usual, op, inputs, params)
+    try:
+        yield
+    finally:
+        reference.RULES["batch_norm"] = usual
+
+
+class Statistics:
+    """What batch normalizations gather in one step, in the order of execution, and how they then evaluate."""
+
+    def __init__(self):
+        self.running = []
+        self.used = 0
+
+    def gather(self, usual, op, inputs, params):
+        (x,) = inputs
+        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), ddof=1)
+        self.running.append((op.momentum * mean, (1 - op.momentum) + op.momentum * var))
+        return usual(op, inputs, params)
+
+    def evaluate(self, usual, op, inputs, params):
+        mean, var = (s[:, None, None] for s in self.running[self.used])
+        self.used += 1
+        scale = 1 / np.sqrt(var + op.eps)
+        return reference._affine(op, (inputs[0] - mean) * scale, lambda dz: dz * scale, params)
+
+
+def check(net, batch=3, tolerance=1e-9, backend="torch", slopes_in_evaluation=False):
+    """Compare a net's emitted code with the reference: a step of training, what it gathered, and evaluation after it."""
+    random = np.random.default_rng(0)
+    params = {name: random.normal(size=shape) for name, shape in net.parameter_shapes().items()}
+    x = random.normal(size=(batch, *net.input_shape))
+    statistics = Statistics()
+    with precisely(backend) as make:
+        model = make(net, params)
+        with batch_norm_as(statistics.gather):
+            y, vjp = reference.run(net.root, [x], params)
+        dy = random.normal(size=y.shape)
+        same(model.run(x, dy), (y, *slopes(vjp, dy)), tolerance)
+        expected = {}
+        names = [row.name for row in net.modules() if row.op == "batch_norm"]
+        for name, (mean, var) in zip(names, statistics.running, strict=True):
+            expected |= {f"{name}.running_mean": mean, f"{name}.running_var": var, f"{name}.num_batches_tracked": 1}
+        same(model.buffers(), expected, tolerance)
+
+        with batch_norm_as(statistics.evaluate):
+            y, vjp = reference.run(net.root, [x], params)
+        same(model.evaluate(x), y, tolerance)
+        if slopes_in_evaluation:
+            same(model.run(x, dy, training=False), (y, *slopes(vjp, dy)), tolerance)
+            same(model.buffers(), expected, tolerance)
+
+
+def slopes(vjp, dy):
+    (dx,), grads = vjp(dy)
+    return dx, grads
+
+
+def same(found, expected, tolerance):
+    if isinstance(expected, dict):
+        assert set(found) == set(expected)
+        for name, value in expected.items():
+            close(found[name], value, tolerance, name)
+    elif isinstance(expected, tuple):
+        for one, other in zip(found, expected, strict=True):
+            same(one, other, tolerance)
+    else:
+        close(found, expected, tolerance)
+
+
+def close(found, expected, tolerance, name=""):
+    """Equal but for rounding, which is that of the largest numbers that were summed."""
+    size = max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * size, err_msg=name)
