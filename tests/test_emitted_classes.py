@@ -1,0 +1,136 @@
+"""Which classes, loops and attributes a net becomes: named as Python can, each once, with nothing that does nothing."""
+
+import ast
+
+import pytest
+
+import archspec
+from comparing import check
+
+torch = pytest.importorskip("torch")
+
+
+UNNAMED = """
+input: {channels: 3, size: 8}
+classes: 3
+blocks:
+  b: {args: {width: int}, body: [{conv: {out: width, kernel: 1}}, {scale: {value: 0.5}}, {global_avg_pool: {keep: true}}]}
+  c: {args: {width: int, deep: false}, body: [{conv: {out: width, kernel: 1}}, {relu: {}, when: deep}]}
+  d: {args: {width: int}, body: [{subsample: {stride: 2}}, {conv: {out: width, kernel: 1}}, {scale: {value: 0.5}}]}
+  e: {args: {width: int}, body: [{conv: {out: width, kernel: 1}}, {scale: {value: 0.5}}]}
+  f: {args: {width: int}, body: [{conv: {out: width, kernel: 1}}, flatten]}
+stages:
+  - {name: two, block: c, width: 4}
+  - {name: three, block: c, width: 4, deep: true}
+  - {name: four, block: d, width: 4}
+  - {name: five, block: e, width: 4}
+  - {name: one, block: b, width: 4}
+  - {name: six, block: f, width: 4}
+head: [{fc: {linear: {out: classes}}}]
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_steps_without_names_are_attributes_that_python_has(backend, spec):
+    """Only where all steps are layers, and there, are they the numbered layers of a sequence."""
+    if backend == "flax":
+        pytest.importorskip("flax")
+    check(archspec.load(spec(UNNAMED)), tolerance=1e-8, backend=backend)
+
+
+@pytest.mark.parametrize("name", ["tensor", "nn", "F", "torch", "math"])
+def test_a_net_may_have_the_name_of_what_its_source_imports(name, spec):
+    text = "input: {size: 4}\nclasses: 2\nhead: [{pad: {avg_pool: {kernel: 2, stride: 2}}}, flatten, {linear: {out: 2}}]\n"
+    source = archspec.emit(archspec.load(spec(f"archspec: 1\nname: {name}\n{text}")), "torch")["model.py"]
+    bound = [n.name for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.ClassDef, ast.alias))]
+    assert len(bound) == len(set(bound))
+
+
+def test_a_step_may_have_the_name_of_a_number_that_is_kept(spec):
+    text = (
+        "input: {channels: 3, size: 8}\nclasses: 3\nblocks:\n  b:\n    args: {width: int, stride: 1}\n    body:\n"
+    )
+    text += "      - stride: {conv: {out: width, kernel: 1}}\n      - cut: {subsample: {stride: stride}}\n      - x: tanh\n"
+    text += "stages: [{name: s, block: b, repeat: 2, width: 4, stride: 2}]\nhead: [global_avg_pool, {linear: {out: 3}}]\n"
+    check(archspec.load(spec(text)), tolerance=1e-8)
+
+
+IDLE = """
+input: {channels: 3, size: 8}
+classes: 3
+blocks:
+  b:
+    args: {width: int, stride: 1}
+    body:
+      - cut: {subsample: {stride: stride}}
+      - conv: {out: width, kernel: 1}
+      - same: {pad_channels: {}}
+      - sum: {add: {}, from: [same, conv]}
+      - relu
+  c: {args: {stride: 1}, body: [{subsample: {stride: stride}}]}
+stages:
+  - {name: one, block: b, repeat: 2, width: 4}
+  - {name: two, block: c}
+head: [{s: {subsample: {stride: 1}}}, global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_what_does_nothing_is_not_written(backend, spec):
+    if backend == "flax":
+        pytest.importorskip("flax")
+    net = archspec.load(spec(IDLE))
+    check(net, tolerance=1e-8, backend=backend)
+    source = archspec.emit(net, backend)["model.py"]
+    assert "::1" not in source
+    assert "pad(" not in source
+    assert "stride" not in source
+    strided = archspec.load(spec(IDLE.replace("block: b, ", "block: b, stride: 2, ")))
+    check(strided, tolerance=1e-8, backend=backend)
+    written = {"torch": "stride=self.stride)", "flax": "::self.stride"}[backend]
+    assert written in archspec.emit(strided, backend)["model.py"].replace(" ", "")
+
+
+WORDS = """
+input: {channels: 3, size: 6}
+classes: 3
+blocks:
+  gated:
+    args: {width: int, gate: [soft, hard, 3x3]}
+    body: [{conv: {out: width, kernel: 1}}, {sigmoid: {}, when: gate == 'soft'}, {relu: {}, when: gate == 'hard'}]
+stages:
+  - {name: one, block: gated, width: 4}
+  - {name: two, block: {gated: {gate: hard}}, width: 4}
+  - {name: three, block: {gated: {gate: 3x3}}, width: 4}
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+def test_classes_are_named_by_the_word_that_sets_them_apart(spec):
+    tree = ast.parse(archspec.emit(archspec.load(spec(WORDS)), "torch")["model.py"])
+    assert [n.name for n in tree.body if isinstance(n, ast.ClassDef)] == ["Gated", "HardGated", "GatedBlock", "Net"]
+
+
+DENSE = """
+args: {n: 4}
+input: {channels: 3, size: 8}
+classes: 5
+shortcut: identity
+blocks:
+  dense:
+    args: {growth: int}
+    out: growth
+    body: [norm, act, {conv: {out: growth, kernel: 3}}]
+    merge: concat
+stages: [{name: dense1, block: dense, repeat: n, growth: 6}]
+head: [norm, act, global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+def test_blocks_whose_inputs_grow_are_a_loop_too(spec):
+    net = archspec.load(spec(DENSE))
+    check(net, tolerance=1e-8)
+    source = archspec.emit(net, "torch")["model.py"]
+    assert "self.dense1 = nn.Sequential(*(Dense(3 + 6 * i, 6) for i in range(4)))" in source
+    deep = archspec.emit(archspec.load(spec(DENSE), set={"n": 40}), "torch")["model.py"]
+    assert len(deep.splitlines()) == len(source.splitlines())

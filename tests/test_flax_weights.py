@@ -1,0 +1,152 @@
+"""Flax models have the spec's names and shapes, take weights of any file, and answer as PyTorch's do."""
+
+import contextlib
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import archspec
+from archspec import zoo
+from comparing import Flax
+from flax_nets import NETS, all_shapes
+
+jax = pytest.importorskip("jax")
+nnx = pytest.importorskip("flax.nnx")
+import jax.numpy as jnp  # noqa: E402
+
+from archspec_flax import names  # noqa: E402
+from archspec_flax.backend import FlaxBackend  # noqa: E402
+
+QUICKLY = dict(Flax.quickly)
+
+
+@pytest.fixture(autouse=True)
+def _drawn_quickly():
+    """Random numbers by a generator that compiles in a fifth of the time."""
+    with jax.default_prng_impl("unsafe_rbg"):
+        yield
+
+
+def forward(model, x):
+    """The answers for (N, C, H, W), compiled."""
+    graph, state = nnx.split(model)
+    run = jax.jit(lambda state, image: nnx.merge(graph, state)(image), compiler_options=QUICKLY)
+    return np.asarray(run(state, jnp.asarray(x.transpose(0, 2, 3, 1))))
+
+
+NAMED = [
+    *zoo.names(),
+    *(f"cifar_resnet:{key}" for key in ("resnet110", "resnet1202", "plain56")),
+    "resnet152:paper",
+]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_names_and_shapes_are_the_specs(name):
+    net = archspec.load(name)
+    space: dict[str, object] = {}
+    exec(compile(archspec.emit(net, "flax")["model.py"], name, "exec", dont_inherit=True), space)
+
+    def make():
+        return space[net.class_name](rngs=nnx.Rngs(0))
+
+    # tracing the draws of a thousand layers takes JAX minutes, drawing them does not
+    model = make() if net.cost.depth > 1000 else nnx.eval_shape(make)
+    assert names.spec_shapes(model) == all_shapes(net)
+    learned = [p.shape for p in names.places(model).values() if isinstance(p.variable, nnx.Param)]
+    assert sum(map(math.prod, learned)) == net.cost.params
+
+
+@contextlib.contextmanager
+def double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+SIZES = {"plain18": 64, "plain34": 64, "resnet34": 64, "resnet50": 64, "resnet50:paper": 32, "resnet101": 32,
+         "resnet152": 32, "vgg19": 32}  # fmt: skip
+"""What is not cheap in full is compared on smaller images."""
+
+
+ANSWERS = [*zoo.names(), "cifar_resnet:plain20", "resnet50:paper", NETS["everything"]]
+
+
+@pytest.mark.parametrize("name", ANSWERS, ids=lambda name: Path(name).stem)
+def test_same_weights_give_the_same_answers_in_both_frameworks(name):
+    torch = pytest.importorskip("torch")
+    from deterministic import fill
+
+    net = archspec.load(name, set={"input.size": SIZES[name]} if name in SIZES else {})
+    theirs = fill(archspec.build(net, "torch"))
+    state = {key: value.numpy() for key, value in theirs.state_dict().items()}
+    x = np.random.default_rng(0).normal(size=(1, *net.input_shape))
+    with torch.inference_mode():
+        expected = theirs(torch.from_numpy(x)).numpy()
+        single = theirs.float()(torch.from_numpy(x).float()).numpy()
+    size = np.abs(expected).max()
+    with double_precision():
+        singles = {k: v.astype(np.float32) if v.ndim else v for k, v in state.items()}
+        ours = FlaxBackend().build(net, seed=0, weights=singles)
+        ours.eval()
+        found = forward(ours, x.astype(np.float32))
+        assert found.dtype == np.float32, "the result is as precise as what goes in, whatever JAX could do"
+        np.testing.assert_allclose(found, single, rtol=1e-4, atol=1e-4 * size)
+        names.load_state_dict(ours, state)
+        again = names.state_dict(ours)
+        assert set(again) == set(state)
+        for key, value in state.items():
+            np.testing.assert_array_equal(again[key], value, strict=True)
+        np.testing.assert_allclose(forward(ours, x), expected, rtol=1e-9, atol=1e-9 * size)
+
+
+def test_weights_that_do_not_fit_are_listed_and_nothing_is_loaded(tmp_path):
+    from safetensors.numpy import save_file
+
+    net = archspec.load("cifar_resnet:resnet20")
+    model = archspec.build(net, "flax")
+    state = names.state_dict(model)
+    state["extra"] = state.pop("fc.bias")
+    state["fc.weight"] = state["fc.weight"][:5].copy()
+    state["conv1.weight"] = state["conv1.weight"] + 1
+    save_file(state, tmp_path / "other.safetensors")
+    with pytest.raises(archspec.WeightsError) as raised:
+        archspec.build(net, "flax", weights=tmp_path / "other.safetensors")
+    for part in ("missing", "fc.bias", "unexpected", "extra", "fc.weight", "(5, 64)", "(10, 64)"):
+        assert part in str(raised.value)
+    assert not np.array_equal(names.state_dict(model)["conv1.weight"], state["conv1.weight"])
+    with pytest.raises(ValueError, match=r"extra, fc\.bias, fc\.weight"):
+        names.load_state_dict(model, state)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 64, (1 << 40).to_bytes(8, "little") + b"{}"])
+def test_unreadable_weights_are_said_in_one_line(tmp_path, content):
+    path = tmp_path / "w.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(archspec.WeightsError, match=r"w\.safetensors"):
+        archspec.build(archspec.load("digits_resnet", set={"n": 1}), "flax", weights=path)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])
+def test_a_file_of_another_precision_loses_nothing_that_can_be_kept(kind, tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    net = archspec.load("digits_resnet", set={"n": 1})
+    model = archspec.build(net, "torch").to(getattr(torch, kind))
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    with double_precision():
+        precise = archspec.build(net, "flax", weights=tmp_path / "w.safetensors").conv1.kernel
+    rounded = (
+        pytest.warns(UserWarning, match="JAX_ENABLE_X64=1 to keep")
+        if kind == "float64"
+        else contextlib.nullcontext()
+    )
+    with rounded:
+        usual = archspec.build(net, "flax", weights=tmp_path / "w.safetensors").conv1.kernel
+    assert precise.dtype == (jnp.float64 if kind == "float64" else jnp.float32)
+    assert usual.dtype == jnp.float32
+    expected = model.conv1.weight.detach().double().numpy().transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(np.asarray(precise.get_value(), np.float64), expected)
