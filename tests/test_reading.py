@@ -1,71 +1,28 @@
-"""Photos on their way from files to batches: the same pixels whoever reads them, and faults that are named."""
+"""Photos on their way from files to pixels: the same numbers whoever reads them, at every size."""
 
 import contextlib
 import io
-import os
-import signal
 import tarfile
-import threading
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from archspec_runtime import patience
 from archspec_runtime.augment import transform
-from archspec_runtime.batches import Batches, evaluation_batches
+from archspec_runtime.batches import evaluation_batches
 from archspec_runtime.datasets import libraries, open_dataset
 from archspec_runtime.datasets.decoding import Photo
-from archspec_runtime.errors import DataError, RunError
+from archspec_runtime.errors import RunError
 from archspec_runtime.geometry import Window
 from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data, HFlip, PcaLighting, RandomCrop, ResizeShorter
+from archspec_runtime.recipe import Data, PcaLighting, RandomCrop, ResizeShorter
 from conftest import SHARED
-
-AUGMENT = (ResizeShorter(20, 40), RandomCrop(), HFlip())
-SHAPE = (3, 16, 16)
-
-
-def photograph(seed, size=(60, 45), quality=90, **options):
-    """A JPEG of something with edges, shades and noise."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[: size[1], : size[0]]
-    pixels = np.stack([x * 4 % 256, y * 5 % 256, (x + y) * (seed + 1) % 256], axis=-1)
-    pixels = np.clip(pixels + random.normal(0, 12, pixels.shape), 0, 255).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=quality, **options)
-    return file.getvalue()
+from photographs import AUGMENT, SHAPE, as_folder, batches, photograph
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder of two classes with 8 JPEGs each for training."""
-    for split, count in (("train", 8), ("test", 2)):
-        for label, name in enumerate(("cat", "dog")):
-            folder = tmp_path / "photos" / split / name
-            folder.mkdir(parents=True)
-            for index in range(count):
-                (folder / f"{index}.jpg").write_bytes(photograph(100 * label + index))
-    return tmp_path / "photos"
-
-
-def batches(folder, workers=0, size=4, **data):
-    recipe = Data(dataset="image_folder", **({"augment": AUGMENT} | data))
-    found = open_dataset(recipe, folder, input_shape=SHAPE, classes=2, seed=0)
-    skip = recipe.corrupt == "skip"
-    return Batches(
-        found.train, recipe, size, 0, SHAPE, measure("none", found.train, SHAPE, skip=skip), workers=workers
-    )
-
-
-def same(some, others):
-    for one, other in zip(some, others, strict=True):
-        for name in ("indices", "labels", "pixels"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-
-
-# --- from a file to pixels -----------------------------------------------------------------------------
+    return as_folder(tmp_path / "photos")
 
 
 def test_a_window_is_what_resizing_all_and_cropping_gives():
@@ -226,190 +183,3 @@ def test_evaluation_resizes_as_the_recipe_says(photos, interpolation):
         whole = test.image(number).resize((32, 24), Image.Resampling[interpolation.upper()])
         expected = np.asarray(whole.crop((8, 4, 24, 20)), np.float32).transpose(2, 0, 1)
         np.testing.assert_array_equal(pixels, expected * np.float32(1 / 255))
-
-
-# --- workers -------------------------------------------------------------------------------------------
-
-
-def test_a_worker_that_is_killed_is_named_and_replaced_and_nothing_changes(photos, capfd):
-    expected = list(batches(photos).run(0, 12))
-    before = children()
-    run = batches(photos, workers=2).run(0, 12)
-    found = [next(run)]
-    (victim, _) = sorted(children() - before)
-    os.kill(victim, signal.SIGKILL)
-    same([*found, *run], expected)
-    said = capfd.readouterr().err
-    assert f"(process {victim}) was killed by signal 9 while it read {photos}" in said
-    assert "another takes its place" in said
-    assert children() == before
-
-
-def test_workers_that_keep_dying_stop_the_run(photos):
-    before = children()
-    run = batches(photos, workers=1).run(0, 100_000)
-    next(run)
-
-    def kill():
-        while not done.wait(0.05):
-            for child in children() - before:
-                os.kill(child, signal.SIGKILL)
-
-    done = threading.Event()
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        with pytest.raises(
-            RunError, match=r"worker 0 \(process \d+\) was killed by signal 9 while .*; 4 have died"
-        ):
-            for _ in run:
-                pass
-    finally:
-        done.set()
-        killer.join()
-    assert children() == before
-
-
-def children():
-    """The processes that this one has started and that live."""
-    found = set()
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as file:
-                    state, parent = file.read().rpartition(")")[2].split()[:2]
-            except OSError:
-                continue
-            if int(parent) == os.getpid() and state != "Z":
-                found.add(int(name))
-    return found
-
-
-def test_workers_end_when_the_run_is_left_and_let_signals_to_the_trainer(photos):
-    before = children()
-    run = batches(photos, workers=2).run(0, 1000)
-    next(run)
-    for child in children() - before:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            os.kill(child, number)
-    next(run)
-    assert len(children() - before) == 2
-    run.close()
-    assert children() == before
-
-
-def test_a_file_that_vanishes_is_waited_for_and_read_when_it_is_back(photos):
-    expected = list(batches(photos).run(0, 4))
-    made = batches(photos, workers=1)
-    os.rename(photos / "train" / "dog", photos / "train" / "away")
-    back = threading.Timer(0.8, os.rename, (photos / "train" / "away", photos / "train" / "dog"))
-    back.start()
-    same(made.run(0, 4), expected)
-
-
-def test_a_file_that_is_gone_is_named_with_what_to_do(photos):
-    made = batches(photos, workers=1)
-    (photos / "train" / "dog" / "3.jpg").unlink()
-    begun = time.monotonic()
-    with pytest.raises(DataError, match=r"dog/3\.jpg cannot be read as an image: No such file") as caught:
-        list(made.run(0, 4))
-    assert time.monotonic() - begun < 30
-    assert "--resume" in caught.value.hint
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """As if a minute were a tenth of a second."""
-    monkeypatch.setattr(patience, "LOOK_EVERY", 0.05)
-    monkeypatch.setattr("archspec_runtime.workers.LOOK_EVERY", 0.05)
-    monkeypatch.setattr(patience, "SILENCE", 0.1)
-    monkeypatch.setattr(patience, "PATIENCE", 0.5)
-
-
-def stalled(path):
-    """A file that can be opened and never answers, as those of a network disk that is away; gives a function that ends it."""
-    content = path.read_bytes()
-    path.unlink()
-    os.mkfifo(path)
-
-    def answer():
-        with open(path, "wb") as file:
-            file.write(content)
-
-    return answer
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_disk_that_does_not_answer_is_named_and_waited_for_no_longer_than_is_sensible(
-    workers, photos, impatient, capfd
-):
-    run = batches(photos, workers=workers).run(0, 100)
-    same([next(run)], batches(photos).run(0, 1))
-    stalled(photos / "train" / "dog" / "3.jpg")
-    with pytest.raises(RunError, match=r"no image has been read for . seconds; waiting for .*dog/3\.jpg") as caught:
-        list(run)
-    assert "--resume" in caught.value.hint
-    assert f"warning: no image has been read for 0 seconds; waiting for {photos}" in capfd.readouterr().err
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_disk_that_answers_late_changes_nothing(workers, photos, impatient, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE", 60)
-    expected = list(batches(photos).run(0, 4))
-    late = threading.Timer(0.4, stalled(photos / "train" / "dog" / "3.jpg"))
-    late.start()
-    same(batches(photos, workers=workers).run(0, 4), expected)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
-def test_a_disk_that_does_not_answer_while_the_error_is_measured_is_named(photos, impatient):
-    data = Data(dataset="image_folder", eval_resize=24)
-    test = open_dataset(data, photos, input_shape=SHAPE, classes=2, seed=0).test
-    stalled(photos / "test" / "cat" / "1.jpg")
-    with pytest.raises(RunError, match=r"waiting for .*test/cat/1\.jpg"):
-        list(evaluation_batches(test, 8, measure("none", test, SHAPE), SHAPE, data))
-
-
-# --- corrupt images ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_corrupt_image_stops_or_is_skipped_and_counted(photos, workers, capfd):
-    file = photos / "train" / "cat" / "7.jpg"
-    file.write_bytes(file.read_bytes()[:500])
-    with pytest.raises(DataError, match=r"cat/7\.jpg cannot be read as an image"):
-        list(batches(photos, workers).run(0, 4))
-    capfd.readouterr()
-    sound = batches(photos, corrupt="skip")
-    sound.split = sound.split.subset(np.array([*range(7), *range(8, 16)]))
-    made = list(batches(photos, workers, corrupt="skip").run(0, 4))
-    seen = np.concatenate([batch.indices for batch in made])
-    assert 7 not in seen
-    assert sorted(seen) == sorted([*range(7), 8, *range(8, 16)])  # the next of the split, with its label
-    for batch in made:
-        np.testing.assert_array_equal(batch.labels, batch.indices >= 8)
-    said = [line for line in capfd.readouterr().err.splitlines() if "cat/7.jpg" in line and "so far" in line]
-    assert len(said) >= 1
-    assert all("the next image takes its place (1 so far)" in line for line in said)
-    same(made, list(batches(photos, 1 - workers, corrupt="skip").run(0, 4)))
-
-
-def test_a_data_set_of_nothing_but_damage_is_not_skipped_through(photos):
-    made = batches(photos, corrupt="skip")
-    for file in (photos / "train").rglob("*.jpg"):
-        file.write_bytes(b"\xff\xd8\xff no photograph")
-    with pytest.raises(DataError, match="16 images in a row cannot be read"):
-        list(made.run(0, 1))
-
-
-def test_images_of_one_size_are_skipped_by_the_same_rule(photos, capfd):
-    (photos / "train" / "cat" / "0.jpg").write_bytes(b"x")
-    data = Data(dataset="image_folder", corrupt="skip")
-    found = open_dataset(data, photos, input_shape=(3, 45, 60), classes=2, seed=0)
-    np.testing.assert_array_equal(found.train.images[0], found.train.images[1])
-    assert "cat/0.jpg" in capfd.readouterr().err
-    (photos / "test" / "cat" / "0.jpg").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"test/cat/0\.jpg"):
-        open_dataset(data, photos, input_shape=(3, 45, 60), classes=2, seed=0)
