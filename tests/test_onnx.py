@@ -11,8 +11,8 @@ from archspec import zoo
 from archspec.files import write_folder
 from archspec.ops import OPS
 from comparing import Statistics, batch_norm_as, close
+from converting import EVERYTHING, smaller
 from operation_nets import CONFUSING, SOMETIMES, TEXTS
-from test_convert import EVERYTHING, smaller
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")

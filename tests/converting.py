@@ -1,0 +1,53 @@
+"""What tests of weights share: a small net with weights after a step, and every net of the zoo made narrow."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec import zoo
+
+torch = pytest.importorskip("torch")
+
+EVERYTHING = str(Path(__file__).parent / "golden" / "everything.yaml")
+
+
+def small_net():
+    return archspec.load("digits_resnet", set={"n": 1})
+
+
+def weights_of(net):
+    """Weights after a step's statistics."""
+    model = archspec.build(net, "torch", seed=3)
+    model(torch.randn(4, *net.input_shape))
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(found, expected):
+    assert list(found) == list(expected)
+    for name, tensor in expected.items():
+        assert found[name].dtype == tensor.dtype, name
+        assert torch.equal(found[name].flatten().view(torch.uint8) if tensor.ndim else found[name],
+                           tensor.flatten().view(torch.uint8) if tensor.ndim else tensor), name  # fmt: skip
+
+
+def in_order(net, state):
+    return {name: state[name] for name in net.tensor_shapes()}
+
+
+WIDTHS = {f"stages.layer{i}.width": width for i, width in enumerate((4, 8, 12, 16), 1)}
+SMALLER = {name: {**WIDTHS, "classes": 10} for name in zoo.names() if re.match(r"resnet|plain", name)}
+SMALLER["vgg19"] = {
+    "input.size": 32, "classes": 10, **{f"stages.stage{i}.width": 4 * i for i in range(1, 6)},
+    "head": ["flatten", *({name: {"linear": {"out": out}}} for name, out in (("fc1", 32), ("fc2", 32), ("fc3", 10)))],
+}  # fmt: skip
+"""What is large goes narrower, with all its layers."""
+
+
+def smaller(name):
+    return archspec.load(name, set=SMALLER.get(name, {}))
+
+
+def run(cli, source, target="out.safetensors", *options):
+    return cli("convert", source, target, "--spec", "digits_resnet", "--set", "n=1", *options)
