@@ -4,31 +4,22 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tarfile
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 from archspec_cli.main import app
 from archspec_runtime import checkpoints
-from archspec_runtime.datasets.cifar import LAYOUTS
-from archspec_runtime.draws import epoch_order
 from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import prepare, read_metrics
-from runs import fill, said
+from runs import CPU, fill, said, tree
 
 torch = pytest.importorskip("torch")
 
 NET = "digits_resnet:resnet8"
-CPU = ("--device", "cpu", "--threads", "1", "--compile", "off")
-MAIN = [sys.executable, "-c", "from archspec_cli.main import main; main()"]
 ROOT = os.geteuid() == 0
 
 
@@ -46,10 +37,6 @@ def short(tmp_path_factory):
 def old(short, tmp_path):
     """A copy of that run."""
     return shutil.copytree(short, tmp_path / "old")
-
-
-def tree(folder):
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 # --- the folder of a run -------------------------------------------------------------------------------
@@ -194,162 +181,6 @@ def test_eval_passes_over_a_damaged_checkpoint_and_refuses_it_alone(cli, old):
     assert "weights.safetensors is damaged" in result.stderr
 
 
-# --- images --------------------------------------------------------------------------------------------
-
-
-def half(folder):
-    (folder / "cifar-10-batches-bin").mkdir()
-    (folder / "cifar-10-batches-bin" / "data_batch_1.bin").write_bytes(bytes(30_730_000))
-
-
-def truncated(folder):
-    (folder / "cifar-10-batches-py").mkdir()
-    (folder / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"\x80\x02}q\x00U\x0bbatch")
-
-
-def of_hundred_classes(folder):
-    (folder / "cifar-10-batches-bin").mkdir()
-    (folder / "cifar-10-batches-bin" / "data_batch_1.bin").write_bytes(bytes([99]) * 30_730_000)
-
-
-def broken_archive(folder):
-    (folder / "cifar-10-binary.tar.gz").write_bytes(b"\x1f\x8b\x08\x00 and then nothing")
-
-
-def empty_archive(folder):
-    with tarfile.open(folder / "cifar-10-binary.tar.gz", "w:gz"):
-        pass
-
-
-CIFAR = {
-    "nothing": (lambda folder: None, "holds no files of cifar10", "https://"),
-    "half unpacked": (half, "data_batch_2.bin: No such file", "unpack the official archive again"),
-    "truncated": (truncated, "data_batch_1 is not an official CIFAR pickle", "unpack the official archive again"),
-    "another data set": (of_hundred_classes, "the label of record 0 is 99", "another data set"),
-    "broken archive": (broken_archive, "cifar-10-binary.tar.gz is damaged", "download it again"),
-    "empty archive": (empty_archive, "has no data_batch_1.bin", "download it again"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CIFAR)
-def test_images_that_are_not_as_published_are_named_with_a_remedy(cli, name, tmp_path):
-    make, says, remedy = CIFAR[name]
-    (tmp_path / "data").mkdir()
-    make(tmp_path / "data")
-    before = tree(tmp_path / "data")
-    given = ("cifar_resnet:resnet20", "--data", "data", "--out", tmp_path / "run", "--steps", 1)
-    error = said(cli("train", *given, *CPU), 1)
-    assert says in error
-    assert remedy in error.splitlines()[-1]
-    assert tree(tmp_path / "data") == before
-    assert not (tmp_path / "run" / "run.json").exists()
-
-
-def test_every_file_of_cifar_is_known_by_name_and_size():
-    for forms in LAYOUTS.values():
-        for layout in forms.values():
-            assert sum(count for _, count in layout.train) == 50_000
-            assert sum(count for _, count in layout.test) == 10_000
-
-
-# --- two at once ---------------------------------------------------------------------------------------
-
-
-def test_a_second_run_in_one_folder_says_who_holds_it_and_touches_nothing(cli, tmp_path):
-    given = ("train", NET, "--out", tmp_path / "run", *CPU)
-    first = subprocess.Popen([*MAIN, *map(str, given), "--steps", "100000", "--eval-every", "1000"],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    with first:
-        try:
-            while not (tmp_path / "run" / "metrics.jsonl").exists():
-                assert first.poll() is None, first.stderr.read()
-                time.sleep(0.01)
-            for how in ((), ("--resume",), ("--force",), ("--force", "--set", "train.lr=1")):
-                before = {
-                    name: data for name, data in tree(tmp_path / "run").items() if name.name != "metrics.jsonl"
-                }
-                error = said(cli(*given, "--steps", 100000, *how), 1 if how else 2)
-                if how:
-                    assert f"is in use by process {first.pid} on " in error
-                after = tree(tmp_path / "run")
-                assert after.pop(Path("metrics.jsonl"), None), "the first run's metrics are gone"
-                assert after == before
-        finally:
-            first.send_signal(signal.SIGTERM)
-        assert first.wait(60) == 143
-    assert not (tmp_path / "run" / "lock").exists()
-
-
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
-def test_a_second_interrupt_ends_a_run_at_once_and_a_second_request_does_not(second):
-    program = f"""
-import os, signal, time
-from archspec_runtime.signals import Signals
-with Signals() as signals:
-    os.kill(os.getpid(), signal.SIGINT)
-    assert signals.received == 130
-    os.kill(os.getpid(), {int(second)})
-    print("the step ends, and the checkpoint is written")
-raise SystemExit(signals.received)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 130
-    assert bool(done.stdout) == (second == signal.SIGTERM)
-
-
-PHOTOS = """archspec: 1
-name: photos
-input: {channels: 3, size: 8}
-classes: 2
-stem: [{conv1: {conv: {out: 4, kernel: 3}}}]
-head: [global_avg_pool, {fc: {linear: {out: classes}}}]
-train: {data: {dataset: image_folder, augment: [{random_crop: {}}]}, batch_size: 4, steps: 6, lr: 0.01}
-"""
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """A spec, and a folder of images for it."""
-    random = np.random.default_rng(0)
-    (tmp_path / "photos.yaml").write_text(PHOTOS)
-    for split, count in (("train", 12), ("val", 2)):
-        for name in ("cat", "dog"):
-            (tmp_path / "data" / split / name).mkdir(parents=True)
-            for index in range(count):
-                pixels = random.integers(0, 255, (9, 9, 3), np.uint8)
-                Image.fromarray(pixels).save(tmp_path / "data" / split / name / f"{index}.png")
-    return tmp_path
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_run_that_is_asked_to_end_while_a_disk_does_not_answer_saves_and_goes_on_later(workers, cli, photos):
-    given = ("photos.yaml", "--data", "data", *CPU, "--workers", workers, "--checkpoint-every", 1)
-    assert cli("train", *given, "--out", "whole").exit_code == 0
-    label, place = divmod(int(epoch_order(0, 0, 24)[-1]), 12)
-    last = photos / "data" / "train" / ("cat", "dog")[label] / f"{sorted(map(str, range(12)))[place]}.png"
-    content = last.read_bytes()
-    last.unlink()
-    os.mkfifo(last)  # it can be opened, and never answers
-
-    code = f"from archspec_runtime import patience; patience.HURRY = 0.1; {MAIN[-1]}"
-    words = [sys.executable, "-c", code, "train", *map(str, given), "--out", "cut"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as run:
-        while not checkpoints.place(photos / "cut", 5).exists():
-            assert run.poll() is None, run.stderr.read()
-            time.sleep(0.01)
-        run.send_signal(signal.SIGTERM)
-        assert run.wait(60) == 143
-        said = run.stderr.read()
-    assert f"asked to end while {last.relative_to(photos)} was waited for" in said
-    assert "go on with --resume" in said
-    last.unlink()
-    last.write_bytes(content)
-    assert cli("train", *given, "--out", "cut", "--resume").exit_code == 0
-    newest = [checkpoints.newest(Path(out), None)[0] / "weights.safetensors" for out in ("whole", "cut")]
-    assert newest[0].read_bytes() == newest[1].read_bytes()
-
-
 # --- a full disk ---------------------------------------------------------------------------------------
 
 
@@ -394,52 +225,3 @@ def test_a_folder_is_prepared_only_where_it_may_be(tmp_path):
     (tmp_path / "metrics.jsonl").touch()
     with pytest.raises(RunError, match="holds other files"):
         prepare(tmp_path, resume=False, force=False)
-
-
-# --- memory --------------------------------------------------------------------------------------------
-
-
-LARGE = """archspec: 1
-name: large
-input: {channels: 3, size: 32}
-classes: 10
-stem: [{conv1: {conv: {out: 512, kernel: 3}}}, {relu: act}]
-head: [global_avg_pool, {fc: {linear: {out: classes}}}]
-train: {data: {dataset: synthetic, normalize: none}, batch_size: 2000, steps: 1, lr: 0.1}
-"""
-
-
-@pytest.fixture
-def starve(tmp_path):
-    """Train the large net in three gigabytes of address space; gives the one error."""
-    (tmp_path / "large.yaml").write_text(LARGE)
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)); "
-
-    def run(*more):
-        command = [sys.executable, "-c", limit + MAIN[-1], "train", "large.yaml", "--out", "run", *CPU, *more]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-        return said(done, 1)
-
-    return run
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
-@pytest.mark.parametrize("backend", ["torch", "flax"])
-def test_running_out_of_memory_says_what_a_step_needs_and_what_needs_less(backend, starve):
-    pytest.importorskip(backend)
-    error = starve("--backend", backend)
-    assert re.match(
-        r"error: out of memory with a batch of 2000: a step needs about 3\.9 GiB \(weights .*, activations 3\.9 GiB\)",
-        error,
-    )
-    assert re.search(
-        r"help: split each batch \(`accumulate: 2`, about 2\.0 GiB\), make batch_size or input\.size smaller, or",
-        error,
-    )
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
-def test_images_that_are_more_than_the_memory_are_said(starve):
-    error = starve("--set", "input.size=1024")
-    assert "out of memory" in error
-    assert "smaller" in error

@@ -1,0 +1,57 @@
+"""Running out of memory is said with what a step needs and what needs less."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from runs import CPU, said
+
+torch = pytest.importorskip("torch")
+
+LARGE = """archspec: 1
+name: large
+input: {channels: 3, size: 32}
+classes: 10
+stem: [{conv1: {conv: {out: 512, kernel: 3}}}, {relu: act}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+train: {data: {dataset: synthetic, normalize: none}, batch_size: 2000, steps: 1, lr: 0.1}
+"""
+
+
+@pytest.fixture
+def starve(tmp_path):
+    """Train the large net in three gigabytes of address space; gives the one error."""
+    (tmp_path / "large.yaml").write_text(LARGE)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))"
+    program = f"{limit}; from archspec_cli.main import main; main()"
+
+    def run(*more):
+        command = [sys.executable, "-c", program, "train", "large.yaml", "--out", "run", *CPU, *more]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        return said(done, 1)
+
+    return run
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_running_out_of_memory_says_what_a_step_needs_and_what_needs_less(backend, starve):
+    pytest.importorskip(backend)
+    error = starve("--backend", backend)
+    assert re.match(
+        r"error: out of memory with a batch of 2000: a step needs about 3\.9 GiB \(weights .*, activations 3\.9 GiB\)",
+        error,
+    )
+    assert re.search(
+        r"help: split each batch \(`accumulate: 2`, about 2\.0 GiB\), make batch_size or input\.size smaller, or",
+        error,
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_images_that_are_more_than_the_memory_are_said(starve):
+    error = starve("--set", "input.size=1024")
+    assert "out of memory" in error
+    assert "smaller" in error
