@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ SHARED = REPO.parent / "shared" / "data"
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # of each process: the suite has one for each core, and nets are small
+
+# Programs of JAX are compiled once a worker of the suite, however many runs and processes begin with them. A process that
+# is killed may leave one of them in part; it is then compiled anew, with a warning.
+_programs = tempfile.TemporaryDirectory(prefix="archspec-tests-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 LONGEST = (
     "lost_devices",
