@@ -38,6 +38,8 @@ LONGEST = (
     "flax_training",
     "flax_faults",
     "two_trainers",
+    "flax_weights",
+    "whole_nets",
     "operations",
     "convert",
     "faults",
