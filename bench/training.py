@@ -40,7 +40,9 @@ def program(net: str, data: Path | None, steps: int, backend: str = "torch") -> 
         )  # fmt: skip
         rows = [json.loads(row) for row in Path(folder, "run/metrics.jsonl").read_text().splitlines()]
         speeds = [row["images_per_second"] for row in rows if row["kind"] == "train"]
-    return statistics.median(speeds[2:])  # the first are spent compiling
+    if len(speeds) < 3:  # the first two are spent compiling
+        sys.exit(f"--steps {steps} are too few to measure a speed after what is compiled: 60 or more")
+    return statistics.median(speeds[2:])
 
 
 def by_hand(net: str, data: Path | None, steps: int, workers: int) -> float:
