@@ -96,7 +96,7 @@ def parser(job: Job) -> argparse.ArgumentParser:
         "--compile",
         choices=("auto", "on", "off"),
         default="auto",
-        help="compile the model (default: where it pays)",
+        help="compile the model (default: where it pays); Flax always does",
     )
     made.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
     made.add_argument("--override", action="store_true", help="resume although the recipe was changed")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError, RunError, UnfitError
+
+MARK = ".archspec"
+"""Lists the files of a folder as they were written, as `sha256sum` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,11 @@ class Source:
         spec = importlib.util.spec_from_file_location("archspec_run_model", path.absolute())
         if spec is None or spec.loader is None or not path.is_file():
             raise RunError(f"{path} is missing", f"a run keeps the source of its model there; {self._anew()}")
+        if self._changed():
+            print(
+                f"warning: {path} was changed after it was written, and may not be what was trained",
+                file=sys.stderr,
+            )
         module = importlib.util.module_from_spec(spec)
         with self.blamed():
             spec.loader.exec_module(module)
@@ -59,6 +69,15 @@ class Source:
             return error.lineno or 1
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         return frames[-1].lineno if frames else None
+
+    def _changed(self) -> bool:
+        """Whether the file is another than that which its folder lists."""
+        listed = self.path.with_name(MARK)
+        if not listed.is_file():
+            return False
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        lines = [line.partition("  ") for line in listed.read_text("utf-8", "replace").splitlines()]
+        return any(name == self.path.name and was != digest for was, _, name in lines)
 
     def _undo(self) -> str:
         return f"undo what was edited there; {self._anew()}"

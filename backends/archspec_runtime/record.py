@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +115,29 @@ def _override(folder: Path, run: dict[str, Any], job: Job, write: Callable[[Path
     changed = changes(run["job"]["recipe"], job.recipe)
     if changed:
         if write is not None:
-            _written(folder, write)
+            _written(folder, partial(_keeping, write))
         write_json(
             folder / "run.json",
             {**run, "job": job.to_dict(), "overridden": [*(run.get("overridden") or []), changed]},
         )
     return 0
+
+
+def _keeping(write: Callable[[Path], None], code: Path) -> None:
+    """Write, and keep a model that this replaces under a name beside it: it may be somebody's work. Raises OSError."""
+    model = code / "model.py"
+    if not model.is_file():
+        return write(code)
+    held = model.read_bytes()
+    names = (model.with_name(f"model.before{n or ''}.py") for n in itertools.count())
+    copy = next(name for name in names if not name.exists())
+    copy.write_bytes(held)
+    write(code)
+    if model.read_bytes() == held:
+        copy.unlink()
+    else:
+        print(f"warning: {model} is written anew; what it held is kept as {copy}", file=sys.stderr)
+    return None
 
 
 def _written(folder: Path, write: Callable[[Path], None]) -> None:

@@ -76,6 +76,16 @@ def test_a_model_that_was_edited_in_a_runs_folder_is_said_not_to_be_what_is_trai
     assert result.exit_code == 0
     assert "model.py is not what this spec compiles to, and is not what is trained" in result.output
     assert model.read_text().endswith("# mine\n")
+    measured = cli("eval", tmp_path / "run", *CPU[:2])
+    assert measured.exit_code == 0
+    assert f"{model} was changed after it was written, and may not be what was trained" in measured.stderr
+    result = cli(*given, "--set", "train.seed=9", "--override")
+    assert result.exit_code == 0
+    kept = model.with_name("model.before.py")
+    assert f"kept as {kept}" in result.stderr
+    assert kept.read_text().endswith("# mine\n")
+    assert "# mine" not in model.read_text()
+    assert "was changed" not in cli("eval", tmp_path / "run", *CPU[:2]).stderr
 
 
 def test_another_net_is_not_resumed(finished, cli, tmp_path):
