@@ -57,7 +57,7 @@ def train(
         ),
     ] = False,
     compile: Annotated[
-        Compile, typer.Option(help="Compile the model; auto does where the run is long enough.")
+        Compile, typer.Option(help="Compile the model; auto does where the run is long enough, Flax always.")
     ] = Compile.auto,
     checkpoint_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between checkpoints (default: a minute).")
