@@ -148,6 +148,54 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
+def photos(tmp_path):
+    """A small data set of photos as a folder."""
+    from image_sets import as_folder
+
+    return as_folder(tmp_path / "photos")
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """The same in tars."""
+    from image_sets import as_tars
+
+    return as_tars(tmp_path / "shards")
+
+
+@pytest.fixture(scope="module")
+def small_net():
+    """What weights are converted for."""
+    return archspec.load("digits_resnet", set={"n": 1})
+
+
+@pytest.fixture(scope="module")
+def small_weights(small_net):
+    """Weights of PyTorch after a step's statistics."""
+    from converting import weights_of
+
+    return weights_of(small_net)
+
+
+@pytest.fixture
+def weights_file(small_weights, tmp_path):
+    """The same in a file."""
+    import torch
+
+    torch.save(small_weights, tmp_path / "w.pt")
+    return tmp_path / "w.pt"
+
+
+@pytest.fixture
+def drawn_quickly():
+    """Random numbers of JAX by a generator that compiles in a fifth of the time."""
+    import jax
+
+    with jax.default_prng_impl("unsafe_rbg"):
+        yield
+
+
+@pytest.fixture
 def small_disk(tmp_path):
     """Mount a file system of so many KiB."""
     place = tmp_path / "disk"

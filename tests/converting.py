@@ -1,4 +1,4 @@
-"""What tests of weights share: a small net with weights after a step, and every net of the zoo made narrow."""
+"""What tests of weights share: weights after a step, what is equal, and every net of the zoo made narrow."""
 
 import re
 from pathlib import Path
@@ -11,10 +11,6 @@ from archspec import zoo
 torch = pytest.importorskip("torch")
 
 EVERYTHING = str(Path(__file__).parent / "golden" / "everything.yaml")
-
-
-def small_net():
-    return archspec.load("digits_resnet", set={"n": 1})
 
 
 def weights_of(net):

@@ -8,26 +8,10 @@ import pytest
 import archspec
 from archspec import zoo
 from archspec.errors import WeightsError
-from converting import EVERYTHING, in_order, same, small_net, smaller, weights_of
+from converting import EVERYTHING, in_order, same, smaller
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def net():
-    return small_net()
-
-
-@pytest.fixture(scope="module")
-def state(net):
-    return weights_of(net)
-
-
-@pytest.fixture
-def given(state, tmp_path):
-    torch.save(state, tmp_path / "w.pt")
-    return tmp_path / "w.pt"
 
 
 @pytest.mark.parametrize("name", [*zoo.names(), EVERYTHING], ids=lambda name: Path(name).stem)
@@ -50,16 +34,18 @@ def test_each_net_of_the_zoo_goes_to_flax_and_back_bit_by_bit(name, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])
-def test_precision_is_kept_through_every_format(kind, net, state, tmp_path):
+def test_precision_is_kept_through_every_format(kind, small_net, small_weights, tmp_path):
     pytest.importorskip("orbax.checkpoint")
-    state = {k: t.to(getattr(torch, kind)) if t.is_floating_point() else t for k, t in state.items()}
-    save_file(state, tmp_path / "w.safetensors")
-    archspec.convert(net, tmp_path / "w.safetensors", tmp_path / "a.pt")
-    archspec.convert(net, tmp_path / "a.pt", tmp_path / "b", target_backend="flax")
-    done = archspec.convert(net, tmp_path / "b", tmp_path / "c.safetensors")
+    small_weights = {
+        k: t.to(getattr(torch, kind)) if t.is_floating_point() else t for k, t in small_weights.items()
+    }
+    save_file(small_weights, tmp_path / "w.safetensors")
+    archspec.convert(small_net, tmp_path / "w.safetensors", tmp_path / "a.pt")
+    archspec.convert(small_net, tmp_path / "a.pt", tmp_path / "b", target_backend="flax")
+    done = archspec.convert(small_net, tmp_path / "b", tmp_path / "c.safetensors")
     assert done.dtypes == (kind,)
     found = load_file(tmp_path / "c.safetensors")
-    same({name: found[name] for name in state}, state)
+    same({name: found[name] for name in small_weights}, small_weights)
 
 
 MANY = {"stages.layer2.repeat": 10}
@@ -94,7 +80,7 @@ def test_flax_restores_what_was_written_with_nothing_of_archspec(spec, changes, 
         np.testing.assert_array_equal(found[name], tensor.numpy(), strict=True)
 
 
-def test_what_flax_saved_is_read_in_either_api(net, tmp_path):
+def test_what_flax_saved_is_read_in_either_api(small_net, tmp_path):
     ocp = pytest.importorskip("orbax.checkpoint")
     import jax
     from flax import nnx
@@ -102,7 +88,7 @@ def test_what_flax_saved_is_read_in_either_api(net, tmp_path):
     from archspec_flax import names
 
     with jax.default_prng_impl("unsafe_rbg"):  # which compiles in a fifth of the time
-        model = archspec.build(net, "flax", seed=4)
+        model = archspec.build(small_net, "flax", seed=4)
     state = nnx.state(model, (nnx.Param, nnx.BatchStat))
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(tmp_path / "one", state)
@@ -110,46 +96,48 @@ def test_what_flax_saved_is_read_in_either_api(net, tmp_path):
     with ocp.CheckpointManager(tmp_path / "steps") as manager:
         manager.save(10, args=ocp.args.StandardSave(state))
     for folder in ("one", "other", "steps"):
-        archspec.convert(net, tmp_path / folder, tmp_path / f"{folder}.pt")
+        archspec.convert(small_net, tmp_path / folder, tmp_path / f"{folder}.pt")
         found = torch.load(tmp_path / f"{folder}.pt", weights_only=True)
         for name, array in names.state_dict(model).items():
             np.testing.assert_array_equal(found[name].numpy(), array, strict=True)
 
 
-def test_models_take_weights_of_every_format(net, state, given, tmp_path):
-    same(archspec.build(net, "torch", weights=given).state_dict(), state)
+def test_models_take_weights_of_every_format(small_net, small_weights, weights_file, tmp_path):
+    same(archspec.build(small_net, "torch", weights=weights_file).state_dict(), small_weights)
     pytest.importorskip("orbax.checkpoint")
     import jax
 
     from archspec_flax import names
 
-    archspec.convert(net, given, tmp_path / "flax", target_backend="flax")
-    same(archspec.build(net, "torch", weights=tmp_path / "flax").state_dict(), state)
+    archspec.convert(small_net, weights_file, tmp_path / "flax", target_backend="flax")
+    same(archspec.build(small_net, "torch", weights=tmp_path / "flax").state_dict(), small_weights)
     with jax.default_prng_impl("unsafe_rbg"):
-        found = names.state_dict(archspec.build(net, "flax", weights=given))
-    assert all(np.array_equal(found[name], tensor.numpy()) for name, tensor in state.items())
+        found = names.state_dict(archspec.build(small_net, "flax", weights=weights_file))
+    assert all(np.array_equal(found[name], tensor.numpy()) for name, tensor in small_weights.items())
 
 
 @pytest.mark.parametrize("backend", ["torch", "flax"])
-def test_a_folder_can_be_built_with_weights(backend, cli, net, state, given, tmp_path):
-    done = cli("build", "digits_resnet", "--set", "n=1", "--backend", backend, "--weights", given, "--out", "built")
+def test_a_folder_can_be_built_with_weights(backend, cli, small_net, small_weights, weights_file, tmp_path):
+    done = cli(
+        "build", "digits_resnet", "--set", "n=1", "--backend", backend, "--weights", weights_file, "--out", "built"
+    )
     assert done.exit_code == 0, done.output
     found = load_file(tmp_path / "built" / "weights.safetensors")
-    same({name: found[name] for name in state}, state)
+    same({name: found[name] for name in small_weights}, small_weights)
     assert "weights.safetensors" in (tmp_path / "built" / "README.md").read_text()
     assert "safetensors" in (tmp_path / "built" / "requirements.txt").read_text()
     assert (tmp_path / "built" / "archspec_flax" / "names.py").exists() == (backend == "flax")
 
 
-def test_dtype_rounds_to_the_nearest_and_says_what_is_too_large(net, state, given, tmp_path):
+def test_dtype_rounds_to_the_nearest_and_says_what_is_too_large(small_net, small_weights, weights_file, tmp_path):
     for kind in ("float16", "bfloat16", "float64"):
-        done = archspec.convert(net, given, tmp_path / f"{kind}.pt", dtype=kind)
+        done = archspec.convert(small_net, weights_file, tmp_path / f"{kind}.pt", dtype=kind)
         assert done.dtypes == (kind,)
-        expected = {k: t.to(getattr(torch, kind)) if t.is_floating_point() else t for k, t in state.items()}
-        same(torch.load(tmp_path / f"{kind}.pt", weights_only=True), in_order(net, expected))
-    torch.save({**state, "fc.bias": torch.full((10,), 1e5)}, given)
+        expected = {k: t.to(getattr(torch, kind)) if t.is_floating_point() else t for k, t in small_weights.items()}
+        same(torch.load(tmp_path / f"{kind}.pt", weights_only=True), in_order(small_net, expected))
+    torch.save({**small_weights, "fc.bias": torch.full((10,), 1e5)}, weights_file)
     with pytest.raises(WeightsError, match=r"`fc.bias` does not fit into float16.*1e\+05"):
-        archspec.convert(net, given, tmp_path / "large.pt", dtype="float16")
+        archspec.convert(small_net, weights_file, tmp_path / "large.pt", dtype="float16")
     with pytest.raises(WeightsError, match="int8 is no type"):
-        archspec.convert(net, given, tmp_path / "large.pt", dtype="int8")
+        archspec.convert(small_net, weights_file, tmp_path / "large.pt", dtype="int8")
     assert not (tmp_path / "large.pt").exists()

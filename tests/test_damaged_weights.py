@@ -12,30 +12,14 @@ import pytest
 import archspec
 from archspec.errors import WeightsError
 from archspec.files import FolderError
-from converting import run, small_net, weights_of
+from converting import run
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def net():
-    return small_net()
-
-
-@pytest.fixture(scope="module")
-def state(net):
-    return weights_of(net)
-
-
-@pytest.fixture
-def given(state, tmp_path):
-    torch.save(state, tmp_path / "w.pt")
-    return tmp_path / "w.pt"
-
-
-def test_what_does_not_fit_is_a_table(cli, state, tmp_path):
-    other = dict(state)
+def test_what_does_not_fit_is_a_table(cli, small_weights, tmp_path):
+    other = dict(small_weights)
     other["fc.wieght"] = other.pop("fc.weight")
     other["bn1.bias"] = torch.zeros(3)
     other["bn1.weight"] = torch.zeros(16, dtype=torch.int32)
@@ -62,8 +46,8 @@ class Code:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_code_is_not_run(wrapped, cli, state, tmp_path):
-    torch.save({"model": state, "hook": Code()} if wrapped else Code(), tmp_path / "w.pt")
+def test_code_is_not_run(wrapped, cli, small_weights, tmp_path):
+    torch.save({"model": small_weights, "hook": Code()} if wrapped else Code(), tmp_path / "w.pt")
     done = run(cli, "w.pt")
     assert done.exit_code == 1
     assert "w.pt holds code (`posix.system`), which is not run" in done.output
@@ -94,28 +78,28 @@ def test_what_is_no_weights_is_said_in_one_message(name, cli, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
-def test_truncated_and_flipped_files_are_said_or_read(suffix, net, state, tmp_path):
+def test_truncated_and_flipped_files_are_said_or_read(suffix, small_net, small_weights, tmp_path):
     path = tmp_path / f"w.{suffix}"
-    torch.save(state, path) if suffix == "pt" else save_file(state, path)
+    torch.save(small_weights, path) if suffix == "pt" else save_file(small_weights, path)
     whole = path.read_bytes()
     seen = 0
     for cut in (1, 9, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:cut])
         with pytest.raises(WeightsError, match=re.escape(path.name)):
-            archspec.convert(net, path, tmp_path / "out.pt")
+            archspec.convert(small_net, path, tmp_path / "out.pt")
     for place in [*range(0, 2000, 97), *range(2000, len(whole), 19_973)]:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
-            archspec.convert(net, path, tmp_path / "out.pt", force=True)
+            archspec.convert(small_net, path, tmp_path / "out.pt", force=True)
         except WeightsError:
             seen += 1
     assert seen > 10
     assert {p.name for p in tmp_path.iterdir()} <= {path.name, "out.pt"}
 
 
-def test_damaged_orbax_checkpoints_are_said(net, given, tmp_path):
+def test_damaged_orbax_checkpoints_are_said(small_net, weights_file, tmp_path):
     pytest.importorskip("orbax.checkpoint")
-    archspec.convert(net, given, tmp_path / "whole", target_backend="flax")
+    archspec.convert(small_net, weights_file, tmp_path / "whole", target_backend="flax")
     files = [p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*") if p.is_file()]
     needed = [f for f in files if f.name in ("_METADATA", "manifest.ocdbt") or f.parent.name == "d"]
     assert len(needed) > 2
@@ -123,30 +107,30 @@ def test_damaged_orbax_checkpoints_are_said(net, given, tmp_path):
         shutil.copytree(tmp_path / "whole", tmp_path / "part", dirs_exist_ok=True)
         (tmp_path / "part" / file).write_bytes((tmp_path / "part" / file).read_bytes()[:20])
         try:
-            archspec.convert(net, tmp_path / "part", tmp_path / "out.pt", force=True)
+            archspec.convert(small_net, tmp_path / "part", tmp_path / "out.pt", force=True)
         except WeightsError as error:
             assert "part" in str(error)
         shutil.rmtree(tmp_path / "part")
 
 
-def test_nothing_is_overwritten_unless_asked_for(net, given, cli, tmp_path):
+def test_nothing_is_overwritten_unless_asked_for(small_net, weights_file, cli, tmp_path):
     (tmp_path / "out.pt").write_text("mine")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "mine").write_text("mine")
-    done = run(cli, given, "out.pt")
+    done = run(cli, weights_file, "out.pt")
     assert (done.exit_code, "out.pt exists" in done.output) == (2, True)
     assert (tmp_path / "out.pt").read_text() == "mine"
-    done = run(cli, given, "folder", "--to", "flax", "--force")
+    done = run(cli, weights_file, "folder", "--to", "flax", "--force")
     assert (done.exit_code, "folder of something else" in done.output) == (2, True)
     assert (tmp_path / "folder" / "mine").read_text() == "mine"
-    assert run(cli, given, "out.pt", "--force").exit_code == 0
+    assert run(cli, weights_file, "out.pt", "--force").exit_code == 0
     assert zipfile.is_zipfile(tmp_path / "out.pt")
-    archspec.convert(net, given, tmp_path / "flax", target_backend="flax")
-    archspec.convert(net, given, tmp_path / "flax", target_backend="flax", force=True)
+    archspec.convert(small_net, weights_file, tmp_path / "flax", target_backend="flax")
+    archspec.convert(small_net, weights_file, tmp_path / "flax", target_backend="flax", force=True)
     with pytest.raises(FolderError, match="is a folder"):
-        archspec.convert(net, given, tmp_path / "flax", target_backend="torch", force=True)
+        archspec.convert(small_net, weights_file, tmp_path / "flax", target_backend="torch", force=True)
     with pytest.raises(FolderError, match="exists"):
-        archspec.convert(net, given, given)
+        archspec.convert(small_net, weights_file, weights_file)
     assert {p.name for p in tmp_path.iterdir()} == {"w.pt", "out.pt", "folder", "flax"}
 
 
@@ -161,8 +145,8 @@ def test_nothing_is_overwritten_unless_asked_for(net, given, cli, tmp_path):
         ("out.pt", ["--key", "ema"], "has no weights under `ema`"),
     ],
 )
-def test_misuse_is_said(target, options, message, cli, given, tmp_path):
-    done = run(cli, given, target, *options)
+def test_misuse_is_said(target, options, message, cli, weights_file, tmp_path):
+    done = run(cli, weights_file, target, *options)
     assert done.exit_code in (1, 2)
     assert message in done.output
     assert os.listdir(tmp_path) == ["w.pt"]
@@ -177,7 +161,7 @@ main()
 
 
 @pytest.mark.parametrize("options", [["out.pt"], ["out", "--to", "flax"]], ids=["torch", "flax"])
-def test_a_full_disk_leaves_nothing_behind(options, given, tmp_path):
+def test_a_full_disk_leaves_nothing_behind(options, weights_file, tmp_path):
     command = ["convert", "w.pt", *options, "--spec", "digits_resnet", "--set", "n=1"]
     done = subprocess.run(
         [sys.executable, "-c", SMALL_DISK, *command], cwd=tmp_path, capture_output=True, text=True

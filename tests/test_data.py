@@ -8,13 +8,7 @@ from PIL import Image
 
 from archspec_runtime.datasets.cifar import MD5
 from archspec_runtime.errors import DataError
-from image_sets import as_folder, opened, said, seen
-
-
-@pytest.fixture
-def photos(tmp_path):
-    return as_folder(tmp_path / "photos")
-
+from image_sets import opened, said, seen
 
 # --- verify --------------------------------------------------------------------------------------------
 

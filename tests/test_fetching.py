@@ -2,26 +2,16 @@
 
 import hashlib
 import http.server
-import io
 import shutil
 import tarfile
 import threading
 
 import pytest
 
+from archives import archive
 from archspec_runtime.datasets.cifar import LAYOUTS, MD5
 from archspec_runtime.errors import DataError
-from image_sets import as_folder, as_tars, opened, said, seen
-
-
-@pytest.fixture
-def photos(tmp_path):
-    return as_folder(tmp_path / "photos")
-
-
-@pytest.fixture
-def shards(tmp_path):
-    return as_tars(tmp_path / "shards")
+from image_sets import opened, said, seen
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -66,20 +56,6 @@ def server(monkeypatch, tmp_path):
     made.shutdown()
     made.server_close()
     thread.join()
-
-
-def archive(members, folder="cifar-10-batches-bin"):
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as made:
-        for name, content in members:
-            info = tarfile.TarInfo(name if name.startswith(("/", ".", "other/")) else f"{folder}/{name}")
-            if isinstance(content, bytes):
-                info.size = len(content)
-                made.addfile(info, io.BytesIO(content))
-            else:
-                info.type, info.linkname = content
-                made.addfile(info)
-    return file.getvalue()
 
 
 WHOLE = archive([(name, bytes(range(256)) * 40) for name, _ in LAYOUTS["cifar10"]["binary"].train])

@@ -21,12 +21,7 @@ import jax.numpy as jnp  # noqa: E402
 
 from archspec_flax import names  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _drawn_quickly():
-    """Random numbers by a generator that compiles in a fifth of the time."""
-    with jax.default_prng_impl("unsafe_rbg"):
-        yield
+pytestmark = pytest.mark.usefixtures("drawn_quickly")
 
 
 @pytest.fixture(scope="module")

@@ -8,27 +8,10 @@ import pytest
 
 import archspec
 from archspec.weights.renaming import Renaming, rename
-from converting import in_order, run, same, small_net, weights_of
+from converting import in_order, run, same
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def net():
-    return small_net()
-
-
-@pytest.fixture(scope="module")
-def state(net):
-    return weights_of(net)
-
-
-@pytest.fixture
-def given(state, tmp_path):
-    torch.save(state, tmp_path / "w.pt")
-    return tmp_path / "w.pt"
-
 
 WRAPPED = {
     "state_dict": lambda s: {"epoch": 3, "state_dict": s, "args": argparse.Namespace(lr=0.1)},
@@ -42,31 +25,33 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("wrapper", WRAPPED)
-def test_wrappers_are_found_and_said(wrapper, cli, state, tmp_path):
-    torch.save(WRAPPED[wrapper](state), tmp_path / "w.pt")
+def test_wrappers_are_found_and_said(wrapper, cli, small_weights, tmp_path):
+    torch.save(WRAPPED[wrapper](small_weights), tmp_path / "w.pt")
     done = run(cli, "w.pt", "out.pt", *(["--key", "model_ema"] if wrapper == "model_ema" else []))
     assert done.exit_code == 0, done.output
     assert (f"found under `{wrapper}`" in done.output) == (wrapper != "model_ema")
     assert ("--key chooses among `model`, `model_ema`" in done.output) == (wrapper == "model")
     found = torch.load(tmp_path / "out.pt", weights_only=True)
-    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+    assert all(torch.equal(found[name], tensor) for name, tensor in small_weights.items())
 
 
-def test_files_without_counters_are_taken_and_it_is_said(cli, state, tmp_path):
+def test_files_without_counters_are_taken_and_it_is_said(cli, small_weights, tmp_path):
     """As those of torchvision's that date from PyTorch 0.3."""
-    torch.save({k: t for k, t in state.items() if not k.endswith("num_batches_tracked")}, tmp_path / "w.pth")
+    torch.save(
+        {k: t for k, t in small_weights.items() if not k.endswith("num_batches_tracked")}, tmp_path / "w.pth"
+    )
     done = run(cli, "w.pth", "out.pt")
     assert done.exit_code == 0, done.output
     assert "counters of batches" in done.output
     assert torch.load(tmp_path / "out.pt", weights_only=True)["bn1.num_batches_tracked"] == 0
 
 
-def test_old_files_of_any_name_are_known(net, state, tmp_path):
-    torch.save({"state_dict": state}, tmp_path / "model_best.pth.tar", _use_new_zipfile_serialization=False)
-    torch.save(state, tmp_path / "pytorch_model.bin")
+def test_old_files_of_any_name_are_known(small_net, small_weights, tmp_path):
+    torch.save({"state_dict": small_weights}, tmp_path / "model_best.pth.tar", _use_new_zipfile_serialization=False)
+    torch.save(small_weights, tmp_path / "pytorch_model.bin")
     for name in ("model_best.pth.tar", "pytorch_model.bin"):
-        archspec.convert(net, tmp_path / name, tmp_path / "OUT.PT", force=True)
-        same(torch.load(tmp_path / "OUT.PT", weights_only=True), in_order(net, state))
+        archspec.convert(small_net, tmp_path / name, tmp_path / "OUT.PT", force=True)
+        same(torch.load(tmp_path / "OUT.PT", weights_only=True), in_order(small_net, small_weights))
 
 
 @pytest.mark.parametrize(
@@ -78,15 +63,15 @@ def test_old_files_of_any_name_are_known(net, state, tmp_path):
         (lambda k: "_orig_mod." + k.replace("fc.", "head.top."), ["_orig_mod.=", "head.top.=fc."]),
     ],
 )
-def test_names_of_others_are_suggested_and_mapped(rename_, options, cli, state, tmp_path):
-    torch.save({rename_(k): t for k, t in state.items()}, tmp_path / "w.pt")
+def test_names_of_others_are_suggested_and_mapped(rename_, options, cli, small_weights, tmp_path):
+    torch.save({rename_(k): t for k, t in small_weights.items()}, tmp_path / "w.pt")
     refused = run(cli, "w.pt")
     assert refused.exit_code == 1
     assert f"it would fit with {' '.join(f'--map {o}' for o in options)}\n" in refused.output
     assert os.listdir(tmp_path) == ["w.pt"]
     done = run(cli, "w.pt", "out.safetensors", *(f"--map={o}" for o in options))
     assert done.exit_code == 0, done.output
-    assert all(torch.equal(t, state[k]) for k, t in load_file(tmp_path / "out.safetensors").items())
+    assert all(torch.equal(t, small_weights[k]) for k, t in load_file(tmp_path / "out.safetensors").items())
 
 
 @pytest.mark.parametrize(
@@ -117,8 +102,8 @@ def test_patterns(maps, names, expected):
         ("fc.bias=", 1, "leaves nothing of the name `fc.bias`"),
     ],
 )
-def test_patterns_that_cannot_be_meant_are_refused(option, code, message, cli, given, tmp_path):
-    done = run(cli, given, "out.safetensors", "--map", option)
+def test_patterns_that_cannot_be_meant_are_refused(option, code, message, cli, weights_file, tmp_path):
+    done = run(cli, weights_file, "out.safetensors", "--map", option)
     assert done.exit_code == code
     assert re.search(message, done.output), done.output
     assert os.listdir(tmp_path) == ["w.pt"]

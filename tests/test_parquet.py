@@ -7,12 +7,7 @@ import pytest
 
 from archspec_runtime.errors import DataError, RunError
 from conftest import REPO
-from image_sets import as_folder, opened, said, samples, seen
-
-
-@pytest.fixture
-def photos(tmp_path):
-    return as_folder(tmp_path / "photos")
+from image_sets import opened, said, samples, seen
 
 
 def parquet(folder, struct=True, names=True, **changed):

@@ -7,17 +7,7 @@ import tarfile
 import pytest
 
 from archspec_runtime.errors import DataError
-from image_sets import as_folder, as_tars, jpeg, opened, said, samples, seen, tar
-
-
-@pytest.fixture
-def photos(tmp_path):
-    return as_folder(tmp_path / "photos")
-
-
-@pytest.fixture
-def shards(tmp_path):
-    return as_tars(tmp_path / "shards")
+from image_sets import jpeg, opened, said, samples, seen, tar
 
 
 def test_tars_give_the_batches_of_a_folder(photos, shards, cli):

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from .errors import CheckpointError, RunError, UnfitError
 
 MARK = ".archspec"
-"""Lists the files of a folder as they were written, as `sha256sum` does."""
+"""Lists the files of a folder as they were written, as `sha256sum` does: what `archspec build` leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,11 @@ class Source:
 
     def _changed(self) -> bool:
         """Whether the file is another than that which its folder lists."""
-        listed = self.path.with_name(MARK)
-        if not listed.is_file():
-            return False
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        lines = [line.partition("  ") for line in listed.read_text("utf-8", "replace").splitlines()]
-        return any(name == self.path.name and was != digest for was, _, name in lines)
+        with suppress(OSError):  # there is no list where a folder was copied in part
+            digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+            listed = self.path.with_name(MARK).read_text("utf-8", "replace").splitlines()
+            return any(line.endswith(f"  {self.path.name}") and not line.startswith(digest) for line in listed)
+        return False
 
     def _undo(self) -> str:
         return f"undo what was edited there; {self._anew()}"

@@ -1,7 +1,6 @@
 """CIFAR in every published form, and what is said of files that are none."""
 
 import importlib.util
-import io
 import os
 import pickle
 import tarfile
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archives import archive
 from archspec_runtime.datasets.cifar import LAYOUTS, read_cifar
 from archspec_runtime.errors import DataError
 from archspec_runtime.normalize import measure
@@ -147,26 +147,14 @@ def test_cifar100_labels_are_the_fine_ones_in_both_forms(tmp_path):
         read("cifar100", python)
 
 
-def archive(path, members, folder="cifar-10-batches-bin"):
-    with tarfile.open(path, "w:gz", compresslevel=1) as made:
-        for name, content in members:
-            info = tarfile.TarInfo(name if name.startswith(("/", "..", "./")) else f"{folder}/{name}")
-            if isinstance(content, bytes):
-                info.size = len(content)
-                made.addfile(info, io.BytesIO(content))
-            else:
-                info.type, info.linkname = content
-                made.addfile(info)
-    return path
-
-
 def test_an_archive_writes_nothing_and_its_strange_members_are_passed_over(made10, tmp_path):
     strange = [
         ("../evil", b"x"), ("../../cifar-10-batches-bin/data_batch_1.bin", b"x"), ("/tmp/evil-archspec", b"x"),
         ("link", (tarfile.SYMTYPE, "/etc/passwd")), ("pipe", (tarfile.FIFOTYPE, "")),
     ]  # fmt: skip
     whole = [(p.name, p.read_bytes()) for p in made10.iterdir()]
-    path = archive(tmp_path / "cifar-10-binary.tar.gz", [*strange, *whole, *strange])
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    path.write_bytes(archive([*strange, *whole, *strange]))
     found = read("cifar10", path)
     np.testing.assert_array_equal(found.train.labels, np.tile(np.arange(10), 5000))
     assert list(tmp_path.iterdir()) == [path]
@@ -176,7 +164,8 @@ def test_an_archive_writes_nothing_and_its_strange_members_are_passed_over(made1
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
 def test_a_link_in_place_of_an_archives_file_is_not_followed(kind, tmp_path):
-    path = archive(tmp_path / "cifar-10-binary.tar.gz", [("data_batch_1.bin", (kind, "/etc/passwd"))])
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    path.write_bytes(archive([("data_batch_1.bin", (kind, "/etc/passwd"))]))
     with pytest.raises(DataError, match=r"has no data_batch_1\.bin") as caught:
         read("cifar10", path)
     assert "download it again" in caught.value.hint
@@ -195,7 +184,8 @@ def test_an_archives_member_that_claims_to_be_huge_is_refused(tmp_path):
 def test_a_damaged_archive_is_named_wherever_the_damage_is(tmp_path):
     random = np.random.default_rng(0)
     text = bytes(random.integers(48, 58, 30_000, np.uint8))  # compresses, so that damage reaches the code tables
-    path = archive(tmp_path / "cifar-10-binary.tar.gz", [("data_batch_1.bin", text), ("data_batch_2.bin", text)])
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    path.write_bytes(archive([("data_batch_1.bin", text), ("data_batch_2.bin", text)]))
     whole = path.read_bytes()
     for place in [*range(0, len(whole), 97), *range(10, 400, 3)]:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
