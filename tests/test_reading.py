@@ -12,7 +12,7 @@ from archspec_runtime.augment import transform
 from archspec_runtime.batches import evaluation_batches
 from archspec_runtime.datasets import libraries, open_dataset
 from archspec_runtime.datasets.decoding import Photo
-from archspec_runtime.errors import RunError
+from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.geometry import Window
 from archspec_runtime.normalize import measure
 from archspec_runtime.recipe import Data, PcaLighting, RandomCrop, ResizeShorter
@@ -60,6 +60,52 @@ def test_both_decoders_give_the_same_pixels_at_every_size(subsampling, progressi
                 leave_out(monkeypatch, without)
                 found.append(photo.view(window))
             np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("saved", [{"subsampling": "4:4:4"}, {"subsampling": "4:2:2"}, {"subsampling": "4:2:0"},
+                                   {"restart_marker_blocks": 5}, {"progressive": True}], ids=str)  # fmt: skip
+def test_what_lies_below_a_crop_need_not_be_decoded(saved, monkeypatch):
+    simplejpeg = pytest.importorskip("simplejpeg")
+    pytest.importorskip("cv2")
+    photo = Photo.open(photograph(5, (161, 402), 85, **saved), "x", 3)
+    whole, random = Window.whole(*photo.size), np.random.default_rng(0)
+    decoded = []
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda raw, *a, decode=simplejpeg.decode_jpeg, **kw: (
+        decoded.append(Image.open(io.BytesIO(raw)).height), decode(raw, *a, **kw))[1])  # fmt: skip
+    for _ in range(40):
+        width, height, side = random.integers(8, 150), random.integers(8, 300), random.integers(8, 90)
+        left, top = random.integers(0, photo.size[0] - width), random.integers(0, photo.size[1] - height)
+        cut = whole.cropped(left, top, width, height)
+        later = whole.shorter_side(int(side)).cropped(3, int(top * side / 161), int(side - 5), 5)
+        for window, resizing in ((cut, "fastest"), (cut.resized(31, 33), "fastest"), (later, "pillow"), (cut.resized(20, 40), "plain")):
+            for how in (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC):
+                found = []
+                for without in (None, "simplejpeg"):
+                    leave_out(monkeypatch, without)
+                    found.append(photo.view(window, resizing, how))
+                np.testing.assert_array_equal(*found)
+    assert max(decoded) <= 402
+    assert (min(decoded) < 150) != ("progressive" in saved)
+
+
+def test_damage_is_found_in_what_is_seen_and_a_file_cut_short_anywhere():
+    pytest.importorskip("simplejpeg")
+    raw = bytearray(photograph(7, (160, 400), 85))
+    upper = Window.whole(160, 400).cropped(0, 0, 160, 100)
+    sound = Photo.open(bytes(raw), "x", 3).view(upper)
+    with pytest.raises(DataError, match="x cannot be read as an image"):
+        Photo.open(bytes(raw[:-200]), "x", 3).view(upper)
+    for place, seen in ((len(raw) // 10, True), (len(raw) * 9 // 10, False)):
+        damaged = bytearray(raw)
+        damaged[place : place + 4] = b"\xff\xd9\xff\xd9"
+        photo = Photo.open(bytes(damaged), "x", 3)
+        with pytest.raises(DataError, match="x cannot be read as an image"):
+            photo.view(Window.whole(160, 400).resized(160, 399))
+        if seen:
+            with pytest.raises(DataError, match="x cannot be read as an image"):
+                photo.view(upper)
+        else:
+            np.testing.assert_array_equal(photo.view(upper), sound)
 
 
 OPTIONAL = libraries.optional

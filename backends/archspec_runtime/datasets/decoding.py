@@ -17,8 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import DataError
 from ..geometry import Window
-from . import libraries
-from .resampling import BILINEAR, Filter, Resizing, show
+from . import jpegs, libraries
+from .resampling import BILINEAR, Filter, Resizing, lowest, show
 
 Bytes = NDArray[np.uint8]
 
@@ -69,7 +69,7 @@ class Photo:
         antialiasing at least what is shown. Raises DataError.
         """
         factor = self._fraction(window.scale / (1 if resizing == "plain" else ANTIALIASED))
-        return show(self._decoded(factor), window, factor, resizing, how)
+        return show(self._decoded(factor, lowest(window, factor, how)), window, factor, resizing, how)
 
     def _fraction(self, scale: float) -> int:
         return next((n for n in FRACTIONS if n <= scale), 1) if self._in_colour else 1
@@ -79,14 +79,12 @@ class Photo:
         # libjpeg's grey is the luma of the file, and Pillow's that of the colours: one of them for everybody
         return self.plain_jpeg and self.channels == 3
 
-    def _decoded(self, factor: int) -> Bytes:
+    def _decoded(self, factor: int, rows: int) -> Bytes:
         simplejpeg = libraries.optional("simplejpeg") if self._in_colour else None
         width, height = self.size
         with _named(self.name):
             if simplejpeg is not None:
-                least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
-                pixels: Bytes = simplejpeg.decode_jpeg(self.raw, "RGB", **least)
-                return pixels
+                return jpegs.decode(simplejpeg, self.raw, self.size, factor, rows)
             image = _opened(self.raw)
             if factor > 1:
                 image.draft("RGB", (width // factor, height // factor))
@@ -114,7 +112,7 @@ class Pixels:
 def _plain_size(raw: bytes) -> tuple[int, int] | None:
     """(width, height) of a grey or colour JPEG without EXIF data, from its header alone; None for what Pillow is to look at."""
     simplejpeg = libraries.optional("simplejpeg")
-    if simplejpeg is None or raw[:2] != b"\xff\xd8" or _has_exif(raw):
+    if simplejpeg is None or raw[:2] != jpegs.START or jpegs.frame(raw) is None:
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(raw)
@@ -122,19 +120,6 @@ def _plain_size(raw: bytes) -> tuple[int, int] | None:
         return None
     within = width * height <= (Image.MAX_IMAGE_PIXELS or width * height)
     return (width, height) if colours in ("Gray", "YCbCr") and within else None
-
-
-def _has_exif(raw: bytes) -> bool:
-    """Whether a JPEG has a segment of EXIF data; one that is damaged counts as having it."""
-    place = 2
-    while raw[place : place + 1] == b"\xff" and place + 10 <= len(raw):
-        marker = raw[place + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the frame, which EXIF data stand before
-            return False
-        if marker == 0xE1 and raw[place + 4 : place + 10] == b"Exif\0\0":
-            return True
-        place += 2 + int.from_bytes(raw[place + 2 : place + 4], "big")
-    return True
 
 
 class _named:  # noqa: N801  (a context manager that is used as a function)

@@ -43,6 +43,13 @@ def show(pixels: Bytes, window: Window, factor: int, resizing: Resizing, how: Fi
     return shown.reshape(window.size[1], window.size[0], part.shape[2])
 
 
+def lowest(window: Window, factor: int, how: Filter) -> int:
+    """The row of a photo that what a window shows ends above, whoever resizes it, decoded at 1/factor of its size."""
+    _, top, _, bottom = (edge / factor for edge in window.box)
+    reached = bottom + _reach(how, (bottom - top) / window.size[1])
+    return math.ceil(min(reached, window.limits[3] / factor)) * factor
+
+
 def _by_cykooz(library: ModuleType, part: Bytes, box: Box, size: tuple[int, int], how: Filter) -> Bytes:
     """Pillow's filter in vector instructions, whichever a processor has with the same result."""
     height, width, channels = part.shape
@@ -64,11 +71,16 @@ def _reached(pixels: Bytes, window: Window, factor: int, how: Filter) -> tuple[B
     box = [edge / factor for edge in window.box]
     across, down = (box[2] - box[0]) / window.size[0], (box[3] - box[1]) / window.size[1]
     left, top, right, bottom = (edge / factor for edge in window.limits)
-    reach_x, reach_y = SUPPORT[how] * max(across, 1) + 1, SUPPORT[how] * max(down, 1) + 1
+    reach_x, reach_y = _reach(how, across), _reach(how, down)
     x0, y0 = math.floor(max(box[0] - reach_x, left, 0)), math.floor(max(box[1] - reach_y, top, 0))
     x1, y1 = math.ceil(min(box[2] + reach_x, right, width)), math.ceil(min(box[3] + reach_y, bottom, height))
     seen = (box[0] - x0, box[1] - y0, min(box[2] - x0, x1 - x0), min(box[3] - y0, y1 - y0))
     return pixels[y0:y1, x0:x1], seen
+
+
+def _reach(how: Filter, scale: float) -> float:
+    """How far beyond a box a filter may look, in pixels of which each that is shown stands for `scale`."""
+    return SUPPORT[how] * max(scale, 1) + 1
 
 
 def _nearest(pixels: Bytes, window: Window, factor: int, how: Filter) -> tuple[Bytes, Box]:
