@@ -24,7 +24,7 @@ from .patience import Readers, patiently
 from .reading import Reader
 from .recipe_data import Data, PcaLighting
 from .schedule import size_at, steps_until
-from .shared import Layout, cores
+from .shared import LENT, Layout, cores
 from .workers import Workers
 from .world import World
 
@@ -129,29 +129,25 @@ class Batches:
     def _of_shape(self, shape: tuple[int, int, int], start: int, stop: int) -> Iterator[Batch]:
         assert isinstance(self.split, (ArraySplit, EncodedSplit))
         reader = Reader(self.split, self.data, shape, self.seed)
-        layout = Layout(AHEAD + 1, len(self._places(0)), shape, max(1, self.workers))
+        layout = Layout(AHEAD + 1 + LENT, len(self._places(0)), shape, max(1, self.workers))
         ahead = self.workers and isinstance(self.split, EncodedSplit)
         return self._ahead(reader, layout, start, stop) if ahead else self._here(reader, layout, start, stop)
 
     def _ahead(self, reader: Reader, layout: Layout, start: int, stop: int) -> Iterator[Batch]:
         pool = Workers(reader, layout)
-        waiting: deque[Batch] = deque()
+        waiting: deque[tuple[int, Batch]] = deque()
         try:
             for step in range(start, stop + AHEAD):
                 if step < stop:
-                    slot = step % layout.slots
-                    waiting.append(batch := self.at(step))
-                    pool.arrays["index"][slot], pool.arrays["position"][slot] = (
-                        batch.indices,
-                        self._places(step % self.per_epoch),
-                    )
+                    waiting.append((slot := pool.slots.take(), batch := self.at(step)))
+                    positions = self._places(step % self.per_epoch)
+                    pool.arrays["index"][slot], pool.arrays["position"][slot] = batch.indices, positions
                     pool.ask(slot, step // self.per_epoch)
                 if step >= start + AHEAD:
-                    slot = (step - AHEAD) % layout.slots
+                    slot, batch = waiting.popleft()
                     pool.complete(slot)
-                    # copies: the slot is filled again while the step is taken
-                    names = ("used", "pixels", "shift")
-                    yield self._filled(waiting.popleft(), *(pool.arrays[name][slot].copy() for name in names))
+                    used, shift = (pool.arrays[name][slot].copy() for name in ("used", "shift"))
+                    yield self._filled(batch, used, pool.slots.lend(slot, pool.arrays["pixels"][slot]), shift)
         finally:
             pool.close()
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+LENT = 2  # slots with whoever takes the batches: the batch of a step, and the one before, which it lets go of later
 
 # name, type and shape of an entry for each image; the last axes of pixels are (H, W, C)
 Field = tuple[str, type[np.generic], tuple[int, ...]]
@@ -49,6 +53,35 @@ class Layout:
             found[name] = np.frombuffer(memory, kind, count, start).reshape(shape)
             start += _size(kind, shape)
         return found
+
+
+class Slots:
+    """Which slots are free.
+
+    What is in a slot is lent, not copied; the slot is free again when nobody has the array, or any view of it, any more.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.free = list(range(count))
+        self.lent: dict[int, weakref.ref[NDArray[np.uint8]]] = {}
+
+    def take(self) -> int:
+        """A slot to be filled."""
+        return self.free.pop(0)
+
+    def lend(self, slot: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What is in a slot; a copy for somebody who has kept `LENT` arrays already."""
+        if len(self.lent) >= LENT:
+            self.free.append(slot)
+            return pixels.copy()
+
+        def back(_: object) -> None:
+            del self.lent[slot]
+            self.free.append(slot)
+
+        array = np.asarray(pixels.data)  # which NumPy takes for the owner, that all views of it keep alive
+        self.lent[slot] = weakref.ref(array, back)
+        return array
 
 
 def _size(kind: type[np.generic], shape: tuple[int, ...]) -> int:

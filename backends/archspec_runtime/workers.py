@@ -21,7 +21,7 @@ from .datasets.encoded import Skipped
 from .errors import RunError
 from .patience import LOOK_EVERY, Patience
 from .reading import Reader
-from .shared import Layout, allocate
+from .shared import Layout, Slots, allocate
 
 Task = tuple[int, int, int, int]  # slot, start, stop, epoch
 
@@ -52,6 +52,7 @@ class Workers:
         try:
             self.memory = allocate(layout.size())
             self.arrays = layout.arrays(self.memory)
+            self.slots = Slots(layout.slots)
         except OSError as error:
             message = (
                 f"no memory for {layout.slots} batches of {layout.count} images to be read ahead: {error.strerror}"
