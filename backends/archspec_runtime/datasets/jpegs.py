@@ -18,7 +18,9 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of frame h
 SEQUENTIAL = (0xC0, 0xC1)  # frames whose rows are all that is coded of them before the next
 EXIF = 0xE1
 
-BELOW = 2  # rows that a pixel's colours are interpolated from, where there are half as many of those as of brightness
+BELOW = (
+    2  # rows that a pixel's colours are interpolated from, where there are half as many of those as of brightness
+)
 UNREAD = "extraneous bytes before marker"  # what libjpeg says of the rows that it was not told of, and then of nothing else
 
 

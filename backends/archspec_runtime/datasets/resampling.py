@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from types import ModuleType
 from typing import Literal
 
@@ -55,14 +56,20 @@ def _by_cykooz(library: ModuleType, part: Bytes, box: Box, size: tuple[int, int]
     height, width, channels = part.shape
     left, top, right, bottom = box
     kind = library.PixelType.U8x3 if channels == 3 else library.PixelType.U8
-    source, shown = library.ImageData(width, height, kind, part.tobytes()), library.ImageData(*size, kind)
+    source = library.ImageData(width, height, kind, part.tobytes())
     options = library.ResizeOptions(
         library.ResizeAlg.convolution(library.FilterType[OF_CYKOOZ[how]]),
         use_alpha=False,
         crop_box=library.CropBox(left, top, right - left, bottom - top),
     )
-    library.Resizer().resize(source, shown, options)
+    if (kept := getattr(_kept, "of_cykooz", None)) is None or kept[2] != (size, channels):
+        kept = _kept.of_cykooz = library.Resizer(), library.ImageData(*size, kind), (size, channels)
+    resizer, shown, _ = kept
+    resizer.resize(source, shown, options)
     return np.frombuffer(shown.get_buffer(), np.uint8)
+
+
+_kept = threading.local()  # what a thread resized by and into, which has the memory for the next photo
 
 
 def _reached(pixels: Bytes, window: Window, factor: int, how: Filter) -> tuple[Bytes, Box]:
