@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import index
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,13 +70,16 @@ def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = No
 def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[str] | None = None) -> Any:
     """An initialized model of the backend's framework, made by importing the emitted source.
 
-    `weights` is a file of any format that `convert` reads, with the net's names. Raises SpecError as `emit` does, and
-    WeightsError where the weights cannot be read or do not fit; then nothing is loaded.
+    `weights` is a file of any format that `convert` reads, with the net's names. Raises SpecError as `emit` does, ValueError
+    for a negative seed or one of more than 63 bits, and WeightsError where the weights cannot be read or do not fit; then
+    nothing is loaded.
     """
     from archspec.backends import find_backend
 
     chosen = find_backend(backend)
     _check_net(net)
+    if not 0 <= index(seed) < 2**63:
+        raise ValueError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed}")
     return chosen.build(net, seed=seed, weights=None if weights is None else _weights(net, weights))
 
 

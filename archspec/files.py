@@ -124,6 +124,8 @@ def written_aside(target: Path, *, force: bool, replaceable: Callable[[Path], bo
     What is there is replaced with `force` alone, and a folder only where it is `replaceable`. Raises FolderError.
     """
     try:
+        if ".." in target.parts:  # `new/..` would be there once `new` was made
+            target = target.resolve()
         if target.exists():
             _may_replace(target, force, replaceable)
         target.parent.mkdir(parents=True, exist_ok=True)

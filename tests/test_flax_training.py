@@ -14,6 +14,7 @@ import archspec
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("flax.nnx")
+jax = pytest.importorskip("jax")
 
 QUIET = ("--device", "cpu", "--threads", "1")
 
@@ -79,6 +80,18 @@ def test_a_resumed_run_ends_in_the_same_weights(run, train, tmp_path):
     shutil.rmtree(tmp_path / "cut" / "checkpoints" / "step-00000021")
     train(tmp_path / "cut", 21, "--checkpoint-every", 7, "--resume")
     assert weights_of(tmp_path / "cut").read_bytes() == weights_of(run[0]).read_bytes()
+
+
+def test_a_run_compiles_its_step_and_the_evaluation_of_each_split_once(cli, tmp_path, caplog):
+    options = ("--set", "train.data.holdout=803", "--set", "train.ema=0.9", "--device", "cpu")
+    with jax.log_compiles():
+        assert cli("train", "digits_resnet:resnet8", "--backend", "flax", "--steps", 33, "--out", tmp_path / "r",
+                   *options).exit_code == 0  # fmt: skip
+    said = "\n".join(caplog.messages)
+    assert [len(re.findall(rf"^Compiling jit\({name}\)", said, re.MULTILINE)) for name in ("one", "_measure")] == [
+        1,
+        2,
+    ]
 
 
 def test_a_run_of_the_other_backend_is_not_resumed(run, cli, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ from archspec.weights.renaming import Renaming, rename
 
 SHOWN = 20
 OTHER = "give the spec of the net that these weights are of; `archspec convert` renames tensors with --map OLD=NEW"
+Fault = tuple[str, str, str]
+"""What is wrong, with which tensor, and how."""
+
 COUNTER = ".num_batches_tracked"
 """Of batch normalizations: files from before PyTorch 0.4.1 have none, among them many that are still handed out."""
 
@@ -29,10 +32,7 @@ def fit(path: Path, given: Weights, expected: Mapping[str, Shape]) -> tuple[Weig
     whole = {**given, **{name: np.zeros((), np.int64) for name in counters}}
     faults = list(_faults(whole, expected))
     if faults:
-        width = [max(len(row[column]) for row in faults[:SHOWN]) for column in (0, 1)]
-        rows = [f"{what:{width[0]}}  {name:{width[1]}}  {rest}".rstrip() for what, name, rest in faults[:SHOWN]]
-        more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
-        listed = "".join(f"\n  {row}" for row in [*rows, *more])
+        listed = "".join(f"\n  {row}" for row in _table(faults))
         shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
         raise WeightsError(f"{path} does not fit the net:{listed}", suggestion(shapes, expected) or OTHER)
     notes = [f"it has no counters of batches, {len(counters)} of which begin at 0"] if counters else []
@@ -40,8 +40,20 @@ def fit(path: Path, given: Weights, expected: Mapping[str, Shape]) -> tuple[Weig
     return ordered, notes
 
 
-def _faults(given: Weights, expected: Mapping[str, Shape]) -> Iterator[tuple[str, str, str]]:
-    """What is wrong, with which tensor, and how."""
+def _table(faults: Sequence[Fault]) -> Iterator[str]:
+    """The faults, or the first of each kind, one below the other."""
+    kinds = {what: [fault for fault in faults if fault[0] == what] for what in dict.fromkeys(f[0] for f in faults)}
+    most = len(faults) if len(faults) <= SHOWN else SHOWN // len(kinds)
+    shown = [fault for kind in kinds.values() for fault in kind[:most]]
+    width = [max(len(fault[column]) for fault in shown) for column in (0, 1)]
+    for what, kind in kinds.items():
+        for _, name, rest in kind[:most]:
+            yield f"{what:{width[0]}}  {name:{width[1]}}  {rest}".rstrip()
+        if len(kind) > most:
+            yield f"{what:{width[0]}}  and {len(kind) - most:,} more"
+
+
+def _faults(given: Weights, expected: Mapping[str, Shape]) -> Iterator[Fault]:
     missing = [name for name in expected if name not in given]
     unexpected = [name for name in given if name not in expected]
     for name in missing:

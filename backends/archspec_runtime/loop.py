@@ -96,6 +96,9 @@ class Loop:
             lr = self.schedule.lr(done - 1)
             self.judge.rates.append((self.schedule.phase, lr))
             self.stepper.step(batch, lr, done - 1, self.judge.bound)
+            if done == start + 1 and not self._logged(done):  # which had to be compiled
+                self.meter.pause(done)
+                self.progress.begin(done)
             if self._logged(done):
                 self._look(done, lr)
             if (why := self.schedule.after_step(done, self.tally.measured())) is not None:
@@ -201,7 +204,8 @@ class Loop:
         self.meter.pause(done)
 
     def _say_phase(self, done: int, why: str) -> None:
-        self.progress.say(f"step {done:,}: a phase of lr ends ({why}); lr is now {self.schedule.lr(done):g}")
+        if done < self.total:
+            self.progress.say(f"step {done:,}: a phase of lr ends ({why}); lr is now {self.schedule.lr(done):g}")
 
     def _save_where_due(self, done: int, signals: Signals) -> int:
         """Write a checkpoint where it is time for one; gives the signal to end at, the same in all processes, or 0."""

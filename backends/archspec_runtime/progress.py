@@ -18,9 +18,8 @@ class Progress:
         self.total = total
         self.silent = silent  # in a process that another one speaks for
         self.values: dict[str, str] = {}
-        self.begun = time.monotonic()
-        self.start = start
         self.last = 0.0
+        self.begin(start)
         self.live: Any = None
 
     def __enter__(self) -> Progress:
@@ -35,6 +34,10 @@ class Progress:
     ) -> None:
         if self.live is not None:
             self.live.__exit__(kind, error, trace)
+
+    def begin(self, step: int) -> None:
+        """Tell the time that is left by that of the steps from here on."""
+        self.start, self.begun = step, time.monotonic()
 
     def say(self, text: str) -> None:
         """Print a line that stays."""

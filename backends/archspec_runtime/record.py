@@ -31,9 +31,17 @@ def take(folder: Path, options: Options, world: World, held: ExitStack) -> bool:
     if options.resume and options.force:
         raise RunError("--resume goes on with a run and --force overwrites it", "give one of them", 2)
     resume = options.resume or (world.restarts > 0 and _launch_of(folder) == world.launch)
+    if not folder.exists():
+        held.callback(_take_away, folder)
     prepare(folder, resume=resume, force=options.force)
     held.enter_context(lock(folder))
     return resume
+
+
+def _take_away(folder: Path) -> None:
+    """Leave no folder of a run that never began."""
+    with contextlib.suppress(OSError):  # there is something in it
+        folder.rmdir()
 
 
 def _launch_of(folder: Path) -> str | None:

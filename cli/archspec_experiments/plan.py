@@ -61,9 +61,9 @@ class Request:
 
 
 def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
-    """Compile every point. Raises SpecError with the mistakes of all of them, each said once, and RunError."""
+    """Compile every point. Raises SpecError with the mistakes of all of them, those of one place said once, and RunError."""
     backend = find_backend(request.backend)
-    mistakes: dict[tuple[str, str, str], tuple[Diagnostic, list[str]]] = {}
+    mistakes: dict[tuple[str, str], tuple[Diagnostic, list[str]]] = {}
     planned = []
     for point in points:
         try:
@@ -71,7 +71,7 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
             check_supported(net, backend)
         except SpecError as error:
             for d in error.diagnostics:
-                mistakes.setdefault((d.code, str(d.span), d.message), (d, []))[1].append(point.name)
+                mistakes.setdefault((d.code, str(d.span)), (d, []))[1].append(point.name)
             continue
         if net.recipe is None:
             raise RunError(f"{net.name} has no `train`, so it does not say how it is trained",

@@ -37,21 +37,10 @@ def evaluate(
     model.eval()  # type: ignore[no-untyped-call]
     samples = dataset.split(split)
     graph, state = nnx.split(model)
-    kind = jnp.float64 if job.recipe.precision == "fp64" else jnp.float32
+    kind = np.float64 if job.recipe.precision == "fp64" else np.float32
     here = (devices or Devices.of(device)).local
     size = -(-min(EVALUATION_BATCH, len(samples)) // here.mesh.size) * here.mesh.size
-    most = min(5, job.classes)
-
-    @jax.jit
-    def measure(state: Any, data: Store, indices: Array, pixels: Array | None, real: Array) -> tuple[Array, ...]:
-        images = pixels if data.bytes is None else normalized(data, data.bytes[indices])
-        assert images is not None, "they are in memory, or were read"
-        labels = data.labels[indices]
-        logits = nnx.merge(graph, state, copy=True)(images.astype(kind)).astype(kind)
-        best = jax.lax.top_k(logits, most)[1] == labels[:, None]
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        loss = jnp.where(real, losses, 0).sum()
-        return loss, (real & ~best[:, 0]).sum(), (real & ~best.any(1)).sum()
+    measure = partial(_measure, graph, np.dtype(kind), min(5, job.classes))
 
     with jax.default_device(device), out_of_memory(partial(while_measuring, size)):
         state = here.spread(state)
@@ -71,3 +60,18 @@ def evaluate(
     loss, error1, error5 = added_up(sums.tolist(), world)
     five = 100.0 * error5 / total if job.classes > 5 else None
     return Evaluation(loss / total, 100.0 * error1 / total, five, total)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))  # once for all evaluations of a run
+def _measure(
+    graph: Any, kind: np.dtype[Any], most: int, state: Any, data: Store, indices: Array, pixels: Array | None, real: Array
+) -> tuple[Array, ...]:  # fmt: skip
+    """The loss of the samples that are `real` (N,), and how many have their label not first, and not among the first `most`."""
+    images = pixels if data.bytes is None else normalized(data, data.bytes[indices])
+    assert images is not None, "they are in memory, or were read"
+    labels = data.labels[indices]
+    logits = nnx.merge(graph, state, copy=True)(images.astype(kind)).astype(kind)
+    best = jax.lax.top_k(logits, most)[1] == labels[:, None]
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    loss = jnp.where(real, losses, 0).sum()
+    return loss, (real & ~best[:, 0]).sum(), (real & ~best.any(1)).sum()

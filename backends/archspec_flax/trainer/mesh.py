@@ -17,7 +17,7 @@ AXIS = "data"
 
 @dataclass(frozen=True)
 class Devices:
-    """The same number of devices of each process, along one axis. With one device, arrays are left as they are."""
+    """The same number of devices of each process, along one axis. With one device, nothing is split."""
 
     mesh: Mesh
 
@@ -47,8 +47,11 @@ class Devices:
         return NamedSharding(self.mesh, PartitionSpec(*[None] * axis, AXIS))  # type: ignore[no-untyped-call]
 
     def spread(self, tree: Tree) -> Tree:
-        """Give every device what this process, like all others, has."""
-        return jax.tree.map(self._spread, tree) if self.many else tree
+        """Give every device what this process, like all others, has.
+
+        One device is given it too, for JAX compiles anew for what comes back from a device after what lay there by chance.
+        """
+        return jax.tree.map(self._spread, tree) if self.many else jax.device_put(tree, self.mesh.devices.flat[0])
 
     def _spread(self, leaf: Any) -> Any:
         if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
