@@ -127,13 +127,17 @@ def test_a_run_of_another_net_is_not_resumed_and_its_tensors_are_named(run, cli,
 def test_a_built_folder_trains_without_archspec(process, cli, tmp_path):
     assert cli("build", "digits_resnet:resnet8", "--backend", "flax", "--out", "built").exit_code == 0
     code = """
-import sys, runpy
+import contextlib, io, runpy, sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("archspec", "archspec_cli", "archspec_torch", "torch"):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 sys.path.insert(0, ".")
+sys.argv = ["train.py", "--help"]
+with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+    runpy.run_path("train.py", run_name="__main__")
+assert "--devices" in said.getvalue() and "--shard" not in said.getvalue()
 sys.argv = ["train.py", "--steps", "5", "--out", "run", "--device", "cpu", "--threads", "1"]
 runpy.run_path("train.py", run_name="__main__")
 """

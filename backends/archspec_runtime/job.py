@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -79,8 +79,8 @@ def effective(job: Job, options: Options) -> Job:
     return replace(job, recipe=recipe)
 
 
-def parser(job: Job) -> argparse.ArgumentParser:
-    """The command line of an emitted `train.py`."""
+def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentParser:
+    """The command line of an emitted `train.py`; a framework names its `devices`, and options that others lack."""
     made = argparse.ArgumentParser(description=f"Train {job.name} on {job.recipe.data.dataset}.")
     made.add_argument("--data", type=Path, help="the folder or archive of the images")
     made.add_argument(
@@ -91,13 +91,10 @@ def parser(job: Job) -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
     made.add_argument("--steps", type=_positive, help="end after this many steps instead of the recipe's")
     made.add_argument("--seed", type=int, help="instead of the recipe's")
-    made.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps (default: the best there is)")
-    made.add_argument(
-        "--compile",
-        choices=("auto", "on", "off"),
-        default="auto",
-        help="compile the model (default: where it pays); Flax always does",
-    )
+    made.add_argument("--device", default="auto", help=f"{devices} (default: the best there is)")
+    if "compile" in own:
+        made.add_argument("--compile", choices=("auto", "on", "off"), default="auto",
+                          help="compile the model (default: where it pays)")  # fmt: skip
     made.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
     made.add_argument("--override", action="store_true", help="resume although the recipe was changed")
     made.add_argument("--force", action="store_true", help="write into a folder that holds something else")
@@ -122,10 +119,12 @@ def parser(job: Job) -> argparse.ArgumentParser:
     )
     made.add_argument("--timeout", type=_positive, default=TIMEOUT,
                       help="seconds that a process waits for the others (default: %(default)s)")  # fmt: skip
-    made.add_argument(
-        "--devices", type=_positive, default=1, help="devices of each process (Flax; default: %(default)s)"
-    )
-    made.add_argument("--shard", action="store_true", help="split parameters and optimizer over the processes")
+    if "devices" in own:
+        made.add_argument(
+            "--devices", type=_positive, default=1, help="devices of each process (default: %(default)s)"
+        )
+    if "shard" in own:
+        made.add_argument("--shard", action="store_true", help="split parameters and optimizer over the processes")
     return made
 
 
@@ -143,6 +142,6 @@ def _natural(text: str) -> int:
     return count
 
 
-def parse_options(job: Job, argv: Sequence[str] | None) -> Options:
+def parse_options(job: Job, argv: Sequence[str] | None, devices: str, own: Collection[str]) -> Options:
     """Read a command line; exits with code 2 where it is wrong."""
-    return Options(**vars(parser(job).parse_args(argv)))
+    return Options(**vars(parser(job, devices, own).parse_args(argv)))

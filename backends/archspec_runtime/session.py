@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,8 @@ class Framework(Protocol):
     """What the trainer of a framework brings to a run."""
 
     name: str
+    devices: str  # what devices are called, for help
+    options: Collection[str]  # of the command line that it has and others may lack
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run; gives the exit code. Raises RunError."""
@@ -69,7 +71,7 @@ class Framework(Protocol):
 
 def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[str] | None = None) -> int:
     """The command line of an emitted `train.py`; returns the exit code."""
-    options = parse_options(job, argv)
+    options = parse_options(job, argv, framework.devices, framework.options)
     try:
         if options.nproc is not None and not options.dry_run and not launched(os.environ):
             given = sys.argv[1:] if argv is None else argv

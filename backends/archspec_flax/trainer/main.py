@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Flax:
     """One process or many, and one device of each or many."""
 
     name = "flax"
+    devices = "cpu, cuda, cuda:1, tpu"
+    options: Collection[str] = ("devices",)
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""

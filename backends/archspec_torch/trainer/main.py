@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class Torch:
     """One device to a process, and one process or many."""
 
     name = "torch"
+    devices = "cpu, cuda, cuda:1, mps"
+    options: Collection[str] = ("compile", "shard")
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""
