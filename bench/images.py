@@ -214,6 +214,7 @@ CONTENDERS: dict[str, Callable[[Path, int, int, str], Rate]] = {
     "Pillow by hand": by_hand,
     "bare decoding": bare,
 }
+PEERS = {"torchvision": "torchvision", "Pillow by hand": "Pillow", "bare decoding": "bare"}
 
 
 def main() -> None:
@@ -223,6 +224,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--crops", nargs="+", default=["scale", "resized"], choices=["scale", "resized"])
+    parser.add_argument(
+        "--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS), metavar="NAME"
+    )
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
@@ -235,25 +239,25 @@ def main() -> None:
         as_folder(options.photos, Path(folder))
         for crop in options.crops:
             for cores in options.cores:
-                compare(Path(folder), crop, cores, options.rounds, options.steps)
+                compare(Path(folder), options.contenders, crop, cores, options.rounds, options.steps)
 
 
-def compare(folder: Path, crop: str, cores: int, rounds: int, steps: int) -> None:
-    found: dict[str, list[Rate]] = {name: [] for name in CONTENDERS}
+def compare(folder: Path, contenders: list[str], crop: str, cores: int, rounds: int, steps: int) -> None:
+    found: dict[str, list[Rate]] = {name: [] for name in contenders}
     for number in range(rounds):
-        for name in list(CONTENDERS)[:: 1 if number % 2 else -1]:
+        for name in contenders[:: 1 if number % 2 else -1]:
             command = [sys.executable, __file__, "--photos", str(folder), "--only", name, "--cores", str(cores),
                        "--crops", crop, "--steps", str(steps)]  # fmt: skip
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found[name].append(Rate(*map(float, done.stdout.split())))
+    peers = [name for name in PEERS if name in contenders]
     for kind, per in (("wall", "second"), ("cpu", "second of a processor")):
         what = f"{crop}, {cores} {'core' if cores == 1 else 'cores'}, images a {per}"
-        print(f"\n{what:<50}{'':>9}{'/torchvision':>14}{'/Pillow':>9}{'/bare':>9}")
+        print(f"\n{what:<50}{'':>9}" + "".join(f"{'/' + PEERS[peer]:>14}" for peer in peers))
         rates = {name: [getattr(r, kind) for r in all_] for name, all_ in found.items()}
         for name, own in rates.items():
-            against = (rates["torchvision"], rates["Pillow by hand"], rates["bare decoding"])
-            ratios = [statistics.median(a / b for a, b in zip(own, other, strict=True)) for other in against]
-            print(f"{name:<50}{statistics.median(own):>9.0f}{ratios[0]:>14.2f}{ratios[1]:>9.2f}{ratios[2]:>9.2f}")
+            ratios = [statistics.median(a / b for a, b in zip(own, rates[peer], strict=True)) for peer in peers]
+            print(f"{name:<50}{statistics.median(own):>9.0f}" + "".join(f"{ratio:>14.2f}" for ratio in ratios))
 
 
 if __name__ == "__main__":

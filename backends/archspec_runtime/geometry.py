@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -50,7 +50,7 @@ class Window:
 
     def resized(self, width: int, height: int) -> Window:
         """The same part in another size."""
-        return replace(self, size=(width, height))
+        return Window(self.box, (width, height), self.limits)
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Window:
         """A part of what is shown, in pixels of it."""

@@ -56,17 +56,14 @@ def _by_cykooz(library: ModuleType, part: Bytes, box: Box, size: tuple[int, int]
     height, width, channels = part.shape
     left, top, right, bottom = box
     kind = library.PixelType.U8x3 if channels == 3 else library.PixelType.U8
+    if getattr(_kept, "what", None) != (what := (size, channels, how)):
+        _kept.what, _kept.resizer, _kept.shown = what, library.Resizer(), library.ImageData(*size, kind)
+        filter_ = library.ResizeAlg.convolution(library.FilterType[OF_CYKOOZ[how]])
+        _kept.options = library.ResizeOptions(filter_, use_alpha=False)
+    _kept.options.crop_box = library.CropBox(left, top, right - left, bottom - top)
     source = library.ImageData(width, height, kind, part.tobytes())
-    options = library.ResizeOptions(
-        library.ResizeAlg.convolution(library.FilterType[OF_CYKOOZ[how]]),
-        use_alpha=False,
-        crop_box=library.CropBox(left, top, right - left, bottom - top),
-    )
-    if (kept := getattr(_kept, "of_cykooz", None)) is None or kept[2] != (size, channels):
-        kept = _kept.of_cykooz = library.Resizer(), library.ImageData(*size, kind), (size, channels)
-    resizer, shown, _ = kept
-    resizer.resize(source, shown, options)
-    return np.frombuffer(shown.get_buffer(), np.uint8)
+    _kept.resizer.resize(source, _kept.shown, _kept.options)
+    return np.frombuffer(_kept.shown.get_buffer(), np.uint8)
 
 
 _kept = threading.local()  # what a thread resized by and into, which has the memory for the next photo

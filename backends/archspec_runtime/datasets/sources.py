@@ -69,7 +69,7 @@ class Files:
 
     def read(self, index: int) -> bytes:
         """All of the file."""
-        with open(self.name(index), "rb") as file:
+        with open(self.name(index), "rb", buffering=0) as file:
             return file.read()
 
 
