@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ def take(folder: Path, options: Options, world: World, held: ExitStack) -> bool:
     if options.resume and options.force:
         raise RunError("--resume goes on with a run and --force overwrites it", "give one of them", 2)
     resume = options.resume or (world.restarts > 0 and _launch_of(folder) == world.launch)
-    if not folder.exists():
+    if not os.path.exists(folder):  # nor can be
         held.callback(_take_away, folder)
     prepare(folder, resume=resume, force=options.force)
     held.enter_context(lock(folder))

@@ -23,7 +23,8 @@ input: {channels: 1, size: 8}
 classes: 10
 shortcut: identity
 stem: [{conv1: {conv: {out: 4, kernel: 3}}}]
-stages: [{name: layer1, block: basic, repeat: 3, width: 4}]
+stages: [{name: layer1, block: short, repeat: 3}]
+blocks: {short: {body: [{conv1: {conv: {out: 4, kernel: 3}}}, {bn1: norm}], merge: add, after: [act]}}
 head: [global_avg_pool, {fc: {linear: {out: classes}}}]
 """
 

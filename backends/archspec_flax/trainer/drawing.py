@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,16 +21,22 @@ def drawn(make_model: Any, seed: int, device: jax.Device, *, blank: bool = False
         return model
 
     wanted = nnx.RngState if blank else nnx.Variable
-    graph, *parts = nnx.split(nnx.eval_shape(make), wanted, ...)
+    graph, state, *others = nnx.split(nnx.eval_shape(make), wanted, ...)
 
     def draw() -> nnx.State[Any, Any]:
         # each draw stays a function, so that its numbers are those that it has alone, to the last bit
         with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
             return nnx.state(make(), wanted)
 
+    if jax.tree.leaves(state):  # a blank model without dropout has nothing that is drawn
+        state = _compiled(draw, device)
+    model: nnx.Module = nnx.merge(graph, state, *others)
+    return model
+
+
+def _compiled(draw: Callable[[], nnx.State[Any, Any]], device: jax.Device) -> nnx.State[Any, Any]:
     # compiled and then called, so that there are numbers also where a caller's function is being traced, such as
     # `nnx.eval_shape(lambda: archspec.build(...))`
     with jax.default_device(device):
-        state = jax.jit(draw, compiler_options=QUICK.get(device.platform)).lower().compile()()
-    model: nnx.Module = nnx.merge(graph, state, *parts[1:])
-    return model
+        drawn: nnx.State[Any, Any] = jax.jit(draw, compiler_options=QUICK.get(device.platform)).lower().compile()()
+    return drawn

@@ -7,8 +7,9 @@ then does more, as nothing is fused across blocks, so that shallower nets are co
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -45,6 +46,8 @@ def compiled_layers(model: nn.Module) -> int:
 
 def eager() -> AbstractContextManager[Any]:
     """Within it nothing is compiled: evaluation has batches of other sizes, and is not worth it."""
+    if "torch._dynamo" not in sys.modules:  # which takes seconds to import, and without which nothing is compiled
+        return nullcontext()
     stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
     return stance
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.distributed.tensor import DTensor
 
 from archspec_runtime.recipe import LAMB, SGD, AdamW, Optimizer
 
 from .lamb import Lamb
+from .parallel import is_split
 
 
 def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
@@ -49,7 +49,7 @@ class Average:
         if kept == 1:
             return
         pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
-        split = [isinstance(other, DTensor) for _, other in pairs]
+        split = [is_split(other) for _, other in pairs]
         for kind in set(split):  # tensors that are split over processes are averaged apart from those that are not
             chosen = [p for p, s in zip(pairs, split, strict=True) if s == kind and p[1].is_floating_point()]
             torch._foreach_lerp_([mine for mine, _ in chosen], [other for _, other in chosen], 1 - kept)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
+
+if TYPE_CHECKING:  # they take most of a second to import, and are for runs that split their parameters
+    from torch.distributed.tensor import DTensor
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -32,6 +33,8 @@ def replicate(model: nn.Module, images: Tensor) -> Forward:
 
 def shard(model: nn.Module) -> None:
     """Split the parameters of each repeated block, and of what is left, over all processes."""
+    from torch.distributed.fsdp import fully_shard
+
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as FSDP2 wants parameters
     for module in model.modules():
         if isinstance(module, nn.Sequential):
@@ -43,21 +46,28 @@ def shard(model: nn.Module) -> None:
     )  # what an evaluation has put together is split again before a step
 
 
+def is_split(value: object) -> TypeGuard[DTensor]:
+    """Whether the parts of a tensor lie on many processes."""
+    return hasattr(value, "full_tensor")
+
+
 def whole(value: Any) -> Any:
     """A tensor whose parts lie on many processes, put together on each; all of them must ask."""
-    return value.full_tensor() if isinstance(value, DTensor) else value
+    return value.full_tensor() if is_split(value) else value
 
 
 def local(value: Tensor) -> Tensor:
     """Of a tensor whose parts lie on many processes, that of this one."""
-    return value.to_local() if isinstance(value, DTensor) else value
+    return value.to_local() if is_split(value) else value
 
 
 def like(value: Tensor, other: Tensor) -> Tensor:
     """A whole tensor, split or laid out in memory as another one of its shape is, which fused optimizers rely on."""
     if value.shape != other.shape:
         return value
-    if isinstance(other, DTensor):
+    if is_split(other):
+        from torch.distributed.tensor import distribute_tensor
+
         return distribute_tensor(value.to(other.device), other.device_mesh, other.placements, src_data_rank=None)
     return torch.empty_like(other, dtype=value.dtype, requires_grad=False).copy_(value)
 
