@@ -34,6 +34,12 @@ def test_one_seed_gives_one_model():
     assert torch.equal(before, torch.random.get_rng_state()), "building a model leaves the user's generator alone"
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(ValueError, match=f"from 0 to 2\\^63 - 1, not {seed}"):
+        archspec.build(archspec.load("digits_resnet:resnet8"), "torch", seed=seed)
+
+
 def test_initialization_is_that_of_the_recipe():
     model = archspec.build(archspec.load("resnet18", set={"init.zero_last_norm": True}), "torch")
     weight = model.layer4[0].conv2.weight  # 512 channels out through 3x3: He et al. (2015b), fan-out

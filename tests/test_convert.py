@@ -141,3 +141,23 @@ def test_dtype_rounds_to_the_nearest_and_says_what_is_too_large(small_net, small
     with pytest.raises(WeightsError, match="int8 is no type"):
         archspec.convert(small_net, weights_file, tmp_path / "large.pt", dtype="int8")
     assert not (tmp_path / "large.pt").exists()
+
+
+def test_of_many_faults_the_first_of_each_kind_are_shown(small_net, small_weights, tmp_path):
+    others = {f"net.{key}.v2": t for key, t in small_weights.items()}
+    save_file(others, tmp_path / "others.safetensors")
+    with pytest.raises(WeightsError, match="does not fit the net:") as caught:
+        archspec.build(small_net, "torch", weights=tmp_path / "others.safetensors")
+    rows = [line.split() for line in str(caught.value).splitlines()[1:]]
+    assert [row[0] for row in rows] == ["missing"] * 11 + ["unexpected"] * 11
+    assert [" ".join(row[1:]) for row in rows if row[1] == "and"] == [
+        f"and {len(others) - 10 - sum(key.endswith('tracked') for key in small_weights)} more", f"and {len(others) - 10} more",
+    ]  # fmt: skip
+
+
+def test_a_way_back_through_a_folder_that_is_to_be_made_is_seen_before_it_is(cli, weights_file, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    result = cli("convert", weights_file, "new/..", "--to", "flax", "--spec", "digits_resnet:resnet8")
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path} exists\n  help: give another name, or overwrite it with --force\n"
+    assert sorted(tmp_path.iterdir()) == before

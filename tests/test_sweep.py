@@ -179,6 +179,13 @@ def test_a_signal_stops_cleanly_and_the_sweep_goes_on_when_called_again(number, 
     assert steps == sorted(set(steps))
 
 
+def test_a_mistake_at_one_place_is_said_once_for_all_values(cli):
+    result = cli("sweep", "digits_resnet", "--over", "n=a,b", "--dry-run")
+    assert result.exit_code == 1
+    assert "not 'b'" not in result.stderr
+    assert result.stderr.count("error[") == " ".join(result.stderr.split()).count("(in n=a,seed=0 and 1 more)") > 0
+
+
 # --- elsewhere -----------------------------------------------------------------------------------------
 
 

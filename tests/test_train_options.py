@@ -63,3 +63,15 @@ def test_one_process_has_nothing_to_shard(cli, tmp_path, monkeypatch):
     launched = cli(*words)
     assert launched.exit_code == 0, launched.output
     assert launched.stderr.startswith("warning: --shard splits the run over its processes, and there is one\n")
+
+
+def test_no_folder_is_left_of_a_run_that_never_began(cli, tmp_path):
+    pytest.importorskip("flax")
+    (tmp_path / "mine").mkdir()
+    for out in ("new", "mine"):
+        result = cli(
+            "train", "digits_resnet:resnet8", "--backend", "flax", "--devices", 99, "--out", out, "--device", "cpu"
+        )
+        assert result.exit_code == 2
+        assert "99 devices are asked for" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

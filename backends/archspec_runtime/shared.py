@@ -76,8 +76,8 @@ class Slots:
             return pixels.copy()
 
         def back(_: object) -> None:
+            self.free.append(slot)  # first, as this may be in another thread: there always is a free slot
             del self.lent[slot]
-            self.free.append(slot)
 
         array = np.asarray(pixels.data)  # which NumPy takes for the owner, that all views of it keep alive
         self.lent[slot] = weakref.ref(array, back)

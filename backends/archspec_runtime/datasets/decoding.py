@@ -23,9 +23,9 @@ from .resampling import BILINEAR, Filter, Resizing, lowest, show
 Bytes = NDArray[np.uint8]
 
 FRACTIONS = (8, 4, 2)  # of its size that a JPEG can be decoded at for less than the whole
-ANTIALIASED = (
-    2  # so much larger than shown a JPEG is decoded at least: the filter then hides what the decoder left out
-)
+ANTIALIASED = 2
+"""So much larger than shown a JPEG is decoded at least: the filter then hides what the decoder left out."""
+
 UNREADABLE = (
     OSError, UnidentifiedImageError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError,
     Image.DecompressionBombWarning, struct.error,

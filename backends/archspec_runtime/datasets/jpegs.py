@@ -15,13 +15,14 @@ Bytes = NDArray[np.uint8]
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of frame headers, ITU-T T.81, table B.1
-SEQUENTIAL = (0xC0, 0xC1)  # frames whose rows are all that is coded of them before the next
+SEQUENTIAL = (0xC0, 0xC1)  # frames in which all of a row is coded before the next
 EXIF = 0xE1
 
-BELOW = (
-    2  # rows that a pixel's colours are interpolated from, where there are half as many of those as of brightness
-)
-UNREAD = "extraneous bytes before marker"  # what libjpeg says of the rows that it was not told of, and then of nothing else
+BELOW = 2
+"""Rows below a pixel that its colours may be interpolated from, where there are half as many of those as of brightness."""
+
+UNREAD = "extraneous bytes before marker"
+"""What libjpeg says of the rows that it was not told of; of damage before them it says that, and not this."""
 
 
 def frame(raw: bytes) -> int | None:
