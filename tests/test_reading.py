@@ -231,3 +231,18 @@ def test_evaluation_resizes_as_the_recipe_says(photos, interpolation):
         whole = test.image(number).resize((32, 24), Image.Resampling[interpolation.upper()])
         expected = np.asarray(whole.crop((8, 4, 24, 20)), np.float32).transpose(2, 0, 1)
         np.testing.assert_array_equal(pixels, expected * np.float32(1 / 255))
+
+
+def test_verify_finds_the_damage_that_training_does(cli, photos):
+    pytest.importorskip("simplejpeg")
+    file = photos / "train" / "cat" / "3.jpg"
+    raw = bytearray(file.read_bytes())
+    start = raw.index(b"\xff\xda") + 50
+    raw[start : start + 20] = bytes(byte ^ 0x5A for byte in raw[start : start + 20])
+    file.write_bytes(raw)
+    with pytest.raises(DataError, match=r"cat/3\.jpg cannot be read as an image"):
+        list(batches(photos).run(0, 4))
+    result = cli("data", "verify", photos)
+    assert result.exit_code == 1
+    assert "train/cat/3.jpg" in result.output
+    assert cli("data", "pack", photos, "packed").exit_code == 1

@@ -56,7 +56,8 @@ class Progress:
             "lr": f"{lr:g}",
             "images/s": f"{speed:,.0f}",
         }
-        self._show(step)
+        if step < self.total:  # after which there is an evaluation
+            self._show(step)
 
     def test(self, step: int, errors: Mapping[str, float]) -> None:
         """Show an evaluation: the error of each split, in percent."""

@@ -76,7 +76,7 @@ class _Packer:
 
     def _encoded(self, split: EncodedSplit, index: int) -> bytes:
         raw = read_patiently(split.source, int(split.chosen[index]))
-        image = split.opened(index, raw).image()  # so that what is packed can be read
+        image = split.opened(index, raw).verified()  # so that what is packed can be read
         if self.form == "same":
             return raw
         if self.size is not None and min(image.size) > self.size:

@@ -103,7 +103,7 @@ def _verify_encoded(report: Report, folder: Path, data: Data, classes: int | Non
 def _decode(split: EncodedSplit, index: int) -> tuple[str, str] | None:
     try:
         raw = split.source.read(int(split.chosen[index]))
-        split.opened(index, raw).image()
+        split.opened(index, raw).verified()
     except OSError as error:
         return split.name(index), str(error.strerror or error)
     except DataError as error:
