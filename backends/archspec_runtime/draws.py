@@ -31,6 +31,7 @@ class _Key(ISeedSequence):
 
 
 def _generator(seed: int, stream: str, counter: list[int]) -> np.random.Generator:
+    # any ISeedSequence will do; NumPy's annotations know of its own alone
     return np.random.Generator(np.random.Philox(_Key(seed, stream), counter=counter))  # type: ignore[arg-type]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from archspec_runtime.datasets import open_dataset
+from archspec_runtime.datasets.digits import read_digits
 from archspec_runtime.draws import holdout_split
 from archspec_runtime.errors import DataError
 from archspec_runtime.normalize import Normalization, measure
@@ -77,3 +78,14 @@ def test_statistics_of_many_images_equal_numpys():
     pixels = split.images / 255
     np.testing.assert_allclose(found.mean[:, 0, 0], pixels.mean((0, 2, 3)), rtol=1e-6)
     np.testing.assert_allclose(found.std[:, 0, 0], pixels.std((0, 2, 3)), rtol=1e-6)
+
+
+def test_digits_are_those_that_scikit_learn_reads(monkeypatch):
+    found = read_digits(None, (1, 8, 8), 10, Data())
+    monkeypatch.setattr(
+        "archspec_runtime.datasets.digits.find_spec", lambda name: None
+    )  # as where its file lies elsewhere
+    read = read_digits(None, (1, 8, 8), 10, Data())
+    for one, other in ((found.train, read.train), (found.test, read.test)):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.labels, other.labels)
