@@ -12,6 +12,7 @@ from .cifar import read_cifar
 from .digits import read_digits
 from .encoded import EncodedSplit
 from .folder import read_folder
+from .listing import Listing
 from .parquet import read_parquet
 from .shards import read_shards
 from .splits import ArraySplit, Dataset, Raw, Split
@@ -69,7 +70,10 @@ def open_dataset(data: Data, folder: Path | None, *, input_shape: Shape, classes
         )
     kept, held = holdout_split(seed, len(raw.train), data.holdout)
     validation = raw.train.subset(held) if data.holdout else raw.validation
-    return Dataset(raw.train.subset(kept) if data.holdout else raw.train, validation, raw.test, raw.classes)
+    train = raw.train.subset(kept) if data.holdout else raw.train
+    return Dataset(train, validation, raw.test, raw.classes, raw.listings())
 
 
-__all__ = ["EMBEDDED", "READERS", "ArraySplit", "Dataset", "EncodedSplit", "Split", "check_folder", "open_dataset"]
+__all__ = [
+    "EMBEDDED", "READERS", "ArraySplit", "Dataset", "EncodedSplit", "Listing", "Split", "check_folder", "open_dataset",
+]  # fmt: skip

@@ -13,7 +13,8 @@ from PIL import Image
 
 from ..errors import DataError
 from .decoding import Photo
-from .sources import Source, read_patiently
+from .listing import Listing
+from .sources import Names, Source, read_patiently
 from .splits import Ints, Labels
 
 T = TypeVar("T")
@@ -49,6 +50,16 @@ class EncodedSplit:
     def subset(self, indices: Ints) -> EncodedSplit:
         """The images at these indices."""
         return EncodedSplit(self.source, self.labels[indices], self.chosen[indices], self.channels)
+
+    def names(self) -> Names:
+        """What each image is called below the folder or in the file that it is read from."""
+        names = self.source.names
+        whole = len(names) == len(self.chosen) and bool((np.diff(self.chosen) == 1).all())
+        return names if whole else names.subset(self.chosen)
+
+    def listing(self, classes: int) -> Listing:
+        """The names and labels of all images."""
+        return Listing.of(self.labels, classes, self.names())
 
     def name(self, index: int) -> str:
         """What a message calls an image."""

@@ -94,4 +94,4 @@ def _load(split: EncodedSplit, shape: tuple[int, int, int], skip: bool) -> Array
             fix = "resize the images, or add `resize_shorter`, `random_crop` and `eval_resize` to the recipe"
             raise DataError(f"{split.name(used)} is {has}, and the net takes {takes}", fix)
         images[index], labels[index] = pixels, split.labels[used]
-    return ArraySplit(images, labels)
+    return ArraySplit(images, labels, split.names())

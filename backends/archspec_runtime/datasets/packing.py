@@ -66,7 +66,7 @@ class _Packer:
                 if waiting and (index >= AHEAD or index >= len(split)):
                     done, future = waiting.popleft()
                     try:
-                        yield split.source.name(int(split.chosen[done])), int(split.labels[done]), future.result()
+                        yield split.source.names[int(split.chosen[done])], int(split.labels[done]), future.result()
                     except DataError as error:
                         if not self.skip:
                             pool.shutdown(wait=False, cancel_futures=True)

@@ -33,6 +33,10 @@ class Names:
         encoded = [os.fsencode(name) for name in names]
         return Names(b"".join(encoded), np.cumsum([len(e) for e in encoded], dtype=np.int64))
 
+    def subset(self, indices: Ints) -> Names:
+        """The strings at these indices."""
+        return Names.of(self[int(index)] for index in indices)
+
     def __len__(self) -> int:
         return len(self.ends)
 
@@ -43,6 +47,10 @@ class Names:
 
 class Source(Protocol):
     """The bytes of images by index."""
+
+    @property
+    def names(self) -> Names:
+        """What each is called below the folder or in the file that it is read from."""
 
     def __len__(self) -> int: ...
 
