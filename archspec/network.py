@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from archspec.cost import Cost, block_cost
+from archspec.fingerprint import fingerprint
 from archspec.ir import Block, Row, rows
 from archspec.language import Spec
 from archspec.ops import Shape
@@ -70,11 +69,8 @@ class Network:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that decides the net's parameters and its function: what a checkpoint must fit."""
-        graph = [
-            (r.name, r.op, {k: str(v) for k, v in r.attributes.items()}, r.output_shape) for r in self.modules()
-        ]
-        return hashlib.sha256(json.dumps([self.input_shape, graph]).encode()).hexdigest()[:16]
+        """A hash of the wired graph, which decides the parameters and the function: what a checkpoint must fit."""
+        return fingerprint(self.root)
 
     def modules(self) -> Iterator[Row]:
         """Every operation in order of execution."""
