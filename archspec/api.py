@@ -80,7 +80,7 @@ def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[
     _check_net(net)
     if not 0 <= index(seed) < 2**63:
         raise ValueError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed}")
-    return chosen.build(net, seed=seed, weights=None if weights is None else _weights(net, weights))
+    return chosen.build(net, seed=index(seed), weights=None if weights is None else _weights(net, weights))
 
 
 def convert(

@@ -3,9 +3,11 @@
 import inspect
 import sys
 
+import numpy as np
 import pytest
 
 import archspec
+from archspec_runtime.draws import short_seed
 
 torch = pytest.importorskip("torch")
 
@@ -32,6 +34,44 @@ def test_one_seed_gives_one_model():
     assert all(torch.equal(first[k], same[k]) for k in first)
     assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
     assert torch.equal(before, torch.random.get_rng_state()), "building a model leaves the user's generator alone"
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_all_63_bits_of_a_seed_count_and_32_are_the_framework_s_own(backend):
+    pytest.importorskip(backend)
+    net = archspec.load("digits_resnet:resnet8")
+
+    def first(seed):
+        layer = archspec.build(net, backend, seed=seed).conv1
+        return (layer.weight.detach().numpy() if backend == "torch" else np.asarray(layer.kernel[...])).tobytes()
+
+    drawn = [first(seed) for seed in (1, 2**32 + 1, 2**62 + 1, 2**63 - 1)]
+    assert len({*drawn}) == len(drawn)
+    made = sys.modules[type(archspec.build(net, backend)).__module__].DigitsResNet
+    if backend == "torch":
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            assert made().conv1.weight.detach().numpy().tobytes() == drawn[0]
+    else:
+        from flax import nnx
+
+        assert np.asarray(made(rngs=nnx.Rngs(1)).conv1.kernel[...]).tobytes() == drawn[0]
+
+
+def test_a_step_s_dropout_differs_from_process_to_process_and_from_seed_to_seed():
+    seeds = [
+        short_seed(seed, step, rank)
+        for seed in (0, 1, 2**32, 2**32 + 1, 2**63 - 1)
+        for step in range(50)
+        for rank in range(4)
+    ]
+    assert len({*seeds}) == len(seeds)
+    drawn = set()
+    with torch.random.fork_rng():
+        for seed in seeds[:8]:
+            torch.manual_seed(seed)
+            drawn.add(torch.rand(8).numpy().tobytes())
+    assert len(drawn) == 8, "all that is in a seed reaches PyTorch's generator on CPUs"
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

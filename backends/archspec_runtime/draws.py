@@ -8,6 +8,7 @@ of the generator's sequence.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 
 import numpy as np
@@ -46,6 +47,17 @@ def uniforms(seed: int, stream: str, epoch: int, positions: range, width: int) -
     source = _generator(seed, stream, [positions.start * blocks, 0, 0, epoch])
     drawn: Floats = source.random((len(positions), blocks * WORDS))
     return drawn[:, :width]
+
+
+def short_seed(seed: int, *more: int) -> int:
+    """A seed of 32 bits for generators that take no more: PyTorch's on CPUs, JAX's keys without 64-bit types.
+
+    A seed of 32 bits is itself; of a longer one, and of several numbers, it is a hash, so that every bit counts.
+    """
+    if not more and seed < 2**32:
+        return seed
+    words = b"".join(number.to_bytes(8, "little") for number in (seed, *more))
+    return int.from_bytes(hashlib.blake2b(words, digest_size=4).digest(), "little")
 
 
 def repeated(order: Ints, positions: range, repeats: int) -> Ints:

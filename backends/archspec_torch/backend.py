@@ -12,6 +12,7 @@ from archspec.emission.folder import folder_files, weights_file
 from archspec.emission.importing import foreign_class, import_source
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
+from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Options
 from archspec_runtime.weights import RunWeights
@@ -45,7 +46,7 @@ class TorchBackend:
         torch = need_torch()
         module = import_source(model_source(net), f"archspec_emitted_torch_{net.fingerprint}")
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
+            torch.manual_seed(short_seed(seed))
             model: nn.Module = getattr(module, net.class_name)()
         if weights is not None:
             from archspec_torch.weights import load_weights

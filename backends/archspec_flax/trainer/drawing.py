@@ -9,15 +9,20 @@ import jax
 from flax import nnx
 from jax.experimental.xla_metadata import set_xla_metadata
 
+from archspec_runtime.draws import short_seed
+
 QUICK = {"cpu": {"xla_backend_optimization_level": 1}}
 """To compile what runs once takes far longer than to run it, so that on CPUs the compiler is not to optimize much."""
 
 
 def drawn(make_model: Any, seed: int, device: jax.Device, *, blank: bool = False) -> nnx.Module:
-    """`make_model(rngs=nnx.Rngs(seed))`, its parameters on a device, or `blank`: their shapes alone, to be given values."""
+    """`make_model(rngs=nnx.Rngs(seed))`, its parameters on a device, or `blank`: their shapes alone, to be given values.
+
+    A key has 32 bits of a seed: of a longer seed it is made from all of them.
+    """
 
     def make() -> nnx.Module:
-        model: nnx.Module = make_model(rngs=nnx.Rngs(seed))
+        model: nnx.Module = make_model(rngs=nnx.Rngs(short_seed(seed)))
         return model
 
     wanted = nnx.RngState if blank else nnx.Variable

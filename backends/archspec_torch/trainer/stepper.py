@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from archspec_runtime.averaging import kept
 from archspec_runtime.batches import Batch, evaluation_batches
 from archspec_runtime.datasets.splits import Dataset
+from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
 from archspec_runtime.exhausted import while_measuring, while_training
 from archspec_runtime.job import Job
@@ -56,7 +57,7 @@ class TorchStepper:
         self.device = device
         self.world = world
         self.sharded = sharded and world.size > 1
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(short_seed(recipe.seed))
         # channels last is the faster layout of convolutions on CPUs and GPUs alike
         self.model = make_model().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kind = torch.float64 if recipe.precision == "fp64" else torch.float32
@@ -106,8 +107,8 @@ class TorchStepper:
 
     def _gradients(self, batch: Batch, number: int) -> None:
         recipe = self.job.recipe
-        if self.draws:  # so that a step's dropout depends on the seed and the step alone
-            torch.manual_seed((recipe.seed * 1_000_003 + number + (self.world.rank << 40)) % 2**63)
+        if self.draws:  # so that a step's dropout depends on the seed, the step and the process alone
+            torch.manual_seed(short_seed(recipe.seed, number, self.world.rank))
         images, labels = self.images.batch(batch)
         before = one_before if self.world.size == 1 else parallel.one_before
         images = mix_images(images, batch.mixed, before)
