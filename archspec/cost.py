@@ -6,8 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 from archspec.ir import Block, Call, Chain
-from archspec.ops import Conv, Linear, Op, Shape, size
-from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+from archspec.ops import Op, Shape, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,11 @@ def op_cost(op: Op, inputs: tuple[Shape, ...]) -> Cost:
     params = size(op.parameters(*inputs).values())
     return Cost(
         params=params,
-        norm_params=params if isinstance(op, (BatchNorm, GroupNorm, LayerNorm)) else 0,
+        norm_params=params if op.is_norm else 0,
         buffers=size(op.buffers(*inputs).values()),
         macs=op.macs(*inputs),
         activations=size([op.output_shape(*inputs)]),
-        depth=int(isinstance(op, (Conv, Linear))),
+        depth=int(op.is_layer),
         modules=1,
     )
 

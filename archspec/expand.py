@@ -16,7 +16,7 @@ from archspec.library import ROLES, Declaration, Library, Sort
 from archspec.merging import Merger
 from archspec.names import class_name, net_class_name
 from archspec.network import Network
-from archspec.ops import OPS, Identity, Op, Shape, show
+from archspec.ops import NOTHING, OPS, Op, Shape, show
 from archspec.reader import Node, node_of
 from archspec.resolve import PLACEHOLDER, Resolved
 from archspec.steps import Step, StepParser
@@ -111,7 +111,7 @@ class _Expander:
             return
         present = self.binder.condition(step.when, scope, step.when_span)
         if present is False and sources is not None:
-            graph.append(name, Identity(), sources, step.span, when=step.when, present=False)
+            graph.append(name, NOTHING, sources, step.span, when=step.when, present=False)
             return
         given = given_by(step).over(given_by(applied) if applied is not step else None)
         shapes = [graph.values[source] for source in sources or ()]
@@ -269,7 +269,7 @@ class _Expander:
             graph.append(name, Chain(tuple(runs)), (graph.current,), node.span)
         else:
             self._stage_block(node, None, True, None, before)  # no block is made, but its arguments are looked at
-            graph.append(name, Identity(), (graph.current,), node.span, present=False)
+            graph.append(name, NOTHING, (graph.current,), node.span, present=False)
 
     def _stage_block(
         self, node: Node, where: str | None, first: bool, shape: Shape | None, index: int

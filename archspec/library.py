@@ -16,7 +16,7 @@ from archspec.expressions import Expr, ExpressionError, Value
 from archspec.ir import Definition
 from archspec.language import BlockModel
 from archspec.names import class_name
-from archspec.ops import OPS, Add, Concat, Mul
+from archspec.ops import OPS
 from archspec.ops.fields import Choice, Flag, Int, Kind, Real
 from archspec.parsing import parse
 from archspec.reader import Node, read_file
@@ -25,10 +25,8 @@ from archspec.validation import record_validation
 
 STANDARD = Path(__file__).parent / "blocks"
 ROLES = ("norm", "act")
-MERGES = {"add": Add, "mul": Mul, "concat": Concat}
+MERGES = {kind: op for kind, op in OPS.items() if op.is_merge}
 Sort = Literal["blocks", "shortcuts"]
-EXPRESSIONS = ("subsample", "pad_channels", "global_avg_pool", "flatten", "add", "mul", "concat")
-"""Operations that source writes where they are applied: among layers they break the sequence."""
 IMPLICIT: dict[Sort, tuple[str, ...]] = {
     "blocks": ("in_channels",),
     "shortcuts": ("in_channels", "out_channels", "stride"),
@@ -151,7 +149,7 @@ class Library:
             and model.merge is None
             and not model.after
             and all(s.name is None and s.sources is None and s.when is None for s in body)
-            and len({s.callee in EXPRESSIONS for s in body}) < 2
+            and len({s.callee in OPS and OPS[s.callee].is_expression for s in body}) < 2
         )
         arguments, sound = self._arguments(node.get("args"))
         out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))

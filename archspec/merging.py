@@ -12,7 +12,7 @@ from archspec.expressions import Apply, Expr, Literal, Name, Value
 from archspec.graph import Graph
 from archspec.ir import Block, Symbol
 from archspec.library import MERGES, Declaration, Library, Sort
-from archspec.ops import Identity, Shape, show
+from archspec.ops import NOTHING, Shape, ShapeError, show
 from archspec.reader import Node
 from archspec.uses import Use, use_of
 
@@ -64,7 +64,7 @@ class Merger:
         constants = {k: Literal(v) for k, v in bound.items() if k not in symbols}
         when = substitute(chosen.when, {**constants, **symbols}) if chosen.when else None
         if not present:
-            graph.append(member, Identity(), ("input",), shortcut.span, when=when, present=False, role="shortcut")
+            graph.append(member, NOTHING, ("input",), shortcut.span, when=when, present=False, role="shortcut")
         else:
             sources = ("input",) if chosen.join is None else ("input", branch)
             inputs = {"input": graph.inputs[0][1]} | ({"branch": graph.shape} if chosen.join is not None else {})
@@ -104,8 +104,10 @@ class Merger:
         if merge is None or merge.broken or left is None or right is None:
             graph.broken = True
             return
-        fits = left == right if merge.callee != "concat" else left[1:] == right[1:]
-        if not fits:
+        target = MERGES[merge.callee]()
+        try:
+            target.output_shape(left, right)
+        except ShapeError:
             branch = graph.giver(branch)
             made = next((c.span for c in graph.calls if c.name == branch), declaration.span)
             self.binder.add(
@@ -118,7 +120,6 @@ class Merger:
             )
             graph.broken = True
             return
-        target = MERGES[merge.callee]()
         graph.append(
             graph.name(merge.name, merge.callee, merge.span), target, (branch, over), merge.span, role="merge"
         )

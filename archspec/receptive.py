@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.ir import Block, Chain
 from archspec.network import Network
-from archspec.ops import GlobalAvgPool, Op
+from archspec.ops import Op, Window
 
 Field = tuple[int, int, int, int]  # extent and jump, (height, width) each
 
@@ -23,12 +23,10 @@ def _block(block: Block, entry: Field) -> Field:
     fields: dict[str, Field] = dict.fromkeys((name for name, _ in block.inputs), entry)
     for call in block.calls:
         joined = max(fields[name] for name in call.inputs)
-        if not call.present or len(call.shape) != 3 or isinstance(call.target, GlobalAvgPool):
+        if not call.present or len(call.shape) != 3:
             fields[call.name] = joined
         elif isinstance(call.target, Op):
-            (kh, kw), (sh, sw) = call.target.window()
-            height, width, down, right = joined
-            fields[call.name] = height + (kh - 1) * down, width + (kw - 1) * right, down * sh, right * sw
+            fields[call.name] = _through(call.target.window(), joined)
         elif isinstance(call.target, Chain):
             for run in call.target.runs:
                 for _ in range(run.count):
@@ -37,3 +35,10 @@ def _block(block: Block, entry: Field) -> Field:
         else:
             fields[call.name] = _block(call.target, joined)
     return fields[block.output]
+
+
+def _through(window: Window | None, field: Field) -> Field:
+    if window is None:
+        return field
+    ((kh, kw), (sh, sw)), (height, width, down, right) = window, field
+    return height + (kh - 1) * down, width + (kw - 1) * right, down * sh, right * sw

@@ -7,10 +7,7 @@ from typing import NamedTuple
 
 from archspec.ir import Block, Call, Chain
 from archspec.network import Network
-from archspec.ops import Conv, Op
-from archspec.ops.norm import BatchNorm
-
-KERNEL = (3, 3)
+from archspec.ops import Op
 
 
 class _Value(NamedTuple):
@@ -45,7 +42,7 @@ def _result(call: Call, sources: list[_Value], name: str, names: list[str]) -> _
         for index, block in enumerate(_blocks(target)):
             sources = [_follow(block, sources, f"{name}.{index}.", names)]
         return sources[0]
-    if isinstance(target, BatchNorm) and isinstance(sources[0].op, Conv) and sources[0].op.kernel == KERNEL:
+    if target.is_response(sources[0].op):
         names.append(name)
     return _Value(target)
 

@@ -34,7 +34,7 @@ def _block(block: Block, level: int, depth: int) -> Iterator[TableRow]:
             continue
         target = call.target
         if isinstance(target, Op):
-            yield _row(level, call.name, describe(target), call.shape, op_cost(target, call.input_shapes))
+            yield _row(level, call.name, target.summary(), call.shape, op_cost(target, call.input_shapes))
         elif isinstance(target, Block):
             yield _row(level, call.name, _instance(target), call.shape, block_cost(target))
             if level + 1 < depth:
@@ -71,18 +71,3 @@ def _instance(block: Block) -> str:
     given = {k: v for k, v in block.args.items() if k not in ("in_channels", "out_channels")}
     options = [f"{k}={v}" for k, v in given.items() if block.definition.defaults.get(k) != v]
     return f"{block.definition.name} {', '.join(options)}".strip()
-
-
-def describe(op: Op) -> str:
-    """An operation with what a reader wants to know of it: kernels, strides, groups, and what is not usual."""
-    shown = []
-    for name, value in op.attributes.items():
-        usual = {"padding": None, "dilation": (1, 1), "groups": 1, "bias": op.kind == "linear", "bias_init": 0.0,
-                 "eps": value, "momentum": value, "affine": True, "out": value, "stride": (1, 1),
-                 "ceil": False, "keep": False, "count_padding": False, "learned": False}  # fmt: skip
-        if name == "kernel":
-            shown.append(f"{value[0]}x{value[1]}")
-        elif name != "padding" and value != usual.get(name):
-            plain = value[0] if isinstance(value, tuple) and value[0] == value[1] else value
-            shown.append(f"{name} {str(plain).lower() if isinstance(plain, bool) else plain}")
-    return f"{op.kind} {', '.join(shown)}".strip()

@@ -13,12 +13,8 @@ from archspec.emission.source import RENAMED, WIDTH, call, lay_out, number
 from archspec.expressions import Apply, Expr, Literal, Name, Value, render
 from archspec.ir import Block, Chain, Run, Symbol
 from archspec.merging import substitute
-from archspec.ops.pointwise import Activation, Dropout, DropPath
-from archspec.ops.spatial import AvgPool, MaxPool
+from archspec.ops import Op
 from archspec.outline import BlockClass, Member, Outline
-
-STATELESS = (Activation, Dropout, DropPath, MaxPool, AvgPool)
-"""Layers of which one is enough where a class has several alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class Writer:
                 continue
             text = self.construct(member, INDENT, in_place, head)
             key = text.removeprefix(head)
-            if isinstance(member.call.target, STATELESS) and key in made and not is_named(member):
+            if key in made and not is_named(member) and _is_stateless(member):
                 layer_of[name] = made[key]
                 continue
             made[key] = layer_of[name] = name
@@ -109,7 +105,7 @@ class Writer:
         return {
             kind
             for m in cls.members
-            if (kind := kind_of(m)) is not None and kind in self.dialect.in_place and isinstance(m.call.target, Activation)
+            if (kind := kind_of(m)) is not None and kind in self.dialect.in_place
             and all(
                 trace.overwritable(trace.sources[o.call.name][0], self.dialect.overwritable)
                 for o in cls.members if kind_of(o) == kind
@@ -220,6 +216,12 @@ class Writer:
         if name == "classes":
             default = cls.example.args[name]
         return f"{shown}: {kind}" + (f" = {default!r}" if default is not None else "")
+
+
+def _is_stateless(member: Member) -> bool:
+    """Whether one layer is enough where a class has several alike."""
+    target = member.call.target
+    return isinstance(target, Op) and not target.has_state(*member.call.input_shapes)
 
 
 def _in_channels(run: Run) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from archspec.ops import BatchNorm, GroupNorm, LayerNorm
+from archspec.ops import Op
 from archspec.outline import BlockClass
-
-NORMS = (BatchNorm, GroupNorm, LayerNorm)
 
 
 def last_norm(cls: BlockClass) -> str | None:
@@ -14,5 +12,9 @@ def last_norm(cls: BlockClass) -> str | None:
         return None
     names = [m.call.name for m in cls.members]
     branch = cls.members[: names.index(cls.example.branch) + 1]
-    norms = [(m.call.name, m.call.target) for m in branch if isinstance(m.call.target, NORMS)]
-    return norms[-1][0] if norms and norms[-1][1].affine else None
+    norms = [m.call for m in branch if isinstance(m.call.target, Op) and m.call.target.is_norm]
+    if not norms:
+        return None
+    target = norms[-1].target
+    assert isinstance(target, Op)
+    return norms[-1].name if target.parameters(*norms[-1].input_shapes) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.ops.base import Op, Shape, ShapeError, show, size
+from archspec.ops.base import Op, Shape, ShapeError, Window, show, size
 from archspec.ops.fields import ArgumentError, Kind
 from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
@@ -35,9 +35,12 @@ OPS: dict[str, type[Op]] = {
     )
 }  # fmt: skip
 
+NOTHING = Identity()
+"""What stands where a step is absent."""
+
 __all__ = [
-    "OPS", "Activation", "Add", "ArgumentError", "AvgPool", "BatchNorm", "Concat", "Conv", "DropPath", "Dropout",
-    "Flatten", "Gelu", "GlobalAvgPool", "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Kind", "LayerNorm",
-    "Linear", "MaxPool", "Mul", "Op", "PadChannels", "Relu", "Relu6", "Scale", "Shape", "ShapeError", "Sigmoid",
-    "Silu", "Subsample", "Tanh", "show", "size",
+    "NOTHING", "OPS", "Activation", "Add", "ArgumentError", "AvgPool", "BatchNorm", "Concat", "Conv", "DropPath",
+    "Dropout", "Flatten", "Gelu", "GlobalAvgPool", "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Kind",
+    "LayerNorm", "Linear", "MaxPool", "Mul", "Op", "PadChannels", "Relu", "Relu6", "Scale", "Shape", "ShapeError",
+    "Sigmoid", "Silu", "Subsample", "Tanh", "Window", "show", "size",
 ]  # fmt: skip

@@ -16,6 +16,9 @@ Shape = tuple[int, ...]
 
 Keeps = Literal["nothing", "inputs", "output", "mask"]
 
+Window = tuple[tuple[int, int], tuple[int, int]]
+"""Extent and stride of what one output pixel sees, each (height, width)."""
+
 
 class ShapeError(ValueError):
     """Inputs that an operation does not take; `code` is that of the diagnostic, `argument` the one that does not suit them."""
@@ -37,6 +40,16 @@ class Op:
     """What has to be kept from the forward pass until the gradient is taken; a mask is one of the result's size."""
     idle: ClassVar[Mapping[str, int]] = {}
     """The arguments, if any, with which the result is the input, whatever the input: code need not say it."""
+    is_layer: ClassVar[bool] = False
+    """Whether it counts as a layer of the depth."""
+    is_norm: ClassVar[bool] = False
+    """Whether it normalizes: its parameters are counted apart, and start from `init.norm`."""
+    is_merge: ClassVar[bool] = False
+    """Whether it can merge the branch of a block with its shortcut."""
+    is_alias: ClassVar[bool] = False
+    """Whether the result is the input's numbers under another name, which take no memory of their own."""
+    is_expression: ClassVar[bool] = False
+    """Whether source writes it where it is applied, and not as a layer: among layers it breaks a sequence."""
 
     @classmethod
     def arguments(cls) -> Mapping[str, Kind]:
@@ -79,9 +92,26 @@ class Op:
         """Multiply-adds for one sample; convolutions and linear layers only, as the field counts."""
         return 0
 
-    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Extent and stride of what one output pixel sees, each (height, width)."""
+    def window(self) -> Window | None:
+        """What one output pixel sees; None where it is the whole image."""
         return (1, 1), (1, 1)
+
+    def is_response(self, source: Op | None) -> bool:
+        """Whether the result is what Figure 7 of He et al. (2015) calls a layer response; `source` gave the input."""
+        return False
+
+    def has_state(self, *inputs: Shape) -> bool:
+        """Whether it keeps numbers from one call to the next, learned or gathered."""
+        return bool(self.parameters(*inputs) or self.buffers(*inputs))
+
+    def summary(self) -> str:
+        """Its name with what a reader wants to know of it: kernels, rates, and what is not usual."""
+        shown = [
+            text
+            for field in dataclasses.fields(self)
+            if (text := field.metadata["shown"].text(field, getattr(self, field.name)))
+        ]
+        return f"{self.kind} {', '.join(shown)}".strip()
 
 
 def size(shapes: Iterable[Shape]) -> int:
@@ -144,4 +174,4 @@ def divides(channels: int, groups: int, what: str) -> None:
         raise ShapeError("AS403", message, "choose a common divisor", "groups")
 
 
-__all__ = ["ArgumentError", "Op", "Shape", "ShapeError", "divides", "image", "show", "size", "windowed"]
+__all__ = ["ArgumentError", "Op", "Shape", "ShapeError", "Window", "divides", "image", "show", "size", "windowed"]

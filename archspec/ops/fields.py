@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, nearest
@@ -254,6 +255,24 @@ def short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"
 
 
-def argument(kind: Kind, default: Any = dataclasses.MISSING) -> Any:
+class Shown(Enum):
+    """When the summary of an operation shows an argument."""
+
+    UNUSUAL = "where it is not the default"
+    ALWAYS = "always"
+    BARE = "always, without its name"
+    NEVER = "never"
+
+    def text(self, field: dataclasses.Field[Any], value: Any) -> str:
+        """The argument as a summary has it; empty where it is left out."""
+        if self is Shown.NEVER or (self is Shown.UNUSUAL and value == field.default):
+            return ""
+        if self is Shown.BARE:
+            return "x".join(map(str, value))
+        plain = value[0] if isinstance(value, tuple) and value[0] == value[1] else value
+        return f"{field.name} {str(plain).lower() if isinstance(plain, bool) else plain}"
+
+
+def argument(kind: Kind, default: Any = dataclasses.MISSING, shown: Shown = Shown.UNUSUAL) -> Any:
     """A dataclass field that is an argument of an operation; without a default it must be given."""
-    return dataclasses.field(default=default, metadata={"kind": kind})
+    return dataclasses.field(default=default, metadata={"kind": kind, "shown": shown})

@@ -26,6 +26,8 @@ class Add(Op):
     """The sum of values of one shape."""
 
     kind: ClassVar[str] = "add"
+    is_merge: ClassVar[bool] = True
+    is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     inputs: ClassVar[tuple[int, int]] = (2, MANY)
 
@@ -41,6 +43,8 @@ class Mul(Op):
     """The product of values of one shape; (C, 1, 1) stretches over the pixels of (C, H, W)."""
 
     kind: ClassVar[str] = "mul"
+    is_merge: ClassVar[bool] = True
+    is_expression: ClassVar[bool] = True
     inputs: ClassVar[tuple[int, int]] = (2, MANY)
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -56,6 +60,8 @@ class Concat(Op):
     """The channels of all values, one after the other."""
 
     kind: ClassVar[str] = "concat"
+    is_merge: ClassVar[bool] = True
+    is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     inputs: ClassVar[tuple[int, int]] = (2, MANY)
 

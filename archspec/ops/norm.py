@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.ops.base import Op, Shape, divides, image
-from archspec.ops.fields import Flag, Int, Real, argument
+from archspec.ops.fields import Flag, Int, Real, Shown, argument
+from archspec.ops.weighted import Conv
+
+RESPONDING = (3, 3)
+"""The kernel of the convolutions whose responses Figure 7 of He et al. (2015) shows, after their normalization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,9 @@ class BatchNorm(Op):
     """
 
     kind: ClassVar[str] = "batch_norm"
-    eps: float = argument(Real(0.0), 1e-5)
-    momentum: float = argument(Real(0.0, 1.0), 0.1)
+    is_norm: ClassVar[bool] = True
+    eps: float = argument(Real(0.0), 1e-5, Shown.NEVER)
+    momentum: float = argument(Real(0.0, 1.0), 0.1, Shown.NEVER)
     affine: bool = argument(Flag(), True)
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -32,13 +37,17 @@ class BatchNorm(Op):
         channels = (inputs[0][0],)
         return {"running_mean": channels, "running_var": channels, "num_batches_tracked": ()}
 
+    def is_response(self, source: Op | None) -> bool:
+        return isinstance(source, Conv) and source.kernel == RESPONDING
+
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm(Op):
     """Layer normalization over the channels, at each pixel for itself (Ba et al., 2016)."""
 
     kind: ClassVar[str] = "layer_norm"
-    eps: float = argument(Real(0.0), 1e-6)
+    is_norm: ClassVar[bool] = True
+    eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
     affine: bool = argument(Flag(), True)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
@@ -50,8 +59,9 @@ class GroupNorm(Op):
     """Group normalization over pixels and the channels of each group (Wu and He, 2018)."""
 
     kind: ClassVar[str] = "group_norm"
-    groups: int = argument(Int(), 32)
-    eps: float = argument(Real(0.0), 1e-5)
+    is_norm: ClassVar[bool] = True
+    groups: int = argument(Int(), 32, Shown.ALWAYS)
+    eps: float = argument(Real(0.0), 1e-5, Shown.NEVER)
     affine: bool = argument(Flag(), True)
 
     def output_shape(self, *inputs: Shape) -> Shape:

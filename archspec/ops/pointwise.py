@@ -100,4 +100,5 @@ class Identity(Op):
     """The input itself."""
 
     kind: ClassVar[str] = "identity"
+    is_alias: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"

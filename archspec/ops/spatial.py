@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from archspec.ops.base import Keeps, Op, Shape, image, windowed
-from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, argument
+from archspec.ops.base import Keeps, Op, Shape, Window, image, windowed
+from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, Shown, argument
 
 
 @dataclass(frozen=True, slots=True)
 class Pool(Op):
     """What the poolings share; `ceil` rounds the size up instead of down."""
 
-    kernel: tuple[int, int] = argument(Pair())
+    kernel: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
     stride: tuple[int, int] = argument(Pair(), (1, 1))
-    padding: tuple[int, int] = argument(Padding(absent="left out, it is 0"), (0, 0))
+    padding: tuple[int, int] = argument(Padding(absent="left out, it is 0"), (0, 0), Shown.NEVER)
     ceil: bool = argument(Flag(), False)
 
     @classmethod
@@ -32,7 +32,7 @@ class Pool(Op):
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0][0], *windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, ceil=self.ceil)
 
-    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def window(self) -> Window | None:
         return self.kernel, self.stride
 
 
@@ -56,6 +56,7 @@ class GlobalAvgPool(Op):
     """The mean over all pixels: a vector (C,), or with `keep` an image (C, 1, 1)."""
 
     kind: ClassVar[str] = "global_avg_pool"
+    is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     keep: bool = argument(Flag(), False)
 
@@ -63,12 +64,17 @@ class GlobalAvgPool(Op):
         channels, _, _ = image(inputs[0], self.kind)
         return (channels, 1, 1) if self.keep else (channels,)
 
+    def window(self) -> Window | None:
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Flatten(Op):
     """An image (C, H, W) as a vector (C H W,), channels outermost in every backend."""
 
     kind: ClassVar[str] = "flatten"
+    is_alias: ClassVar[bool] = True
+    is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -80,6 +86,7 @@ class PadChannels(Op):
     """Channels of zeros before and after those of the input."""
 
     kind: ClassVar[str] = "pad_channels"
+    is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     idle: ClassVar[Mapping[str, int]] = {"before": 0, "after": 0}
     before: int = argument(Int(0), 0)
@@ -95,13 +102,14 @@ class Subsample(Op):
     """Every stride-th pixel in each direction, beginning with the first: x[:, ::stride, ::stride]."""
 
     kind: ClassVar[str] = "subsample"
+    is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     idle: ClassVar[Mapping[str, int]] = {"stride": 1}
-    stride: tuple[int, int] = argument(Pair())
+    stride: tuple[int, int] = argument(Pair(), shown=Shown.ALWAYS)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, height, width = image(inputs[0], self.kind)
         return channels, -(-height // self.stride[0]), -(-width // self.stride[1])
 
-    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def window(self) -> Window | None:
         return (1, 1), self.stride

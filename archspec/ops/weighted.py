@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from archspec.expressions import Apply, Expr, Literal
-from archspec.ops.base import Keeps, Op, Shape, ShapeError, divides, show, windowed
-from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, Real, argument
+from archspec.ops.base import Keeps, Op, Shape, ShapeError, Window, divides, show, windowed
+from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, Real, Shown, argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,12 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
-    out: int = argument(Int())
-    kernel: tuple[int, int] = argument(Pair())
+    is_layer: ClassVar[bool] = True
+    out: int = argument(Int(), shown=Shown.NEVER)
+    kernel: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
     stride: tuple[int, int] = argument(Pair(), (1, 1))
     padding: tuple[int, int] = argument(
-        Padding(absent="left out, an odd kernel keeps the size at stride 1"), (0, 0)
+        Padding(absent="left out, an odd kernel keeps the size at stride 1"), (0, 0), Shown.NEVER
     )
     dilation: tuple[int, int] = argument(Pair(), (1, 1))
     groups: int = argument(Int(), 1)
@@ -66,7 +67,7 @@ class Conv(Op):
         _, height, width = self.output_shape(*inputs)
         return math.prod((self.out, inputs[0][0] // self.groups, *self.kernel, height, width))
 
-    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def window(self) -> Window | None:
         (kh, kw), (dh, dw) = self.kernel, self.dilation
         return (dh * (kh - 1) + 1, dw * (kw - 1) + 1), self.stride
 
@@ -76,7 +77,8 @@ class Linear(Op):
     """y = x W^T + b on a vector (C,)."""
 
     kind: ClassVar[str] = "linear"
-    out: int = argument(Int())
+    is_layer: ClassVar[bool] = True
+    out: int = argument(Int(), shown=Shown.NEVER)
     bias: bool = argument(Flag(), True)
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -100,7 +102,7 @@ class Scale(Op):
     """Multiply by a constant, or by a learned number for each channel that starts at it."""
 
     kind: ClassVar[str] = "scale"
-    value: float = argument(Real(), 1.0)
+    value: float = argument(Real(), 1.0, Shown.ALWAYS)
     learned: bool = argument(Flag(), False)
 
     @property
