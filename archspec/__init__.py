@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from archspec.api import build, check, convert, emit, load
 from archspec.cost import Cost
-from archspec.diagnostics import Diagnostic, SpecError
+from archspec.diagnostics import Diagnostic, Edit, Fix, SpecError
 from archspec.errors import WeightsError
 from archspec.ir import Row
 from archspec.network import Network
@@ -26,6 +26,8 @@ def __dir__() -> list[str]:
 __all__ = [
     "Cost",
     "Diagnostic",
+    "Edit",
+    "Fix",
     "Network",
     "Row",
     "SpecError",

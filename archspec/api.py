@@ -33,13 +33,14 @@ def load(
     """Read, check and build a spec: a path, a zoo name, or `name:preset`.
 
     `set` overrides arguments of the spec or dotted keys of it; `include` allows `extends` to reach more folders.
-    Raises SpecError, which has all the mistakes as `.diagnostics`, and TypeError for what is no path, text or value of YAML.
+    What is valid and probably not meant so is in the net's `.warnings`. Raises SpecError, which has all the mistakes as
+    `.diagnostics` beside the warnings, and TypeError for what is no path, text or value of YAML.
     """
     problems = Diagnostics()
     net = _compile(spec, set or {}, preset, [Path(p) for p in include], problems)
     problems.raise_if_any()
     assert net is not None, "a spec without mistakes has a network"
-    return net
+    return replace(net, warnings=tuple(problems.in_order()))
 
 
 def check(
@@ -49,7 +50,7 @@ def check(
     preset: str | None = None,
     include: Sequence[str | PathLike[str]] = (),
 ) -> tuple[Diagnostic, ...]:
-    """All the mistakes of a spec; none where it is sound."""
+    """All the mistakes and warnings of a spec, each with its `severity`; none where there is nothing to say."""
     problems = Diagnostics()
     _compile(spec, set or {}, preset, [Path(p) for p in include], problems)
     return tuple(problems.in_order())

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean, nearest, suggestion
+from archspec.diagnostics import Diagnostics, Fix, Related, Span, did_you_mean, nearest, suggestion
 from archspec.expressions import Expr, ExpressionError, Value, evaluate, names, unknown
 from archspec.ir import Symbol
 from archspec.library import Declaration, Signature
@@ -62,10 +62,11 @@ class Binder:
         self.uses: list[Related] = []
 
     def add(
-        self, code: str, message: str, span: Span, help: str | None = None, related: Iterable[Related] = ()
-    ) -> None:
+        self, code: str, message: str, span: Span, help: str | None = None, related: Iterable[Related] = (),
+        fix: Fix | None = None,
+    ) -> None:  # fmt: skip
         """Record a mistake inside the blocks that are being expanded."""
-        self.problems.add(code, message, span, help, [*related, *reversed(self.uses)])
+        self.problems.add(code, message, span, help, [*related, *reversed(self.uses)], fix)
 
     def operation(self, kind: str, given: Given, scope: Mapping[str, Value]) -> tuple[Op | None, dict[str, Symbol]]:
         """Make an operation; None where an argument is wrong."""

@@ -1,8 +1,11 @@
-"""The codes of all diagnostics, stable from release to release, each with a page in `docs/diagnostics/`."""
+"""The codes of all diagnostics, stable from release to release, each with a severity and a page in `docs/diagnostics/`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+
+Severity = Literal["error", "warning"]
 
 CODES: dict[str, str] = {
     # reading
@@ -56,11 +59,20 @@ CODES: dict[str, str] = {
     "AS603": "data does not fit the net",
     "AS604": "options that do not fit together",
     "AS605": "net does not take the training size",
+    "AS606": "run too short for its schedule",
     # backends
     "AS701": "unknown or broken backend",
     "AS702": "operation not supported by the backend",
     "AS703": "net takes images of one size only",
 }
+
+WARNINGS = frozenset({"AS606"})
+"""The codes of what is valid and probably not meant so: a spec is not refused for them."""
+
+
+def severity(code: str) -> Severity:
+    """Whether a spec is refused for what a code says."""
+    return "warning" if code in WARNINGS else "error"
 
 
 def page(code: str) -> str:

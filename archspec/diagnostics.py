@@ -1,7 +1,8 @@
-"""Diagnostics are values: a code, a message, a place, and what to do about it.
+"""Diagnostics are values: a code, a message, a place, what to do about it, and edits where a tool can do it.
 
-Passes add them to a `Diagnostics` list and go on; one boundary (`archspec.load`) raises `SpecError` with
-all of them. Rendering lives in `archspec.report`.
+The code says whether a diagnostic is an error or a warning. Passes add them to a `Diagnostics` list and go on; one
+boundary (`archspec.load`) raises `SpecError` with all of them where one is an error. Rendering lives in
+`archspec.report`, applying fixes in `archspec.fixing`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from archspec.codes import CODES
+from archspec.codes import CODES, Severity, severity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,28 +53,60 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """Text that takes the place of a stretch of a source; an empty stretch is where it is inserted."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """The certain remedy of a diagnostic: what it does, in a few words, and the edits that do it."""
+
+    title: str
+    edits: tuple[Edit, ...]
+
+
+def replacing(span: Span, text: str) -> Fix | None:
+    """The fix that writes `text` at a place; None where the place is in no file."""
+    return None if span.source.virtual else Fix(f"write `{text}`", (Edit(span, text),))
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake: what is wrong, where, and how to mend it."""
+    """One mistake or warning: what is wrong, where, and how to fix it."""
 
     code: str
     message: str
     span: Span | None = None
     help: str | None = None
     related: tuple[Related, ...] = ()
+    fix: Fix | None = None
 
     @property
     def title(self) -> str:
         """The short title of the code, the same for all diagnostics that carry it."""
         return CODES[self.code]
 
+    @property
+    def severity(self) -> Severity:
+        """`error` where the spec is refused, `warning` where it is valid and probably not meant so."""
+        return severity(self.code)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the spec is refused for it."""
+        return self.severity == "error"
+
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""
         help_ = f" ({self.help})" if self.help else ""
-        return f"{place}error[{self.code}]: {self.message}{help_}"
+        return f"{place}{self.severity}[{self.code}]: {self.message}{help_}"
 
 
 class SpecError(Exception):
-    """A spec has mistakes; `diagnostics` holds every one of them."""
+    """A spec has mistakes; `diagnostics` holds every one of them, and its warnings."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -95,26 +128,32 @@ class Diagnostics:
         span: Span | None,
         help: str | None = None,
         related: Iterable[Related] = (),
+        fix: Fix | None = None,
     ) -> None:
-        """Record a mistake; a repetition of one already recorded is dropped."""
+        """Record a mistake or a warning; a repetition of one already recorded is dropped."""
         key = (code, str(span), message)
         if key not in self._seen and span not in self._closed:
             self._seen.add(key)
-            self.items.append(Diagnostic(code, message, span, help, tuple(related)))
+            self.items.append(Diagnostic(code, message, span, help, tuple(related), fix))
 
     def close(self, span: Span) -> None:
         """Say nothing more about a place: what else is wrong with it follows from what was said."""
         self._closed.add(span)
 
+    @property
+    def errors(self) -> int:
+        """How many mistakes were recorded, warnings not counted."""
+        return sum(d.is_error for d in self.items)
+
     def raise_if_any(self) -> None:
-        """Raise SpecError if anything was recorded."""
-        if self.items:
+        """Raise SpecError, with the warnings as well, if a mistake was recorded."""
+        if self.errors:
             raise SpecError(self.in_order())
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
         """Record more."""
         for d in others:
-            self.add(d.code, d.message, d.span, d.help, d.related)
+            self.add(d.code, d.message, d.span, d.help, d.related, d.fix)
 
     def in_order(self) -> list[Diagnostic]:
         """As a reader meets them: file by file, from the top."""

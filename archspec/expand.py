@@ -36,7 +36,7 @@ class _Expander:
     def __init__(self, resolved: Resolved, problems: Diagnostics) -> None:
         self.resolved = resolved
         self.root = resolved.root
-        self.before = len(problems)
+        self.before = problems.errors
         self.scope = resolved.scope
         self.library = Library(resolved.root, problems, resolved.lost)
         self.defaults = resolved.root.get("defaults")
@@ -77,7 +77,7 @@ class _Expander:
             self.survey.shortcut(declaration.shortcut, self.scope)
         self.survey.steps([*stem, *head], self.scope)
         self.survey.shortcut(self.root.get("shortcut"), self.scope)
-        if len(problems) > self.before or graph.broken or graph.shape is None:
+        if problems.errors > self.before or graph.broken or graph.shape is None:
             return None
         named = net_class_name(spec.class_name or class_name(spec.name))
         definition = Definition(spec.name, named, spec.doc, (), {}, False)

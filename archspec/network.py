@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.cost import Cost, block_cost
+from archspec.diagnostics import Diagnostic
 from archspec.fingerprint import fingerprint
 from archspec.ir import Block, Row, rows
 from archspec.language import Spec
@@ -16,10 +17,14 @@ from archspec.resolve import Resolved
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Network:
-    """A net as its spec says, down to every operation; `root` is its graph."""
+    """A net as its spec says, down to every operation; `root` is its graph.
+
+    `warnings` says what in the spec is valid and probably not meant so.
+    """
 
     resolved: Resolved
     root: Block
+    warnings: tuple[Diagnostic, ...] = ()
 
     def __repr__(self) -> str:
         """The counts that tell nets apart."""

@@ -6,6 +6,7 @@ from archspec.casing import check_case
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.network import Network
 from archspec.ops import show
+from archspec.phases import check_phases
 from archspec.resizing import misfit
 
 DATASETS: dict[str, tuple[tuple[int, int, int], int]] = {
@@ -106,4 +107,4 @@ def _place(net: Network, key: str, index: int = 0) -> Span:
 ON_BATCHES = ("pad_crop", "hflip", "random_erasing")
 """Augmentations of batches, whatever their channels; the others are done by an image library."""
 
-PASSES = (check_case, check_expectations, check_data, check_augmentation, check_size)
+PASSES = (check_case, check_expectations, check_data, check_augmentation, check_size, check_phases)

@@ -124,7 +124,7 @@ def read_file(path: Path, display: str, problems: Diagnostics) -> Node | None:
 def read_text(text: str, name: str, problems: Diagnostics) -> Node | None:
     """Read a spec from its text; on any mistake records it and returns None."""
     source = Source(name, text)
-    before = len(problems)
+    before = problems.errors
     try:
         root = _Builder(source, problems).build()
     except yaml.MarkedYAMLError as error:
@@ -146,7 +146,7 @@ def read_text(text: str, name: str, problems: Diagnostics) -> Node | None:
         kind = "a list" if isinstance(root.value, list) else "a single value"
         problems.add("AS007", f"the top of a spec is a mapping, not {kind}", root.span, "start with `archspec: 1`")
         return None
-    return None if len(problems) > before else root
+    return None if problems.errors > before else root
 
 
 def read_value(text: str, name: str, problems: Diagnostics) -> Node | None:

@@ -13,7 +13,7 @@ import pytest
 
 import archspec
 from archspec import backends
-from archspec.codes import CODES, page
+from archspec.codes import CODES, WARNINGS, page, severity
 from archspec.ops import OPS
 from archspec.report import to_text
 
@@ -31,6 +31,7 @@ ELSEWHERE = {
     "AS703": "test_a_net_of_one_size_is_named_with_the_layer_that_ties_it",
 }
 NET = "archspec: 1\ninput: {size: 8}\nclasses: 10\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
+TOO_SHORT = "train: {data: {dataset: digits}, steps: 9, lr: [{value: 0.1, until: step 10}, {value: 0.01}]}\n"
 
 
 class Tiny(backends.Backend):
@@ -62,7 +63,7 @@ def fences(code: str) -> list[tuple[str, str]]:
 
 
 def codes_in(text: str) -> list[str]:
-    return re.findall(r"error\[(AS\d+)\]", text)
+    return re.findall(r"^(?:error|warning)\[(AS\d+)\]", text, re.M)
 
 
 def test_every_code_has_a_page_and_every_page_a_code():
@@ -71,14 +72,15 @@ def test_every_code_has_a_page_and_every_page_a_code():
 
 def test_the_table_of_pages_lists_every_code_with_its_title():
     table = (PAGES / "README.md").read_text(encoding="utf-8")
-    rows = [(code, link, title) for code, link, title in re.findall(r"\| \[(\w+)\]\((\S+)\) \| (.+) \|", table)]
-    assert rows == [(code, f"{code}.md", title) for code, title in CODES.items()]
+    rows = re.findall(r"\| \[(\w+)\]\((\S+)\) \| (.+) \| (\w+) \|", table)
+    assert rows == [(code, f"{code}.md", title, severity(code)) for code, title in CODES.items()]
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_pages_have_one_form(code):
     headings = re.findall(r"^#+ .+", re.sub(r"^```.*?^```$", "", page(code), flags=re.M | re.S), re.M)
     assert headings == [f"# {code}: {CODES[code]}", "## Example", "## How to mend it"]
+    assert page(code).splitlines()[2].startswith(f"Severity: {severity(code)}")
     assert [language for language, _ in fences(code)] in (["yaml", "text"], ["yaml", "text", "yaml"])
 
 
@@ -100,7 +102,7 @@ def test_the_example_of_a_page_gives_what_the_page_shows(code, cli, tmp_path, mo
         text = page(code).replace(shown, f"{prompt}\n{result.output}")
         (PAGES / f"{code}.md").write_text(text, encoding="utf-8")
         return
-    assert (result.exit_code, codes_in(result.output)) == (1, [code])
+    assert (result.exit_code, codes_in(result.output)) == (0 if code in WARNINGS else 1, [code])
     assert result.output == expected
     assert "   = help: " in result.output, "what to do about it"
 
@@ -130,16 +132,55 @@ def test_a_mistake_is_found_once_with_its_place_and_a_message(code):
     assert found.span.column >= 0
     assert found.message
     assert found.help, "what to write instead"
+    assert found.severity == severity(code)
+    if not found.is_error:
+        assert list(map(str, archspec.load(path).warnings)) == [str(found)]
+        return
     with pytest.raises(archspec.SpecError, match=re.escape(found.message)) as raised:
         archspec.load(path)
     assert [d.code for d in raised.value.diagnostics] == [code]
 
 
 @pytest.mark.parametrize("command", ["summary", "show", "build", "train", "diff resnet18"])
-@pytest.mark.parametrize("code", FIXTURES)
+@pytest.mark.parametrize("code", sorted(FIXTURES.keys() - WARNINGS))
 def test_every_command_says_the_mistake_and_gives_no_traceback(code, command, cli):
     result = cli(*command.split(), FIXTURES[code])
     assert (result.exit_code, codes_in(result.output)) == (1, [code])
+
+
+@pytest.mark.parametrize(
+    "command", ["summary", "show --resolved", "build --out net", "train --dry-run", "diff resnet18"]
+)
+@pytest.mark.parametrize("code", sorted(WARNINGS & FIXTURES.keys()))
+def test_every_command_says_a_warning_on_stderr_and_goes_on(code, command, cli):
+    result = cli(*command.split(), FIXTURES[code])
+    assert (result.exit_code, codes_in(result.stderr)) == (1 if command.startswith("diff") else 0, [code])
+    assert result.stdout
+    assert f"[{code}]" not in result.stdout
+
+
+@pytest.mark.parametrize("code", sorted(WARNINGS & FIXTURES.keys()))
+def test_warnings_alone_fail_a_check_only_if_it_is_strict(code, cli):
+    result, strict = (cli("check", FIXTURES[code], *words) for words in ([], ["--strict"]))
+    assert (result.exit_code, strict.exit_code) == (0, 1)
+    assert result.output == strict.output
+    assert result.output.startswith(f"warning[{code}]: ")
+    assert result.output.endswith("\n1 warning in 1 file\n")
+
+
+def test_mistakes_and_warnings_are_counted_apart(cli, spec):
+    result = cli(
+        "check", spec(NET.replace("size: 8", "size: 8, sise: 9") + TOO_SHORT), FIXTURES["AS101"], FIXTURES["AS606"]
+    )
+    assert result.exit_code == 1
+    assert result.output.endswith("\n2 mistakes, 1 warning in 3 files\n")
+
+
+def test_a_spec_that_is_refused_says_its_warnings_as_well(spec):
+    path = spec(NET.replace("size: 8", "channels: 1, size: 8").replace("classes: 10", "classes: 9") + TOO_SHORT)
+    with pytest.raises(archspec.SpecError) as raised:
+        archspec.load(path)
+    assert [(d.code, d.severity) for d in raised.value.diagnostics] == [("AS603", "error"), ("AS606", "warning")]
 
 
 @pytest.mark.parametrize("code", FIXTURES)
@@ -208,6 +249,7 @@ def test_programs_read_code_line_and_column(code, cli):
     line, column = found.span.line + 1, found.span.column + 1
 
     (entry,) = json.loads(cli("check", path, "--format", "json").output)
+    assert entry["severity"] == severity(code)
     assert (entry["code"], entry["title"], entry["message"]) == (code, CODES[code], found.message)
     assert (entry["file"], entry["line"], entry["column"]) == (str(path), line, column)
 
@@ -218,11 +260,12 @@ def test_programs_read_code_line_and_column(code, cli):
     region = place["physicalLocation"]["region"]
     assert log["version"] == "2.1.0"
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [result["ruleId"]] == [code]
+    assert result["level"] == run["tool"]["driver"]["rules"][0]["defaultConfiguration"]["level"] == severity(code)
     assert (region["startLine"], region["startColumn"]) == (line, column)
     assert (region["endLine"], region["endColumn"]) > (line, column)
 
     (command,) = cli("check", path, "--format", "github").output.splitlines()
-    assert command.startswith(f"::error file={path},line={line},col={column},title={code}")
+    assert command.startswith(f"::{severity(code)} file={path},line={line},col={column},title={code}")
 
 
 @pytest.mark.parametrize(

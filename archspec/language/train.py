@@ -18,6 +18,7 @@ from archspec.language.base import (
 from archspec.language.data import Data
 from archspec.language.ends import End, Until, check_growing
 from archspec.language.faults import BadLoss, Keep, Stop
+from archspec.language.length import Length, run_length, written
 from archspec.ops.fields import Int
 
 
@@ -181,7 +182,25 @@ class Train(Model):
         if (self.steps is None) == (self.epochs is None):
             raise fault("AS602", "either `steps` or `epochs` says how long a run is", "give exactly one of them")
         check_growing([phase.until for phase in self.lr], "lr")
+        self._check_last_phase()
         return self
+
+    @property
+    def length(self) -> Length:
+        """How long the run is."""
+        return run_length(self.steps, self.epochs, self.data.dataset, self.data.holdout, self.batch_size)
+
+    def _check_last_phase(self) -> None:
+        """Check that the last phase goes on to the end of the run: nothing follows it."""
+        last, at = self.lr[-1], ("lr", len(self.lr) - 1, "until")
+        for condition in last.until:
+            end = self.length.end(condition)
+            if condition["kind"] in ("plateau", "measured"):
+                message = f"nothing follows the last phase of `lr`, so it cannot end on `{written(condition)}`"
+                raise fault("AS602", message, "add a phase after it, or take out its `until`", at)
+            if end is not None and end < self.length.total:
+                message = f"the last phase of `lr` ends on {written(condition)}, and the run on {self.length}"
+                raise fault("AS602", message, "take out its `until`, add a phase, or end the run there", at)
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:

@@ -8,7 +8,7 @@ from archspec.diagnostics import Diagnostic
 
 
 def to_github(diagnostics: Sequence[Diagnostic]) -> str:
-    """One `::error` line for each."""
+    """One `::error` or `::warning` line for each."""
     return "\n".join(map(_one, diagnostics))
 
 
@@ -23,7 +23,7 @@ def _one(diagnostic: Diagnostic) -> str:
             **properties,
         }
     listed = ",".join(f"{k}={_escape(v, ':,')}" for k, v in properties.items())
-    return f"::error {listed}::{_escape(text)}"
+    return f"::{diagnostic.severity} {listed}::{_escape(text)}"
 
 
 def _escape(text: str, more: str = "") -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from archspec.diagnostics import Diagnostic, Span
+from archspec.diagnostics import Diagnostic, Fix, Span
 
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> str:
@@ -17,12 +17,18 @@ def to_json(diagnostics: Sequence[Diagnostic]) -> str:
 def _one(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
         "code": diagnostic.code,
+        "severity": diagnostic.severity,
         "title": diagnostic.title,
         "message": diagnostic.message,
         "help": diagnostic.help,
         **_place(diagnostic.span),
         "related": [{"message": r.message, **_place(r.span)} for r in diagnostic.related],
+        "fix": None if diagnostic.fix is None else _fix(diagnostic.fix),
     }
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    return {"title": fix.title, "edits": [{**_place(edit.span), "text": edit.text} for edit in fix.edits]}
 
 
 def _place(span: Span | None) -> dict[str, Any]:

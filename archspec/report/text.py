@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from archspec.diagnostics import Diagnostic, Span
 
-RED, BLUE, GREEN, BOLD, PLAIN = "\x1b[31;1m", "\x1b[34;1m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
+RED, YELLOW, BLUE, GREEN, BOLD, PLAIN = "\x1b[31;1m", "\x1b[33;1m", "\x1b[34;1m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 WIDEST = 160  # characters of a line that are shown
 
 
@@ -24,13 +24,30 @@ def to_text(diagnostics: Sequence[Diagnostic], colour: bool = False) -> str:
     return "\n\n".join(_one(d, colour) for d in diagnostics)
 
 
+def counted(diagnostics: Sequence[Diagnostic]) -> str:
+    """How many mistakes and warnings there are, and in how many files: `2 mistakes, 1 warning in 1 file`."""
+    errors = sum(d.is_error for d in diagnostics)
+    numbers = [("mistake", errors), ("warning", len(diagnostics) - errors)]
+    said = ", ".join(_number(count, noun) for noun, count in numbers if count)
+    return f"{said} in {_number(len({d.span.source.name for d in diagnostics if d.span}), 'file')}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _one(diagnostic: Diagnostic, colour: bool) -> str:
     def paint(code: str, text: str) -> str:
         return f"{code}{text}{PLAIN}" if colour else text
 
-    lines = [f"{paint(RED, f'error[{diagnostic.code}]')}{paint(BOLD, f': {_printable(diagnostic.message)}')}"]
+    mark = RED if diagnostic.is_error else YELLOW
+    what = paint(mark, f"{diagnostic.severity}[{diagnostic.code}]")
+    lines = [f"{what}{paint(BOLD, f': {_printable(diagnostic.message)}')}"]
     if diagnostic.span is not None:
-        lines += [paint(BLUE, "  --> ") + str(diagnostic.span), *_excerpt(diagnostic.span, paint(RED, "^"), colour)]
+        lines += [
+            paint(BLUE, "  --> ") + str(diagnostic.span),
+            *_excerpt(diagnostic.span, paint(mark, "^"), colour),
+        ]
     if diagnostic.help:
         lines.append(f"   {paint(BLUE, '=')} {paint(GREEN, 'help')}: {_printable(diagnostic.help)}")
     for related in diagnostic.related:

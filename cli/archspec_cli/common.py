@@ -113,14 +113,17 @@ def sizes(text: str, option: str) -> list[int]:
 
 
 def load(spec: str, sets: Sequence[str] | None, preset: str | None, include: Sequence[Path] | None) -> Network:
-    """Load a spec, or print its mistakes and exit with 1."""
+    """Load a spec and print its warnings on stderr; or print its mistakes and exit with 1."""
     import archspec
 
     try:
-        return archspec.load(spec, set=overrides(sets), preset=preset, include=include or ())
+        net = archspec.load(spec, set=overrides(sets), preset=preset, include=include or ())
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
+    if net.warnings and os.environ.get("RANK", "0") == "0":  # of the processes of a run, one says it
+        report(net.warnings)
+    return net
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> None:

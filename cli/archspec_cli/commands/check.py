@@ -31,16 +31,17 @@ def check(
     preset: Preset = None,
     include: Include = None,
     format: Annotated[Format, typer.Option(help="How mistakes are written.")] = Format.text,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings, too.")] = False,
 ) -> None:
     """Find every mistake of specs, before any framework is loaded.
 
-    Exits with 0 for clean specs, 1 where there are mistakes, 2 for misuse.
+    Exits with 0 where there are no mistakes, or nothing but warnings, 1 where there are mistakes, 2 for misuse.
 
     Examples: archspec check my.yaml · archspec check specs/ --format github
     """
     from archspec.api import check as check_spec
     from archspec.report.structured import to_json
-    from archspec.report.text import to_text
+    from archspec.report.text import counted, to_text
 
     expanded = [_expand(spec) for spec in specs]
     wanted, others = [path for paths, _ in expanded for path in paths], sum(count for _, count in expanded)
@@ -50,10 +51,7 @@ def check(
     if format is Format.text:
         if found:
             print(to_text(found, colour=colours(sys.stdout)))
-            files = len({d.span.source.name for d in found if d.span})
-            print(
-                f"\n{len(found)} {'mistake' if len(found) == 1 else 'mistakes'} in {files} {'file' if files == 1 else 'files'}"
-            )
+            print(f"\n{counted(found)}")
         else:
             print(f"{len(wanted)} {'spec' if len(wanted) == 1 else 'specs'} without mistakes")
         if others:
@@ -66,7 +64,7 @@ def check(
         text = FORMATS[format](found)
         if text:
             print(text)
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(1 if any(d.is_error or strict for d in found) else 0)
 
 
 def _expand(spec: str) -> tuple[list[str], int]:
