@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := runs/demo
 BACKEND ?= torch
 
-.PHONY: demo test lint types clean
+.PHONY: demo test test-all lint types clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,14 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n auto --dist worksteal -q
+
+# The long loops: random nets by the thousand, a hundred starts and ends of many processes, engines of sweeps for real.
+test-all: $(VENV)/ready-all
+	$(BIN)/python -m pytest -n auto --dist worksteal -q --long --timeout 1200 --durations 20
+
+$(VENV)/ready-all: $(VENV)/ready
+	$(BIN)/pip install --quiet -e '.[ray]'
+	touch $@
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import archspec
 from archspec_cli.main import app
+from loops import LONG
 from runs import CPU, TINY
 
 # What Python caches beside sources is no part of what tests compare, and takes the room on the disks that they fill.
@@ -51,9 +52,23 @@ HEAD = "archspec: 1\nname: net\n"
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; read the diff")
+    parser.addoption("--long", action="store_true", help="run the long loops, and these alone")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    if config.option.long:
+        os.environ[LONG] = "1"  # before test modules are imported, and in every worker
+
+
+def pytest_collection_modifyitems(config, items):
+    markers = ("long", "longer") if config.option.long else None
+    chosen = [
+        i
+        for i in items
+        if (any(map(i.get_closest_marker, markers)) if markers else not i.get_closest_marker("long"))
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 

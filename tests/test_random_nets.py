@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import archspec
 from comparing import check
+from loops import tries
 
 torch = pytest.importorskip("torch")
 
@@ -33,7 +34,8 @@ def random_nets(draw):
     return "\n".join([*lines, "head: [global_avg_pool, {fc: {linear: {out: classes}}}]", ""])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.longer
+@settings(max_examples=tries(25, 1000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=random_nets())
 def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
     path = spec(text)
@@ -47,7 +49,8 @@ def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
     assert sum(p.numel() for p in model.parameters()) == net.cost.params
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+@pytest.mark.longer
+@settings(max_examples=tries(5, 20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
           phases=[Phase.generate])  # fmt: skip
 @given(text=random_nets())
 def test_random_nets_equal_the_reference(text, spec):
@@ -105,7 +108,8 @@ def nested_nets(draw):
     return "\n".join([*lines, "head: [global_avg_pool, {fc: {linear: {out: classes}}}]", ""])
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.longer
+@settings(max_examples=tries(30, 1000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=nested_nets())
 def test_blocks_inside_blocks_are_emitted_as_they_are(text, spec):
     net = archspec.load(spec(text))
