@@ -25,6 +25,8 @@ from .starting import start_from
 from .stepper import Evaluation, Stepper
 from .world import World, abandon, launched, world_of
 
+ALONE = World()
+
 
 class Framework(Protocol):
     """What the trainer of a framework brings to a run."""
@@ -39,7 +41,7 @@ class Framework(Protocol):
     def join(self, world: World, options: Options) -> World:
         """Find the other processes of a world that a launcher described. Raises PeersLost."""
 
-    def choose_device(self, name: str, local_rank: int = 0) -> str:
+    def choose_device(self, name: str, world: World = ALONE) -> str:
         """The device of this name, or for `auto` the best there is; of several of a kind, the process's own.
 
         Raises RunError where there is none.
@@ -127,7 +129,7 @@ def _train(
     if options.threads is not None:
         framework.use_threads(options.threads)
     world = framework.join(world, options)
-    device = framework.choose_device(options.device, world.local_rank)
+    device = framework.choose_device(options.device, world)
     if device == "cpu":
         keep_freed()
     dataset = open_dataset(

@@ -25,7 +25,7 @@ from archspec_runtime.world import World
 
 from .device import choose_device, out_of_memory, use_threads
 from .drawing import drawn
-from .evaluating import evaluate
+from .evaluating import ALONE, evaluate
 from .mesh import Devices
 from .precision import prepared, use_precision
 from .probe import make_probe
@@ -53,7 +53,7 @@ class Flax:
             raise RunError("--shard is PyTorch's", "leave it out, or take --backend torch", 2)
         return join(world, options)
 
-    def choose_device(self, name: str, local_rank: int = 0) -> str:
+    def choose_device(self, name: str, world: World = ALONE) -> str:
         """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
         device = choose_device(name)
         index = jax.local_devices(backend=device.platform).index(device)

@@ -21,7 +21,7 @@ from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 
 from .compiling import compiled_layers
-from .device import choose_compile, choose_device, out_of_memory
+from .device import ALONE, check_precision, choose_compile, choose_device, out_of_memory, use_device
 from .probe import make_probe
 from .restoring import load_model
 from .stepper import TorchStepper, evaluate
@@ -43,9 +43,11 @@ class Torch:
         """Find the other processes."""
         return join(world, options)
 
-    def choose_device(self, name: str, local_rank: int = 0) -> str:
+    def choose_device(self, name: str, world: World = ALONE) -> str:
         """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
-        return str(choose_device(name, local_rank))
+        device = choose_device(name, world)
+        use_device(device)
+        return str(device)
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""
@@ -55,6 +57,7 @@ class Torch:
         self, make_model: MakeModel, job: Job, options: Options, device: str, steps: int
     ) -> tuple[Settings, str]:
         """Whether to compile the model, and why."""
+        check_precision(torch.device(device), job.recipe.precision)
         layers = compiled_layers(make_model())
         compiled, why = choose_compile(options, torch.device(device), steps, layers)
         return {"compiled": compiled}, f"{'compiled' if compiled else 'not compiled'} ({why})"
@@ -65,8 +68,6 @@ class Torch:
     ) -> TorchStepper:  # fmt: skip
         """A model with its optimizer on a device."""
         on = torch.device(device)
-        if on.type == "cuda" and world.size > 1:
-            torch.cuda.set_device(on)
         with out_of_memory(partial(while_training, job, world.size)):
             return TorchStepper(
                 make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard
@@ -86,6 +87,7 @@ class Torch:
 
 
 def _loaded(make_model: MakeModel, weights: Path, job: Job, device: str) -> nn.Module:
+    check_precision(torch.device(device), job.recipe.precision)
     model: nn.Module = make_model()
     load_model(model, weights)
     model = model.double() if job.recipe.precision == "fp64" else model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
@@ -16,10 +17,14 @@ if TYPE_CHECKING:  # they take most of a second to import, and are for runs that
 
 Forward = Callable[[Tensor], Tensor]
 
+# Statistics are each process's own until an evaluation; PyTorch 2.13 has given that option another name.
+_NEW = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+_UNSYNCED: dict[str, Any] = {"forward_sync_buffers" if _NEW else "broadcast_buffers": False}
+
 
 def replicate(model: nn.Module, images: Tensor) -> Forward:
     """A copy on every process, whose gradients are averaged; `images` are such as it will be given."""
-    alike = DistributedDataParallel(model, forward_sync_buffers=False)
+    alike = DistributedDataParallel(model, **_UNSYNCED)
     # DDP orders the gradients by how they came in the first step, and adds up in that order from the second on. A step
     # before the first makes a resumed run add in the order of one that was not.
     kept = [buffer.clone() for buffer in model.buffers()]
@@ -36,14 +41,21 @@ def shard(model: nn.Module) -> None:
     from torch.distributed.fsdp import fully_shard
 
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as FSDP2 wants parameters
-    for module in model.modules():
-        if isinstance(module, nn.Sequential):
-            for block in module:
-                if any(True for _ in block.parameters()):
-                    fully_shard(block)
+    for block in repeated_blocks(model):
+        if any(True for _ in block.parameters()):
+            fully_shard(block)
     fully_shard(
         model, reshard_after_forward=True
     )  # what an evaluation has put together is split again before a step
+
+
+def repeated_blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """What stands in the stages of a model, sequences of sequences included; not what stands in such a block."""
+    for child in module.children():
+        if isinstance(module, nn.Sequential) and not isinstance(child, nn.Sequential):
+            yield child
+        else:
+            yield from repeated_blocks(child)
 
 
 def is_split(value: object) -> TypeGuard[DTensor]:
