@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import Diagnostics, Fix, Related, Span, did_you_mean, nearest, suggestion
-from archspec.expressions import Expr, ExpressionError, Value, evaluate, names, unknown
-from archspec.ir import Symbol
+from archspec.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, unknown
 from archspec.library import Declaration, Signature
 from archspec.numbers import compute, faults
 from archspec.ops import OPS, ArgumentError, Op, ShapeError

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from archspec.binding import Binder, Given, given_by
 from archspec.cost import block_cost
 from archspec.diagnostics import Diagnostics, Related, Span
-from archspec.expressions import Expr, ExpressionError, Literal, Value, evaluate
+from archspec.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate
 from archspec.graph import Graph
-from archspec.ir import Block, Chain, Definition, Run, Symbol
+from archspec.ir import Block, Chain, Definition, Run
 from archspec.language import Stage
 from archspec.library import ROLES, Declaration, Library, Sort
 from archspec.merging import Merger

@@ -58,6 +58,9 @@ class Apply:
 
 Expr = Literal | Name | Apply
 
+Symbol = Expr | tuple[Expr, Expr]
+"""How the spec wrote an argument: one expression, or one for each direction."""
+
 
 def names(expr: Expr) -> set[str]:
     """The arguments that an expression refers to."""

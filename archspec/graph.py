@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from archspec.binding import Binder, Given
 from archspec.diagnostics import Related, Span, did_you_mean
-from archspec.expressions import Expr
-from archspec.ir import Block, Call, Chain, Role, Symbol
+from archspec.expressions import Expr, Symbol
+from archspec.ir import Block, Call, Chain, Role
 from archspec.ops import Op, Shape, ShapeError
 from archspec.steps import Step
 

@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archspec.diagnostics import Span
-from archspec.expressions import Expr, Value
+from archspec.expressions import Expr, Symbol, Value
 from archspec.ops import Op, Shape
-
-Symbol = Expr | tuple[Expr, Expr]
-"""How the spec wrote an argument: one expression, or one for each direction."""
 
 Role = Literal["body", "shortcut", "merge"]
 

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from archspec.binding import Binder, Given
 from archspec.diagnostics import Diagnostics, Related
-from archspec.expressions import Apply, Expr, Literal, Name, Value
+from archspec.expressions import Apply, Expr, Literal, Name, Symbol, Value
 from archspec.graph import Graph
-from archspec.ir import Block, Symbol
+from archspec.ir import Block
 from archspec.library import MERGES, Declaration, Library, Sort
 from archspec.ops import NOTHING, Shape, ShapeError, show
 from archspec.reader import Node

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from archspec.expressions import Expr, ExpressionError, Literal, Name, Value, evaluate, names, unknown
-from archspec.ir import Symbol
+from archspec.expressions import Expr, ExpressionError, Literal, Name, Symbol, Value, evaluate, names, unknown
 from archspec.ops.fields import Kind
 from archspec.parsing import parse
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archspec.expressions import Expr, Literal, Name, Value, names
-from archspec.ir import Block, Call, Chain, Definition, Symbol
+from archspec.expressions import Expr, Literal, Name, Symbol, Value, names
+from archspec.ir import Block, Call, Chain, Definition
 from archspec.names import IMPORTED, class_name
 from archspec.network import Network
 from archspec.ops import Op

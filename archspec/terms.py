@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Value, evaluate, names
-from archspec.ir import Block, Call, Chain, Symbol
+from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Symbol, Value, evaluate, names
+from archspec.ir import Block, Call, Chain
 from archspec.merging import substitute
 from archspec.ops import Concat, Conv, Flatten, Linear, Op, PadChannels
 from archspec.simplify import simplify

@@ -10,8 +10,8 @@ from archspec.emission.dialect import Dialect
 from archspec.emission.flow import INPUTS, Flow, flow, is_named, kind_of
 from archspec.emission.forward import INDENT, Forward
 from archspec.emission.source import RENAMED, WIDTH, call, lay_out, number
-from archspec.expressions import Apply, Expr, Literal, Name, Value, render
-from archspec.ir import Block, Chain, Run, Symbol
+from archspec.expressions import Apply, Expr, Literal, Name, Symbol, Value, render
+from archspec.ir import Block, Chain, Run
 from archspec.merging import substitute
 from archspec.ops import Op
 from archspec.outline import BlockClass, Member, Outline

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archspec.expressions import Literal, render
-from archspec.ir import Symbol
+from archspec.expressions import Literal, Symbol, render
 
 WIDTH = 100
 

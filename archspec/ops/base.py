@@ -6,15 +6,21 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from functools import reduce
+from typing import Any, ClassVar, Self
+from typing import Literal as Words
 
+from archspec.expressions import Apply, Expr, Literal, Symbol
 from archspec.ops.fields import ArgumentError, Kind
 
 Shape = tuple[int, ...]
 """Of one sample: (C, H, W) for an image, (C,) for a vector."""
 
 
-Keeps = Literal["nothing", "inputs", "output", "mask"]
+SymbolicShape = tuple[Expr, ...]
+"""A shape whose numbers are expressions."""
+
+Keeps = Words["nothing", "inputs", "output", "mask"]
 
 Window = tuple[tuple[int, int], tuple[int, int]]
 """Extent and stride of what one output pixel sees, each (height, width)."""
@@ -38,7 +44,7 @@ class Op:
     inputs: ClassVar[tuple[int, int]] = (1, 1)  # fewest and most
     keeps: ClassVar[Keeps] = "inputs"
     """What has to be kept from the forward pass until the gradient is taken; a mask is one of the result's size."""
-    idle: ClassVar[Mapping[str, int]] = {}
+    idle: ClassVar[Mapping[str, float]] = {}
     """The arguments, if any, with which the result is the input, whatever the input: code need not say it."""
     is_layer: ClassVar[bool] = False
     """Whether it counts as a layer of the depth."""
@@ -67,7 +73,7 @@ class Op:
         return cls(**values)
 
     @classmethod
-    def implied_symbols(cls, symbols: Mapping[str, Any]) -> dict[str, Any]:
+    def implied_symbols(cls, symbols: Mapping[str, Symbol]) -> dict[str, Symbol]:
         """How arguments that were not given follow from those that were, as expressions."""
         return {}
 
@@ -78,6 +84,13 @@ class Op:
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The shape of the result. Raises ShapeError."""
+        return inputs[0]
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        """The shape of the result in terms of those of the inputs, with the arguments as the spec wrote them.
+
+        A claim, compared with `output_shape` wherever the operation is used before source is written by it.
+        """
         return inputs[0]
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
@@ -103,6 +116,10 @@ class Op:
     def has_state(self, *inputs: Shape) -> bool:
         """Whether it keeps numbers from one call to the next, learned or gathered."""
         return bool(self.parameters(*inputs) or self.buffers(*inputs))
+
+    def is_sized(self, *inputs: Shape) -> bool:
+        """Whether its layer is made for a number of channels."""
+        return self.is_norm or self.has_state(*inputs)
 
     def summary(self) -> str:
         """Its name with what a reader wants to know of it: kernels, rates, and what is not usual."""
@@ -167,6 +184,54 @@ def windowed(
     return result[0], result[1]
 
 
+def windowed_symbols(
+    size: SymbolicShape,
+    kernel: Symbol,
+    stride: Symbol,
+    padding: Symbol,
+    dilation: Symbol | None = None,
+    ceil: bool = False,
+) -> SymbolicShape:
+    """Height and width after a window has slid over an image: the rule of `windowed` as expressions."""
+    one = Literal(1)
+    results = []
+    for index, n in enumerate(size):
+        k, s, p, d = (part(symbol, index) for symbol in (kernel, stride, padding, dilation or one))
+        extent = plus(times(d, minus(k, one)), one)
+        room = minus(plus(n, times(Literal(2), p)), extent)
+        steps: Expr = Apply("//", (room, s))
+        if ceil:
+            last = Apply("//", (minus(plus(n, p), one), s))
+            steps = Apply("min", (ceiling(room, s), last))
+        results.append(plus(steps, one))
+    return tuple(results)
+
+
+def part(symbol: Symbol, index: int) -> Expr:
+    """One direction of a number or pair."""
+    return symbol[index] if isinstance(symbol, tuple) else symbol
+
+
+def ceiling(number: Expr, divisor: Expr) -> Expr:
+    """A quotient, rounded up."""
+    return Apply("neg", (Apply("//", (Apply("neg", (number,)), divisor)),))
+
+
+def plus(*terms: Expr) -> Expr:
+    """A sum."""
+    return reduce(lambda a, b: Apply("+", (a, b)), terms)
+
+
+def minus(one: Expr, other: Expr) -> Expr:
+    """A difference."""
+    return Apply("-", (one, other))
+
+
+def times(*factors: Expr) -> Expr:
+    """A product."""
+    return reduce(lambda a, b: Apply("*", (a, b)), factors)
+
+
 def divides(channels: int, groups: int, what: str) -> None:
     """Check that channels split evenly into groups. Raises ShapeError."""
     if channels % groups:
@@ -174,4 +239,7 @@ def divides(channels: int, groups: int, what: str) -> None:
         raise ShapeError("AS403", message, "choose a common divisor", "groups")
 
 
-__all__ = ["ArgumentError", "Op", "Shape", "ShapeError", "Window", "divides", "image", "show", "size", "windowed"]
+__all__ = [
+    "ArgumentError", "Op", "Shape", "ShapeError", "SymbolicShape", "Window", "ceiling", "divides", "image", "minus",
+    "part", "plus", "show", "size", "times", "windowed", "windowed_symbols",
+]  # fmt: skip

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archspec.ops.base import Keeps, Op, Shape, ShapeError, show
+from archspec.expressions import Apply, Symbol
+from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, plus, show
 
 MANY = 64
 
@@ -54,6 +56,9 @@ class Mul(Op):
                 raise _unequal("`mul` needs equal shapes", inputs[0], other)
         return largest
 
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        return inputs[0][0], *(Apply("max", sizes) for sizes in zip(*(shape[1:] for shape in inputs), strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Concat(Op):
@@ -70,3 +75,6 @@ class Concat(Op):
             if other[1:] != inputs[0][1:]:
                 raise _unequal("`concat` needs equal height and width", inputs[0], other)
         return sum(shape[0] for shape in inputs), *inputs[0][1:]
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        return plus(*(shape[0] for shape in inputs)), *inputs[0][1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -79,6 +80,7 @@ class Dropout(Op):
 
     kind: ClassVar[str] = "dropout"
     keeps: ClassVar[Keeps] = "mask"
+    idle: ClassVar[Mapping[str, float]] = {"rate": 0}
     rate: float = argument(Real(0.0, 1.0, below=1.0))
 
 
@@ -91,6 +93,7 @@ class DropPath(Op):
 
     kind: ClassVar[str] = "drop_path"
     keeps: ClassVar[Keeps] = "nothing"
+    idle: ClassVar[Mapping[str, float]] = {"rate": 0}
     rate: float = argument(Real(0.0, 1.0, below=1.0))
     per_batch: bool = argument(Flag(), False)
 

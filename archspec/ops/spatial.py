@@ -7,7 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from archspec.ops.base import Keeps, Op, Shape, Window, image, windowed
+from archspec.expressions import Literal, Symbol
+from archspec.ops.base import (
+    Keeps,
+    Op,
+    Shape,
+    SymbolicShape,
+    Window,
+    ceiling,
+    image,
+    part,
+    plus,
+    times,
+    windowed,
+    windowed_symbols,
+)
 from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, Shown, argument
 
 
@@ -31,6 +45,10 @@ class Pool(Op):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0][0], *windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, ceil=self.ceil)
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        (channels, *size), window = inputs[0], (numbers["kernel"], numbers["stride"], numbers["padding"])
+        return channels, *windowed_symbols(tuple(size), *window, ceil=self.ceil)
 
     def window(self) -> Window | None:
         return self.kernel, self.stride
@@ -64,6 +82,9 @@ class GlobalAvgPool(Op):
         channels, _, _ = image(inputs[0], self.kind)
         return (channels, 1, 1) if self.keep else (channels,)
 
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        return (inputs[0][0], Literal(1), Literal(1)) if self.keep else inputs[0][:1]
+
     def window(self) -> Window | None:
         return None
 
@@ -80,6 +101,9 @@ class Flatten(Op):
     def output_shape(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
 
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        return (times(*inputs[0]),)
+
 
 @dataclass(frozen=True, slots=True)
 class PadChannels(Op):
@@ -88,13 +112,17 @@ class PadChannels(Op):
     kind: ClassVar[str] = "pad_channels"
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
-    idle: ClassVar[Mapping[str, int]] = {"before": 0, "after": 0}
+    idle: ClassVar[Mapping[str, float]] = {"before": 0, "after": 0}
     before: int = argument(Int(0), 0)
     after: int = argument(Int(0), 0)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, height, width = image(inputs[0], self.kind)
         return channels + self.before + self.after, height, width
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        channels, *size = inputs[0]
+        return plus(channels, part(numbers["before"], 0), part(numbers["after"], 0)), *size
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +132,16 @@ class Subsample(Op):
     kind: ClassVar[str] = "subsample"
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
-    idle: ClassVar[Mapping[str, int]] = {"stride": 1}
+    idle: ClassVar[Mapping[str, float]] = {"stride": 1}
     stride: tuple[int, int] = argument(Pair(), shown=Shown.ALWAYS)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, height, width = image(inputs[0], self.kind)
         return channels, -(-height // self.stride[0]), -(-width // self.stride[1])
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        channels, *size = inputs[0]
+        return channels, *(ceiling(n, part(numbers["stride"], index)) for index, n in enumerate(size))
 
     def window(self) -> Window | None:
         return (1, 1), self.stride

@@ -7,8 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from archspec.expressions import Apply, Expr, Literal
-from archspec.ops.base import Keeps, Op, Shape, ShapeError, Window, divides, show, windowed
+from archspec.expressions import Apply, Literal, Symbol
+from archspec.ops.base import (
+    Keeps,
+    Op,
+    Shape,
+    ShapeError,
+    SymbolicShape,
+    Window,
+    divides,
+    minus,
+    part,
+    show,
+    times,
+    windowed,
+    windowed_symbols,
+)
 from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, Real, Shown, argument
 
 
@@ -46,18 +60,25 @@ class Conv(Op):
         return cls(**values, padding=padding)
 
     @classmethod
-    def implied_symbols(cls, symbols: Mapping[str, Any]) -> dict[str, Any]:
+    def implied_symbols(cls, symbols: Mapping[str, Symbol]) -> dict[str, Symbol]:
         kernel, dilation = symbols.get("kernel"), symbols.get("dilation", Literal(1))
-        if "padding" in symbols or not isinstance(kernel, Expr) or not isinstance(dilation, Expr):
+        if "padding" in symbols or kernel is None:
             return {}
-        less_one = Apply("-", (kernel, Literal(1)))
-        return {"padding": Apply("//", (Apply("*", (dilation, less_one)), Literal(2)))}
+        high, wide = (
+            Apply("//", (times(part(dilation, side), minus(part(kernel, side), Literal(1))), Literal(2)))
+            for side in range(2)
+        )
+        return {"padding": high if high == wide else (high, wide)}
 
     def output_shape(self, *inputs: Shape) -> Shape:
         size = windowed(inputs[0], self.kind, self.kernel, self.stride, self.padding, self.dilation)
         divides(inputs[0][0], self.groups, "input channels")
         divides(self.out, self.groups, "output channels")
         return self.out, *size
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        window = (numbers["kernel"], numbers["stride"], numbers["padding"], numbers["dilation"])
+        return part(numbers["out"], 0), *windowed_symbols(inputs[0][1:], *window)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         weight = {"weight": (self.out, inputs[0][0] // self.groups, *self.kernel)}
@@ -89,6 +110,9 @@ class Linear(Op):
                 "put `global_avg_pool` or `flatten` before it",
             )
         return (self.out,)
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        return (part(numbers["out"], 0),)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (self.out, inputs[0][0])} | ({"bias": (self.out,)} if self.bias else {})

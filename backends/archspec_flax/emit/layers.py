@@ -13,8 +13,8 @@ from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.flow import kind_of
 from archspec.emission.source import Expression, Infix, Invocation, call, is_literal, number, sides
 from archspec.emission.starts import last_norm
-from archspec.expressions import Apply, Literal
-from archspec.ir import Block, Chain, Run, Symbol
+from archspec.expressions import Apply, Literal, Symbol
+from archspec.ir import Block, Chain, Run
 from archspec.network import Network
 from archspec.ops import Conv
 from archspec.outline import BlockClass, Member, Outline

@@ -1,4 +1,5 @@
 """Each primitive operation in PyTorch: as a module, as an expression in `forward`, or both.
+from archspec.expressions import Symbol
 
 `MODULES` gives the constructor of operations that keep something or have a customary module; `EXPRESSIONS` the text of
 those that a person writes in `forward`. Every operation of the core is in one of them.
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.flow import kind_of
 from archspec.emission.source import Expression, Infix, Invocation, is_literal, number
-from archspec.ir import Symbol
+from archspec.expressions import Symbol
 from archspec.outline import Member
 
 Constructor = tuple[str, list[str]]
