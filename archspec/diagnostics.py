@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from archspec.codes import CODES, Severity, severity
+from archspec.printable import printable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +40,8 @@ class Span:
     end_column: int = 0
 
     def __str__(self) -> str:
-        if self.source.virtual:
-            return self.source.name
-        return f"{self.source.name}:{self.line + 1}:{self.column + 1}"
+        name = printable(self.source.name)
+        return name if self.source.virtual else f"{name}:{self.line + 1}:{self.column + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Diagnostic:
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""
         help_ = f" ({self.help})" if self.help else ""
-        return f"{place}{self.severity}[{self.code}]: {self.message}{help_}"
+        return f"{place}{self.severity}[{self.code}]: {printable(self.message + help_)}"
 
 
 class SpecError(Exception):

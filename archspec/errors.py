@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from archspec.printable import printable
+
 
 class WeightsError(Exception):
     """Weights that cannot be read, do not fit the net, or cannot be written; `help` says what to do.
 
-    Where they do not fit, the message lists every tensor that differs.
+    Where they do not fit, `rows` list the tensors that differ, below the message; it, and each of them, is one line.
     """
 
-    def __init__(self, message: str, help: str | None = None, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.help = help
+    def __init__(
+        self, message: str, help: str | None = None, exit_code: int = 1, *, rows: Iterable[str] = ()
+    ) -> None:
+        super().__init__("\n  ".join(map(printable, [message, *rows])))
+        self.help = printable(help) if help else None
         self.exit_code = exit_code  # of the command that wanted them

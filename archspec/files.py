@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from archspec.printable import printable
 from archspec.undoing import unbroken, undone
 
 MARK = ".archspec"
@@ -23,8 +24,8 @@ class FolderError(Exception):
     exit_code = 2  # of the command that wanted to write it
 
     def __init__(self, message: str, help: str) -> None:
-        super().__init__(message)
-        self.help = help
+        super().__init__(printable(message))
+        self.help = printable(help)
 
 
 def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool = False) -> None:

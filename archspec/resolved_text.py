@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import yaml
 
 from archspec.network import Network
+from archspec.printable import printable
 from archspec.reader import Node, Scalar
 
 DONE = (
@@ -109,7 +110,7 @@ def _scalar(value: Scalar, net: Network) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     text = yaml.dump(value, default_style=None, width=10**6, allow_unicode=True).removesuffix("...\n").strip()
-    risky = any(c in text for c in "{}[],#") or text != value
+    risky = any(c in text for c in "{}[],#") or text != value or not value.isprintable()
     return text if not risky else yaml.dump(value, default_style='"', width=10**6).strip()
 
 
@@ -117,4 +118,5 @@ def _origin(node: Node) -> str:
     """Where a value was written, and through which preset, override or argument it came."""
     source = node.span.source
     place = source.name if source.virtual else f"{source.name}:{node.span.line + 1}"
-    return f"{place} ({node.origin})" if node.origin and node.origin != "--set" else node.origin or place
+    origin = f"{place} ({node.origin})" if node.origin and node.origin != "--set" else node.origin or place
+    return printable(origin)  # it is written as a comment

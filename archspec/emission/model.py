@@ -16,6 +16,7 @@ from archspec.emission.source import RENAMED, WIDTH
 from archspec.expressions import render
 from archspec.network import Network
 from archspec.outline import BlockClass, Outline
+from archspec.printable import printable
 from archspec.version import __version__
 
 
@@ -95,8 +96,8 @@ def class_layout(cls: ClassText) -> dict[str, Any]:
 
 
 def docstring(text: str, indent: int) -> str:
-    """A docstring; what a spec says is text and stays text."""
-    plain = text.replace("\\", "\\\\").replace('"""', "'''")
+    """A docstring; what a spec says is text and stays text, and turns no line of the source around."""
+    plain = printable(re.sub(r"[\t\n\v\f\r]", " ", text.replace("\\", "\\\\").replace('"""', "'''")))
     lines = textwrap.wrap(plain, WIDTH - indent - 6) or [""]
     if plain.endswith('"'):
         lines[-1] += " "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.diagnostics import Diagnostic
+from archspec.printable import printable
 
 
 def to_github(diagnostics: Sequence[Diagnostic]) -> str:
@@ -27,6 +28,7 @@ def _one(diagnostic: Diagnostic) -> str:
 
 
 def _escape(text: str, more: str = "") -> str:
+    text = printable(text)  # the runner shows it in a log, which is a terminal
     for character in "%\r\n" + more:
         text = text.replace(character, f"%{ord(character):02X}")
     return text

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from archspec.diagnostics import Diagnostic, Span
+from archspec.printable import printable
 
 RED, YELLOW, BLUE, GREEN, BOLD, PLAIN = "\x1b[31;1m", "\x1b[33;1m", "\x1b[34;1m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 WIDEST = 160  # characters of a line that are shown
@@ -83,5 +84,5 @@ def _width(text: str) -> int:
 
 
 def _printable(text: str) -> str:
-    """Text without control characters, which could drive a terminal."""
-    return "".join(c if c.isprintable() else " " if c == "\t" else f"\\x{ord(c):02x}" for c in text)
+    """Text without control characters, which could drive a terminal, and of a tab's width that is known."""
+    return printable(text.replace("\t", " "))

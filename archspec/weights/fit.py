@@ -32,9 +32,9 @@ def fit(path: Path, given: Weights, expected: Mapping[str, Shape]) -> tuple[Weig
     whole = {**given, **{name: np.zeros((), np.int64) for name in counters}}
     faults = list(_faults(whole, expected))
     if faults:
-        listed = "".join(f"\n  {row}" for row in _table(faults))
         shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
-        raise WeightsError(f"{path} does not fit the net:{listed}", suggestion(shapes, expected) or OTHER)
+        help_ = suggestion(shapes, expected) or OTHER
+        raise WeightsError(f"{path} does not fit the net:", help_, rows=_table(faults))
     notes = [f"it has no counters of batches, {len(counters)} of which begin at 0"] if counters else []
     ordered = {name: whole[name].astype(np.int64) if name.endswith(COUNTER) else whole[name] for name in expected}
     return ordered, notes

@@ -11,11 +11,11 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .console import warn
 from .contents import check, damaged
 from .errors import CheckpointError, DamagedError, OtherNetError
 from .recipe_faults import Keep
@@ -56,10 +56,7 @@ def save(
         os.rename(aside, target)
         _flush(target.parent)
     except OSError as error:
-        print(
-            f"warning: no checkpoint at step {step}: {error.strerror or error}; the one before stands",
-            file=sys.stderr,
-        )
+        warn(f"no checkpoint at step {step}: {error.strerror or error}; the one before stands")
         return None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -114,7 +111,7 @@ def newest(folder: Path, fingerprint: str | None, every: int = 1) -> tuple[Path,
             return path, verify(path, fingerprint)
         except CheckpointError as error:
             faults.append(error)
-            print(f"warning: {error.message}; trying the one before", file=sys.stderr)
+            warn(f"{error.message}; trying the one before")
     if faults and isinstance(faults[0], OtherNetError):
         raise faults[0]
     if faults:

@@ -59,7 +59,7 @@ def unfit(file: Path, owner: str, told: Iterable[str]) -> UnfitError:
     """The error that says in some lines why a file is not for the net, or for its optimizer."""
     changed = "if the recipe's `optimizer` was changed, leave it as it was; else "
     help_ = ("" if owner == "net" else changed) + _without(file.parent)
-    return UnfitError("\n  ".join([f"{file} does not fit the {owner}:", *told]), help_)
+    return UnfitError(f"{file} does not fit the {owner}:", help_, rows=told)
 
 
 def loop_state(checkpoint: Path) -> dict[str, Any]:

@@ -15,16 +15,14 @@ WIDTH, HEIGHT = 60, 8  # characters of the plot
 LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
 
 
-def describe(job: Job) -> str:
+def describe(job: Job) -> list[str]:
     """All of it, as lines."""
     recipe = job.recipe
     length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
     end = f"step {recipe.steps:,}" if recipe.steps else f"epoch {recipe.epochs}"
     lines = [f"{job.name}: {length} of {recipe.batch_size} images", *_recipe(job), "learning rate"]
     lines += [f"  {line}" for line in timeline(recipe.lr, end, None)]
-    return "\n".join(
-        [*lines, *(f"  {line}" for line in plot(job)), "estimates", *(f"  {e}" for e in _estimates(job))]
-    )
+    return [*lines, *(f"  {line}" for line in plot(job)), "estimates", *(f"  {e}" for e in _estimates(job))]
 
 
 # --- the recipe ----------------------------------------------------------------------------------------

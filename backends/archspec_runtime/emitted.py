@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
+from .console import warn
 from .errors import RunError
 from .job import Options
 from .loop import Result
@@ -46,4 +47,4 @@ def _warn(framework: Framework, kept: Path, source: str) -> None:
     """Say that the model in a run's folder is not the one that it goes on with; that of another framework is refused anyhow."""
     with suppress(OSError, ValueError, RunError):
         if read_run(kept.parent.parent)["backend"] == framework.name and kept.read_text("utf-8") != source:
-            print(f"warning: {kept} is not what this spec compiles to, and is not what is trained", file=sys.stderr)
+            warn(f"{kept} is not what this spec compiles to, and is not what is trained")

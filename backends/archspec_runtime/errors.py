@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from .printable import printable
+
 
 class RunError(Exception):
-    """A run cannot go on. `hint` says what to do; `exit_code` is the process's."""
+    """A run cannot go on. `hint` says what to do; `exit_code` is the process's.
 
-    def __init__(self, message: str, hint: str | None = None, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    `rows` are lines below the message; it, and each of them, is one line, whatever names of files or classes are in it.
+    """
+
+    def __init__(
+        self, message: str, hint: str | None = None, exit_code: int = 1, *, rows: Iterable[str] = ()
+    ) -> None:
+        self.message = "\n  ".join(map(printable, [message, *rows]))
+        super().__init__(self.message)
+        self.hint = printable(hint) if hint else None
         self.exit_code = exit_code
 
     def __str__(self) -> str:

@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from .errors import RunError
+from .printable import printable
 from .recipe import Recipe
 
 Compile = Literal["auto", "on", "off"]
@@ -79,9 +80,17 @@ def effective(job: Job, options: Options) -> Job:
     return replace(job, recipe=recipe)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are printable: they repeat what stands on the command line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        super().error(printable(message))
+
+
 def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentParser:
     """The command line of an emitted `train.py`; a framework names its `devices`, and options that others lack."""
-    made = argparse.ArgumentParser(description=f"Train {job.name} on {job.recipe.data.dataset}.")
+    made = _Parser(description=f"Train {job.name} on {job.recipe.data.dataset}.")
     made.add_argument("--data", type=Path, help="the folder or archive of the images")
     made.add_argument(
         "--weights", type=Path, help="start from these weights, a safetensors file by the spec's names"

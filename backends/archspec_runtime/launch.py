@@ -7,13 +7,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from .console import complain
 from .errors import RunError
 from .signals import CODES, Signals
 from .world import ROOM, SAID
@@ -49,7 +49,7 @@ def launch(command: Sequence[str], processes: int, restarts: int = 0) -> int:
                 break
         if code < 0:
             if not Path(f"{said}-{attempt}").exists():
-                print(f"error: {_ended_by(signal.Signals(-code))}", file=sys.stderr)
+                complain(_ended_by(signal.Signals(-code)))
             code = 1
     return code
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from .batches import Batch, Batches
 from .checkpoints import place
+from .console import tell, warn
 from .contents import reading
 from .curves import draw_curves
 from .datasets.splits import Dataset
@@ -71,7 +71,7 @@ class Loop:
         start = self._resume() if self.options.resume else 0
         if start >= self.total:
             if self.world.leads:
-                print(f"this run ended at step {start:,}; nothing is left to do")
+                tell(f"this run ended at step {start:,}; nothing is left to do")
             return Result(self.folder, start, 0, self.tally.latest)
         self.progress = Progress(self.total, start, silent=not self.world.leads)
         self.meter = Meter(self.batches.size, start)
@@ -128,14 +128,14 @@ class Loop:
         except Unanswered as error:
             if self.world.size > 1:  # which has to take its steps together
                 raise
-            print(f"warning: {error.message}", file=sys.stderr)
+            warn(error.message)
 
     def _draw(self) -> int:
         try:
             draw_curves([(self.job.name, read_measured(self.folder))],
                         [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
         except OSError as error:
-            print(f"warning: no curves in {self.folder}: {error.strerror}", file=sys.stderr)
+            warn(f"no curves in {self.folder}: {error.strerror}")
         return 0
 
     def _look(self, done: int, lr: float) -> None:

@@ -18,7 +18,7 @@ def explained(error: OtherNetError, name: str, now: Shapes) -> CheckpointError:
     """The same error with what the net of the checkpoint has and the net called `name` has not, and the other way round."""
     before = _read(error.path)
     told = [_called(error.path, name), *differences(before, now)] if before else []
-    return CheckpointError("\n  ".join([error.message, *filter(None, told)]), error.hint)
+    return CheckpointError(error.message, error.hint, rows=filter(None, told))
 
 
 def differences(before: Shapes, now: Shapes, places: tuple[str, str] = ("before", "now")) -> Iterator[str]:

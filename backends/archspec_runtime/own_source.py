@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .console import warn
 from .errors import CheckpointError, RunError, UnfitError
 
 MARK = ".archspec"
@@ -32,10 +32,7 @@ class Source:
         if spec is None or spec.loader is None or not path.is_file():
             raise RunError(f"{path} is missing", f"a run keeps the source of its model there; {self._anew()}")
         if self._changed():
-            print(
-                f"warning: {path} was changed after it was written, and may not be what was trained",
-                file=sys.stderr,
-            )
+            warn(f"{path} was changed after it was written, and may not be what was trained")
         module = importlib.util.module_from_spec(spec)
         with self.blamed():
             spec.loader.exec_module(module)

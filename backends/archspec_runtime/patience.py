@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from .console import warn
 from .errors import RunError
 from .signals import received
 
@@ -49,7 +49,7 @@ class Patience:
         what = f"no image has been read for {now - self.begun:.0f} seconds; waiting for {name}"
         if now - self.begun > PATIENCE:
             raise RunError(what, "see whether its disk answers, and go on with --resume")
-        print(f"warning: {what}", file=sys.stderr)
+        warn(what)
 
 
 class Readers(Generic[T]):

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from .console import say
+from .printable import printable
+
 EVERY = 10.0  # seconds between plain lines
 
 
@@ -44,9 +47,9 @@ class Progress:
         if self.silent:
             return
         if self.live is not None:
-            self.live.console.print(text, highlight=False, markup=False)
+            self.live.console.print(printable(text), highlight=False, markup=False)
         else:
-            print(text, file=sys.stderr, flush=True)
+            say(text)
 
     def train(self, step: int, loss: float, error: float, lr: float, speed: float) -> None:
         """Show what was measured over the last steps; error in percent, speed in images a second."""
@@ -75,7 +78,7 @@ class Progress:
         if always or now - self.last >= EVERY:
             self.last = now
             left = (now - self.begun) / max(1, step - self.start) * (self.total - step)
-            print(f"step {step:,}/{self.total:,}  {text}  {_duration(left)} left", file=sys.stderr, flush=True)
+            say(f"step {step:,}/{self.total:,}  {text}  {_duration(left)} left")
 
 
 def _live() -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .changes import changes
+from .console import warn
 from .datasets.libraries import libraries
 from .errors import RunError
 from .job import Job, Options
@@ -111,8 +112,9 @@ def recorded(
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             had, has = (found.get(name, "not there") for found in (before, now))
-            print(f"warning: this run read its images with {name} {had}, which is now {has}; pixels may differ in the last bit",
-                  file=sys.stderr)  # fmt: skip
+            warn(
+                f"this run read its images with {name} {had}, which is now {has}; pixels may differ in the last bit"
+            )
     if options.override and run["job"].get("fingerprint") == job.fingerprint:
         world.lead(lambda: _override(folder, run, job, write))
     settings: Settings = run["settings"]
@@ -145,7 +147,7 @@ def _keeping(write: Callable[[Path], None], code: Path) -> None:
     if model.read_bytes() == held:
         copy.unlink()
     else:
-        print(f"warning: {model} is written anew; what it held is kept as {copy}", file=sys.stderr)
+        warn(f"{model} is written anew; what it held is kept as {copy}")
     return None
 
 
@@ -167,5 +169,5 @@ def _same(folder: Path, begun: Mapping[str, Any], begun_from: str | None, job: J
         raise RunError(f"{folder} was begun with {begun_with}", "give the --weights that it was begun with")
     changed = changes(begun["recipe"], job.recipe)
     if changed and not options.override:
-        listed = "\n  ".join(changed)
-        raise RunError(f"{folder} was begun with another recipe:\n  {listed}", "--override resumes all the same")
+        message, help_ = f"{folder} was begun with another recipe:", "--override resumes all the same"
+        raise RunError(message, help_, rows=changed)

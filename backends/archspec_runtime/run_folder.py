@@ -8,13 +8,13 @@ import math
 import os
 import platform
 import socket
-import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from .conforming import lacking, measures
+from .console import warn
 from .errors import RunError
 from .undoing import undone, undone_unheard, written_whole
 
@@ -141,7 +141,7 @@ class Metrics:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps({k: _plain(v) for k, v in row.items()}) + "\n")
         except OSError as error:
-            print(f"warning: {self.path}: {error.strerror}; this row of metrics is lost", file=sys.stderr)
+            warn(f"{self.path}: {error.strerror}; this row of metrics is lost")
 
     def rewind(self, step: int) -> None:
         """Drop what was measured after a step, which will be measured again."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from . import checkpoints
 from .changes import changes
+from .console import warn
 from .contents import loop_state
 from .errors import OtherNetError, RunError
 from .job import Job, Options
@@ -64,7 +64,7 @@ class Saver:
         except (RunError, MemoryError) as found:
             if error is None:
                 raise
-            print(f"warning: {found}", file=sys.stderr)
+            warn(str(found))
 
     @property
     def failed(self) -> bool:
@@ -186,5 +186,5 @@ class Saver:
     def _compare(self, before: Mapping[str, Any], path: Path) -> None:
         changed = changes(before, self.job.recipe)
         if changed and not self.options.override:
-            listed = "\n  ".join(changed)
-            raise RunError(f"{path} was trained by another recipe:\n  {listed}", "--override resumes all the same")
+            message, help_ = f"{path} was trained by another recipe:", "--override resumes all the same"
+            raise RunError(message, help_, rows=changed)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .batches import Batches
+from .console import complain, say, tell
 from .datasets import Dataset, check_folder, open_dataset
 from .dry_run import describe
 from .errors import FailedElsewhere, RunError
@@ -81,7 +82,7 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
             return framework.launch(command, options.nproc, options.max_restarts)
         return train(framework, make_model, job, options).exit_code
     except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -123,7 +124,7 @@ def _train(
     if options.dry_run:
         check_folder(recipe.data, options.data)
         if world.leads:
-            print(describe(job))
+            tell(*describe(job))
         return Result(folder, 0, 0, {})
     world.share(recipe.batch_size // recipe.accumulate)
     if options.threads is not None:
@@ -164,7 +165,7 @@ def _train(
             )
         if world.leads:
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
-            print(f"{job.name} on {where}: {total:,} steps, {how}", file=sys.stderr)
+            say(f"{job.name} on {where}: {total:,} steps, {how}")
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings, world, options)
         if options.weights is not None:  # of which a checkpoint that there is makes others
             start_from(stepper, options.weights, options.fresh)

@@ -31,9 +31,9 @@ def start_from(stepper: Stepper, weights: Path, fresh: Sequence[str]) -> None:
         ) from None
     given = {name: shape for name, shape in given.items() if not is_below(name, fresh)}
     if given != wanted:
-        told = "\n  ".join(differences(given, wanted, ("in the file", "in the net")))
+        told = differences(given, wanted, ("in the file", "in the net"))
         raise RunError(
-            f"{weights} does not fit the net:\n  {told}", "--fresh MODULE leaves out a module, such as the head"
+            f"{weights} does not fit the net:", "--fresh MODULE leaves out a module, such as the head", rows=told
         )
     stepper.start_from(weights, fresh)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from .console import warn
 from .datasets.encoded import Skipped
 from .errors import RunError
 from .patience import LOOK_EVERY, Patience
@@ -142,7 +143,7 @@ class Workers:
         if self.restarts > RESTARTS:
             fix = "see whether the machine is short of memory or the image crashes its decoder; --workers 0 reads without workers"
             raise RunError(f"{message}; {self.restarts} have died", fix)
-        print(f"warning: {message}; another takes its place", file=sys.stderr)
+        warn(f"{message}; another takes its place")
         worker.connection.close()
         fresh = self._start(worker.number)
         worker.process, worker.connection = fresh.process, fresh.connection

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
 
+from .console import warn
 from .errors import RunError
 
 SILENCE = 60.0  # seconds that a write is waited for before it is said
@@ -64,4 +64,4 @@ class Writer:
         if seconds > PATIENCE:
             self._thread = None
             raise RunError(message, "see whether its disk answers, and go on with --resume")
-        print(f"warning: {message}; waiting for the disk", file=sys.stderr)
+        warn(f"{message}; waiting for the disk")

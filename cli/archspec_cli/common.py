@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from archspec_cli.console import fail, tell_diagnostics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,12 +70,6 @@ Backend = Annotated[
 ]
 
 
-def fail(message: str, help_: str | None = None, code: int = 2) -> NoReturn:
-    """End with one message on stderr."""
-    print(f"error: {message}" + (f"\n  help: {help_}" if help_ else ""), file=sys.stderr)
-    raise typer.Exit(code)
-
-
 def overrides(given: Sequence[str] | None) -> dict[str, object]:
     """`KEY=VALUE` pairs, the values read as YAML."""
     from archspec.diagnostics import Diagnostics
@@ -128,12 +123,4 @@ def load(spec: str, sets: Sequence[str] | None, preset: str | None, include: Seq
 
 def report(diagnostics: Sequence[Diagnostic]) -> None:
     """Print diagnostics for people on stderr."""
-    from archspec.report.text import to_text
-
-    print(to_text(diagnostics, colour=colours(sys.stderr)), file=sys.stderr)
-
-
-def colours(stream: object) -> bool:
-    """Whether a stream shows colours: a terminal, and NO_COLOR is not set (no-color.org)."""
-    isatty = getattr(stream, "isatty", None)
-    return bool(isatty and isatty()) and not os.environ.get("NO_COLOR")
+    tell_diagnostics(diagnostics, to_stderr=True)

@@ -6,12 +6,17 @@ import errno
 import os
 import sys
 from collections import UserDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from archspec.printable import printable
+from archspec_cli.console import say, tell
 
 COMMANDS = {
     "check": "check:check",
@@ -53,6 +58,26 @@ class _Group(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**{**attributes, "commands": _Commands(COMMANDS)})
 
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        """As Click does, with errors that are printable: they repeat what stands on the command line."""
+        with _printable_errors():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As Click does, with errors that are printable."""
+        with _printable_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message") and isinstance(getattr(error, "message", None), str):  # Click's
+            error.message = printable(error.message)  # type: ignore[attr-defined]
+        raise
+
 
 app = typer.Typer(
     name="archspec",
@@ -69,7 +94,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from archspec.version import __version__
 
-        print(f"archspec {__version__}")
+        tell(f"archspec {__version__}")
         raise typer.Exit
 
 
@@ -98,18 +123,20 @@ def main() -> None:
         _silence()
         sys.exit(141)
     except OSError as error:
-        print(f"error: {_what_failed(error)}", file=sys.stderr)
+        message, help_ = _what_failed(error)
+        say(f"error: {message}")
+        say(f"  help: {help_}")
         sys.exit(2)
 
 
-def _what_failed(error: OSError) -> str:
+def _what_failed(error: OSError) -> tuple[str, str]:
     """What the system refused, and what to do about it. Raises what has nothing to do with files again."""
     if error.filename is not None:
-        return f"cannot use {error.filename}: {error.strerror}\n  help: check the path, and what you may do there"
+        return f"cannot use {error.filename}: {error.strerror}", "check the path, and what you may do there"
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
         raise error
     _silence()
-    return f"cannot write the output: {error.strerror}\n  help: free some space, or send it elsewhere"
+    return f"cannot write the output: {error.strerror}", "free some space, or send it elsewhere"
 
 
 def _silence() -> None:

@@ -12,6 +12,7 @@ from archspec_experiments.on_ray import OnRay, connected
 from archspec_experiments.plan import Planned, Request
 from archspec_experiments.slurm import script
 from archspec_experiments.sweep import prepare, run_sweep, task_of
+from archspec_runtime.console import tell
 from archspec_runtime.datasets import check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.undoing import written_whole
@@ -47,5 +48,5 @@ def launch(where: str, out: Path, planned: Sequence[Planned], request: Request, 
             )
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}", "free some space, or give another --out") from None
-    print(f"{path}: {len(planned):,} runs; submit it with `sbatch {path}`")
+    tell(f"{path}: {len(planned):,} runs; submit it with `sbatch {path}`")
     return 0

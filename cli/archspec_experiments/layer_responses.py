@@ -78,7 +78,7 @@ def table(measured: Sequence[Responses]) -> Iterator[str]:
         sizes = one.in_order_of_size
         yield f"{label:<{width}}  {len(sizes):>6}  {one.mean:>7.4f}  {sizes[0]:>7.4f}  {sizes[-1]:>8.4f}"
     for label, one in zip(labels, measured, strict=True):
-        yield f"\n{label}"
+        yield from ("", label)
         longest = max(len(layer) for layer in one.layers)
         yield from (f"  {layer:<{longest}}  {d:.4f}" for layer, d in zip(one.layers, one.deviations, strict=True))
 

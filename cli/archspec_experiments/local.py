@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from archspec_experiments.sweep import BEGIN, Outcome, Task
+from archspec_runtime.console import say
 
 POLL = 0.1  # seconds
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -39,7 +40,7 @@ class Local:
             while self.running or (waiting and not self.stopped):
                 while waiting and len(self.running) < self.jobs and not self.stopped:
                     task = waiting.pop()
-                    print(f"{task.name} starts", file=sys.stderr, flush=True)
+                    say(f"{task.name} starts")
                     self.running[task] = start(task)
                 ended = [(task, process) for task, process in self.running.items() if process.poll() is not None]
                 for task, process in ended:

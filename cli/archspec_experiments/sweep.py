@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from archspec_experiments.plan import Planned, Request, record
 from archspec_experiments.runs import LOGS
 from archspec_experiments.state import State, progress_of
 from archspec_runtime.changes import changes
+from archspec_runtime.console import say, tell
 from archspec_runtime.curves import Summary
 from archspec_runtime.errors import RunError
 from archspec_runtime.run_folder import lock
@@ -62,7 +62,7 @@ def prepare(out: Path, planned: Sequence[Planned], request: Request) -> None:
     """Make the folder of a sweep and record its grid. Raises RunError where it holds other runs or cannot be written."""
     changed = [line for p in planned for line in _differences(out / p.point.name, p)]
     if changed:
-        raise RunError("these runs were made otherwise:\n  " + "\n  ".join(changed), "give another --out")
+        raise RunError("these runs were made otherwise:", "give another --out", rows=changed)
     try:
         (out / LOGS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,7 +86,7 @@ def run_sweep(out: Path, planned: Sequence[Planned], request: Request, launcher:
     with lock(out):
         states = {p.point.name: progress_of(out / p.point.name).state for p in planned}
         for name, state in states.items():
-            print(f"{name} {WAYS[state]}", file=sys.stderr)
+            say(f"{name} {WAYS[state]}")
         tasks = [task_of(out, p, request) for p in planned if states[p.point.name] is not State.finished]
         failed: dict[str, str] = {}
         for done, outcome in enumerate(launcher.run(tasks), 1):
@@ -97,10 +97,10 @@ def run_sweep(out: Path, planned: Sequence[Planned], request: Request, launcher:
                 ending = failed[name] = reason(outcome)
             else:
                 ending = "finished"
-            print(f"[{done}/{len(tasks)}] {name}: {ending}", file=sys.stderr, flush=True)
-    print("\n".join(_table(out, [p.point.name for p in planned], failed)))
+            say(f"[{done}/{len(tasks)}] {name}: {ending}")
+    tell(*_table(out, [p.point.name for p in planned], failed))
     if launcher.stopped:
-        print("stopped; call it again to go on", file=sys.stderr)
+        say("stopped; call it again to go on")
         return launcher.stopped
     return 1 if failed else 0
 

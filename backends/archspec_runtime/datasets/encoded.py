@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..console import warn
 from ..errors import DataError
 from .decoding import Photo
 from .listing import Listing
@@ -113,7 +113,7 @@ class Skipped:
         if message not in self.messages:
             self.messages.add(message)
             count = len(self.messages)
-            print(f"warning: {message}; skipped, the next image takes its place ({count} so far)", file=sys.stderr)
+            warn(f"{message}; skipped, the next image takes its place ({count} so far)")
 
 
 def to_array(image: Image.Image) -> NDArray[np.uint8]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
+from ..console import warn
 from ..errors import DataError, RunError
 
 CHUNK = 1 << 20
@@ -65,7 +65,7 @@ def fetch(url: str, target: Path, md5: str | None = None, largest: int | None = 
             except (HTTPException, ConnectionError, TimeoutError, urllib.error.URLError) as error:
                 if pause is None or _final(error):
                     raise DataError(f"{url} cannot be fetched: {_reason(error)}", _advice(part)) from None
-                print(f"warning: {url}: {_reason(error)}; going on at {_size(part):,} bytes", file=sys.stderr)
+                warn(f"{url}: {_reason(error)}; going on at {_size(part):,} bytes")
                 time.sleep(pause)
         if md5 is not None and (found := checksum(part, "md5")) != md5:
             part.unlink()

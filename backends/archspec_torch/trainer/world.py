@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from archspec_runtime.console import complain, warn
 from archspec_runtime.errors import PeersLost, RunError
 from archspec_runtime.job import Options
 from archspec_runtime.signals import CODES
@@ -59,9 +59,7 @@ def join(world: World, options: Options) -> World:
             raise RunError(
                 NOTHING_TO_SPLIT, "start several: --nproc N, a process a GPU, or torchrun; or leave --shard out", 2
             )
-        print(
-            f"warning: {NOTHING_TO_SPLIT}", file=sys.stderr
-        )  # a launcher may have fewer than it was once asked for
+        warn(NOTHING_TO_SPLIT)  # a launcher may have fewer than it was once asked for
     if world.size == 1:
         return world
     if options.threads is None and "OMP_NUM_THREADS" not in os.environ:
@@ -133,6 +131,5 @@ def _exit_code(codes: dict[int, int], *, said: bool) -> int:
     if code >= 0:
         return code
     if not said:
-        print(f"error: process {rank} was ended by {signal.Signals(-code).name}\n  help: go on with --resume",
-              file=sys.stderr)  # fmt: skip
+        complain(RunError(f"process {rank} was ended by {signal.Signals(-code).name}", "go on with --resume"))
     return 1

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Backend, Include, Preset, Set, Spec, fail, load, report
+from archspec_cli.common import Backend, Include, Preset, Set, Spec, load, report
+from archspec_cli.console import fail, fail_with, tell, tell_text
 
 
 class Emit(StrEnum):
@@ -49,7 +50,7 @@ def build(
     if emit is Emit.ir:
         from archspec.ir_text import to_text
 
-        print(to_text(net), end="")
+        tell_text(to_text(net))
         return
     folder = out or Path(net.name)
     try:
@@ -59,5 +60,5 @@ def build(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except (archspec.WeightsError, FolderError) as error:
-        fail(str(error), error.help, error.exit_code)
-    print(f"{folder}: {', '.join(sorted(f for f in files if '/' not in f))}")
+        fail_with(error)
+    tell(f"{folder}: {', '.join(sorted(f for f in files if '/' not in f))}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Preset, Set, colours, fail, overrides
+from archspec_cli.common import Include, Preset, Set, overrides
+from archspec_cli.console import fail, tell, tell_diagnostics, tell_text
 
 
 class Format(StrEnum):
@@ -41,7 +41,7 @@ def check(
     """
     from archspec.api import check as check_spec
     from archspec.report.structured import to_json
-    from archspec.report.text import counted, to_text
+    from archspec.report.text import counted
 
     expanded = [_expand(spec) for spec in specs]
     wanted, others = [path for paths, _ in expanded for path in paths], sum(count for _, count in expanded)
@@ -50,20 +50,20 @@ def check(
     ]
     if format is Format.text:
         if found:
-            print(to_text(found, colour=colours(sys.stdout)))
-            print(f"\n{counted(found)}")
+            tell_diagnostics(found)
+            tell("", counted(found))
         else:
-            print(f"{len(wanted)} {'spec' if len(wanted) == 1 else 'specs'} without mistakes")
+            tell(f"{len(wanted)} {'spec' if len(wanted) == 1 else 'specs'} without mistakes")
         if others:
-            print(f"{others} other .yaml {'file' if others == 1 else 'files'} without `archspec: 1` left out")
+            tell(f"{others} other .yaml {'file' if others == 1 else 'files'} without `archspec: 1` left out")
     elif format is Format.json:
-        print(to_json(found))
+        tell_text(to_json(found) + "\n")
     else:
         from archspec.report import FORMATS
 
         text = FORMATS[format](found)
         if text:
-            print(text)
+            tell_text(text + "\n")
     raise typer.Exit(1 if any(d.is_error or strict for d in found) else 0)
 
 

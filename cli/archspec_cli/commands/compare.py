@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec_cli.common import As, Format, fail
+from archspec_cli.common import As, Format
+from archspec_cli.console import fail, fail_with, tell, tell_json
 
 
 def compare(
@@ -37,7 +37,7 @@ def compare(
         runs = [found for run in runs for found in list(runs_below(run)) or [run]]
         read = [(read_run(run)["job"]["name"], read_measured(run)) for run in runs]
     except RunError as error:
-        fail(str(error), None, error.exit_code)
+        fail_with(error)
     names = [name for name, _ in read]
     labelled = [
         (n if names.count(n) == 1 else f"{n} ({run})", rows) for (n, rows), run in zip(read, runs, strict=True)
@@ -47,14 +47,14 @@ def compare(
     except OSError as error:
         fail(f"cannot write {out}: {error.strerror}", "give another --out", 1)
     if format is Format.json:
-        print(json.dumps([asdict(summarize(label, rows)) for label, rows in labelled], indent=2))
+        tell_json([asdict(summarize(label, rows)) for label, rows in labelled])
         return
     width = max(len(label) for label, _ in labelled)
-    print(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")
+    tell(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")
     for label, rows in labelled:
         line = summarize(label, rows)
         errors = [
             f"{e:.2f}%" if e is not None else "-" for e in (line.train_error, line.test_error, line.best_test_error)
         ]
-        print(f"{label:<{width}}  {line.step:>8,}  {errors[0]:>11}  {errors[1]:>10}  {errors[2]:>7}")
-    print(f"training error over the last fifth of the steps; picture in {out}")
+        tell(f"{label:<{width}}  {line.step:>8,}  {errors[0]:>11}  {errors[1]:>10}  {errors[2]:>7}")
+    tell(f"training error over the last fifth of the steps; picture in {out}")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Preset, Set, fail, load, report
+from archspec_cli.common import Include, Preset, Set, load, report
+from archspec_cli.console import fail, fail_with, tell
 
 
 def convert(
@@ -77,7 +78,7 @@ def convert(
     try:
         net = load(spec if spec is not None else str(spec_of(source)), sets, preset, include)
     except RunError as error:
-        fail(str(error), None, error.exit_code)
+        fail_with(error)
     try:
         done = archspec.convert(net, source, target, source_backend=from_, target_backend=to, maps=maps or (), key=key,
                                 dtype=dtype, force=force)  # fmt: skip
@@ -85,7 +86,7 @@ def convert(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except (archspec.WeightsError, FolderError) as error:
-        fail(str(error), error.help, error.exit_code)
+        fail_with(error)
     for note in done.notes:
-        print(f"{source}: {note}")
-    print(f"{target}: {done.target} of {done.tensors:,} tensors in {' and '.join(done.dtypes)}, from {done.source}")
+        tell(f"{source}: {note}")
+    tell(f"{target}: {done.target} of {done.tensors:,} tensors in {' and '.join(done.dtypes)}, from {done.source}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archspec_cli.common import fail, load
+from archspec_cli.common import load
+from archspec_cli.console import fail, fail_with, tell
 
 if TYPE_CHECKING:
     from archspec_runtime.recipe import Data
@@ -77,14 +78,14 @@ def verify(
         data, classes = _data(folder, dataset, spec)
         report = examine(folder, data, classes)
     except RunError as error:
-        fail(error.message, error.hint, error.exit_code)
+        fail_with(error)
     for name, value in report.facts.items():
-        print(f"{name:<24} {value}")
+        tell(f"{name:<24} {value}")
     if report.faults:
         width = min(72, max(len(where) for where, _ in report.faults))
-        print(f"\n{len(report.faults)} {'fault' if len(report.faults) == 1 else 'faults'}")
+        tell("", f"{len(report.faults)} {'fault' if len(report.faults) == 1 else 'faults'}")
         for where, what in report.faults:
-            print(f"  {where:<{width}}  {what}")
+            tell(f"  {where:<{width}}  {what}")
     raise typer.Exit(1 if report.faults else 0)
 
 
@@ -104,9 +105,9 @@ def fetch(
     from archspec_runtime.errors import RunError
 
     try:
-        print(fetch_cifar(name.value, out, layout.value, url, md5))
+        tell(fetch_cifar(name.value, out, layout.value, url, md5))
     except RunError as error:
-        fail(error.message, error.hint, error.exit_code)
+        fail_with(error)
 
 
 @app.command("pack")
@@ -132,9 +133,9 @@ def pack(
         data, _ = _data(source, dataset, spec)
         found = write(source, target, data, form.value, size, corrupt is Corrupt.skip)
     except RunError as error:
-        fail(error.message, error.hint, error.exit_code)
+        fail_with(error)
     left_out = f", {found['left out']:,} corrupt ones left out" if found["left out"] else ""
-    print(f"{target}: {found['images']:,} images, {found['bytes']:,} bytes{left_out}")
+    tell(f"{target}: {found['images']:,} images, {found['bytes']:,} bytes{left_out}")
 
 
 def _data(folder: Path, dataset: str | None, spec: str | None) -> tuple[Data, int | None]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from archspec_cli.common import As, Format, Include, Set, load, spec_names
+from archspec_cli.console import tell, tell_json
 
 
 def diff(
@@ -37,17 +37,16 @@ def diff(
         costs, recipe = (
             {name: [old, new] for name, old, new in values} for values in (difference.costs, difference.recipe)
         )
-        print(json.dumps({"structure": difference.lines, "cost": costs, "train": recipe}, indent=2))
+        tell_json({"structure": difference.lines, "cost": costs, "train": recipe})
         raise typer.Exit(0 if difference.empty else 1)
     if difference.empty:
-        print("no difference")
+        tell("no difference")
         return
-    print(f"- {first}\n+ {second}")
-    for line in difference.lines:
-        print(line)
+    tell(f"- {first}", f"+ {second}")
+    tell(*difference.lines)
     for name, before, after in difference.costs:
-        print(f"{name}: {before:,} -> {after:,} ({after - before:+,})")
+        tell(f"{name}: {before:,} -> {after:,} ({after - before:+,})")
     for name, *values in difference.recipe:
         old, new = map(flow, values)
-        print(f"{name}: {old} -> {new}")
+        tell(f"{name}: {old} -> {new}")
     raise typer.Exit(1)

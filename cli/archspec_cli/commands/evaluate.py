@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec_cli.common import As, Format, fail, report, sizes
+from archspec_cli.common import As, Format, report, sizes
+from archspec_cli.console import fail_with, tell, tell_json
 
 
 class Split(StrEnum):
@@ -64,11 +64,11 @@ def evaluate(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except errors as error:
-        fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
+        fail_with(error)
     if format is Format.json:
-        print(json.dumps({name.replace("-", "").replace(" ", "_"): value for name, value in result.items()}))
+        tell_json({name.replace("-", "").replace(" ", "_"): value for name, value in result.items()}, indent=None)
         return
-    print("  ".join(f"{name} {_shown(name, value)}" for name, value in result.items()))
+    tell("  ".join(f"{name} {_shown(name, value)}" for name, value in result.items()))
 
 
 def _shown(name: str, value: float) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import fail
+from archspec_cli.console import fail, tell_text
 
 
 def explain(
@@ -25,4 +25,4 @@ def explain(
             f"there is no diagnostic {code!r}",
             did_you_mean(wanted, CODES) or f"they go from {min(CODES)} to {max(CODES)}",
         )
-    print(page(wanted), end="")
+    tell_text(page(wanted))

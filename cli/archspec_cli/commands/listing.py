@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from archspec_cli.common import As, Format
+from archspec_cli.console import tell, tell_json
 
 
 def list_specs(format: As = Format.text) -> None:
@@ -15,16 +15,16 @@ def list_specs(format: As = Format.text) -> None:
     """
     specs, parts = _specs(), _parts()
     if format is Format.json:
-        print(json.dumps({"specs": specs, **parts}, indent=2))
+        tell_json({"specs": specs, **parts})
         return
     for spec in specs:
-        print(
+        tell(
             f"{spec['name']:<16} {spec['params']:>12,} parameters {spec['macs']:>15,} multiply-adds  {spec['depth']:>3} layers"
         )
         if spec["presets"]:
-            print(f"{'':<16} presets: {', '.join(spec['presets'])}")
+            tell(f"{'':<16} presets: {', '.join(spec['presets'])}")
     for sort, names in parts.items():
-        print(f"\n{sort}: {', '.join(names)}")
+        tell("", f"{sort}: {', '.join(names)}")
 
 
 def _specs() -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import fail
+from archspec_cli.console import fail_with, tell
 
 
 def report(
@@ -31,5 +31,5 @@ def report(
     try:
         count = write_report(folders, path, title or folders[0].resolve().name, force=force)
     except RunError as error:
-        fail(str(error), None, error.exit_code)
-    print(f"{path}: {count:,} run{'' if count == 1 else 's'}")
+        fail_with(error)
+    tell(f"{path}: {count:,} run{'' if count == 1 else 's'}")

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from archspec_cli.commands.evaluate import Split
-from archspec_cli.common import Format, fail, report
+from archspec_cli.common import Format, report
+from archspec_cli.console import fail, fail_with, tell, tell_json
 
 
 def responses(
@@ -35,7 +36,6 @@ def responses(
 
     Example: archspec responses runs/plain-20 runs/resnet-20 runs/resnet-56 --out figure7.png
     """
-    import json
     from dataclasses import asdict
 
     import archspec
@@ -58,14 +58,13 @@ def responses(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except errors as error:
-        fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
+        fail_with(error)
     if out is not None:
         try:
             draw(measured, out)
         except OSError as error:
             fail(f"cannot write {out}: {error.strerror}", "give another --out", 1)
-    print(
-        json.dumps([asdict(one) for one in measured], indent=2)
-        if format is Format.json
-        else "\n".join(table(measured))
-    )
+    if format is Format.json:
+        tell_json([asdict(one) for one in measured])
+    else:
+        tell(*table(measured))

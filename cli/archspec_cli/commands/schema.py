@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from archspec_cli.console import tell_json
+
 
 def schema() -> None:
     """Print the JSON Schema of the language (draft 7), which editors complete and check with.
@@ -9,8 +11,7 @@ def schema() -> None:
     Example: archspec schema > archspec.schema.json, and as a spec's first line:
     # yaml-language-server: $schema=archspec.schema.json
     """
-    import json
 
     from archspec.schema import json_schema
 
-    print(json.dumps(json_schema(), indent=1))
+    tell_json(json_schema(), indent=1)

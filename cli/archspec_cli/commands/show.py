@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Preset, Set, fail, load
+from archspec_cli.common import Include, Preset, Set, load
+from archspec_cli.console import fail, tell, tell_text
 
 
 def show(
@@ -35,18 +36,18 @@ def show(
     if not resolved and (sets or preset or include):
         fail("--set, --preset and --include say how a spec is resolved", "add --resolved")
     if not resolved and not os.path.exists(spec) and (part := _part(spec)):
-        print(part.read_text(encoding="utf-8"), end="")
+        tell_text(part.read_text(encoding="utf-8"))
         return
     net = load(spec, sets, preset, include)
     if not resolved:
-        print(net.resolved.root.span.source.text, end="")
+        tell_text(net.resolved.root.span.source.text)
         return
     from archspec.resolved_text import resolved_lines
 
     lines = resolved_lines(net)
     width = min(88, max(len(line) for line, _ in lines))
     for line, origin in lines:
-        print(f"{line:<{width}}  # {origin}" if origin else line)
+        tell(f"{line:<{width}}  # {origin}" if origin else line)
 
 
 def _part(name: str) -> Path | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from archspec.printable import printable
 from archspec_cli.common import As, Format, Include, Preset, Set, Spec, load
+from archspec_cli.console import tell, tell_json
 
 
 def summary(
@@ -38,7 +39,7 @@ def summary(
         ]
         about = {"name": net.name, "input": net.input_shape, "classes": net.classes, "cost": asdict(net.cost),
                  "receptive_field": receptive_field(net), "modules": modules}  # fmt: skip
-        print(json.dumps(about, indent=2))
+        tell_json(about)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("module", no_wrap=True)
@@ -46,18 +47,25 @@ def summary(
     for title in ("output", "parameters", "multiply-adds"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in table_rows(net, depth):
-        table.add_row("  " * row.depth + row.name, row.what, show(row.shape), f"{row.params:,}", f"{row.macs:,}")
+        table.add_row(
+            "  " * row.depth + printable(row.name),
+            printable(row.what),
+            show(row.shape),
+            f"{row.params:,}",
+            f"{row.macs:,}",
+        )
     console = Console(soft_wrap=False, highlight=False)
     if not console.is_terminal:
         console.width = 110
-    console.print(f"{net.name}: {show(net.input_shape)} images, {net.classes:,} classes\n", markup=False)
+    console.print(f"{printable(net.name)}: {show(net.input_shape)} images, {net.classes:,} classes\n", markup=False)
     console.print(table)
     cost = net.cost
     height, width = receptive_field(net)
-    print(
-        f"\nparameters     {cost.params:,} ({cost.params_without_norm:,} outside normalizations), buffers {cost.buffers:,}"
-        f"\nmultiply-adds  {cost.macs:,} for one image: convolutions and linear layers, one multiplication with its addition"
-        f"\nactivations    {cost.activations:,} numbers for one image, in the results of all operations"
-        f"\ndepth          {cost.depth:,} layers with weights, shortcuts not counted"
-        f"\nsees           {height}x{width} pixels before the global pool"
+    tell(
+        "",
+        f"parameters     {cost.params:,} ({cost.params_without_norm:,} outside normalizations), buffers {cost.buffers:,}",
+        f"multiply-adds  {cost.macs:,} for one image: convolutions and linear layers, one multiplication with its addition",
+        f"activations    {cost.activations:,} numbers for one image, in the results of all operations",
+        f"depth          {cost.depth:,} layers with weights, shortcuts not counted",
+        f"sees           {height}x{width} pixels before the global pool",
     )

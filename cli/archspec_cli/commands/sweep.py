@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from archspec_cli.commands.train import Compile
-from archspec_cli.common import Backend, Include, Preset, Set, fail, pairs, report
+from archspec_cli.common import Backend, Include, Preset, Set, pairs, report
+from archspec_cli.console import fail, fail_with, tell
 
 
 class Where(StrEnum):
@@ -75,7 +76,7 @@ def sweep(
     try:
         planned = make_plan(make_grid(specs, parse_over(over or []), seeds), request)
         if dry_run:
-            print("\n".join(grid_lines(planned)))
+            tell(*grid_lines(planned))
             return
         code = launch(str(launcher), out, planned, request, jobs, gpus)
     except GridError as error:
@@ -84,5 +85,5 @@ def sweep(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except RunError as error:
-        fail(str(error), None, error.exit_code)
+        fail_with(error)
     raise typer.Exit(code)

@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Backend, Include, Preset, Set, Spec, fail, load, report
+from archspec_cli.common import Backend, Include, Preset, Set, Spec, load, report
+from archspec_cli.console import fail, fail_with, say
 
 
 class Compile(StrEnum):
@@ -132,8 +133,8 @@ def train(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except errors as error:
-        fail(str(error), getattr(error, "help", None), getattr(error, "exit_code", 1))
+        fail_with(error)
     if code == 0 and not dry_run and os.environ.get("RANK", "0") == "0":
         where = shlex.quote(str(out or Path("runs") / net.name))
-        print(f"the run is in {where}; measure it with: archspec eval {where}", file=sys.stderr)
+        say(f"the run is in {where}; measure it with: archspec eval {where}")
     raise typer.Exit(code)

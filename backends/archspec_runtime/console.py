@@ -1,0 +1,29 @@
+"""What a run prints, a line at a time: text of others in it drives no terminal, and begins no line of its own."""
+
+from __future__ import annotations
+
+import sys
+
+from .errors import RunError
+from .printable import printable
+
+
+def tell(*lines: str) -> None:
+    """Print lines that were asked for, on the standard output."""
+    for line in lines:
+        print(printable(line))
+
+
+def say(text: str) -> None:
+    """Print a line about how things go, on the standard error."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning."""
+    say(f"warning: {text}")
+
+
+def complain(error: RunError) -> None:
+    """Print an error, with what helps; its own lines are printable."""
+    print(f"error: {error}", file=sys.stderr, flush=True)
