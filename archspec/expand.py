@@ -10,7 +10,7 @@ from archspec.cost import block_cost
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate
 from archspec.graph import Graph
-from archspec.ir import Block, Chain, Definition, Run
+from archspec.ir import Block, Chain, Definition, Run, parts
 from archspec.language import Stage
 from archspec.library import ROLES, Declaration, Library, Sort
 from archspec.merging import Merger
@@ -25,6 +25,7 @@ from archspec.uses import Use, use_in_stage
 
 MAX_REPEAT = 10_000
 MAX_MODULES = 500_000
+MAX_NESTED = 32  # blocks inside of blocks; frameworks build, move and save modules level by level as well
 
 
 def expand(resolved: Resolved, problems: Diagnostics) -> Network | None:
@@ -50,6 +51,7 @@ class _Expander:
         self.merger = Merger(self.library, self.binder, self.scope, self._instance)
         self.active: list[tuple[Sort, str]] = []
         self.memo: dict[object, Block | None] = {}
+        self.levels: dict[Block, int] = {}
 
     def _role(self, role: str) -> Node:
         return self.root.get(role) or node_of(getattr(self.resolved.spec, role), self.root.span)
@@ -145,6 +147,9 @@ class _Expander:
             message = f"`{use.name}` would contain itself: {circle}"
             self.binder.add("AS302", message, use.given.span, "use another block here, or an operation")
             return None, {}
+        if len(self.active) >= MAX_NESTED:
+            self._too_deep(use)
+            return None, {}
         declaration = self.library.get(sort, use.name)
         if declaration is None or not declaration.sound:
             return None, {}
@@ -169,7 +174,25 @@ class _Expander:
             )
             if key not in self.memo:
                 self.memo[key] = self._build(declaration, args, shapes, chosen)
-            return self.memo[key], given.symbols
+            block = self.memo[key]
+            if block is not None and len(self.active) + self._levels(block) > MAX_NESTED:
+                self._too_deep(use)
+                return None, {}
+            return block, given.symbols
+
+    def _too_deep(self, use: Use) -> None:
+        (_, outermost), *_ = self.active
+        message = (
+            f"`{use.name}` is nested in more than {MAX_NESTED} blocks, of which `{outermost}` is the outermost"
+        )
+        help_ = "let a block hold the steps of the one that it uses, or put one after the other"
+        self.binder.problems.add("AS005", message, use.given.span, help_)
+
+    def _levels(self, block: Block) -> int:
+        """How many levels of blocks there are inside of one."""
+        if block not in self.levels:
+            self.levels[block] = max((1 + self._levels(inner) for inner in parts(block)), default=0)
+        return self.levels[block]
 
     @contextmanager
     def _inside(self, sort: Sort, use: Use, where: str | None) -> Iterator[None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from archspec.binding import Binder, Given
 from archspec.diagnostics import Related, Span, did_you_mean
@@ -24,6 +26,10 @@ class Graph:
     current: str = "input"
     broken: bool = False
     named: dict[str, tuple[str, Span]] = field(default_factory=dict)  # what has a name, by that without case
+    counts: dict[str, int] = field(
+        default_factory=dict
+    )  # how many unnamed calls have a name made of each operation
+    passed: dict[str, str] = field(default_factory=dict)  # the call that really gives the value of an absent one
     lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
 
     def __post_init__(self) -> None:
@@ -36,10 +42,7 @@ class Graph:
 
     def giver(self, value: str) -> str:
         """The call that really gives a value: an absent one passes its input on."""
-        absent = {call.name: call.inputs[0] for call in self.calls if not call.present}
-        while value in absent:
-            value = absent[value]
-        return value
+        return self.passed.get(value, value)
 
     def sources(self, step: Step) -> tuple[str, ...] | None:
         """The values that a step takes: those it names, else the current one; None where one is unknown."""
@@ -57,17 +60,25 @@ class Graph:
         """The name of a call: as wanted, else its position or its operation, made unique."""
         if wanted is not None:
             if wanted in self.values:
-                self.binder.add("AS107", f"`{wanted}` names two modules of one block", span, "rename one of them")
+                _, place = self.named.get(wanted.lower(), (wanted, None))
+                related = [Related(f"the other `{wanted}` is here", place)] if place is not None else []
+                self.binder.add(
+                    "AS107", f"`{wanted}` names two modules of one block", span, "rename one of them", related
+                )
             self._tell_apart(wanted, span)
             return wanted
         if self.positional:
             return str(len(self.calls))
-        number, name = 1, base
-        while name in self.values:
-            number += 1
-            name = f"{base}{number}"
+        name = base if base not in self.values else next(self._numbered(base))
         self._tell_apart(name, span)
         return name
+
+    def _numbered(self, base: str) -> Iterator[str]:
+        """The names that are left of those that are made of an operation's: `conv2`, `conv3`, and so on."""
+        for number in count(self.counts.get(base, 2)):
+            self.counts[base] = number
+            if f"{base}{number}" not in self.values:
+                yield f"{base}{number}"
 
     def _tell_apart(self, name: str, span: Span) -> None:
         """Record a name that another has but for its case."""
@@ -101,6 +112,7 @@ class Graph:
             return
         if not present:
             shape = shapes[0]
+            self.passed[name] = self.giver(sources[0])
         elif isinstance(target, (Block, Chain)):
             shape = target.shape
         else:
@@ -117,7 +129,11 @@ class Graph:
     @staticmethod
     def _shape(op: Op, shapes: tuple[Shape, ...]) -> Shape:
         fewest, most = type(op).inputs
-        if not fewest <= len(shapes) <= most:
-            wants = "one input" if most == 1 else f"at least {fewest} inputs"
-            raise ShapeError("AS307", f"`{op.kind}` takes {wants}, not {len(shapes)}", "list them: `from: [a, b]`")
+        if len(shapes) < fewest:
+            message = f"`{op.kind}` takes at least {fewest} inputs, not {len(shapes)}"
+            raise ShapeError("AS307", message, "list them: `from: [a, b]`")
+        if len(shapes) > most:
+            limit = "one input" if most == 1 else f"at most {most} inputs"
+            help_ = "join them first: `- {concat: {}, from: [a, b]}`"
+            raise ShapeError("AS307", f"`{op.kind}` takes {limit}, not {len(shapes)}", help_)
         return op.output_shape(*shapes)

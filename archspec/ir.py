@@ -91,6 +91,15 @@ class Chain:
         return self.runs[-1].block.shape
 
 
+def parts(block: Block) -> Iterator[Block]:
+    """The blocks that a block calls; equal ones of a stage once."""
+    for call in block.calls:
+        if isinstance(call.target, Chain):
+            yield from (run.block for run in call.target.runs)
+        elif isinstance(call.target, Block):
+            yield call.target
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
     """One operation of the net, as `Network.modules` lists it."""

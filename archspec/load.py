@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as repr_of
 
 from archspec import zoo
 from archspec.diagnostics import Diagnostics, Related, Source, Span, did_you_mean
@@ -13,9 +14,10 @@ from archspec.language import Spec
 from archspec.language.spec import is_other_language, other_version
 from archspec.merge import overlay, place
 from archspec.misspelt import mend_keys
-from archspec.reader import Node, node_of, read_file
+from archspec.reader import MAX_DEPTH, Node, bounded, node_of, read_file
 
 _SET = "set a key or an argument of the spec: `archspec show SPEC --resolved` prints them"
+MAX_TOLD = 200  # characters of a value that a message repeats
 FILE_NAME = "file name"
 """The origin of the name of a net that has that of its file."""
 
@@ -63,10 +65,19 @@ def load_document(
             return None
         root = _with_preset(root, preset, chosen, problems)
     for key, raw in overrides.items():
-        span = Span(Source(f"--set {key}={raw}", "", virtual=True))
-        value = raw if isinstance(raw, Node) else node_of(raw, span, "--set")
+        value = (
+            raw
+            if isinstance(raw, Node)
+            else node_of(raw, Span(Source(f"--set {key}={_told(raw)}", "", virtual=True)), "--set")
+        )
         root = _override(root, key, value, value.span, problems)
     return Document(root, display, preset, others)
+
+
+def _told(value: object) -> str:
+    """A value as it is written behind `--set`, shortened."""
+    text = value if isinstance(value, str) else repr_of(bounded(value))
+    return text if len(text) <= MAX_TOLD else f"{text[:MAX_TOLD]}..."
 
 
 def _with_preset(root: Node, name: str, preset: Node, problems: Diagnostics) -> Node:
@@ -152,6 +163,10 @@ def _read_chain(
             "AS111", f"specs extend each other in a circle: {circle}", extends.span, "take one out", related
         )
         return None
+    if len(chain) >= MAX_DEPTH:
+        message = f"more than {MAX_DEPTH} specs extend one another"
+        problems.add("AS005", message, extends.span, "extend a spec that is nearer to the first of them")
+        return None
     if not any(resolved.is_relative_to(root) for root in allowed):
         problems.add("AS112", f"`{extends.value}` is outside the spec's folder", extends.span,
                      "copy it here, or allow its folder with `--include`")  # fmt: skip
@@ -183,6 +198,9 @@ def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnosti
     if args is not None and args.get(key) is not None:
         return _lay(root, place(root, ["args", key], value, span), problems)
     path = key.split(".")
+    if len(path) > MAX_DEPTH:
+        problems.add("AS005", f"a key of {len(path):,} parts", span, f"a key has at most {MAX_DEPTH}")
+        return root
     if path[0] == "stages" and len(path) > 1 and not path[1].isdecimal():
         return _lay(_without_expectations(root), place(Node({}, value.span), path, value, span), problems)
     known = [*Spec.model_fields, *(name for name, _ in _entries(args))]

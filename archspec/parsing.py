@@ -23,12 +23,14 @@ from archspec.expressions import LIMIT, Apply, Expr, ExpressionError, Literal, N
 
 MAX_LENGTH = 500
 MAX_DEPTH = 50
+MAX_OPERATORS = 100
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<name>\$?[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<string>'[^'\\\n]*'|\"[^\"\\\n]*\")|(?P<op>//|==|!=|<=|>=|[-+*/%()<>,]))",
     re.ASCII,
 )
+_OPERATORS = {*"+-*/%<>", "//", "==", "!=", "<=", ">=", "if", "and", "or", "not"}
 _KEYWORDS = {"if", "else", "and", "or", "not", "true", "false", "min", "max"}
 
 
@@ -59,6 +61,9 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = list(self._tokens())
+        if sum(kind != "string" and text in _OPERATORS for kind, text in self.tokens) > MAX_OPERATORS:
+            message = f"an expression has at most {MAX_OPERATORS} operators"
+            raise ExpressionError("AS201", message, help="compute parts of it in `args`")
         self.at = 0
         self.depth = 0
 

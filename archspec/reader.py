@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from reprlib import repr as repr_of
+from typing import Any
 
 import yaml
 
@@ -20,6 +23,7 @@ from archspec.syntax import place_and_remedy
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_NODES = 50_000
+MAX_BITS = 1400
 
 Scalar = str | int | float | bool | None
 Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -68,15 +72,48 @@ class Node:
 
 
 def node_of(value: object, span: Span, origin: str | None = None) -> Node:
-    """Wrap plain Python values, such as those given to `load(set=...)`, as a document at one place."""
-    if isinstance(value, dict):
-        items = {str(k): node_of(v, span, origin) for k, v in value.items()}
-        return Node(items, span, dict.fromkeys(items, span), origin=origin)
-    if isinstance(value, (list, tuple)):
-        return Node([node_of(v, span, origin) for v in value], span, origin=origin)
-    if value is None or isinstance(value, (str, int, float)):
-        return Node(value, span, origin=origin)
-    raise TypeError(f"cannot be part of a spec: {value!r}")
+    """Wrap plain Python values, such as those given to `load(set=...)`, as a document at one place.
+
+    Raises TypeError for what is no value of YAML, for a collection that contains itself, and beyond the limits of a file.
+    """
+    return _Wrapper(span, origin).wrap(value, 1)
+
+
+@dataclass(slots=True)
+class _Wrapper:
+    """Makes nodes of plain values, and counts them."""
+
+    span: Span
+    origin: str | None
+    nodes: int = 0
+
+    def wrap(self, value: object, depth: int) -> Node:
+        self.nodes += 1
+        if depth > MAX_DEPTH:
+            raise TypeError(f"part of a spec is nested in more than {MAX_DEPTH} levels, or contains itself")
+        if self.nodes > MAX_NODES:
+            raise TypeError(f"part of a spec has more than {MAX_NODES:,} values")
+        if isinstance(value, Mapping):
+            items = {_key_of(k): self.wrap(v, depth + 1) for k, v in value.items()}
+            return Node(items, self.span, dict.fromkeys(items, self.span), origin=self.origin)
+        if isinstance(value, (list, tuple)):
+            return Node([self.wrap(v, depth + 1) for v in value], self.span, origin=self.origin)
+        if value is None or isinstance(value, (str, int, float)):
+            return Node(bounded(value), self.span, origin=self.origin)
+        raise TypeError(
+            f"{repr_of(value)} cannot be part of a spec: give text, a number, a flag, a list or a mapping"
+        )
+
+
+def bounded(value: Any) -> Any:
+    """A value as it is; infinity for a number that is too long to be printed, which whoever checks ranges will refuse."""
+    return float("inf") if isinstance(value, int) and abs(value) >> MAX_BITS else value
+
+
+def _key_of(key: object) -> str:
+    if isinstance(key, (str, int, float)):
+        return str(key)
+    raise TypeError(f"{repr_of(key)} cannot be a key of a spec: give text")
 
 
 def resolve_scalar(text: str) -> Scalar:
@@ -86,7 +123,7 @@ def resolve_scalar(text: str) -> Scalar:
     if _INT.fullmatch(text):
         digits = text.lstrip("+-")
         if len(digits) > 400:
-            return float("inf")  # no size is that large; whoever checks ranges will say so
+            return float("inf")  # as `bounded` says
         return int(text, 0) if digits[:2] in ("0o", "0x") else int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
 
@@ -224,8 +261,9 @@ class _Builder:
                 self._place(node)
         return self.root
 
-    def _place(self, node: Node) -> None:
-        self.nodes += node.size
+    def _place(self, node: Node, values: int = 1) -> None:
+        """Put a value where it belongs; what is inside of it has been counted, unless an alias stands for it."""
+        self.nodes += values
         if self.nodes > MAX_NODES:
             self._stop("AS005", f"more than {MAX_NODES:,} values", node.span, "use `repeat`")
         if not self.stack:
@@ -276,7 +314,7 @@ class _Builder:
         else:
             if self.nodes + target.size > MAX_NODES:
                 self._stop("AS004", f"aliases expand to more than {MAX_NODES:,} values", span, "use `repeat`")
-            self._place(target)
+            self._place(target, target.size)
 
     def _tag(self, tag: str | None, span: Span) -> None:
         if tag is not None and tag != "!":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,7 +10,8 @@ from typing import ClassVar
 from archspec.expressions import Apply, Symbol
 from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, plus, show
 
-MANY = 64
+MANY = sys.maxsize
+"""Of inputs: as many as there are."""
 
 
 def _unequal(wants: str, one: Shape, other: Shape) -> ShapeError:
