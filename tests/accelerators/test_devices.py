@@ -54,7 +54,7 @@ def test_each_process_takes_its_own_device(gpus, mps, name, world, device, machi
     [
         (0, False, "cuda", World(), "there is no device 'cuda'"),
         (2, False, "cuda:2", World(), "there is no device 'cuda:2'"),
-        (1, False, "auto", TORCHRUN, "the machine has 1 GPU$"),
+        (1, False, "auto", TORCHRUN, r"the machine has 1 GPU\n"),
         (2, False, "cuda", SRUN, "process 3 of its machine, counted from 0, and the machine has 2 GPUs"),
         (0, True, "mps", TORCHRUN, "no run of several processes"),
     ],

@@ -37,3 +37,31 @@ def test_every_net_can_be_sharded():
     done = subprocess.run([sys.executable, "-c", PROGRAM, *NETS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == NETS
+
+
+ACCUMULATING = """
+import torch, torch.distributed as dist
+import archspec
+from archspec_torch.trainer import parallel
+dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+model = archspec.build(archspec.load("cifar_resnet:resnet20"), "torch")
+images = torch.zeros(2, 3, 32, 32)
+alike = parallel.replicate(model, images)
+reduced = []
+def count(state, bucket):
+    reduced.append(bucket.index())
+    done = torch.futures.Future()
+    done.set_result(bucket.buffer())
+    return done
+alike.register_comm_hook(None, count)
+for number in range(1, 5):
+    with parallel.gradients_shared(alike, model, last=number == 4):
+        alike(images).sum().backward()
+    print(len(reduced) > 0, end=" ")
+"""
+
+
+def test_gradients_are_shared_in_the_last_micro_batch_alone():
+    done = subprocess.run([sys.executable, "-c", ACCUMULATING], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["False", "False", "False", "True"]

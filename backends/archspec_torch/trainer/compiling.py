@@ -27,7 +27,7 @@ def compile_model(
     """
     blocks = _regions(model, deep)
     if not blocks:
-        return torch.compile(forward)
+        return torch.compile(forward, dynamic=False)  # of the few sizes that phases have each is compiled
     # each kind is a variant of what its class compiles to, and those have a limit
     config: Any = torch._dynamo.config
     config.recompile_limit = max(config.recompile_limit, 2 * len(_kinds(blocks)))

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from archspec_runtime.augment import Plan
 from archspec_runtime.batches import Batch
 from archspec_runtime.datasets.splits import ArraySplit, Split
-from archspec_runtime.erasing import inside
 from archspec_runtime.normalize import SCALE, Normalization
+
+from .upload import upload
 
 
 class Images:
@@ -32,18 +32,28 @@ class Images:
         self.std = None if normalization.std is None else torch.from_numpy(normalization.std).to(device)
 
     def batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pixels (N, C, H, W), channels last, and labels (N,) of a training batch."""
-        indices = torch.from_numpy(batch.indices).to(self.device)
-        if batch.pixels is None:
-            assert self.bytes is not None
-            pixels = move(self._normalized(self.bytes[indices]), batch.plan)
-        elif self.device.type == "cpu" and not batch.plan.padding:
+        """Pixels (N, C, H, W), channels last, and labels (N,) of a training batch; what is needed of it goes over in one copy."""
+        plan = batch.plan
+        given: dict[str, NDArray[Any]] = {"indices": batch.indices}
+        if plan.moves:
+            given |= {"top": plan.top, "left": plan.left, "flip": plan.flip}
+        optional = {"erase": plan.erase, "pixels": batch.pixels, "shift": batch.shift}
+        given |= {name: array for name, array in optional.items() if array is not None}
+        there = dict(zip(given, upload([*given.values()], self.device), strict=True))
+        if batch.pixels is not None and self.device.type == "cpu" and not plan.padding:
             with one_thread():
                 pixels = self._in_cache(batch.pixels, batch)
         else:
-            pixels = self._normalized(self._put(batch.pixels))
-            pixels = move(pixels if batch.shift is None else pixels + self._put(batch.shift), batch.plan)
-        return erase(pixels, batch.plan).to(self.dtype, memory_format=torch.channels_last), self.labels[indices]
+            assert "pixels" in there or self.bytes is not None
+            bytes_ = there["pixels"] if self.bytes is None else self.bytes[there["indices"]]
+            pixels = self._normalized(bytes_)
+            if "shift" in there:
+                pixels = pixels + there["shift"]
+            if plan.moves:
+                pixels = move(pixels, plan.padding, there["top"], there["left"], there["flip"])
+        if "erase" in there:
+            pixels = erase(pixels, there["erase"])
+        return pixels.to(self.dtype, memory_format=torch.channels_last), self.labels[there["indices"]]
 
     def range(self, piece: slice, pixels: NDArray[np.float32] | None) -> tuple[Tensor, Tensor]:
         """Pixels and labels of consecutive samples, as they are."""
@@ -73,13 +83,6 @@ class Images:
             pixels[index] = image.flip(2) if flipped else image
         return pixels
 
-    def _put(self, array: NDArray[Any]) -> Tensor:
-        """An array on the device; a GPU takes it while it still computes the steps before."""
-        tensor = torch.from_numpy(array)
-        if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor.to(self.device)
-
     def _normalized(self, images: Tensor) -> Tensor:
         pixels = images.float().mul_(float(SCALE)).sub_(self.mean)
         return pixels if self.std is None else pixels.div_(self.std)
@@ -96,30 +99,27 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def move(images: Tensor, plan: Plan) -> Tensor:
-    """Pad, crop and mirror images (N, C, H, W)."""
-    if not plan.moves:
-        return images
+def move(images: Tensor, padding: int, top: Tensor, left: Tensor, flip: Tensor) -> Tensor:
+    """Pad images (N, C, H, W), crop them from rows `top` and columns `left` (N,), and mirror those that `flip` (N,) says."""
     count, channels, height, width = images.shape
-    device, pad = images.device, plan.padding
-    padded = torch.nn.functional.pad(images, (pad, pad, pad, pad))
-    rows = torch.from_numpy(plan.top)[:, None] + torch.arange(height)
-    columns = torch.from_numpy(plan.left)[:, None] + torch.arange(width)
-    columns = torch.where(torch.from_numpy(plan.flip)[:, None], columns.flip(1), columns)
+    if not padding:
+        return torch.where(flip[:, None, None, None], images.flip(3), images)
+    device = images.device
+    padded = torch.nn.functional.pad(images, (padding, padding, padding, padding))
+    rows = top[:, None] + torch.arange(height, device=device)
+    columns = left[:, None] + torch.arange(width, device=device)
+    columns = torch.where(flip[:, None], columns.flip(1), columns)
     # one gather of whole pixels: with channels innermost each index moves C numbers that lie together
-    places = rows[:, :, None] * (width + 2 * pad) + columns[:, None, :]
-    places += torch.arange(count)[:, None, None] * ((height + 2 * pad) * (width + 2 * pad))
+    places = rows[:, :, None] * (width + 2 * padding) + columns[:, None, :]
+    image = (height + 2 * padding) * (width + 2 * padding)
+    places += torch.arange(0, count * image, image, device=device)[:, None, None]
     pixels = padded.permute(0, 2, 3, 1).reshape(-1, channels)
-    return (
-        pixels.index_select(0, places.reshape(-1).to(device))
-        .view(count, height, width, channels)
-        .permute(0, 3, 1, 2)
-    )
+    return pixels.index_select(0, places.reshape(-1)).view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
-def erase(images: Tensor, plan: Plan) -> Tensor:
-    """Set the rectangles that are erased to zero."""
-    if plan.erase is None:
-        return images
-    mask = torch.from_numpy(inside(plan.erase, *images.shape[2:])).to(images.device)
-    return images.masked_fill(mask[:, None], 0)
+def erase(images: Tensor, boxes: Tensor) -> Tensor:
+    """Set rectangles (N, 4), given as top, left, height and width, of images (N, C, H, W) to zero."""
+    top, left, tall, wide = (boxes[:, i, None] for i in range(4))
+    rows, columns = (torch.arange(size, device=images.device)[None] for size in images.shape[2:])
+    down, across = (rows >= top) & (rows < top + tall), (columns >= left) & (columns < left + wide)
+    return images.masked_fill((down[:, :, None] & across[:, None, :])[:, None], 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -56,6 +57,18 @@ def repeated_blocks(module: nn.Module) -> Iterator[nn.Module]:
             yield child
         else:
             yield from repeated_blocks(child)
+
+
+@contextmanager
+def gradients_shared(replica: Forward | None, model: nn.Module, *, last: bool) -> Iterator[None]:
+    """Within it gradients are added up here alone, and over all processes in the last of the micro-batches of a step."""
+    if isinstance(replica, DistributedDataParallel):
+        with nullcontext() if last else replica.no_sync():
+            yield
+        return
+    if (gather := getattr(model, "set_requires_gradient_sync", None)) is not None:  # of a model that is split
+        gather(last)
+    yield
 
 
 def is_split(value: object) -> TypeGuard[DTensor]:

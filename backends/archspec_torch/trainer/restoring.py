@@ -36,21 +36,23 @@ def load_model(model: nn.Module, file: Path) -> None:
     parallel.load_whole(model, state)
 
 
-def load_optimizer(
-    optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, file: Path, device: torch.device
-) -> None:
-    """Set the state of an optimizer and of the loss scale from a file of PyTorch. Raises DamagedError."""
+def load_optimizer(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, file: Path) -> None:
+    """Set the state of an optimizer and of the loss scale from a file of PyTorch. Raises DamagedError.
+
+    It is read to the host: PyTorch moves what belongs beside the parameters, and leaves the counters of an optimizer that is not
+    fused where asking for them makes no device wait.
+    """
     with reading(file, *DAMAGE):
-        state = _loaded(file, device)
+        state = _loaded(file)
         _check(file, state["optimizer"], optimizer)
         optimizer.load_state_dict(parallel.split_states(state["optimizer"], optimizer))
         scaler.load_state_dict(state["scaler"])
 
 
-def _loaded(file: Path, device: torch.device) -> Mapping[str, Any]:
+def _loaded(file: Path) -> Mapping[str, Any]:
     try:
         with warnings.catch_warnings(action="ignore"):
-            state: Mapping[str, Any] = torch.load(file, map_location=device, weights_only=True)
+            state: Mapping[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except DAMAGE as error:
         raise damaged(file.parent, f"{file} is no file of PyTorch's, or damaged ({reason(error)})") from None
     return state

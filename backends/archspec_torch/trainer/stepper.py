@@ -66,6 +66,7 @@ class TorchStepper:
             self.model = parallel.over_whole_batch(self.model)
         self.average = Average(self.model) if recipe.ema is not None else None
         forward = self._spread()
+        self.replica = forward if forward is not self.model else None
         self.optimizer = make_optimizer(self.model, recipe.optimizer)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
@@ -115,8 +116,10 @@ class TorchStepper:
         targets = targets_of(labels, self.job.classes, recipe, batch.mixed, self.kind, before)
         self.optimizer.zero_grad(set_to_none=True)
         self.model.train()
-        for part in zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True):
-            self._accumulate(*part)
+        parts = [*zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True)]
+        for number, part in enumerate(parts, 1):
+            with parallel.gradients_shared(self.replica, self.model, last=number == len(parts)):
+                self._accumulate(*part)
 
     def _update(self, lr: float, number: int) -> None:
         recipe = self.job.recipe
@@ -198,7 +201,7 @@ class TorchStepper:
         load_model(self.model, folder / "weights.safetensors")
         if self.average is not None:
             load_model(self.average.model, folder / "average.safetensors")
-        load_optimizer(self.optimizer, self.scaler, folder / "state.pt", self.device)
+        load_optimizer(self.optimizer, self.scaler, folder / "state.pt")
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:

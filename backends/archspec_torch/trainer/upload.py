@@ -1,0 +1,40 @@
+"""Arrays of the host on a device, all in one copy that the host does not wait for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+ALIGNED = 16  # bytes, more than any element has
+
+
+def upload(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]:
+    """Tensors of the same shapes and types on a device; on the CPU they share the arrays' memory.
+
+    For other devices the arrays are laid one behind the other in one buffer, page-locked for CUDA, so that the copy is one, and
+    is made while the device still computes the steps before.
+    """
+    if device.type == "cpu":
+        return [torch.from_numpy(array) for array in arrays]
+    starts, size = [], 0
+    for array in arrays:
+        starts.append(size)
+        size += -(-array.nbytes // ALIGNED) * ALIGNED
+    buffer = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    for array, start in zip(arrays, starts, strict=True):
+        place = buffer[start : start + array.nbytes].numpy()
+        np.copyto(place.view(array.dtype).reshape(array.shape), array)
+    there = buffer.to(device, non_blocking=True)
+    return [_part(there, array, start) for array, start in zip(arrays, starts, strict=True)]
+
+
+def _part(buffer: Tensor, array: NDArray[Any], start: int) -> Tensor:
+    kind = torch.from_numpy(np.empty(0, array.dtype)).dtype
+    piece = buffer[start : start + math.prod(array.shape) * array.itemsize]
+    return piece.view(kind).view(array.shape)
