@@ -45,6 +45,9 @@ CODES: dict[str, str] = {
     "AS307": "wrong number of inputs",
     "AS308": "too many modules",
     "AS309": "block does not give what it declares",
+    "AS310": "layers that reach no output",
+    "AS311": "value that reaches no output",
+    "AS312": "whole samples are zeroed",
     # shapes
     "AS401": "shapes do not merge",
     "AS402": "input smaller than the window",
@@ -60,13 +63,14 @@ CODES: dict[str, str] = {
     "AS604": "options that do not fit together",
     "AS605": "net does not take the training size",
     "AS606": "run too short for its schedule",
+    "AS607": "normalization over one value",
     # backends
     "AS701": "unknown or broken backend",
     "AS702": "operation not supported by the backend",
     "AS703": "net takes images of one size only",
 }
 
-WARNINGS = frozenset({"AS606"})
+WARNINGS = frozenset({"AS310", "AS311", "AS606"})
 """The codes of what is valid and probably not meant so: a spec is not refused for them."""
 
 

@@ -8,6 +8,9 @@ from archspec.network import Network
 from archspec.ops import show
 from archspec.phases import check_phases
 from archspec.resizing import misfit
+from archspec.statistics import check_statistics
+from archspec.stochastic_depth import check_stochastic_depth
+from archspec.unused import check_unused
 
 DATASETS: dict[str, tuple[tuple[int, int, int], int]] = {
     "cifar10": ((3, 32, 32), 10),
@@ -107,4 +110,14 @@ def _place(net: Network, key: str, index: int = 0) -> Span:
 ON_BATCHES = ("pad_crop", "hflip", "random_erasing")
 """Augmentations of batches, whatever their channels; the others are done by an image library."""
 
-PASSES = (check_case, check_expectations, check_data, check_augmentation, check_size, check_phases)
+PASSES = (
+    check_case,
+    check_unused,
+    check_stochastic_depth,
+    check_expectations,
+    check_data,
+    check_augmentation,
+    check_size,
+    check_phases,
+    check_statistics,
+)

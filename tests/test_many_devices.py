@@ -133,6 +133,17 @@ def torch_runs(tmp_path_factory):
     return folder, said
 
 
+def test_a_net_with_layers_that_reach_no_output_trains_on_two_processes(process, tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "aside.yaml"
+    path.write_text(
+        SMALL.replace("{relu: relu}]", "{relu: relu}, {aside: {conv: {out: 2, kernel: 1}}}, {r: relu, from: relu}]")
+    )
+    result = process("train", path, "--nproc", 2, "--steps", 2, "--device", "cpu", "--threads", 1)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("warning[AS310]: `aside` reaches no output") == 1
+
+
 @pytest.mark.parametrize("other", ["two", "four", "split", "grown", "shrunk"])
 def test_torch_processes_train_as_one_does(torch_runs, other):
     folder, _ = torch_runs

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from archspec.language.base import fault
 
 _UNTIL = re.compile(
-    r"(?:(?P<kind>step|epoch|plateau)\s+(?P<count>\d+)"
+    r"(?:(?P<kind>step|epoch|plateau)\s+(?P<count>\d+)(?P<of>\s+of\s+(?P<error>val_error|test_error))?"
     r"|(?P<metric>train_error|val_error|test_error|train_loss)\s*(?P<relation>[<>])\s*(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>%?))",
     re.ASCII,
 )
@@ -29,7 +29,12 @@ def parse_until(raw: Any) -> list[dict[str, Any]]:
             field = "epochs" if match["kind"] == "plateau" else match["kind"]
             if count == 0:
                 raise fault("AS602", f"a phase that ends on `{part}` has no steps", "count from 1")
-            conditions.append({"kind": match["kind"], field: count})
+            if match["of"] and match["kind"] != "plateau":
+                raise fault(
+                    "AS602", f"`{part}`: only a plateau is one of an error", f"write `{match['kind']} {count}`"
+                )
+            of = {"metric": match["error"] or "val_error"} if match["kind"] == "plateau" else {}
+            conditions.append({"kind": match["kind"], field: count, **of})
         else:
             if match["metric"].endswith("error") != (match["unit"] == "%"):
                 better = f"{match['metric']} {match['relation']} {match['value']}{'' if match['unit'] else '%'}"
@@ -47,6 +52,8 @@ def parse_until(raw: Any) -> list[dict[str, Any]]:
                     "value": float(match["value"]),
                 }
             )
+    if len({c["metric"] for c in conditions if c["kind"] == "plateau"}) > 1:
+        raise fault("AS602", "a phase waits for a plateau of one error, not of two", "take one of them out")
     return conditions
 
 
@@ -79,7 +86,9 @@ def check_growing(ends: list[list[dict[str, Any]]], key: str) -> None:
 Until = Annotated[
     list[dict[str, Any]],
     BeforeValidator(parse_until),
-    WithJsonSchema({"type": "string", "description": "step N, epoch N, plateau N, train_error < 80%"}),
+    WithJsonSchema(
+        {"type": "string", "description": "step N, epoch N, plateau N, plateau N of test_error, train_error < 80%"}
+    ),
 ]
 End = Annotated[
     dict[str, Any],

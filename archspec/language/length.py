@@ -44,7 +44,8 @@ def written(condition: dict[str, Any]) -> str:
     """A condition as a spec writes it."""
     match condition["kind"]:
         case "plateau":
-            return f"plateau {condition['epochs']}"
+            of = "" if condition["metric"] == "val_error" else f" of {condition['metric']}"
+            return f"plateau {condition['epochs']}{of}"
         case "measured":
             unit = "%" if condition["metric"].endswith("error") else ""
             return f"{condition['metric']} {condition['relation']} {condition['value']:g}{unit}"

@@ -223,9 +223,13 @@ class Train(Model):
             help_ = "set images aside with `data.holdout`, or keep the best by `test_error`"
             raise fault("AS604", "there is no `val_error` without a holdout", help_, ("keep", "best"))
         for index, phase in enumerate(self.lr):
-            if self.data.never_validates and any(c.get("metric") == "val_error" for c in phase.until):
-                help_ = "set images aside with `data.holdout`, or wait for `test_error`"
-                raise fault("AS604", "there is no `val_error` without a holdout", help_, ("lr", index, "until"))
+            waits = [c for c in phase.until if c.get("metric") == "val_error"]
+            if self.data.never_validates and waits:
+                other = written({**waits[0], "metric": "test_error"})
+                help_ = f"set images aside with `data.holdout`, or wait for `{other}`"
+                none = "there is no `val_error` without a holdout"
+                message = f"`{written(waits[0])}`: {none}" if waits[0]["kind"] == "plateau" else none
+                raise fault("AS604", message, help_, ("lr", index, "until"))
         return self
 
     def recipe(self) -> dict[str, Any]:

@@ -50,8 +50,12 @@ class Op:
     """Whether it counts as a layer of the depth."""
     is_norm: ClassVar[bool] = False
     """Whether it normalizes: its parameters are counted apart, and start from `init.norm`."""
+    pools_batch: ClassVar[bool] = False
+    """Whether in training the values of all samples share the mean by which they are normalized."""
     is_merge: ClassVar[bool] = False
     """Whether it can merge the branch of a block with its shortcut."""
+    absorbs_zero: ClassVar[bool] = False
+    """Whether zeros in one input leave nothing of the others."""
     is_alias: ClassVar[bool] = False
     """Whether the result is the input's numbers under another name, which take no memory of their own."""
     is_expression: ClassVar[bool] = False
@@ -81,6 +85,15 @@ class Op:
     def attributes(self) -> dict[str, Any]:
         """The arguments as plain numbers, words and pairs."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def pooled(self, *inputs: Shape) -> int | None:
+        """How many values of one sample share the mean by which they are normalized; None for what normalizes nothing."""
+        return None
+
+    @property
+    def drops_samples(self) -> bool:
+        """Whether training zeroes whole samples."""
+        return False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The shape of the result. Raises ShapeError."""

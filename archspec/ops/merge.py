@@ -47,6 +47,7 @@ class Mul(Op):
     """The product of values of one shape; (C, 1, 1) stretches over the pixels of (C, H, W)."""
 
     kind: ClassVar[str] = "mul"
+    absorbs_zero: ClassVar[bool] = True
     is_merge: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
     inputs: ClassVar[tuple[int, int]] = (2, MANY)

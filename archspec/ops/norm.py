@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,12 +24,16 @@ class BatchNorm(Op):
 
     kind: ClassVar[str] = "batch_norm"
     is_norm: ClassVar[bool] = True
+    pools_batch: ClassVar[bool] = True
     eps: float = argument(Real(0.0), 1e-5, Shown.NEVER)
     momentum: float = argument(Real(0.0, 1.0), 0.1, Shown.NEVER)
     affine: bool = argument(Flag(), True)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return image(inputs[0], self.kind)
+
+    def pooled(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0][1:])
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}
@@ -50,6 +55,9 @@ class LayerNorm(Op):
     eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
     affine: bool = argument(Flag(), True)
 
+    def pooled(self, *inputs: Shape) -> int:
+        return inputs[0][0]
+
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}
 
@@ -67,6 +75,9 @@ class GroupNorm(Op):
     def output_shape(self, *inputs: Shape) -> Shape:
         divides(image(inputs[0], self.kind)[0], self.groups, "channels")
         return inputs[0]
+
+    def pooled(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0]) // self.groups
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}

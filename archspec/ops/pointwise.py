@@ -97,6 +97,10 @@ class DropPath(Op):
     rate: float = argument(Real(0.0, 1.0, below=1.0))
     per_batch: bool = argument(Flag(), False)
 
+    @property
+    def drops_samples(self) -> bool:
+        return self.rate > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Identity(Op):

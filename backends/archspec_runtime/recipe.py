@@ -125,10 +125,11 @@ class EMA:
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """True when the validation error (test error without a holdout) has not fallen for `epochs` epochs of this phase."""
+    """True when the error that `metric` names has not fallen for `epochs` epochs of this phase."""
 
     kind: ClassVar[str] = "plateau"
     epochs: int
+    metric: Literal["val_error", "test_error"] = "val_error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,12 @@ class Recipe:
         conditions = (condition for phase in self.lr for condition in phase.until)
         measured = {condition.metric for condition in conditions if isinstance(condition, Measured)}
         return "val_error" in {self.keep.best, *measured}
+
+    @property
+    def waits_for_plateau(self) -> bool:
+        """Whether a phase waits for a plateau of `val_error`."""
+        conditions = (condition for phase in self.lr for condition in phase.until)
+        return any(isinstance(c, Plateau) and c.metric == "val_error" for c in conditions)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; every tagged value is `{"kind": ..., **fields}`."""

@@ -57,8 +57,13 @@ class Schedule:
                     return self._next(done, f"{condition.metric} is {value:.2f}")
         return None
 
+    @property
+    def plateau_of(self) -> str:
+        """The error whose plateau the phase waits for: `val_error` unless it says otherwise."""
+        return next((c.metric for c in self.phases[self.phase].until if isinstance(c, Plateau)), "val_error")
+
     def after_epoch(self, done: int, error: float, epochs: int = 1) -> str | None:
-        """Tell the validation error in percent, `epochs` after the last one; says why the phase ended, if it did."""
+        """Tell the error that is waited for, in percent, `epochs` after the last; says why the phase ended, if it did."""
         improved = error < self.best
         self.best, self.since_best = min(self.best, error), 0 if improved else self.since_best + epochs
         for condition in self.phases[self.phase].until:
@@ -105,8 +110,8 @@ def describe(condition: Condition) -> str:
             return f"step {step:,}"
         case Epoch(epoch):
             return f"epoch {epoch:,}"
-        case Plateau(epochs):
-            return f"no lower validation error for {epochs} epochs"
+        case Plateau(epochs, metric):
+            return f"no lower {'validation' if metric == 'val_error' else 'test'} error for {epochs} epochs"
         case Measured(metric, relation, value):
             return f"{metric} {relation} {value:g}{'%' if metric.endswith('error') else ''}"
 

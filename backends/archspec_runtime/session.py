@@ -114,6 +114,11 @@ def train(
         raise
 
 
+def _holds_tests_alone(folder: Path | None) -> bool:
+    """Whether the images that an error is measured on are said to be for tests; those of `val/` alone may be watched."""
+    return folder is not None and (folder / "test").is_dir() and not (folder / "val").is_dir()
+
+
 def _train(
     framework: Framework, make_model: MakeModel, job: Job, options: Options, write: Callable[[Path], None] | None,
     world: World,
@@ -139,6 +144,9 @@ def _train(
     if recipe.asks_for_validation and dataset.validation is None:
         help_ = "set some aside with `data.holdout`, or put val/ beside test/"
         raise RunError("the recipe asks for a `val_error`, and there are no images to validate on", help_)
+    if recipe.waits_for_plateau and dataset.validation is None and _holds_tests_alone(options.data):
+        help_ = "set some aside with `data.holdout`, or ask for the other by name: `plateau 5 of test_error`"
+        raise RunError("a phase waits for a plateau of `val_error`, and there are no images to validate on", help_)
     skip = recipe.data.corrupt == "skip"
     normalization = measure(recipe.data.normalize, dataset.train, job.input_shape, skip=skip)
     batches = Batches(

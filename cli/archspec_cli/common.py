@@ -107,7 +107,9 @@ def sizes(text: str, option: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def load(spec: str, sets: Sequence[str] | None, preset: str | None, include: Sequence[Path] | None) -> Network:
+def load(
+    spec: str, sets: Sequence[str] | None, preset: str | None, include: Sequence[Path] | None, *, warn: bool = True
+) -> Network:
     """Load a spec and print its warnings on stderr; or print its mistakes and exit with 1."""
     import archspec
 
@@ -116,7 +118,7 @@ def load(spec: str, sets: Sequence[str] | None, preset: str | None, include: Seq
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
-    if net.warnings and os.environ.get("RANK", "0") == "0":  # of the processes of a run, one says it
+    if warn and net.warnings and os.environ.get("RANK", "0") == "0":  # of the processes of a run, one says it
         report(net.warnings)
     return net
 

@@ -25,16 +25,28 @@ _UNSYNCED: dict[str, Any] = {"forward_sync_buffers" if _NEW else "broadcast_buff
 
 def replicate(model: nn.Module, images: Tensor) -> Forward:
     """A copy on every process, whose gradients are averaged; `images` are such as it will be given."""
-    alike = DistributedDataParallel(model, **_UNSYNCED)
-    # DDP orders the gradients by how they came in the first step, and adds up in that order from the second on. A step
-    # before the first makes a resumed run add in the order of one that was not.
     kept = [buffer.clone() for buffer in model.buffers()]
     model.train()
+    idle = len(list(model.parameters())) > _reached(model(images))  # DDP would wait for the gradients of the others
+    alike = DistributedDataParallel(model, find_unused_parameters=idle, **_UNSYNCED)
+    # DDP orders the gradients by how they came in the first step, and adds up in that order from the second on. A step
+    # before the first makes a resumed run add in the order of one that was not.
     alike(images).sum().backward()
     model.zero_grad(set_to_none=True)
     for buffer, before in zip(model.buffers(), kept, strict=True):
         buffer.copy_(before)
     return alike
+
+
+def _reached(output: Tensor) -> int:
+    """How many parameters an output depends on."""
+    seen, left = set(), [output.grad_fn]
+    while left:
+        node = left.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            left += [before for before, _ in node.next_functions]
+    return sum(hasattr(node, "variable") for node in seen)
 
 
 def shard(model: nn.Module) -> None:

@@ -98,7 +98,10 @@ def train(
     from archspec.backends import find_backend
     from archspec_runtime.world import launched
 
-    net = load(spec, sets, preset, include)
+    starts = (
+        nproc is not None and not dry_run and not launched(os.environ)
+    )  # the processes, the first of which warns
+    net = load(spec, sets, preset, include, warn=not starts)
     if fresh and weights is None:
         fail("--fresh says which modules --weights does not reach", "give --weights, or leave --fresh out")
     if net.recipe is None:
@@ -110,7 +113,7 @@ def train(
     try:
         chosen = find_backend(backend)
         errors: tuple[type[Exception], ...] = (archspec.WeightsError, *chosen.errors)
-        if nproc is not None and not dry_run and not launched(os.environ):
+        if nproc is not None and starts:
             command = [sys.executable, "-m", "archspec_cli", *sys.argv[1:]]
             raise typer.Exit(chosen.launch(command, nproc, max_restarts))
         with ExitStack() as held:

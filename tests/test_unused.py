@@ -1,0 +1,180 @@
+"""What is computed for nothing, zeroed whole, or normalized over one value is said with its place."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import archspec
+from mistaken import marked
+
+HEAD = "input: {size: 8}\nclasses: 10\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+STEM = "input: {size: 8}\nclasses: 10\nstem: [{conv: {out: 8, kernel: 3}}]\n"
+
+
+def said(text, mistakes):
+    """The code of each diagnostic, what is marked, and the module that its message begins with."""
+    return [(d.code, marked(d), re.match(r"`([\w.]+)`", d.message)[1]) for d in mistakes(text)]
+
+
+UNUSED = {
+    "a side branch": (
+        HEAD + "stem: [{a: {conv: {out: 8, kernel: 3}}}, {b: {conv: {out: 8, kernel: 3}}, from: input}]\n",
+        [("AS310", "conv", "a")],
+    ),
+    "a chain of them, once, at its end": (
+        HEAD + "stem: [{a: {conv: {out: 8, kernel: 3}}}, {r: relu}, {s: sigmoid}, {conv: {out: 8, kernel: 3}, from: input}]\n",
+        [("AS310", "sigmoid", "s")],
+    ),
+    "without parameters": (
+        HEAD + "stem: [{r: relu}, {conv: {out: 8, kernel: 3}, from: input}]\n", [("AS311", "relu", "r")],
+    ),
+    "a stage that the head passes by": (
+        STEM + "stages: [{name: one, block: basic, width: 8}, {name: two, block: basic, width: 8, repeat: 3}]\n"
+        "head: [{global_avg_pool: {}, from: one}, {fc: {linear: {out: classes}}}]\n",
+        [("AS310", "{name: two, block: basic, width: 8, repeat: 3}", "two")],
+    ),
+    "in one instance of a block, where it has parameters": (
+        STEM + "blocks: {b: {args: {wide: false}, body: [{c: {conv: {out: 8, kernel: 3}}}, {d: {conv: {out: 8, kernel: 1}}, "
+        "from: input}, {add: {}, from: [c, d], when: wide}, {sub: {add: {}}, from: [c, input], when: not wide}]}}\n"
+        "head: [{x: {b: {wide: true}}}, {y: b}, global_avg_pool, {fc: {linear: {out: classes}}}]\n",
+        [("AS310", "{add: {}, from: [c, d], when: wide}", "x.add"), ("AS310", "conv", "y.d")],
+    ),
+    "what a join leaves of the branch": (
+        STEM + "shortcut: s\nshortcuts: {s: {join: [{relu: {}, from: input}]}}\n"
+        "head: [{basic: {width: 8}}, global_avg_pool, {fc: {linear: {out: classes}}}]\n",
+        [("AS310", "basic", "basic.bn2")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_what_reaches_no_output_is_said_with_its_place(name, mistakes):
+    text, expected = UNUSED[name]
+    found = said(text, mistakes)
+    assert sorted((code, module) for code, _, module in found) == sorted(
+        (code, module) for code, _, module in expected
+    )
+
+
+@pytest.mark.parametrize("name", ["a side branch", "without parameters", "a stage that the head passes by"])
+def test_what_reaches_no_output_is_marked(name, mistakes):
+    text, expected = UNUSED[name]
+    assert said(text, mistakes) == expected
+
+
+def test_a_value_that_some_instances_of_a_block_use_is_no_mistake(mistakes):
+    text = (
+        STEM
+        + """\
+blocks:
+  b:
+    args: {gated: false}
+    body:
+      - c: {conv: {out: 8, kernel: 3}}
+      - gate: sigmoid
+      - {mul: {}, from: [c, gate], when: gated}
+      - {plain: {add: {}}, from: [c, input], when: not gated}
+head: [{x: {b: {gated: true}}}, {y: b}, global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+    )
+    # `plain` passes on the first of its inputs where it is absent, so that `mul` is what `x` gives
+    assert [
+        d.code for d in mistakes(text.replace("[c, input], when: not gated", "[mul, input], when: not gated"))
+    ] == []
+
+
+def test_a_stage_of_a_parent_is_marked_where_the_spec_passes_it_by(spec):
+    path = spec(
+        "archspec: 1\nextends: resnet18\nhead: [{global_avg_pool: {}, from: layer3}, {fc: {linear: {out: classes}}}]\n"
+    )
+    (found,) = archspec.check(path)
+    assert (found.code, marked(found)) == ("AS310", "head")
+    assert found.related[0].span.source.name == "specs/resnet18.yaml"
+
+
+TAIL = "global_avg_pool, {linear: {out: classes}}]\n"
+DROPPED = {
+    "a plain net": (
+        STEM + "stages: [{name: s, block: basic, width: 8, repeat: 3, drop_path: 0.1 * index}]\nhead: [" + TAIL, "s.1.drop_path"),
+    "the trunk": (STEM.replace("}}]", "}}, {drop_path: {rate: 0.1}}]") + "head: [" + TAIL, "drop_path"),
+    "after the merge": (
+        STEM + "blocks: {b: {body: [{conv: {out: 8, kernel: 3}}], merge: add, after: [{d: {drop_path: {rate: 0.1}}}]}}\n"
+        "shortcut: identity\nstages: [{name: s, block: b}]\nhead: [" + TAIL, "s.0.d"),
+    "a factor": (STEM + "head: [{g: sigmoid}, {d: {drop_path: {rate: 0.1}}}, {mul: {}, from: [d, g]}, " + TAIL, "d"),
+    "both branches by one": (
+        STEM + "head: [{d: {drop_path: {rate: 0.1}}}, {g: sigmoid}, {add: {}, from: [d, g]}, " + TAIL, "d"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_dropping_the_only_path_is_refused(name, mistakes):
+    text, module = DROPPED[name]
+    found = mistakes(text)
+    assert [(d.code, re.match(r"`([\w.]+)`", d.message)[1]) for d in found] == [("AS312", module)]
+    assert "net.yaml" in str(found[0].span)
+
+
+KEPT = [
+    (
+        "shortcut: identity\nstages: [{name: s, block: basic, width: 8, repeat: 2, drop_path: 0.1}]\n",
+        "[global_avg_pool",
+    ),
+    ("stages: [{name: s, block: basic, width: 8, repeat: 2, drop_path: 0}]\n", "[global_avg_pool"),
+    ("", "[{d: {drop_path: {rate: 0.1}}}, {concat: {}, from: [d, conv]}, global_avg_pool"),
+    ("", "[{d: {drop_path: {rate: 0.1}}}, {add: {}, from: [d, input, conv]}, global_avg_pool"),
+]
+
+
+@pytest.mark.parametrize(("lines", "head"), KEPT)
+def test_a_branch_beside_another_may_be_dropped(lines, head, mistakes):
+    text = (
+        STEM.replace("size: 8", "size: 8, channels: 8") + lines + f"head: {head}, {{linear: {{out: classes}}}}]\n"
+    )
+    assert mistakes(text) == ()
+
+
+ONE_PIXEL = (
+    "input: {size: 8}\nclasses: 10\nstem: [{conv: {out: 8, kernel: 3}}, {global_avg_pool: {keep: true}}, {n: norm}, flatten]\n"
+    "head: [{linear: {out: classes}}]\n"
+)
+RECIPE = "train: {data: {dataset: synthetic}, steps: 2, lr: 0.1, batch_size: 4"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "place"),
+    [("accumulate: 4}\n", "4"), ("accumulate: 2}\n", None), ("data: {dataset: synthetic, size: 8}}\n", None)],
+)
+def test_batch_norm_over_one_value_is_said_before_a_run(recipe, place, mistakes):
+    text = ONE_PIXEL + RECIPE + (", " + recipe if "data" not in recipe else "}\n")
+    assert [(d.code, marked(d)) for d in mistakes(text)] == ([("AS607", place)] if place else [])
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_no_backend_trains_on_the_variance_of_one_value(backend, cli, spec):
+    path = spec(ONE_PIXEL + RECIPE + "}\n")
+    result = cli("train", path, "--backend", backend, "--set", "train.batch_size=1", "--dry-run")
+    assert result.exit_code == 1
+    assert "error[AS607]: `n` normalizes over one value of each channel" in result.output
+    assert "--> --set train.batch_size=1" in result.output
+
+
+@pytest.mark.parametrize(
+    "norm", ["{group_norm: {groups: 8}}", "{group_norm: {groups: 4}}", "layer_norm", "batch_norm"]
+)
+def test_a_norm_of_one_value_is_refused_whatever_the_batch(norm, mistakes):
+    found = mistakes(f"norm: {norm}\n" + ONE_PIXEL)
+    assert [d.code for d in found] == (["AS607"] if "8" in norm else [])
+
+
+SHARED = Path(__file__).parent.parent.parent / "shared" / "relatives"
+AUXILIARY = {"googlenet": ["aux1", "aux2"], "inception_v3": ["AuxLogits"]}
+"""Relatives with heads whose published weights are loaded and whose values nothing takes."""
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the relatives are not here")
+def test_nets_that_are_well_known_have_no_mistakes():
+    for path in sorted(SHARED.glob("*.yaml")):
+        found = archspec.check(path)
+        assert [d.code for d in found] == ["AS310"] * len(AUXILIARY.get(path.stem, [])), path.name
+        assert [d.message.split("`")[1] for d in found] == AUXILIARY.get(path.stem, [])
