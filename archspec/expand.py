@@ -19,6 +19,7 @@ from archspec.network import Network
 from archspec.ops import NOTHING, OPS, Op, Shape, show
 from archspec.reader import Node, node_of
 from archspec.resolve import PLACEHOLDER, Resolved
+from archspec.simplify import simplified
 from archspec.steps import Step, StepParser
 from archspec.survey import Survey
 from archspec.uses import Use, use_in_stage
@@ -271,11 +272,11 @@ class _Expander:
             self.binder.add("AS308", message, repeat.span, "lower `repeat`")
             graph.fail(name)
             return
-        shape, runs = graph.shape, list[Run]()
+        shape, runs, symbols = graph.shape, list[Run](), dict[str, Symbol]()
         varied = any("index" in repr(n.plain()) for n in (node, self.defaults) if n)
         for index in range(stage.repeat):
             where = f"{name}.{index}" if named.origin != PLACEHOLDER else None
-            block = self._stage_block(node, where, index == 0, shape, before + index)
+            block, symbols = self._stage_block(node, where, index == 0, shape, before + index)
             if block is None:
                 graph.fail(name)
                 return
@@ -289,21 +290,27 @@ class _Expander:
             runs.append(Run(block, 1))
             shape = block.shape
         if runs:
-            graph.append(name, Chain(tuple(runs)), (graph.current,), node.span)
+            scope = {k: v for k, v in self._places(before).items() if k != "index" or k in self.scope}
+            chain = Chain(
+                tuple(runs), {k: simplified(s, scope) for k, s in symbols.items()} if varied else {}, before
+            )
+            graph.append(name, chain, (graph.current,), node.span)
         else:
             self._stage_block(node, None, True, None, before)  # no block is made, but its arguments are looked at
             graph.append(name, NOTHING, (graph.current,), node.span, present=False)
 
     def _stage_block(
         self, node: Node, where: str | None, first: bool, shape: Shape | None, index: int
-    ) -> Block | None:
+    ) -> tuple[Block | None, dict[str, Symbol]]:
         use = use_in_stage(node, first, self.library, self.binder)
         if use is None:
-            return None
+            return None, {}
         self.survey.shortcut(use.shortcut, self.scope)
-        # where a block stands in the net, counted from 0, and how many there are: for what grows with depth
-        scope = {"index": index, "blocks": sum(s.repeat for s in self.resolved.spec.stages), **self.scope}
-        return self._instance("blocks", use, scope, {"input": shape}, where)[0]
+        return self._instance("blocks", use, self._places(index), {"input": shape}, where)
+
+    def _places(self, index: int) -> dict[str, Value]:
+        """Where a block stands in the net, counted from 0, and how many there are: for what grows with depth."""
+        return {"index": index, "blocks": sum(s.repeat for s in self.resolved.spec.stages), **self.scope}
 
     def _stage_nodes(self) -> list[Node]:
         stages = self.root.get("stages")

@@ -28,6 +28,7 @@ class Definition:
     defaults: Mapping[str, Value]
     positional: bool  # steps are named 0, 1, ... as in a sequence
     out: Expr | None = None
+    derived: Mapping[str, Expr] = field(default_factory=dict)  # defaults that follow from arguments before them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +82,8 @@ class Chain:
     """The blocks of a stage, named 0, 1, ... in order."""
 
     runs: tuple[Run, ...]
+    symbols: Mapping[str, Symbol] = field(default_factory=dict)  # of the blocks' arguments, in their `index`
+    first: int = 0  # the index of the first block
 
     def __len__(self) -> int:
         return sum(run.count for run in self.runs)

@@ -164,6 +164,7 @@ class Library:
                       if a.default is not None and isinstance(a.default.value, (str, int, float))},
             positional=positional and bool(body),
             out=out,
+            derived={k: derived for k, a in arguments.items() if (derived := self._derived(a)) is not None},
         )  # fmt: skip
         return Declaration(
             definition=definition,
@@ -200,6 +201,17 @@ class Library:
             return parse(str(value).lower() if isinstance(value, bool) else str(value))
         except ExpressionError as error:
             self.problems.add(error.code, str(error), node.span, error.help)
+            return None
+
+    @staticmethod
+    def _derived(argument: Argument) -> Expr | None:
+        """A default that is an expression; one that cannot be read is recorded where it is used."""
+        node = argument.default
+        if node is None or not isinstance(node.value, str) or not argument.kind.takes_expressions:
+            return None
+        try:
+            return parse(node.value)
+        except ExpressionError:
             return None
 
     def _arguments(self, node: Node | None) -> tuple[dict[str, Argument], bool]:

@@ -6,62 +6,15 @@ parameters, as the spec wrote them; each such expression is checked against ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import builtins
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from archspec.expressions import Expr, Literal, Name, Symbol, Value, names
-from archspec.ir import Block, Call, Chain, Definition
+from archspec.classes import BlockClass, ClassOf, Member, Parameter, make_class, signature
+from archspec.ir import Block, Call, Chain
 from archspec.names import IMPORTED, class_name
 from archspec.network import Network
 from archspec.ops import Op
-from archspec.simplify import simplify
-from archspec.terms import channels_of, expressible, numbers_of, out_of, simplified
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A constructor argument of a class."""
-
-    name: str
-    default: Value | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Member:
-    """A call of a class, with its numbers as expressions in the parameters of the class."""
-
-    call: Call  # of an instance in which it is present
-    in_channels: Expr
-    numbers: Mapping[str, Symbol]  # arguments of an operation or block
-    when: Expr | None  # None: always there
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it gives its input as it is, in every instance of the class."""
-        idle = self.call.target.idle if isinstance(self.call.target, Op) else {}
-        return bool(idle) and all(_is_always(self.numbers[name], value) for name, value in idle.items())
-
-
-def _is_always(symbol: Symbol, value: int) -> bool:
-    """Whether a number, or both of a pair, is written as this one."""
-    return all(part == Literal(value) for part in (symbol if isinstance(symbol, tuple) else (symbol,)))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BlockClass:
-    """A class of emitted source."""
-
-    name: str
-    definition: Definition
-    instances: tuple[Block, ...]
-    parameters: tuple[Parameter, ...]
-    members: tuple[Member, ...]
-    out_channels: Expr
-
-    @property
-    def example(self) -> Block:
-        """An instance, for what is the same in all."""
-        return self.instances[0]
 
 
 @dataclass(slots=True)
@@ -76,16 +29,36 @@ class Outline:
 def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
     """Decide the classes of a net; names in `reserved` are those of other things in the file."""
     result = Outline()
-    taken = {net.class_name, *reserved}
-    for group in _groups(net.root):
+    blocks = list(_blocks(net.root))
+    spelling = _spelling([net.root, *blocks], {net.class_name, *reserved})
+    taken = {net.class_name, *reserved, *spelling.values()}
+    known: dict[object, BlockClass] = {}
+    for group in _groups(blocks):
         for instances in _split(group, result.of):
-            made = _make_class(_free_name(instances, taken), instances)
-            taken.add(made.name)
-            result.classes.append(made)
-            result.of.update(dict.fromkeys(instances, made))
-    result.root = _make_class(net.class_name, [net.root])
+            made = make_class(_free_name(instances, taken), instances, result.of, spelling)
+            own = signature(made, result.of)
+            if (same := known.get(own)) is not None:
+                same.take(made)
+            else:
+                taken.add(made.name)
+                result.classes.append(made)
+                same = known[own] = made
+            result.of.update(dict.fromkeys(instances, same))
+    result.root = make_class(net.class_name, [net.root], result.of, spelling)
     result.classes = list(_inner_first(result))
     return result
+
+
+def _spelling(blocks: Iterable[Block], reserved: Collection[str]) -> dict[str, str]:
+    """The name in source of each argument: its own, unless that would hide what source refers to."""
+    spelt = {"classes": "num_classes"}
+    hidden = {*reserved, *IMPORTED, *dir(builtins), "i", "partial"}
+    for name in dict.fromkeys(name for block in blocks for name in block.args):
+        own = spelt.get(name, name)
+        while name not in spelt and (own in hidden or own in spelt.values()):
+            own += "_"
+        spelt[name] = own
+    return spelt
 
 
 def _inner_first(result: Outline) -> Iterator[BlockClass]:
@@ -104,11 +77,13 @@ def _inner_first(result: Outline) -> Iterator[BlockClass]:
         yield from visit(cls)
 
 
-def _groups(root: Block) -> Iterator[list[Block]]:
+def _groups(blocks: Iterable[Block]) -> Iterator[list[Block]]:
     """The blocks of a net that may share a class, each group after those of all the blocks inside of it."""
     groups: dict[object, list[Block]] = {}
-    for block in _blocks(root):
-        groups.setdefault(_kind(block), []).append(block)
+    kinds: dict[Block, object] = {}
+    for block in blocks:
+        kinds[block] = _kind(block)
+        groups.setdefault(kinds[block], []).append(block)
     done: set[object] = set()
 
     def visit(kind: object) -> Iterator[list[Block]]:
@@ -116,7 +91,7 @@ def _groups(root: Block) -> Iterator[list[Block]]:
             done.add(kind)
             for block in groups[kind]:
                 for inner in _inside(block):
-                    yield from visit(_kind(inner))
+                    yield from visit(kinds[inner])
             yield groups[kind]
 
     for kind in groups:
@@ -146,14 +121,10 @@ def _inside(block: Block) -> Iterator[Block]:
             yield call.target
 
 
-ClassOf = Mapping[Block, BlockClass]
-"""The class of each block, as far as they are decided."""
-
-
 def _split(group: list[Block], of: ClassOf) -> list[list[Block]]:
-    """As few classes as can be written: one, else one for each way of joining values, choice of flags, and so on."""
+    """As few classes as can be written: one, else one for each way of joining values, choice of flags, and structure."""
     parts = [group]
-    for trait in (_joins, _flags, lambda block: _structure(block, of), id):
+    for trait in (_joins, _flags, lambda block: _structure(block, of)):
         parts = [p for part in parts for p in ([part] if _uniform(part, of) else _by(trait, part))]
     return parts
 
@@ -191,14 +162,20 @@ def _uniform(group: list[Block], of: ClassOf) -> bool:
         kinds = {_target_kind(c, of) for c in calls if c.present}
         if len(kinds) > 1 or (len({c.present for c in calls}) > 1 and len(calls[0].inputs) > 1):
             return False
-    return expressible(group)
+    return True
 
 
 def _target_kind(call: Call, of: ClassOf) -> object:
-    if isinstance(call.target, Op):
-        flags = tuple(v for v in call.target.attributes.values() if isinstance(v, (bool, str)))
-        return call.target.kind, flags
-    return of[call.target] if isinstance(call.target, Block) else "chain"
+    target = call.target
+    if isinstance(target, Op):
+        flags = tuple(v for v in target.attributes.values() if isinstance(v, (bool, str)))
+        return target.kind, flags, tuple(map(len, call.input_shapes))
+    if isinstance(target, Block):
+        return of[target]
+    return tuple(
+        (of[r.block], r.count, *(of[r.block].value(r.block, p) for p in of[r.block].parameters))
+        for r in target.runs
+    )
 
 
 def _free_name(instances: list[Block], taken: set[str]) -> str:
@@ -214,69 +191,4 @@ def _free_name(instances: list[Block], taken: set[str]) -> str:
     return next(n for i in range(2, 10_000) if (n := f"{base}{i}") not in taken)
 
 
-# --- one class ------------------------------------------------------------------------------------------------
-
-
-def _make_class(name: str, instances: list[Block]) -> BlockClass:
-    constants = _constants(instances)
-    channels = channels_of(instances[0], instances)
-    members: list[Member] = []
-    for index, _ in enumerate(instances[0].calls):
-        calls = [b.calls[index] for b in instances]
-        call = next((c for c in calls if c.present), None)
-        if call is None:
-            continue
-        varies = not all(c.present for c in calls)
-        numbers = numbers_of(
-            call,
-            [c for c in calls if c.present],
-            [b.args for b in instances if b.calls[index].present],
-            channels,
-        )
-        member = Member(
-            call=call,
-            in_channels=simplify(channels[call.inputs[0]], constants),
-            numbers={k: simplified(s, constants) for k, s in numbers.items()},
-            when=simplify(call.when, constants) if varies and call.when else None,
-        )
-        if not member.is_idle:
-            members.append(member)
-    out = (
-        Name("out_channels")
-        if "out_channels" in instances[0].args
-        else simplify(out_of(instances, channels), constants)
-    )
-    used = set().union(set[str](), *(_names_of(m) for m in members))
-    parameters = tuple(
-        Parameter(a, _default(instances[0].definition, a))
-        for a in instances[0].args
-        if a in used and a not in constants
-    )
-    return BlockClass(name, instances[0].definition, tuple(instances), parameters, tuple(members), out)
-
-
-def _names_of(member: Member) -> set[str]:
-    exprs: list[Expr] = [member.in_channels, *([member.when] if member.when else [])]
-    for symbol in member.numbers.values():
-        exprs.extend(symbol if isinstance(symbol, tuple) else [symbol])
-    return set().union(*map(names, exprs))
-
-
-def _default(definition: Definition, name: str) -> Value | None:
-    value = definition.defaults.get(name, 1 if name == "stride" else None)
-    return value if isinstance(value, (int, float)) else None  # an expression is no constant
-
-
-def _constants(instances: list[Block]) -> dict[str, Value]:
-    """Arguments that are written as numbers: those with a default that no instance departs from differently.
-
-    A stride that is not 1 stays an argument: a reader looks for it where the block is used.
-    """
-    constants: dict[str, Value] = {}
-    for name, value in instances[0].args.items():
-        if name == "stride" and value != 1:
-            continue
-        optional = name in instances[0].definition.defaults or name == "stride" or isinstance(value, str)
-        if optional and all(b.args[name] == value for b in instances):
-            constants[name] = value
-    return constants
+__all__ = ["BlockClass", "Member", "Outline", "Parameter", "outline"]

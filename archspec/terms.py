@@ -1,134 +1,119 @@
-"""The numbers of a class in terms of its parameters, as the spec wrote them where that holds in every instance."""
+"""The numbers of a class in terms of its parameters: as the spec wrote them where that holds in every instance.
+
+Nothing is written that was not compared with every instance. Where no expression holds and the number differs, it becomes
+a parameter of the class itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Symbol, Value, evaluate, names
-from archspec.ir import Block, Call, Chain
-from archspec.merging import substitute
-from archspec.ops import Concat, Conv, Flatten, Linear, Op, PadChannels
-from archspec.simplify import simplify
+from archspec.expressions import Expr, ExpressionError, Literal, Name, Symbol, Value, evaluate, names
+from archspec.simplify import simplified, size
 
+LONGEST = 40
+"""The parts of the longest expression that is written; what is longer is a number, or a parameter."""
 
-def numbers_of(
-    call: Call, calls: list[Call], scopes: list[Mapping[str, Value]], channels: Mapping[str, Expr]
-) -> dict[str, Symbol]:
-    """Each argument as the spec wrote it where that holds in all instances, else as a literal."""
-    if isinstance(call.target, Chain):
-        return {}
-    if isinstance(call.target, Block):
-        values = [c.target.args for c in calls if isinstance(c.target, Block)]
-        symbols = {"in_channels": channels[call.inputs[0]], **call.symbols}
-    else:
-        values = [c.target.attributes for c in calls if isinstance(c.target, Op)]
-        symbols = {**call.symbols, **call.target.implied_symbols(call.symbols)}
-    result: dict[str, Symbol] = {}
-    for name, value in values[0].items():
-        symbol = symbols.get(name)
-        if symbol is not None and all(_holds(symbol, v[name], s) for v, s in zip(values, scopes, strict=True)):
-            result[name] = symbol
-        elif isinstance(value, tuple):
-            result[name] = Literal(value[0]), Literal(value[1])
-        else:
-            result[name] = Literal(value)
-    return result
+UNKNOWN = Name("?")
+"""What has no expression: no argument is called so."""
+
+Number = Value | tuple[int, int]
 
 
-def out_of(instances: list[Block], channels: Mapping[str, Expr]) -> Expr:
-    """The channels that a class gives: as its block declares them where that is what comes out, after any merge."""
-    declared = instances[0].definition.out
-    if declared is not None and all(_holds(declared, b.shape[0], b.args) for b in instances):
-        return declared
-    return channels[instances[0].output]
+class Terms:
+    """The arguments of all instances of a class, and the numbers that had to become parameters beside them."""
 
+    def __init__(self, scopes: Sequence[Mapping[str, Value]], constants: Mapping[str, Value]) -> None:
+        self.columns: dict[str, list[Value]] = {name: [scope[name] for scope in scopes] for name in scopes[0]}
+        self.everywhere = range(len(scopes))
+        self.constants = constants
+        self.reals = {name for name, values in self.columns.items() if any(type(v) is not int for v in values)}
+        self.made: dict[str, list[Value]] = {}
 
-def expressible(group: list[Block]) -> bool:
-    """Whether every number and condition that differs between instances is an expression that holds in all."""
-    if len(group) == 1:
-        return True
-    channels = channels_of(group[0], group)
-    for index, _ in enumerate(group[0].calls):
-        pairs = [(b.calls[index], b) for b in group if b.calls[index].present]
-        if not pairs:
-            continue
-        if len(pairs) < len(group) and not all(
-            _holds(pairs[0][0].when, b.calls[index].present, b.args) for b in group
-        ):
-            return False
-        scopes = [b.args for _, b in pairs]
-        calls = [c for c, _ in pairs]
-        for c, b in pairs:
-            if not _holds(channels[c.inputs[0]], c.input_shapes[0][0], b.args):
-                return False
-        numbers = numbers_of(calls[0], calls, scopes, channels)
-        for call, scope in zip(calls, scopes, strict=True):
-            target = call.target
-            values = (
-                target.args if isinstance(target, Block) else target.attributes if isinstance(target, Op) else {}
-            )
-            if not all(_holds(symbol, values[name], scope) for name, symbol in numbers.items()):
-                return False
-    return True
+    def claimed(
+        self, candidates: Iterable[Symbol | None], values: Sequence[Number], which: Sequence[int] | None = None
+    ) -> Symbol | None:
+        """The first candidate that holds in these instances, else the number that all of them have; None without either."""
+        which = self.everywhere if which is None else which
+        for candidate in candidates:
+            if candidate is not None and candidate != UNKNOWN:
+                symbol = simplified(candidate, self.constants, self.reals)
+                if _is_short(symbol) and self._holds(symbol, values, which):
+                    return symbol
+        first = values[0]
+        return literal(first) if all(value == first for value in values) else None
 
+    def written(
+        self,
+        name: str,
+        candidates: Iterable[Symbol | None],
+        values: Sequence[Number],
+        which: Sequence[int] | None = None,
+    ) -> Symbol:
+        """The same; without either, a parameter of the class, called `name` or nearly so."""
+        which = self.everywhere if which is None else which
+        claimed = self.claimed(candidates, values, which)
+        if claimed is not None:
+            return claimed
+        sides = [value if isinstance(value, tuple) else (value, value) for value in values]
+        if all(high == wide for high, wide in sides):
+            return self._parameter(name, [high for high, _ in sides], which)
+        return (
+            self._parameter(f"{name}_height", [high for high, _ in sides], which),
+            self._parameter(f"{name}_width", [wide for _, wide in sides], which),
+        )
 
-def _holds(symbol: Symbol | None, value: object, scope: Mapping[str, Value]) -> bool:
-    if symbol is None:
-        return False
-    try:
+    def _parameter(self, name: str, values: Sequence[Value], which: Sequence[int]) -> Name:
+        column = [values[0]] * len(self.everywhere)  # what an instance without it is given does not matter
+        for index, value in zip(which, values, strict=True):
+            column[index] = value
+        same = next((known for known, other in self.made.items() if other == column), None)
+        if same is not None:
+            return Name(same)
+        while name in self.columns:
+            name += "_"
+        self.columns[name] = self.made[name] = column
+        return Name(name)
+
+    def _holds(self, symbol: Symbol, values: Sequence[Number], which: Sequence[int]) -> bool:
         if isinstance(symbol, tuple):
-            return tuple(evaluate(s, scope) for s in symbol) == value
-        result = evaluate(symbol, scope)
-    except ExpressionError:
-        return False
-    return value in (result, (result, result))
+            sides = [value if isinstance(value, tuple) else (value, value) for value in values]
+            return all(self._holds(s, [side[i] for side in sides], which) for i, s in enumerate(symbol))
+        if isinstance(symbol, Literal):
+            return all(_equals(symbol.value, value) for value in values)
+        used = sorted(names(symbol))
+        if not self.columns.keys() >= set(used):
+            return False
+        columns = [self.columns[name] for name in used]
+        results: dict[tuple[Value, ...], Value | None] = {}
+        for index, value in zip(which, values, strict=True):
+            key = tuple(column[index] for column in columns)
+            if key not in results:
+                try:
+                    results[key] = evaluate(symbol, dict(zip(used, key, strict=True)))
+                except ExpressionError:
+                    results[key] = None
+            if not _equals(results[key], value):
+                return False
+        return True
 
 
-def simplified(symbol: Symbol, constants: Mapping[str, Value]) -> Symbol:
-    """A number or pair, as short as a person would write it."""
-    if isinstance(symbol, tuple):
-        return simplify(symbol[0], constants), simplify(symbol[1], constants)
-    return simplify(symbol, constants)
+def _equals(result: Value | None, value: Number) -> bool:
+    """Whether what an expression gives is a number of the net: 8.0 is not 8, since frameworks do not take it for one."""
+    if isinstance(value, tuple):
+        return all(_equals(result, side) for side in value)
+    return result == value and (type(result) is type(value) or isinstance(value, float))
 
 
-def channels_of(block: Block, instances: list[Block]) -> dict[str, Expr]:
-    """The channels of each value of a block, in terms of its arguments."""
-    first, *others = block.inputs
-    channels: dict[str, Expr] = {
-        first[0]: Name("in_channels") if "in_channels" in block.args else Literal(first[1][0])
-    }
-    channels |= {name: Name("out_channels") for name, _ in others}
-    for index, _ in enumerate(block.calls):
-        calls = [b.calls[index] for b in instances]
-        call = next((c for c in calls if c.present), calls[0])
-        expr = _of_call(call, channels)
-        # what the net itself is written in terms of are arguments of the spec, which its class does not have
-        channels[call.name] = expr if names(expr) <= {*block.args, "out_channels"} else Literal(call.shape[0])
-    return channels
+def literal(value: Number) -> Symbol:
+    """A number or pair as it is."""
+    return (Literal(value[0]), Literal(value[1])) if isinstance(value, tuple) else Literal(value)
 
 
-def _of_call(call: Call, channels: Mapping[str, Expr]) -> Expr:
-    target, first = call.target, channels[call.inputs[0]]
-    if not call.present:
-        return first
-    if isinstance(target, (Conv, Linear)):
-        symbol = call.symbols.get("out")
-        return symbol if symbol is not None and not isinstance(symbol, tuple) else Literal(target.out)
-    if isinstance(target, Concat):
-        total = first
-        for name in call.inputs[1:]:
-            total = Apply("+", (total, channels[name]))
-        return total
-    if isinstance(target, PadChannels):
-        return Literal(call.shape[0])
-    if isinstance(target, Flatten):
-        return Literal(call.shape[0])
-    if isinstance(target, Block):
-        out = target.definition.out or channels_of(target, [target])[target.output]
-        symbols: dict[str, Symbol] = {k: Literal(v) for k, v in target.args.items()}
-        symbols |= {**call.symbols, "in_channels": first}
-        if call.role == "shortcut":
-            symbol = call.symbols["out_channels"]
-            return first if isinstance(symbol, tuple) else symbol
-        return substitute(out, symbols)
-    return Literal(call.shape[0]) if isinstance(target, Chain) else first
+def _is_short(symbol: Symbol) -> bool:
+    return all(size(s) <= LONGEST for s in (symbol if isinstance(symbol, tuple) else (symbol,)))
+
+
+def exprs(symbol: Symbol) -> tuple[Expr, ...]:
+    """The one or two expressions of a number."""
+    return symbol if isinstance(symbol, tuple) else (symbol,)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from archspec.emission.dialect import Dialect
 from archspec.emission.flow import INPUTS, Flow, flow, is_named, kind_of
 from archspec.emission.forward import INDENT, Forward
-from archspec.emission.source import RENAMED, WIDTH, call, lay_out, number
-from archspec.expressions import Apply, Expr, Literal, Name, Symbol, Value, render
+from archspec.emission.source import WIDTH, call, lay_out, number
+from archspec.emission.stretches import Stretch, stretches
+from archspec.expressions import Literal, Symbol, render
 from archspec.ir import Block, Chain, Run
 from archspec.merging import substitute
 from archspec.ops import Op
-from archspec.outline import BlockClass, Member, Outline
+from archspec.outline import BlockClass, Member, Outline, Parameter
+from archspec.simplify import simplified, simplify
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +60,19 @@ class Writer:
             if isinstance(member.numbers[name], Literal) or text.strip("(), 0123456789") == "":
                 return text
             own = name if name not in layers and kept.get(name, text) == text else f"{member.call.name}_{name}"
-            while own in layers:
+            while own in layers or kept.get(own, text) != text:
                 own += "_"
             kept[own] = text
             return f"self.{own}"
 
         body = Forward(self.dialect, trace, layer_of, attribute).write()
         statements += [f"self.{name} = {text}" for name, text in kept.items()]
-        parameters = [self._parameter(cls, p.name, p.default) for p in cls.parameters]
+        computed = [f"{name} = {render(expr, {})}" for name, expr in cls.computed.items()]
         return ClassText(
             name=cls.name,
             doc=doc,
-            parameters=parameters + self.dialect.more_parameters(cls),
-            statements=statements,
+            parameters=[*map(_parameter, cls.parameters), *self.dialect.more_parameters(cls)],
+            statements=computed + statements,
             inputs=[f"{INPUTS[name]}: {self.dialect.array}" for name, _ in cls.example.inputs],
             forward_doc=forward_doc,
             forward=body,
@@ -118,7 +119,7 @@ class Writer:
         if made.startswith("lambda "):
             made = f"({made})"
         assert member.when is not None
-        condition = render(member.when, RENAMED)
+        condition = render(member.when, {})
         otherwise = f"else {self.dialect.identity}"
         whole = f"{made} if {condition} {otherwise}"
         pad = " " * (INDENT + 4)
@@ -134,7 +135,7 @@ class Writer:
         if isinstance(target, Chain):
             if len(target.runs) == 1 and (rolled := self._rolled(target.runs[0], indent, head)) is not None:
                 return rolled
-            parts = [self._runs(runs, indent + 4) for runs in self._progressions(target.runs)]
+            parts = [self._stretch(s, indent + 4) for s in stretches(target, self.outline.of)]
             return call(f"{head}{self.dialect.sequence}", parts, indent)
         if isinstance(target, Block):
             return self.instance(self.outline.of[target], member.numbers, indent, head)
@@ -143,7 +144,8 @@ class Writer:
     def instance(self, cls: BlockClass, numbers: Mapping[str, Symbol], indent: int, head: str = "") -> str:
         """The text that makes a block with these arguments."""
         if self.is_inline(cls):
-            parts = [self._inlined(m, numbers, indent + 4) for m in cls.members]
+            scope = cls.scope(numbers)
+            parts = [self._inlined(m, scope, indent + 4) for m in cls.members]
             return call(f"{head}{self.dialect.sequence}", parts, indent)
         arguments = []
         for position, parameter in enumerate(cls.parameters):
@@ -151,7 +153,7 @@ class Writer:
             if parameter.default is not None and isinstance(symbol, Literal) and symbol.value == parameter.default:
                 continue
             text = number(symbol)
-            keyword = parameter.default is not None or (position >= 2 and parameter.name not in ("stride",))
+            keyword = parameter.default is not None or position >= 2
             arguments.append(f"{parameter.name}={text}" if keyword else text)
         return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent)
 
@@ -160,74 +162,38 @@ class Writer:
 
         def there(symbol: Symbol) -> Symbol:
             if isinstance(symbol, tuple):
-                return substitute(symbol[0], scope), substitute(symbol[1], scope)
-            return substitute(symbol, scope)
+                return simplified((substitute(symbol[0], scope), substitute(symbol[1], scope)), {})
+            return simplify(substitute(symbol, scope), {})
 
         numbers = {name: there(symbol) for name, symbol in member.numbers.items()}
-        resolved = Member(member.call, substitute(member.in_channels, scope), numbers, None)
+        resolved = Member(member.call, simplify(substitute(member.in_channels, scope), {}), numbers, None)
         return self.construct(resolved, indent, set())
 
-    def _runs(self, runs: Sequence[Run], indent: int) -> str:
-        """Blocks of a chain: one, equal ones in a loop, or in a loop ones whose inputs grow by the same number."""
-        if (rolled := self._rolled(runs[0], indent)) is not None:
-            return rolled
-        block = runs[0].block
-        numbers: dict[str, Symbol] = {k: Literal(v) for k, v in block.args.items()}
-        if len(runs) > 1:
-            numbers["in_channels"] = _growing(_in_channels(runs[0]), _in_channels(runs[1]) - _in_channels(runs[0]))
-        made = self.instance(self.outline.of[block], numbers, indent)
-        if len(runs) > 1:
-            return f"*({made} for i in range({len(runs)}))"
-        return made if runs[0].count == 1 else f"*({made} for _ in range({runs[0].count}))"
-
-    def _progressions(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
-        """Runs one by one; three and more single blocks whose inputs grow evenly, and no more differs, together."""
-        rest = list(runs)
-        while rest:
-            length = 1
-            while length < len(rest) and self._grow_evenly(rest[: length + 1]):
-                length += 1
-            length = length if length > 2 else 1
-            yield rest[:length]
-            rest = rest[length:]
-
-    def _grow_evenly(self, runs: Sequence[Run]) -> bool:
-        classes = {self.outline.of[run.block] for run in runs}
-        grows = [p.name == "in_channels" for cls in classes for p in cls.parameters]
-        others = [{k: v for k, v in run.block.args.items() if k != "in_channels"} for run in runs]
-        steps = {_in_channels(after) - _in_channels(before) for before, after in pairwise(runs)}
-        return (
-            len(classes) == 1
-            and any(grows)
-            and all(run.count == 1 for run in runs)
-            and all(other == others[0] for other in others)
-            and len(steps) == 1
-            and min(steps) > 0
-        )
+    def _stretch(self, stretch: Stretch, indent: int) -> str:
+        """Blocks of a chain: one, equal ones in a loop, or in a loop ones whose numbers follow from their place."""
+        if stretch.place is None:
+            run = stretch.runs[0]
+            if (rolled := self._rolled(run, indent)) is not None:
+                return rolled
+        made = self.instance(self.outline.of[stretch.runs[0].block], stretch.numbers, indent)
+        if stretch.place is not None:
+            first, last = stretch.place.start, stretch.place.stop
+            return f"*({made} for i in range({f'{first}, ' if first else ''}{last}))"
+        return made if run.count == 1 else f"*({made} for _ in range({run.count}))"
 
     def _rolled(self, run: Run, indent: int, head: str = "") -> str | None:
-        cls, numbers = self.outline.of[run.block], {k: Literal(v) for k, v in run.block.args.items()}
-        return self.dialect.rolled(run, lambda start: self.instance(cls, numbers, indent + 4, start), indent, head)
+        cls = self.outline.of[run.block]
+        return self.dialect.rolled(
+            run, lambda start: self.instance(cls, cls.values(run.block), indent + 4, start), indent, head
+        )
 
-    @staticmethod
-    def _parameter(cls: BlockClass, name: str, default: Value | None) -> str:
-        kind = type(cls.example.args[name]).__name__
-        shown = RENAMED.get(name, name)
-        if name == "classes":
-            default = cls.example.args[name]
-        return f"{shown}: {kind}" + (f" = {default!r}" if default is not None else "")
+
+def _parameter(parameter: Parameter) -> str:
+    default = "" if parameter.default is None else f" = {parameter.default!r}"
+    return f"{parameter.name}: {parameter.kind}{default}"
 
 
 def _is_stateless(member: Member) -> bool:
     """Whether one layer is enough where a class has several alike."""
     target = member.call.target
     return isinstance(target, Op) and not target.has_state(*member.call.input_shapes)
-
-
-def _in_channels(run: Run) -> int:
-    return run.block.inputs[0][1][0]
-
-
-def _growing(first: int, step: int) -> Expr:
-    """`first + step * i`."""
-    return Apply("+", (Literal(first), Apply("*", (Literal(step), Name("i")))))

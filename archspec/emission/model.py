@@ -12,7 +12,7 @@ import jinja2
 
 from archspec.emission.classes import ClassText, Writer
 from archspec.emission.dialect import Dialect
-from archspec.emission.source import RENAMED, WIDTH
+from archspec.emission.source import WIDTH
 from archspec.expressions import render
 from archspec.network import Network
 from archspec.outline import BlockClass, Outline
@@ -49,7 +49,7 @@ def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[Clas
 
 def _told(cls: BlockClass) -> str:
     """What the block says of itself, less the sentences about arguments that the class does not have."""
-    absent = {*cls.definition.arguments} - {p.name for p in cls.parameters}
+    absent = {*cls.definition.arguments} - {p.argument for p in cls.parameters}
     first, *more = re.split(r"(?<=\.) (?=[A-Z])", cls.definition.doc or f"The block `{cls.definition.name}`.")
     return " ".join([first, *(s for s in more if absent.isdisjoint(re.findall(r"\w+", s)))])
 
@@ -116,15 +116,30 @@ def docstring(text: str, indent: int) -> str:
 
 def forward_doc(cls: BlockClass, dialect: Dialect) -> str:
     """The shapes that a block maps, in terms of its parameters."""
-    channels = render(cls.members[0].in_channels, RENAMED) if cls.members else "C"
-    first = cls.example.inputs[0][1]
-    if len(first) != 3 or len(cls.example.shape) != 3:
+    if len(cls.example.inputs[0][1]) != 3 or len(cls.example.shape) != 3:
         return '"""Map a batch to its features."""'
-    ratios = {(b.inputs[0][1][1] / b.shape[1], b.args.get("stride", 1)) for b in cls.instances}
-    divisor = "" if all(r == 1 for r, _ in ratios) else " / stride"
-    if not all(r in (1, s) for r, s in ratios) or (divisor and "stride" not in [p.name for p in cls.parameters]):
-        fixed = {r for r, _ in ratios}
-        divisor = f" / {next(iter(fixed)):g}" if len(fixed) == 1 else "'"
     inputs = "x" if len(cls.example.inputs) == 1 else "x and branch"
-    out = dialect.image(render(cls.out_channels, RENAMED), f"H{divisor}", f"W{divisor}")
-    return f'"""Map {inputs} {dialect.image(channels, "H", "W")} to {out}."""'
+    into = dialect.image("C" if cls.in_channels is None else render(cls.in_channels, {}), "H", "W")
+    gives = "C'" if cls.out_channels is None else render(cls.out_channels, {})
+    high, wide = _side(cls, 1, "H"), _side(cls, 2, "W")
+    if high == "H'" or wide == "W'":
+        high, wide = (side if side in ("H", "W") else f"{side[0]}'" for side in (high, wide))
+    out = dialect.image(gives, high, wide)
+    return f'"""Map {inputs} {into} to {out}."""'
+
+
+def _side(cls: BlockClass, side: int, name: str) -> str:
+    """The height or width that a class gives, in terms of that of its input."""
+    sizes = [(b.inputs[0][1][side], b.shape[side], b.args.get("stride", 1)) for b in cls.instances]
+    if all(into == out for into, out, _ in sizes):
+        return name
+    if "stride" in [p.argument for p in cls.parameters] and all(
+        into == out * stride for into, out, stride in sizes
+    ):
+        return f"{name} / stride"
+    into, out, _ = sizes[0]
+    if into % out == 0 and all(a == b * (into // out) for a, b, _ in sizes):
+        return f"{name} / {into // out}"
+    if out % into == 0 and all(b == a * (out // into) for a, b, _ in sizes):
+        return f"{out // into} * {name}"
+    return f"{name}'"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archspec.expressions import Literal, Symbol, render
 
 WIDTH = 100
-
-RENAMED = {"classes": "num_classes"}
-"""Arguments of the spec that have another customary name in code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +39,12 @@ Expression = str | Invocation | Infix
 """An expression that can be laid out; a text is left as it is."""
 
 
-def number(symbol: Symbol, scope: Mapping[str, str] | None = None) -> str:
+def number(symbol: Symbol) -> str:
     """A number or pair as source; a pair of equals as one number."""
-    names = {**RENAMED, **(scope or {})}
     if isinstance(symbol, tuple):
-        first, second = render(symbol[0], names), render(symbol[1], names)
+        first, second = render(symbol[0], {}), render(symbol[1], {})
         return first if first == second else f"({first}, {second})"
-    return render(symbol, names)
+    return render(symbol, {})
 
 
 def sides(symbol: Symbol, text: str) -> tuple[str, str]:
