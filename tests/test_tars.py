@@ -52,12 +52,12 @@ def test_a_run_on_tars_is_resumed_with_other_workers_to_the_same_weights(cli, sh
     ("members", "says"),
     [
         ([("a.jpg", jpeg(1))], "a.jpg has no label"),
-        ([("a.jpg", jpeg(1)), ("a.cls", b"dog")], "a.cls is not a whole number"),
+        ([("a.jpg", jpeg(1)), ("a.cls", b"dog")], "the label of a.jpg is 'dog', not a whole number"),
         (
             [("a.jpg", jpeg(1)), ("a.cls", b"9" * 30)],
             "the label of .*train-001.tar:a.jpg is 9{30}, and there are fewer",
         ),
-        ([("a.jpg", jpeg(1)), ("a.png", jpeg(1)), ("a.cls", b"1")], "two images of the name"),
+        ([("a.jpg", jpeg(1)), ("a.png", jpeg(1)), ("a.cls", b"1")], "has 2 images of the name a: a.jpg, a.png"),
         ([("a.txt", b"x")], "hold no images"),
     ],
 )

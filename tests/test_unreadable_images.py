@@ -81,9 +81,10 @@ def test_a_disk_that_does_not_answer_is_named_and_waited_for_no_longer_than_is_s
 def test_a_disk_that_answers_late_changes_nothing(workers, photos, impatient, monkeypatch):
     monkeypatch.setattr(patience, "PATIENCE", 60)
     expected = list(batches(photos).run(0, 4))
+    made = batches(photos, workers=workers)
     late = threading.Timer(0.4, stalled(photos / "train" / "dog" / "3.jpg"))
     late.start()
-    same(batches(photos, workers=workers).run(0, 4), expected)
+    same(made.run(0, 4), expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")

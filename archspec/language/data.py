@@ -183,6 +183,27 @@ def _one_size(raw: Any) -> Any:
     return [{"value": raw}] if isinstance(raw, (int, float, str)) and not isinstance(raw, bool) else raw
 
 
+FILES = ("webdataset", "parquet", "synthetic")
+WHAT = {
+    "train": "says which tars or Parquet files",
+    "test": "says which tars or Parquet files",
+    "image": "says which column or member holds images",
+    "label": "says which column or member holds labels",
+}
+
+
+def _check_share(text: str) -> None:
+    """Check a share of the training images: `20%`."""
+    number = text[:-1].strip()
+    try:
+        fits = 0 < float(number) < 100
+    except ValueError:
+        fits = False
+    if not fits:
+        message = f"`test: {text}` is no share of the training images"
+        raise fault("AS604", message, "such as `test: 20%`, more than 0% and less than 100%", ("test",))
+
+
 class Data(Model):
     """Which images, and what is done to them."""
 
@@ -191,6 +212,8 @@ class Data(Model):
     )
     train: str | None = None
     test: str | None = None
+    image: str | None = None
+    label: str | None = None
     holdout: NonNegative = 0
     augment: list[Augment] = []
     repeats: Positive = 1
@@ -219,12 +242,7 @@ class Data(Model):
         for index, kind in enumerate(self.kinds):
             if kind in once and kind in self.kinds[:index]:
                 raise fault("AS604", once[kind], "take one out", ("augment", index))
-        if self.dataset not in ("webdataset", "parquet", "synthetic"):
-            for key in sorted(
-                {"train", "test"} & {k for k in self.model_fields_set if getattr(self, k) is not None}
-            ):
-                message = f"`{key}` says which tars or Parquet files, and `{self.dataset}` has none"
-                raise fault("AS604", message, "take it out, or read `webdataset` or `parquet`", (key,))
+        self._check_places()
         if "resizer" in self.model_fields_set and not self.antialias:
             message, help_ = "`resizer` chooses what antialiases, and nothing does", "take out `antialias: false`"
             raise fault("AS604", message, help_, ("resizer",))
@@ -241,6 +259,21 @@ class Data(Model):
             message, help_ = "a mean for each pixel has one size", "normalize with `per_channel_mean`"
             raise fault("AS604", message, help_, ("size",))
         return self
+
+    def _check_places(self) -> None:
+        """Check that what says where images and labels are means something to the data set."""
+        given = {key for key in ("train", "test", "image", "label") if getattr(self, key) is not None}
+        share = self.test is not None and self.test.endswith("%")
+        if share:
+            _check_share(str(self.test))
+        for key in sorted(given):
+            if self.dataset in FILES or (key == "test" and share and self.dataset == "image_folder"):
+                continue
+            what = WHAT[key] if key != "test" or not share else "sets images aside to test on"
+            message = f"`{key}` {what}, and `{self.dataset}` has none"
+            if share and key == "test":
+                message = f"`test` {what}, and `{self.dataset}` has its own"
+            raise fault("AS604", message, "take it out, or read `webdataset` or `parquet`", (key,))
 
     def recipe(self) -> dict[str, Any]:
         """The data as the recipe states it."""

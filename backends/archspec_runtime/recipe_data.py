@@ -178,7 +178,9 @@ class Data:
 
     dataset: str = "digits"  # digits, cifar10, cifar100, image_folder, webdataset, parquet, synthetic
     train: str | None = None  # which tars or Parquet files: a pattern below --data, or an address
-    test: str | None = None
+    test: str | None = None  # likewise, or a share of the training images that is set aside: 20%
+    image: str | None = None  # the column of Parquet, or the extension of a tar's members, that holds images
+    label: str | None = None  # and labels
     holdout: int = 0  # training images set aside for validation, drawn by the seed
     augment: tuple[Augmentation, ...] = ()
     repeats: int = 1  # times that a batch holds each of its images, augmented differently (Hoffer et al., 2020)
@@ -195,3 +197,14 @@ class Data:
     def resizing(self) -> Literal["fastest", "pillow", "plain"]:
         """How training images are resized."""
         return self.resizer if self.antialias else "plain"
+
+    @property
+    def test_share(self) -> float | None:
+        """The share of the training images that is set aside to test on; None where those are images of their own."""
+        if self.test is None or not self.test.endswith("%"):
+            return None
+        try:
+            share = float(self.test[:-1]) / 100
+        except ValueError:
+            return None
+        return share if 0 < share < 1 else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .batches import Batches
-from .console import complain, say, tell
+from .console import complain, say, tell, warn
 from .datasets import Dataset, check_folder, open_dataset
 from .dry_run import describe
 from .errors import FailedElsewhere, RunError
@@ -141,6 +141,8 @@ def _train(
     dataset = open_dataset(
         recipe.data, options.data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed
     )
+    for notice in dataset.notices if world.leads else ():
+        warn(notice)
     if recipe.asks_for_validation and dataset.validation is None:
         help_ = "set some aside with `data.holdout`, or put val/ beside test/"
         raise RunError("the recipe asks for a `val_error`, and there are no images to validate on", help_)

@@ -32,6 +32,15 @@ UNREADABLE = (
 )  # fmt: skip
 
 
+UNCLEAR = {
+    "F": "its pixels are 32-bit floating-point numbers, and no file says which of them is white",
+    "I": "its pixels are 32-bit whole numbers, and no file says which of them is white",
+    "LAB": "its colours are in the space L*a*b*",
+    "HSV": "its colours are in the space HSV",
+}
+"""Modes of Pillow whose pixels cannot be shown without a guess."""
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """An image file whose header has been read and whose pixels have not.
@@ -66,6 +75,9 @@ class Photo:
         """All of it, where what decodes it in training finds no damage either: Pillow passes over bits that were flipped."""
         if self._in_colour:
             self._decoded(1, self.size[1])
+        with _named(self.name):
+            if _is_deep(opened := _opened(self.raw)) and 0 < np.asarray(opened).max() < 256:
+                raise ValueError("all of its 16-bit values are below 256, which is black: store it with 8 bits")
         return self.image()
 
     def view(self, window: Window, resizing: Resizing = "fastest", how: Filter = BILINEAR) -> Bytes:
@@ -151,10 +163,17 @@ def _opened(raw: bytes) -> Image.Image:
 
 
 def _upright(opened: Image.Image, channels: int) -> Image.Image:
+    if (why := UNCLEAR.get(opened.mode)) is not None and not _is_deep(opened):
+        raise ValueError(f"{why}; convert it to 8 or 16 bits of grey, or to RGB")
     image: Image.Image = ImageOps.exif_transpose(opened)
-    if image.mode in ("I;16", "I;16B", "I", "F"):  # 16-bit grey: the high byte
-        image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
-    if image.mode in ("P", "LA", "PA", "RGBA") and (image.mode != "P" or "transparency" in image.info):
+    if _is_deep(opened):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def _is_deep(opened: Image.Image) -> bool:
+    """Whether it is grey of 16 bits, of which the high byte is seen; Pillow reads those of PGM into 32 bits."""
+    return opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format in ("PNG", "PPM"))

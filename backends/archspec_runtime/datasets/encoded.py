@@ -14,7 +14,7 @@ from ..console import warn
 from ..errors import DataError
 from .decoding import Photo
 from .listing import Listing
-from .sources import Names, Source, read_patiently
+from .sources import GoneError, Names, Source, read_patiently
 from .splits import Ints, Labels
 
 T = TypeVar("T")
@@ -51,15 +51,20 @@ class EncodedSplit:
         """The images at these indices."""
         return EncodedSplit(self.source, self.labels[indices], self.chosen[indices], self.channels)
 
+    @property
     def names(self) -> Names:
         """What each image is called below the folder or in the file that it is read from."""
         names = self.source.names
         whole = len(names) == len(self.chosen) and bool((np.diff(self.chosen) == 1).all())
         return names if whole else names.subset(self.chosen)
 
+    def relabelled(self, labels: Labels) -> EncodedSplit:
+        """The same images with other labels."""
+        return EncodedSplit(self.source, labels, self.chosen, self.channels)
+
     def listing(self, classes: int) -> Listing:
         """The names and labels of all images."""
-        return Listing.of(self.labels, classes, self.names())
+        return Listing.of(self.labels, classes, self.names)
 
     def name(self, index: int) -> str:
         """What a message calls an image."""
@@ -87,11 +92,10 @@ class EncodedSplit:
         """
         for failed in range(len(self)):
             used = (index + failed) % len(self)
-            raw = read_patiently(self.source, int(self.chosen[used]))
             try:
-                return used, use(self.opened(used, raw))
+                return used, use(self.photo(used))
             except DataError as error:
-                if not skip:
+                if not skip or isinstance(error, GoneError):
                     raise
                 if failed + 1 >= min(IN_A_ROW, len(self)):
                     message = f"{failed + 1} images in a row cannot be read; the last: {error.message}"

@@ -1,69 +1,95 @@
-"""A folder of images: ROOT/train/<class>/* and ROOT/test or val/<class>/*, read as they are needed."""
+"""A folder of images: ROOT/train/<class>/* and ROOT/test or val/<class>/*, or ROOT/<class>/*, read as they are needed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
 from ..recipe import Data, RandomCrop, RandomResizedCrop, ResizeShorter
+from . import scanning
 from .encoded import EncodedSplit, Skipped, to_array
+from .membership import SUFFIXES, UNKNOWN_CLASS, LeftOut
 from .packed import is_packed, read_packed
 from .sources import Files, Names
-from .splits import ArraySplit, Raw, Split
+from .splits import ArraySplit, Raw, Split, listed, nothing, set_aside
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 LAYOUT = (
     "give --data ROOT, where images lie in ROOT/train/<class>/ and ROOT/val/<class>/, a folder a class "
-    "(ImageNet: image-net.org/download; for a first run without it: --set train.data.dataset=synthetic)"
+    "(ImageNet: image-net.org/download; CIFAR-10: `archspec data fetch cifar10`, and a spec of it; for a first run without "
+    "images: --set train.data.dataset=synthetic)"
 )
 IN_MEMORY = 1 << 30  # bytes of decoded images up to which a folder of equal sizes is read at once
-
-
-def refuse(folder: Path) -> None:
-    """Raise DataError for a folder of images whose class is not among those of train/."""
-    raise DataError(f"{folder}: there is no class {folder.name!r} in train/", "give both splits the same folders")
+HELD = ("test", "val")
 
 
 def read_folder(
-    folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data,
-    unmatched: Callable[[Path], None] = refuse,
-) -> Raw:  # fmt: skip
-    """The splits of an image folder; classes are its folders in sorted order.
+    folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data, names: Sequence[str] | None = None
+) -> Raw:
+    """The splits of an image folder. Its classes are the folders of train/, or its own, in sorted order.
 
-    `unmatched` is called with each folder whose class train/ has not; what it lets pass is left out.
+    With the `names` of a run's classes those are its classes; some of them may be missing, as train/ may.
     """
-    if folder is None or not folder.is_dir():
-        what = "the recipe trains on a folder of images"
-        raise DataError(
-            f"{what}, and --data does not say which" if folder is None else f"{what}, and {folder} is none", LAYOUT
-        )
+    root = _root(folder)
     channels = _channels(shape)
-    if is_packed(folder):
-        return read_packed(folder, channels)
-    if not (folder / "train").is_dir():
-        raise DataError(
-            f"{folder} has no train/", "an image folder is ROOT/train/<class>/* and ROOT/test or ROOT/val/<class>/*"
-        )
-    names = tuple(sorted(p.name for p in (folder / "train").iterdir() if p.is_dir()))
-    held = [n for n in ("test", "val") if (folder / n).is_dir()]
+    if is_packed(root):
+        return read_packed(root, channels)
+    left_out = LeftOut()
+    where = {name: root / name for name in ("train", *HELD) if scanning.has_folder(root, name)}
+    if "train" not in where and (names is None or not where):
+        where["test" if names is not None and data.test_share is None else "train"] = _flat(root, where, data)
+    found = {name: scanning.class_folders(path, left_out) for name, path in where.items()}
+    if names is None:
+        names = found["train"]
+    for name, others in found.items():
+        for other in others:
+            if other not in names:
+                left_out.add(where[name] / other, UNKNOWN_CLASS, doubtful=True)
+    splits = {name: _list(path, found[name], names, channels, left_out) for name, path in where.items()}
+    held = [name for name in HELD if name in where]
+    if data.test_share is not None and "train" in splits:
+        if held:
+            raise DataError(
+                f"{root} has {held[0]}/, and the recipe sets {data.test} of train/ aside to test on",
+                "leave out `data.test`",
+            )
+        splits["train"], splits["test"] = set_aside(splits["train"], data.test_share)
+        held = ["test"]
     if not held:
-        raise DataError(f"{folder} has neither test/ nor val/", "set some images aside to measure the error on")
-    for other in (p for n in held for p in sorted((folder / n).iterdir()) if p.is_dir()):
-        if other.name not in names:
-            unmatched(other)
-    splits = {n: _list(folder / n, names, channels) for n in ("train", *held)}
-    crops = (ResizeShorter, RandomCrop, RandomResizedCrop)
-    cropped = any(isinstance(a, crops) for a in data.augment) or data.eval_resize is not None
-    in_memory = math.prod(shape) * sum(len(s) for s in splits.values()) <= IN_MEMORY
-    skip = data.corrupt == "skip"
-    read: dict[str, Split] = {
-        n: _load(s, shape, skip and n == "train") if in_memory and not cropped else s for n, s in splits.items()
-    }
-    return Raw(read["train"], read[held[0]], names, read["val"] if len(held) == 2 else None)
+        raise DataError(
+            f"{root} has neither test/ nor val/, and images to measure the error on are needed",
+            "--set train.data.test=20% sets a fifth of each class aside",
+        )
+    read = _in_memory(splits, shape, data)
+    return Raw(
+        read.get("train", nothing(shape)), read[held[0]], tuple(names), read["val"] if len(held) == 2 else None,
+        left_out,
+    )  # fmt: skip
+
+
+def _root(folder: Path | None) -> Path:
+    what = "the recipe trains on a folder of images"
+    if folder is None:
+        raise DataError(f"{what}, and --data does not say which", LAYOUT)
+    if not folder.is_dir():
+        raise DataError(f"{what}, and {folder} {'is none' if folder.exists() else 'does not exist'}", LAYOUT)
+    return folder
+
+
+def _flat(root: Path, splits: dict[str, Path], data: Data) -> Path:
+    """A folder without train/, if its own folders are those of classes. Raises DataError for others, and says what to do."""
+    classes = [] if splits else [name for name in scanning.class_folders(root, LeftOut())
+                                 if scanning.images(root / name, LeftOut())]  # fmt: skip
+    layout = "an image folder is ROOT/train/<class>/* and ROOT/test or ROOT/val/<class>/*, or ROOT/<class>/*"
+    if not classes:
+        raise DataError(f"{root} has no train/", layout)
+    if data.test_share is None:
+        held = f"{root} holds folders of classes ({listed(classes, 5)}), and no images to measure the error on"
+        raise DataError(held, f"--set train.data.test=20% sets a fifth of each class aside; or {layout}")
+    return root
 
 
 def _channels(shape: tuple[int, int, int]) -> int:
@@ -72,15 +98,32 @@ def _channels(shape: tuple[int, int, int]) -> int:
     return shape[0]
 
 
-def _list(folder: Path, names: tuple[str, ...], channels: int) -> EncodedSplit:
-    found, labels = list[str](), list[int]()
-    for label, name in enumerate(names):
-        files = sorted(p.name for p in (folder / name).glob("*") if p.suffix.lower() in SUFFIXES)
-        found += [f"{name}/{file}" for file in files]
-        labels += [label] * len(files)
-    if not found:
-        raise DataError(f"{folder} holds no images", f"files end in {', '.join(sorted(SUFFIXES))}")
-    return EncodedSplit.of(Files(folder, Names.of(found)), np.asarray(labels, np.int64), channels)
+def _list(
+    folder: Path, found: Sequence[str], names: Sequence[str], channels: int, left_out: LeftOut
+) -> EncodedSplit:
+    files, labels = list[str](), list[int]()
+    numbers = {name: label for label, name in enumerate(names)}
+    for name in found:
+        if name in numbers:
+            inside = scanning.images(folder / name, left_out)
+            files += [f"{name}/{file}" for file in inside]
+            labels += [numbers[name]] * len(inside)
+    if not files:
+        why = left_out.summary()
+        raise DataError(
+            f"{folder} holds no images" + (f"; left out: {why}" if why else ""),
+            f"images lie in {folder}/<class>/ and end in {', '.join(sorted(SUFFIXES))}",
+        )
+    return EncodedSplit.of(Files(folder, Names.of(files)), np.asarray(labels, np.int64), channels)
+
+
+def _in_memory(splits: dict[str, EncodedSplit], shape: tuple[int, int, int], data: Data) -> dict[str, Split]:
+    """The splits, read at once where they are small and every image is to have the net's size."""
+    crops = (ResizeShorter, RandomCrop, RandomResizedCrop)
+    cropped = any(isinstance(a, crops) for a in data.augment) or data.eval_resize is not None
+    if cropped or math.prod(shape) * sum(map(len, splits.values())) > IN_MEMORY:
+        return dict(splits)
+    return {name: _load(s, shape, data.corrupt == "skip" and name == "train") for name, s in splits.items()}
 
 
 def _load(split: EncodedSplit, shape: tuple[int, int, int], skip: bool) -> ArraySplit:
@@ -94,4 +137,4 @@ def _load(split: EncodedSplit, shape: tuple[int, int, int], skip: bool) -> Array
             fix = "resize the images, or add `resize_shorter`, `random_crop` and `eval_resize` to the recipe"
             raise DataError(f"{split.name(used)} is {has}, and the net takes {takes}", fix)
         images[index], labels[index] = pixels, split.labels[used]
-    return ArraySplit(images, labels, split.names())
+    return ArraySplit(images, labels, split.names)

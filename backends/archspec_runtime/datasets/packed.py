@@ -19,8 +19,8 @@ import numpy as np
 from ..errors import DataError, RunError
 from ..undoing import undone
 from .encoded import EncodedSplit
-from .sources import Names, Ranges
-from .splits import Raw
+from .sources import Names, Ranges, not_written, remedy
+from .splits import Raw, set_aside
 
 MANIFEST = "pack.json"
 FORMAT = 1
@@ -33,8 +33,8 @@ def is_packed(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def read_packed(folder: Path, channels: int) -> Raw:
-    """The splits of a packed data set. Raises DataError where it is not whole."""
+def read_packed(folder: Path, channels: int, share: float | None = None) -> Raw:
+    """The splits of a packed data set, with a share of train set aside to test on. Raises DataError where it is not whole."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
@@ -42,16 +42,27 @@ def read_packed(folder: Path, channels: int) -> Raw:
         names = tuple(map(str, manifest["classes"]))
         splits = {name: _split(folder, name, int(size), len(names), channels)
                   for name, size in manifest["bytes"].items()}  # fmt: skip
+        if share is not None and len(splits) > 1:
+            raise DataError(
+                f"{folder} has images to test on, and the recipe sets some of train aside", "leave out `data.test`"
+            )
+        if share is not None:
+            splits["train"], splits["test"] = set_aside(splits["train"], share)
         held = splits["test"] if "test" in splits else splits["val"]
         return Raw(splits["train"], held, names, splits["val"] if "test" in splits and "val" in splits else None)
+    except PermissionError as error:
+        raise DataError(f"{error.filename or folder} cannot be read: {error.strerror}", remedy(error)) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{folder} is not a whole packed data set: {error}", AGAIN) from None
 
 
 def _split(folder: Path, name: str, size: int, classes: int, channels: int) -> EncodedSplit:
-    path = folder / f"{name}.bin"
-    index = np.load(folder / f"{name}.index.npy", allow_pickle=False)
-    names = (folder / f"{name}.names.txt").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    path, listed, called = (folder / f"{name}.{end}" for end in ("bin", "index.npy", "names.txt"))
+    for part in (path, listed, called):
+        if not part.is_file():
+            raise ValueError(f"{part} is {'no regular file' if part.exists() else 'not there'}")
+    index = np.load(listed, allow_pickle=False)
+    names = called.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     if path.stat().st_size != size:
         raise ValueError(f"{path} has {path.stat().st_size:,} bytes instead of {size:,}")
     if index.dtype != np.int64 or index.shape != (len(names), 3) or not len(index):
@@ -66,8 +77,11 @@ def _split(folder: Path, name: str, size: int, classes: int, channels: int) -> E
 
 
 @contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
-    """A new folder that gets its name when all of it is there. Raises RunError where the name is taken or the disk full."""
+def written_aside(target: Path, elsewhere: str = "give another name") -> Iterator[Path]:
+    """A new folder that gets its name when all of it is there. Raises RunError where the name is taken or the disk full.
+
+    `elsewhere` is how a user has it written to another place.
+    """
     if target.exists():
         raise RunError(f"{target} is there already", "give another name, or remove it first", 2)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
@@ -84,7 +98,7 @@ def written_aside(target: Path) -> Iterator[Path]:
             os.rename(aside, target)
     except OSError as error:
         raise RunError(
-            f"cannot write {target}: {error.strerror or error}", "free some space, or give another name"
+            f"cannot write {error.filename or target}: {error.strerror or error}", not_written(error, elsewhere)
         ) from None
 
 

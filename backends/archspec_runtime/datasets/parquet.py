@@ -10,51 +10,68 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import DataError, RunError
 from ..recipe import Data
+from .columns import Columns, check_columns, find_columns
+from .membership import UNREAD_SPLIT, LeftOut, passed_over
 from .packed import Item, is_packed, read_packed, write_manifest, write_split, written_aside
 from .remote import cache_folder
-from .shards import check_highest, expand
+from .shards import check_highest, expand, unlabelled
+from .sources import regular, remedy
 from .splits import Raw
 
 ROWS = 64  # that are held in memory at a time
+LARGEST_GROUP = 16 << 30  # bytes of a group of rows, uncompressed
 
 
 def read_parquet(folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data) -> Raw:
-    """The splits of Parquet files with the columns `image` and `label`."""
-    files = {
-        "train": expand(data.train, folder, "train*.parquet", "data/train*.parquet"),
-        "test": expand(
-            data.test, folder, *(f"{place}{name}*.parquet" for name in ("test", "val") for place in ("", "data/"))
-        ),
-    }
+    """The splits of Parquet files with a column of images and one of labels."""
+    files = {"train": expand(data.train, folder, "train*.parquet", "data/train*.parquet")}
+    if data.test_share is None:
+        usual = (f"{place}{name}*.parquet" for name in ("test", "val") for place in ("", "data/"))
+        files["test"] = expand(data.test, folder, *usual)
     state = [
-        (name, str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for name, ps in files.items() for p in ps
-    ]
-    target = cache_folder() / "parquet" / hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
+        (name, str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns)
+        for name, ps in files.items() for p in ps if regular(p, "a Parquet file")
+    ]  # fmt: skip
+    told = [*state, (data.image, data.label, data.test)]
+    target = cache_folder() / "parquet" / hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
     if not is_packed(target):
-        _unpack(files, target, classes)
-    return read_packed(target, shape[0])
+        _unpack(files, target, classes, data)
+    raw = read_packed(target, shape[0], data.test_share)
+    return raw if folder is None or data.test is not None else replace(raw, left_out=_left_out(folder, files))
 
 
-def _unpack(files: dict[str, tuple[Path, ...]], target: Path, classes: int) -> None:
+def _left_out(folder: Path, files: dict[str, tuple[Path, ...]]) -> LeftOut:
+    """Other Parquet files of the folder: splits that are not read."""
+    left_out, read = LeftOut(), {path for paths in files.values() for path in paths}
+    for path in sorted([*folder.glob("*.parquet"), *folder.glob("data/*.parquet")]):
+        if path not in read:
+            left_out.add(path, passed_over(path.name) or UNREAD_SPLIT)
+    return left_out
+
+
+def _unpack(files: dict[str, tuple[Path, ...]], target: Path, classes: int, data: Data) -> None:
     pyarrow = _pyarrow()
-    names = _class_names(pyarrow, files["train"][0])
-    with written_aside(target) as aside:
+    columns = find_columns(pyarrow, files["train"][0], data.image, data.label)
+    with written_aside(target, "set XDG_CACHE_HOME to another folder for what is unpacked") as aside:
         highest = most = 0
         sizes = {}
         for split, paths in files.items():
             labels = Counter[int]()
-            sizes[split] = write_split(aside, split, _rows(pyarrow, paths, labels))
+            sizes[split] = write_split(aside, split, _rows(pyarrow, paths, columns, labels))
             highest, most = max(highest, *labels, 0), most + labels.total()
             if not labels:
                 raise DataError(f"{paths[0]} and the other files of {split} have no rows", "fetch them again")
-        check_highest(highest, max(classes, len(names), most), f"a row of {files['train'][0]} or the others")
-        known = names or tuple(map(str, range(max(classes, highest + 1))))
+        check_highest(
+            highest, max(classes, len(columns.names), most), f"a row of {files['train'][0]} or the others"
+        )
+        known = columns.names or tuple(map(str, range(max(classes, highest + 1))))
         if highest >= len(known):
             raise DataError(
                 f"a label is {highest}, and {files['train'][0]} names {len(known)} classes", "fetch it again"
@@ -62,48 +79,77 @@ def _unpack(files: dict[str, tuple[Path, ...]], target: Path, classes: int) -> N
         write_manifest(aside, known, sizes, {"from": [str(p) for paths in files.values() for p in paths]})
 
 
-def _rows(pyarrow: ModuleType, paths: tuple[Path, ...], labels: Counter[int]) -> Iterator[Item]:
+def _rows(pyarrow: ModuleType, paths: tuple[Path, ...], columns: Columns, labels: Counter[int]) -> Iterator[Item]:
     for path in paths:
         try:
             with pyarrow.parquet.ParquetFile(path) as file:
-                missing = {"image", "label"} - set(file.schema_arrow.names)
-                if missing:
-                    message = f"{path} has no column {' and no column '.join(sorted(missing))}"
-                    raise DataError(
-                        message, "`image` holds bytes, or a struct with `bytes`; `label` a whole number"
-                    )
+                check_columns(path, file.schema_arrow.names, columns)
+                _check_sizes(path, file.metadata)
                 number = 0
-                for batch in file.iter_batches(ROWS, columns=["image", "label"]):
+                for batch in file.iter_batches(ROWS, columns=[columns.image, columns.label]):
                     for row in batch.to_pylist():
-                        raw, label = _bytes(row["image"]), row["label"]
-                        if raw is None or not isinstance(label, int) or label < 0:
-                            raise DataError(
-                                f"{path}: row {number} has no image bytes, or no label", "fetch it again"
-                            )
+                        where = f"{path}: row {number}"
+                        raw, label = _bytes(row[columns.image], where), _label(row[columns.label], where, columns)
                         labels[label] += 1
                         yield f"{path.name}:{number}", label, raw
                         number += 1
+        except PermissionError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
         except (OSError, pyarrow.ArrowException) as error:
             if isinstance(error, OSError) and error.errno is not None and error.filename is None:
                 raise  # of the cache that is written, not of the file that is read
             raise DataError(f"{path} cannot be read as Parquet: {error}", "fetch it again") from None
 
 
-def _bytes(value: Any) -> bytes | None:
+def _check_sizes(path: Path, metadata: Any) -> None:
+    """Raise DataError where a group of rows says that it grows beyond what images can: Parquet is compressed."""
+    for group in range(metadata.num_row_groups):
+        size = metadata.row_group(group).total_byte_size
+        if size > LARGEST_GROUP:
+            message = f"{path}: a group of rows has {size:,} bytes, of which {LARGEST_GROUP:,} are read at most"
+            raise DataError(message, "write it again with fewer rows in a group")
+
+
+def _bytes(value: Any, where: str) -> bytes:
     raw = value.get("bytes") if isinstance(value, dict) else value
-    return raw if isinstance(raw, bytes) else None
+    if isinstance(raw, bytes) and raw:
+        return raw
+    if isinstance(value, dict) and value.get("path"):
+        message = f"{where} has no bytes of an image, only the path {value['path']!r}"
+        raise DataError(
+            message, "the images lie elsewhere: embed them (`embed_table_storage` of Hugging Face's datasets)"
+        )
+    message = f"{where} has no bytes of an image, but {'empty bytes' if raw == b'' else _shown(value)}"
+    raise DataError(
+        message, "the column of images holds bytes, or a struct with `bytes`: --set train.data.image=COLUMN"
+    )
 
 
-def _class_names(pyarrow: ModuleType, path: Path) -> tuple[str, ...]:
-    """The names that Hugging Face keeps in a file's metadata; none where there are none."""
-    try:
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
-        names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
-        return tuple(map(str, names))
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}", "fetch it again") from None
-    except (KeyError, TypeError, ValueError):
-        return ()
+def _label(value: Any, where: str, columns: Columns) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    message = f"{where}: the label in {columns.label!r} is {_shown(value)}, not a whole number from 0"
+    if isinstance(value, str):
+        help_ = (
+            f"`class_encode_column({columns.label!r})` of Hugging Face's datasets makes numbers with names of text"
+        )
+    elif value is None:
+        help_ = "the row has no label: leave it out, or take a split that has labels"
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        help_ = unlabelled(value)
+    else:
+        help_ = "choose the column of labels: --set train.data.label=COLUMN"
+    raise DataError(message, help_)
+
+
+def _shown(value: Any) -> str:
+    """A value with its type, as a message shows it."""
+    if value is None:
+        return "null"
+    text = repr(value)
+    kind = {str: "text", bool: "a truth value", float: "a floating-point number", int: "a number", bytes: "bytes",
+            list: "a list", dict: "a struct"}.get(type(value), type(value).__name__)  # fmt: skip
+    return f"{text if len(text) <= 40 else text[:37] + '...'} ({kind})"
 
 
 def _pyarrow() -> ModuleType:

@@ -7,13 +7,16 @@ import hashlib
 import os
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from typing import Any
 
 from ..console import warn
 from ..errors import DataError, RunError
+from .sources import not_written
 
 CHUNK = 1 << 20
 PAUSES = (0.5, 2.0, 5.0)  # seconds before a connection that was cut is tried again
@@ -74,7 +77,8 @@ def fetch(url: str, target: Path, md5: str | None = None, largest: int | None = 
         os.replace(part, target)
     except OSError as error:
         raise RunError(
-            f"cannot write {target}: {error.strerror or error}", "free some space, or give another folder"
+            f"cannot write {error.filename or target}: {error.strerror or error}",
+            not_written(error, "give another folder"),
         ) from None
 
 
@@ -84,11 +88,36 @@ def checksum(path: Path, kind: str) -> str:
         return hashlib.file_digest(file, kind).hexdigest()
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to other addresses of the web, and from https to https alone."""
+
+    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """Look at where a server sends us before the library does, which follows to ftp and has no words for others."""
+        if (place := headers.get("location") or headers.get("uri")) is not None:
+            self.check(req.full_url, urllib.parse.urljoin(req.full_url, place))
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+    @staticmethod
+    def check(url: str, other: str) -> None:
+        """Raise DataError where one address may not lead to the other."""
+        if not is_url(other.lower()):
+            why = "which is not on the web"
+        elif url.lower().startswith("https:") and not other.lower().startswith("https:"):
+            why = "which is not encrypted, as the address is"
+        else:
+            return
+        raise DataError(
+            f"{url} leads to {other}, {why}: it was not followed", "give the address of the file itself"
+        )
+
+
 def _go_on(url: str, part: Path, largest: int | None) -> None:
     start = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        opened = urllib.request.urlopen(request, timeout=TIMEOUT)
+        opened = urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not start:
             raise

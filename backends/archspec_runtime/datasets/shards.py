@@ -6,6 +6,7 @@ sample is reached by reading others, so order, shuffling and resuming are those 
 
 from __future__ import annotations
 
+import json
 import tarfile
 from collections.abc import Iterator
 from glob import glob
@@ -16,28 +17,48 @@ import numpy as np
 from ..errors import DataError, RunError
 from ..recipe import Data
 from .encoded import EncodedSplit
+from .membership import LINK, NESTED, NO_IMAGE, OTHER_MEMBER, SUFFIXES, LeftOut, is_image, passed_over
 from .remote import cached, is_url
-from .sources import Names, Ranges
-from .splits import Raw
+from .sources import Names, Ranges, regular, remedy
+from .splits import Raw, listed, set_aside
 
-IMAGES = {"jpg", "jpeg", "png", "webp", "bmp", "ppm", "gif", "tif", "tiff"}
-Entry = tuple[int, int, int, str, str]  # file, start, size, name, label
+LABEL = "cls"
+TEXT, JSON = 256, 1 << 20  # bytes that a member with a label has at most, and a member of JSON
+Entry = tuple[int, int, int, str, str, bool]  # file, start, size, name, label, whether a member says so
 
 
 def read_shards(folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data) -> Raw:
     """The splits of tars; labels are whole numbers in `.cls` files, or the folders of the images where there are none."""
+    share, left_out = data.test_share, LeftOut()
     train = expand(data.train, folder, "train*.tar")
-    test = expand(data.test, folder, "test*.tar", "val*.tar")
-    learnt, held = list(_entries(train, "train")), list(_entries(test, "test"))
-    labels = {entry[4] for entry in learnt}
-    if all(label.isdigit() for label in labels):
-        highest = max(map(int, labels))
-        place = next(f"{train[e[0]]}:{e[3]}" for e in learnt if int(e[4]) == highest)
-        check_highest(highest, max(classes, len(learnt)), place)
-        names = tuple(map(str, range(max(classes, 1 + highest))))
-    else:
-        names = tuple(sorted(labels))
-    return Raw(_split(learnt, train, names, shape[0]), _split(held, test, names, shape[0]), names)
+    learnt = list(_entries(train, "train", data, left_out))
+    if share is None:
+        test = expand(data.test, folder, "test*.tar", "val*.tar")
+        held = list(_entries(test, "test", data, left_out))
+    names = _class_names(learnt, train, classes)
+    split = _split(learnt, train, names, shape[0])
+    pair = set_aside(split, share) if share is not None else (split, _split(held, test, names, shape[0]))
+    return Raw(*pair, names, None, left_out)
+
+
+def _class_names(entries: list[Entry], paths: tuple[Path, ...], classes: int) -> tuple[str, ...]:
+    """The classes of training images: numbers up to the highest, or names in sorted order, as those of folders are."""
+    for entry in entries:
+        if entry[5] != entries[0][5]:
+            _, (file, _, _, name, _, _) = sorted([entries[0], entry], key=lambda e: -e[5])
+            message = f"{paths[file]}: {name} has no label of its own, and other images have"
+            raise DataError(message, "either all samples have a member with their class, or it is their folder")
+    labels = {entry[4] for entry in entries}
+    numbered = [entry for entry in entries if entry[5] and entry[4].isdecimal()]
+    if not numbered:
+        return tuple(sorted(labels))
+    for file, _, _, name, label, _ in entries:
+        if not label.isdecimal():
+            message = f"{paths[file]}: the label of {name} is {label!r}, not a whole number, as those of others are"
+            raise DataError(message, "labels are numbers from 0, or all of them names")
+    top = max(numbered, key=lambda entry: int(entry[4]))
+    check_highest(int(top[4]), max(classes, len(entries)), f"{paths[top[0]]}:{top[3]}")
+    return tuple(map(str, range(max(classes, 1 + int(top[4])))))
 
 
 def check_highest(label: int, most: int, name: str) -> None:
@@ -85,70 +106,141 @@ def _braces(pattern: str) -> list[str]:
         raise DataError(f"{pattern!r}: {error}", "as in train-{000..146}.tar") from None
 
 
-def _entries(shards: tuple[Path, ...], split: str) -> Iterator[Entry]:
+def _entries(shards: tuple[Path, ...], split: str, data: Data, left_out: LeftOut) -> Iterator[Entry]:
     count = 0
     for number, path in enumerate(shards):
-        for entry in _members(path, number):
+        for entry in _members(path, number, data, left_out):
             yield entry
             count += 1
     if not count:
+        why = left_out.summary()
         raise DataError(
-            f"{shards[0]} and the other tars of {split} hold no images",
-            f"members end in {', '.join(sorted(IMAGES))}",
+            f"{shards[0]} and the other tars of {split} hold no images" + (f"; left out: {why}" if why else ""),
+            f"members end in {f'.{data.image}' if data.image else ', '.join(sorted(SUFFIXES))}",
         )
 
 
-def _members(path: Path, number: int) -> Iterator[Entry]:
-    images: dict[str, tuple[int, int, str]] = {}
+def _members(path: Path, number: int, data: Data, left_out: LeftOut) -> Iterator[Entry]:
+    found: dict[str, list[tuple[str, int, int, str]]] = {}  # by sample: extension, start, size, name
     labels: dict[str, str] = {}
+    wanted, _, key_of_json = (data.label or LABEL).partition(":")
+    length = regular(path, "a tar").stat().st_size
     try:
-        length = path.stat().st_size
         with tarfile.open(path, "r:") as archive:
             for member in archive:
-                if not member.isreg() or member.issparse():  # links and devices are nobody's sample
+                if member.isdir():
                     continue
                 folder, _, base = member.name.removeprefix("./").rpartition("/")
+                if why := next(filter(None, map(passed_over, (*filter(None, folder.split("/")), base))), None):
+                    left_out.add(f"{path}:{member.name}", why)
+                    continue
                 stem, _, extension = base.partition(".")
-                key = f"{folder}/{stem}"
+                sample, extension = f"{folder}/{stem}", extension.lower()
+                image = is_image(base) if data.image is None else extension == data.image.lower().lstrip(".")
+                if not member.isreg() or member.issparse():
+                    left_out.add(f"{path}:{member.name}", LINK, doubtful=image)
+                    continue
                 if member.offset_data + member.size > length:
                     raise DataError(f"{path} is cut off in {member.name}", "fetch it again")
-                if extension.lower() == "cls":
-                    labels[key] = _label(archive, member, path)
-                elif extension.lower().rpartition(".")[2] in IMAGES:
-                    if key in images:
-                        raise DataError(
-                            f"{path} has two images of the name {key}", "a sample is one image with its label"
-                        )
-                    images[key] = member.offset_data, member.size, member.name
+                if extension == wanted:
+                    labels[sample] = _label(archive, member, path, key_of_json)
+                elif image:
+                    one = (extension, member.offset_data, member.size, member.name)
+                    found.setdefault(sample, []).append(one)
+                elif is_image(base):
+                    left_out.add(f"{path}:{member.name}", OTHER_MEMBER)
             ends = archive.offset
         with open(path, "rb") as file:
             file.seek(ends)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which every tar ends with
                 raise DataError(f"{path} is cut off after {ends:,} bytes", "fetch it again")
+    except PermissionError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
     except (OSError, tarfile.TarError) as error:
         message = f"{path} is not a plain tar: {getattr(error, 'strerror', None) or error}"
         raise DataError(message, "tars of images are not compressed: unpack .gz, or fetch it again") from None
-    for key, (start, size, name) in images.items():
-        label = labels.get(key, key.rpartition("/")[0].rpartition("/")[2])
-        if not label:
-            raise DataError(f"{path}: {name} has no label", f"{key}.cls beside it holds its class as a number")
-        yield number, start, size, name, label
+    top = min((sample.count("/") for sample in found if sample not in labels), default=0)
+    for sample, images in found.items():
+        start, size, name = _chosen(path, sample, images, left_out)
+        said = sample in labels
+        label = labels.pop(sample) if said else sample.rpartition("/")[0].rpartition("/")[2]
+        if not label or (not said and data.label):
+            wants = f"{sample.strip('/')}.{wanted} beside it holds its class"
+            raise DataError(f"{path}: {name} has no label", f"{wants}, as a number or a name; or set `data.label`")
+        if not said and sample.count("/") > top:
+            left_out.add(f"{path}:{name}", NESTED, doubtful=True)
+        else:
+            yield number, start, size, name, label, said
+    for sample in labels:
+        left_out.add(f"{path}:{sample.strip('/')}.{wanted}", NO_IMAGE, doubtful=True)
 
 
-def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
+def _chosen(
+    path: Path, sample: str, images: list[tuple[str, int, int, str]], left_out: LeftOut
+) -> tuple[int, int, str]:
+    """Which member is the image of a sample: the one whose extension has no dot, as `.jpg` beside `.seg.png`."""
+    plain = [one for one in images if "." not in one[0]] if len(images) > 1 else images
+    if len(plain) != 1:
+        which = ", ".join(name for _, _, _, name in images)
+        raise DataError(
+            f"{path} has {len(images)} images of the name {sample.strip('/')}: {which}",
+            f"a sample is one image with its label: --set train.data.image={images[0][0]} says which member it is; "
+            "the name of a sample ends at its first dot",
+        )
+    for one in images:
+        if one is not plain[0]:
+            left_out.add(f"{path}:{one[3]}", OTHER_MEMBER)
+    return plain[0][1:]
+
+
+def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, key: str) -> str:
+    """The label in a member: a whole number or the name of a class, as text or as a value in JSON."""
+    where, most = f"{path}: {member.name}", JSON if key else TEXT
+    if member.size > most:
+        raise DataError(f"{where} has {member.size:,} bytes, and a label at most {most:,}", "set `data.label`")
     file = archive.extractfile(member)
-    text = file.read(64).decode("ascii", "replace").strip() if file and member.size <= 64 else ""
-    if not (text.isascii() and text.isdigit()):
-        raise DataError(f"{path}: {member.name} is not a whole number", "a .cls file holds the class of its image")
-    return str(int(text))
+    text = file.read().decode("utf-8", "replace").strip() if file else ""
+    if key:
+        try:
+            value = json.loads(text)
+            text = str(value[key]) if isinstance(value[key], int | str) else ""
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise DataError(
+                f"{where} has no {key!r}", "set `data.label` to json:KEY, of a KEY that it has"
+            ) from None
+    return checked_label(text, where)
+
+
+def checked_label(text: str, where: str) -> str:
+    """A label as it is written: `7` or `cat`. Raises DataError for one that is none, such as -1."""
+    if not text:
+        raise DataError(f"{where} holds no label", "it holds the class of its image, as a number from 0 or a name")
+    if text.isascii() and text.isdigit():
+        return str(int(text))
+    try:
+        negative = float(text)
+    except ValueError:
+        if text.isprintable():
+            return text
+        raise DataError(
+            f"{where} holds no label", "it holds the class of its image, as a number from 0 or a name"
+        ) from None
+    raise DataError(f"{where}: the label is {text}, not a whole number from 0", unlabelled(negative))
+
+
+def unlabelled(label: float) -> str:
+    """What helps against a label that is no class."""
+    if label == -1:
+        return "-1 stands for images without a label, as in the test splits of some data sets: take a split that has labels"
+    return "labels count classes from 0: fix it, or fetch it again"
 
 
 def _split(entries: list[Entry], paths: tuple[Path, ...], names: tuple[str, ...], channels: int) -> EncodedSplit:
     numbers = {name: label for label, name in enumerate(names)}
-    for file, _, _, name, label in entries:
+    for file, _, _, name, label, _ in entries:
         if label not in numbers:
             raise DataError(
-                f"{paths[file]}: {name} is of class {label}, and there are {len(names)}",
+                f"{paths[file]}: {name} is of class {label}, and there are {len(names)}: {listed(names)}",
                 "the label is not the net's",
             )
     table = np.array([(e[0], e[1], e[2], numbers[e[4]]) for e in entries], np.int64)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +20,13 @@ Ints = NDArray[np.int64]
 
 # seconds between tries: a network disk that hiccups is waited for, one that is gone is not
 PATIENCE = (0.1, 0.4, 1.0, 1.5)
+FINAL = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)  # of no use to wait for
+
+LARGEST = 1 << 30  # bytes of an image: as many pixels as Pillow decodes, uncompressed, have half of that
+
+
+class GoneError(DataError):
+    """A file that is not there, or that cannot be read: no matter of what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class Source(Protocol):
         """What a message calls an image."""
 
     def read(self, index: int) -> bytes:
-        """The bytes of its file. Raises OSError."""
+        """The bytes of its file. Raises OSError, and DataError for more than an image can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class Files:
     def read(self, index: int) -> bytes:
         """All of the file."""
         with open(self.name(index), "rb", buffering=0) as file:
+            _bounded(self.name(index), os.fstat(file.fileno()).st_size)
             return file.read()
 
 
@@ -101,6 +111,7 @@ class Ranges:
     def read(self, index: int) -> bytes:
         """Its range of the file."""
         size = int(self.sizes[index])
+        _bounded(self.name(index), size)
         with open(self.paths[int(self.files[index])], "rb", buffering=0) as file:
             file.seek(int(self.starts[index]))
             raw = file.read(size)
@@ -109,16 +120,73 @@ class Ranges:
         return raw
 
 
+def regular(path: Path, what: str) -> Path:
+    """A path that leads to a regular file. Raises DataError for a pipe, a device or a folder, and for what is not there."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
+    if not stat.S_ISREG(mode):
+        raise DataError(f"{path} is {_kind(mode)}, not {what}", "give a file")
+    return path
+
+
+def remedy(error: OSError) -> str:
+    """What helps against what the system refused in reading."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "this user may not read it: chmod -R u+rX on it and its folders, or run as its owner"
+    if error.errno == errno.ENOENT:
+        return "check the path"
+    return "check the path and its disk"
+
+
+def not_written(error: OSError, elsewhere: str) -> str:
+    """What helps against what the system refused in writing; `elsewhere` is how to have it written to another place."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"free some space, or {elsewhere}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"this user may not write there: ask for the permission, or {elsewhere}"
+    if error.errno == errno.EROFS:
+        return f"the disk can only be read: {elsewhere}"
+    return f"check the path and its disk, or {elsewhere}"
+
+
+def special(mode: int) -> str | None:
+    """What a mode of `stat` is of that is neither a regular file nor a folder: `a pipe (FIFO)`; None for those."""
+    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else _kind(mode)
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+        stat.S_IFDIR: "a folder",
+    }  # fmt: skip
+    return kinds.get(stat.S_IFMT(mode), "no regular file")
+
+
+def _bounded(name: str, size: int) -> None:
+    if size > LARGEST:
+        message = f"{name} cannot be read as an image: it has {size:,} bytes, and an image at most {LARGEST:,}"
+        raise DataError(message, "replace or remove the file")
+
+
 def read_patiently(source: Source, index: int) -> bytes:
-    """The bytes of an image; a file that is not there or cannot be read is tried again for three seconds. Raises DataError."""
+    """The bytes of an image; a file that is not there or cannot be read is tried again for three seconds.
+
+    Raises GoneError, and DataError for more bytes than an image can have.
+    """
     for pause in PATIENCE:
         try:
             return source.read(index)
-        except OSError:
+        except OSError as error:
+            if error.errno in FINAL:
+                break
             time.sleep(pause)
     try:
         return source.read(index)
     except OSError as error:
         message = f"{source.name(index)} cannot be read as an image: {error.strerror or error}"
         fix = f"it was tried for {sum(PATIENCE):.0f} seconds: bring it back, and go on with --resume"
-        raise DataError(message, fix) from None
+        if error.errno in FINAL:
+            fix = f"{remedy(error)}; then go on with --resume"
+        raise GoneError(message, fix) from None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,11 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from .decoding import Pixels
 from .listing import Listing
+from .membership import LeftOut
 from .sources import Names
+
+if TYPE_CHECKING:
+    from .encoded import EncodedSplit
 
 T = TypeVar("T")
 
@@ -37,8 +43,21 @@ class Split(Protocol):
     def subset(self, indices: Ints) -> Split:
         """The images at these indices."""
 
+    @property
+    def names(self) -> Names | None:
+        """What each image is called below the folder or in the file that it is read from; None for those in memory alone."""
+
+    def name(self, index: int) -> str:
+        """What a message calls an image."""
+
+    def relabelled(self, labels: Labels) -> Split:
+        """The same images with other labels."""
+
     def listing(self, classes: int) -> Listing:
         """The names and labels of all images."""
+
+
+S = TypeVar("S", "ArraySplit", "EncodedSplit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +92,89 @@ class ArraySplit:
         names = None if self.names is None else self.names.subset(indices)
         return ArraySplit(self.images[indices], self.labels[indices], names)
 
+    def relabelled(self, labels: Labels) -> ArraySplit:
+        """The same images with other labels."""
+        return ArraySplit(self.images, labels, self.names)
+
     def listing(self, classes: int) -> Listing:
         """The names and labels of all images."""
         return Listing.of(self.labels, classes, self.names)
 
 
+def nothing(shape: tuple[int, int, int]) -> ArraySplit:
+    """No images."""
+    return ArraySplit(np.empty((0, *shape), np.uint8), np.empty(0, np.int64))
+
+
+def set_aside(split: S, share: float) -> tuple[S, S]:
+    """Most images of a split, and a share of each class, one at least, chosen by the hash of their names.
+
+    So they are the same whatever the seed, and hardly others when images are added. Raises DataError for a class with one image.
+    """
+    names = split.names
+    assert names is not None
+    places = [hashlib.sha256(os.fsencode(names[index])).digest() for index in range(len(split))]
+    chosen = list[int]()
+    for label in np.unique(split.labels):
+        of_class = sorted(np.flatnonzero(split.labels == label).tolist(), key=places.__getitem__)
+        if len(of_class) == 1:
+            message = (
+                f"a class has only one image, {split.name(of_class[0])}, of which none can be set aside to test on"
+            )
+            raise DataError(message, "take the class out, or add images")
+        chosen += of_class[: min(max(1, round(share * len(of_class))), len(of_class) - 1)]
+    kept = np.ones(len(split), bool)
+    kept[chosen] = False
+    return split.subset(np.flatnonzero(kept)), split.subset(np.flatnonzero(~kept))
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """What a reader finds."""
+    """What a reader finds; `classes` are the names of its classes by label."""
 
     train: Split
     test: Split
     classes: tuple[str, ...]
     validation: Split | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are: train, test, val."""
+        found = {"train": self.train, "test": self.test, "val": self.validation}
+        return {name: split for name, split in found.items() if split is not None and len(split)}
 
     def listings(self) -> dict[str, Listing]:
-        """The listing of each split that there is: train, test, val."""
-        splits = {"train": self.train, "test": self.test, "val": self.validation}
-        return {name: split.listing(len(self.classes)) for name, split in splits.items() if split is not None}
+        """The listing of each split."""
+        return {name: split.listing(len(self.classes)) for name, split in self.splits.items()}
+
+    def renumbered(self, names: Sequence[str]) -> Raw:
+        """The same images with labels that are places in `names`. Raises DataError for a class that is not among them."""
+        if self.classes == tuple(names):
+            return self
+        numbers = {name: label for label, name in enumerate(names)}
+        used = np.unique(np.concatenate([split.labels for split in self.splits.values()]))
+        for label in used:
+            if self.classes[label] not in numbers:
+                message = f"there is no class {self.classes[label]!r} among the {len(names):,} that the net was trained on"
+                raise DataError(message, f"those are {listed(names)}")
+        table = np.array([numbers.get(name, -1) for name in self.classes], np.int64)
+        train, test = (split.relabelled(table[split.labels]) for split in (self.train, self.test))
+        val = None if self.validation is None else self.validation.relabelled(table[self.validation.labels])
+        return Raw(train, test, tuple(names), val, self.left_out)
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Names with commas between them, the first of many."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """The splits of a run; `validation` is None without a holdout and without a split of that name.
 
-    `classes` are the names of its classes by label, `listings` the splits as they were found, before a holdout was set aside.
+    `classes` are the names of its classes by label, `listings` the splits as they were found, before a holdout was set aside,
+    `notices` what a user should know of it.
     """
 
     train: Split
@@ -105,6 +182,7 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
     listings: dict[str, Listing] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     def split(self, name: str) -> Split:
         """A split by name: train, val or test. Raises DataError for val where nothing is held out for it."""
@@ -113,4 +191,12 @@ class Dataset:
             raise DataError(
                 "this run holds no images out for validation", "take the split test, or set `data.holdout`"
             )
+        if not len(found):
+            raise DataError(f"this data set has no images of the split {name}", f"take the split {self._whole}")
         return found
+
+    @property
+    def _whole(self) -> str:
+        return next(
+            (n for n, s in (("test", self.test), ("val", self.validation)) if s is not None and len(s)), "test"
+        )

@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
+import hashlib
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ..errors import DataError
 from ..recipe import Data
 from ..shared import cores
+from . import scanning
 from .cifar import CLASSES, inspect_cifar
+from .decoding import UNREADABLE
 from .encoded import EncodedSplit
-from .folder import read_folder
+from .folder import HELD, read_folder
+from .membership import OTHER_SUFFIX, LeftOut, passed_over
 from .packed import is_packed
 from .parquet import read_parquet
 from .shards import read_shards
+from .sources import regular
 from .splits import Raw
 
 ENCODED = {"image_folder": read_folder, "webdataset": read_shards, "parquet": read_parquet}
 KINDS = (*ENCODED, *CLASSES)
+FLAT = "20%"  # of a folder of classes
+DOCUMENTS = ("PDF", "EPS", "WMF")  # which Pillow opens, and which are no photographs
 NOT_DECODED = "cannot be read as an image: "
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found: facts by name, and faults as (where, what)."""
+    """What was found: facts by name, and faults as (where, what), what was left out and may be so, and images that are equal."""
 
     facts: dict[str, str] = field(default_factory=dict)
     faults: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    duplicates: list[tuple[str, ...]] = field(default_factory=list)
 
 
 def guess(folder: Path) -> str:
     """Which kind of data set a folder or an archive holds. Raises DataError where none is recognised."""
-    if folder.is_file():
+    if not folder.is_dir():
+        regular(folder, "a folder or an archive")
         return "cifar100" if "cifar-100" in folder.name else "cifar10"
-    if is_packed(folder) or (folder / "train").is_dir():
+    inside = scanning.entries(folder)  # which says if it may not be read
+    if is_packed(folder) or any((folder / name).is_dir() for name in ("train", "test", "val")):
         return "image_folder"
     for kind, pattern in (("webdataset", "*.tar"), ("parquet", "*.parquet"), ("parquet", "data/*.parquet")):
         if any(folder.glob(pattern)):
@@ -50,6 +63,11 @@ def guess(folder: Path) -> str:
             return "cifar100"
     for archive in folder.glob("cifar-*.tar.gz"):
         return guess(archive)
+    if any(
+        entry.is_dir() and not passed_over(entry.name) and scanning.images(Path(entry.path), LeftOut())
+        for entry in inside
+    ):
+        return "image_folder"
     raise DataError(
         f"{folder} holds no data set that is known", f"say which it is with --dataset: {', '.join(KINDS)}"
     )
@@ -80,39 +98,80 @@ def _verify_cifar(report: Report, folder: Path, name: str, classes: int | None) 
 
 def _verify_encoded(report: Report, folder: Path, data: Data, classes: int | None) -> None:
     # any resizing, so that images are not put into memory
-    plain = Data(dataset=data.dataset, train=data.train, test=data.test, eval_resize=1)
-    shape = (3, 1, 1)
-
-    def note(other: Path) -> None:
-        report.faults.append((str(other), "its class is not in train/"))
-
-    if data.dataset == "image_folder":
-        raw = read_folder(folder, shape, classes or 0, plain, note)
+    plain = replace(data, augment=(), eval_resize=1)
+    if data.dataset == "image_folder" and not is_packed(folder):
+        raw = _read_folder(report, folder, plain)
     else:
-        raw = ENCODED[data.dataset](folder, shape, classes or 0, plain)
+        raw = ENCODED[data.dataset](folder, (3, 1, 1), classes or 0, plain)
     _count(report, folder, len(raw.classes), classes)
+    seen: dict[bytes, list[str]] = {}
     for name, split in _splits(raw):
         report.facts[f"{name} images"] = f"{len(split):,}"
         counts = np.bincount(split.labels, minlength=len(raw.classes))
         report.facts[f"{name} images of a class"] = f"{counts.min():,} to {counts.max():,}"
         report.faults += [(f"{name}, class {raw.classes[c]}", "has no images") for c in np.flatnonzero(counts == 0)]
         with ThreadPoolExecutor(cores()) as pool:
-            report.faults += filter(None, pool.map(partial(_decode, split), range(len(split))))
+            for index, (digest, fault) in enumerate(pool.map(partial(_decode, split), range(len(split)))):
+                if fault:
+                    report.faults.append((split.name(index), fault))
+                elif digest:
+                    seen.setdefault(digest, []).append(split.name(index))
+    report.duplicates += [tuple(names) for names in seen.values() if len(names) > 1]
+    report.facts["equal images"] = f"{sum(len(names) - 1 for names in report.duplicates):,}"
+    _tell_left_out(report, raw.left_out)
 
 
-def _decode(split: EncodedSplit, index: int) -> tuple[str, str] | None:
+def _read_folder(report: Report, folder: Path, data: Data) -> Raw:
+    """An image folder in whichever form it comes: of a flat one all is read, and of one without train/ what there is."""
+    held = [name for name in HELD if scanning.has_folder(folder, name)]
+    if scanning.has_folder(folder, "train"):
+        if not held and data.test is None:
+            report.faults.append((str(folder), "has neither test/ nor val/: train with data.test=20%"))
+            data = replace(data, test=FLAT)
+        return read_folder(folder, (3, 1, 1), 0, data)
+    if held:
+        report.faults.append((str(folder), "has no train/"))
+        names = scanning.class_folders(folder / held[0], LeftOut())
+        return read_folder(folder, (3, 1, 1), 0, replace(data, test=None), names)
+    return read_folder(folder, (3, 1, 1), 0, data if data.test is not None else replace(data, test=FLAT))
+
+
+def _tell_left_out(report: Report, left_out: LeftOut) -> None:
+    report.facts["left out"] = f"{len(left_out):,}"
+    for one in left_out.omissions:
+        why = f"{one.why}, with {one.images:,} images in it" if one.images else one.why
+        if one.doubtful or (one.why == OTHER_SUFFIX and _seems_image(one.where)):
+            report.faults.append((one.where, f"is left out: {why}"))
+        else:
+            report.left_out.append((one.where, why))
+
+
+def _seems_image(path: str) -> bool:
+    """Whether a file is an image by its first bytes, whatever its suffix."""
+    try:
+        if not Path(path).is_file():
+            return False
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")
+            return image.format not in DOCUMENTS
+    except (*UNREADABLE, LookupError, ArithmeticError, TypeError, AttributeError, MemoryError):
+        return False
+
+
+def _decode(split: EncodedSplit, index: int) -> tuple[bytes, str]:
+    """A hash of an image's bytes, and what is wrong with it."""
     try:
         raw = split.source.read(int(split.chosen[index]))
         split.opened(index, raw).verified()
     except OSError as error:
-        return split.name(index), str(error.strerror or error)
+        return b"", str(error.strerror or error)
     except DataError as error:
-        return split.name(index), error.message.partition(NOT_DECODED)[2] or error.message
-    return None
+        return b"", error.message.partition(NOT_DECODED)[2] or error.message
+    return hashlib.blake2b(raw, digest_size=16).digest(), ""
 
 
 def _splits(raw: Raw) -> Iterator[tuple[str, EncodedSplit]]:
-    for name, split in (("train", raw.train), ("test", raw.test), ("val", raw.validation)):
+    for name, split in raw.splits.items():
         if isinstance(split, EncodedSplit):
             yield name, split
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,8 @@ from archspec_cli.common import load
 from archspec_cli.console import fail, fail_with, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from archspec_runtime.recipe import Data
 
 app = typer.Typer(
@@ -21,6 +24,11 @@ app = typer.Typer(
     help="Check, fetch and pack data sets.",
     epilog="Examples: archspec data fetch cifar10 --out ~/data · archspec data verify ~/imagenet --spec resnet50",
 )
+
+
+LISTED = 20  # of what is no fault, that are shown for each reason
+FAULT, LEFT_OUT, EQUAL = "fault", "file or folder left out", "set of equal images"
+PLURALS = {FAULT: "faults", LEFT_OUT: "files or folders left out", EQUAL: "sets of equal images"}
 
 
 class Cifar(StrEnum):
@@ -65,9 +73,9 @@ def verify(
     spec: Spec = None,
     dataset: Kind = None,
 ) -> None:
-    """Read all of a data set, count it, and name everything that is wrong.
+    """Read all of a data set, count it, and name everything that is wrong, left out, or there twice.
 
-    Exits with 0 where nothing is, 1 where something is.
+    Exits with 1 where something is wrong, or is left out that may be meant as an image or a class; with 0 otherwise.
 
     Examples: archspec data verify ~/imagenet --spec resnet50 · archspec data verify ~/cifar-10
     """
@@ -81,12 +89,26 @@ def verify(
         fail_with(error)
     for name, value in report.facts.items():
         tell(f"{name:<24} {value}")
-    if report.faults:
-        width = min(72, max(len(where) for where, _ in report.faults))
-        tell("", f"{len(report.faults)} {'fault' if len(report.faults) == 1 else 'faults'}")
-        for where, what in report.faults:
-            tell(f"  {where:<{width}}  {what}")
+    _table(FAULT, report.faults)
+    _table(LEFT_OUT, report.left_out, most=LISTED)
+    _table(EQUAL, [(" = ".join(names[:4]), "") for names in report.duplicates], most=LISTED)
     raise typer.Exit(1 if report.faults else 0)
+
+
+def _table(what: str, rows: Sequence[tuple[str, str]], most: int | None = None) -> None:
+    """Rows of where and what, under how many there are; only so many are shown of each what, where `most` says so."""
+    if not rows:
+        return
+    tell("", f"{len(rows):,} {what if len(rows) == 1 else PLURALS[what]}")
+    shown = Counter[str]()
+    width = min(72, max(len(where) for where, _ in rows[:1000]))
+    for where, why in rows:
+        shown[why] += 1
+        if most is None or shown[why] <= most:
+            tell(f"  {where:<{width}}  {why}".rstrip())
+    for why, count in shown.items():
+        if most is not None and count > most:
+            tell(f"  and {count - most:,} more  {why}".rstrip())
 
 
 @app.command("fetch")
@@ -105,7 +127,7 @@ def fetch(
     from archspec_runtime.errors import RunError
 
     try:
-        tell(fetch_cifar(name.value, out, layout.value, url, md5))
+        tell(str(fetch_cifar(name.value, out, layout.value, url, md5)))
     except RunError as error:
         fail_with(error)
 
