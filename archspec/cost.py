@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
@@ -15,8 +16,9 @@ class Cost:
 
     params: learned numbers; norm_params: those of them that belong to normalizations; buffers: numbers kept but not
     learned (running mean and variance, and the counter of batches); macs: multiply-adds of convolutions and linear
-    layers (a multiplication and an addition are one; biases are not counted); activations: numbers in the results of
-    all operations; depth: convolutions and linear layers outside shortcuts, as the paper counts layers; modules: operations.
+    layers (a multiplication and an addition are one; biases are not counted); activations: numbers in the results of all
+    operations; depth: convolutions and linear layers on the longest path from the input to the output, without those of
+    shortcuts and gates; modules: operations.
     """
 
     params: int = 0
@@ -57,7 +59,8 @@ def op_cost(op: Op, inputs: tuple[Shape, ...]) -> Cost:
 @lru_cache(maxsize=4096)
 def block_cost(block: Block) -> Cost:
     """The cost of a block with all that is in it."""
-    return sum((_call_cost(call) for call in block.calls if call.present), Cost())
+    costs = {call.name: _call_cost(call) for call in block.calls if call.present}
+    return replace(sum(costs.values(), Cost()), depth=_depth(block, {name: c.depth for name, c in costs.items()}))
 
 
 def chain_cost(chain: Chain) -> Cost:
@@ -74,3 +77,38 @@ def _call_cost(call: Call) -> Cost:
     if call.role == "shortcut":
         return replace(cost, depth=0)
     return cost
+
+
+def _depth(block: Block, own: Mapping[str, int]) -> int:
+    """The layers on the longest path from an input to the output; `own` are those inside of each call.
+
+    The layers of a shortcut do not count, nor those on a path that ends as the gate of a product: they weight what the other
+    path computes.
+    """
+    depths = dict.fromkeys((name for name, _ in block.inputs), 0)
+    gates = set[str]()
+    for call in block.calls:
+        if not call.present:
+            depths[call.name] = depths[call.inputs[0]]
+            gates |= {call.name} if call.inputs[0] in gates else set()
+            continue
+        sources = list(zip(call.inputs, call.input_shapes, strict=True))
+        if isinstance(call.target, Op) and call.target.takes_gates:
+            weighted = [name for name, shape in sources if shape == call.shape and name not in gates]
+            sources = [(name, shape) for name, shape in sources if name in weighted or not weighted]
+        depths[call.name] = max(depths[name] for name, _ in sources) + own[call.name]
+        if _is_gate(call):
+            gates.add(call.name)
+    return depths[block.output]
+
+
+def _is_gate(call: Call) -> bool:
+    """Whether a value lies between 0 and 1, and so can weight another."""
+    target = call.target
+    if isinstance(target, Op):
+        return target.is_gate
+    last = target.runs[-1].block if isinstance(target, Chain) else target
+    made = last.call(last.output)
+    while made is not None and not made.present:
+        made = last.call(made.inputs[0])
+    return made is not None and _is_gate(made)

@@ -48,6 +48,10 @@ class Op:
     """The arguments, if any, with which the result is the input, whatever the input: code need not say it."""
     is_layer: ClassVar[bool] = False
     """Whether it counts as a layer of the depth."""
+    is_gate: ClassVar[bool] = False
+    """Whether the result lies between 0 and 1, and so can weight another value."""
+    takes_gates: ClassVar[bool] = False
+    """Whether an input may weight the others: one that is a gate, or that stretches over them."""
     is_norm: ClassVar[bool] = False
     """Whether it normalizes: its parameters are counted apart, and start from `init.norm`."""
     pools_batch: ClassVar[bool] = False

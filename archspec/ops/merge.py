@@ -48,6 +48,7 @@ class Mul(Op):
 
     kind: ClassVar[str] = "mul"
     absorbs_zero: ClassVar[bool] = True
+    takes_gates: ClassVar[bool] = True
     is_merge: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
     inputs: ClassVar[tuple[int, int]] = (2, MANY)

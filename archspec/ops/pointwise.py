@@ -49,6 +49,7 @@ class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
     kind: ClassVar[str] = "sigmoid"
+    is_gate: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "output"
 
 
@@ -57,6 +58,7 @@ class HardSigmoid(Activation):
     """relu6(x + 3) / 6."""
 
     kind: ClassVar[str] = "hard_sigmoid"
+    is_gate: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Net:
 
     @property
     def depth(self) -> int | None:
-        """Layers with weights."""
+        """Convolutions and linear layers on the longest path."""
         return self.compiled.cost.depth if self.compiled else None
 
     @property

@@ -66,6 +66,6 @@ def summary(
         f"parameters     {cost.params:,} ({cost.params_without_norm:,} outside normalizations), buffers {cost.buffers:,}",
         f"multiply-adds  {cost.macs:,} for one image: convolutions and linear layers, one multiplication with its addition",
         f"activations    {cost.activations:,} numbers for one image, in the results of all operations",
-        f"depth          {cost.depth:,} layers with weights, shortcuts not counted",
+        f"depth          {cost.depth:,} convolutions and linear layers on the longest path, without shortcuts and gates",
         f"sees           {height}x{width} pixels before the global pool",
     )
