@@ -169,7 +169,7 @@ class Train(Model):
     loss: Loss = Loss(cross_entropy=Model())
     label_smoothing: Fraction = 0.0
     accumulate: Positive = 1
-    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "fp64"] = "fp32"
     clip_norm: PositiveReal | None = None
     ema: Ema | None = None
     sync_batch_norm: bool = True

@@ -31,7 +31,7 @@ from .recipe_data import (
 )
 from .recipe_faults import BadLoss, Keep, RollBack, Skip, Stop
 
-Precision = Literal["fp32", "bf16", "fp16", "fp64"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp64"]
 
 
 # --- optimizers --------------------------------------------------------------------------------------

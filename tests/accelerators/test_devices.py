@@ -10,6 +10,7 @@ from archspec_runtime.world import World
 
 torch = pytest.importorskip("torch")
 from archspec_torch.trainer import device as devices  # noqa: E402
+from archspec_torch.trainer.precision import check_precision  # noqa: E402
 
 TORCHRUN = World(rank=1, size=2, local_rank=1, local_size=2, launch="torchrun's")
 SRUN = World(rank=3, size=4, local_rank=3, local_size=4)
@@ -99,9 +100,9 @@ def test_nothing_is_compiled_for_a_gpu_where_triton_cannot_work(
 def test_apples_devices_are_not_asked_for_what_they_cannot_compute(machine):
     machine(mps=True)
     with pytest.raises(RunError, match="in fp64, and Apple's devices") as refused:
-        devices.check_precision(devices.choose_device("auto"), "fp64")
+        check_precision(devices.choose_device("auto"), "fp64")
     assert "--device cpu" in refused.value.hint
-    devices.check_precision(devices.choose_device("auto"), "bf16")
+    check_precision(devices.choose_device("auto"), "bf16")
 
 
 @pytest.mark.parametrize(

@@ -57,14 +57,6 @@ def use_device(device: torch.device) -> None:
         torch.cuda.set_device(device)
 
 
-def check_precision(device: torch.device, precision: str) -> None:
-    """Raise RunError for a precision that a device does not compute in."""
-    if device.type == "mps" and precision == "fp64":
-        raise RunError(
-            "the recipe computes in fp64, and Apple's devices have no such numbers", "--device cpu, or fp32", 2
-        )
-
-
 def choose_compile(options: Options, device: torch.device, steps: int, layers: int) -> tuple[bool, str]:
     """Whether to compile the model for this many steps, and why. Depends on job and machine alone, so that a rerun agrees."""
     if options.compile != "auto":

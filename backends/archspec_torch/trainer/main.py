@@ -21,7 +21,8 @@ from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 
 from .compiling import compiled_layers
-from .device import ALONE, check_precision, choose_compile, choose_device, out_of_memory, use_device
+from .device import ALONE, choose_compile, choose_device, out_of_memory, use_device
+from .precision import check_precision, use_precision
 from .probe import make_probe
 from .restoring import load_model
 from .stepper import TorchStepper, evaluate
@@ -90,7 +91,7 @@ def _loaded(make_model: MakeModel, weights: Path, job: Job, device: str) -> nn.M
     check_precision(torch.device(device), job.recipe.precision)
     model: nn.Module = make_model()
     load_model(model, weights)
-    model = model.double() if job.recipe.precision == "fp64" else model
+    model = model.to(use_precision(job.recipe.precision))
     placed: nn.Module = model.to(device=torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return placed
 

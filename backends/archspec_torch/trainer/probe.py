@@ -14,7 +14,7 @@ from archspec_runtime.job import Job
 from archspec_runtime.probe import Answer, Floats, Probe
 
 from .device import out_of_memory
-from .stepper import autocast
+from .precision import autocast
 
 
 def make_probe(model: nn.Module, job: Job, device: torch.device, layers: Sequence[str]) -> Probe:

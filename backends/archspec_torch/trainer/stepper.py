@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,13 @@ from .device import out_of_memory
 from .images import Images
 from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, make_optimizer, set_rate
+from .precision import autocast, use_precision
 from .restoring import load_model, load_optimizer, shapes
 from .snapshot import TorchSnapshot, on_host
 from .world import peers_answer
 
 EVALUATION_BATCH = 500
 ALONE = World()
-PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchStepper:
@@ -60,7 +59,7 @@ class TorchStepper:
         torch.manual_seed(short_seed(recipe.seed))
         # channels last is the faster layout of convolutions on CPUs and GPUs alike
         self.model = make_model().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.kind = torch.float64 if recipe.precision == "fp64" else torch.float32
+        self.kind = use_precision(recipe.precision)
         self.model = self.model.to(self.kind)
         if world.size > 1 and recipe.sync_batch_norm:
             self.model = parallel.over_whole_batch(self.model)
@@ -202,12 +201,6 @@ class TorchStepper:
         if self.average is not None:
             load_model(self.average.model, folder / "average.safetensors")
         load_optimizer(self.optimizer, self.scaler, folder / "state.pt")
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Half precision where the recipe asks for it."""
-    half = PRECISIONS.get(precision)
-    return nullcontext() if half is None else torch.autocast(device.type, half)
 
 
 def added_up(values: Sequence[Tensor], world: World) -> list[Any]:

@@ -1,0 +1,48 @@
+"""What a recipe's precision means on GPUs and TPUs: fp32 is that in every operation, TF32 is asked for by name."""
+
+import pytest
+
+
+@pytest.fixture
+def torch():
+    torch = pytest.importorskip("torch")
+    yield torch
+    torch.backends.cudnn.conv.fp32_precision = "tf32"
+    torch.backends.cuda.matmul.fp32_precision = "none"
+
+
+@pytest.mark.parametrize(("precision", "multiplied"), [("fp32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")])
+def test_pytorch_multiplies_in_convolutions_as_in_linear_layers(precision, multiplied, torch):
+    from archspec_torch.trainer.precision import use_precision
+
+    assert use_precision(precision) == torch.float32
+    assert torch.backends.cudnn.conv.fp32_precision == multiplied
+    assert torch.backends.cuda.matmul.fp32_precision == multiplied
+
+
+@pytest.fixture
+def jax():
+    jax = pytest.importorskip("jax")
+    yield jax
+    jax.config.update("jax_default_matmul_precision", None)
+
+
+@pytest.mark.parametrize(("precision", "said"), [("fp32", "HIGHEST"), ("tf32", "HIGH")])
+def test_jax_multiplies_in_convolutions_as_in_linear_layers(precision, said, jax):
+    from archspec_flax.trainer.precision import use_precision
+
+    def convolved_and_projected(images, kernel, weight):
+        convolved = jax.lax.conv_general_dilated(
+            images, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return (convolved.mean((1, 2)) @ weight).sum()
+
+    use_precision(precision)
+    shapes = [jax.ShapeDtypeStruct(s, jax.numpy.float32) for s in ((2, 8, 8, 3), (3, 3, 3, 4), (4, 5))]
+    text = jax.jit(jax.grad(convolved_and_projected, (1, 2))).lower(*shapes).as_text()
+    products = [
+        line for line in text.splitlines() if "stablehlo.convolution" in line or "stablehlo.dot_general" in line
+    ]
+    assert len(products) >= 3
+    for line in products:
+        assert f"{said}, {said}]" in line.replace("#stablehlo<precision ", "").replace(">", ""), line
