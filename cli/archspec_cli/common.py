@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec_cli.console import fail, tell_diagnostics
+from archspec_cli.repeated import say_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,14 +89,19 @@ def overrides(given: Sequence[str] | None) -> dict[str, object]:
 
 
 def pairs(given: Sequence[str] | None) -> dict[str, str]:
-    """`KEY=VALUE` pairs as text; the last of a key counts."""
+    """`KEY=VALUE` pairs as text; the last of a key counts, which is said."""
+    from archspec_experiments.grid import overridden
+
     found: dict[str, str] = {}
     for pair in given or []:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip():
             fail(f"--set takes KEY=VALUE, not {pair!r}", "such as --set shortcut=none")
-        found.pop(key.strip(), None)
-        found[key.strip()] = text
+        key = key.strip()
+        if (twice := overridden([*found, key])) is not None:
+            say_replaced(f"--set {twice[0]} is replaced by a later --set {key}")
+        found.pop(key, None)
+        found[key] = text
     return found
 
 

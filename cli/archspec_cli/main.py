@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from archspec.printable import printable
 from archspec_cli.console import say, tell
+from archspec_cli.repeated import Command
 
 COMMANDS = {
     "check": "check:check",
@@ -48,7 +49,7 @@ class _Commands(UserDict[str, Any]):
         found = getattr(import_module(f"archspec_cli.commands.{module}"), attribute)
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False)
-            found.command(name)(function)
+            found.command(name, cls=Command)(function)
         return typer.main.get_command(found)
 
 

@@ -6,12 +6,13 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 MOST = 10_000  # points of one sweep
 LONGEST = 120  # characters of a name
 CLOSES = {"[": "]", "{": "}", "(": ")"}
+SEED = "train.seed"
 
 
 class GridError(ValueError):
@@ -24,17 +25,22 @@ class GridError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run of a sweep: a spec, what `--set` it is given, as text, and a seed."""
+    """One run of a sweep: a spec, what `--set` it is given, as text, and a seed.
+
+    Without `--seeds` the seed is that of the recipe, which is known once the spec was read: `counted` is off, and `seed` is
+    None until then.
+    """
 
     name: str
     spec: str
     sets: Mapping[str, str]
-    seed: int
+    seed: int | None
+    counted: bool = True
 
     def arguments(self) -> list[str]:
         """What `archspec train` is told of it."""
         pairs = [word for key, text in self.sets.items() for word in ("--set", f"{key}={text}")]
-        return [self.spec, *pairs, "--seed", str(self.seed)]
+        return [self.spec, *pairs, *(["--seed", str(self.seed)] if self.counted else [])]
 
 
 def parse_over(given: Sequence[str]) -> dict[str, list[str]]:
@@ -72,29 +78,49 @@ def split_values(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def make_grid(specs: Sequence[str], axes: Mapping[str, Sequence[str]], seeds: int) -> list[Point]:
-    """Every combination; the last axis changes fastest, then the seed. Raises GridError."""
-    count = len(specs) * seeds
+def overridden(keys: Sequence[str]) -> tuple[str, str] | None:
+    """Of dotted keys in the order they are applied, two of which the second takes the place of the first."""
+    for index, key in enumerate(keys):
+        for before in keys[:index]:
+            if before == key or before.startswith(f"{key}."):
+                return before, key
+    return None
+
+
+def make_grid(specs: Sequence[str], axes: Mapping[str, Sequence[str]], seeds: int | None) -> list[Point]:
+    """Every combination; the last axis changes fastest, then the seed, of which there are so many from 0.
+
+    With None each run has the seed of its recipe. Raises GridError.
+    """
+    count = len(specs) * (seeds or 1)
     for values in axes.values():
         count *= len(values)
     if count > MOST:
         raise GridError(f"this grid has {count:,} points", f"sweep over at most {MOST:,} at once")
     if len(set(specs)) < len(specs):
         raise GridError("a spec is given twice", "give each once")
+    if seeds is not None and SEED in axes:
+        raise GridError(f"--seeds and --over {SEED} both say which seeds", "give one of them")
     combinations = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    points = [
-        Point(_name(spec if len(specs) > 1 else "", sets, seed), spec, sets, seed)
+    return named([
+        Point("", spec, sets, seed, counted=seeds is not None)
         for spec in specs
         for sets in combinations
-        for seed in range(seeds)
-    ]
-    return _told_apart(points)
+        for seed in (range(seeds) if seeds is not None else [None])
+    ])  # fmt: skip
 
 
-def _name(spec: str, sets: Mapping[str, str], seed: int) -> str:
+def named(points: Sequence[Point]) -> list[Point]:
+    """The points with names that stay the same, each another on any disk."""
+    several = len({point.spec for point in points}) > 1
+    return _told_apart([replace(p, name=_name(p.spec if several else "", p.sets, p.seed)) for p in points])
+
+
+def _name(spec: str, sets: Mapping[str, str], seed: int | None) -> str:
     parts = [re.sub(r"^.*/|\.ya?ml$", "", spec).replace(":", ".")] if spec else []
-    parts += [f"{key}={text}" for key, text in sets.items()]
-    name = ",".join(_safe(part) for part in [*parts, f"seed={seed}"])
+    parts += [f"{key}={text}" for key, text in sets.items() if key != SEED or seed is None]
+    parts += [] if seed is None else [f"seed={seed}"]
+    name = ",".join(_safe(part) for part in parts) or "run"
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}~{_digest(spec, sets, seed)}"
 
 
@@ -110,12 +136,10 @@ def _told_apart(points: Sequence[Point]) -> list[Point]:
     return [
         point
         if counts[name] == 1
-        else Point(
-            f"{point.name}~{_digest(point.spec, point.sets, point.seed)}", point.spec, point.sets, point.seed
-        )
+        else replace(point, name=f"{point.name}~{_digest(point.spec, point.sets, point.seed)}")
         for point, name in zip(points, folded, strict=True)
     ]
 
 
-def _digest(spec: str, sets: Mapping[str, str], seed: int) -> str:
+def _digest(spec: str, sets: Mapping[str, str], seed: int | None) -> str:
     return hashlib.sha256(repr((spec, sorted(sets.items()), seed)).encode()).hexdigest()[:8]

@@ -15,7 +15,8 @@ from archspec.diagnostics import Diagnostics
 from archspec.emission.folder import job_fields
 from archspec.reader import read_value
 from archspec.version import __version__
-from archspec_experiments.grid import Point
+from archspec_experiments.grid import GridError, Point, named, overridden
+from archspec_experiments.overrides import check_given_once
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options, effective
 from archspec_runtime.run_folder import write_json
@@ -59,12 +60,23 @@ class Request:
             words += [f"--{name}", value]
         return words
 
+    def asked(self, point: Point) -> Options:
+        """What of this changes a point's recipe."""
+        return Options(steps=self.steps, seed=point.seed if point.counted else None)
+
 
 def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
-    """Compile every point. Raises SpecError with the mistakes of all of them, those of one place said once, and RunError."""
+    """Compile every point.
+
+    Raises SpecError with the mistakes of all of them, those of one place said once, RunError, and GridError for what is
+    given twice.
+    """
+    twice = overridden([*request.sets, *(points[0].sets if points else ())])
+    if twice is not None:
+        raise GridError(f"--set {twice[0]} would be replaced by --over {twice[1]}", "give one of them")
     backend = find_backend(request.backend)
     mistakes: dict[tuple[str, str], tuple[Diagnostic, list[str]]] = {}
-    planned = []
+    found: list[tuple[Point, Network]] = []
     for point in points:
         try:
             net = _load(point, request)
@@ -76,11 +88,14 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
         if net.recipe is None:
             raise RunError(f"{net.name} has no `train`, so it does not say how it is trained",
                            "add `train: {recipe: cifar_resnet}`")  # fmt: skip
-        job = Job.from_dict(job_fields(net))
-        planned.append(Planned(point, net, effective(job, Options(steps=request.steps, seed=point.seed))))
+        check_given_once(net, [*(["--seeds"] if point.counted else []), *(["--steps"] if request.steps else [])])
+        found.append((point if point.counted else replace(point, seed=net.recipe["seed"]), net))
     if mistakes:
-        raise SpecError([_told(found, where) for found, where in mistakes.values()])
-    return planned
+        raise SpecError([_told(mistake, where) for mistake, where in mistakes.values()])
+    return [
+        Planned(point, net, effective(Job.from_dict(job_fields(net)), request.asked(point)))
+        for point, (_, net) in zip(named([point for point, _ in found]), found, strict=True)
+    ]
 
 
 def _told(mistake: Diagnostic, where: Sequence[str]) -> Diagnostic:

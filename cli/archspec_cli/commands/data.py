@@ -11,6 +11,7 @@ import typer
 
 from archspec_cli.common import load
 from archspec_cli.console import fail, fail_with, tell
+from archspec_cli.repeated import Command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ Kind = Annotated[
 Spec = Annotated[str | None, typer.Option(help="A spec whose data set and number of classes it must be.")]
 
 
-@app.command("verify")
+@app.command("verify", cls=Command)
 def verify(
     folder: Annotated[Path, typer.Argument(help="What you would give to `train --data`.", show_default=False)],
     spec: Spec = None,
@@ -111,7 +112,7 @@ def _table(what: str, rows: Sequence[tuple[str, str]], most: int | None = None) 
             tell(f"  and {count - most:,} more  {why}".rstrip())
 
 
-@app.command("fetch")
+@app.command("fetch", cls=Command)
 def fetch(
     name: Annotated[Cifar, typer.Argument(help="What to fetch.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to put it in.")],
@@ -132,7 +133,7 @@ def fetch(
         fail_with(error)
 
 
-@app.command("pack")
+@app.command("pack", cls=Command)
 def pack(
     source: Annotated[Path, typer.Argument(help="The data set.", show_default=False)],
     target: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)],

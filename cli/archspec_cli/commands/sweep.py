@@ -30,7 +30,10 @@ def sweep(
         list[str] | None,
         typer.Option(metavar="KEY=V,V", help="Try these values of an argument or a dotted key; can be repeated."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Train each with this many seeds, from 0.")] = 1,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Train each with this many seeds, from 0, instead of the recipe's."),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The sweep's folder, which has one folder a run.")
     ] = Path("runs/sweep"),

@@ -96,6 +96,8 @@ def train(
     """
     import archspec
     from archspec.backends import find_backend
+    from archspec_experiments.overrides import check_given_once
+    from archspec_runtime.errors import RunError
     from archspec_runtime.world import launched
 
     starts = (
@@ -110,9 +112,12 @@ def train(
             "add `train: {recipe: cifar_resnet}`",
             1,
         )
+    errors: tuple[type[Exception], ...] = (archspec.WeightsError, RunError)
     try:
         chosen = find_backend(backend)
-        errors: tuple[type[Exception], ...] = (archspec.WeightsError, *chosen.errors)
+        errors = (*errors, *chosen.errors)
+        given = {"--steps": steps, "--seed": seed}
+        check_given_once(net, [option for option, value in given.items() if value is not None])
         if nproc is not None and starts:
             command = [sys.executable, "-m", "archspec_cli", *sys.argv[1:]]
             raise typer.Exit(chosen.launch(command, nproc, max_restarts))
