@@ -15,6 +15,8 @@ from archspec.network import Network
 if TYPE_CHECKING:
     import numpy as np
 
+    from archspec.weights.stored import Stored
+
 GROUP = "archspec.backends"
 
 Weights = Mapping[str, "np.ndarray[Any, Any]"]
@@ -42,9 +44,12 @@ class WeightsFormat(Protocol):
     def recognizes(self, path: Path) -> bool:
         """Whether the content of a file or folder is of this format, whatever it is called."""
 
-    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    def read(
+        self, path: Path, key: str | None, net: Network
+    ) -> tuple[Mapping[str, np.ndarray[Any, Any] | Stored], list[str]]:
         """The tensors in the spec's layouts, by its names as far as the format decides them; and what a user should know.
 
+        A tensor is an array, or what the file claims of one (`archspec.weights.stored`), whose numbers are read when it fits.
         `key` chooses one of several sets of weights; `net` is what they are read for. Raises WeightsError, OSError or the
         backend's `errors`.
         """

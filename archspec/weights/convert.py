@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from archspec.backends import Weights
 from archspec.errors import WeightsError
 from archspec.files import written_aside
 from archspec.network import Network
+from archspec.ops import Shape
 from archspec.weights.dtypes import FLOATS, cast
 from archspec.weights.fit import fit
 from archspec.weights.formats import format_to_read, format_to_write
@@ -81,19 +83,32 @@ def _read(
                 f"--fresh {module}: the net has no module of this name", "`archspec summary` lists them", 2
             )
     found = format_to_read(path, backend)
+    expected = {name: shape for name, shape in shapes.items() if not _is_below(name, fresh)}
     try:
         tensors, notes = found.format.read(path, key, net)
+        names = rename(tensors, renamings)
+        given = {names[name]: tensor for name, tensor in tensors.items() if not _is_below(names[name], fresh)}
+        weights, more = fit(path, given, expected)
     except found.errors as error:
-        raise WeightsError(str(error)) from None
+        message, *rows = str(getattr(error, "message", error)).split("\n  ")
+        raise WeightsError(
+            message, getattr(error, "hint", None) or getattr(error, "help", None), rows=rows
+        ) from None
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
     except MemoryError:
-        raise WeightsError(f"{path} is larger than this machine's memory") from None
-    names = rename(tensors, renamings)
-    given = {names[name]: tensor for name, tensor in tensors.items() if not _is_below(names[name], fresh)}
-    expected = {name: shape for name, shape in shapes.items() if not _is_below(name, fresh)}
-    weights, more = fit(path, given, expected)
+        raise too_large(path, expected) from None
     return weights, found.format.title, [*notes, *more]
+
+
+def too_large(path: Path, expected: Mapping[str, Shape]) -> WeightsError:
+    """The error that says how much memory the weights of a net take, where there is less."""
+    mebibytes = sum(4 * math.prod(shape) for shape in expected.values()) / 2**20
+    size = path.stat().st_size / 2**20 if path.is_file() else 0
+    return WeightsError(
+        f"out of memory while {path} ({size:,.0f} MiB) was read: the net's weights alone take {mebibytes:,.0f} MiB",
+        "take a machine with more memory, or raise its limit (`ulimit -v`)",
+    )
 
 
 def _is_below(name: str, modules: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from archspec.backends import Weights
 from archspec.errors import WeightsError
+from archspec.weights.stored import Array, Stored
 
 FLOATS: dict[str, Any] = {
     "float64": np.float64,
@@ -19,7 +20,7 @@ FLOATS: dict[str, Any] = {
 """What `--dtype` takes."""
 
 
-def is_float(tensor: np.ndarray[Any, Any]) -> bool:
+def is_float(tensor: Array | Stored) -> bool:
     """Whether a tensor holds floating-point numbers, NumPy's own or those of `ml_dtypes`."""
     return str(tensor.dtype).startswith(("float", "bfloat"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from archspec.backends import WeightsFormat, backend_names, find_backend
 from archspec.diagnostics import SpecError
 from archspec.errors import WeightsError
+from archspec.weights.kinds import kind_of
 from archspec.weights.safetensors import Safetensors
 
 
@@ -35,16 +36,21 @@ def known(backend: str | None) -> list[Known]:
 
 
 def format_to_read(path: Path, backend: str | None) -> Known:
-    """The format of what is there, by its suffix, then by its content. Raises WeightsError."""
+    """The format of what is there, by its content, then by its suffix. Raises WeightsError."""
     try:
         if not path.exists():
             raise WeightsError(
                 f"there is no {path}", "give a file of weights, or the folder of a run or a checkpoint"
             )
         candidates = known(backend)
-        named = [k for k in candidates if path.suffix.lower() in k.format.suffixes and path.is_file()]
-        for candidate in [*named, *(k for k in candidates if k.format.recognizes(path))]:
-            return candidate
+        for candidate in candidates:
+            if candidate.format.recognizes(path):
+                return candidate
+        if path.is_file() and (kind := kind_of(path)) is not None:
+            raise WeightsError(f"{path} is {kind[0]}", kind[1])
+        for candidate in candidates:
+            if path.suffix.lower() in candidate.format.suffixes and path.is_file():
+                return candidate
         # whoever says whose it is hears from it what is wrong with it
         for candidate in candidates if backend is not None and path.is_file() else []:
             if candidate.owner is not None and candidate.format.suffixes:

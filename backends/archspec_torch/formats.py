@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.backends import Weights
 from archspec_torch.health import need_torch
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from archspec.network import Network
+    from archspec.weights.stored import Array, Stored
 
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9"
@@ -38,10 +37,9 @@ class StateDict:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
 
-    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
-        """All tensors of a state_dict, and where it was found. Raises WeightsError, and SpecError without PyTorch."""
-        need_torch()
-        from archspec_torch.weights import read_state_dict
+    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, Array | Stored], list[str]]:
+        """All tensors of a state_dict, and where it was found; PyTorch is not needed. Raises WeightsError."""
+        from archspec_torch.state_dicts import read_state_dict
 
         return read_state_dict(path, key)
 

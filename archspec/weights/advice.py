@@ -1,0 +1,123 @@
+"""What to do about weights that do not fit: the shapes tell what happened to them, and names how they are mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from archspec.errors import WeightsError
+from archspec.ops import Shape
+from archspec.weights.pairing import paired
+from archspec.weights.renaming import Renaming, rename
+
+OTHER = "give the spec of the net that these weights are of; `archspec convert` renames tensors with --map OLD=NEW"
+
+COUNTER = ".num_batches_tracked"
+"""Of batch normalizations: files from before PyTorch 0.4.1 have none, among them many that are still handed out."""
+
+LAYOUTS: dict[str, tuple[Callable[[Shape], Shape], str]] = {
+    "(H, W, I, O), as in Flax and TensorFlow": (
+        lambda s: (s[3], s[2], s[0], s[1]) if len(s) == 4 else s[::-1],
+        "w.transpose(3, 2, 0, 1) of a convolution, w.T of a linear layer",
+    ),
+    "(O, H, W, I)": (lambda s: (s[0], s[3], s[1], s[2]) if len(s) == 4 else s, "w.transpose(0, 3, 1, 2)"),
+}
+"""Other layouts of kernels: how a shape is turned into the spec's, and what turns the numbers."""
+
+Shapes = Mapping[str, Shape]
+
+
+def advice(given: Shapes, expected: Shapes) -> str:
+    """What to do about tensors of these names and shapes for a net that expects others."""
+    return (
+        suggestion(given, expected)
+        or _resized(given, expected)
+        or _turned(given, expected)
+        or _by_order(given, expected)
+        or OTHER
+    )
+
+
+def suggestion(given: Shapes, expected: Shapes) -> str | None:
+    """The `--map` options under which everything would fit: a prefix that all names share, a module of another name."""
+    renamings: list[Renaming] = []
+    if prefix := _shared_prefix([*given]):
+        renamings.append(Renaming(prefix, ""))
+    try:
+        shapes = _renamed(given, renamings)
+        olds = {_module(name) for name in shapes.keys() - expected.keys()}
+        news = {_module(name) for name in _required(expected) - shapes.keys()}
+        if len(olds) == len(news) == 1:
+            renamings.append(Renaming(olds.pop(), news.pop()))
+    except WeightsError:  # it would give one name to two
+        return None
+    fits = renamings and _fits(given, expected, renamings)
+    return f"it would fit with {_options(renamings)}" if fits else None
+
+
+def _resized(given: Shapes, expected: Shapes) -> str | None:
+    """Where only some modules give another number of values, such as a head for other classes."""
+    differing = [name for name in expected if given.get(name, expected[name]) != expected[name]]
+    known = _required(expected) <= given.keys() <= expected.keys()
+    if not known or not all(
+        len(given[n]) == len(expected[n]) and given[n][1:] == expected[n][1:] for n in differing
+    ):
+        return None
+    modules = list(dict.fromkeys(name.rpartition(".")[0] for name in differing))
+    if not 0 < len(modules) <= 3:
+        return None
+    sizes = {given[name][0] for name in differing}
+    spec = f"--set classes={sizes.pop()}" if len(sizes) == 1 else "another --spec or --set"
+    fresh = " ".join(f"--fresh {module}" for module in modules)
+    return (f"all but {' and '.join(f'`{m}`' for m in modules)} fits: `archspec train --weights` begins it anew with {fresh}; "
+            f"to convert or build, give the net of these weights ({spec})")  # fmt: skip
+
+
+def _turned(given: Shapes, expected: Shapes) -> str | None:
+    """Where all kernels have their axes in another order."""
+    differing = [name for name in expected if given.get(name, expected[name]) != expected[name]]
+    for layout, (turn, how) in LAYOUTS.items():
+        if differing and all(len(given[n]) in (2, 4) and turn(given[n]) == expected[n] for n in differing):
+            return f"its kernels lie as {layout}: turn them to (O, I, H, W) before they are saved, {how}"
+    return None
+
+
+def _by_order(given: Shapes, expected: Shapes) -> str | None:
+    """The `--map` options that fit by the order and the shapes of modules, where all of them find one."""
+    needed = {name: shape for name, shape in expected.items() if not name.endswith(COUNTER)}
+    for renamings in paired({n: s for n, s in given.items() if not n.endswith(COUNTER)}, needed):
+        if _fits(given, expected, renamings):
+            return (f"by the order and the shapes of its layers it would fit with {_options(renamings)}; "
+                    "compare what the net answers before you rely on it")  # fmt: skip
+    return None
+
+
+def _fits(given: Shapes, expected: Shapes, renamings: list[Renaming]) -> bool:
+    try:
+        shapes = _renamed(given, renamings)
+    except WeightsError:
+        return False
+    return _required(expected) <= shapes.keys() and all(expected.get(name) == s for name, s in shapes.items())
+
+
+def _options(renamings: Iterable[Renaming]) -> str:
+    return " ".join(f"--map '{r}'" if "*" in str(r) else f"--map {r}" for r in renamings)
+
+
+def _required(expected: Shapes) -> set[str]:
+    return {name for name in expected if not name.endswith(COUNTER)}
+
+
+def _renamed(shapes: Shapes, renamings: list[Renaming]) -> dict[str, Shape]:
+    return {new: shapes[old] for old, new in rename(shapes, renamings).items()}
+
+
+def _module(name: str) -> str:
+    """The module of a tensor, as a pattern says it."""
+    return name[: name.rindex(".") + 1] if "." in name else name
+
+
+def _shared_prefix(names: list[str]) -> str:
+    """What all names begin with, up to a dot: `module.`, `_orig_mod.`, or both."""
+    first, last = min(names, default=""), max(names, default="")
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[: first.rfind(".", 0, same) + 1]
