@@ -28,13 +28,12 @@ Shapes = Mapping[str, Shape]
 
 def advice(given: Shapes, expected: Shapes) -> str:
     """What to do about tensors of these names and shapes for a net that expects others."""
-    return (
-        suggestion(given, expected)
-        or _resized(given, expected)
-        or _turned(given, expected)
-        or _by_order(given, expected)
-        or OTHER
-    )
+    if _fits(given, expected, []):
+        return "save the floating-point weights, before they are quantized"
+    for seen in (suggestion, _resized, _turned, _by_order):
+        if help_ := seen(given, expected):
+            return help_
+    return OTHER
 
 
 def suggestion(given: Shapes, expected: Shapes) -> str | None:
