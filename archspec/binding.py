@@ -14,6 +14,7 @@ from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.fields import Kind
 from archspec.reader import Node
 from archspec.steps import Step
+from archspec.typos import dividing, respelling, rewriting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +144,7 @@ class Binder:
     def survey_value(self, name: str, node: Node, kind: Kind, known: Collection[str]) -> None:
         """Record what is wrong with a value whatever the names in it stand for."""
         for error in faults(node.plain(), kind, known):
-            self._wrong(name, error, node.span, known, kind)
+            self._wrong(name, error, node.span, known, kind, node.plain())
 
     def survey_expression(self, name: str, expr: Expr | None, span: Span | None, known: Collection[str]) -> None:
         """Record the names in an expression that nobody knows."""
@@ -163,9 +164,9 @@ class Binder:
             meant |= {near} if near else set()
             takes = did_you_mean(name, signature.kinds) if signature.kinds else f"`{signature.name}` takes none"
             help_ = suggestion(name, near) if near else takes
-            self.add(
-                "AS303", f"`{signature.name}` has no argument `{name}`", given.keys.get(name, given.span), help_
-            )
+            span = given.keys.get(name, given.span)
+            fix = respelling(span, name, {*signature.kinds, *given.beside} - given.nodes.keys())
+            self.add("AS303", f"`{signature.name}` has no argument `{name}`", span, help_, fix=fix)
         for name in signature.required:
             if name not in given.nodes and name not in meant:
                 sound = False
@@ -179,13 +180,26 @@ class Binder:
         try:
             return compute(raw, kind, scope)
         except ArgumentError as error:
-            self.add(error.code, f"`{name}`: {error}", span, error.help)
+            self.add(error.code, f"`{name}`: {error}", span, error.help, fix=fix_of(error, raw, span))
         except ExpressionError as error:
-            self._wrong(name, error, span, scope, kind)
+            self._wrong(name, error, span, scope, kind, raw)
         return None
 
     def _wrong(
-        self, name: str, error: ExpressionError, span: Span, known: Collection[str], kind: Kind | None = None
-    ) -> None:
+        self, name: str, error: ExpressionError, span: Span, known: Collection[str], kind: Kind | None = None,
+        raw: object = None,
+    ) -> None:  # fmt: skip
         instead = kind.instead_of(error.name, known) if kind and error.name else None
-        self.add(error.code, f"`{name}`: {error}", span, instead or error.remedy(known))
+        text = kind.replacement(raw) if kind and isinstance(raw, str) else None
+        if text is not None:
+            self.add(error.code, f"`{name}`: {error}", span, f"write `{text}`", fix=rewriting(span, text))
+            return
+        fix = respelling(span, error.name, known) if error.name and instead is None else None
+        self.add(error.code, f"`{name}`: {error}", span, instead or error.remedy(known), fix=fix)
+
+
+def fix_of(error: ArgumentError, raw: object, span: Span) -> Fix | None:
+    """The fix of a value that was computed and is of another type: it is written, or its division is."""
+    if error.meant is None or isinstance(raw, (list, tuple)):
+        return None
+    return dividing(span) if isinstance(raw, str) else rewriting(span, str(error.meant))

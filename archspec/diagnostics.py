@@ -68,11 +68,6 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
-def replacing(span: Span, text: str) -> Fix | None:
-    """The fix that writes `text` at a place; None where the place is in no file."""
-    return None if span.source.virtual else Fix(f"write `{text}`", (Edit(span, text),))
-
-
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One mistake or warning: what is wrong, where, and how to fix it."""

@@ -12,6 +12,7 @@ from archspec.expressions import Expr, Symbol
 from archspec.ir import Block, Call, Chain, Role
 from archspec.ops import Op, Shape, ShapeError
 from archspec.steps import Step
+from archspec.typos import respelling
 
 
 @dataclass(slots=True)
@@ -53,7 +54,8 @@ class Graph:
                 help_ = (
                     did_you_mean(name, self.values) or "name a step that comes before this one in the same block"
                 )
-                self.binder.add("AS306", f"there is no value `{name}` before this step", span, help_)
+                fix = respelling(span, name, self.values)
+                self.binder.add("AS306", f"there is no value `{name}` before this step", span, help_, fix=fix)
         return step.sources if self.values.keys() >= set(step.sources) else None
 
     def name(self, wanted: str | None, base: str, span: Span) -> str:

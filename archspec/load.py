@@ -15,6 +15,7 @@ from archspec.language.spec import is_other_language, other_version
 from archspec.merge import overlay, place
 from archspec.misspelt import mend_keys
 from archspec.reader import MAX_DEPTH, Node, bounded, node_of, read_file
+from archspec.typos import respelling
 
 _SET = "set a key or an argument of the spec: `archspec show SPEC --resolved` prints them"
 MAX_TOLD = 200  # characters of a value that a message repeats
@@ -153,7 +154,8 @@ def _read_chain(
         return None
     if base is None or not os.path.isfile(base):
         help_ = did_you_mean(extends.value, zoo.names()) or "a file is given relative to this one and ends in .yaml"
-        problems.add("AS110", f"there is no spec `{extends.value}`", extends.span, help_)
+        fix = respelling(extends.span, extends.value, zoo.names())
+        problems.add("AS110", f"there is no spec `{extends.value}`", extends.span, help_, fix=fix)
         return None
     resolved = base.resolve()
     if resolved in [p for p, _ in chain]:
@@ -264,7 +266,8 @@ def _over_recipe(train: Node, problems: Diagnostics, above: tuple[object, ...]) 
     if name not in known or name in above:
         message = f"there is no recipe `{name}`" if name not in known else f"recipe `{name}` starts from itself"
         help_ = "take `recipe` out of it" if name in above else did_you_mean(str(name), known)
-        problems.add("AS601", message, recipe.span, help_ or f"there are {', '.join(known)}")
+        fix = respelling(recipe.span, str(name), known)
+        problems.add("AS601", message, recipe.span, help_ or f"there are {', '.join(known)}", fix=fix)
         return None
     read = read_file(zoo.folder() / "recipes" / f"{name}.yaml", f"specs/recipes/{name}.yaml", problems)
     base = None if read is None else _over_recipe(read, problems, (*above, name))

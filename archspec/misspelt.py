@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from archspec.diagnostics import Diagnostics, nearest, suggestion
 from archspec.reader import Node
+from archspec.typos import respelling
 
 
 def mend_keys(node: Node, annotation: Any, problems: Diagnostics) -> Node:
@@ -40,7 +41,8 @@ def _mend_mapping(node: Node, model: type[BaseModel], problems: Diagnostics) -> 
         meant = _meant(key, node.value.keys() | values.keys(), model)
         if meant != key:
             span = keys[meant] = node.key_span(key)
-            problems.add("AS101", f"unknown key `{key}`", span, suggestion(key, meant))
+            fix = respelling(span, key, [name for name in fields if name not in node.value])
+            problems.add("AS101", f"unknown key `{key}`", span, suggestion(key, meant), fix=fix)
             problems.close(span)  # it may not have been meant so
             problems.close(value.span)
         values[meant] = mend_keys(value, fields[meant].annotation, problems) if meant in fields else value

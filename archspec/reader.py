@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from reprlib import repr as repr_of
@@ -128,6 +130,19 @@ def resolve_scalar(text: str) -> Scalar:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
+_drafts: ContextVar[Mapping[Path, bytes] | None] = ContextVar("drafts", default=None)
+
+
+@contextmanager
+def reading_draft(path: Path, content: bytes) -> Iterator[None]:
+    """Read this instead of what a file holds: what it would be after an edit."""
+    token = _drafts.set({**(_drafts.get() or {}), path.resolve(): content})
+    try:
+        yield
+    finally:
+        _drafts.reset(token)
+
+
 def read_file(path: Path, display: str, problems: Diagnostics) -> Node | None:
     """Read a spec file; on any mistake records it and returns None."""
     nowhere = Span(Source(display, ""))
@@ -142,7 +157,8 @@ def read_file(path: Path, display: str, problems: Diagnostics) -> Node | None:
             size = f"`{display}` has {status.st_size:,} bytes"
             problems.add("AS005", size, nowhere, f"a spec has at most {MAX_BYTES:,} bytes; use `repeat`")
             return None
-        raw = path.read_bytes()
+        drafts = _drafts.get()
+        raw = (drafts.get(path.resolve()) if drafts else None) or path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problems.add("AS001", f"cannot read `{display}`: {reason}", nowhere, "check the path and its permissions")

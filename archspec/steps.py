@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from archspec.diagnostics import Diagnostics, Span, did_you_mean, nearest
+from archspec.diagnostics import Diagnostics, Span, did_you_mean, nearest, suggestion
 from archspec.expressions import Expr, ExpressionError
 from archspec.names import identifier_fault
 from archspec.parsing import parse
 from archspec.reader import Node
+from archspec.typos import certain, respelling
 
 MODIFIERS = ("from", "when")
 WORDS = "the language reference lists the operations, `archspec list` the blocks"
@@ -79,6 +80,7 @@ class StepParser:
             help_ = "such as `- conv1: {conv: {...}}`"
             self.problems.add("AS305", "a step is an operation or `name: operation`", item.span, help_)
             return Step("step", item.span, broken=True)
+        item = self._spelt(item)
         words = _words(item)
         if len(words) != 1:
             what = ", ".join(f"`{word}`" for word in words) or "nothing"
@@ -88,6 +90,24 @@ class StepParser:
             self.problems.add("AS305", message, item.span, help_)
             return Step(words[0] if words else "step", item.span, broken=True)
         return self._of_mapping(item, words[0], item.value[words[0]])
+
+    def _spelt(self, item: Node) -> Node:
+        """A step of several words with the one read as a modifier that was surely meant to be one, which is recorded."""
+        values, keys = dict(item.items()), dict(item.keys)
+        for word in _words(item) if len(_words(item)) > 1 else []:
+            meant = certain(word, MODIFIERS)
+            if meant is None or meant in values or self.known(word):
+                continue
+            span = keys[meant] = item.key_span(word)
+            self.problems.add(
+                "AS305",
+                f"`{word}` is no part of a step",
+                span,
+                suggestion(word, meant),
+                fix=respelling(span, word, MODIFIERS),
+            )
+            values[meant] = values.pop(word)
+        return Node(values, item.span, keys, item.size, item.origin) if values.keys() != item.keys.keys() else item
 
     def _entry(self, item: Node) -> list[Step]:
         """A step, and one for each further key: where a `- ` is missing before it, later steps may call it by that."""
@@ -146,7 +166,10 @@ class StepParser:
         callee, args = applied.callee, applied.args
         if not self.known(callee):
             help_ = did_you_mean(callee, self.words()) or WORDS
-            self.problems.add("AS301", f"no operation, block or role is called `{callee}`", applied.span, help_)
+            fix = respelling(applied.span, callee, self.words())
+            self.problems.add(
+                "AS301", f"no operation, block or role is called `{callee}`", applied.span, help_, fix=fix
+            )
             return False
         if args is not None and args.value is not None and not isinstance(args.value, dict):
             help_ = f"such as `{callee}: {{name: value}}`"

@@ -10,6 +10,7 @@ from archspec.library import ROLES, Declaration, Library, Signature, Sort
 from archspec.ops import OPS
 from archspec.reader import Node
 from archspec.steps import WORDS, Step
+from archspec.typos import respelling
 from archspec.uses import use_of
 
 SORTS: tuple[Sort, ...] = ("blocks", "shortcuts")
@@ -35,11 +36,14 @@ class Survey:
             for key, _ in given.items() if signatures else []:
                 if key not in kinds:
                     help_ = did_you_mean(key, kinds) if kinds else f"`{name}` takes none"
-                    self.binder.add("AS303", f"`{name}` has no argument `{key}`", given.key_span(key), help_)
+                    span = given.key_span(key)
+                    fix = respelling(span, key, kinds - given.keys.keys())
+                    self.binder.add("AS303", f"`{name}` has no argument `{key}`", span, help_, fix=fix)
 
     def _unknown_default(self, name: str, span: Span) -> None:
         words = [*OPS, *(word for sort in SORTS for word in self.library.names(sort))]
-        self.binder.add("AS301", f"nothing is called `{name}`", span, did_you_mean(name, words) or WORDS)
+        help_ = did_you_mean(name, words) or WORDS
+        self.binder.add("AS301", f"nothing is called `{name}`", span, help_, fix=respelling(span, name, words))
         if near := nearest(name, words):  # what was meant does not lack these arguments
             self.binder.defaults.setdefault(near, self.binder.defaults[name])
 

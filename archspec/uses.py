@@ -11,6 +11,7 @@ from archspec.library import Declaration, Library, Sort
 from archspec.ops.fields import describe
 from archspec.reader import Node
 from archspec.resolve import PLACEHOLDER
+from archspec.typos import respelling
 
 STAGE_KEYS = ("name", "block", "repeat", "stride", "shortcut", "first")
 
@@ -41,9 +42,8 @@ def use_of(sort: Sort, node: Node, library: Library, binder: Binder) -> Use | No
         return None
     if not library.has(sort, name):
         known = [*library.names(sort), *(["none"] if sort == "shortcuts" else [])]
-        binder.add(
-            "AS301", f"no {what} is called `{name}`", span, did_you_mean(name, known) or "see `archspec list`"
-        )
+        help_ = did_you_mean(name, known) or "see `archspec list`"
+        binder.add("AS301", f"no {what} is called `{name}`", span, help_, fix=respelling(span, name, known))
         return None
     if args.value is not None and not isinstance(args.value, dict):
         binder.add(

@@ -8,11 +8,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from archspec.diagnostics import Diagnostics, Span, did_you_mean
+from archspec.diagnostics import Diagnostics, Fix, Span, did_you_mean
 from archspec.expressions import Value, unknown
 from archspec.load import FILE_NAME
-from archspec.ops.fields import describe
+from archspec.ops.fields import Flag, describe
 from archspec.reader import Node
+from archspec.typos import respelling, rewriting
 
 
 def record_validation(
@@ -50,7 +51,30 @@ def _record(
     is_key = loc[-1] == "[key]" or (kind == "extra_forbidden" and not is_word)
     at_value = not isinstance(node.value, (dict, list)) and not is_key
     message = f"`{loc[reached - 1]}`: {message}" if named else message
-    problems.add(code, message, node.span if at_value else key, help_)
+    span = node.span if at_value else key
+    problems.add(code, message, span, help_, fix=_fix(detail, loc, model, scope, span))
+
+
+def _fix(
+    detail: Any, loc: tuple[Any, ...], model: type[BaseModel], scope: Mapping[str, Value], span: Span
+) -> Fix | None:
+    """What can be put right without asking: a word that is mistyped, or a value in words of another system."""
+    kind, given = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        return respelling(span, str(loc[-1]), _fields_at(model, loc[:-1]))
+    if kind == "literal_error":
+        return respelling(span, given, _choices(detail)) if isinstance(given, str) else None
+    if kind == "bool_type":
+        return rewriting(span, Flag().replacement(given)) if isinstance(given, str) else None
+    if not kind.startswith("AS"):
+        return None
+    if kind == "AS202" and detail["ctx"]["instead"] is None:
+        return respelling(span, detail["ctx"]["message"].split("`")[1], scope)
+    return rewriting(span, detail["ctx"]["instead"])
+
+
+def _choices(detail: Any) -> list[str]:
+    return re.findall(r"'([^']*)'", detail["ctx"]["expected"])
 
 
 _EXAMPLES = {
@@ -94,7 +118,7 @@ def _of_type(detail: Any, loc: tuple[Any, ...], model: type[BaseModel]) -> tuple
     kind, given, key = detail["type"], detail["input"], loc[-1]
     if kind == "literal_error":
         expected = detail["ctx"]["expected"]
-        help_ = did_you_mean(str(given), re.findall(r"'([^']*)'", expected))
+        help_ = did_you_mean(str(given), _choices(detail))
         return f"expected {expected}, not {describe(given)}", help_
     if kind == "list_type" and isinstance(given, dict):
         return "expected a list, not a mapping", "give the whole list: `[...]`, or an item after each `- `"

@@ -28,9 +28,14 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True)
 
 
-def fault(code: str, message: str, help: str | None = None, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
-    """An error that becomes the diagnostic `code`; `at` leads further to its place from where it is raised."""
-    return PydanticCustomError(code, "{message}", {"message": message, "help": help, "at": at})
+def fault(
+    code: str, message: str, help: str | None = None, at: tuple[str | int, ...] = (), instead: str | None = None
+) -> PydanticCustomError:
+    """An error that becomes the diagnostic `code`.
+
+    `at` leads further to its place from where it is raised; `instead` is what the value surely was meant to be.
+    """
+    return PydanticCustomError(code, "{message}", {"message": message, "help": help, "at": at, "instead": instead})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,9 +54,12 @@ class Computed:
         try:
             return compute(raw, self.kind, (info.context or {}).get("scope", {}))[0]
         except ArgumentError as error:
-            raise fault(error.code, str(error), error.help) from None
+            instead = str(error.meant) if error.meant is not None and isinstance(raw, float) else None
+            raise fault(error.code, str(error), error.help, instead=instead) from None
         except ExpressionError as error:
-            raise fault(error.code, str(error), error.help) from None
+            instead = self.kind.replacement(raw) if isinstance(raw, str) else None
+            help_ = error.help if instead is None else f"write `{instead}`"
+            raise fault(error.code, str(error), help_, instead=instead) from None
 
 
 Positive = Annotated[int, Computed(Int(1))]

@@ -43,7 +43,7 @@ def is_other_language(value: Any) -> bool:
 
 def _version(value: Any) -> Any:
     if type(value) is not int or value != VERSION:
-        raise fault("AS105", *other_version(value))
+        raise fault("AS105", *other_version(value), instead=None if is_other_language(value) else str(VERSION))
     return value
 
 
@@ -76,7 +76,8 @@ def _size(raw: Any) -> Any:
     if isinstance(raw, list) and len(raw) != 2:
         values = "1 value" if len(raw) == 1 else f"{len(raw)} values"
         raise fault("AS103", f"expected one number or [height, width], not {values}", "such as `size: 32`")
-    return [raw, raw] if isinstance(raw, (int, str)) and not isinstance(raw, bool) else raw
+    one = isinstance(raw, (int, str)) or (isinstance(raw, float) and raw.is_integer())
+    return [raw, raw] if one and not isinstance(raw, bool) else raw
 
 
 class Input(Model):

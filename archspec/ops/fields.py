@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -17,14 +18,23 @@ MAX_SIZE = 1 << 24  # no channel, kernel or image side comes near; keeps product
 class ArgumentError(ValueError):
     """A value that an argument does not accept; `code` is that of the diagnostic.
 
-    Where several values do not fit together, `argument` is the one to look at.
+    Where several values do not fit together, `argument` is the one to look at. `meant` is the value that a number of
+    another type was surely meant to be.
     """
 
-    def __init__(self, code: str, message: str, help: str | None = None, argument: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        help: str | None = None,
+        argument: str | None = None,
+        meant: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.help = help
         self.argument = argument
+        self.meant = meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,10 @@ class Kind:
 
     def instead_of(self, name: str, known: Collection[str]) -> str | None:
         """What to write instead of a name that nobody knows, where a word of other frameworks may be meant."""
+        return None
+
+    def replacement(self, text: str) -> str | None:
+        """What to write instead of a text that is no value here, where it is certain what it means."""
         return None
 
     def schema(self) -> Mapping[str, Any]:
@@ -70,7 +84,8 @@ class Int(Kind):
             if not math.isfinite(value) or abs(value) > self.maximum:
                 raise ArgumentError("AS104", f"expected a whole number, not {value}", self._range)
             help_ = "divide with `//`" if value != int(value) else f"write {int(value)}, or divide with `//`"
-            raise ArgumentError("AS204", f"expected a whole number, not {value}", help_)
+            meant = int(value) if value == int(value) else None
+            raise ArgumentError("AS204", f"expected a whole number, not {value}", help_, meant=meant)
         if not self.minimum <= value <= self.maximum:
             raise ArgumentError(
                 "AS104", f"must be from {self.minimum} to {self.maximum}, not {short(value)}", self._range
@@ -131,6 +146,9 @@ class Padding(Pair):
         why = "`same` pads differently from framework to framework: " if meant == "same" else ""
         return f"{why}give pixels, as in `padding: 1` or `padding: [1, 0]`; {self.absent}"
 
+    def replacement(self, text: str) -> str | None:
+        return "0" if text.lower() == "valid" else None
+
 
 @dataclass(frozen=True, slots=True)
 class Real(Kind):
@@ -148,6 +166,10 @@ class Real(Kind):
         if not self.minimum <= value <= self.maximum or value >= self.below:
             raise ArgumentError("AS104", f"must be {self._bounds}, not {short(value)}", self._meant(value))
         return float(value)
+
+    def replacement(self, text: str) -> str | None:
+        percent = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", text.strip(), re.ASCII)
+        return f"{float(percent[1]) / 100:g}" if percent and self._top == 1 else None
 
     def _meant(self, value: float) -> str:
         if self._top == 1 < value <= 100:
@@ -201,8 +223,11 @@ class Flag(Kind):
 
     def instead_of(self, name: str, known: Collection[str]) -> str | None:
         """The words that older YAML had for truth values."""
-        meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(name.lower())
+        meant = self.replacement(name)
         return f"write `{meant}`" if meant and name not in known else None
+
+    def replacement(self, text: str) -> str | None:
+        return {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(text.lower())
 
     def schema(self) -> Mapping[str, Any]:
         return {"anyOf": [{"type": "boolean"}, _EXPRESSION]}

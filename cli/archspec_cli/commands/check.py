@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from archspec_cli.common import Include, Preset, Set, overrides
-from archspec_cli.console import fail, tell, tell_diagnostics, tell_text
+from archspec_cli.console import fail, say, tell, tell_diagnostics, tell_text
+
+if TYPE_CHECKING:
+    from archspec import Diagnostic
 
 
 class Format(StrEnum):
@@ -32,28 +36,61 @@ def check(
     include: Include = None,
     format: Annotated[Format, typer.Option(help="How mistakes are written.")] = Format.text,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings, too.")] = False,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Apply the certain remedies to the files that are given, and say what is left."),
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print what --fix would change as a unified diff, and write nothing.")
+    ] = False,
 ) -> None:
     """Find every mistake of specs, before any framework is loaded.
 
-    Exits with 0 where there are no mistakes, or nothing but warnings, 1 where there are mistakes, 2 for misuse.
+    Exits with 0 where there are no mistakes, or nothing but warnings, 1 where there are mistakes (with --diff also where
+    there is something to fix), 2 for misuse.
 
-    Examples: archspec check my.yaml · archspec check specs/ --format github
+    Examples: archspec check my.yaml · archspec check specs/ --format github · archspec check my.yaml --fix
     """
     from archspec.api import check as check_spec
+
+    if diff and format is not Format.text:
+        fail("--diff prints a diff, and --format says how mistakes are printed", "leave one of them out")
+    expanded = [_expand(spec) for spec in specs]
+    wanted, others = [path for paths, _ in expanded for path in paths], sum(count for _, count in expanded)
+    found: list[Diagnostic] = []
+    fixed = 0
+    for spec in wanted:
+
+        def check_it(spec: str = spec) -> tuple[Diagnostic, ...]:
+            return check_spec(spec, set=overrides(sets), preset=preset, include=include or ())
+
+        file = _file_of(spec) if fix or diff else None
+        if file is None:
+            found += check_it()
+        else:
+            left, count = _fix(file, check_it, diff, quiet=format is not Format.text)
+            found += left
+            fixed += count
+    if diff:
+        if found:
+            tell_diagnostics(found, to_stderr=True)
+        raise typer.Exit(1 if fixed or any(d.is_error or strict for d in found) else 0)
+    _tell(found, format, len(wanted), others, fixed)
+    raise typer.Exit(1 if any(d.is_error or strict for d in found) else 0)
+
+
+def _tell(found: Sequence[Diagnostic], format: Format, specs: int, others: int, fixed: int) -> None:
+    """Print what was found in the form that is asked for."""
     from archspec.report.structured import to_json
     from archspec.report.text import counted
 
-    expanded = [_expand(spec) for spec in specs]
-    wanted, others = [path for paths, _ in expanded for path in paths], sum(count for _, count in expanded)
-    found = [
-        d for spec in wanted for d in check_spec(spec, set=overrides(sets), preset=preset, include=include or ())
-    ]
     if format is Format.text:
+        before = f"{fixed} fixed; " if fixed else ""
         if found:
             tell_diagnostics(found)
-            tell("", counted(found))
+            tell("", f"{before}{counted(found)}")
         else:
-            tell(f"{len(wanted)} {'spec' if len(wanted) == 1 else 'specs'} without mistakes")
+            tell(f"{before}{specs} {'spec' if specs == 1 else 'specs'} without mistakes")
         if others:
             tell(f"{others} other .yaml {'file' if others == 1 else 'files'} without `archspec: 1` left out")
     elif format is Format.json:
@@ -64,7 +101,38 @@ def check(
         text = FORMATS[format](found)
         if text:
             tell_text(text + "\n")
-    raise typer.Exit(1 if any(d.is_error or strict for d in found) else 0)
+
+
+def _file_of(spec: str) -> str | None:
+    """The file that a spec is in; None for what comes with archspec, or is no file that can be fixed."""
+    stem, colon, _ = spec.partition(":")
+    return (
+        next((name for name in (spec, stem) if os.path.isfile(name)), None)
+        if colon or os.path.isfile(spec)
+        else None
+    )
+
+
+def _fix(
+    file: str, check_it: Callable[[], Sequence[Diagnostic]], diff: bool, quiet: bool
+) -> tuple[tuple[Diagnostic, ...], int]:
+    """Fix a file, or show the change; gives what is left to say, and how much was fixed."""
+    from archspec.fixing import UnwritableError, fix
+
+    result = fix(Path(file), file, check_it)
+    if result.declined:
+        say(f"{file} is left as it is: its fixes would not leave fewer mistakes")
+    if diff:
+        tell_text(result.diff(file))
+        return result.left, len(result.applied)
+    if result.applied:
+        try:
+            result.write()
+        except UnwritableError as error:
+            fail(str(error), error.help)
+        for line in (f"fixed {d.span}: {d.fix.title}" for d in result.applied if d.fix):
+            (say if quiet else tell)(line)
+    return result.left, len(result.applied)
 
 
 def _expand(spec: str) -> tuple[list[str], int]:
