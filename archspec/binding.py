@@ -192,7 +192,9 @@ class Binder:
         instead = kind.instead_of(error.name, known) if kind and error.name else None
         text = kind.replacement(raw) if kind and isinstance(raw, str) else None
         if text is not None:
-            self.add(error.code, f"`{name}`: {error}", span, f"write `{text}`", fix=rewriting(span, text))
+            self.add(
+                error.code, f"`{name}`: {error}", span, instead or f"write `{text}`", fix=rewriting(span, text)
+            )
             return
         fix = respelling(span, error.name, known) if error.name and instead is None else None
         self.add(error.code, f"`{name}`: {error}", span, instead or error.remedy(known), fix=fix)

@@ -87,36 +87,49 @@ def fix(path: Path, name: str, check: Check) -> Fixed:
         with reading_draft(path, (bom + text).encode()):
             return tuple(check())
 
-    text, left, applied = before.decode("utf-8-sig"), found, list[Diagnostic]()
+    best = now = _State(before.decode("utf-8-sig"), found)
     for _ in range(ROUNDS):
-        again, chosen, after = _round(text, left, name, checked)
-        if not chosen:
+        after = _round(now, name, checked)
+        if after is None:
             break
-        text, left = again, after
-        applied += chosen
-    if not applied:
+        now = after
+        best = now if _is_better(now.found, best.found) else best
+    if not best.applied:
         return Fixed(path, before, before, (), found, declined=True)
-    return Fixed(path, before, (bom + text).encode(), tuple(applied), left)
+    return Fixed(path, before, (bom + best.text).encode(), best.applied, best.found)
 
 
-def _round(
-    text: str, found: Sequence[Diagnostic], name: str, checked: Callable[[str], tuple[Diagnostic, ...]]
-) -> tuple[str, list[Diagnostic], tuple[Diagnostic, ...]]:
-    """The text after one round of fixes that do not overlap, which they are, and what is left to say then."""
-    fixable = [d for d in found if _is_of(d.fix, name)]
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A text after some rounds, what is to be said of it, and what was put right until then."""
+
+    text: str
+    found: tuple[Diagnostic, ...]
+    applied: tuple[Diagnostic, ...] = ()
+
+
+def _round(state: _State, name: str, checked: Callable[[str], tuple[Diagnostic, ...]]) -> _State | None:
+    """The state after one round of fixes that do not overlap: of all of them, or of one; None where none does good.
+
+    As many mistakes may be left, for one may have hidden another that the next round puts right.
+    """
+    fixable = [d for d in state.found if _is_of(d.fix, name)]
     for candidates in ([fixable] if len(fixable) > 1 else []) + [[d] for d in fixable]:
         chosen = _apart(candidates)
-        again = edited(text, [d.fix for d in chosen if d.fix])
-        after = checked(again)
-        if again != text and _is_better(after, found):
-            return again, chosen, after
-    return text, [], tuple(found)
+        text = edited(state.text, [d.fix for d in chosen if d.fix])
+        found = checked(text) if text != state.text else state.found
+        if text != state.text and _errors(found) <= _errors(state.found) and len(found) <= len(state.found):
+            return _State(text, found, (*state.applied, *chosen))
+    return None
+
+
+def _errors(found: Sequence[Diagnostic]) -> int:
+    return sum(d.is_error for d in found)
 
 
 def _is_better(after: Sequence[Diagnostic], before: Sequence[Diagnostic]) -> bool:
     """Whether fewer mistakes are left, or as many and fewer warnings."""
-    errors = [sum(d.is_error for d in found) for found in (after, before)]
-    return errors[0] <= errors[1] and len(after) < len(before)
+    return _errors(after) <= _errors(before) and len(after) < len(before)
 
 
 def _is_of(fix: Fix | None, name: str) -> bool:

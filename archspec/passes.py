@@ -46,11 +46,10 @@ def check_data(net: Network, problems: Diagnostics) -> None:
     dataset = net.spec.train.data.dataset
     (channels, height, width), classes = DATASETS[dataset]
     data = train.get("data") or train
-    span = (data.get("dataset") or data).span
-    recipe = train.get("recipe")
-    related = (
-        [Related("the recipe is chosen here", recipe.span)] if recipe and recipe.span.source != span.source else []
-    )
+    span, recipe = (data.get("dataset") or data).span, train.get("recipe")
+    related = []
+    if recipe is not None and recipe.span.source is not span.source:
+        span, related = recipe.span, [Related("which says so here", span)]
     takes, gives = show(net.input_shape), show((channels, height, width))
     if takes != gives:
         problems.add(

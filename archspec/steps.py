@@ -80,7 +80,6 @@ class StepParser:
             help_ = "such as `- conv1: {conv: {...}}`"
             self.problems.add("AS305", "a step is an operation or `name: operation`", item.span, help_)
             return Step("step", item.span, broken=True)
-        item = self._spelt(item)
         words = _words(item)
         if len(words) != 1:
             what = ", ".join(f"`{word}`" for word in words) or "nothing"
@@ -111,6 +110,7 @@ class StepParser:
 
     def _entry(self, item: Node) -> list[Step]:
         """A step, and one for each further key: where a `- ` is missing before it, later steps may call it by that."""
+        item = self._spelt(item)
         more = [Step(word, item.key_span(word), broken=True) for word in _words(item)[1:]]
         return [self.step(item), *more]
 

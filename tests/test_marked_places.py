@@ -47,7 +47,7 @@ EXACTLY = {
     "operation without a name": (NET.replace("{fc: {linear: {out: classes}}}", "{liner: {out: classes}}"), {"AS301": "liner"}),
     "operation below a name": (NET.replace("{fc: {linear:", "{conv1: {liner:"), {"AS301": "liner"}),
     "role": (NET + "norm: {layer_nrm: {eps: 1.0e-6}}\n", {"AS301": "layer_nrm"}),
-    "modifier": (with_steps("{relu: {}, form: input}"), {"AS305": "{relu: {}, form: input}"}),
+    "modifier": (with_steps("{relu: {}, form: input}"), {"AS305": "form"}),
     # a key that is misspelt is read as what was meant
     "key of the spec": (NET.replace("input:", "inptu:"), {"AS101": "inptu"}),
     "arguments of the spec": (NET.replace("out: 8", "out: n") + "agrs: {n: 8}\n", {"AS101": "agrs"}),
