@@ -50,7 +50,7 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
 
 def _write(folder: Path, aside: Path, files: Mapping[str, str | bytes]) -> None:
     contents = {name: c if isinstance(c, bytes) else c.encode() for name, c in sorted(files.items())}
-    mark = "".join(f"{_digest(content)}  {name}\n" for name, content in contents.items())
+    mark = "".join(f"{digest(content)}  {name}\n" for name, content in contents.items())
     for name, content in {**contents, MARK: mark.encode()}.items():
         path = aside / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def _write(folder: Path, aside: Path, files: Mapping[str, str | bytes]) -> None:
         os.rename(aside, folder)
         return
     with unbroken():
-        _take_away(folder, _built(folder).keys() - files.keys())
+        _take_away(folder, listed(folder).keys() - files.keys())
         for name in [*files, MARK]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(aside / name, folder / name)
@@ -80,7 +80,7 @@ def _mend(error: OSError, place: str) -> str:
 
 
 def _check(folder: Path, names: Collection[str]) -> None:
-    built = _built(folder)
+    built = listed(folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_dir() or name == MARK or "__pycache__" in path.parts:
@@ -88,25 +88,25 @@ def _check(folder: Path, names: Collection[str]) -> None:
         if name not in built:
             help_ = f"give another --out, or --force to {'replace' if name in names else 'write beside'} it"
             raise FolderError(f"{folder} holds {name}, which no build wrote", help_)
-        if built[name] != _digest(path.read_bytes()):
+        if built[name] != digest(path.read_bytes()):
             help_ = "give another --out to keep it, or --force to replace it"
             raise FolderError(f"{path} was changed after it was built", help_)
 
 
-def _built(folder: Path) -> dict[str, str]:
+def listed(folder: Path) -> dict[str, str]:
     """The files that a former build wrote into a folder, each with the digest of what it held."""
     mark = folder / MARK
     lines = mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else []
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    return {name: before for before, _, name in (line.partition("  ") for line in lines)}
 
 
 def _take_away(folder: Path, names: Iterable[str]) -> None:
     """Remove what a former build wrote, where it is as that build left it, and folders that are empty then."""
-    built = _built(folder)
+    built = listed(folder)
     for name in sorted(names):
         path = folder / name
         ours = path.is_file() and path.resolve().is_relative_to(folder.resolve())
-        if ours and built[name] == _digest(path.read_bytes()):
+        if ours and built[name] == digest(path.read_bytes()):
             path.unlink()
             for parent in path.relative_to(folder).parents[:-1]:
                 shutil.rmtree(folder / parent / "__pycache__", ignore_errors=True)
@@ -114,7 +114,8 @@ def _take_away(folder: Path, names: Iterable[str]) -> None:
                     (folder / parent).rmdir()
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """The SHA-256 of what a file holds."""
     return hashlib.sha256(content).hexdigest()
 
 

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.as_run import as_run
 from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.emission.folder import folder_files, weights_file
 from archspec.emission.importing import foreign_class, import_source
+from archspec.emission.resuming import begun
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_flax.emit.layers import SUPPORTED
@@ -64,9 +66,13 @@ class FlaxBackend:
         from archspec_runtime.emitted import train_emitted
 
         check_supported(net, self)
-        files = folder_files(net, KIT)
-        write = partial(write_folder, files=files, force=True)
-        return train_emitted(Flax(), files, net.class_name, Options(**options), write, import_source).exit_code
+        asked = Options(**options)
+        net = as_run(net, steps=asked.steps, seed=asked.seed)
+        found = begun(net, asked.out or Path(net.name), self.name, folder_files(net, KIT), resume=asked.resume)
+        write = partial(write_folder, files=found.files, force=True)
+        return train_emitted(
+            Flax(), found.files, net.class_name, asked, write, import_source, found.fingerprint
+        ).exit_code
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command that trains as so many processes that share the run. Raises RunError."""

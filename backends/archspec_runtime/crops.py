@@ -90,7 +90,7 @@ def evaluate_views(
         return evaluate_run(framework, path, split, data, device, make_model)
     run = open_run(framework, path, make_model)
     chosen = framework.choose_device(device)
-    samples = run.images(data).split(split)
+    samples = run.images(data, split).split(split)
     if not isinstance(samples, EncodedSplit):
         dataset = run.job.recipe.data.dataset
         message = f"the images of {dataset} are read at the net's own size, so one view is all there is of each"

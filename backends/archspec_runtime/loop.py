@@ -9,17 +9,19 @@ from typing import Any
 
 from .batches import Batch, Batches
 from .checkpoints import place
-from .console import tell, warn
+from .console import say, tell, warn
 from .contents import reading
 from .curves import draw_curves
 from .datasets.splits import Dataset
 from .errors import RunError
+from .identity import Identity
 from .job import Job, Options
 from .judge import SLOWER, Bad, Judge
 from .meter import Meter
 from .patience import Unanswered
 from .progress import Progress
 from .recipe_faults import RollBack, Skip, Stop
+from .renumbering import renumbered, steps_an_epoch
 from .run_folder import Metrics, read_measured
 from .saving import LOG_EVERY, MORE_ROOM, Saver
 from .schedule import WINDOW, Schedule
@@ -52,6 +54,7 @@ class Loop:
     total: int
     schedule: Schedule
     world: World = field(default_factory=World)
+    identity: Identity | None = None  # of the run; None where an earlier version began it
     tally: Tally = field(init=False)
     judge: Judge = field(init=False)
     saver: Saver = field(init=False)
@@ -63,7 +66,7 @@ class Loop:
         self.tally = Tally(min(WINDOW, self.batches.per_epoch))
         self.judge = Judge(self.job.recipe.bad_loss)
         anchors = self.judge.anchors
-        self.saver = Saver(self.folder, self.job, self.options, self.total, self.world, anchors)
+        self.saver = Saver(self.folder, self.job, self.options, self.total, self.world, anchors, self.identity)
         self.metrics = Metrics(self.folder, writes=self.world.leads)
 
     def run(self) -> Result:
@@ -234,7 +237,8 @@ class Loop:
             self.saver.save(self.stepper, done, self._state())
 
     def _state(self) -> dict[str, Any]:
-        return {"schedule": self.schedule.state(), **self.tally.state(), "bad": self.judge.count}
+        at = {"schedule": self.schedule.state(), "per_epoch": self.batches.per_epoch}
+        return {**at, **self.tally.state(), "bad": self.judge.count}
 
     def _restore(self, state: dict[str, Any]) -> None:
         with reading(place(self.folder, state["step"]) / "loop.json"):
@@ -249,7 +253,24 @@ class Loop:
         state = self.saver.resume(self.stepper)
         if state is None:
             return 0
+        state = self._in_place(state)
         self._restore(state)
         self.judge.count = state.get("bad", 0)
         step: int = state["step"]
         return step
+
+    def _in_place(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The state at its place in the epochs, where these have another number of steps now and decide how long the run is."""
+        now = self.batches.per_epoch
+        before = int(self.world.lead(lambda: steps_an_epoch(state, read_measured(self.folder), now)))
+        if self.job.recipe.epochs is None or before == now:
+            return state
+        self.world.lead(lambda: self.metrics.renumber(before, now))
+        found = renumbered(state, before, now)
+        self.saver.wanted = True  # its number is that of no checkpoint before
+        if self.world.leads:
+            say(
+                f"an epoch has {now:,} steps now, and had {before:,}: the run goes on in epoch {state['step'] / before:.4g}, "
+                f"after step {found['step']:,}, which was step {state['step']:,}"
+            )
+        return found

@@ -12,8 +12,11 @@ from safetensors.numpy import load_file
 
 from . import checkpoints, contents
 from .conforming import odd
+from .console import warn
 from .datasets import EMBEDDED, Dataset, open_dataset
-from .errors import CheckpointError, RunError
+from .errors import CheckpointError, DataError, RunError
+from .identity import EDITED, Identity, edited, read_identity
+from .identity_diff import split_changes
 from .job import Job, Options, effective
 from .normalize import Normalization
 from .own_source import Source
@@ -35,6 +38,7 @@ class Trained:
     checkpoint: Path
     normalization: Normalization
     data: Path | None  # where the run had its images
+    identity: Identity | None = None  # None of a run that an earlier version began
 
     @property
     def weights(self) -> Path:
@@ -42,14 +46,40 @@ class Trained:
         average = self.checkpoint / "average.safetensors"
         return average if average.exists() else self.checkpoint / "weights.safetensors"
 
-    def images(self, data: Path | None) -> Dataset:
-        """The images of the run, or those of another folder. Raises DataError."""
+    def images(self, data: Path | None, split: str) -> Dataset:
+        """The images of the run, or those of another folder. Raises DataError.
+
+        Classes are matched by name. Without another folder, the split must be as it was when the run trained.
+        """
         job = self.job
         embedded = job.recipe.data.dataset in EMBEDDED
         where = data or (None if embedded else self.data)
-        return open_dataset(
-            job.recipe.data, where, input_shape=job.input_shape, classes=job.classes, seed=job.recipe.seed
+        names = None if self.identity is None else self.identity["classes"]
+        found = open_dataset(
+            job.recipe.data,
+            where,
+            input_shape=job.input_shape,
+            classes=job.classes,
+            seed=job.recipe.seed,
+            names=names,
         )
+        for notice in found.notices:
+            warn(notice)
+        if self.identity is not None and data is None:
+            self._check_same(found, split, where)
+        return found
+
+    def _check_same(self, found: Dataset, split: str, where: Path | None) -> None:
+        assert self.identity is not None
+        listed = "train" if split == "val" and self.job.recipe.data.holdout else split
+        known, now = self.identity["data"]["splits"].get(listed), found.listings.get(listed)
+        names = self.identity["classes"]
+        lines = list(split_changes(listed, known, None if now is None else now.to_dict(), names, names))
+        if known is not None and lines:
+            message = f"{where} has changed since the run trained:"
+            raise DataError(
+                message, f"--data {where or 'FOLDER'} measures on the images as they are now", rows=lines
+            )
 
     def evaluate(self, dataset: Dataset, split: str, device: str) -> Evaluation:
         """Measure a split as training does."""
@@ -87,11 +117,26 @@ def open_run(framework: Framework, path: Path, make_model: MakeModel | None = No
         checkpoint = found[0]
     run = read_run(folder)
     job = _job(run["job"], folder)
+    identity = read_identity(contents.loop_state(checkpoint), checkpoint / "loop.json")
     normalization = _normalization(checkpoint / "normalization.safetensors", job.input_shape)
-    source = Source(folder / "code" / ("model.py" if make_model is None else "spec.yaml"), framework.name)
+    if edited(identity) and make_model is not None:
+        raise RunError(
+            f"{folder} was trained with a model.py that had been edited, and {framework.name} would make its net of the spec",
+            f"leave --backend out: {run['backend']} has the source that was trained",
+        )
+    source = _source(folder, framework.name, identity, own=make_model is None)
     make_model = make_model or source.model(run["class"])
     data = Path(run["data"]) if run.get("data") else None
-    return Trained(framework, job, make_model, source, checkpoint, normalization, data)
+    if edited(identity):
+        warn(f"{folder}: {EDITED}")
+    return Trained(framework, job, make_model, source, checkpoint, normalization, data, identity)
+
+
+def _source(folder: Path, backend: str, identity: Identity | None, *, own: bool) -> Source:
+    """The run's own source, or the spec that another backend compiles."""
+    if not own:
+        return Source(folder / "code" / "spec.yaml", backend)
+    return Source(folder / "code" / "model.py", backend, None if identity is None else identity["source"]["sha256"])
 
 
 def evaluate_run(
@@ -101,7 +146,7 @@ def evaluate_run(
     """Measure a run's newest checkpoint, or one of its checkpoints, on `train`, `val` or `test`. Raises RunError."""
     run = open_run(framework, path, make_model)
     chosen = framework.choose_device(device)
-    return run.evaluate(run.images(data), split, chosen)
+    return run.evaluate(run.images(data, split), split, chosen)
 
 
 def _job(raw: dict[str, Any], folder: Path) -> Job:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .console import warn
 from .errors import CheckpointError, RunError, UnfitError
-
-MARK = ".archspec"
-"""Lists the files of a folder as they were written, as `sha256sum` does: what `archspec build` leaves."""
+from .identity import digest_of_file, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +21,7 @@ class Source:
 
     path: Path
     backend: str
+    trained: str | None = None  # the SHA-256 of what was trained, where the run says it
 
     def model(self, name: str) -> Callable[..., Any]:
         """The class of this name. Raises RunError."""
@@ -68,12 +66,9 @@ class Source:
         return frames[-1].lineno if frames else None
 
     def _changed(self) -> bool:
-        """Whether the file is another than that which its folder lists."""
-        with suppress(OSError):  # there is no list where a folder was copied in part
-            digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-            listed = self.path.with_name(MARK).read_text("utf-8", "replace").splitlines()
-            return any(line.endswith(f"  {self.path.name}") and not line.startswith(digest) for line in listed)
-        return False
+        """Whether the file is another than was trained, or than its folder lists where the run does not say."""
+        before, now = self.trained or listed(self.path), digest_of_file(self.path)
+        return None not in (before, now) and before != now
 
     def _undo(self) -> str:
         return f"undo what was edited there; {self._anew()}"

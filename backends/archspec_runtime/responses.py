@@ -27,7 +27,7 @@ def measure_responses(
     """
     run = open_run(framework, path, make_model)
     chosen = framework.choose_device(device)
-    samples = run.images(data).split(split)
+    samples = run.images(data, split).split(split)
     if images is not None and images < len(samples):
         samples = samples.subset(np.linspace(0, len(samples) - 1, images).astype(np.int64))
     probe = run.probe(chosen, layers)

@@ -8,7 +8,7 @@ import math
 import os
 import platform
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,14 @@ class Metrics:
 
     def rewind(self, step: int) -> None:
         """Drop what was measured after a step, which will be measured again."""
-        rows = [row for row in read_metrics(self.path.parent) if row["step"] <= step]
+        self._write([row for row in read_metrics(self.path.parent) if row["step"] <= step])
+
+    def renumber(self, before: int, now: int) -> int:
+        """Count the steps of all rows anew, of which an epoch had so many before and has so many now."""
+        self._write([{**row, "step": row["step"] * now // before} for row in read_metrics(self.path.parent)])
+        return 0
+
+    def _write(self, rows: Iterable[Row]) -> None:
         try:
             with written_whole(self.path) as aside:
                 aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -15,10 +15,12 @@ from .changes import changes
 from .console import warn
 from .contents import loop_state
 from .errors import OtherNetError, RunError
+from .identity import Identity, tagged
 from .job import Job, Options
 from .other_net import explained
 from .run_folder import Metrics
 from .stepper import Snapshot, Stepper
+from .weights import SETS
 from .world import World
 from .writer import Writer
 
@@ -37,8 +39,9 @@ class Saver:
     """
 
     def __init__(
-        self, folder: Path, job: Job, options: Options, total: int, world: World, anchors: int | None = None
-    ) -> None:
+        self, folder: Path, job: Job, options: Options, total: int, world: World, anchors: int | None = None,
+        identity: Identity | None = None,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.job = job
         self.options = options
@@ -49,6 +52,7 @@ class Saver:
         self.saved = 0  # the step of the newest that stands
         self.keep = job.recipe.keep
         self.anchors = anchors
+        self.identity = identity
         self.wanted = False  # whatever the clock says
         self.best = math.inf  # the lowest of the metric that `keep.best` names
 
@@ -96,7 +100,8 @@ class Saver:
         if not self.world.lead(lambda: snapshot is None or snapshot.finite()):
             return False
         if snapshot is not None:
-            about = {"step": done, **state, "job": self.job.to_dict(), "processes": self.world.size}
+            about = {"step": done, **state, "job": self.job.to_dict(), "processes": self.world.size,
+                     "identity": self.identity}  # fmt: skip
             text, errors = json.dumps(about), dict(measured)
             what = f"the checkpoint of step {done:,}"
             self.writer.start(lambda: self._write(snapshot, done, text, errors), what)
@@ -105,10 +110,11 @@ class Saver:
 
     def _write(self, snapshot: Snapshot, done: int, about: str, measured: Mapping[str, float]) -> None:
         files: Mapping[str, bytes] = {**snapshot.files(), "loop.json": about.encode()}
+        tags = {f"{name}.safetensors": self.identity for name in SETS}
 
         def write(folder: Path) -> None:
             for name, content in files.items():
-                (folder / name).write_bytes(content)
+                (folder / name).write_bytes(tagged(content, tags.get(name)))
 
         if checkpoints.save(self.folder, done, self.job.fingerprint, write, self.keep, measured, self.anchors):
             self.saved = done

@@ -15,12 +15,14 @@ from .console import complain, say, tell, warn
 from .datasets import Dataset, check_folder, open_dataset
 from .dry_run import describe
 from .errors import FailedElsewhere, RunError
+from .identity import Identity, ModelSource, identity_of, normalization_of
 from .job import Job, Options, effective, parse_options
 from .loop import Loop, Result
 from .memory import keep_freed
 from .normalize import Normalization, measure
 from .probe import Probe
-from .record import MakeModel, Settings, record, recorded, take
+from .record import MakeModel, Settings, record, take
+from .resume import recorded
 from .schedule import Schedule
 from .starting import start_from
 from .stepper import Evaluation, Stepper
@@ -166,12 +168,18 @@ def _train(
         resume = bool(world.lead(lambda: take(folder, options, world, held)))
         options = replace(options, resume=resume)
         settings, how = framework.settle(make_model, job, options, device, total)
+        source = ModelSource.of(make_model, emitted=write is not None)
+        asked = identity_of(job, source, dataset, normalization)
+        identity: Identity | None = asked
         if resume:
-            begun = recorded(framework.name, folder, job, options, write, world)
+            begun, identity = recorded(framework.name, folder, job, options, write, world, asked, source)
             settings = {**settings, **{k: v for k, v in begun.items() if type(v) is type(settings.get(k))}}
+            if identity is not None:
+                batches.normalization = normalization = normalization_of(identity)
         else:
+            name = framework.name
             world.lead(
-                lambda: record(framework.name, folder, make_model, job, options, device, settings, write, world)
+                lambda: record(name, folder, make_model, job, options, device, settings, write, world, asked)
             )
         if world.leads:
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
@@ -180,6 +188,6 @@ def _train(
         if options.weights is not None:  # of which a checkpoint that there is makes others
             start_from(stepper, options.weights, options.fresh)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
-        result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world).run()
+        result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world, identity).run()
     world.close()
     return result

@@ -82,7 +82,8 @@ def test_eval_finds_the_images_of_a_run_from_another_folder(cli, train, tmp_path
                 Image.new("L", (8, 8), colour).save(tmp_path / "images" / split / colour / f"{index}.png")
     spec = Path("two.yaml")
     spec.write_text(TINY.replace("classes: 10", "classes: 2").replace("dataset: digits, holdout: 200",
-                    "dataset: image_folder").replace("batch_size: 64", "batch_size: 4"))  # fmt: skip
+                    "dataset: image_folder").replace("batch_size: 64", "batch_size: 4")
+                    .replace("plateau 2", "plateau 2 of test_error"))  # fmt: skip
     train(spec, "run", "--steps", 1, "--data", "images")
     monkeypatch.chdir("/")
     result = cli("eval", tmp_path / "run", "--device", "cpu")

@@ -40,7 +40,9 @@ def read_folder(
     left_out = LeftOut()
     where = {name: root / name for name in ("train", *HELD) if scanning.has_folder(root, name)}
     if "train" not in where and (names is None or not where):
-        where["test" if names is not None and data.test_share is None else "train"] = _flat(root, where, data)
+        where["test" if names is not None and data.test_share is None else "train"] = _flat(
+            root, where, alone=names is not None or data.test_share is not None
+        )
     found = {name: scanning.class_folders(path, left_out) for name, path in where.items()}
     if names is None:
         names = found["train"]
@@ -79,14 +81,14 @@ def _root(folder: Path | None) -> Path:
     return folder
 
 
-def _flat(root: Path, splits: dict[str, Path], data: Data) -> Path:
-    """A folder without train/, if its own folders are those of classes. Raises DataError for others, and says what to do."""
+def _flat(root: Path, splits: dict[str, Path], *, alone: bool) -> Path:
+    """A folder without train/, if its own folders are those of classes, which will do `alone`. Raises DataError for others."""
     classes = [] if splits else [name for name in scanning.class_folders(root, LeftOut())
                                  if scanning.images(root / name, LeftOut())]  # fmt: skip
     layout = "an image folder is ROOT/train/<class>/* and ROOT/test or ROOT/val/<class>/*, or ROOT/<class>/*"
     if not classes:
         raise DataError(f"{root} has no train/", layout)
-    if data.test_share is None:
+    if not alone:
         held = f"{root} holds folders of classes ({listed(classes, 5)}), and no images to measure the error on"
         raise DataError(held, f"--set train.data.test=20% sets a fifth of each class aside; or {layout}")
     return root

@@ -16,7 +16,7 @@ from .folder import read_folder
 from .membership import UNKNOWN_CLASS
 from .parquet import read_parquet
 from .shards import read_shards
-from .splits import Dataset, Raw, listed
+from .splits import Dataset, Raw, listed, other_class
 from .synthetic import read_synthetic
 
 Shape = tuple[int, int, int]
@@ -80,8 +80,9 @@ def open_dataset(
 def _check(raw: Raw, data: Data, input_shape: Shape, classes: int, *, named: bool) -> None:
     for one in raw.left_out.omissions:
         if one.why == UNKNOWN_CLASS:
-            where = "the classes that the net was trained on" if named else "train/"
-            message = f"{one.where}: there is no class {Path(one.where).name!r} in {where}"
+            if named:
+                raise other_class(Path(one.where).name, raw.classes, raw.present, str(Path(one.where).parent))
+            message = f"{one.where}: there is no class {Path(one.where).name!r} in train/"
             raise DataError(message, "give both splits the same folders")
     if len(raw.classes) != classes:
         raise DataError(f"{data.dataset} has {len(raw.classes)} classes, and the net {classes}{_odd_classes(raw)}",

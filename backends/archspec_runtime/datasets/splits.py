@@ -148,20 +148,32 @@ class Raw:
         """The listing of each split."""
         return {name: split.listing(len(self.classes)) for name, split in self.splits.items()}
 
+    @property
+    def present(self) -> list[str]:
+        """The classes that have images."""
+        used = np.unique(np.concatenate([split.labels for split in self.splits.values()]))
+        return [self.classes[label] for label in used]
+
     def renumbered(self, names: Sequence[str]) -> Raw:
         """The same images with labels that are places in `names`. Raises DataError for a class that is not among them."""
         if self.classes == tuple(names):
             return self
         numbers = {name: label for label, name in enumerate(names)}
-        used = np.unique(np.concatenate([split.labels for split in self.splits.values()]))
-        for label in used:
-            if self.classes[label] not in numbers:
-                message = f"there is no class {self.classes[label]!r} among the {len(names):,} that the net was trained on"
-                raise DataError(message, f"those are {listed(names)}")
+        for name in self.present:
+            if name not in numbers:
+                raise other_class(name, names, self.present)
         table = np.array([numbers.get(name, -1) for name in self.classes], np.int64)
         train, test = (split.relabelled(table[split.labels]) for split in (self.train, self.test))
         val = None if self.validation is None else self.validation.relabelled(table[self.validation.labels])
         return Raw(train, test, tuple(names), val, self.left_out)
+
+
+def other_class(name: str, known: Sequence[str], present: Sequence[str], where: str = "the data set") -> DataError:
+    """The error for a class which is not one that a net was trained on; `present` are those that there are images of."""
+    missing = [repr(one) for one in known if one not in present]
+    lacks = f", and has no images of its {listed(missing, 3)}" if missing else ""
+    message = f"{where} has the class {name!r}, which the net was not trained on{lacks}"
+    return DataError(message, "classes are matched by name: give each the name that it had then, or take it out")
 
 
 def listed(names: Sequence[str], most: int = 10) -> str:

@@ -1,0 +1,178 @@
+"""What a run is, kept with it: another data set, other classes, another source are not taken for the run's."""
+
+import json
+import shutil
+
+import pytest
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+import archspec
+from archspec_cli.main import app
+from image_sets import jpeg
+from runs import CPU, newest, said
+
+torch = pytest.importorskip("torch")
+
+SMALL = """archspec: 1
+name: small
+input: {channels: 3, size: 16}
+classes: 3
+stem: [{conv1: {conv: {out: 4, kernel: 3, stride: 2}}}, {bn1: norm}, {relu: act}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+train:
+  data: {dataset: image_folder, normalize: per_channel, augment: [{resize_shorter: [18, 24]}, random_crop], eval_resize: 18}
+  batch_size: 4
+  epochs: 2
+  optimizer: {sgd: {momentum: 0.9}}
+  lr: 0.05
+"""
+COLOURS = ("blue", "green", "red")
+
+
+def colours(root, splits=(("train", 4), ("val", 2))):
+    for split, count in splits:
+        for label, name in enumerate(COLOURS):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                (folder / f"{number}.jpg").write_bytes(jpeg(50 * label + number, (24, 20)))
+    return root
+
+
+def command(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run on a folder of images, and what it was made with."""
+    room = tmp_path_factory.mktemp("identity")
+    (room / "small.yaml").write_text(SMALL)
+    images = colours(room / "images")
+    done = command("train", room / "small.yaml", "--data", images, "--out", room / "run", "--steps", 9,
+                   "--checkpoint-every", 5, *CPU)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    shutil.rmtree(newest(room / "run"))  # as if it had been killed after step 5
+    return room
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of that run with a copy of its images, for tests that change either."""
+    shutil.copytree(trained / "run", tmp_path / "run")
+    shutil.copytree(trained / "images", tmp_path / "images")
+    return tmp_path / "run"
+
+
+def go_on(run, spec, *words):
+    asked = ("--data", run.parent / "images", "--out", run, "--steps", 9, *CPU)
+    return command("train", spec, *asked, "--resume", *words)
+
+
+@pytest.fixture
+def resumed(trained, run):
+    """Go on with that copy."""
+    return lambda *words: go_on(run, trained / "small.yaml", *words)
+
+
+def test_a_run_records_what_it_is(trained):
+    record = json.loads((trained / "run" / "run.json").read_text())["identity"]
+    assert record["format"] == 1
+    assert record["net"]["fingerprint"] == archspec.load(trained / "small.yaml").fingerprint
+    assert record["classes"] == list(COLOURS)
+    assert record["data"]["splits"]["train"]["of_classes"] == [4, 4, 4]
+    assert len(record["normalization"]["mean"]) == len(record["normalization"]["std"]) == 3
+    assert record["source"]["edited"] is False
+
+
+def test_what_a_run_writes_of_itself_is_what_ran(trained):
+    code = trained / "run" / "code"
+    recipe = archspec.load(code / "spec.yaml").recipe
+    assert (recipe["steps"], recipe["epochs"]) == (9, None)
+    assert "steps=9" in (code / "train.py").read_text()
+    assert json.loads((trained / "run" / "run.json").read_text())["identity"]["recipe"]["steps"] == 9
+
+
+def test_class_names_and_normalization_are_in_a_checkpoint_and_its_weights(trained):
+    checkpoint = newest(trained / "run")
+    with safe_open(checkpoint / "weights.safetensors", framework="np") as file:
+        tagged = json.loads(file.metadata()["archspec"])
+    assert tagged == json.loads((checkpoint / "loop.json").read_text())["identity"]
+    assert tagged["classes"] == list(COLOURS)
+    assert tagged["normalization"]["kind"] == "per_channel"
+
+
+def test_images_that_were_added_are_refused_with_how_many_of_which_class(run, resumed):
+    blue = run.parent / "images" / "train" / "blue"
+    for number in range(9):
+        (blue / f"more{number}.jpg").write_bytes(jpeg(number))
+    error = said(resumed(), 1)
+    assert "train images: 12 before, 21 now: 'blue' 4 before, 13 now" in error
+    assert "--override" in error
+    result = resumed("--override")
+    assert result.exit_code == 0, result.output
+    record = json.loads((run / "run.json").read_text())
+    assert record["identity"]["data"]["splits"]["train"]["images"] == 21
+    assert any("12 before, 21 now" in line for line in record["overridden"][0])
+
+
+def test_a_renamed_image_is_not_the_runs(run, resumed):
+    red = run.parent / "images" / "val" / "red"
+    (red / "0.jpg").rename(red / "9.jpg")
+    assert "test images: as many as before, 6, and others" in said(resumed(), 1)
+
+
+def test_a_renamed_class_is_refused_when_a_run_goes_on(run, resumed):
+    for split in ("train", "val"):
+        folder = run.parent / "images" / split
+        (folder / "blue").rename(folder / "zblue")
+    error = said(resumed(), 1)
+    assert "classes: 'blue' before, and no longer" in error
+    assert "classes: 'zblue' now, and not before" in error
+
+
+def test_a_run_goes_on_where_its_images_were_moved_as_they_are(resumed):
+    result = resumed()
+    assert result.exit_code == 0, result.output
+
+
+def evaluated(run, images, *words):
+    return command("eval", run, "--data", images, "--device", "cpu", *words)
+
+
+def test_a_renamed_class_is_not_measured_as_another(run):
+    images = run.parent / "images"
+    for split in ("train", "val"):
+        (images / split / "blue").rename(images / split / "zblue")
+    error = said(evaluated(run, images), 1)
+    assert "has the class 'zblue', which the net was not trained on, and has no images of its 'blue'" in error
+    assert said(command("responses", run, "--data", images, "--device", "cpu"), 1)
+
+
+def test_classes_are_matched_by_name_where_there_are_some_of_them_or_the_split_alone(run):
+    """What is measured of a part is what it is of the whole, counted image by image."""
+    images = run.parent / "images"
+    whole = json.loads(evaluated(run, images, "--format", "json").stdout)
+    shutil.rmtree(images / "train")
+    assert json.loads(evaluated(run, images, "--format", "json").stdout) == whole
+    assert json.loads(evaluated(run, images / "val", "--format", "json").stdout) == whole
+    parts = []
+    for name in COLOURS:
+        alone = run.parent / name / "val" / name
+        shutil.copytree(images / "val" / name, alone)
+        parts.append(json.loads(evaluated(run, alone.parent.parent, "--format", "json").stdout))
+    assert [part["images"] for part in parts] == [2, 2, 2]
+    assert sum(part["top1_error"] for part in parts) / 3 == pytest.approx(whole["top1_error"])
+    assert sum(part["loss"] for part in parts) / 3 == pytest.approx(whole["loss"], rel=1e-5)
+
+
+def test_images_that_changed_since_are_not_measured_as_the_runs_own_without_being_asked(run):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "data": str(run.parent / "images")}))
+    assert command("eval", run, "--device", "cpu").exit_code == 0
+    (run.parent / "images" / "val" / "red" / "0.jpg").unlink()
+    error = said(command("eval", run, "--device", "cpu"), 1)
+    assert "test images: 6 before, 5 now: 'red' 2 before, 1 now" in error
+    assert f"--data {run.parent / 'images'} measures on the images as they are now" in error
+    assert "images 5" in evaluated(run, run.parent / "images").stdout
