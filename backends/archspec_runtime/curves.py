@@ -63,7 +63,11 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
     axes.set_xlim(left=0)
     axes.set_title(title)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)  # hides no curve
+    legend = axes.legend(
+        fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0
+    )  # hides no curve
+    for text in (axes.title, *legend.get_texts()):
+        text.set_parse_math(False)  # a name is no formula
     for file in files:
         save_picture(figure, file)
     plt.close(figure)

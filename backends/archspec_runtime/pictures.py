@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RunError
+from .printable import printable
 from .undoing import written_whole
 
 MARK = "drawn by archspec"
@@ -31,6 +32,11 @@ def check_picture(file: Path, *, force: bool = False) -> None:
 
 def save_picture(figure: Any, file: Path) -> None:
     """Write a figure of matplotlib's as PNG or SVG, the same bytes for the same figure. Raises OSError."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):  # names of nets and runs are written into an SVG's comments as well
+        if not text.get_text().isprintable():
+            text.set_text(printable(text.get_text()))
     about = {"Creator": MARK, "Date": None} if file.suffix.lower() == ".svg" else {"Software": MARK}
     file.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(file) as aside:

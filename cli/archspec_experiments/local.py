@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+from archspec.printable import printable
 from archspec_experiments.sweep import BEGIN, Outcome, Task
 from archspec_runtime.console import say
 
@@ -74,7 +75,7 @@ def start(task: Task) -> subprocess.Popen[bytes]:
     """Start a run; what it prints goes to the end of its log."""
     task.log.parent.mkdir(parents=True, exist_ok=True)
     with open(task.log, "ab") as log:
-        log.write(f"{BEGIN}{shlex.join(task.arguments)}\n".encode())
+        log.write(f"{BEGIN}{printable(shlex.join(task.arguments))}\n".encode())
         log.flush()
         # a session of its own: a Ctrl-C of the terminal comes once, by way of this process
         return subprocess.Popen([*ARCHSPEC, *task.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from archspec.ops import show
+from archspec.printable import printable_lines
 from archspec.version import __version__
 from archspec_experiments.collect import Collection, collect
 from archspec_experiments.curves import error_figures, response_figure
@@ -24,6 +25,9 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
+    finalize=lambda value: (
+        printable_lines(value) if type(value) is str else value
+    ),  # not of markup, which is our own
 )
 
 

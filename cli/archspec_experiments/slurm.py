@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from archspec_experiments.runs import LOGS
 from archspec_experiments.sweep import Task
+from archspec_runtime.errors import RunError
 
 HEAD = """\
 #!/bin/bash
@@ -39,9 +41,9 @@ def script(out: Path, tasks: Sequence[Task], cpus: int, jobs: int | None) -> str
     here = Path.cwd()
     head = HEAD.format(
         job=_word(out.resolve().name), last=len(tasks) - 1, limit=f"%{jobs}" if jobs else "", cpus=cpus,
-        logs=_path(out.resolve() / LOGS), here=shlex.quote(str(here)), python=shlex.quote(sys.executable),
+        logs=_path(out.resolve() / LOGS), here=_quoted(str(here)), python=_quoted(sys.executable),
     )  # fmt: skip
-    cases = [f"{index}) run {shlex.join(_words(task))} ;;" for index, task in enumerate(tasks)]
+    cases = [f"{index}) run {' '.join(map(_quoted, _words(task)))} ;;" for index, task in enumerate(tasks)]
     return head + "\n".join([*cases, "esac", ""])
 
 
@@ -57,5 +59,15 @@ def _word(text: str) -> str:
 
 
 def _path(path: Path) -> str:
-    """A path as SLURM's header takes it, where % begins a pattern."""
+    """A path as SLURM's header takes it, where % begins a pattern. Raises RunError where it would not stay on its line."""
+    if not str(path).isprintable():
+        raise RunError(f"{path} has signs in its name that a SLURM script cannot hold", "give another --out", 2)
     return shlex.quote(str(path).replace("%", "%%"))
+
+
+def _quoted(text: str) -> str:
+    """A word as bash takes it, on one line and without what would drive a terminal that shows the script."""
+    if text.isprintable():
+        return shlex.quote(text)
+    plain = set(range(32, 127)) - set(b"'\\")
+    return "$'" + "".join(chr(b) if b in plain else f"\\x{b:02x}" for b in os.fsencode(text)) + "'"

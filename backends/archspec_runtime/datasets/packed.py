@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, RunError
+from ..printable import printable
 from ..undoing import undone
 from .encoded import EncodedSplit
 from .sources import Names, Ranges, not_written, remedy
@@ -112,7 +113,7 @@ def write_split(folder: Path, name: str, items: Iterable[Item]) -> int:
     ):
         for called, label, raw in items:
             file.write(raw)
-            listed.write(called.replace("\n", " ").replace("\r", " ") + "\n")
+            listed.write(printable(called) + "\n")
             rows.append((start, len(raw), label))
             start += len(raw)
     np.save(folder / f"{name}.index.npy", np.array(rows, np.int64).reshape(-1, 3))
