@@ -16,6 +16,8 @@ from ..errors import DataError
 from ..recipe import Data
 from .pickles import read_pickle
 from .remote import checksum
+from .scanning import entries
+from .sources import regular, remedy, special
 from .splits import ArraySplit, Raw
 
 PIXELS = 3 * 32 * 32
@@ -136,11 +138,15 @@ class _Folder:
     def read(self, file: str) -> bytes:
         path = self.path / file
         try:
-            if path.stat().st_size > LARGEST:
+            status = path.stat()
+            if (kind := special(status.st_mode)) is not None:
+                raise DataError(f"{path} is {kind}, not a file of CIFAR", f"{AGAIN}: it has this file")
+            if status.st_size > LARGEST:
                 raise DataError(f"{path} is far larger than the official file", AGAIN)
             return path.read_bytes()
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror}", f"{AGAIN}: it has this file") from None
+            help_ = remedy(error) if isinstance(error, PermissionError) else f"{AGAIN}: it has this file"
+            raise DataError(f"{path}: {error.strerror}", help_) from None
 
 
 class _Archive:
@@ -151,6 +157,7 @@ class _Archive:
         wanted = {f"{layout.folder}/{f}": f for f, _ in (*layout.train, *layout.test)}
         self.files: dict[str, bytes] = {}
         again = f"download it again from {SITE}{layout.archive}"
+        regular(path, "an archive of CIFAR")
         try:
             with tarfile.open(path, "r:gz") as archive:
                 for member in archive:
@@ -161,6 +168,8 @@ class _Archive:
                         raise DataError(f"{path}: {member.name} is far larger than the official file", again)
                     file = archive.extractfile(member)
                     self.files[name] = file.read() if file else b""
+        except PermissionError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
         except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
             raise DataError(f"{path} is damaged: {error}", again) from None
 
@@ -174,12 +183,16 @@ class _Archive:
 
 
 def _find(name: str, folder: Path | None) -> tuple[str, _Folder | _Archive]:
-    fetch = f"fetch {SITE}{LAYOUTS[name][PYTHON].archive}, and give it or its folder with --data"
+    url = SITE + LAYOUTS[name][PYTHON].archive
+    fetch = f"`archspec data fetch {name} --out FOLDER`, and give --data FOLDER; or fetch {url}"
     if folder is None:
         raise DataError(f"{name} needs a folder of its files", fetch)
     if not folder.exists():
         raise DataError(f"{folder} does not exist", fetch)
-    if folder.is_file():
+    if folder.is_dir():
+        entries(folder)  # which says if it may not be read
+    else:
+        regular(folder, "a folder or an archive")
         for form, layout in LAYOUTS[name].items():
             if form in folder.name:
                 return form, _Archive(folder, layout)

@@ -16,6 +16,7 @@ from .folder import read_folder
 from .membership import UNKNOWN_CLASS
 from .parquet import read_parquet
 from .shards import read_shards
+from .sources import remedy
 from .splits import Dataset, Raw, listed, other_class
 from .synthetic import read_synthetic
 
@@ -62,11 +63,16 @@ def open_dataset(
     missing, and so may train/. Raises DataError where files are missing or damaged, or where images (C, H, W) or classes are
     not the net's.
     """
-    check_folder(data, folder)
-    if data.dataset == "image_folder":
-        raw = read_folder(folder, input_shape, classes, data, names)
-    else:
-        raw = READERS[data.dataset](folder, input_shape, classes, data)
+    try:
+        check_folder(data, folder)
+        if data.dataset == "image_folder":
+            raw = read_folder(folder, input_shape, classes, data, names)
+        else:
+            raw = READERS[data.dataset](folder, input_shape, classes, data)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder} cannot be read: {error.strerror or error}", remedy(error)
+        ) from None
     if names is not None:
         raw = raw.renumbered(names)
     _check(raw, data, input_shape, classes, named=names is not None)

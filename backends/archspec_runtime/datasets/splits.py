@@ -151,7 +151,7 @@ class Raw:
     @property
     def present(self) -> list[str]:
         """The classes that have images."""
-        used = np.unique(np.concatenate([split.labels for split in self.splits.values()]))
+        used = sorted({int(label) for split in self.splits.values() for label in np.unique(split.labels)})
         return [self.classes[label] for label in used]
 
     def renumbered(self, names: Sequence[str]) -> Raw:

@@ -83,6 +83,8 @@ def verify(folder: Path, data: Data, classes: int | None = None) -> Report:
             _verify_encoded(report, folder, data, classes)
     except DataError as error:
         report.faults.append((str(folder), error.message))
+    except OSError as error:
+        report.faults.append((str(error.filename or folder), f"cannot be read: {error.strerror or error}"))
     return report
 
 

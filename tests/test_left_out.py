@@ -1,0 +1,364 @@
+"""What is no image or no class: left out by one rule, counted, named by `data verify`, and warned of in training."""
+
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from archspec_runtime.errors import DataError
+from image_sets import as_folder, as_tars, jpeg, opened, said, samples, tar
+
+COUNTS = {"train": (6, 6), "test": (2, 2)}
+
+
+def counts(found):
+    return {name: one.of_classes for name, one in found.listings.items()}
+
+
+def faults(output):
+    """The places that `verify` calls wrong, with why."""
+    table = re.split(r"^[\d,]+ faults?$", output, maxsplit=1, flags=re.M)
+    rows = table[1].split("\n\n")[0] if len(table) == 2 else ""
+    return dict(re.split(r"  +", line.strip(), maxsplit=1) for line in rows.splitlines() if line.strip())
+
+
+# --- folders -------------------------------------------------------------------------------------------
+
+
+def test_what_systems_leave_behind_is_neither_class_nor_image_and_no_fault(photos, cli):
+    train = photos / "train"
+    for folder in (".ipynb_checkpoints", "@eaDir", "__MACOSX"):
+        (train / folder).mkdir()
+        (train / folder / "0.jpg").write_bytes(jpeg(1))
+    (train / "cat" / "@eaDir").mkdir()
+    (train / "cat" / "._0.jpg").write_bytes(b"resource fork")
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store"):
+        (train / "dog" / name).write_text("x")
+        (train / name).write_text("x")
+    found = opened(photos)
+    assert counts(found) == COUNTS
+    assert found.notices == ()
+    output = said(cli("data", "verify", photos), 0)
+    assert re.search(r"^left out +11$", output, re.M)
+    assert "cat/._0.jpg" in output
+    assert "@eaDir" in output
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "jpe", "JPEG", "JPG"])
+def test_jpegs_by_any_name_of_theirs_are_images(photos, suffix):
+    for number in range(3):
+        (photos / "train" / "cat" / f"{number}.jpg").rename(photos / "train" / "cat" / f"{number}.{suffix}")
+    assert counts(opened(photos)) == COUNTS
+
+
+def test_images_in_deeper_folders_and_of_odd_suffixes_are_counted_and_named(photos, cli):
+    cat = photos / "train" / "cat"
+    (cat / "sub" / "deep").mkdir(parents=True)
+    for number in range(3):
+        (cat / f"{number}.jpg").rename(cat / "sub" / "deep" / f"{number}.jpg")
+    (cat / "3.jpg").rename(cat / "3.heif")
+    (cat / "foo.jpg").mkdir()
+    (cat / "labels.txt").write_text("a cat")
+    (photos / "train" / "beside.jpg").write_bytes(jpeg(3))
+    found = opened(photos)
+    assert counts(found)["train"] == (2, 6)
+    (notice,) = found.notices
+    assert "1 files" not in notice
+    assert "3 images" in notice
+    named = faults(said(cli("data", "verify", photos), 1))
+    assert {name.rpartition("/train/")[2] for name in named} == {
+        "cat/sub",
+        "cat/3.heif",
+        "cat/foo.jpg",
+        "beside.jpg",
+    }
+    assert "3 images" in named[str(cat / "sub")]
+
+
+def test_a_class_without_images_is_warned_of_before_training(photos, spec, cli):
+    pytest.importorskip("torch")
+    dog = photos / "train" / "dog"
+    dog.rename(photos / "train" / "all")
+    dog.mkdir()
+    (photos / "train" / "all").rename(dog / "all")
+    spec("input: {channels: 3, size: 16}\nclasses: 2\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+         "train: {data: {dataset: image_folder, augment: [{resize_shorter: [20, 40]}, random_crop], eval_resize: 20},\n"
+         "        batch_size: 4, steps: 1}\n")  # fmt: skip
+    result = cli("train", "net.yaml", "--data", photos, "--device", "cpu", "--workers", 0, "--compile", "off")
+    assert result.exit_code == 0, result.output
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert any("1 class has no images in train: 'dog'" in line for line in warnings)
+    assert any("6 images" in line and "dog/all" in line for line in warnings)
+
+
+@pytest.mark.parametrize("kind", ["empty", "of one split"])
+def test_another_number_of_classes_names_the_folder_that_is_none(photos, kind):
+    extra = photos / "train" / "backup"
+    extra.mkdir()
+    if kind != "empty":
+        (extra / "0.jpg").write_bytes(jpeg(0))
+    with pytest.raises(DataError, match=r"3 classes, and the net 2; without .*'backup'") as caught:
+        opened(photos)
+    assert caught.value.hint.startswith("take those folders out where they are no classes")
+
+
+def test_only_regular_files_are_images_and_nothing_waits_for_others(photos, cli):
+    cat = photos / "train" / "cat"
+    os.mkfifo(cat / "pipe.png")
+    (cat / "zero.jpg").symlink_to("/dev/zero")
+    (cat / "linked.jpg").symlink_to(cat / "0.jpg")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.getcwd()
+        os.chdir(cat)  # the path of a socket is short
+        server.bind("s.jpg")
+        os.chdir(here)
+        assert counts(opened(photos))["train"] == (7, 6)
+        named = faults(said(cli("data", "verify", photos), 1))
+    assert {name.rpartition("/")[2] for name in named} == {"pipe.png", "zero.jpg", "s.jpg"}
+    assert "a pipe (FIFO)" in named[str(cat / "pipe.png")]
+    assert "a device" in named[str(cat / "zero.jpg")]
+
+
+def test_an_image_that_claims_more_bytes_than_any_has_is_named_before_it_is_read(photos, cli):
+    huge = photos / "train" / "cat" / "2.jpg"
+    with open(huge, "r+b") as file:
+        file.truncate(1 << 40)
+    assert "1,099,511,627,776 bytes" in faults(said(cli("data", "verify", photos), 1))[str(huge)]
+    with pytest.raises(DataError, match=r"2\.jpg cannot be read as an image: it has 1,099,511,627,776 bytes"):
+        opened(photos).train.photo(2)
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_image(photos, cli):
+    (photos / "train" / "cat" / "gone.jpg").symlink_to("/nowhere/gone.jpg")
+    named = faults(said(cli("data", "verify", photos), 1))
+    assert named[str(photos / "train" / "cat" / "gone.jpg")].startswith("No such file")
+
+
+# --- what may not be read ------------------------------------------------------------------------------
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from PIL import Image
+import archspec_cli.commands.data, archspec_runtime.datasets.verify, typer.rich_utils
+from typer.testing import CliRunner
+from archspec_cli.main import app, main
+from archspec_runtime.datasets import open_dataset
+from archspec_runtime.datasets.libraries import optional
+from archspec_runtime.errors import DataError
+from archspec_runtime.recipe import Data
+Image.init()
+optional("simplejpeg")
+CliRunner().invoke(app, ["data", "verify", "/nowhere"])  # so that what a message needs is imported
+if os.getuid() == 0:  # who may read everything
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+if sys.argv[1] == "data":
+    main()
+try:
+    found = open_dataset(Data(dataset="image_folder", eval_resize=20), Path(sys.argv[2]), input_shape=(3, 16, 16),
+                         classes=2, seed=0)
+    found.train.image(1)
+    sys.exit("all was read")
+except DataError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+@pytest.mark.parametrize("place", ["", "train", "test", "train/cat", "train/cat/1.jpg"])
+def test_what_may_not_be_read_stops_and_is_named(place):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        root = as_folder(Path(folder) / "photos")
+        os.chmod(root / place, 0)
+        for words in (["data", "verify", root], ["read", root]):
+            done = subprocess.run([sys.executable, "-c", AS_NOBODY, *words], capture_output=True, text=True, timeout=120,
+                                  check=False)  # fmt: skip
+            output = done.stdout + done.stderr
+            assert done.returncode in (1, 2), output
+            assert "Traceback" not in output
+            if place or words[0] == "read":  # of a folder itself the command line speaks, in a box
+                assert f"{root / place}" in output
+                assert "Permission denied" in output
+                assert "chmod" in output or words[0] == "data"
+            else:
+                assert "not readable" in " ".join(output.split())
+        os.chmod(root / place, 0o755)
+
+
+# --- tars ----------------------------------------------------------------------------------------------
+
+
+def add(path, name, content=b"", **more):
+    with tarfile.open(path, "a") as made:
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        for key, value in more.items():
+            setattr(info, key, value)
+        made.addfile(info, io.BytesIO(content))
+
+
+def test_resource_forks_in_tars_are_passed_over(shards, cli):
+    for name in ("._cat0.jpg", "sub/._0000.jpg", "__MACOSX/._cat0.cls", "__MACOSX/cat0.jpg"):
+        add(shards / "train-000.tar", name, b"Mac OS X")
+    assert counts(opened(shards, "webdataset")) == COUNTS
+    output = said(cli("data", "verify", shards), 0)
+    assert re.search(r"^left out +4$", output, re.M)
+
+
+def test_links_and_labels_without_images_in_tars_are_named(shards, cli):
+    add(shards / "train-000.tar", "z.jpg", type=tarfile.SYMTYPE, linkname="/etc/passwd")
+    add(shards / "train-000.tar", "y.cls", b"1")
+    named = faults(said(cli("data", "verify", shards), 1))
+    assert {name.rpartition(":")[2] for name in named} == {"z.jpg", "y.cls"}
+
+
+def test_the_image_of_a_sample_is_the_one_without_another_word_or_the_one_that_is_chosen(tmp_path):
+    mask = io.BytesIO()
+    Image.new("L", (8, 8)).save(mask, "PNG")
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    for split in ("train", "test"):
+        members = []
+        for s, name, label, number, raw in samples():
+            if s == split:
+                members += [(f"{name}{number}.seg.png", mask.getvalue()), (f"{name}{number}.jpg", raw),
+                            (f"{name}{number}.cls", str(label).encode())]  # fmt: skip
+        tar(folder / f"{split}.tar", members)
+    found = opened(folder, "webdataset")
+    assert counts(found) == COUNTS
+    assert {found.train.name(i).rpartition(".")[2] for i in range(12)} == {"jpg"}
+    chosen = opened(folder, "webdataset", image="seg.png")
+    assert chosen.train.image(0).size == (8, 8)
+    with pytest.raises(DataError, match="hold no images"):
+        opened(folder, "webdataset", image="webp")
+
+
+def test_labels_of_tars_may_be_names_or_values_of_json(tmp_path):
+    for kind in ("text", "json"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        for split in ("train", "test"):
+            members = []
+            for s, name, _, number, raw in samples():
+                if s == split:
+                    label = ("cls", name) if kind == "text" else ("json", f'{{"species": "{name}"}}')
+                    members += [(f"{name}{number}.jpg", raw), (f"{name}{number}.{label[0]}", label[1].encode())]
+            tar(folder / f"{split}.tar", members)
+    for found in (
+        opened(tmp_path / "text", "webdataset"),
+        opened(tmp_path / "json", "webdataset", label="json:species"),
+    ):
+        assert found.classes == ("cat", "dog")
+        assert counts(found) == COUNTS
+    with pytest.raises(DataError, match="has no 'genus'"):
+        opened(tmp_path / "json", "webdataset", label="json:genus")
+
+
+@pytest.mark.parametrize(
+    ("label", "says"), [(b"-1", "the label is -1"), (b"0.5", "the label is 0.5"), (b"", "holds no label")]
+)
+def test_a_label_of_a_tar_that_is_no_class_is_named_with_its_value(shards, label, says):
+    tar(shards / "train-001.tar", [("a.jpg", jpeg(1)), ("a.cls", label)])
+    with pytest.raises(DataError, match=rf"train-001\.tar: a\.cls.*{re.escape(says)}") as caught:
+        opened(shards, "webdataset")
+    assert ("without a label" in caught.value.hint) == (label == b"-1")
+
+
+def test_images_in_deeper_folders_of_tars_make_no_class(tmp_path):
+    folder = tmp_path / "trees"
+    folder.mkdir()
+    for split in ("train", "test"):
+        tar(folder / f"{split}.tar", [(f"{name}/{'sub/' if number == 1 and name == 'cat' else ''}{number}.jpg", raw)
+                                      for s, name, _, number, raw in samples() if s == split])  # fmt: skip
+    found = opened(folder, "webdataset")
+    assert found.classes == ("cat", "dog")
+    assert counts(found) == {"train": (5, 6), "test": (1, 2)}
+    assert "cat/sub/1.jpg" in found.notices[0]
+
+
+@pytest.mark.parametrize("kind", ["tar", "cifar", "given"])
+def test_a_pipe_in_the_place_of_an_archive_is_named_at_once(tmp_path, cli, kind):
+    folder = tmp_path / "here"
+    if kind == "tar":
+        path = as_tars(folder) / "train-000.tar"
+        path.unlink()
+    else:
+        folder.mkdir()
+        path = folder / ("data_batch_1.bin" if kind == "cifar" else "cifar-10.tar.gz")
+    os.mkfifo(path)
+    result = cli("data", "verify", path if kind == "given" else folder)
+    assert result.exit_code in (1, 2)
+    assert "a pipe (FIFO)" in result.output + result.stderr
+
+
+# --- twice, and to test on -----------------------------------------------------------------------------
+
+
+def test_equal_images_are_listed_and_no_fault(photos, cli):
+    shutil.copy(photos / "train" / "cat" / "1.jpg", photos / "test" / "dog" / "copy.jpg")
+    output = said(cli("data", "verify", photos), 0)
+    assert re.search(r"^equal images +1$", output, re.M)
+    assert re.search(r"train/cat/1\.jpg = \S+test/dog/copy\.jpg", output)
+
+
+def test_a_folder_of_classes_says_how_to_set_images_aside_and_does(photos, tmp_path, cli):
+    flat = tmp_path / "flat"
+    (photos / "train").rename(flat)
+    with pytest.raises(
+        DataError, match=r"holds folders of classes \(cat, dog\), and no images to measure"
+    ) as caught:
+        opened(flat)
+    assert "--set train.data.test=20%" in caught.value.hint
+    found = opened(flat, test="34%")
+    assert counts(found) == {"train": (4, 4), "test": (2, 2)}
+    assert opened(flat, test="34%", holdout=2).listings == found.listings
+    names = {found.train.name(i) for i in range(8)} | {found.test.name(i) for i in range(4)}
+    assert len(names) == 12
+    assert re.search(r"^classes +2$", said(cli("data", "verify", flat), 0), re.M)
+    root = tmp_path / "root"
+    root.mkdir()
+    flat.rename(root / "train")
+    assert opened(root, test="34%").listings == found.listings
+    with pytest.raises(DataError, match="has neither test/ nor val/") as caught:
+        opened(root)
+    assert "train.data.test=20%" in caught.value.hint
+    photos.joinpath("test").rename(root / "test")
+    with pytest.raises(DataError, match="has test/, and the recipe sets 34% of train/ aside"):
+        opened(root, test="34%")
+
+
+def test_tars_without_images_to_test_on_set_some_aside(tmp_path):
+    shards = as_tars(tmp_path / "shards")
+    (shards / "test-000.tar").unlink()
+    assert counts(opened(shards, "webdataset", test="34%")) == {"train": (4, 4), "test": (2, 2)}
+
+
+def test_classes_of_a_run_are_matched_by_name_and_may_be_missing(photos, tmp_path):
+    from archspec_runtime.datasets import open_dataset
+    from archspec_runtime.recipe import Data
+
+    def evaluated(folder, *names):
+        data = Data(dataset="image_folder", eval_resize=20)
+        return open_dataset(data, folder, input_shape=(3, 16, 16), classes=len(names), seed=0, names=names)
+
+    (photos / "train").rename(tmp_path / "away")
+    found = evaluated(photos, "bird", "cat", "dog")
+    assert counts(found) == {"test": (0, 2, 2)}
+    with pytest.raises(DataError, match="no images of the split train"):
+        found.split("train")
+    shutil.rmtree(photos / "test" / "cat")
+    assert counts(evaluated(photos, "bird", "cat", "dog")) == {"test": (0, 0, 2)}
+    with pytest.raises(DataError, match=r"test has the class 'dog', which the net was not trained on"):
+        evaluated(photos, "bird", "cat")
+    assert counts(evaluated(photos / "test", "cat", "dog")) == {"test": (0, 2)}
