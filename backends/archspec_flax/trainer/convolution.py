@@ -6,6 +6,9 @@ a loop over equal blocks then takes twenty times as long. Here both gradients ar
 
 To bring images into it their axes are turned around, which XLA would do and at the same time compute the images anew from
 what earlier layers gave, pixel by pixel and far apart in memory. A function that is not inlined is given them as they lie.
+
+Of several devices each computes the gradient of its own images in there, and what they gave is added up outside: XLA keeps
+the order of all-reduces within one computation alone, and runs those of a called one beside those around it.
 """
 
 from __future__ import annotations
@@ -17,32 +20,40 @@ import jax
 from flax import nnx
 from jax import Array, lax
 from jax.experimental.xla_metadata import set_xla_metadata
+from jax.sharding import Mesh, PartitionSpec
 
 Pair = tuple[int, int]
 ORDER = ("NHWC", "HWIO", "NHWC")
 
 
-def use_fast_gradients(model: nnx.Module) -> None:
-    """Have all convolutions of a model that are not grouped compute their gradients in the fast order."""
+def use_fast_gradients(model: nnx.Module, mesh: Mesh | None = None) -> None:
+    """Have all convolutions of a model that are not grouped compute their gradients in the fast order.
+
+    `mesh` has the devices that batches are split over, along its only axis, where there are several.
+    """
+    general = _general if mesh is None else partial(_general, mesh=mesh)
     for _, module in nnx.iter_modules(model):
         if isinstance(module, nnx.Conv) and module.feature_group_count == 1:
-            module.conv_general_dilated = _general
+            module.conv_general_dilated = general
 
 
 def _general(
-    x: Array, kernel: Array, strides: Pair, padding: Any, *, rhs_dilation: Pair | None = None, **others: Any
-) -> Array:
+    x: Array, kernel: Array, strides: Pair, padding: Any, *, rhs_dilation: Pair | None = None,
+    mesh: Mesh | None = None, **others: Any,
+) -> Array:  # fmt: skip
     """As `lax.conv_general_dilated` for what layers of images ask of it."""
     if isinstance(padding, str) or len(strides) != 2:
         y: Array = lax.conv_general_dilated(x, kernel, strides, padding, rhs_dilation=rhs_dilation, **others)
         return y
     ends = tuple((int(low), int(high)) for low, high in padding)
-    z: Array = conv(x, kernel, tuple(strides), ends, tuple(rhs_dilation or (1, 1)))
+    z: Array = conv(x, kernel, tuple(strides), ends, tuple(rhs_dilation or (1, 1)), mesh)
     return z
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def conv(x: Array, kernel: Array, strides: Pair, padding: tuple[Pair, Pair], dilation: Pair) -> Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
+def conv(
+    x: Array, kernel: Array, strides: Pair, padding: tuple[Pair, Pair], dilation: Pair, mesh: Mesh | None = None
+) -> Array:
     """Convolve (N, H, W, I) with (h, w, I, O)."""
     return _plain(x, kernel, strides, padding, dilation=dilation)
 
@@ -56,14 +67,15 @@ def _plain(
 
 
 def _forward(
-    x: Array, kernel: Array, strides: Pair, padding: tuple[Pair, Pair], dilation: Pair
+    x: Array, kernel: Array, strides: Pair, padding: tuple[Pair, Pair], dilation: Pair, mesh: Mesh | None
 ) -> tuple[Array, tuple[Array, Array]]:
-    return conv(x, kernel, strides, padding, dilation), (x, kernel)
+    return conv(x, kernel, strides, padding, dilation, mesh), (x, kernel)
 
 
 def _backward(
-    strides: Pair, padding: tuple[Pair, Pair], dilation: Pair, kept: tuple[Array, Array], grad: Array
-) -> tuple[Array, Array]:
+    strides: Pair, padding: tuple[Pair, Pair], dilation: Pair, mesh: Mesh | None, kept: tuple[Array, Array],
+    grad: Array,
+) -> tuple[Array, Array]:  # fmt: skip
     x, kernel = kept
     before, after = [], []
     for axis in (0, 1):
@@ -73,9 +85,26 @@ def _backward(
         after.append((low, reach + moves - size - low))  # and here that of the kernel
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     to_x = _plain(grad, turned, (1, 1), before, strides, dilation)
-    with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
-        to_kernel = _to_kernel(x, grad, strides, (after[0], after[1]), dilation)
-    return to_x, to_kernel
+    return to_x, _kernel_gradient(x, grad, (strides, (after[0], after[1]), dilation), mesh)
+
+
+def _kernel_gradient(x: Array, grad: Array, how: Any, mesh: Mesh | None) -> Array:
+    if mesh is not None and len(x) % mesh.size:
+        return _to_kernel(x, grad, *how)  # no part for each device, so it is computed among all else
+
+    def apart(x: Array, grad: Array) -> Array:
+        with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
+            found: Array = _to_kernel(x, grad, *how)
+        return found
+
+    if mesh is None:
+        return apart(x, grad)
+    split = PartitionSpec(*mesh.axis_names)  # type: ignore[no-untyped-call]
+    of_each = jax.shard_map(
+        lambda x, grad: apart(x, grad)[None], mesh=mesh, in_specs=(split, split), out_specs=split
+    )
+    total: Array = of_each(x, grad).sum(0)
+    return total
 
 
 @partial(jax.jit, static_argnums=(2, 3, 4))

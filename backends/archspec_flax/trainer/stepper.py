@@ -39,6 +39,7 @@ from .precision import prepared, use_precision
 from .restoring import fitting, load_optimizer
 from .snapshot import FlaxSnapshot, copied
 from .step import Inputs, Outcomes, State, Step, averaged
+from .unrolled import without_loops
 from .world import peers_answer
 
 ALONE = World()
@@ -67,7 +68,9 @@ class FlaxStepper:
             self.model = prepared(drawn(make_model, recipe.seed, device), recipe.precision)
             self.model.train()  # type: ignore[no-untyped-call]
             if device.platform == "cpu":
-                use_fast_gradients(self.model)
+                use_fast_gradients(self.model, self.devices.mesh if self.devices.many else None)
+                if world.size > 1:
+                    without_loops(self.model)
             # copies: the first step gives its state away, and the model is still needed to read weights into
             self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
             params, rest = jax.tree.map(jnp.copy, parts)

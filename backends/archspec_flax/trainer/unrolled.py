@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
@@ -19,6 +20,28 @@ class Blocks(nnx.List[Any]):
         for block in self:
             x = block(x)
         return x
+
+
+def without_loops(model: nnx.Module) -> None:
+    """Compile each of the blocks that a layer stacks by itself, where their parameters stay stacked.
+
+    For processes that share a run on CPUs: XLA keeps the order of all-reduces within one computation alone, and runs those
+    in a loop's body beside those around it, in an order that each process has for itself.
+    """
+    for _, node in list(nnx.iter_graph(model)):
+        if is_repeated(node):
+            node.__class__ = type(type(node).__name__, (type(node),), {"__call__": _one_by_one})
+
+
+def _one_by_one(self: Any, x: Array) -> Array:
+    graph, params, rest = nnx.split(self.blocks, nnx.Param, ...)
+    after = []
+    for index in range(self.repeats):
+        block = nnx.merge(graph, *jax.tree.map(lambda leaf, index=index: leaf[index], (params, rest)))
+        x = block(x)
+        after.append(nnx.state(block, nnx.Not(nnx.Param)))
+    nnx.update(self.blocks, jax.tree.map(lambda *leaves: jnp.stack(leaves), *after))
+    return x
 
 
 def unroll(model: nnx.Module) -> None:
