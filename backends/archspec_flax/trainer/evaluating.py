@@ -67,7 +67,7 @@ def _measure(
     graph: Any, kind: np.dtype[Any], most: int, state: Any, data: Store, indices: Array, pixels: Array | None, real: Array
 ) -> tuple[Array, ...]:  # fmt: skip
     """The loss of the samples that are `real` (N,), and how many have their label not first, and not among the first `most`."""
-    images = pixels if data.bytes is None else normalized(data, data.bytes[indices])
+    images = pixels if data.bytes is None else normalized(data, data.images(indices))
     assert images is not None, "they are in memory, or were read"
     labels = data.labels[indices]
     logits = nnx.merge(graph, state, copy=True)(images.astype(kind)).astype(kind)

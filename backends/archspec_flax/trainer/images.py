@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,20 +13,34 @@ from jax import Array
 
 from archspec_runtime.batches import Batch
 from archspec_runtime.datasets.splits import ArraySplit, Split
-from archspec_runtime.normalize import Normalization
+from archspec_runtime.normalize import SCALE, Normalization
 
 
-class Store(NamedTuple):
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["bytes", "labels", "levels", "mean", "std"],
+    meta_fields=["shape"],
+)
+@dataclass(frozen=True)
+class Store:
     """A split on a device; `bytes` are None where images are read from files.
 
-    Normalized values are looked up and not computed: a compiler rounds a product and a difference once where the runtime
-    does so twice, and multiplies by a reciprocal where the runtime divides.
+    On CPUs normalized values are looked up and not computed: a compiler rounds a product and a difference once where the runtime
+    does so twice, and multiplies by a reciprocal where the runtime divides. GPUs and TPUs compute them, to the last bit or so,
+    since there a look-up for every pixel takes longer than a step.
     """
 
-    bytes: Array | None
+    bytes: Array | None  # (N, H W C): in rows, which lie on a device as they are picked
     labels: Array
-    levels: Array  # (256, C): what each byte is, as far as it is the same for all pixels of a channel
-    mean: Array | None  # (H, W, C), to be taken off where it is not
+    levels: Array | None  # (256, C): what each byte is, as far as it is the same for all pixels of a channel
+    mean: Array | None  # broadcasts against (H, W, C); to be taken off where `levels` do not say it
+    std: Array | None
+    shape: tuple[int, int, int]  # (H, W, C)
+
+    def images(self, indices: Array) -> Array:
+        """Bytes (N, H, W, C) of some samples of a split in memory."""
+        assert self.bytes is not None
+        return self.bytes[indices].reshape(-1, *self.shape)
 
 
 class Picked(NamedTuple):
@@ -46,17 +62,31 @@ def store(split: Split, normalization: Normalization, device: jax.Device) -> Sto
         placed: Array = jax.device_put(array, device)
         return placed
 
-    channels, height, width = normalization.mean.shape
-    everywhere = height == width == 1
-    scale = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
-    plain = Normalization(np.zeros((channels, 1, 1), np.float32))
-    levels = (normalization if everywhere else plain).apply(np.broadcast_to(scale, (256, channels, 1, 1)))
+    images = split.images.transpose(0, 2, 3, 1) if isinstance(split, ArraySplit) else None
+    found = constants(normalization, device.platform)
     return Store(
-        put(split.images.transpose(0, 2, 3, 1)) if isinstance(split, ArraySplit) else None,
-        put(split.labels.astype(np.int32)),
-        put(levels[:, :, 0, 0]),
-        None if everywhere else put(normalization.mean.transpose(1, 2, 0)),
+        bytes=None if images is None else put(images.reshape(len(images), -1)),
+        labels=put(split.labels.astype(np.int32)),
+        shape=(0, 0, 0) if images is None else images.shape[1:],
+        **{name: None if array is None else put(array) for name, array in found.items()},
     )
+
+
+def constants(normalization: Normalization, platform: str) -> dict[str, np.ndarray[Any, Any] | None]:
+    """The `levels`, `mean` and `std` of a store on a device of this platform."""
+    mean, std = normalization.mean, normalization.std
+    if platform != "cpu":
+        return {
+            "levels": None,
+            "mean": mean.transpose(1, 2, 0),
+            "std": None if std is None else std.transpose(1, 2, 0),
+        }
+    channels = len(mean)
+    everywhere = mean.shape[1:] == (1, 1)
+    scale = np.broadcast_to(np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1), (256, channels, 1, 1))
+    plain = Normalization(np.zeros((channels, 1, 1), np.float32))
+    levels = (normalization if everywhere else plain).apply(scale)[:, :, 0, 0]
+    return {"levels": levels, "mean": None if everywhere else mean.transpose(1, 2, 0), "std": None}
 
 
 def pick(batch: Batch) -> Picked:
@@ -76,15 +106,18 @@ def batch_of(data: Store, picked: Picked, padding: int, dtype: Any) -> tuple[Arr
         images = normalized(data, picked.pixels)
         images = images if picked.shift is None else images + picked.shift
     else:
-        assert data.bytes is not None
-        images = normalized(data, data.bytes[picked.indices])
+        images = normalized(data, data.images(picked.indices))
     return erase(move(images, padding, picked), picked.erase).astype(dtype), labels
 
 
 def normalized(data: Store, images: Array) -> Array:
     """Bytes as normalized floats."""
-    pixels: Array = data.levels[images, jnp.arange(images.shape[-1])]
-    return pixels if data.mean is None else pixels - data.mean
+    if data.levels is not None:
+        looked_up: Array = data.levels[images, jnp.arange(images.shape[-1])]
+        return looked_up if data.mean is None else looked_up - data.mean
+    pixels = images.astype(jnp.float32) * SCALE
+    pixels = pixels if data.mean is None else pixels - data.mean
+    return pixels if data.std is None else pixels / data.std
 
 
 def move(images: Array, padding: int, picked: Picked) -> Array:
