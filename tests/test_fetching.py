@@ -19,6 +19,11 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         files, cuts, ranges = self.server.files, self.server.cuts, self.server.ranges
+        if self.path in self.server.leads:
+            self.send_response(302)
+            self.send_header("Location", self.server.leads[self.path])
+            self.end_headers()
+            return
         content = files.get(self.path)
         if content is None:
             self.send_error(404, "Not Found")
@@ -48,7 +53,7 @@ def server(monkeypatch, tmp_path):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    made.files, made.cuts, made.ranges, made.asked = {}, [], True, []
+    made.files, made.cuts, made.ranges, made.asked, made.leads = {}, [], True, [], {}
     made.address = f"http://127.0.0.1:{made.server_address[1]}"
     thread = threading.Thread(target=made.serve_forever, args=(0.02,))
     thread.start()
@@ -78,6 +83,32 @@ def test_an_archive_is_fetched_checked_and_unpacked_once(cli, server, tmp_path):
     shutil.rmtree(tmp_path / "out" / "cifar-10-batches-bin")
     said(fetch(cli, server), 0)
     assert len(server.asked) == 1, "the archive was there"
+
+
+@pytest.mark.parametrize(
+    "place", ["ftp://127.0.0.1/c.tar.gz", "file:///etc/passwd", "data:,x", "FTP://127.0.0.1/c"]
+)
+def test_an_address_that_leads_off_the_web_is_not_followed(cli, server, place, tmp_path):
+    server.leads["/c.tar.gz"] = place
+    output = said(fetch(cli, server), 1)
+    assert f"leads to {place}, which is not on the web: it was not followed" in output
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_an_address_that_leads_to_another_of_the_web_is_followed(cli, server):
+    server.leads["/old.tar.gz"] = "/c.tar.gz"
+    server.files["/c.tar.gz"] = WHOLE
+    given = ("--url", f"{server.address}/old.tar.gz", "--md5", hashlib.md5(WHOLE).hexdigest())
+    said(cli("data", "fetch", "cifar10", "--out", "out", *given), 0)
+
+
+def test_an_encrypted_address_leads_to_encrypted_ones_alone():
+    from archspec_runtime.datasets.remote import Redirects
+
+    Redirects.check("https://a.org/x", "https://b.org/x")
+    Redirects.check("http://a.org/x", "https://b.org/x")
+    with pytest.raises(DataError, match=r"https://a\.org/x leads to http://b\.org/x, which is not encrypted"):
+        Redirects.check("https://a.org/x", "http://b.org/x")
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no ranges"])

@@ -36,6 +36,113 @@ def test_parquet_gives_the_batches_of_a_folder(photos, tmp_path, struct, cli, mo
     assert "train images" in said(cli("data", "verify", folder), 0)
 
 
+def as_hub(folder, columns, *, labels=None):
+    """Rows as the hub of Hugging Face has them, with columns of other names; `columns` are kinds by name."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as pq
+
+    folder.mkdir(exist_ok=True)
+    names = ["cat", "dog"]
+    features = {name: {"_type": kind, **({"names": names} if kind == "ClassLabel" else {})}
+                for name, kind in columns.items()}  # fmt: skip
+    for split in ("train", "test"):
+        rows = [(label, raw) for s, _, label, _, raw in samples() if s == split]
+        data = {}
+        for name, kind in columns.items():
+            images = [{"bytes": raw, "path": "x.jpg"} for _, raw in rows]
+            data[name] = (
+                images if kind == "Image" else [label if labels is None else labels(label) for label, _ in rows]
+            )
+        table = pa.table(data).replace_schema_metadata(
+            {"huggingface": json.dumps({"info": {"features": features}})}
+        )
+        pq.write_table(table, folder / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_columns_are_found_by_what_hugging_face_says_of_them(photos, tmp_path, cache):
+    cifar10 = as_hub(tmp_path / "cifar10", {"img": "Image", "label": "ClassLabel"})
+    assert seen(cifar10, "parquet") == seen(photos)
+    assert opened(cifar10, "parquet").classes == ("cat", "dog")
+    odd = as_hub(tmp_path / "odd", {"photograph": "Image", "species": "ClassLabel"})
+    assert seen(odd, "parquet") == seen(photos)
+
+
+def test_one_of_several_columns_of_labels_is_chosen(photos, tmp_path, cache):
+    columns = {"img": "Image", "fine_label": "ClassLabel", "coarse_label": "ClassLabel"}
+    cifar100 = as_hub(tmp_path / "cifar100", columns)
+    with pytest.raises(DataError, match="2 columns of labels: fine_label, coarse_label") as caught:
+        opened(cifar100, "parquet")
+    assert caught.value.hint == "say which: --set train.data.label=fine_label"
+    assert seen(cifar100, "parquet", label="fine_label") == seen(photos)
+    with pytest.raises(DataError, match="has no column 'fine' of labels") as caught:
+        opened(cifar100, "parquet", label="fine")
+    assert "img, fine_label, coarse_label" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("value", "says", "help_"),
+    [
+        (lambda _: "cat", "'cat' (text)", "class_encode_column"),
+        (lambda _: -1, "-1 (a number)", "without a label"),
+        (lambda _: None, "null", "no label"),
+        (lambda label: label + 0.5, "0.5 (a floating-point number)", "count classes from 0"),
+        (lambda label: label == 0, "True (a truth value)", "train.data.label=COLUMN"),
+    ],
+    ids=["text", "minus one", "null", "float", "bool"],
+)
+def test_a_label_that_is_no_class_is_named_with_its_row_type_and_value(tmp_path, cache, cli, value, says, help_):
+    folder = as_hub(tmp_path / "rows", {"image": "Image", "label": "ClassLabel"}, labels=value)
+    with pytest.raises(DataError) as caught:
+        opened(folder, "parquet")
+    message = f"train-00000-of-00001.parquet: row 0: the label in 'label' is {says}, not a whole number from 0"
+    assert message in caught.value.message
+    assert help_ in caught.value.hint
+    assert says in said(cli("data", "verify", folder), 1)
+    assert not [p for p in cache.rglob("*") if p.is_file()]
+
+
+def test_images_that_lie_elsewhere_are_named_with_their_path(tmp_path, cache):
+    folder = as_hub(tmp_path / "rows", {"image": "Image", "label": "ClassLabel"})
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    pq.write_table(
+        pa.table({"image": [{"bytes": None, "path": "a/b.jpg"}], "label": [0]}), folder / "train.parquet"
+    )
+    with pytest.raises(
+        DataError, match=r"train\.parquet: row 0 has no bytes of an image, only the path 'a/b\.jpg'"
+    ):
+        opened(folder, "parquet", train="train.parquet")
+
+
+def test_parquet_without_images_to_test_on_sets_some_aside(tmp_path, cache):
+    folder = as_hub(tmp_path / "rows", {"image": "Image", "label": "ClassLabel"})
+    (folder / "test-00000-of-00001.parquet").unlink()
+    found = opened(folder, "parquet", test="34%")
+    assert {name: one.of_classes for name, one in found.listings.items()} == {"train": (4, 4), "test": (2, 2)}
+
+
+def test_a_cache_that_may_not_be_written_says_the_permission_and_no_word_of_space(tmp_path, monkeypatch):
+    folder = as_hub(tmp_path / "rows", {"image": "Image", "label": "ClassLabel"})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def refuse(self, *args, **more):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)  # as for a user whom permissions bind
+    with pytest.raises(RunError, match="Permission denied") as caught:
+        opened(folder, "parquet")
+    assert "XDG_CACHE_HOME" in caught.value.hint
+    assert "space" not in caught.value.hint
+
+
 def test_parquet_that_is_something_else_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = parquet(tmp_path / "rows")

@@ -13,11 +13,11 @@ from archspec_runtime.errors import DataError
 from making import BLUE, RED, WHITE, halves
 
 
-def palette(path):
+def palette(path, transparency=0):
     image = Image.new("P", (16, 8), 0)
     image.putpalette([*RED, *BLUE, *(0,) * 762])
     image.paste(1, (8, 0, 16, 8))
-    image.save(path, transparency=0)
+    image.save(path, **({} if transparency is None else {"transparency": transparency}))
 
 
 def turned(orientation):
@@ -34,7 +34,9 @@ def sixteen_bit(dtype):
         values = np.full((8, 16), 0x8000, dtype)
         values[:, 8:] = 0xFFFF
         image = Image.fromarray(values.astype("<u2"))
-        (image if dtype == "<u2" else Image.frombytes("I;16B", (16, 8), values.tobytes())).save(path)
+        if dtype != "<u2":
+            image = Image.frombytes("I;16B", (16, 8), values.tobytes())
+        (image.convert("I") if path.suffix == ".pgm" else image).save(path)
 
     return save
 
@@ -55,6 +57,16 @@ IMAGES = {  # how a file is made, its size, and its colours near the first and t
                     (16, 8), RED, BLUE),
     "deep.png": (sixteen_bit("<u2"), (16, 8), (128,) * 3, WHITE),
     "deep.tiff": (sixteen_bit(">u2"), (16, 8), (128,) * 3, WHITE),
+    "deep.pgm": (sixteen_bit("<u2"), (16, 8), (128,) * 3, WHITE),
+    "palette.png": (lambda p: palette(p, None), (16, 8), RED, BLUE),
+    "palette.gif": (palette, (16, 8), WHITE, BLUE),
+    "part_clear.png": (lambda p: palette(p, bytes([0, 128])), (16, 8), WHITE, (127, 127, 255)),
+    "one_clear_colour.png": (lambda p: halves().save(p, transparency=RED), (16, 8), WHITE, BLUE),
+    "one_clear_grey.png": (lambda p: halves(10, 200, "L").save(p, transparency=10), (16, 8), WHITE, (200,) * 3),
+    "bit.pbm": (lambda p: halves(0, 1, "1").save(p, "PPM"), (16, 8), (0, 0, 0), WHITE),
+    "print.tiff": (lambda p: halves((0, 255, 255, 0), (255, 255, 0, 0), "CMYK").save(p), (16, 8), RED, BLUE),
+    "video.tiff": (lambda p: halves().convert("YCbCr").save(p), (16, 8), RED, BLUE),
+    "grey_clear.tiff": (lambda p: halves((9, 0), (9, 255), "LA").save(p), (16, 8), WHITE, (9, 9, 9)),
     "misnamed.png": (lambda p: halves().save(p, "BMP"), (16, 8), RED, BLUE),
 }  # fmt: skip
 
@@ -69,6 +81,36 @@ def test_an_image_is_read_as_a_person_sees_it(name, tmp_path):
     np.testing.assert_allclose(image.getpixel((size[0] - 2, size[1] - 2)), last, atol=3)
     grey = Photo.open((tmp_path / name).read_bytes(), name, 1).image()
     assert (grey.mode, grey.size) == ("L", size)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "says"),
+    [
+        ("float.tiff", "F", "32-bit floating-point numbers"),
+        ("float.pfm", "F", "32-bit floating-point numbers"),
+        ("whole.tiff", "I", "32-bit whole numbers"),
+        ("lab.tiff", "LAB", r"L\*a\*b\*"),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_of_which_nobody_knows_what_is_white_are_named_and_not_shown_black(
+    name, mode, says, channels, tmp_path
+):
+    path = tmp_path / name
+    first, last = {"F": (0.0, 255.0), "I": (0, 255), "LAB": ((0, 0, 0), (255, 9, 9))}[mode]
+    halves(first, last, mode).save(path, "PPM" if name.endswith("pfm") else "TIFF")
+    photo = Photo.open(path.read_bytes(), name, channels)
+    with pytest.raises(DataError, match=rf"{name} cannot be read as an image: .*{says}.*convert it"):
+        photo.image()
+
+
+def test_sixteen_bits_that_hold_eight_are_found_by_verification(tmp_path):
+    path = tmp_path / "dark.png"
+    Image.fromarray(np.full((8, 16), 200, np.uint16)).save(path)
+    photo = Photo.open(path.read_bytes(), "dark.png", 3)
+    assert photo.image().getpixel((0, 0)) == (0, 0, 0)  # the high byte
+    with pytest.raises(DataError, match="all of its 16-bit values are below 256"):
+        photo.verified()
 
 
 def bomb(path):

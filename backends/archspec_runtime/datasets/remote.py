@@ -88,7 +88,7 @@ def checksum(path: Path, kind: str) -> str:
         return hashlib.file_digest(file, kind).hexdigest()
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
+class Redirects(urllib.request.HTTPRedirectHandler):
     """Follows a server to other addresses of the web, and from https to https alone."""
 
     def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
@@ -117,7 +117,7 @@ def _go_on(url: str, part: Path, largest: int | None) -> None:
     start = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        opened = urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
+        opened = urllib.request.build_opener(Redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not start:
             raise
