@@ -123,6 +123,23 @@ def test_output_that_cannot_be_written_is_said(command):
     )
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize(
+    "command", ["summary resnet18", "schema", "diff resnet18 resnet34", "--help", "check nothing.yaml"]
+)
+def test_a_reader_that_leaves_ends_a_command_without_a_word(command):
+    main = [sys.executable, "-c", "from archspec_cli.main import main; main()", *command.split()]
+    read, write = os.pipe()
+    os.close(read)  # as `head` has, when a command still prints
+    errors = write if command.startswith("check") else subprocess.PIPE
+    try:
+        done = subprocess.run(main, stdout=write, stderr=errors, text=True, timeout=60, check=False)
+    finally:
+        os.close(write)
+    assert done.returncode == 141
+    assert not done.stderr
+
+
 # --- what is read --------------------------------------------------------------------------------------
 
 

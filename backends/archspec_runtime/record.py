@@ -18,6 +18,7 @@ from .datasets.libraries import libraries
 from .errors import RunError
 from .identity import Identity
 from .job import Job, Options
+from .os_errors import not_written
 from .recipe import Recipe
 from .run_folder import lock, prepare, read_run, versions, write_json
 from .starting import digest
@@ -74,9 +75,7 @@ def record(
                     text = source.with_name("spec.yaml").read_text(encoding="utf-8")
                     (code / "spec.yaml").write_text(as_it_ran(text, job.recipe, options), encoding="utf-8")
     except OSError as error:
-        raise RunError(
-            f"cannot write to {folder}: {error.strerror}", "free some space, or give another --out", 2
-        ) from None
+        raise RunError(f"cannot write to {folder}: {error.strerror}", not_written(error), 2) from None
     write_json(folder / "run.json", {
         "backend": framework,
         "identity": identity,

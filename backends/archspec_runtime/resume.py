@@ -15,6 +15,7 @@ from .errors import RunError
 from .identity import Identity, ModelSource, digest_of_file, listed, read_identity
 from .identity_diff import Difference, differences, source_changes, told
 from .job import Job, Options
+from .os_errors import not_written
 from .record import Settings
 from .run_folder import read_run, write_json
 from .starting import digest
@@ -133,7 +134,7 @@ def _written(folder: Path, write: Callable[[Path], None]) -> None:
         write(folder / "code")
     except OSError as error:
         message = f"cannot write to {folder}: {error.strerror}"
-        raise RunError(message, "free some space, or give another --out", 2) from None
+        raise RunError(message, not_written(error), 2) from None
 
 
 def _same(folder: Path, begun: Mapping[str, Any], begun_from: str | None, job: Job, options: Options) -> None:

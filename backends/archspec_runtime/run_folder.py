@@ -16,6 +16,7 @@ from typing import Any
 from .conforming import lacking, measures
 from .console import warn
 from .errors import RunError
+from .os_errors import not_written
 from .undoing import undone, undone_unheard, written_whole
 
 OURS = {"run.json", "metrics.jsonl", "checkpoints", "code", "spec.yaml", "curves.png", "curves.svg", "lock"}
@@ -99,7 +100,7 @@ def write_json(path: Path, value: object) -> None:
         with written_whole(path) as aside:
             aside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}", "free some space, or give another --out") from None
+        raise RunError(f"cannot write {path}: {error.strerror}", not_written(error)) from None
 
 
 def read_run(folder: Path) -> Row:
@@ -157,7 +158,9 @@ class Metrics:
             with written_whole(self.path) as aside:
                 aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         except OSError as error:
-            raise RunError(f"cannot write {self.path}: {error.strerror}", "free some space") from None
+            raise RunError(
+                f"cannot write {self.path}: {error.strerror}", not_written(error, "write elsewhere")
+            ) from None
 
 
 def _plain(value: Any) -> Any:

@@ -26,7 +26,7 @@ from .writer import Writer
 
 LOG_EVERY = 20  # steps; between them nothing waits for the device
 MINUTE = 60.0
-MORE_ROOM = "free some space, and go on with --resume"
+MORE_ROOM = "free some space, or see to its permissions, as the warning says; then go on with --resume"
 State = dict[str, Any]
 NOTHING: Mapping[str, float] = {}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -108,10 +108,49 @@ def options(
     """Describe a convolutional network in YAML; check it, read it as code, train it."""
 
 
+class _Stream(TextIOWrapper):
+    """A standard stream that ends the process with 141 where its reader is gone, as `head` is after some lines.
+
+    An exception would be taken for an error by Click and Rich, which end with 1. A name that the locale has no letters for is
+    no fault: it is escaped.
+    """
+
+    @classmethod
+    def of(cls, stream: Any) -> Any:
+        """A stream in the place of another; one that is closed, or that somebody has replaced, stays."""
+        if type(stream) is not TextIOWrapper:
+            return stream
+        stream.flush()
+        return cls(
+            stream.buffer,
+            stream.encoding,
+            "backslashreplace",
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            self._leave()
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        try:
+            super().flush()
+        except BrokenPipeError:
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+        sys.exit(141)
+
+
 def main() -> None:
     """Run the command line; Ctrl-C ends it with 130, a closed pipe without a word, and a path or a disk with one line."""
-    if isinstance(sys.stdout, TextIOWrapper):  # as stderr: a name that the locale has no letters for is no fault
-        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = _Stream.of(sys.stdout), _Stream.of(sys.stderr)
     try:
         try:
             app()

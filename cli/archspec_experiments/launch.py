@@ -15,6 +15,7 @@ from archspec_experiments.sweep import prepare, run_sweep, task_of
 from archspec_runtime.console import tell
 from archspec_runtime.datasets import check_folder
 from archspec_runtime.errors import RunError
+from archspec_runtime.os_errors import not_written
 from archspec_runtime.undoing import written_whole
 
 SCRIPT = "sweep.sbatch"
@@ -47,6 +48,6 @@ def launch(where: str, out: Path, planned: Sequence[Planned], request: Request, 
                 script(out, [task_of(out, p, request) for p in planned], cores, jobs if jobs > 1 else None), "utf-8"
             )
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}", "free some space, or give another --out") from None
+        raise RunError(f"cannot write {path}: {error.strerror}", not_written(error)) from None
     tell(f"{path}: {len(planned):,} runs; submit it with `sbatch {path}`")
     return 0

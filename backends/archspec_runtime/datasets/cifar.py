@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..os_errors import not_read
 from ..recipe import Data
 from .pickles import read_pickle
 from .remote import checksum
 from .scanning import entries
-from .sources import regular, remedy, special
+from .sources import regular, special
 from .splits import ArraySplit, Raw
 
 PIXELS = 3 * 32 * 32
@@ -145,7 +146,7 @@ class _Folder:
                 raise DataError(f"{path} is far larger than the official file", AGAIN)
             return path.read_bytes()
         except OSError as error:
-            help_ = remedy(error) if isinstance(error, PermissionError) else f"{AGAIN}: it has this file"
+            help_ = not_read(error) if isinstance(error, PermissionError) else f"{AGAIN}: it has this file"
             raise DataError(f"{path}: {error.strerror}", help_) from None
 
 
@@ -169,7 +170,7 @@ class _Archive:
                     file = archive.extractfile(member)
                     self.files[name] = file.read() if file else b""
         except PermissionError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
+            raise DataError(f"{path} cannot be read: {error.strerror}", not_read(error)) from None
         except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
             raise DataError(f"{path} is damaged: {error}", again) from None
 

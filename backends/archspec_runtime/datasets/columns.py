@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import DataError
-from .sources import remedy
+from ..os_errors import not_read
 
 USUAL = {"Image": ("image", "img"), "ClassLabel": ("label", "labels")}
 SETTING = {"Image": "image", "ClassLabel": "label"}
@@ -31,7 +31,7 @@ def find_columns(pyarrow: ModuleType, path: Path, image: str | None, label: str 
     try:
         schema = pyarrow.parquet.read_schema(path)
     except PermissionError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
+        raise DataError(f"{path} cannot be read: {error.strerror}", not_read(error)) from None
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}", "fetch it again") from None
     features = _features(schema.metadata or {})

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..draws import holdout_split
 from ..errors import DataError
+from ..os_errors import not_read
 from ..recipe import Data
 from .cifar import read_cifar
 from .digits import read_digits
@@ -16,7 +17,6 @@ from .folder import read_folder
 from .membership import UNKNOWN_CLASS
 from .parquet import read_parquet
 from .shards import read_shards
-from .sources import remedy
 from .splits import Dataset, Raw, listed, other_class
 from .synthetic import read_synthetic
 
@@ -71,7 +71,7 @@ def open_dataset(
             raw = READERS[data.dataset](folder, input_shape, classes, data)
     except OSError as error:
         raise DataError(
-            f"{error.filename or folder} cannot be read: {error.strerror or error}", remedy(error)
+            f"{error.filename or folder} cannot be read: {error.strerror or error}", not_read(error)
         ) from None
     if names is not None:
         raw = raw.renumbered(names)

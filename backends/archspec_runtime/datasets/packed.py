@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, RunError
+from ..os_errors import not_read, not_written
 from ..printable import printable
 from ..undoing import undone
 from .encoded import EncodedSplit
-from .sources import Names, Ranges, not_written, remedy
+from .sources import Names, Ranges
 from .splits import Raw, set_aside
 
 MANIFEST = "pack.json"
@@ -52,7 +53,7 @@ def read_packed(folder: Path, channels: int, share: float | None = None) -> Raw:
         held = splits["test"] if "test" in splits else splits["val"]
         return Raw(splits["train"], held, names, splits["val"] if "test" in splits and "val" in splits else None)
     except PermissionError as error:
-        raise DataError(f"{error.filename or folder} cannot be read: {error.strerror}", remedy(error)) from None
+        raise DataError(f"{error.filename or folder} cannot be read: {error.strerror}", not_read(error)) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{folder} is not a whole packed data set: {error}", AGAIN) from None
 

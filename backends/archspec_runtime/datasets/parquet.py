@@ -16,13 +16,14 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import DataError, RunError
+from ..os_errors import not_read
 from ..recipe import Data
 from .columns import Columns, check_columns, find_columns
 from .membership import UNREAD_SPLIT, LeftOut, passed_over
 from .packed import Item, is_packed, read_packed, write_manifest, write_split, written_aside
 from .remote import cache_folder
 from .shards import check_highest, expand, unlabelled
-from .sources import regular, remedy
+from .sources import regular
 from .splits import Raw
 
 ROWS = 64  # that are held in memory at a time
@@ -94,7 +95,7 @@ def _rows(pyarrow: ModuleType, paths: tuple[Path, ...], columns: Columns, labels
                         yield f"{path.name}:{number}", label, raw
                         number += 1
         except PermissionError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
+            raise DataError(f"{path} cannot be read: {error.strerror}", not_read(error)) from None
         except (OSError, pyarrow.ArrowException) as error:
             if isinstance(error, OSError) and error.errno is not None and error.filename is None:
                 raise  # of the cache that is written, not of the file that is read

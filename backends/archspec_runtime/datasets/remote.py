@@ -16,7 +16,7 @@ from typing import Any
 
 from ..console import warn
 from ..errors import DataError, RunError
-from .sources import not_written
+from ..os_errors import not_written
 
 CHUNK = 1 << 20
 PAUSES = (0.5, 2.0, 5.0)  # seconds before a connection that was cut is tried again
@@ -94,23 +94,25 @@ class Redirects(urllib.request.HTTPRedirectHandler):
     def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
         """Look at where a server sends us before the library does, which follows to ftp and has no words for others."""
         if (place := headers.get("location") or headers.get("uri")) is not None:
-            self.check(req.full_url, urllib.parse.urljoin(req.full_url, place))
+            refused = self.refusal(req.full_url, urllib.parse.urljoin(req.full_url, place))
+            if refused is not None:
+                fp.close()
+                raise refused
         return super().http_error_302(req, fp, code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     @staticmethod
-    def check(url: str, other: str) -> None:
-        """Raise DataError where one address may not lead to the other."""
+    def refusal(url: str, other: str) -> DataError | None:
+        """The error for one address that may not lead to the other; None where it may."""
         if not is_url(other.lower()):
             why = "which is not on the web"
         elif url.lower().startswith("https:") and not other.lower().startswith("https:"):
             why = "which is not encrypted, as the address is"
         else:
-            return
-        raise DataError(
-            f"{url} leads to {other}, {why}: it was not followed", "give the address of the file itself"
-        )
+            return None
+        message = f"{url} leads to {other}, {why}: it was not followed"
+        return DataError(message, "give the address of the file itself")
 
 
 def _go_on(url: str, part: Path, largest: int | None) -> None:

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from ..errors import DataError
+from ..os_errors import not_read
 from . import membership
 from .membership import LeftOut
-from .sources import remedy, special
+from .sources import special
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -17,7 +18,7 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}", remedy(error)) from None
+        raise DataError(f"{folder} cannot be read: {error.strerror}", not_read(error)) from None
 
 
 def has_folder(folder: Path, name: str) -> bool:
@@ -67,7 +68,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     except OSError as error:  # a link through a folder that may not be read, or one in a circle
         if membership.is_image(entry.name):
             return False  # read as an image, it is named
-        raise DataError(f"{entry.path} cannot be read: {error.strerror}", remedy(error)) from None
+        raise DataError(f"{entry.path} cannot be read: {error.strerror}", not_read(error)) from None
 
 
 def _special(entry: os.DirEntry[str]) -> str | None:

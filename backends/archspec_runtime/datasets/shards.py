@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, RunError
+from ..os_errors import not_read
 from ..recipe import Data
 from .encoded import EncodedSplit
 from .membership import LINK, NESTED, NO_IMAGE, OTHER_MEMBER, SUFFIXES, LeftOut, is_image, passed_over
 from .remote import cached, is_url
-from .sources import Names, Ranges, regular, remedy
+from .sources import Names, Ranges, regular
 from .splits import Raw, listed, set_aside
 
 LABEL = "cls"
@@ -155,7 +156,7 @@ def _members(path: Path, number: int, data: Data, left_out: LeftOut) -> Iterator
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which every tar ends with
                 raise DataError(f"{path} is cut off after {ends:,} bytes", "fetch it again")
     except PermissionError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
+        raise DataError(f"{path} cannot be read: {error.strerror}", not_read(error)) from None
     except (OSError, tarfile.TarError) as error:
         message = f"{path} is not a plain tar: {getattr(error, 'strerror', None) or error}"
         raise DataError(message, "tars of images are not compressed: unpack .gz, or fetch it again") from None

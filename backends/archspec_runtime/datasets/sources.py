@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..os_errors import not_read
 
 Ints = NDArray[np.int64]
 
@@ -125,30 +126,10 @@ def regular(path: Path, what: str) -> Path:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", remedy(error)) from None
+        raise DataError(f"{path} cannot be read: {error.strerror}", not_read(error)) from None
     if not stat.S_ISREG(mode):
         raise DataError(f"{path} is {_kind(mode)}, not {what}", "give a file")
     return path
-
-
-def remedy(error: OSError) -> str:
-    """What helps against what the system refused in reading."""
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "this user may not read it: chmod -R u+rX on it and its folders, or run as its owner"
-    if error.errno == errno.ENOENT:
-        return "check the path"
-    return "check the path and its disk"
-
-
-def not_written(error: OSError, elsewhere: str) -> str:
-    """What helps against what the system refused in writing; `elsewhere` is how to have it written to another place."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"free some space, or {elsewhere}"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"this user may not write there: ask for the permission, or {elsewhere}"
-    if error.errno == errno.EROFS:
-        return f"the disk can only be read: {elsewhere}"
-    return f"check the path and its disk, or {elsewhere}"
 
 
 def special(mode: int) -> str | None:
@@ -188,5 +169,5 @@ def read_patiently(source: Source, index: int) -> bytes:
         message = f"{source.name(index)} cannot be read as an image: {error.strerror or error}"
         fix = f"it was tried for {sum(PATIENCE):.0f} seconds: bring it back, and go on with --resume"
         if error.errno in FINAL:
-            fix = f"{remedy(error)}; then go on with --resume"
+            fix = f"{not_read(error)}; then go on with --resume"
         raise GoneError(message, fix) from None
