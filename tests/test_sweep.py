@@ -65,7 +65,7 @@ def test_names_are_readable_stable_and_never_the_same():
 
 def test_dry_run_prints_the_grid_with_its_cost_and_writes_nothing(cli, tmp_path):
     result = cli("sweep", "cifar_resnet", "--over", "n=3,9", "--over", "shortcut=none,zero_pad", "--seeds", 2,
-                 "--data", "/nowhere", "--dry-run")  # fmt: skip
+                 "--dry-run")  # fmt: skip
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert len(lines) == 9

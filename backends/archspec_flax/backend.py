@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ class FlaxBackend:
 
     name = "flax"
     supported = SUPPORTED
+    options: Collection[str] = ("devices",)  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
     formats: Sequence[WeightsFormat] = (Orbax(), RunWeights())
 

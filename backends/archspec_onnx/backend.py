@@ -35,6 +35,7 @@ class OnnxBackend:
 
     name = "onnx"
     supported = frozenset(OPS)
+    trains = False
     errors: tuple[type[Exception], ...] = ()
     formats: Sequence[WeightsFormat] = ()
 

@@ -1,18 +1,37 @@
-"""What `--dry-run` prints: the resolved recipe, the schedule as a table and a plot, estimates of memory and time."""
+"""`--dry-run`: what the run would refuse, or the resolved recipe, the schedule as a table and a plot, and estimates."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
+from .console import tell
 from .estimates import CPU_RATE, areas, memory, multiply_adds, steps_per_epoch, total_steps
 from .flow import flow
-from .job import Job
+from .job import Job, Options
+from .preflight import ready, warn_before
 from .recipe import Epoch, Phase, Step
+from .run_folder import check_room
 from .schedule import Schedule, timeline
+from .world import World
 
 WIDTH, HEIGHT = 60, 8  # characters of the plot
 LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
+
+
+def dry_run(
+    job: Job, options: Options, has: Collection[str], world: World, *, spec_checked: bool = True
+) -> None:  # fmt: skip
+    """Print how a job would run, with warnings. Raises RunError for what the run would refuse before it loads a framework.
+
+    A folder that is taken is refused last, so that a run that is there can still be looked at.
+    """
+    runs, per_epoch = ready(job, options, has, world)
+    if world.leads:
+        tell(*describe(runs))
+        warn_before(job, runs, options, per_epoch, spec_checked=spec_checked)
+    check_room(options.out or Path("run"), resume=options.resume, force=options.force)
 
 
 def describe(job: Job) -> list[str]:

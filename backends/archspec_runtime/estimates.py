@@ -11,7 +11,7 @@ from .recipe import SGD, Recipe
 CPU_RATE = 4.5e10
 """Multiply-adds a second of training in single precision, measured with ResNet-20 and ResNet-56 on two CPU cores."""
 PASSES = 3  # a backward pass is two of the forward pass's products: for the gradient of weights and of inputs
-IMAGES = {"digits": 1_437, "cifar10": 50_000, "cifar100": 50_000}
+IMAGES = {"digits": 1_437, "cifar10": 50_000, "cifar100": 50_000, "synthetic": 2_048}
 IMAGENET = 1_281_167  # images that are trained on where a net has ImageNet's 1,000 classes
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn
 from .errors import RunError
 from .printable import printable
 from .recipe import Recipe
+from .scaling import scaled
 
 Compile = Literal["auto", "on", "off"]
 TIMEOUT = 600  # seconds that a process waits for the others of its run
@@ -61,18 +62,32 @@ class Options:
     workers: int | None = None
     nproc: int | None = None  # processes to start; what follows is of those that share a run
     max_restarts: int = 0
-    timeout: int = TIMEOUT
+    timeout: int | None = None  # seconds; `patience` where it is not given
     shard: bool = False
     devices: int = 1  # of each process, where the framework drives several from one
+    scale_schedule: bool = False  # to the length that `steps` gives
+
+    @property
+    def patience(self) -> int:
+        """Seconds that a process waits for the others of its run."""
+        return TIMEOUT if self.timeout is None else self.timeout
 
 
-def effective(job: Job, options: Options) -> Job:
-    """The job with what the options change in its recipe."""
+def effective(job: Job, options: Options, per_epoch: int | None = None, *, scale: bool = True) -> Job:
+    """The job with what the options change in its recipe; scaling its schedule may take the steps of an epoch.
+
+    With `scale` off the schedule is left as it is. Raises RunError.
+    """
     recipe = job.recipe
     if options.steps is not None:
         if options.steps < 1:
             raise RunError(f"a run has at least one step, not {options.steps}", exit_code=2)
-        recipe = replace(recipe, steps=options.steps, epochs=None)
+        scaling = options.scale_schedule and scale
+        recipe = (
+            scaled(recipe, options.steps, per_epoch)
+            if scaling
+            else replace(recipe, steps=options.steps, epochs=None)
+        )
     if options.seed is not None:
         recipe = replace(recipe, seed=options.seed)
     if not 0 <= recipe.seed < 2**63:
@@ -99,6 +114,8 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
                       help="with --weights: a module that starts anew all the same, such as fc; can be repeated")  # fmt: skip
     made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
     made.add_argument("--steps", type=_positive, help="end after this many steps instead of the recipe's")
+    made.add_argument("--scale-schedule", action="store_true",
+                      help="with --steps: scale phases, warm-up and whatever happens at a step to that length")  # fmt: skip
     made.add_argument("--seed", type=int, help="instead of the recipe's")
     made.add_argument("--device", default="auto", help=f"{devices} (default: the best there is)")
     if "compile" in own:
@@ -126,8 +143,8 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
     made.add_argument(
         "--max-restarts", type=int, default=0, help="how often --nproc starts them anew where one dies"
     )
-    made.add_argument("--timeout", type=_positive, default=TIMEOUT,
-                      help="seconds that a process waits for the others (default: %(default)s)")  # fmt: skip
+    made.add_argument("--timeout", type=_positive,
+                      help=f"seconds that a process waits for the others (default: {TIMEOUT})")  # fmt: skip
     if "devices" in own:
         made.add_argument(
             "--devices", type=_positive, default=1, help="devices of each process (default: %(default)s)"

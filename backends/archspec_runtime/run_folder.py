@@ -25,10 +25,16 @@ Row = dict[str, Any]
 
 
 def prepare(folder: Path, *, resume: bool, force: bool) -> None:
-    """Make a run's folder, or check the one that is there.
+    """Make a run's folder, or check the one that is there. Raises RunError as `check_room` does, or where none can be made."""
+    check_room(folder, resume=resume, force=force)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error.strerror}", "give another --out", 2) from None
 
-    Raises RunError where it holds something else, or a run that would be overwritten.
-    """
+
+def check_room(folder: Path, *, resume: bool, force: bool) -> None:
+    """Raise RunError where a folder holds something else, a run that would be overwritten, or none to resume."""
     try:
         if folder.exists() and not folder.is_dir():
             raise RunError(f"{folder} is a file", "give --out a folder", 2)
@@ -44,10 +50,6 @@ def prepare(folder: Path, *, resume: bool, force: bool) -> None:
         raise RunError(
             f"{folder} holds {what}", "give another --out, go on with --resume, or overwrite with --force", 2
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error.strerror}", "give another --out", 2) from None
 
 
 @contextlib.contextmanager

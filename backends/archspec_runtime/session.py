@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from .batches import Batches
-from .console import complain, say, tell, warn
-from .datasets import Dataset, check_folder, open_dataset
-from .dry_run import describe
+from .console import complain, say, warn
+from .datasets import Dataset
+from .dry_run import dry_run
 from .errors import FailedElsewhere, RunError
 from .identity import Identity, ModelSource, identity_of, normalization_of
 from .job import Job, Options, effective, parse_options
 from .loop import Loop, Result
 from .memory import keep_freed
 from .normalize import Normalization, measure
+from .preflight import check_options, check_split, open_for, warn_before
 from .probe import Probe
 from .record import MakeModel, Settings, record, take
 from .resume import recorded
@@ -79,6 +80,7 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
     options = parse_options(job, argv, framework.devices, framework.options)
     try:
         if options.nproc is not None and not options.dry_run and not launched(os.environ):
+            check_options(options, framework.options, ALONE)
             given = sys.argv[1:] if argv is None else argv
             command = [sys.executable, sys.argv[0], *given]
             return framework.launch(command, options.nproc, options.max_restarts)
@@ -116,41 +118,29 @@ def train(
         raise
 
 
-def _holds_tests_alone(folder: Path | None) -> bool:
-    """Whether the images that an error is measured on are said to be for tests; those of `val/` alone may be watched."""
-    return folder is not None and (folder / "test").is_dir() and not (folder / "val").is_dir()
-
-
 def _train(
     framework: Framework, make_model: MakeModel, job: Job, options: Options, write: Callable[[Path], None] | None,
     world: World,
 ) -> Result:  # fmt: skip
-    job = effective(job, options)
-    recipe = job.recipe
     folder = options.out or Path("run")
     if options.dry_run:
-        check_folder(recipe.data, options.data)
-        if world.leads:
-            tell(*describe(job))
+        dry_run(job, options, framework.options, world, spec_checked=write is not None)
         return Result(folder, 0, 0, {})
-    world.share(recipe.batch_size // recipe.accumulate)
+    check_options(options, framework.options, world)
+    asked, job = job, effective(job, options, scale=False)
+    world.share(job.recipe.batch_size // job.recipe.accumulate)
     if options.threads is not None:
         framework.use_threads(options.threads)
     world = framework.join(world, options)
     device = framework.choose_device(options.device, world)
     if device == "cpu":
         keep_freed()
-    dataset = open_dataset(
-        recipe.data, options.data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed
-    )
+    dataset = open_for(job, options.data)
     for notice in dataset.notices if world.leads else ():
         warn(notice)
-    if recipe.asks_for_validation and dataset.validation is None:
-        help_ = "set some aside with `data.holdout`, or put val/ beside test/"
-        raise RunError("the recipe asks for a `val_error`, and there are no images to validate on", help_)
-    if recipe.waits_for_plateau and dataset.validation is None and _holds_tests_alone(options.data):
-        help_ = "set some aside with `data.holdout`, or ask for the other by name: `plateau 5 of test_error`"
-        raise RunError("a phase waits for a plateau of `val_error`, and there are no images to validate on", help_)
+    check_split(job, dataset, options.data)
+    job = effective(asked, options, len(dataset.train) // job.recipe.batch_size)
+    recipe = job.recipe
     skip = recipe.data.corrupt == "skip"
     normalization = measure(recipe.data.normalize, dataset.train, job.input_shape, skip=skip)
     batches = Batches(
@@ -182,6 +172,7 @@ def _train(
                 lambda: record(name, folder, make_model, job, options, device, settings, write, world, asked)
             )
         if world.leads:
+            warn_before(asked, job, options, batches.per_epoch, spec_checked=write is not None)
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
             say(f"{job.name} on {where}: {total:,} steps, {how}")
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings, world, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ class TorchBackend:
 
     name = "torch"
     supported = SUPPORTED
+    options: Collection[str] = ("compile", "shard")  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
     formats: Sequence[WeightsFormat] = (StateDict(), RunWeights())
 

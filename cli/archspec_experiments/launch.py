@@ -13,7 +13,6 @@ from archspec_experiments.plan import Planned, Request
 from archspec_experiments.slurm import script
 from archspec_experiments.sweep import prepare, run_sweep, task_of
 from archspec_runtime.console import tell
-from archspec_runtime.datasets import check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.os_errors import not_written
 from archspec_runtime.undoing import written_whole
@@ -21,16 +20,23 @@ from archspec_runtime.undoing import written_whole
 SCRIPT = "sweep.sbatch"
 
 
+def check_launch(where: str, jobs: int, gpus: float) -> None:
+    """Raise RunError for an option that has no effect there."""
+    if gpus and where != "ray":
+        instead = (
+            "set --gres in the script that is written" if where == "slurm" else "--device says what each run takes"
+        )
+        raise RunError("--gpus is of --launcher ray", f"leave it out; {instead}", 2)
+    if jobs > 1 and where == "ray":
+        raise RunError("--jobs has no effect with --launcher ray, which runs as many at a time as the cluster has room for",
+                       "leave it out; --threads and --gpus say what each run takes", 2)  # fmt: skip
+
+
 def launch(where: str, out: Path, planned: Sequence[Planned], request: Request, jobs: int, gpus: float) -> int:
     """Run a sweep on this machine (`local`) or on a Ray cluster (`ray`), or write its script (`slurm`).
 
     Returns the exit code. Raises RunError.
     """
-    data = request.options.get("data")
-    if data is not None and not Path(data).exists():
-        raise RunError(f"there is no {data}", "give --data the folder or archive of the images")
-    for one in planned:
-        check_folder(one.job.recipe.data, Path(data) if data is not None else None)
     cores = int(request.options.get("threads", 0)) or max(1, (os.cpu_count() or 1) // jobs)
     if "threads" not in request.options and (jobs > 1 or where != "local"):
         cores = cores if where == "local" else 1

@@ -17,8 +17,11 @@ from archspec.reader import read_value
 from archspec.version import __version__
 from archspec_experiments.grid import GridError, Point, named, overridden
 from archspec_experiments.overrides import check_given_once
+from archspec_experiments.trial import check_before
+from archspec_runtime.datasets import check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options, effective
+from archspec_runtime.preflight import check_images, check_split, known_images, open_for
 from archspec_runtime.run_folder import write_json
 
 SWEEP = "sweep.json"
@@ -43,6 +46,8 @@ class Request:
     preset: str | None = None
     include: tuple[Path, ...] = ()
     steps: int | None = None
+    scale_schedule: bool = False
+    data: Path | None = None
     options: Mapping[str, str] = field(default_factory=dict)  # of `archspec train`, by name
 
     def arguments(self) -> list[str]:
@@ -56,13 +61,18 @@ class Request:
             words += ["--include", str(folder)]
         if self.steps is not None:
             words += ["--steps", str(self.steps)]
+        if self.scale_schedule:
+            words += ["--scale-schedule"]
+        if self.data is not None:
+            words += ["--data", str(self.data)]
         for name, value in self.options.items():
             words += [f"--{name}", value]
         return words
 
     def asked(self, point: Point) -> Options:
         """What of this changes a point's recipe."""
-        return Options(steps=self.steps, seed=point.seed if point.counted else None)
+        seed = point.seed if point.counted else None
+        return Options(steps=self.steps, seed=seed, scale_schedule=self.scale_schedule, data=self.data)
 
 
 def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
@@ -75,6 +85,8 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
     if twice is not None:
         raise GridError(f"--set {twice[0]} would be replaced by --over {twice[1]}", "give one of them")
     backend = find_backend(request.backend)
+    compile_: Any = request.options.get("compile", "auto")
+    about = Options(steps=request.steps, scale_schedule=request.scale_schedule, compile=compile_)
     mistakes: dict[tuple[str, str], tuple[Diagnostic, list[str]]] = {}
     found: list[tuple[Point, Network]] = []
     for point in points:
@@ -88,14 +100,35 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
         if net.recipe is None:
             raise RunError(f"{net.name} has no `train`, so it does not say how it is trained",
                            "add `train: {recipe: cifar_resnet}`")  # fmt: skip
+        if not found:
+            check_before(net, backend, about)
         check_given_once(net, [*(["--seeds"] if point.counted else []), *(["--steps"] if request.steps else [])])
         found.append((point if point.counted else replace(point, seed=net.recipe["seed"]), net))
     if mistakes:
         raise SpecError([_told(mistake, where) for mistake, where in mistakes.values()])
+    counts: dict[str, int] = {}
     return [
-        Planned(point, net, effective(Job.from_dict(job_fields(net)), request.asked(point)))
+        Planned(point, net, _as_it_runs(Job.from_dict(job_fields(net)), request.asked(point), counts))
         for point, (_, net) in zip(named([point for point, _ in found]), found, strict=True)
     ]
+
+
+def _as_it_runs(job: Job, options: Options, counts: dict[str, int]) -> Job:
+    """The job of a run, which is refused as the run would; `counts` are the images of data sets that were looked at."""
+    plain = effective(job, options, scale=False)
+    data = plain.recipe.data
+    check_folder(data, options.data)
+    count = known_images(plain)
+    if count is None and options.data is not None:
+        key = repr((data, job.input_shape, job.classes))
+        if key not in counts:
+            dataset = open_for(plain, options.data)
+            check_split(plain, dataset, options.data)
+            counts[key] = len(dataset.train)
+        count = counts[key]
+    if count is not None:
+        check_images(plain, count)
+    return effective(job, options, None if count is None else count // plain.recipe.batch_size)
 
 
 def _told(mistake: Diagnostic, where: Sequence[str]) -> Diagnostic:

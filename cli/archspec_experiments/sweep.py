@@ -58,11 +58,16 @@ def task_of(out: Path, planned: Planned, request: Request) -> Task:
     return Task(name, folder, out / LOGS / f"{name}.log", tuple(words + resume))
 
 
-def prepare(out: Path, planned: Sequence[Planned], request: Request) -> None:
-    """Make the folder of a sweep and record its grid. Raises RunError where it holds other runs or cannot be written."""
+def check_same(out: Path, planned: Sequence[Planned]) -> None:
+    """Raise RunError where a folder holds runs of these names that were made otherwise."""
     changed = [line for p in planned for line in _differences(out / p.point.name, p)]
     if changed:
         raise RunError("these runs were made otherwise:", "give another --out", rows=changed)
+
+
+def prepare(out: Path, planned: Sequence[Planned], request: Request) -> None:
+    """Make the folder of a sweep and record its grid. Raises RunError where it holds other runs or cannot be written."""
+    check_same(out, planned)
     try:
         (out / LOGS).mkdir(parents=True, exist_ok=True)
     except OSError as error:

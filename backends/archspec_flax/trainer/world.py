@@ -37,7 +37,7 @@ def join(world: World, options: Options) -> World:
         jax.distributed.initialize(
             f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}", world.size, world.rank,
             local_device_ids=list(range(first, first + options.devices)),
-            initialization_timeout=options.timeout, heartbeat_timeout_seconds=options.timeout,
+            initialization_timeout=options.patience, heartbeat_timeout_seconds=options.patience,
         )  # fmt: skip
     take_part()
     # to ask the others waits for the device, so it is done where the loop waits anyway

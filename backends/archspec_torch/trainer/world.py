@@ -64,7 +64,7 @@ def join(world: World, options: Options) -> World:
         return world
     if options.threads is None and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // world.local_size) if LINUX else 1)
-    patience = timedelta(seconds=options.timeout)
+    patience = timedelta(seconds=options.patience)
     backend = BACKENDS if torch.cuda.is_available() else "gloo"
     with peers_answer():
         store, rank, size = next(rendezvous("env://", world.rank, world.size, timeout=patience))

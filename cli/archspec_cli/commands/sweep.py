@@ -49,6 +49,9 @@ def sweep(
     preset: Preset = None,
     include: Include = None,
     steps: Annotated[int | None, typer.Option(min=1, help="End after this many steps.")] = None,
+    scale_schedule: Annotated[
+        bool, typer.Option("--scale-schedule", help="With --steps: scale each recipe's schedule to that length.")
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
     compile: Annotated[Compile, typer.Option(help="Compile the model.")] = Compile.auto,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Steps between checkpoints.")] = None,
@@ -64,22 +67,26 @@ def sweep(
     """
     import archspec
     from archspec_experiments.grid import GridError, make_grid, parse_over
-    from archspec_experiments.launch import launch
+    from archspec_experiments.launch import check_launch, launch
     from archspec_experiments.plan import Request, grid_lines, make_plan
+    from archspec_experiments.sweep import check_same
     from archspec_runtime.errors import RunError
 
     given = {
-        "data": data, "device": device, "compile": str(compile), "checkpoint-every": checkpoint_every,
+        "device": device, "compile": str(compile), "checkpoint-every": checkpoint_every,
         "eval-every": eval_every, "threads": threads, "workers": workers,
     }  # fmt: skip
     request = Request(
         backend=backend, sets=pairs(sets), preset=preset, include=tuple(include or ()), steps=steps,
+        scale_schedule=scale_schedule, data=data,
         options={name: str(value) for name, value in given.items() if value is not None},
     )  # fmt: skip
     try:
+        check_launch(str(launcher), jobs, gpus)
         planned = make_plan(make_grid(specs, parse_over(over or []), seeds), request)
         if dry_run:
             tell(*grid_lines(planned))
+            check_same(out, planned)
             return
         code = launch(str(launcher), out, planned, request, jobs, gpus)
     except GridError as error:

@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +45,13 @@ def train(
     steps: Annotated[
         int | None, typer.Option(min=1, help="End after this many steps instead of the recipe's.")
     ] = None,
+    scale_schedule: Annotated[
+        bool,
+        typer.Option(
+            "--scale-schedule",
+            help="With --steps: scale phases, warm-up and whatever happens at a step to that length.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
     resume: Annotated[
@@ -54,7 +61,8 @@ def train(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print the recipe, the schedule, and estimates of memory and time, and end."
+            "--dry-run",
+            help="Print the recipe, the schedule, and estimates of memory and time, or what a run refuses, and end.",
         ),
     ] = False,
     compile: Annotated[
@@ -78,8 +86,9 @@ def train(
         typer.Option(min=0, help="How often --nproc starts them anew, from the last checkpoint, where one dies."),
     ] = 0,
     timeout: Annotated[
-        int, typer.Option(min=1, help="Seconds that a process waits for the others before it gives up.")
-    ] = 600,
+        int | None,
+        typer.Option(min=1, help="Seconds that a process waits for the others before it gives up (default: 600)."),
+    ] = None,
     devices: Annotated[
         int, typer.Option(min=1, help="Devices that one process spreads a batch over (Flax; for PyTorch: --nproc).")
     ] = 1,
@@ -97,46 +106,46 @@ def train(
     import archspec
     from archspec.backends import find_backend
     from archspec_experiments.overrides import check_given_once
+    from archspec_experiments.trial import check_before, try_out
     from archspec_runtime.errors import RunError
+    from archspec_runtime.job import Options
     from archspec_runtime.world import launched
 
     starts = (
         nproc is not None and not dry_run and not launched(os.environ)
     )  # the processes, the first of which warns
     net = load(spec, sets, preset, include, warn=not starts)
-    if fresh and weights is None:
-        fail("--fresh says which modules --weights does not reach", "give --weights, or leave --fresh out")
     if net.recipe is None:
         fail(
             f"{net.name} has no `train`, so it does not say how it is trained",
             "add `train: {recipe: cifar_resnet}`",
             1,
         )
+    options: dict[str, Any] = {
+        "data": data, "weights": weights, "fresh": fresh or [], "out": out or Path("runs") / net.name,
+        "steps": steps, "scale_schedule": scale_schedule, "seed": seed, "device": device, "compile": str(compile),
+        "resume": resume, "override": override, "force": force, "dry_run": dry_run,
+        "checkpoint_every": checkpoint_every, "eval_every": eval_every, "threads": threads, "workers": workers,
+        "nproc": nproc, "max_restarts": max_restarts, "timeout": timeout, "shard": shard, "devices": devices,
+    }  # fmt: skip
     errors: tuple[type[Exception], ...] = (archspec.WeightsError, RunError)
     try:
         chosen = find_backend(backend)
         errors = (*errors, *chosen.errors)
         given = {"--steps": steps, "--seed": seed}
         check_given_once(net, [option for option, value in given.items() if value is not None])
+        if starts:
+            check_before(net, chosen, Options(**options))
         if nproc is not None and starts:
             command = [sys.executable, "-m", "archspec_cli", *sys.argv[1:]]
             raise typer.Exit(chosen.launch(command, nproc, max_restarts))
         with ExitStack() as held:
-            start = None
-            if weights is not None and not dry_run:
+            if weights is not None:
                 from archspec.weights.handing import as_safetensors
 
-                start = held.enter_context(as_safetensors(net, weights, fresh or []))
-            code = chosen.train(
-                net,
-                {
-                    "data": data, "weights": start, "fresh": fresh or [], "out": out or Path("runs") / net.name,
-                    "steps": steps, "seed": seed, "device": device, "compile": str(compile), "resume": resume,
-                    "override": override, "force": force, "dry_run": dry_run, "checkpoint_every": checkpoint_every,
-                    "eval_every": eval_every, "threads": threads, "workers": workers, "nproc": nproc,
-                    "max_restarts": max_restarts, "timeout": timeout, "shard": shard, "devices": devices,
-                },
-            )  # fmt: skip
+                check_before(net, chosen, Options(**options))
+                options["weights"] = held.enter_context(as_safetensors(net, weights, fresh or []))
+            code = try_out(net, chosen, Options(**options)) if dry_run else chosen.train(net, options)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None

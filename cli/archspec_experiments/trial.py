@@ -1,0 +1,37 @@
+"""What a run is told, tried without the framework that would run it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+
+from archspec import Network
+from archspec.backends import Backend, check_supported
+from archspec.emission.folder import job_fields
+from archspec_runtime.dry_run import dry_run
+from archspec_runtime.job import Job, Options
+from archspec_runtime.preflight import check_options
+from archspec_runtime.world import world_of
+
+ALL = ("compile", "shard", "devices")
+
+
+def check_before(net: Network, backend: Backend, options: Options) -> None:
+    """Raise RunError for an option that could have no effect, and SpecError where the backend cannot train the net."""
+    check_supported(net, backend)
+    if not getattr(backend, "trains", True):
+        backend.train(net, {})  # which says why
+    check_options(options, _has(backend), world_of(os.environ))
+
+
+def try_out(net: Network, backend: Backend, options: Options) -> int:
+    """Print how the run would go; returns the exit code. Raises as the run would, as far as no framework is needed."""
+    check_before(net, backend, options)
+    dry_run(Job.from_dict(job_fields(net)), options, _has(backend), world_of(os.environ))
+    return 0
+
+
+def _has(backend: Backend) -> Collection[str]:
+    """The options of training that a backend has and others may lack."""
+    has: Collection[str] = getattr(backend, "options", ALL)
+    return has
