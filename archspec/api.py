@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.errors import WeightsError
 from archspec.expand import expand
-from archspec.load import load_document
+from archspec.load import Document, load_document
 from archspec.network import Network
 from archspec.passes import PASSES
-from archspec.resolve import resolve
+from archspec.resolve import Resolved, resolve
 
 if TYPE_CHECKING:
     from archspec.backends import Files, Weights
@@ -152,7 +152,7 @@ def _compile(
         return None
     resolved = resolve(document, problems)
     for other in document.others:
-        resolve(replace(document, root=other), problems)
+        _look_at_preset(document, resolve(replace(document, root=other), problems), problems)
     if resolved is None:
         return None
     if not resolved.sound:
@@ -166,3 +166,15 @@ def _compile(
         for check_pass in PASSES:
             check_pass(net, problems)
     return net
+
+
+_OF_THE_NET = ("norm", "act", "shortcut", "defaults", "stem", "stages", "head", "blocks", "shortcuts")
+
+
+def _look_at_preset(document: Document, resolved: Resolved | None, problems: Diagnostics) -> None:
+    """Record the unknown names and arguments of a preset that was not asked for and changes what the net is made of."""
+    if resolved is None or all(resolved.document.root.get(key) is document.root.get(key) for key in _OF_THE_NET):
+        return
+    found = Diagnostics()
+    expand(resolved, found)
+    problems.extend(d for d in found if d.is_error and d.code < "AS4")

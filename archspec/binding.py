@@ -9,7 +9,7 @@ from typing import Any
 from archspec.diagnostics import Diagnostics, Fix, Related, Span, did_you_mean, nearest, suggestion
 from archspec.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, unknown
 from archspec.library import Declaration, Signature
-from archspec.numbers import compute, faults
+from archspec.numbers import compute, faults, is_constant
 from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.fields import Kind
 from archspec.reader import Node
@@ -141,10 +141,21 @@ class Binder:
             if name in signature.kinds:
                 self.survey_value(name, node, signature.kinds[name], known)
 
-    def survey_value(self, name: str, node: Node, kind: Kind, known: Collection[str]) -> None:
-        """Record what is wrong with a value whatever the names in it stand for."""
-        for error in faults(node.plain(), kind, known):
-            self._wrong(name, error, node.span, known, kind, node.plain())
+    def survey_value(self, name: str, node: Node, kind: Kind, known: Collection[str] | None) -> None:
+        """Record what is wrong with a value whatever the names in it stand for; None where any may be known."""
+        raw = node.plain()
+        found = faults(raw, kind, known)
+        for error in found:
+            self._wrong(name, error, node.span, known or (), kind, raw)
+        if not found and is_constant(raw, kind):
+            self._compute(raw, kind, {}, name, node.span)
+
+    def survey_names(self, signature: Signature, given: Given) -> None:
+        """Record arguments that are unknown, and values that are wrong in any scope, where others may be given elsewhere."""
+        self._check_names(signature, given, complete=False)
+        for name, node in given.nodes.items():
+            if name in signature.kinds:
+                self.survey_value(name, node, signature.kinds[name], None)
 
     def survey_expression(self, name: str, expr: Expr | None, span: Span | None, known: Collection[str]) -> None:
         """Record the names in an expression that nobody knows."""
@@ -152,7 +163,7 @@ class Binder:
             for each in sorted(names(expr) - set(known)):
                 self._wrong(name, unknown(each), span, known)
 
-    def _check_names(self, signature: Signature, given: Given) -> bool:
+    def _check_names(self, signature: Signature, given: Given, *, complete: bool = True) -> bool:
         """Whether no argument is unknown and none is missing; the one that a misspelt one was meant to be is not."""
         meant: set[str] = set()
         sound = True
@@ -167,7 +178,7 @@ class Binder:
             span = given.keys.get(name, given.span)
             fix = respelling(span, name, {*signature.kinds, *given.beside} - given.nodes.keys())
             self.add("AS303", f"`{signature.name}` has no argument `{name}`", span, help_, fix=fix)
-        for name in signature.required:
+        for name in signature.required if complete else ():
             if name not in given.nodes and name not in meant:
                 sound = False
                 help_ = f"give it, as in `{name}: {signature.kinds[name].example}`"

@@ -48,6 +48,7 @@ CODES: dict[str, str] = {
     "AS310": "layers that reach no output",
     "AS311": "value that reaches no output",
     "AS312": "whole samples are zeroed",
+    "AS313": "declaration that nothing uses",
     # shapes
     "AS401": "shapes do not merge",
     "AS402": "input smaller than the window",
@@ -70,7 +71,7 @@ CODES: dict[str, str] = {
     "AS703": "net takes images of one size only",
 }
 
-WARNINGS = frozenset({"AS310", "AS311", "AS606"})
+WARNINGS = frozenset({"AS310", "AS311", "AS313", "AS606"})
 """The codes of what is valid and probably not meant so: a spec is not refused for them."""
 
 

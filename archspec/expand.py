@@ -62,6 +62,7 @@ class _Expander:
     def network(self) -> Network | None:
         spec, problems = self.resolved.spec, self.binder.problems
         self.survey.defaults(self.defaults)
+        self.survey.roles_of({role: self.root.get(role) for role in ROLES})
         declarations = self.library.check_own()
         stem, head = (self.library.parser.steps(self.root.get(key)) for key in ("stem", "head"))
         shape = (spec.input.channels, *spec.input.size)
@@ -272,6 +273,8 @@ class _Expander:
             self.binder.add("AS308", message, repeat.span, "lower `repeat`")
             graph.fail(name)
             return
+        if stage.repeat <= 1:
+            self.survey.unused_repeats(node)
         shape, runs, symbols = graph.shape, list[Run](), dict[str, Symbol]()
         varied = any("index" in repr(n.plain()) for n in (node, self.defaults) if n)
         for index in range(stage.repeat):

@@ -27,13 +27,20 @@ def compute(raw: object, kind: Kind, scope: Mapping[str, Value]) -> tuple[Any, S
     return kind.parse(_value(raw, symbol, scope)), symbol
 
 
-def faults(raw: object, kind: Kind, known: Collection[str]) -> list[ExpressionError]:
-    """What is wrong with a value whatever its names stand for: its grammar, and names that are not known."""
+def faults(raw: object, kind: Kind, known: Collection[str] | None) -> list[ExpressionError]:
+    """What is wrong with a value whatever its names stand for: its grammar, and names that are not known, if any are not."""
     try:
         written = _written(raw, kind)
     except ExpressionError as error:
         return [error]
+    if known is None:
+        return []
     return [unknown(name) for name in sorted(name for expr in written for name in names(expr) if name not in known)]
+
+
+def is_constant(raw: object, kind: Kind) -> bool:
+    """Whether a value that can be read is the same in every scope."""
+    return not any(names(expr) for expr in _written(raw, kind))
 
 
 def _written(raw: object, kind: Kind) -> list[Expr]:

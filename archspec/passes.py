@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.casing import check_case
+from archspec.declarations import check_declarations
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.network import Network
 from archspec.ops import show
@@ -111,6 +112,7 @@ ON_BATCHES = ("pad_crop", "hflip", "random_erasing")
 
 PASSES = (
     check_case,
+    check_declarations,
     check_unused,
     check_stochastic_depth,
     check_expectations,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 
 import yaml
 
+from archspec.declarations import SECTIONS, used_words
 from archspec.network import Network
 from archspec.printable import printable
 from archspec.reader import Node, Scalar
@@ -28,11 +30,17 @@ def resolved_lines(net: Network) -> list[tuple[str, str]]:
 
 def _document(net: Network) -> Iterator[tuple[str, str]]:
     root = net.resolved.root
+    used = used_words(Node({k: v for k, v in root.items() if k not in DONE}, root.span))
     for key in net.spec.__class__.model_fields:
         node = root.get(key)
         if node is None or node.value is None or key in DONE:
             continue
         final = _plain(node, getattr(net.spec, key)) if key in ("input", "classes", "expect") else node
+        if key in SECTIONS:  # those that presets alone use go with them
+            kept = {name: node for name, node in final.items() if name in used}
+            if not kept:
+                continue
+            final = Node(kept, final.span, final.keys, origin=final.origin)
         if key == "train" and isinstance(node.value, dict):
             final = Node(
                 {k: v for k, v in node.value.items() if k != "recipe"}, node.span, node.keys, origin=node.origin
@@ -108,7 +116,7 @@ def _scalar(value: Scalar, net: Network) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (int, float)):
-        return repr(value)
+        return repr(value) if isfinite(value) else {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}[repr(value)]
     text = yaml.dump(value, default_style=None, width=10**6, allow_unicode=True).removesuffix("...\n").strip()
     risky = any(c in text for c in "{}[],#") or text != value or not value.isprintable()
     return text if not risky else yaml.dump(value, default_style='"', width=10**6).strip()

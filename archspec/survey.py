@@ -9,9 +9,9 @@ from archspec.diagnostics import Span, did_you_mean, nearest
 from archspec.library import ROLES, Declaration, Library, Signature, Sort
 from archspec.ops import OPS
 from archspec.reader import Node
-from archspec.steps import WORDS, Step
+from archspec.steps import MODIFIERS, WORDS, Step
 from archspec.typos import respelling
-from archspec.uses import use_of
+from archspec.uses import use_in_stage, use_of
 
 SORTS: tuple[Sort, ...] = ("blocks", "shortcuts")
 
@@ -33,8 +33,12 @@ class Survey:
                 self._unknown_default(name, node.key_span(name))
             signatures = self._signatures(name)
             kinds = {key for signature in signatures for key in signature.kinds}
-            for key, _ in given.items() if signatures else []:
-                if key not in kinds:
+            for key, value in given.items() if signatures else []:
+                if key in kinds:
+                    (kind, *more) = (s.kinds[key] for s in signatures if key in s.kinds)
+                    if not more:
+                        self.binder.survey_value(key, value, kind, None)
+                else:
                     help_ = did_you_mean(key, kinds) if kinds else f"`{name}` takes none"
                     span = given.key_span(key)
                     fix = respelling(span, key, kinds - given.keys.keys())
@@ -46,6 +50,30 @@ class Survey:
         self.binder.add("AS301", f"nothing is called `{name}`", span, help_, fix=respelling(span, name, words))
         if near := nearest(name, words):  # what was meant does not lack these arguments
             self.binder.defaults.setdefault(near, self.binder.defaults[name])
+
+    def roles_of(self, nodes: Mapping[str, Node | None]) -> None:
+        """Look at what the roles stand for, which are steps without a name, inputs and condition of their own."""
+        for role, step in self.roles.items():
+            if step.broken:
+                continue
+            self.binder.survey_names(signature_of(step.callee), given_by(step))
+            node = nodes[role]
+            for word in MODIFIERS if node is not None else ():
+                if node is not None and node.get(word) is not None:
+                    message = f"`{role}` says what is applied, so `{word}` has no effect in it"
+                    self.binder.add(
+                        "AS305", message, node.key_span(word), f"write `{word}` in the steps that apply it"
+                    )
+            if step.name is not None and step.name_span is not None:
+                message = f"`{role}` says what is applied, so the name `{step.name}` has no effect in it"
+                self.binder.add("AS305", message, step.name_span, "name the steps that apply it")
+
+    def unused_repeats(self, node: Node) -> None:
+        """Look at what the blocks of a stage after the first would be, where it has no more than one."""
+        use = use_in_stage(node, False, self.library, self.binder) if node.get("first") is not None else None
+        declaration = self.library.get("blocks", use.name) if use else None
+        if use is not None and declaration is not None and declaration.sound:
+            self.binder.survey_names(declaration.signature, use.given)
 
     def declaration(self, declaration: Declaration) -> None:
         """Look through a block or shortcut."""

@@ -1,5 +1,6 @@
 """The models of a spec and of a block."""
 
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -65,10 +66,18 @@ def _identifier(value: Any) -> Any:
     return value
 
 
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not isfinite(value):
+        raise fault("AS104", f"expected a finite number, not {value}", "such as `1e-4` or `0.5`")
+    return value
+
+
 NetName = Annotated[str, BeforeValidator(_net_name)]
 ClassName = Annotated[str, BeforeValidator(_class_name)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
-ArgValue = Annotated[str | int | float | bool, scalar("a number, a word, true or false", "width: 64")]
+ArgValue = Annotated[
+    str | int | float | bool, BeforeValidator(_finite), scalar("a number, a word, true or false", "width: 64")
+]
 Doc = Annotated[str, Field(max_length=2000)]
 
 
