@@ -31,6 +31,7 @@ ELSEWHERE = {
     "AS703": "test_a_net_of_one_size_is_named_with_the_layer_that_ties_it",
 }
 NET = "archspec: 1\ninput: {size: 8}\nclasses: 10\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
+READS_WIDTH = "stem: [{conv: {out: width, kernel: 1}}]\n"
 TOO_SHORT = "train: {data: {dataset: digits}, steps: 9, lr: [{value: 0.1, until: step 10}, {value: 0.01}]}\n"
 
 
@@ -369,7 +370,7 @@ def test_files_that_cannot_be_read_are_named(content, tmp_path):
 
 
 def test_presets_that_do_not_exist_are_refused(spec):
-    path = spec(NET + "args: {width: 16}\npresets: {wide: {width: 64}}\n")
+    path = spec(NET + READS_WIDTH + "args: {width: 16}\npresets: {wide: {width: 64}}\n")
     for arguments in ({"spec": f"{path}:wyde"}, {"spec": path, "preset": "wyde"}):
         (found,) = archspec.check(**arguments)
         assert (found.code, found.help) == ("AS108", "did you mean `wide`?")
@@ -377,8 +378,8 @@ def test_presets_that_do_not_exist_are_refused(spec):
 
 
 def test_overrides_of_what_a_spec_does_not_have_are_refused(spec, cli):
-    path = spec(NET + "args: {width: 16}\n")
-    preset = spec(NET + "args: {width: 16}\npresets: {wide: {widht: 64}}\n", "preset.yaml")
+    path = spec(NET + READS_WIDTH + "args: {width: 16}\n")
+    preset = spec(NET + READS_WIDTH + "args: {width: 16}\npresets: {wide: {widht: 64}}\n", "preset.yaml")
     for found in (archspec.check(path, set={"widht": 32}), archspec.check(preset, preset="wide")):
         assert [(d.code, d.help) for d in found] == [("AS109", "did you mean `width`?")]
     assert archspec.check(path, set={"width": 32, "input.size": 16}) == ()
