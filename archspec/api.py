@@ -56,16 +56,23 @@ def check(
     return tuple(problems.in_order())
 
 
-def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = None) -> Files:
+def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = None, tried: bool = False) -> Files:
     """The files of a net's folder by relative path, with `weights` in them where they are given.
 
-    Raises SpecError where the backend is missing or lacks an operation, and WeightsError as `build` does.
+    The syntax and the names of modules are looked at; what is `tried` was imported too and has the net's tensors, if the
+    backend can do that and its framework is installed. Raises SpecError where the backend is missing, lacks an operation or
+    makes source that does not run, and WeightsError as `build` does.
     """
     from archspec.backends import find_backend
+    from archspec.emission.lint import check_files
 
     chosen = find_backend(backend)
     _check_net(net)
-    return chosen.emit(net) if weights is None else chosen.emit(net, _weights(net, weights))
+    files = chosen.emit(net) if weights is None else chosen.emit(net, _weights(net, weights))
+    check_files(net.name, backend, files)
+    if tried and (attempt := getattr(chosen, "try_source", None)) is not None:
+        attempt(net, files)
+    return files
 
 
 def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[str] | None = None) -> Any:

@@ -69,6 +69,7 @@ CODES: dict[str, str] = {
     "AS701": "unknown or broken backend",
     "AS702": "operation not supported by the backend",
     "AS703": "net takes images of one size only",
+    "AS704": "emitted source does not run",
 }
 
 WARNINGS = frozenset({"AS310", "AS311", "AS313", "AS606"})

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "AS701": "test_backends_that_cannot_be_used_are_named",
     "AS702": "test_every_operation_that_a_backend_lacks_is_named",
     "AS703": "test_a_net_of_one_size_is_named_with_the_layer_that_ties_it",
+    "AS704": "test_source_that_does_not_run_is_not_written",
 }
 NET = "archspec: 1\ninput: {size: 8}\nclasses: 10\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
 READS_WIDTH = "stem: [{conv: {out: width, kernel: 1}}]\n"
@@ -45,6 +46,17 @@ class Tiny(backends.Backend):
     def emit(self, net, weights=None):
         backends.check_supported(net, self)
         return {"model.py": ""}
+
+
+class Sloppy(backends.Backend):
+    """A backend whose source names what it does not import."""
+
+    name = "sloppy"
+    errors = formats = ()
+    supported = frozenset(OPS)
+
+    def emit(self, net, weights=None):
+        return {"model.py": "class Net(nn.Module):\n    pass\n"}
 
 
 @pytest.fixture
@@ -87,7 +99,7 @@ def test_pages_have_one_form(code):
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_example_of_a_page_gives_what_the_page_shows(code, cli, tmp_path, monkeypatch, install, request):
-    install(("tiny", f"{__name__}:Tiny"))
+    install(("tiny", f"{__name__}:Tiny"), ("sloppy", f"{__name__}:Sloppy"))
     (tmp_path / "base.yaml").write_text(NET)
     (tmp_path / "inside").mkdir()
     monkeypatch.chdir(tmp_path / "inside")
@@ -349,7 +361,7 @@ def test_explain_prints_the_page(code, cli):
         assert (result.exit_code, result.output) == (0, (PAGES / f"{code}.md").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("unknown", "help_"), [("AS40", "did you mean `AS40"), ("shapes", "AS001 to AS703")])
+@pytest.mark.parametrize(("unknown", "help_"), [("AS40", "did you mean `AS40"), ("shapes", "AS001 to AS704")])
 def test_explain_of_an_unknown_code_helps(unknown, help_, cli):
     result = cli("explain", unknown)
     assert result.exit_code == 2
@@ -414,6 +426,15 @@ def test_every_operation_that_a_backend_lacks_is_named(install, spec):
     assert all(d.help for d in raised.value.diagnostics)
     assert re.findall(r"has no `(\w+)`, which `(\w+)`", str(raised.value)) == [("hard_swish",) * 2, ("tanh", "mid")]
     assert archspec.emit(archspec.load(spec(NET)), "tiny") == {"model.py": ""}
+
+
+def test_source_that_does_not_run_is_not_written(install, cli, spec, tmp_path):
+    install(("sloppy", f"{__name__}:Sloppy"))
+    result = cli("build", spec(NET), "--backend", "sloppy", "--out", tmp_path / "built")
+    assert (result.exit_code, codes_in(result.output)) == (1, ["AS704"])
+    assert "line 1 of model.py: `nn` is not defined" in result.output
+    assert "please report it" in result.output
+    assert not (tmp_path / "built").exists()
 
 
 def test_a_net_of_one_size_is_named_with_the_layer_that_ties_it(spec):

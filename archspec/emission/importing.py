@@ -6,6 +6,7 @@ import json
 import linecache
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
@@ -14,6 +15,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from archspec.api import load
+from archspec.emission.lint import check_source
 from archspec.network import Network
 
 
@@ -48,6 +50,12 @@ def import_source(source: str, name: str, file: Path | None = None) -> ModuleTyp
     return module
 
 
+def import_model(name: str, backend: str, source: str) -> ModuleType:
+    """Import the `model.py` of a net of this name. Raises SpecError (AS704) where Python does not take it."""
+    check_source(name, backend, "model.py", source)
+    return import_source(source, f"archspec_emitted_{backend}_{sha256(source.encode()).hexdigest()[:16]}")
+
+
 def foreign_class(run: Path, backend: str, source: Callable[[Network], str]) -> Any | None:
     """The class of a run's net in this backend, from the spec that the run keeps; None where the backend trained it itself.
 
@@ -61,5 +69,4 @@ def foreign_class(run: Path, backend: str, source: Callable[[Network], str]) -> 
     if trained_by == backend:
         return None
     net = load(folder / "code" / "spec.yaml")
-    module = import_source(source(net), f"archspec_foreign_{backend}_{net.fingerprint}")
-    return getattr(module, net.class_name)
+    return getattr(import_model(net.name, backend, source(net)), net.class_name)

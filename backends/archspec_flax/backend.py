@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.as_run import as_run
 from archspec.backends import Files, Weights, WeightsFormat, check_supported
+from archspec.diagnostics import SpecError
 from archspec.emission.folder import folder_files, weights_file
-from archspec.emission.importing import foreign_class, import_source
+from archspec.emission.importing import foreign_class, import_model, import_source
+from archspec.emission.lint import check_running
 from archspec.emission.resuming import begun
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
@@ -50,7 +53,7 @@ class FlaxBackend:
 
         from archspec_flax.trainer.drawing import drawn
 
-        module = import_source(model_source(net), f"archspec_emitted_flax_{net.fingerprint}")
+        module = import_model(net.name, self.name, model_source(net))
         device = jax.local_devices()[0]
         model = drawn(getattr(module, net.class_name), seed, device, blank=weights is not None)
         if weights is not None:
@@ -58,6 +61,24 @@ class FlaxBackend:
 
             load_weights(model, weights)
         return model
+
+    def try_source(self, net: Network, files: Files) -> None:
+        """Make the emitted model, if Flax is installed, without memory for its numbers. Raises SpecError (AS704)."""
+        try:
+            need_flax()
+        except SpecError:
+            return
+        from archspec_flax.trial import try_model
+
+        source, file = str(files["model.py"]), f"archspec_tried_flax_{net.fingerprint}"
+
+        def run() -> None:
+            try:
+                try_model(net, getattr(import_source(source, file), net.class_name))
+            finally:
+                sys.modules.pop(file, None)
+
+        check_running(net.name, self.name, f"{file}.py", run)
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""

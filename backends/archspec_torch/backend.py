@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.as_run import as_run
 from archspec.backends import Files, Weights, WeightsFormat, check_supported
+from archspec.diagnostics import SpecError
 from archspec.emission.folder import folder_files, weights_file
-from archspec.emission.importing import foreign_class, import_source
+from archspec.emission.importing import foreign_class, import_model, import_source
+from archspec.emission.lint import check_running
 from archspec.emission.resuming import begun
+from archspec.emission.trial import check_output, check_tensors
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_runtime.draws import short_seed
@@ -47,7 +51,7 @@ class TorchBackend:
         """An `nn.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
         check_supported(net, self)
         torch = need_torch()
-        module = import_source(model_source(net), f"archspec_emitted_torch_{net.fingerprint}")
+        module = import_model(net.name, self.name, model_source(net))
         with torch.random.fork_rng():
             torch.manual_seed(short_seed(seed))
             model: nn.Module = getattr(module, net.class_name)()
@@ -56,6 +60,26 @@ class TorchBackend:
 
             load_weights(model, weights)
         return model
+
+    def try_source(self, net: Network, files: Files) -> None:
+        """Make the emitted model, if PyTorch is installed, without memory for its numbers. Raises SpecError (AS704)."""
+        try:
+            torch = need_torch()
+        except SpecError:
+            return
+        source, file = str(files["model.py"]), f"archspec_tried_torch_{net.fingerprint}"
+
+        def run() -> None:
+            try:
+                made = getattr(import_source(source, file), net.class_name)
+                with torch.device("meta"), torch.no_grad():
+                    model = made().eval()
+                    check_tensors(net, {name: tuple(t.shape) for name, t in model.state_dict().items()})
+                    check_output(net, tuple(model(torch.zeros(2, *net.input_shape)).shape))
+            finally:
+                sys.modules.pop(file, None)
+
+        check_running(net.name, self.name, f"{file}.py", run)
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""

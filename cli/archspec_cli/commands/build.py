@@ -54,7 +54,7 @@ def build(
         return
     folder = out or Path(net.name)
     try:
-        files = archspec.emit(net, backend, weights=weights)
+        files = archspec.emit(net, backend, weights=weights, tried=True)
         write_folder(folder, files, force=force)
     except archspec.SpecError as error:
         report(error.diagnostics)
