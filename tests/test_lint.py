@@ -7,7 +7,7 @@ import typing
 
 import pytest
 
-import archspec
+from archspec.backends import find_backend
 from archspec.emission.lint import faults
 
 
@@ -53,7 +53,7 @@ def test_build_writes_nothing_where_the_model_is_not_the_net(
     backend, written, instead, what, cli, spec, monkeypatch, tmp_path
 ):
     pytest.importorskip(backend)
-    made = archspec.backends.find_backend(backend)
+    made = find_backend(backend)
     emit = type(made).emit
 
     def damaged(self, net, weights=None):

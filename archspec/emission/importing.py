@@ -6,13 +6,15 @@ import json
 import linecache
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
+from pickle import PicklingError
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, Self
 
 from archspec.api import load
 from archspec.emission.lint import check_source
@@ -50,10 +52,53 @@ def import_source(source: str, name: str, file: Path | None = None) -> ModuleTyp
     return module
 
 
-def import_model(name: str, backend: str, source: str) -> ModuleType:
-    """Import the `model.py` of a net of this name. Raises SpecError (AS704) where Python does not take it."""
+def import_model(name: str, backend: str, source: str, instead: str = "") -> ModuleType:
+    """Import the `model.py` of a net of this name. Raises SpecError (AS704) where Python does not take it.
+
+    Its models can be pickled, and take their source along; where the framework has none that can be, `instead` says what to
+    do.
+    """
     check_source(name, backend, "model.py", source)
-    return import_source(source, f"archspec_emitted_{backend}_{sha256(source.encode()).hexdigest()[:16]}")
+    carried = Carried(source, f"archspec_emitted_{backend}_{sha256(source.encode()).hexdigest()[:16]}", instead)
+    return carried.module()
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a pickled model has of its source: enough to import it in a process that has not."""
+
+    source: str
+    name: str
+    instead: str
+
+    def module(self) -> ModuleType:
+        """The module of the text, imported once in a process."""
+        if (known := sys.modules.get(self.name)) is not None:
+            return known
+        module = import_source(self.source, self.name)
+
+        def reduced(model: Any, protocol: int) -> tuple[Any, ...]:
+            _, _, *state = object.__reduce_ex__(model, max(protocol, 2))
+            return remade, (self, type(model).__qualname__), *state
+
+        for made in vars(module).values():
+            if isinstance(made, type) and made.__module__ == self.name:
+                made.__reduce_ex__ = reduced  # type: ignore[assignment, method-assign]
+        return module
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.instead:
+            raise PicklingError(self.instead)
+        return Carried, (self.source, self.name, self.instead)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # `deepcopy` asks objects what `pickle` would, and can copy those that it cannot save
+
+
+def remade(carried: Carried, kind: str) -> Any:
+    """An object of a class of emitted source, before it has its state."""
+    made = getattr(carried.module(), kind)
+    return made.__new__(made)
 
 
 def foreign_class(run: Path, backend: str, source: Callable[[Network], str]) -> Any | None:

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from flax import nnx
 
 
+UNPICKLED = (
+    "a Flax model holds functions of JAX, which pickle does not take: pickle `nnx.state(model)`, and in the other process "
+    "make the model with `archspec.build` and give it the state with `nnx.update(model, state)`"
+)
+
+
 class FlaxBackend:
     """Emission to Flax NNX (NHWC); `archspec_flax.names` gives what a model holds by the spec's names."""
 
@@ -53,7 +59,7 @@ class FlaxBackend:
 
         from archspec_flax.trainer.drawing import drawn
 
-        module = import_model(net.name, self.name, model_source(net))
+        module = import_model(net.name, self.name, model_source(net), UNPICKLED)
         device = jax.local_devices()[0]
         model = drawn(getattr(module, net.class_name), seed, device, blank=weights is not None)
         if weights is not None:
