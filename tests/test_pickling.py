@@ -9,7 +9,8 @@ import pytest
 
 import archspec
 
-SMALL = "input: {size: 8}\nclasses: 3\nstem: [{conv: {out: 4, kernel: 3}}, norm, act]\nstages: [{name: s, block: basic, width: 4}]\n"
+SMALL = "input: {size: 8}\nclasses: 3\nstem: [{conv: {out: 4, kernel: 3}}, norm, act]\n"
+SMALL += "stages: [{name: s, block: basic, width: 4}]\n"
 SMALL += "head: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
 
 LOADED = """
@@ -47,7 +48,7 @@ def test_pytorch_models_are_copied_and_pickled_with_their_class(spec):
     pytest.importorskip("torch")
     net = archspec.load(spec(SMALL))
     model = archspec.build(net, "torch")
-    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), archspec.build(net, "torch")):
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), archspec.build(net, "torch")):  # noqa: S301
         assert type(other) is type(model)
         assert all(a.equal(b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
