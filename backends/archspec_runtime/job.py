@@ -105,7 +105,10 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentParser:
     """The command line of an emitted `train.py`; a framework names its `devices`, and options that others lack."""
-    made = _Parser(description=f"Train {job.name} on {job.recipe.data.dataset}.")
+    made = _Parser(
+        description=f"Train {job.name} on {job.recipe.data.dataset}.",
+        epilog="To measure a run: python train.py eval --out run, and --help of it.",
+    )
     made.add_argument("--data", type=Path, help="the folder or archive of the images")
     made.add_argument(
         "--weights", type=Path, help="start from these weights, a safetensors file by the spec's names"

@@ -30,6 +30,7 @@ from .stepper import Evaluation, Stepper
 from .world import World, abandon, launched, world_of
 
 ALONE = World()
+EVALUATE = "eval"
 
 
 class Framework(Protocol):
@@ -77,6 +78,11 @@ class Framework(Protocol):
 
 def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[str] | None = None) -> int:
     """The command line of an emitted `train.py`; returns the exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == [EVALUATE]:
+        from . import evaluating  # which stands on this module
+
+        return evaluating.main(framework, job, words[1:])
     options = parse_options(job, argv, framework.devices, framework.options)
     try:
         if options.nproc is not None and not options.dry_run and not launched(os.environ):

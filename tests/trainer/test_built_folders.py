@@ -47,7 +47,14 @@ def test_a_built_folder_trains_without_archspec(cli, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "imported: archspec_runtime archspec_torch"
     assert "step 20/20" in done.stderr
-    assert cli("eval", "built/run", "--device", "cpu").exit_code == 0
+    measured = cli("eval", "built/run", "--device", "cpu")
+    assert measured.exit_code == 0
+    alone = run("eval", "--device", "cpu", "--threads", "1")
+    assert alone.returncode == 0, alone.stderr
+    assert alone.stdout.splitlines()[0] == f"test: 360 images  {measured.stdout.strip().partition('  images')[0]}"
+    nothing = run("eval", "--out", "nothing")
+    assert (nothing.returncode, "Traceback" in nothing.stderr) == (1, False)
+    assert "unrecognized arguments: --steps" in run("eval", "--steps", "3").stderr
     assert cli("responses", "built/run", "--device", "cpu", "--images", 10).exit_code == 0, "it keeps its spec"
     cli("train", "digits_resnet:resnet8", "--out", tmp_path / "ours", "--steps", 20, *CPU)
     assert same(weights(Path("built/run")), weights(Path("ours")))

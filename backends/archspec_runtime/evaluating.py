@@ -1,0 +1,49 @@
+"""`python train.py eval`: the newest checkpoint of a run of a built folder, measured without archspec."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from .console import complain, tell
+from .errors import RunError
+from .job import Job
+from .measuring import evaluate_run
+from .session import EVALUATE, Framework
+
+Split = Literal["train", "val", "test"]
+
+
+def main(framework: Framework, job: Job, argv: Sequence[str]) -> int:
+    """Measure a run as its arguments say; returns the exit code."""
+    given = parser(job, framework.devices).parse_args(argv)
+    try:
+        if given.threads is not None:
+            framework.use_threads(given.threads)
+        found = evaluate_run(framework, given.out, given.split, given.data, given.device)
+    except RunError as error:
+        complain(error)
+        return error.exit_code
+    five = "" if found.top5_error is None else f"  top-5 error {found.top5_error:.2f}%"
+    tell(
+        f"{given.split}: {found.samples:,} images  loss {found.loss:.4f}  top-1 error {found.top1_error:.2f}%{five}"
+    )
+    return 0
+
+
+def parser(job: Job, devices: str) -> argparse.ArgumentParser:
+    """The command line after `python train.py eval`."""
+    made = argparse.ArgumentParser(
+        prog=f"train.py {EVALUATE}",
+        description=f"Measure the newest checkpoint of a run of {job.name}, every image once.",
+    )
+    made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
+    made.add_argument(
+        "--split", choices=get_args(Split), default="test", help="which images (default: %(default)s)"
+    )
+    made.add_argument("--data", type=Path, help="the images, where they are no longer where the run had them")
+    made.add_argument("--device", default="auto", help=f"{devices} (default: the best there is)")
+    made.add_argument("--threads", type=int, help="CPU threads")
+    return made
