@@ -230,7 +230,7 @@ class _Maker:
             assert not isinstance(condition, tuple)
             when = condition
         self.channels[name] = self._given(call, calls, given, when)
-        if not _is_idle(present):
+        if self.definition.positional or not _is_idle(present):  # a chain has its numbers
             self.members.append(Member(call, self._in_channels(present, which), numbers, when))
 
     def _numbers(self, present: list[Call], which: list[int]) -> tuple[dict[str, Symbol], Expr]:

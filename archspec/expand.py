@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from archspec.binding import Binder, Given, given_by
+from archspec.chains import chain_block, definition_of
 from archspec.cost import block_cost
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate
@@ -34,6 +35,11 @@ def expand(resolved: Resolved, problems: Diagnostics) -> Network | None:
     return _Expander(resolved, problems).network()
 
 
+def _given_names(steps: Iterable[Step]) -> frozenset[str]:
+    """The names that a spec gives to steps."""
+    return frozenset(step.name for step in steps if step.name is not None)
+
+
 class _Expander:
     def __init__(self, resolved: Resolved, problems: Diagnostics) -> None:
         self.resolved = resolved
@@ -53,6 +59,7 @@ class _Expander:
         self.active: list[tuple[Sort, str]] = []
         self.memo: dict[object, Block | None] = {}
         self.levels: dict[Block, int] = {}
+        self.chains: dict[tuple[Step, int], Definition] = {}
 
     def _role(self, role: str) -> Node:
         return self.root.get(role) or node_of(getattr(self.resolved.spec, role), self.root.span)
@@ -66,7 +73,8 @@ class _Expander:
         declarations = self.library.check_own()
         stem, head = (self.library.parser.steps(self.root.get(key)) for key in ("stem", "head"))
         shape = (spec.input.channels, *spec.input.size)
-        graph = Graph(self.binder, (("input", shape),), lost=self.resolved.lost_steps)
+        names = _given_names([*stem, *head]) | {stage.name for stage in spec.stages}
+        graph = Graph(self.binder, (("input", shape),), lost=self.resolved.lost_steps, reserved=names)
         self._steps(graph, stem, self.scope)
         before = 0
         for stage, node in zip(spec.stages, self._stage_nodes(), strict=True):
@@ -108,14 +116,20 @@ class _Expander:
 
     def _step(self, graph: Graph, step: Step, scope: Mapping[str, Value]) -> None:
         applied = self.roles.get(step.callee, step) if step.callee in ROLES else step
+        broken = step.broken or applied.broken
+        present = None if broken else self.binder.condition(step.when, scope, step.when_span)
+        if present is False and graph.positional:
+            return  # it has no number
         name = graph.name(step.name, applied.callee, step.name_span or step.span)
         sources = graph.sources(step)
-        if step.broken or applied.broken:
+        if broken:
             graph.fail(name)
             return
-        present = self.binder.condition(step.when, scope, step.when_span)
         if present is False and sources is not None:
             graph.append(name, NOTHING, sources, step.span, when=step.when, present=False)
+            return
+        if step.chain is not None:
+            self._chain(graph, step, scope, sources, name, present)
             return
         given = given_by(step).over(given_by(applied) if applied is not step else None)
         shapes = [graph.values[source] for source in sources or ()]
@@ -124,6 +138,33 @@ class _Expander:
             graph.fail(name)
         else:
             graph.append(name, target, sources, step.span, symbols, step.when, given=given)
+
+    def _chain(
+        self, graph: Graph, step: Step, scope: Mapping[str, Value], sources: tuple[str, ...] | None, name: str,
+        present: bool | None,
+    ) -> None:  # fmt: skip
+        """Append the steps of a chain as one value."""
+        shapes = [graph.values[source] for source in sources or ()]
+        shape = shapes[0] if shapes else None
+        if len(shapes) > 1:
+            help_ = "join them first: `- {concat: {}, from: [a, b]}`"
+            self.binder.add("AS307", f"a chain takes one input, not {len(shapes)}", step.span, help_)
+        elif len(self.active) >= MAX_NESTED:
+            self._too_deep(Use(name, given_by(step)))
+        elif present is not None and shape is not None:
+            inner = Graph(self.binder, (("input", shape),), positional=True)
+            self.active.append(("blocks", f"{name} "))  # no block is called so
+            self._steps(inner, step.chain or (), scope)
+            self.active.pop()
+            if inner.shape is not None and not inner.broken:
+                if not inner.calls:
+                    graph.append(name, NOTHING, sources or (), step.span, when=step.when, present=False)
+                    return
+                definition = self.chains.setdefault((step, len(inner.calls)), definition_of(len(inner.calls)))
+                block, symbols = chain_block(definition, inner, scope)
+                graph.append(name, block, sources or (), step.span, symbols, step.when)
+                return
+        graph.fail(name)
 
     def _target(
         self, callee: str, given: Given, scope: Mapping[str, Value], shapes: list[Shape | None], name: str
@@ -213,7 +254,11 @@ class _Expander:
         shortcut: Node | None,
     ) -> Block | None:
         definition = declaration.definition
-        graph = Graph(self.binder, tuple(inputs.items()), definition.positional)
+        named = [declaration.merge] if declaration.merge is not None else []
+        graph = Graph(
+            self.binder, tuple(inputs.items()), definition.positional,
+            reserved=_given_names([*declaration.body, *(declaration.join or ()), *named, *declaration.after]),
+        )  # fmt: skip
         self._steps(graph, declaration.body if declaration.join is None else declaration.join, args)
         branch = graph.giver(graph.current)
         out = self._declared(declaration, args, graph)

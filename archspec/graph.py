@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
 
 from archspec.binding import Binder, Given
 from archspec.diagnostics import Related, Span, did_you_mean
@@ -27,9 +25,8 @@ class Graph:
     current: str = "input"
     broken: bool = False
     named: dict[str, tuple[str, Span]] = field(default_factory=dict)  # what has a name, by that without case
-    counts: dict[str, int] = field(
-        default_factory=dict
-    )  # how many unnamed calls have a name made of each operation
+    counts: dict[str, int] = field(default_factory=dict)  # how many unnamed steps there are of each operation
+    reserved: frozenset[str] = frozenset()  # the names that the spec gives to steps
     passed: dict[str, str] = field(default_factory=dict)  # the call that really gives the value of an absent one
     lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
 
@@ -59,28 +56,24 @@ class Graph:
         return step.sources if self.values.keys() >= set(step.sources) else None
 
     def name(self, wanted: str | None, base: str, span: Span) -> str:
-        """The name of a call: as wanted, else its position or its operation, made unique."""
+        """The name of a call: as wanted, else its number in a chain, else its operation and which without a name this is."""
         if wanted is not None:
             if wanted in self.values:
                 _, place = self.named.get(wanted.lower(), (wanted, None))
                 related = [Related(f"the other `{wanted}` is here", place)] if place is not None else []
-                self.binder.add(
-                    "AS107", f"`{wanted}` names two modules of one block", span, "rename one of them", related
-                )
+                message = f"`{wanted}` names two modules of one block"
+                self.binder.add("AS107", message, span, "rename one of them", related)
             self._tell_apart(wanted, span)
             return wanted
         if self.positional:
             return str(len(self.calls))
-        name = base if base not in self.values else next(self._numbered(base))
+        number = self.counts[base] = self.counts.get(base, 0) + 1
+        name = base if number == 1 else f"{base}{number}"
+        while name in self.values or name in self.reserved:
+            number = self.counts[base] = number + 1
+            name = f"{base}{number}"
         self._tell_apart(name, span)
         return name
-
-    def _numbered(self, base: str) -> Iterator[str]:
-        """The names that are left of those that are made of an operation's: `conv2`, `conv3`, and so on."""
-        for number in count(self.counts.get(base, 2)):
-            self.counts[base] = number
-            if f"{base}{number}" not in self.values:
-                yield f"{base}{number}"
 
     def _tell_apart(self, name: str, span: Span) -> None:
         """Record a name that another has but for its case."""

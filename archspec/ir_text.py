@@ -48,7 +48,7 @@ def _chain(chain: Chain, head: str, inputs: str, shape: str, pad: str) -> Iterat
 
 
 def _instance(block: Block) -> str:
-    options = " ".join(f"{k}={_value(v)}" for k, v in block.args.items())
+    options = " ".join(f"{k}={_value(v)}" for k, v in block.args.items() if k.isidentifier())
     return f"{block.definition.name} [{options}]" if options else block.definition.name
 
 

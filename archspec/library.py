@@ -142,15 +142,17 @@ class Library:
             return None
         if sort == "blocks" and name in (*OPS, *ROLES):
             self.problems.add("AS107", f"`{name}` is an operation or role already", span, "choose another name")
-        body = self.parser.steps(node.get("body"))
+        chain = node.get("chain")
+        beside = [
+            key for key in ("body", "join", "merge", "after") if chain is not None and node.get(key) is not None
+        ]
+        if beside:
+            message = f"`{name}` is a `chain`, which leaves no room for `{beside[0]}`"
+            self.problems.add(
+                "AS604", message, node.key_span(beside[0]), "keep one of them: a `body` joins and merges"
+            )
+        body = self.parser.steps(node.get("body")) if chain is None else self.parser.chain(chain)
         join = self.parser.steps(node.get("join")) if model.join is not None else None
-        positional = (
-            join is None
-            and model.merge is None
-            and not model.after
-            and all(s.name is None and s.sources is None and s.when is None for s in body)
-            and len({s.callee in OPS and OPS[s.callee].is_expression for s in body}) < 2
-        )
         arguments, sound = self._arguments(node.get("args"))
         out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))
         sound = sound and (out is None) == (model.out is None) and (when is None) == (model.when is None)
@@ -162,7 +164,7 @@ class Library:
             arguments=tuple(arguments),
             defaults={k: a.default.value for k, a in arguments.items()
                       if a.default is not None and isinstance(a.default.value, (str, int, float))},
-            positional=positional and bool(body),
+            positional=chain is not None,
             out=out,
             derived={k: derived for k, a in arguments.items() if (derived := self._derived(a)) is not None},
         )  # fmt: skip

@@ -103,7 +103,14 @@ def _steps() -> dict[str, Any]:
         "when": {"type": ["string", "boolean"]},
     }
     applied = {**calls, **dict.fromkeys(ROLES, anything), **dict.fromkeys(blocks, anything)}
-    named = {"anyOf": [word, {"type": "object", "properties": {**applied, **modifiers}, "minProperties": 1}]}
+    chain = {"type": "array", "items": {"$ref": "#/definitions/numbered"}, "minItems": 1}
+    named = {
+        "anyOf": [
+            word,
+            {"type": "object", "properties": {**applied, **modifiers}, "minProperties": 1},
+            {"$ref": "#/definitions/chain"},
+        ]
+    }
     return {
         **ops,
         "named": named,
@@ -117,6 +124,8 @@ def _steps() -> dict[str, Any]:
         "call": {"anyOf": [word, {"type": "object", "minProperties": 1, "maxProperties": 1}, {"type": "null"}]},
         "step": {"anyOf": [word, {"type": "null"}, _step(applied, modifiers)]},
         "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
+        "numbered": {"anyOf": [{"$ref": "#/definitions/step"}, {"$ref": "#/definitions/chain"}]},
+        "chain": {**chain, "description": "steps that are called 0, 1, 2, ... in order"},
     }
 
 

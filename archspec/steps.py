@@ -5,12 +5,13 @@ bn1: norm                                      a name and an operation
 {conv: {out: 64, kernel: 3}}                   an operation with arguments
 conv1: {conv: {out: 64, kernel: 3}}            a name and an operation with arguments
 {gate: {conv: {out: 1, kernel: 1}}, from: x, when: width > 1}      with inputs and a condition
+{features: [{conv: {out: 64, kernel: 3}}, relu]}                   a name and a chain, whose steps are numbered
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archspec.diagnostics import Diagnostics, Span, did_you_mean, nearest, suggestion
 from archspec.expressions import Expr, ExpressionError
@@ -20,6 +21,7 @@ from archspec.reader import Node
 from archspec.typos import certain, respelling
 
 MODIFIERS = ("from", "when")
+CHAIN = "chain"
 WORDS = "the language reference lists the operations, `archspec list` the blocks"
 
 
@@ -41,12 +43,13 @@ class Step:
     source_spans: tuple[Span, ...] = ()
     when: Expr | None = None
     when_span: Span | None = None
+    chain: tuple[Step, ...] | None = None  # steps that are numbered, in place of something that is applied
     broken: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Applied:
-    """The parts of a step before they are checked."""
+    """The parts of a step before they are checked. What is applied is called CHAIN where that is a list of steps."""
 
     callee: str
     span: Span
@@ -63,19 +66,44 @@ class StepParser:
     words: Callable[[], list[str]]
     problems: Diagnostics
 
-    def steps(self, node: Node | None) -> tuple[Step, ...]:
-        """Read a list of steps."""
+    def steps(self, node: Node | None, numbered: bool = False) -> tuple[Step, ...]:
+        """Read a list of steps; `numbered` ones may be chains without a name."""
         if node is None or node.value is None:
             return ()
         if not isinstance(node.value, list):
             self.problems.add("AS103", "expected a list of steps", node.span, "begin each step with `- `")
             return ()
-        return tuple(step for item in node.value for step in self._entry(item))
+        return tuple(step for item in node.value for step in self._entry(item, numbered))
+
+    def chain(self, node: Node | None) -> tuple[Step, ...]:
+        """Read the steps of a chain, which are called by their numbers and follow one another."""
+        steps = self.steps(node, numbered=True)
+        if node is not None and node.value == []:
+            self.problems.add(
+                "AS305", "a chain has at least one step", node.span, "such as `[{conv: {...}}, norm, act]`"
+            )
+        return tuple(self._in_chain(step) for step in steps)
+
+    def _in_chain(self, step: Step) -> Step:
+        help_ = "a block has names in its `body`, and a `from`"
+        if step.name is not None and step.name_span is not None:
+            message = f"a step of a chain is called by its number, and not `{step.name}`"
+            self.problems.add("AS305", message, step.name_span, help_)
+            return replace(step, name=None, broken=True)
+        if step.sources is not None:
+            span = next(iter(step.source_spans), step.span)
+            self.problems.add("AS305", "a step of a chain takes the value before it", span, help_)
+            return replace(step, sources=None, source_spans=(), broken=True)
+        return step
 
     def step(self, item: Node) -> Step:
         """Read one step."""
         if isinstance(item.value, str):
             return self._checked(_Applied(item.value, item.span), item)
+        if isinstance(item.value, list):
+            help_ = "give it a name: `- features: [...]`"
+            self.problems.add("AS305", "a chain of steps has no name here", item.span, help_)
+            return Step(CHAIN, item.span, broken=True)
         if not isinstance(item.value, dict):
             help_ = "such as `- conv1: {conv: {...}}`"
             self.problems.add("AS305", "a step is an operation or `name: operation`", item.span, help_)
@@ -108,8 +136,10 @@ class StepParser:
             values[meant] = values.pop(word)
         return Node(values, item.span, keys, item.size, item.origin) if values.keys() != item.keys.keys() else item
 
-    def _entry(self, item: Node) -> list[Step]:
+    def _entry(self, item: Node, numbered: bool) -> list[Step]:
         """A step, and one for each further key: where a `- ` is missing before it, later steps may call it by that."""
+        if numbered and isinstance(item.value, list):
+            return [self._checked(_Applied(CHAIN, item.span, item), item)]
         item = self._spelt(item)
         more = [Step(word, item.key_span(word), broken=True) for word in _words(item)[1:]]
         return [self.step(item), *more]
@@ -118,6 +148,8 @@ class StepParser:
         span = item.key_span(key)
         if isinstance(value.value, str):
             return self._checked(_Applied(value.value, value.span, None, key, span), item)
+        if isinstance(value.value, list) and not self.known(key):
+            return self._checked(_Applied(CHAIN, value.span, value, key, span), item)
         callee = self._callee_below(key, value)
         if callee is None:
             return self._checked(_Applied(key, span, value), item)
@@ -143,10 +175,12 @@ class StepParser:
         return nearest(word, self.words()) is not None
 
     def _checked(self, applied: _Applied, item: Node) -> Step:
-        applicable = self._is_applicable(applied)
+        in_chain = applied.args if applied.args is not None and isinstance(applied.args.value, list) else None
+        chain = self.chain(in_chain) if applied.callee == CHAIN and in_chain is not None else None
+        applicable = self._is_applicable(applied) if chain is None else len(chain) > 0
         sources = self._sources(item)
         when, readable = self._condition(item)
-        args = applied.args if applicable else None
+        args = applied.args if applicable and chain is None else None
         condition = item.get("when")
         return Step(
             callee=applied.callee if applicable else nearest(applied.callee, self.words()) or applied.callee,
@@ -159,6 +193,7 @@ class StepParser:
             source_spans=tuple(s.span for s in sources or ()),
             when=when,
             when_span=condition.span if condition else None,
+            chain=chain,
             broken=not (applicable and readable) or sources == [],
         )
 
@@ -173,6 +208,8 @@ class StepParser:
             return False
         if args is not None and args.value is not None and not isinstance(args.value, dict):
             help_ = f"such as `{callee}: {{name: value}}`"
+            if isinstance(args.value, list):
+                help_ += f"; a chain of steps needs a name that is not `{callee}`"
             self.problems.add("AS305", f"the arguments of `{callee}` are a mapping", args.span, help_)
             return False
         return True

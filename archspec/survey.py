@@ -90,6 +90,7 @@ class Survey:
         """Look through steps that see these names."""
         for step in steps:
             self.binder.survey_expression("when", step.when, step.when_span, known)
+            self.steps(step.chain or (), known)
             role = self.roles[step.callee] if step.callee in ROLES else None
             signature = None if step.broken or (role and role.broken) else self._signature(role or step)
             if signature is not None:

@@ -68,6 +68,6 @@ def _row(level: int, name: str, what: str, shape: Shape, cost: Cost) -> TableRow
 
 
 def _instance(block: Block) -> str:
-    given = {k: v for k, v in block.args.items() if k not in ("in_channels", "out_channels")}
+    given = {k: v for k, v in block.args.items() if k in block.definition.arguments or k == "stride"}
     options = [f"{k}={v}" for k, v in given.items() if block.definition.defaults.get(k) != v]
     return f"{block.definition.name} {', '.join(options)}".strip()

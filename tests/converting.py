@@ -34,10 +34,7 @@ def in_order(net, state):
 
 WIDTHS = {f"stages.layer{i}.width": width for i, width in enumerate((4, 8, 12, 16), 1)}
 SMALLER = {name: {**WIDTHS, "classes": 10} for name in zoo.names() if re.match(r"resnet|plain", name)}
-SMALLER["vgg19"] = {
-    "input.size": 32, "classes": 10, **{f"stages.stage{i}.width": 4 * i for i in range(1, 6)},
-    "head": ["flatten", *({name: {"linear": {"out": out}}} for name, out in (("fc1", 32), ("fc2", 32), ("fc3", 10)))],
-}  # fmt: skip
+SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
 """What is large goes narrower, with all its layers."""
 
 

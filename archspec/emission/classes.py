@@ -39,14 +39,8 @@ class Writer:
         self.dialect = dialect
 
     def is_inline(self, cls: BlockClass) -> bool:
-        """Whether a block is written as a sequence where it is used, instead of as a class."""
-        kinds = [kind_of(m) for m in cls.members]
-        return (
-            cls.definition.positional
-            and all(m.when is None for m in cls.members)
-            and any(k is None or k in self.dialect.in_sequence for k in kinds)
-            and len(cls.members) == len(cls.example.calls)
-        )
+        """Whether a block is written as a sequence where it is used, instead of as a class: chains are."""
+        return cls.definition.positional
 
     def write(self, cls: BlockClass, doc: str, forward_doc: str) -> ClassText:
         """The parts of a class."""

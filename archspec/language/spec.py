@@ -177,6 +177,7 @@ class BlockModel(Model):
     otherwise: Literal["input", "none"] = "input"
     name: Identifier | None = None
     body: Steps = []
+    chain: Annotated[list[Any] | None, WithJsonSchema({"x-definition": "chain"})] = None
     join: Steps | None = None
     merge: Step = None
     after: Steps = []

@@ -28,58 +28,62 @@ class Sequential(nnx.List[Callable[[Array], Array]]):
         return x
 
 
-class ConvPool(nnx.Module):
-    """Convolutions of one width, then a 2x2 max pool."""
-
-    def __init__(self, in_channels: int, width: int, deep: bool = False, *, rngs: nnx.Rngs) -> None:
-        self.conv1 = Conv(in_channels, width, (3, 3), padding=1, rngs=rngs)
-        self.conv2 = Conv(width, width, (3, 3), padding=1, rngs=rngs)
-        self.conv3 = Conv(width, width, (3, 3), padding=1, rngs=rngs) if deep else nnx.identity
-        self.relu3 = nnx.relu if deep else nnx.identity
-        self.conv4 = Conv(width, width, (3, 3), padding=1, rngs=rngs) if deep else nnx.identity
-        self.relu4 = nnx.relu if deep else nnx.identity
-
-    def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H / 2, W / 2, width)."""
-        x = self.conv1(x)
-        x = nnx.relu(x)
-        x = self.conv2(x)
-        x = nnx.relu(x)
-        x = self.conv3(x)
-        x = self.relu3(x)
-        x = self.conv4(x)
-        x = self.relu4(x)
-        x = nnx.max_pool(x, (2, 2), strides=(2, 2))
-        return x
-
-
 class VGG(nnx.Module):
     """vgg19: 224x224x3 images to 1,000 classes."""
 
     def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
-        self.stage1 = Sequential(ConvPool(3, 64, rngs=rngs))
-        self.stage2 = Sequential(ConvPool(64, 128, rngs=rngs))
-        self.stage3 = Sequential(ConvPool(128, 256, deep=True, rngs=rngs))
-        self.stage4 = Sequential(ConvPool(256, 512, deep=True, rngs=rngs))
-        self.stage5 = Sequential(ConvPool(512, 512, deep=True, rngs=rngs))
-        self.fc1 = Linear(25088, 4096, rngs=rngs)
-        self.dropout = nnx.Dropout(0.5, rngs=rngs)
-        self.fc2 = Linear(4096, 4096, rngs=rngs)
-        self.fc3 = Linear(4096, num_classes, rngs=rngs)
+        self.features = Sequential(
+            Conv(3, 64, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(64, 64, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            partial(nnx.max_pool, window_shape=(2, 2), strides=(2, 2)),
+            Conv(64, 128, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(128, 128, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            partial(nnx.max_pool, window_shape=(2, 2), strides=(2, 2)),
+            Conv(128, 256, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(256, 256, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(256, 256, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(256, 256, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            partial(nnx.max_pool, window_shape=(2, 2), strides=(2, 2)),
+            Conv(256, 512, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(512, 512, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(512, 512, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(512, 512, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            partial(nnx.max_pool, window_shape=(2, 2), strides=(2, 2)),
+            Conv(512, 512, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(512, 512, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(512, 512, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            Conv(512, 512, (3, 3), padding=1, rngs=rngs),
+            nnx.relu,
+            partial(nnx.max_pool, window_shape=(2, 2), strides=(2, 2)),
+        )
+        self.classifier = Sequential(
+            Linear(25088, 4096, rngs=rngs),
+            nnx.relu,
+            nnx.Dropout(0.5, rngs=rngs),
+            Linear(4096, 4096, rngs=rngs),
+            nnx.relu,
+            nnx.Dropout(0.5, rngs=rngs),
+            Linear(4096, num_classes, rngs=rngs),
+        )
 
     def __call__(self, x: Array) -> Array:
         """Map images (N, 224, 224, 3) to logits (N, num_classes)."""
-        x = self.stage1(x)
-        x = self.stage2(x)
-        x = self.stage3(x)
-        x = self.stage4(x)
-        x = self.stage5(x)
+        x = self.features(x)
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)
-        x = self.fc1(x)
-        x = nnx.relu(x)
-        x = self.dropout(x)
-        x = self.fc2(x)
-        x = nnx.relu(x)
-        x = self.dropout(x)
-        x = self.fc3(x)
+        x = self.classifier(x)
         return x
