@@ -15,6 +15,7 @@ from archspec.errors import WeightsError
 from archspec.expand import expand
 from archspec.load import Document, load_document
 from archspec.network import Network
+from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.passes import PASSES
 from archspec.resolve import Resolved, resolve
 
@@ -135,7 +136,11 @@ def _weights_room() -> Iterator[None]:
     """Where what weights need is imported: every extra has it."""
     try:
         yield
-    except ImportError as error:
+    except (ImportError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise WeightsError(
+                "out of memory while the libraries that read weights were loaded", remedy()
+            ) from None
         raise WeightsError(
             f"weights cannot be read: {error}", "pip install 'archspec-nn[torch]' or another extra"
         ) from None

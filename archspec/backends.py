@@ -7,10 +7,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from archspec.diagnostics import Diagnostics, Related, did_you_mean
+from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError, did_you_mean
 from archspec.extras import DISTRIBUTION
 from archspec.ir import Row
 from archspec.network import Network
+from archspec.out_of_memory import is_out_of_memory, remedy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,6 +130,9 @@ def find_backend(name: str) -> Backend:
                 return backend
             why = f"it lacks {', '.join(lacking)}"
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a plugin raises is what is wrong with it)
+            if is_out_of_memory(error):
+                message = f"out of memory while the backend `{name}` was loaded"
+                raise SpecError([Diagnostic("AS701", message, None, remedy())]) from None
             why = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         message = f"the backend `{name}` ({found[0].value}) does not load: {why}"
         problems.add("AS701", message, None, _remedy(found[0]))

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from runs import CPU, said
+from runs import CPU, MAIN, said
 
 torch = pytest.importorskip("torch")
 
@@ -55,3 +55,36 @@ def test_images_that_are_more_than_the_memory_are_said(starve):
     error = starve("--set", "input.size=1024")
     assert "out of memory" in error
     assert "smaller" in error
+
+
+LIMITS = {
+    "PyTorch, its libraries": (400_000, ("--backend", "torch"), "PyTorch does not import: out of memory"),
+    "PyTorch, a run": (700_000, ("--backend", "torch"), "out of memory: a step needs about"),
+    "JAX, its libraries": (400_000, ("--backend", "flax"), "out of memory"),
+    "JAX, a run": (700_000, ("--backend", "flax"), "out of memory: JAX takes about"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.parametrize("case", LIMITS)
+def test_a_limit_that_libraries_reach_is_said_with_how_to_raise_it(case, tmp_path):
+    limit, options, words = LIMITS[case]
+    pytest.importorskip(options[1])
+    command = [
+        "bash",
+        "-c",
+        f'ulimit -v {limit}; exec "$@"',
+        "bash",
+        *MAIN,
+        "train",
+        "digits_resnet:resnet8",
+        *options,
+    ]
+    done = subprocess.run(
+        [*command, "--steps", "1", "--out", "run", *CPU], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    assert words in done.stderr
+    assert f"`ulimit -v` is {limit}" in done.stderr
+    assert "pip install" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -12,6 +12,7 @@ from archspec.errors import WeightsError
 from archspec.files import written_aside
 from archspec.network import Network
 from archspec.ops import Shape
+from archspec.out_of_memory import remedy
 from archspec.weights.dtypes import FLOATS, cast
 from archspec.weights.fit import fit
 from archspec.weights.formats import format_to_read, format_to_write
@@ -107,7 +108,7 @@ def too_large(path: Path, expected: Mapping[str, Shape]) -> WeightsError:
     size = path.stat().st_size / 2**20 if path.is_file() else 0
     return WeightsError(
         f"out of memory while {path} ({size:,.0f} MiB) was read: the net's weights alone take {mebibytes:,.0f} MiB",
-        "take a machine with more memory, or raise its limit (`ulimit -v`)",
+        remedy(),
     )
 
 

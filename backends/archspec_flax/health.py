@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.releases import is_recent
 from archspec_runtime.memory import share_gpu
 
@@ -14,7 +15,7 @@ TITLES = {"jax": "JAX", "flax": "Flax"}  # JAX first: Flax does not import with 
 NEEDED = {"jax": "0.10.0", "flax": "0.12.8"}
 TESTED = {"jax": "0.10.2", "flax": "0.12.8"}
 EXTRA = "pip install 'archspec-nn[flax]'"
-BROKEN = (ImportError, AttributeError, RuntimeError)
+BROKEN = (ImportError, AttributeError, RuntimeError, MemoryError)
 """What importing raises where a package is missing, or where Flax, JAX and jaxlib are not made for each other."""
 
 
@@ -28,7 +29,7 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
                 name,
                 f"does not import ({_line(error)}): `build` writes source, models cannot be made",
                 False,
-                EXTRA,
+                remedy() if is_out_of_memory(error) else EXTRA,
             )
             continue
         said = f"{installed} (needs {NEEDED[name]} or newer, tested with {TESTED[name]})"
@@ -59,7 +60,8 @@ def need_flax() -> None:
         try:
             installed, recent = _imported(name)
         except BROKEN as error:
-            raise _unusable(f"{title} does not import: {_line(error)}") from None
+            mend = remedy() if is_out_of_memory(error) else EXTRA
+            raise _unusable(f"{title} does not import: {_line(error)}", mend) from None
         if not recent:
             raise _unusable(f"{title} {installed} is too old: {NEEDED[name]} or newer is needed")
 
@@ -74,8 +76,9 @@ def _imported(name: str) -> tuple[str, bool]:
 
 
 def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    text = str(error).partition("\n")[0]
+    return f"out of memory{f' ({text})' if text else ''}" if is_out_of_memory(error) else text
 
 
-def _unusable(message: str) -> SpecError:
-    return SpecError([Diagnostic("AS701", message, None, EXTRA)])
+def _unusable(message: str, mend: str = EXTRA) -> SpecError:
+    return SpecError([Diagnostic("AS701", message, None, mend)])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from .errors import RunError
 from .estimates import bytes_as_text, memory
-from .job import Job
+from .job import Job, Options, effective
+from .out_of_memory import address_space, remedy
 
 
 def while_training(job: Job, devices: int = 1) -> RunError:
@@ -23,6 +27,31 @@ def while_training(job: Job, devices: int = 1) -> RunError:
         less.append("train in bf16 (`precision: bf16`)")
     remedy = ", ".join(less[:-1]) + (", or " if less[1:] else "") + less[-1]
     return RunError(f"out of memory with a batch of {recipe.batch_size}{split}{shared}: {needs}", remedy)
+
+
+def anywhere(job: Job, options: Options) -> RunError:
+    """Where memory ran out besides a step: what a step needs, and the limit, which libraries alone may reach."""
+    with suppress(RunError):
+        job = effective(job, options)
+    needs = memory(job)
+    limit = address_space()
+    message = f"out of memory: a step needs about {needs.as_text()}, and libraries take more beside it"
+    if limit is None or needs.total > limit / 4:
+        return RunError(message, f"make batch_size or input.size smaller, or {remedy()}")
+    return RunError(message, remedy())
+
+
+def check_room(needed: int, what: str) -> None:
+    """Raise RunError where the limit of memory leaves less than a library ends the process for."""
+    limit = address_space()
+    if limit is None or not Path("/proc/self/statm").is_file():
+        return
+    taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    if limit - taken < needed:
+        left = f"{bytes_as_text(max(0, limit - taken))} are left of {bytes_as_text(limit)}"
+        raise RunError(
+            f"out of memory: {what} takes about {bytes_as_text(needed)} before a net is built, and {left}", remedy()
+        )
 
 
 def while_measuring(images: int) -> RunError:

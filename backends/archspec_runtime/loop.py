@@ -18,6 +18,7 @@ from .identity import Identity
 from .job import Job, Options
 from .judge import SLOWER, Bad, Judge
 from .meter import Meter
+from .out_of_memory import is_out_of_memory
 from .patience import Unanswered
 from .progress import Progress
 from .recipe_faults import RollBack, Skip, Stop
@@ -137,8 +138,9 @@ class Loop:
         try:
             draw_curves([(self.job.name, read_measured(self.folder))],
                         [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
-        except OSError as error:
-            warn(f"no curves in {self.folder}: {error.strerror}")
+        except (OSError, ImportError, MemoryError) as error:
+            why = "out of memory" if is_out_of_memory(error) else getattr(error, "strerror", None) or error
+            warn(f"no curves in {self.folder}: {why}")
         return 0
 
     def _look(self, done: int, lr: float) -> None:

@@ -15,11 +15,13 @@ from .console import complain, say, warn
 from .datasets import Dataset
 from .dry_run import dry_run
 from .errors import FailedElsewhere, RunError
+from .exhausted import anywhere
 from .identity import Identity, ModelSource, identity_of, normalization_of
 from .job import Job, Options, effective, parse_options
 from .loop import Loop, Result
 from .memory import keep_freed
 from .normalize import Normalization, measure
+from .out_of_memory import is_out_of_memory
 from .preflight import check_options, check_split, open_for, warn_before
 from .probe import Probe
 from .record import MakeModel, Settings, record, take
@@ -109,10 +111,11 @@ def train(
     except FailedElsewhere as error:
         abandon(error.exit_code)
         raise SystemExit(error.exit_code) from None
-    except (RunError, MemoryError) as error:
-        if isinstance(error, MemoryError):
-            help_ = "make batch_size or input.size smaller, or take a machine with more memory"
-            error = RunError(f"out of memory: {error}", help_)
+    except (RunError, MemoryError, ImportError) as error:
+        if not isinstance(error, RunError):
+            if not is_out_of_memory(error):
+                raise
+            error = anywhere(job, options)
         if world.size > 1:
             abandon(error.exit_code)
         if not world.may_speak():

@@ -7,11 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.releases import is_recent
 
 NEEDED, TESTED = "2.6", "2.13"
 EXTRA = "pip install 'archspec-nn[torch]'"
-BROKEN = (ImportError, OSError)
+BROKEN = (ImportError, OSError, MemoryError)
 """What importing raises where PyTorch is missing, or a library of CUDA's that it was built with."""
 
 
@@ -20,7 +21,8 @@ def examine() -> Iterator[tuple[str, str, bool, str | None]]:
     try:
         import torch
     except BROKEN as error:
-        yield "torch", f"does not import ({error}): `build` works, `train` does not", False, EXTRA
+        mend = remedy() if is_out_of_memory(error) else EXTRA
+        yield "torch", f"does not import ({_why(error)}): `build` works, `train` does not", False, mend
     else:
         recent = is_recent(torch.__version__, NEEDED)
         said = f"{torch.__version__} (needs {NEEDED} or newer, tested with {TESTED})"
@@ -45,8 +47,14 @@ def need_torch() -> ModuleType:
     try:
         import torch
     except BROKEN as error:
-        raise SpecError([Diagnostic("AS701", f"PyTorch does not import: {error}", None, EXTRA)]) from None
+        mend = remedy() if is_out_of_memory(error) else EXTRA
+        raise SpecError([Diagnostic("AS701", f"PyTorch does not import: {_why(error)}", None, mend)]) from None
     if not is_recent(torch.__version__, NEEDED):
         message = f"PyTorch {torch.__version__} is too old: {NEEDED} or newer is needed"
         raise SpecError([Diagnostic("AS701", message, None, EXTRA)])
     return torch
+
+
+def _why(error: BaseException) -> str:
+    text = next(iter(str(error).splitlines()), "")
+    return f"out of memory{f' ({text})' if text else ''}" if is_out_of_memory(error) else text

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.printable import printable
 from archspec_cli.console import say, tell
 from archspec_cli.repeated import Command
@@ -162,6 +163,12 @@ def main() -> None:
     except BrokenPipeError:
         _silence()
         sys.exit(141)
+    except (MemoryError, ImportError) as error:
+        if not is_out_of_memory(error):
+            raise
+        say("error: out of memory")
+        say(f"  help: {remedy()}")
+        sys.exit(1)
     except OSError as error:
         message, help_ = _what_failed(error)
         say(f"error: {message}")

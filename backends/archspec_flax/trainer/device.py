@@ -10,14 +10,18 @@ from contextlib import contextmanager, suppress
 import jax
 
 from archspec_runtime.errors import RunError, no_device
+from archspec_runtime.exhausted import check_room
 from archspec_runtime.memory import share_gpu, share_heap
 
 KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
+ROOM = 320 << 20
+"""Bytes that JAX takes before there is a net: XLA ends the process where it gets no more, and says nothing that helps."""
 NAME = re.compile(r"(\w+)(?::(\d{1,9}))?", re.ASCII)
 
 
 def choose_device(name: str) -> jax.Device:
     """The device of this name among this process's, or for `auto` the best there is. Raises RunError."""
+    check_room(ROOM, "JAX")
     share_gpu()
     share_heap()  # before JAX has threads
     try:
