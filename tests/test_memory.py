@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from runs import CPU, MAIN, said
+from runs import MAIN, said
 
 torch = pytest.importorskip("torch")
 
@@ -28,7 +28,20 @@ def starve(tmp_path):
     program = f"{limit}; from archspec_cli.main import main; main()"
 
     def run(*more):
-        command = [sys.executable, "-c", program, "train", "large.yaml", "--out", "run", *CPU, *more]
+        command = [
+            sys.executable,
+            "-c",
+            program,
+            "train",
+            "large.yaml",
+            "--out",
+            "run",
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            *more,
+        ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
         return said(done, 1)
 
@@ -81,7 +94,10 @@ def test_a_limit_that_libraries_reach_is_said_with_how_to_raise_it(case, tmp_pat
         *options,
     ]
     done = subprocess.run(
-        [*command, "--steps", "1", "--out", "run", *CPU], cwd=tmp_path, capture_output=True, text=True
+        [*command, "--steps", "1", "--out", "run", "--device", "cpu", "--threads", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1, done.stderr
     assert words in done.stderr
