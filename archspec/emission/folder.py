@@ -35,11 +35,12 @@ class Kit:
     loading: Callable[[], dict[str, str]] = dict  # what reads weights, where that is not the framework alone
 
 
-def folder_files(net: Network, kit: Kit, *, weighted: bool = False) -> dict[str, str]:
+def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> dict[str, str]:
     """The text files of a net by relative path; without a recipe there is no trainer.
 
-    Where the folder is `weighted`, weights are written beside them, and they say how to load them.
+    Where `weights` are written beside them, they say how to load them, and as what they were trained.
     """
+    weighted, identity = weights is not None, identity_file(weights)
     written = {"model.py": kit.model(net), "spec.yaml": resolved_yaml(net)}
     requirements = [kit.framework, *(LOADING if weighted else ())]
     dataset = ""
@@ -50,10 +51,12 @@ def folder_files(net: Network, kit: Kit, *, weighted: bool = False) -> dict[str,
         requirements = [kit.framework, *kit.optimizers, *TRAINING, *([DIGITS] if dataset == "digits" else [])]
     if weighted:
         written |= kit.loading()
+    written |= identity
     written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
     written["README.md"] = kit.templates.get_template("README.md.j2").render(
-        net=net, trains=net.recipe is not None, dataset=dataset, weighted=weighted, version=__version__
-    )
+        net=net, trains=net.recipe is not None, dataset=dataset, weighted=weighted, version=__version__,
+        identified=bool(identity),
+    )  # fmt: skip
     return written
 
 
@@ -78,6 +81,15 @@ def weights_file(weights: Weights | None) -> dict[str, bytes]:
     from archspec.weights.safetensors import serialized
 
     return {"weights.safetensors": serialized(weights)}
+
+
+def identity_file(weights: Weights | None) -> dict[str, str]:
+    """What a folder holds of the run that its weights are of, where they say so."""
+    if weights is None:
+        return {}
+    from archspec.weights.identity import files
+
+    return files(weights)
 
 
 def train_source(templates: jinja2.Environment, net: Network, job: Any) -> str:

@@ -16,6 +16,7 @@ from archspec.out_of_memory import remedy
 from archspec.weights.dtypes import FLOATS, cast
 from archspec.weights.fit import fit
 from archspec.weights.formats import format_to_read, format_to_write
+from archspec.weights.identity import OfRun, identity_of, remarks
 from archspec.weights.renaming import Renaming, rename
 
 
@@ -55,8 +56,12 @@ def convert(
     output = format_to_write(target, target_backend)
     with written_aside(target, force=force, replaceable=output.format.recognizes) as aside:
         weights, what, notes = _read(net, source, source_backend, key, renamings)
-        weights = weights if dtype is None else cast(weights, dtype)
+        identity = identity_of(weights)
+        weights = weights if dtype is None else OfRun(cast(weights, dtype), identity)
         output.format.write(aside, weights, net)
+        notes += remarks(identity, net)
+        if identity is not None and not getattr(output.format, "carries_identity", False):
+            notes.append(f"{output.format.title} holds tensors alone: class names and normalization stay behind")
     dtypes = dict.fromkeys(str(weights[name].dtype) for name in net.parameter_shapes())
     return Converted(what, output.format.title, len(weights), tuple(dtypes), tuple(notes))
 
@@ -99,7 +104,7 @@ def _read(
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
     except MemoryError:
         raise too_large(path, expected) from None
-    return weights, found.format.title, [*notes, *more]
+    return OfRun(weights, None if fresh else identity_of(tensors)), found.format.title, [*notes, *more]
 
 
 def too_large(path: Path, expected: Mapping[str, Shape]) -> WeightsError:

@@ -16,6 +16,7 @@ from safetensors.numpy import save
 from archspec.backends import Weights
 from archspec.errors import WeightsError
 from archspec.network import Network
+from archspec.weights.identity import KEY, OfRun, metadata, parsed
 from archspec.weights.stored import Array, Stored
 
 LONGEST = 32 << 20
@@ -34,6 +35,7 @@ class Safetensors:
     title = "a safetensors file"
     suffixes = (".safetensors",)
     writable = True
+    carries_identity = True
 
     def recognizes(self, path: Path) -> bool:
         """Whether a file begins as one does: the length of its header, then the header, a JSON object."""
@@ -49,7 +51,8 @@ class Safetensors:
                 f"{path} is a safetensors file, which holds one set of weights", "leave --key out", 2
             )
         try:
-            return dict(stored(path)), []
+            tensors, about = stored(path)
+            return OfRun(tensors, parsed(about.get(KEY))), []
         except ValueError as error:
             raise WeightsError(f"cannot read weights from {path}: it is damaged or no safetensors file ({error})",
                                "get it anew") from None  # fmt: skip
@@ -62,11 +65,14 @@ class Safetensors:
 def serialized(weights: Weights) -> bytes:
     """A safetensors file; its `format: pt` is what readers of PyTorch's files look for."""
     whole = {name: np.require(tensor, requirements="C") for name, tensor in weights.items()}
-    return save(whole, {"format": "pt"})
+    return save(whole, {"format": "pt", **metadata(weights)})
 
 
-def stored(path: Path) -> dict[str, Stored]:
-    """The tensors that a file's header claims, each with its place. Raises ValueError where they can't be there."""
+def stored(path: Path) -> tuple[dict[str, Stored], Mapping[str, Any]]:
+    """The tensors that a file's header claims, each with its place, and its metadata.
+
+    Raises ValueError where the tensors can't be there.
+    """
     with open(path, "rb") as file:
         size = file.seek(0, 2)
         file.seek(0)
@@ -76,6 +82,7 @@ def stored(path: Path) -> dict[str, Stored]:
         if length > LONGEST:
             raise ValueError(f"its header has {length:,} bytes, which no net needs")
         header = _object(file.read(length))
+    about = header.pop("__metadata__", {})
     begin = 8 + length
     tensors = {name: _tensor(path, name, about, begin, size) for name, about in header.items()}
     end = begin
@@ -85,7 +92,7 @@ def stored(path: Path) -> dict[str, Stored]:
         end = to
     if end != size:
         raise ValueError(f"its tensors end at byte {end:,} of {size:,}")
-    return {name: tensor for name, (tensor, _) in tensors.items()}
+    return {name: tensor for name, (tensor, _) in tensors.items()}, about if isinstance(about, dict) else {}
 
 
 def _object(text: bytes) -> dict[str, Any]:
@@ -100,7 +107,6 @@ def _object(text: bytes) -> dict[str, Any]:
         raise ValueError("its header is no JSON") from None
     if not isinstance(header, dict):
         raise ValueError("its header is no JSON object")
-    header.pop("__metadata__", None)
     return header
 
 

@@ -49,7 +49,7 @@ class FlaxBackend:
         from archspec_flax.emit.folder import KIT
 
         check_supported(net, self)
-        return {**folder_files(net, KIT, weighted=weights is not None), **weights_file(weights)}
+        return {**folder_files(net, KIT, weights=weights), **weights_file(weights)}
 
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> nnx.Module:
         """An `nnx.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""

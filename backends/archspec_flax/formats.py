@@ -24,6 +24,7 @@ class Orbax:
     title = "an Orbax checkpoint"
     suffixes: tuple[str, ...] = ()
     writable = True
+    carries_identity = True
 
     def recognizes(self, path: Path) -> bool:
         """Whether a folder holds a tree of arrays, or several by name."""

@@ -17,6 +17,7 @@ from flax import nnx
 from archspec.backends import Weights
 from archspec.errors import WeightsError
 from archspec.network import Network
+from archspec.weights.identity import KEY, OfRun, metadata, parsed
 from archspec_flax.emit.rolling import Stages, rolled_stages
 from archspec_flax.names import FROM_SPEC, load_state_dict, spec_names, to_spec
 
@@ -34,7 +35,8 @@ def read_orbax(
     """All arrays of a tree, as they were saved, in the spec's layouts. Raises WeightsError."""
     tensors: dict[str, np.ndarray[Any, Any]] = {}
     repeats = _repeats(rolled_stages(net))
-    for keys, array in _restored(path, _chosen(path, trees, key)):
+    arrays, about = _restored(path, _chosen(path, trees, key))
+    for keys, array in arrays:
         where = tuple(int(key) if key.isdigit() else key for key in keys if key != "value")
         names = spec_names(where, repeats)
         if not isinstance(array, np.ndarray):
@@ -53,7 +55,7 @@ def read_orbax(
             if name in tensors:
                 raise WeightsError(f"{path} holds two arrays that are `{name}`")
             tensors[name] = to_spec(np.asarray(part))
-    return tensors
+    return OfRun(tensors, parsed(about.get(KEY)))
 
 
 def write_orbax(path: Path, weights: Weights, net: Network) -> None:
@@ -67,7 +69,8 @@ def write_orbax(path: Path, weights: Weights, net: Network) -> None:
             flat[keys] = nnx.BatchStat(value) if keys[-1] in STATISTICS else nnx.Param(value)
         try:
             with quiet_when_it_fails(), ocp.StandardCheckpointer() as checkpointer:
-                checkpointer.save(path.resolve(), nnx.from_flat_state(flat))  # type: ignore[arg-type, unused-ignore]
+                state: Any = nnx.from_flat_state(flat)  # type: ignore[arg-type, unused-ignore]
+                checkpointer.save(path.resolve(), state, custom_metadata=dict(metadata(weights)) or None)
         except (ValueError, RuntimeError) as error:  # TensorStore's, of whatever the disk said
             raise OSError(f"Orbax says {_first_line(error)}") from None
 
@@ -136,20 +139,21 @@ def _chosen(path: Path, trees: Mapping[str, Path], key: str | None) -> Path:
     return trees[key]
 
 
-def _restored(path: Path, folder: Path) -> list[tuple[tuple[str, ...], Any]]:
+def _restored(path: Path, folder: Path) -> tuple[list[tuple[tuple[str, ...], Any]], Mapping[str, Any]]:
+    """The arrays of a tree by their paths, and what else was said of it."""
     import orbax.checkpoint as ocp
 
     try:
         with quiet_when_it_fails(), ocp.PyTreeCheckpointer() as checkpointer:
-            described = checkpointer.metadata(folder.resolve()).item_metadata
-            tree = described.tree
+            found = checkpointer.metadata(folder.resolve())
+            tree, about = found.item_metadata.tree, found.custom_metadata or {}
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
             restored = checkpointer.restore(folder.resolve(), restore_args=as_numpy)
     except (ValueError, RuntimeError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
         raise WeightsError(f"cannot read weights from {path}: it is damaged or no Orbax checkpoint ({_first_line(error)})",
                            "give the folder that was saved to") from None  # fmt: skip
     leaves = jax.tree_util.tree_leaves_with_path(restored)
-    return [(tuple(jax.tree_util.keystr((k,), simple=True) for k in keys), leaf) for keys, leaf in leaves]
+    return [(tuple(jax.tree_util.keystr((k,), simple=True) for k in keys), leaf) for keys, leaf in leaves], about
 
 
 @contextmanager

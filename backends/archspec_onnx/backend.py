@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.emission.folder import identity_file
 from archspec.errors import WeightsError
 from archspec.network import Network
 from archspec.ops import OPS
@@ -29,6 +30,11 @@ README = """# {name}
 its weights, by the names of the spec. `spec.yaml` is the spec with everything resolved. Written by archspec {version}.
 """
 
+IDENTIFIED = """
+`identity.json`, which is in the file's metadata under `archspec` too, says what the weights were trained as: the class names by
+label, the normalization (pixels in [0, 1] minus `mean`, divided by `std`), the recipe and the images.
+"""
+
 
 class OnnxBackend:
     """Emission to ONNX (NCHW), in evaluation mode and float32."""
@@ -43,14 +49,15 @@ class OnnxBackend:
         """`model.onnx`, checked, and what it takes to use it. Raises SpecError, and WeightsError without weights."""
         check_supported(net, self)
         model = self._model(net, weights)
-        shape = net.input_shape
+        shape, identity = net.input_shape, identity_file(weights)
         readme = README.format(
             name=net.name, params=net.cost.params, macs=net.cost.macs, classes=net.classes, version=__version__,
             shape="x".join(map(str, shape)), shape_=", ".join(map(str, shape)),
         )  # fmt: skip
         return {
             "model.onnx": model.SerializeToString(deterministic=True),
-            "README.md": readme,
+            "README.md": readme + (IDENTIFIED if identity else ""),
+            **identity,
             "spec.yaml": resolved_yaml(net),
             "requirements.txt": "onnxruntime>=1.19\n",
         }

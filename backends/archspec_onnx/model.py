@@ -14,6 +14,7 @@ from archspec.ir import Block, Chain
 from archspec.network import Network
 from archspec.version import __version__
 from archspec.weights.dtypes import cast
+from archspec.weights.identity import metadata
 from archspec_onnx.graph import INPUT, OUTPUT, Graph, Place, value
 from archspec_onnx.operations import OPERATIONS
 
@@ -49,7 +50,7 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
         made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
         producer_name="archspec", producer_version=__version__,
     )  # fmt: skip
-    helper.set_model_props(model, {"spec": net.name, "fingerprint": net.fingerprint})
+    helper.set_model_props(model, {"spec": net.name, "fingerprint": net.fingerprint, **metadata(weights)})
     onnx.checker.check_model(model, full_check=True)
     return model
 

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .pictures import save_picture
+from .pictures import add_legend, save_picture
 from .run_folder import Row
 
+COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")
+"""Of runs: grey, which is C7, says what is training and what test."""
+DASHES = ("-", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
+"""Of the test errors of runs that have the colour of another."""
 POINTS = 200  # of a training curve; more are averaged
 
 
@@ -47,14 +51,16 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
 
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     for index, (label, rows) in enumerate(runs):
-        colour = f"C{index % 10}"
+        colour, dash = COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
         train = _averaged([(r["step"], r["train_error"]) for r in rows if r["kind"] == "train"])
         test = _tested(rows)
         if train:
             axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.9, linestyle="--")
-        if test:
-            axes.plot(*zip(*test, strict=True), color=colour, linewidth=2.0, marker="." if len(test) == 1 else "")
-        axes.plot([], [], color=colour, linewidth=2.0, label=label)
+        if len(test) == 1:  # whole, where it lies on an axis
+            axes.plot(*zip(*test, strict=True), color=colour, marker="o", markersize=5, clip_on=False, zorder=3)
+        elif test:
+            axes.plot(*zip(*test, strict=True), color=colour, linewidth=2.0, linestyle=dash)
+        axes.plot([], [], color=colour, linewidth=2.0, linestyle=dash, label=label)
     axes.plot([], [], color="grey", linewidth=0.9, linestyle="--", label="training")
     axes.plot([], [], color="grey", linewidth=2.0, label="test")
     axes.set_xlabel("step")
@@ -63,11 +69,8 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
     axes.set_xlim(left=0)
     axes.set_title(title)
     axes.grid(alpha=0.3)
-    legend = axes.legend(
-        fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0
-    )  # hides no curve
-    for text in (axes.title, *legend.get_texts()):
-        text.set_parse_math(False)  # a name is no formula
+    axes.title.set_parse_math(False)  # a name is no formula
+    add_legend(figure, axes)
     for file in files:
         save_picture(figure, file)
     plt.close(figure)

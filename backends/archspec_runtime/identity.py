@@ -161,3 +161,19 @@ def tagged(content: bytes, identity: Identity | None) -> bytes:
 def edited(identity: Identity | None) -> bool:
     """Whether a run was trained with a `model.py` that is not what archspec wrote."""
     return identity is not None and identity["source"]["edited"] is True
+
+
+def source_note(folder: Path, run: Mapping[str, Any]) -> str | None:
+    """What is to be said of a run's source wherever the run is shown; None where it is what archspec wrote, or nothing says."""
+    if edited(read_identity(run, folder / "run.json")):
+        return "edited model.py"
+    kept = folder / "code" / "model.py"
+    trained = run["identity"]["source"]["sha256"] if run.get("identity") else listed(kept)
+    there = digest_of_file(kept)
+    return "model.py edited since" if None not in (trained, there) and trained != there else None
+
+
+def shown_name(folder: Path, run: Mapping[str, Any]) -> str:
+    """The name of a run's net, and what is to be said of its source."""
+    note = source_note(folder, run)
+    return f"{run['job']['name']}, {note}" if note else str(run["job"]["name"])

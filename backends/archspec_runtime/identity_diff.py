@@ -117,3 +117,20 @@ def split_changes(
     counts = [f"{name!r} {had.get(name, 0):,} before, {has.get(name, 0):,} now" for name in changed]
     more = f"; and {len(counts) - SHOWN:,} more classes" if len(counts) > SHOWN else ""
     yield f"{split} images: {before['images']:,} before, {now['images']:,} now: {'; '.join(counts[:SHOWN])}{more}"
+
+
+def measured_apart(runs: Mapping[str, Identity | None]) -> list[str]:
+    """A line where runs of one data set were not measured on the same test images, whose errors are then of other things."""
+    found: dict[tuple[str, str], list[str]] = {}
+    kinds: dict[str, set[str]] = {}
+    for name, identity in runs.items():
+        if identity is not None and (test := identity["data"]["splits"].get("test")) is not None:
+            dataset, sha256 = identity["data"]["dataset"], test["sha256"]
+            found.setdefault((dataset, sha256), []).append(f"{name} ({test['images']:,})")
+            kinds.setdefault(dataset, set()).add(sha256)
+    lines = []
+    for dataset, listings in kinds.items():
+        if len(listings) > 1:
+            groups = ["; ".join(names[:SHOWN]) for (kind, _), names in found.items() if kind == dataset]
+            lines.append(f"not measured on the same test images of {dataset}: {' | '.join(groups)}")
+    return lines

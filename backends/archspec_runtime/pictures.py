@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from .printable import printable
 from .undoing import written_whole
 
 MARK = "drawn by archspec"
+NARROW = 20  # characters of names that stand beside a picture
+WIDE = 120  # that stand below it in a row
+LONGEST = 56  # of one name; what is in the middle of longer ones is left out
 HEAD = 4096  # bytes of a file that a mark is within
 
 
@@ -28,6 +32,28 @@ def check_picture(file: Path, *, force: bool = False) -> None:
         raise RunError(f"cannot read {file}: {error.strerror}", "give another --out", 2) from None
     if not ours:
         raise RunError(f"{file} is there, and archspec did not draw it", "give another --out, or --force", 2)
+
+
+def add_legend(figure: Any, axes: Any) -> None:
+    """Name the lines of some axes where the names hide no curve: beside them, or below where they are long or many."""
+    handles, labels = axes.get_legend_handles_labels()
+    labels = [label if len(label) <= LONGEST else f"{label[:20]}...{label[23 - LONGEST :]}" for label in labels]
+    longest = max(map(len, labels))
+    if longest <= NARROW:
+        legend = axes.legend(
+            handles, labels, fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0
+        )
+    else:
+        legend = _below(figure, handles, labels, max(1, WIDE // (longest + 6)))
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a name is no formula
+
+
+def _below(figure: Any, handles: Sequence[Any], labels: Sequence[str], columns: int) -> Any:
+    """A legend in columns below the picture, which becomes as much higher."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.19 * -(-len(labels) // columns))
+    return figure.legend(handles, labels, fontsize="small", loc="outside lower left", ncols=columns)
 
 
 def save_picture(figure: Any, file: Path) -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import checkpoints
-from .contents import tensors
+from .contents import loop_state, tensors
 from .errors import CheckpointError, RunError
+from .identity import Identity, read_identity
 
 if TYPE_CHECKING:
     import numpy as np
 
 SETS = {"average": "the averaged weights, which are what is evaluated", "weights": "the weights of the last step"}
 """The sets of weights that a checkpoint may have, the one that is evaluated first."""
+
+
+class OfRun(dict[str, Any]):
+    """Tensors by name, with the identity of the run that they are of."""
+
+    def __init__(self, found: Mapping[str, Any], identity: Identity | None) -> None:
+        super().__init__(found)
+        self.identity = identity
 
 
 class RunWeights:
@@ -44,7 +54,8 @@ class RunWeights:
         if chosen not in present:
             raise RunError(f"{checkpoint} has no {chosen}.safetensors", f"it has {' and '.join(present) or 'none'}")
         said = f"{checkpoint.name}: {SETS[chosen]}" if len(present) > 1 else checkpoint.name
-        return dict(tensors(checkpoint / f"{chosen}.safetensors", load_file)), [said]
+        identity = read_identity(loop_state(checkpoint), checkpoint / "loop.json")
+        return OfRun(tensors(checkpoint / f"{chosen}.safetensors", load_file), identity), [said]
 
     def write(self, path: Path, weights: Any, net: Any) -> None:
         """Not offered: a run is more than its weights."""

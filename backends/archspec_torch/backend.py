@@ -45,7 +45,7 @@ class TorchBackend:
         from archspec_torch.emit.folder import KIT
 
         check_supported(net, self)
-        return {**folder_files(net, KIT, weighted=weights is not None), **weights_file(weights)}
+        return {**folder_files(net, KIT, weights=weights), **weights_file(weights)}
 
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> nn.Module:
         """An `nn.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from archspec_experiments.state import State, progress_of
 from archspec_experiments.sweep import failure
 from archspec_runtime.curves import Summary
 from archspec_runtime.errors import RunError
+from archspec_runtime.identity import read_identity, shown_name
 from archspec_runtime.run_folder import Row
 
 
@@ -50,6 +51,7 @@ class Net:
     spec: str
     model: str
     runs: tuple[Run, ...]
+    test: str = ""  # which test images, where the run says it
 
     @property
     def depth(self) -> int | None:
@@ -101,7 +103,10 @@ def collect(folders: Sequence[Path]) -> Collection:
         key, net = _read(folder, root)
         before = gathered.get(key)
         gathered[key] = replace(before, runs=(*before.runs, *net.runs)) if before else net
-    nets = sorted(gathered.values(), key=lambda n: (n.images, n.kind != "plain", n.kind, n.depth or 0, n.label))
+    nets = sorted(
+        _by_images(list(gathered.values())),
+        key=lambda n: (n.images, n.kind != "plain", n.kind, n.depth or 0, n.label),
+    )
     return Collection(tuple(_told_apart(nets)), tuple(missing))
 
 
@@ -119,20 +124,30 @@ def _read(folder: Path, root: Path | None) -> tuple[str, Net]:
     progress = progress_of(folder)
     assert progress.run is not None, "it was found by its run.json"
     job = progress.run["job"]
+    shown, known = shown_name(folder, progress.run), read_identity(progress.run, folder / "run.json") or {}
     recipe = dict(job["recipe"])
     name = str(folder.relative_to(root)) if root and root != folder else folder.name
     log = folder.parent / LOGS / f"{folder.name}.log"
     run = Run(
-        name, job["name"], progress.state, None if progress.state is State.finished else failure(log),
+        name, shown, progress.state, None if progress.state is State.finished else failure(log),
         recipe.pop("seed", None), f"{recipe['steps']:,} steps" if recipe.get("steps") else f"{recipe.get('epochs') or 1} epochs",
         progress.rows, progress.summary(name), kept(folder),
     )  # fmt: skip
     compiled = _compiled(folder / "code" / "spec.yaml")
     backend = progress.run["backend"]
-    identity = [job["name"], job.get("fingerprint"), recipe, backend]
+    identity = [
+        shown,
+        job.get("fingerprint"),
+        recipe,
+        backend,
+        known.get("classes"),
+        known.get("data"),
+        known.get("source"),
+    ]
     net = Net(
-        job["name"], kind_of(compiled) if compiled else "unknown", _images(job), backend, compiled,
+        shown, kind_of(compiled) if compiled else "unknown", _images(job), backend, compiled,
         _text(folder / "code" / "spec.yaml"), _text(folder / "code" / "model.py"), (run,),
+        _tested(known),
     )  # fmt: skip
     return json.dumps(identity, sort_keys=True), net
 
@@ -162,6 +177,22 @@ def _told_apart(nets: Sequence[Net]) -> Iterator[Net]:
     labels = [net.label for net in nets]
     for net in nets:
         yield net if labels.count(net.label) == 1 else replace(net, label=f"{net.label} ({net.runs[0].name})")
+
+
+def _tested(identity: Mapping[str, Any]) -> str:
+    """A few words that tell the test images of runs apart."""
+    test = identity["data"]["splits"].get("test") if identity else None
+    return f"{test['images']:,} test images, listing {test['sha256'][:8]}" if test else ""
+
+
+def _by_images(nets: Sequence[Net]) -> Iterator[Net]:
+    """Nets that were not measured on the same test images stand in figures of their own."""
+    kinds: dict[str, set[str]] = {}
+    for net in nets:
+        kinds.setdefault(net.images, set()).add(net.test)
+    for net in nets:
+        several = len(kinds[net.images] - {""}) > 1 and net.test
+        yield replace(net, images=f"{net.images} ({net.test})") if several else net
 
 
 def _images(job: dict[str, Any]) -> str:

@@ -51,7 +51,7 @@ def panel(name: str, curves: Sequence[Curve], axes: Axes) -> str:
             colour = COLOURS[curve.series % SERIES]
             xs, ys = [p[0] for p in curve.points], [p[1] for p in curve.points]
             plot.plot(xs, ys, color=colour, linewidth=2.0 if curve.bold else 0.8, marker="." if curve.marks else "",
-                      alpha=1.0 if curve.bold else 0.75)  # fmt: skip
+                      alpha=1.0 if curve.bold else 0.75, clip_on=not curve.marks)  # fmt: skip
             if any(curve.spread):
                 low = [max(0.0, y - s) for y, s in zip(ys, curve.spread, strict=True)]
                 high = [y + s for y, s in zip(ys, curve.spread, strict=True)]

@@ -10,10 +10,11 @@ from pathlib import Path
 import archspec
 from archspec.backends import Backend
 from archspec.responding import responding_layers
-from archspec_experiments.runs import folder_of, spec_of
+from archspec_experiments.runs import folder_of, labels_of, spec_of
 from archspec_runtime.conforming import odd
 from archspec_runtime.errors import RunError
-from archspec_runtime.pictures import save_picture
+from archspec_runtime.identity import shown_name
+from archspec_runtime.pictures import add_legend, save_picture
 from archspec_runtime.run_folder import read_run, write_json
 
 KEPT = "responses.json"
@@ -48,7 +49,7 @@ def measure(
 
     Raises RunError where the net has no such layers, or where the run cannot be measured.
     """
-    name = str(read_run(folder_of(path))["job"]["name"])
+    name = shown_name(folder_of(path), read_run(folder_of(path)))
     layers = responding_layers(archspec.load(spec_of(path)))
     if not layers:
         raise RunError(
@@ -85,8 +86,7 @@ def table(measured: Sequence[Responses]) -> Iterator[str]:
 
 def labelled(measured: Sequence[Responses]) -> list[str]:
     """The nets' names, with the run where several have the same."""
-    names = [one.net for one in measured]
-    return [one.net if names.count(one.net) == 1 else f"{one.net} ({one.run})" for one in measured]
+    return labels_of([(one.net, Path(one.run)) for one in measured])
 
 
 def draw(measured: Sequence[Responses], file: Path) -> None:
@@ -109,6 +109,6 @@ def draw(measured: Sequence[Responses], file: Path) -> None:
             axes.set_ylabel("standard deviation")
             axes.set_ylim(bottom=0)
             axes.grid(alpha=0.3)
-        above.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+        add_legend(figure, above)
         save_picture(figure, file)
         plt.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from archspec_experiments.state import State
 from archspec_runtime.errors import RunError
 from archspec_runtime.undoing import written_whole
 
+NAMED = 4  # folders in a title
 MARK = '<meta name="generator" content="archspec report">'
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("archspec_experiments"),
@@ -46,6 +48,20 @@ def page(collection: Collection, title: str) -> str:
         responses=response_figure(collection.nets),
         show=show,
     )
+
+
+def common_folder(folders: Sequence[Path]) -> Path:
+    """The folder, or of several the one that all are in."""
+    return (
+        folders[0] if len(folders) == 1 else Path(os.path.commonpath([path.absolute().parent for path in folders]))
+    )
+
+
+def title_of(folders: Sequence[Path]) -> str:
+    """The names of the folders, the first of many."""
+    names = list(dict.fromkeys(path.resolve().name for path in folders))
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def write_report(folders: Sequence[Path], out: Path, title: str, *, force: bool = False) -> int:

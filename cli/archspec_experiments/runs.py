@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from archspec_runtime.errors import RunError
@@ -19,6 +21,15 @@ def runs_below(folder: Path, levels: int = DEEPEST) -> Iterator[Path]:
     elif levels and folder.is_dir():
         for inner in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != LOGS):
             yield from runs_below(inner, levels - 1)
+
+
+def labels_of(named: Sequence[tuple[str, Path]]) -> list[str]:
+    """What tells runs apart in a table or a picture: their names, and where several have one the folder, as far as it differs."""
+    names = Counter(name for name, _ in named)
+    alike = [path.absolute() for name, path in named if names[name] > 1]
+    top = Path(os.path.commonpath(alike)) if alike else Path()
+    top = top.parent if top in alike else top
+    return [name if names[name] == 1 else f"{name} ({path.absolute().relative_to(top)})" for name, path in named]
 
 
 def folder_of(path: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec_cli.common import Backend, Include, Preset, Set, Spec, load, report
-from archspec_cli.console import fail, fail_with, tell, tell_text
+from archspec_cli.console import fail, fail_with, say, tell, tell_text
 
 
 class Emit(StrEnum):
@@ -61,4 +61,9 @@ def build(
         raise typer.Exit(1) from None
     except (archspec.WeightsError, FolderError) as error:
         fail_with(error)
+    if weights is not None:
+        from archspec.weights.identity import FILE, parsed, remarks
+
+        for remark in remarks(parsed(files.get(FILE)), net):
+            say(f"warning: {weights}: {remark}")
     tell(f"{folder}: {', '.join(sorted(f for f in files if '/' not in f))}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec_cli.common import As, Format
-from archspec_cli.console import fail, fail_with, tell, tell_json
+from archspec_cli.console import fail, fail_with, say, tell, tell_json
 
 
 def compare(
@@ -23,11 +23,13 @@ def compare(
 
     Example: archspec compare runs/cifar-plain-56 runs/cifar-resnet-56 --out figure6.png
     """
-    from archspec_experiments.runs import runs_below
+    from archspec_experiments.runs import labels_of, runs_below
 
     try:
         from archspec_runtime.curves import draw_curves, summarize
         from archspec_runtime.errors import RunError
+        from archspec_runtime.identity import read_identity, shown_name, source_note
+        from archspec_runtime.identity_diff import measured_apart
         from archspec_runtime.pictures import check_picture
         from archspec_runtime.run_folder import read_measured, read_run
     except ImportError as error:
@@ -35,19 +37,23 @@ def compare(
     try:
         check_picture(out, force=force)
         runs = [found for run in runs for found in list(runs_below(run)) or [run]]
-        read = [(read_run(run)["job"]["name"], read_measured(run)) for run in runs]
+        records = {run: read_run(run) for run in runs}
+        labels = labels_of([(shown_name(run, record), run) for run, record in records.items()])
+        labelled = [(label, read_measured(run)) for label, run in zip(labels, records, strict=True)]
+        notes = [source_note(run, record) for run, record in records.items()]
+        identities = [read_identity(record, run / "run.json") for run, record in records.items()]
+        apart = measured_apart(dict(zip(labels, identities, strict=True)))
     except RunError as error:
         fail_with(error)
-    names = [name for name, _ in read]
-    labelled = [
-        (n if names.count(n) == 1 else f"{n} ({run})", rows) for (n, rows), run in zip(read, runs, strict=True)
-    ]
     try:
         draw_curves(labelled, [out], title)
     except OSError as error:
         fail(f"cannot write {out}: {error.strerror}", "give another --out", 1)
     if format is Format.json:
-        tell_json([asdict(summarize(label, rows)) for label, rows in labelled])
+        found = zip(labelled, notes, strict=True)
+        tell_json([{**asdict(summarize(label, rows)), "source": note} for (label, rows), note in found])
+        for note in apart:
+            say(f"warning: {note}")
         return
     width = max(len(label) for label, _ in labelled)
     tell(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")
@@ -58,3 +64,5 @@ def compare(
         ]
         tell(f"{label:<{width}}  {line.step:>8,}  {errors[0]:>11}  {errors[1]:>10}  {errors[2]:>7}")
     tell(f"training error over the last fifth of the steps; picture in {out}")
+    for told in apart:
+        say(f"warning: {told}")

@@ -14,8 +14,11 @@ def report(
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR...", help="The folder of a sweep, or of runs.", show_default=False)
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The page (default: DIR/report.html).")] = None,
-    title: Annotated[str | None, typer.Option(help="Above the page (default: the folder's name).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The page (default: report.html, in the folder of all)."),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Above the page (default: the names of the folders).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that no report wrote.")] = False,
 ) -> None:
     """Write one page about some runs: curves in pairs, a table over the seeds, structure and cost of each net.
@@ -24,12 +27,12 @@ def report(
 
     Example: archspec report runs/sweep --title "Plain and residual nets on CIFAR-10"
     """
-    from archspec_experiments.page import write_report
+    from archspec_experiments.page import common_folder, title_of, write_report
     from archspec_runtime.errors import RunError
 
-    path = out or folders[0] / "report.html"
+    path = out or common_folder(folders) / "report.html"
     try:
-        count = write_report(folders, path, title or folders[0].resolve().name, force=force)
+        count = write_report(folders, path, title or title_of(folders), force=force)
     except RunError as error:
         fail_with(error)
     tell(f"{path}: {count:,} run{'' if count == 1 else 's'}")

@@ -13,7 +13,9 @@ from archspec_cli.console import fail, fail_with, tell, tell_json
 
 
 def responses(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or checkpoints.", show_default=False)],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs, or of several, or checkpoints.", show_default=False)
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A picture of all of them; .png or .svg.")] = None,
     split: Annotated[Split, typer.Option(help="Which images.")] = Split.test,
     images: Annotated[
@@ -41,7 +43,7 @@ def responses(
     import archspec
     from archspec.backends import find_backend
     from archspec_experiments.layer_responses import draw, measure, table
-    from archspec_experiments.runs import backend_of
+    from archspec_experiments.runs import backend_of, runs_below
     from archspec_runtime.errors import RunError
     from archspec_runtime.pictures import check_picture
 
@@ -50,7 +52,7 @@ def responses(
     try:
         if out is not None:
             check_picture(out, force=force)
-        for run in runs:
+        for run in [found for path in runs for found in list(runs_below(path)) or [path]]:
             chosen = find_backend(backend or backend_of(run))
             errors = (*errors, *chosen.errors)
             measured.append(measure(chosen, run, str(split), data, device, images))
