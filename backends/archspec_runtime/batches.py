@@ -22,9 +22,11 @@ from .mixing import Mixed, draw_mix
 from .normalize import Normalization
 from .patience import Readers, patiently
 from .reading import Reader
+from .recipe import Recipe
 from .recipe_data import Data, PcaLighting
 from .schedule import size_at, steps_until
 from .shared import LENT, Layout, cores
+from .signals import Breaks
 from .workers import Workers
 from .world import World
 
@@ -32,6 +34,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 ALONE = World()
 AHEAD = 3  # batches that are being read while one is trained on
+MOST_MEASURED = 500  # images at once
 MOST_WORKERS = 8  # unless more are asked for
 
 
@@ -189,6 +192,11 @@ class Batches:
         )
 
 
+def evaluation_size(recipe: Recipe, samples: int, devices: int = 1) -> int:
+    """How many of so many samples a device measures at once: no more than it trains on at once, so that memory suffices."""
+    return max(1, min(MOST_MEASURED, recipe.batch_size // recipe.accumulate // devices, -(-samples // devices)))
+
+
 def evaluation_batches(
     split: Split,
     size: int,
@@ -202,12 +210,15 @@ def evaluation_batches(
 
     The processes of a world see as many batches each, which together are all samples; some may be empty.
     Images are decoded at full size and resized as the recipe's `data` says of evaluation. A corrupt one always stops: an error
-    over fewer images is another number.
+    over fewer images is another number. Raises Asked between batches where a run that evaluates was asked to end.
     """
+    breaks = Breaks(world.highest)
     whole = size * world.size
     slices = [world.piece(start, min(start + whole, len(split))) for start in range(0, len(split), whole)]
     if isinstance(split, ArraySplit):
-        yield from ((s, None) for s in slices)
+        for piece in slices:
+            breaks.take()
+            yield piece, None
         return
     assert isinstance(split, EncodedSplit)
 
@@ -218,6 +229,7 @@ def evaluation_batches(
     ahead: deque[list[Future[Bytes]]] = deque()
     try:
         for number, piece in enumerate(slices):
+            breaks.take()
             for later in slices[number + len(ahead) : number + 2]:
                 ahead.append([pool.submit(partial(read, index)) for index in range(later.start, later.stop)])
             futures = zip(ahead.popleft(), range(piece.start, piece.stop), strict=True)

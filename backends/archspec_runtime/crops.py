@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .augment import for_evaluation, resize_shorter
+from .batches import evaluation_size
 from .datasets.encoded import EncodedSplit, to_array
 from .errors import RunError
 from .geometry import middle
@@ -35,7 +36,7 @@ Bytes = NDArray[np.uint8]
 Cut = Callable[[Image.Image], list[Bytes]]
 
 WINDOW = 256  # images that are decoded together
-PIXELS = 64 * 224 * 224  # in one batch
+PIXELS = 64 * 224 * 224  # in one batch, and no more than the net is trained on at once
 SMALLEST, LARGEST = 8, 4096  # sides that images are resized to
 
 
@@ -102,6 +103,8 @@ def _measure(run: Trained, samples: EncodedSplit, views: Views, probe: Probe) ->
     job = run.job
     cuts = views.cuts(job.input_shape, job.recipe.data)
     normalization = anywhere(run.normalization) if views.scales else run.normalization
+    _, height, width = job.input_shape
+    most = min(PIXELS, evaluation_size(job.recipe, len(samples)) * height * width)
     loss, wrong1, wrong5 = 0.0, 0, 0
     with ThreadPoolExecutor(2) as pool:
         for start in range(0, len(samples), WINDOW):
@@ -112,7 +115,7 @@ def _measure(run: Trained, samples: EncodedSplit, views: Views, probe: Probe) ->
             for cut in cuts:
                 seen = list(pool.map(cut, images))
                 count += len(seen[0])
-                for owners, pixels in batches(seen):
+                for owners, pixels in batches(seen, most):
                     np.add.at(scores, owners, softmax(probe(normalization.apply(pixels)).logits))
             scores /= count
             own = scores[np.arange(len(images)), samples.labels[indices.start : indices.stop]]
@@ -124,7 +127,7 @@ def _measure(run: Trained, samples: EncodedSplit, views: Views, probe: Probe) ->
     return Evaluation(loss / total, 100.0 * wrong1 / total, five, total)
 
 
-def batches(seen: Sequence[Sequence[Bytes]]) -> Iterator[tuple[list[int], Bytes]]:
+def batches(seen: Sequence[Sequence[Bytes]], most: int = PIXELS) -> Iterator[tuple[list[int], Bytes]]:
     """The views of some images in batches of one shape (N, C, H, W), with the image that each belongs to.
 
     Nothing is padded, for that would change the answers; images of one shape go together.
@@ -134,7 +137,7 @@ def batches(seen: Sequence[Sequence[Bytes]]) -> Iterator[tuple[list[int], Bytes]
         for array in arrays:
             by_shape[array.shape].append((owner, array))
     for shape, items in by_shape.items():
-        size = max(1, PIXELS // (shape[1] * shape[2]))
+        size = max(1, most // (shape[1] * shape[2]))
         for start in range(0, len(items), size):
             owners, arrays = zip(*items[start : start + size], strict=True)
             yield list(owners), np.stack(arrays)

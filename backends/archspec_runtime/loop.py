@@ -26,7 +26,7 @@ from .renumbering import renumbered, steps_an_epoch
 from .run_folder import Metrics, read_measured
 from .saving import LOG_EVERY, MORE_ROOM, Saver
 from .schedule import WINDOW, Schedule
-from .signals import Signals
+from .signals import Asked, Signals
 from .stepper import Stepper
 from .tally import Tally, Totals
 from .world import World
@@ -62,6 +62,7 @@ class Loop:
     metrics: Metrics = field(init=False)
     progress: Progress = field(init=False)  # of the steps that are left, so from `run` on
     meter: Meter = field(init=False)
+    owed: bool = False  # an evaluation after the step that the run was resumed at
 
     def __post_init__(self) -> None:
         self.tally = Tally(min(WINDOW, self.batches.per_epoch))
@@ -73,7 +74,7 @@ class Loop:
     def run(self) -> Result:
         """Train to the end, or to a signal. Raises RunError where the loss is no good, unless the recipe puts up with that."""
         start = self._resume() if self.options.resume else 0
-        if start >= self.total:
+        if start >= self.total and not self.owed:
             if self.world.leads:
                 tell(f"this run ended at step {start:,}; nothing is left to do")
             return Result(self.folder, start, 0, self.tally.latest)
@@ -96,6 +97,10 @@ class Loop:
     def _train(self, start: int, signals: Signals) -> tuple[int, int]:
         """Take the steps that are left; gives the last that was taken, and the signal that made it the last or 0."""
         done = start
+        if self.owed:
+            self.saver.wanted = True
+            if signal := self._evaluate(start) or self._save_where_due(start, signals):
+                return start, signal
         for done, batch in enumerate(self._batches(start), start + 1):
             lr = self.schedule.lr(done - 1)
             self.judge.rates.append((self.schedule.phase, lr))
@@ -107,8 +112,11 @@ class Loop:
                 self._look(done, lr)
             if (why := self.schedule.after_step(done, self.tally.measured())) is not None:
                 self._say_phase(done, why)
-            if done == self.total or (self._epoch_ends(done) and self._epoch(done) % self.options.eval_every == 0):
-                self._evaluate(done)
+            evaluates = done == self.total or (
+                self._epoch_ends(done) and self._epoch(done) % self.options.eval_every == 0
+            )
+            if evaluates and (signal := self._evaluate(done)):
+                return done, signal
             if signal := self._save_where_due(done, signals):
                 return done, signal
         if start < done < self.total:
@@ -193,10 +201,26 @@ class Loop:
             f"({left} more times it may)"
         )
 
-    def _evaluate(self, done: int) -> None:
+    def _evaluate(self, done: int) -> int:
+        """Measure the splits; gives the signal that came meanwhile, the same in all processes, or 0.
+
+        A checkpoint is written before a long evaluation, and after one that was broken off, which is then owed.
+        """
         names = [*(["val"] if self.dataset.validation is not None else []), "test"]
-        for name in names:
-            result = self.stepper.evaluate(name)
+        long = sum(len(self.dataset.split(name)) for name in names) > LOG_EVERY * self.batches.size
+        if long and not self.owed:
+            self._save(done, owed=True)
+            self.saver.wanted = True  # once more, with what will have been measured
+        try:
+            results = {name: self.stepper.evaluate(name) for name in names}
+        except (Asked, Unanswered) as error:
+            if isinstance(error, Unanswered) and self.world.size > 1:
+                raise
+            if not (long or self.owed):
+                self._save(done, owed=True)
+            return error.exit_code
+        self.owed = False
+        for name, result in results.items():
             self.tally.evaluation(name, result, done)
             self.metrics.append({"kind": "eval", "step": done, "epoch": self._epoch(done), "split": name,
                                  "loss": result.loss, "top1_error": result.top1_error,
@@ -207,6 +231,7 @@ class Loop:
         if self._epoch_ends(done) and (why := self.schedule.after_epoch(done, error, every)) is not None:
             self._say_phase(done, why)
         self.meter.pause(done)
+        return 0
 
     def _say_phase(self, done: int, why: str) -> None:
         if done < self.total:
@@ -223,12 +248,12 @@ class Loop:
             self.meter.pause(done)
         return stop
 
-    def _save(self, done: int) -> None:
+    def _save(self, done: int, *, owed: bool = False) -> None:
         if not self._logged(done):
             self._drain(done)
         if self.judge.fallen is not None:  # what stands is older, and the next logged step goes back
             return
-        if self.saver.save(self.stepper, done, self._state(), self.tally.errors_at(done)):
+        if self.saver.save(self.stepper, done, self._state(owed), self.tally.errors_at(done)):
             return
         bad = Bad(done, "the weights are not finite after", self.schedule.phase, self.schedule.lr(done - 1))
         if not isinstance(self.job.recipe.bad_loss, RollBack):
@@ -236,11 +261,11 @@ class Loop:
         self.judge.fallen = bad
         if self._logged(done):
             self._go_back(done)
-            self.saver.save(self.stepper, done, self._state())
+            self.saver.save(self.stepper, done, self._state(owed))
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self, owed: bool) -> dict[str, Any]:
         at = {"schedule": self.schedule.state(), "per_epoch": self.batches.per_epoch}
-        return {**at, **self.tally.state(), "bad": self.judge.count}
+        return {**at, **self.tally.state(), "bad": self.judge.count, "owed": owed}
 
     def _restore(self, state: dict[str, Any]) -> None:
         with reading(place(self.folder, state["step"]) / "loop.json"):
@@ -258,6 +283,7 @@ class Loop:
         state = self._in_place(state)
         self._restore(state)
         self.judge.count = state.get("bad", 0)
+        self.owed = bool(state.get("owed"))
         step: int = state["step"]
         return step
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .batches import evaluation_batches
+from .batches import evaluation_batches, evaluation_size
 from .datasets import ArraySplit, Split
 from .measuring import Trained, open_run
 from .probe import Floats
 from .record import MakeModel
 from .session import Framework
 
-BATCH = 100
+BATCH = 100  # at most
 
 
 def measure_responses(
@@ -43,7 +43,8 @@ def measure_responses(
 
 def _pixels(run: Trained, samples: Split) -> Iterator[Floats]:
     job = run.job
-    for piece, pixels in evaluation_batches(samples, BATCH, run.normalization, job.input_shape, job.recipe.data):
+    size = min(BATCH, evaluation_size(job.recipe, len(samples)))
+    for piece, pixels in evaluation_batches(samples, size, run.normalization, job.input_shape, job.recipe.data):
         if pixels is None:
             assert isinstance(samples, ArraySplit), "the images that are not read as needed are in memory"
             pixels = run.normalization.apply(samples.images[piece])

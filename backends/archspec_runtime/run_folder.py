@@ -146,9 +146,11 @@ class Metrics:
         except OSError as error:
             warn(f"{self.path}: {error.strerror}; this row of metrics is lost")
 
-    def rewind(self, step: int) -> None:
-        """Drop what was measured after a step, which will be measured again."""
-        self._write([row for row in read_metrics(self.path.parent) if row["step"] <= step])
+    def rewind(self, step: int, *, owed: bool = False) -> None:
+        """Drop what was measured after a step, which will be measured again; with `owed` also the evaluation after it."""
+        again = {"eval"} if owed else set[str]()
+        rows = read_metrics(self.path.parent)
+        self._write([r for r in rows if r["step"] < step or (r["step"] == step and r.get("kind") not in again)])
 
     def renumber(self, before: int, now: int) -> int:
         """Count the steps of all rows anew, of which an epoch had so many before and has so many now."""

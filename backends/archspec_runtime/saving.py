@@ -181,12 +181,12 @@ class Saver:
             found = checkpoints.newest(self.folder, self.job.fingerprint)
         except OtherNetError as error:
             raise explained(error, self.job.name, stepper.tensors()) from None
-        step = 0
+        step, owed = 0, False
         if found is not None:
             state = loop_state(found[0])
             self._compare(state["job"]["recipe"], found[0])
-            step = int(state["step"])
-        Metrics(self.folder).rewind(step)
+            step, owed = int(state["step"]), bool(state.get("owed"))
+        Metrics(self.folder).rewind(step, owed=owed)
         return step
 
     def _compare(self, before: Mapping[str, Any], path: Path) -> None:

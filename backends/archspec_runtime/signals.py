@@ -1,10 +1,12 @@
-"""SIGTERM and Ctrl-C end a run after the step it is in, with a checkpoint; a second Ctrl-C ends it at once."""
+"""SIGTERM and Ctrl-C end a run after the step or batch it is in, with a checkpoint; a second Ctrl-C ends it at once."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Any
@@ -13,12 +15,43 @@ from .undoing import Undo
 from .unheard import overheard
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+BREAK_EVERY = 0.5  # seconds between looks for a signal, where all processes have to look together
 _entered: list[Signals] = []
 
 
 def received() -> int:
     """The exit code of the first signal since `Signals` was entered; 0 where there was none, or where it is not."""
     return _entered[-1].received if _entered else 0
+
+
+class Asked(Exception):  # noqa: N818 (it says what happened)
+    """A signal came while something was measured that can be measured again."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+class Breaks:
+    """The places between batches at which the processes of an evaluation look for a signal, the same ones in all of them.
+
+    To ask the others takes a while, so they ask each other as often as they take half a second, by the slowest's clock.
+    """
+
+    def __init__(self, highest: Callable[..., list[int]]) -> None:
+        self.highest = highest  # of `World`
+        self.begun = time.monotonic()
+        self.count = self.next = 0
+
+    def take(self) -> None:
+        """Before a batch. Raises Asked in all processes where one has heard a signal."""
+        if self.count >= self.next:
+            each = (time.monotonic() - self.begun) / max(1, self.count)
+            code, micro = self.highest(received(), min(int(each * 1e6), 10**9))
+            if code:
+                raise Asked(code)
+            self.next = self.count + max(1, min(int(BREAK_EVERY * 1e6 / max(1, micro)), self.count))
+        self.count += 1
 
 
 class Signals:

@@ -46,9 +46,11 @@ def progress_of(folder: Path) -> Progress:
         newest = None
     step = checkpoints.step_of(newest[0]) if newest else 0
     recipe = run["job"]["recipe"]
+    last = [
+        row for row in rows if row["step"] == step and row.get("kind") == "eval"
+    ]  # a run ends with an evaluation
     if recipe.get("steps") is not None:
-        ended = step >= recipe["steps"]
+        ended = step >= recipe["steps"] and bool(last)
     else:
-        epochs = recipe.get("epochs") or 1
-        ended = any(row["step"] == step and row.get("epoch", 0) >= epochs for row in rows)
+        ended = any(row.get("epoch", 0) >= (recipe.get("epochs") or 1) for row in last)
     return Progress(State.finished if step and ended else State.cut, step, rows, run)

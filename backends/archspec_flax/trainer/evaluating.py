@@ -12,7 +12,7 @@ import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 from jax import Array
 
-from archspec_runtime.batches import evaluation_batches
+from archspec_runtime.batches import evaluation_batches, evaluation_size
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.exhausted import while_measuring
 from archspec_runtime.job import Job
@@ -26,7 +26,6 @@ from .mesh import Devices
 from .world import added_up
 
 ALONE = World()
-EVALUATION_BATCH = 500
 
 
 def evaluate(
@@ -39,7 +38,8 @@ def evaluate(
     graph, state = nnx.split(model)
     kind = np.float64 if job.recipe.precision == "fp64" else np.float32
     here = (devices or Devices.of(device)).local
-    size = -(-min(EVALUATION_BATCH, len(samples)) // here.mesh.size) * here.mesh.size
+    each = evaluation_size(job.recipe, len(samples), world.size * here.mesh.size)
+    size = each * here.mesh.size
     measure = partial(_measure, graph, np.dtype(kind), min(5, job.classes))
 
     with jax.default_device(device), out_of_memory(partial(while_measuring, size)):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from archspec_runtime.averaging import kept
-from archspec_runtime.batches import Batch, evaluation_batches
+from archspec_runtime.batches import Batch, evaluation_batches, evaluation_size
 from archspec_runtime.datasets.splits import Dataset
 from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
@@ -38,7 +38,6 @@ from .restoring import load_model, load_optimizer, shapes
 from .snapshot import TorchSnapshot, on_host
 from .world import peers_answer
 
-EVALUATION_BATCH = 500
 ALONE = World()
 
 
@@ -223,15 +222,15 @@ def evaluate(
     model.eval()
     samples = dataset.split(split)
     kind = next(model.parameters()).dtype
-    too_much = partial(while_measuring, min(EVALUATION_BATCH, len(samples)))
+    size = evaluation_size(job.recipe, len(samples), world.size)
+    too_much = partial(while_measuring, size)
     with out_of_memory(too_much):
         images = Images(samples, normalization, device, kind)
-    loss = torch.zeros((), device=device, dtype=kind)
+    # in double precision, as the sum of many batches should be that of few; Apple's devices have none
+    loss = torch.zeros((), device=device, dtype=kind if device.type == "mps" else torch.float64)
     wrong1 = torch.zeros((), dtype=torch.int64, device=device)
     wrong5 = torch.zeros((), dtype=torch.int64, device=device)
-    pieces = evaluation_batches(
-        samples, EVALUATION_BATCH, normalization, job.input_shape, job.recipe.data, world=world
-    )
+    pieces = evaluation_batches(samples, size, normalization, job.input_shape, job.recipe.data, world=world)
     for piece, pixels in pieces:
         with (
             out_of_memory(too_much),
