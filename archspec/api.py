@@ -10,10 +10,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.attribution import at_overrides
 from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.errors import WeightsError
 from archspec.expand import expand
-from archspec.load import Document, load_document
+from archspec.load import Document, load_document, place_of_override
 from archspec.network import Network
 from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.passes import PASSES
@@ -159,7 +160,24 @@ def _compile(
         raise TypeError(f"`set` is a mapping such as {{'classes': 10}}, not {overrides!r}")
     if wrong := [key for key in overrides if not isinstance(key, str)]:
         raise TypeError(f"the keys of `set` are text such as 'classes' or 'train.steps', not {wrong[0]!r}")
-    document = load_document(str(spec), overrides, preset, include, problems)
+    if not overrides:
+        return _compiled(str(spec), overrides, preset, include, problems)
+
+    def check(some: Mapping[str, object]) -> Diagnostics:
+        found = Diagnostics()
+        _compiled(str(spec), some, preset, include, found)
+        return found
+
+    found = Diagnostics()
+    net = _compiled(str(spec), overrides, preset, include, found)
+    problems.extend(at_overrides(found, overrides, place_of_override, check) if found.errors else found)
+    return net
+
+
+def _compiled(
+    spec: str, overrides: Mapping[str, object], preset: str | None, include: Sequence[Path], problems: Diagnostics
+) -> Network | None:
+    document = load_document(spec, overrides, preset, include, problems)
     if document is None:
         return None
     resolved = resolve(document, problems)

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archspec import vocabulary
 from archspec.diagnostics import Diagnostics, Fix, Related, Span, did_you_mean, nearest, suggestion
 from archspec.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, unknown
 from archspec.library import Declaration, Signature
-from archspec.numbers import compute, faults, is_constant
+from archspec.numbers import compute, faults, is_constant, mentioned
 from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.fields import Kind
 from archspec.reader import Node
@@ -53,20 +54,51 @@ def signature_of(kind: str) -> Signature:
     return Signature(kind, OPS[kind].arguments(), OPS[kind].required())
 
 
+def meant_argument(
+    name: str, owner: str, takes: Collection[str], beside: Collection[str] = ()
+) -> tuple[str | None, str]:
+    """The argument that an unknown one was meant to be, None where that is not plain, and the help to give."""
+    if meaning := vocabulary.argument(name, takes):
+        return meaning.word, meaning.help
+    if near := nearest(name, [*takes, *beside]):
+        return near, suggestion(name, near)
+    return None, (did_you_mean(name, takes) if takes else None) or f"`{owner}` takes none"
+
+
 class Binder:
     """Evaluates arguments; mistakes are recorded with the chain of uses that led to them."""
 
     def __init__(self, problems: Diagnostics, defaults: dict[str, Given]) -> None:
         self.problems = problems
         self.defaults = defaults
-        self.uses: list[Related] = []
+        self.uses: list[tuple[Related, Given]] = []
 
     def add(
         self, code: str, message: str, span: Span, help: str | None = None, related: Iterable[Related] = (),
-        fix: Fix | None = None,
+        fix: Fix | None = None, about: Collection[str] = (),
     ) -> None:  # fmt: skip
-        """Record a mistake inside the blocks that are being expanded."""
-        self.problems.add(code, message, span, help, [*related, *reversed(self.uses)], fix)
+        """Record a mistake inside the blocks that are being expanded.
+
+        Where the library is at fault for what it was given, the place is that of the value that its user gave.
+        """
+        uses = [use for use, _ in reversed(self.uses)]
+        if span.source.library and (place := self._of_user(about)) is not None:
+            inside = Related("which comes to this in the library", span)
+            self.problems.add(code, message, place, help, [*related, inside, *(u for u in uses if u.span != place)])
+        else:
+            self.problems.add(code, message, span, help, [*related, *uses], fix)
+
+    def _of_user(self, about: Collection[str]) -> Span | None:
+        """Where the value that a name in the library stands for is written outside of it; else where a block is used."""
+        for _, given in reversed(self.uses):
+            nodes = [given.nodes[name] for name in about if name in given.nodes]
+            place = next((n.span for n in nodes if not n.span.source.library), None)
+            if place is not None:
+                return place
+            about = {name for node in nodes for name in mentioned(node.plain())}
+            if not given.span.source.library:
+                return given.span
+        return None
 
     def operation(self, kind: str, given: Given, scope: Mapping[str, Value]) -> tuple[Op | None, dict[str, Symbol]]:
         """Make an operation; None where an argument is wrong."""
@@ -85,7 +117,8 @@ class Binder:
         node = given.nodes.get(error.argument or "")
         elsewhere = node is not None and error.argument in given.below
         related = [Related(f"`{kind}` is applied here", given.span)] if elsewhere else []
-        self.add(error.code, str(error), node.span if node else given.span, error.help, related)
+        about = mentioned(node.plain()) if node else ()
+        self.add(error.code, str(error), node.span if node else given.span, error.help, related, about=about)
 
     def given(self, signature: Signature, given: Given, scope: Mapping[str, Value]) -> Bound | None:
         """The values of the arguments that are given; None where one is wrong, unknown or missing."""
@@ -171,10 +204,8 @@ class Binder:
             if name in signature.kinds:
                 continue
             sound = False
-            near = nearest(name, [*signature.kinds, *given.beside])
+            near, help_ = meant_argument(name, signature.name, signature.kinds, given.beside)
             meant |= {near} if near else set()
-            takes = did_you_mean(name, signature.kinds) if signature.kinds else f"`{signature.name}` takes none"
-            help_ = suggestion(name, near) if near else takes
             span = given.keys.get(name, given.span)
             fix = respelling(span, name, {*signature.kinds, *given.beside} - given.nodes.keys())
             self.add("AS303", f"`{signature.name}` has no argument `{name}`", span, help_, fix=fix)
@@ -191,7 +222,8 @@ class Binder:
         try:
             return compute(raw, kind, scope)
         except ArgumentError as error:
-            self.add(error.code, f"`{name}`: {error}", span, error.help, fix=fix_of(error, raw, span))
+            fix = fix_of(error, raw, span)
+            self.add(error.code, f"`{name}`: {error}", span, error.help, fix=fix, about=mentioned(raw))
         except ExpressionError as error:
             self._wrong(name, error, span, scope, kind, raw)
         return None
@@ -208,7 +240,9 @@ class Binder:
             )
             return
         fix = respelling(span, error.name, known) if error.name and instead is None else None
-        self.add(error.code, f"`{name}`: {error}", span, instead or error.remedy(known), fix=fix)
+        self.add(
+            error.code, f"`{name}`: {error}", span, instead or error.remedy(known), fix=fix, about=mentioned(raw)
+        )
 
 
 def fix_of(error: ArgumentError, raw: object, span: Span) -> Fix | None:

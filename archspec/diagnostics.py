@@ -22,6 +22,7 @@ class Source:
     name: str
     text: str = field(repr=False)
     virtual: bool = False
+    library: bool = False  # one of the files that come with archspec's blocks
 
     def line(self, number: int) -> str:
         """The text of a line counted from 0, without its end."""

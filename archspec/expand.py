@@ -30,6 +30,13 @@ MAX_MODULES = 500_000
 MAX_NESTED = 32  # blocks inside of blocks; frameworks build, move and save modules level by level as well
 
 
+_ENDS = (
+    "end the head with `{linear: {out: classes}}`",
+    "a net gives one number for each class, and no map of them yet: end the head with `global_avg_pool` and "
+    "`{linear: {out: classes}}`",
+)
+
+
 def expand(resolved: Resolved, problems: Diagnostics) -> Network | None:
     """Build the network of a resolved spec; None where there are mistakes, which are recorded."""
     return _Expander(resolved, problems).network()
@@ -83,7 +90,7 @@ class _Expander:
         self._steps(graph, head, self.scope)
         if graph.shape is not None and graph.shape != (spec.classes,) and not graph.broken:
             self.binder.add("AS406", f"the net gives {show(graph.shape)}, and `classes` is {spec.classes}",
-                            self._end(graph, head), "end the head with `{linear: {out: classes}}`")  # fmt: skip
+                            self._end(graph, head), _ENDS[len(graph.shape) > 1])  # fmt: skip
         for declaration in declarations:
             self.survey.declaration(declaration)
             self.survey.shortcut(declaration.shortcut, self.scope)
@@ -241,7 +248,7 @@ class _Expander:
     def _inside(self, sort: Sort, use: Use, where: str | None) -> Iterator[None]:
         self.active.append((sort, use.name))
         as_ = f", as `{where}`" if where else ""
-        self.binder.uses.append(Related(f"`{use.name}` is used here{as_}", use.given.span))
+        self.binder.uses.append((Related(f"`{use.name}` is used here{as_}", use.given.span), use.given))
         yield
         self.active.pop()
         self.binder.uses.pop()

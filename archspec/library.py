@@ -124,7 +124,7 @@ class Library:
             node, path = own.get(name) if own else None, _standard(sort).get(name)
             span = own.key_span(name) if own and node else None
             if node is None and path is not None:
-                node = read_file(path, f"archspec/{path.relative_to(STANDARD.parent)}", self.problems)
+                node = read_file(path, f"archspec/{path.relative_to(STANDARD.parent)}", self.problems, library=True)
             self.found[key] = self._declare(name, node, sort, span or node.span) if node else None
         return self.found[key]
 

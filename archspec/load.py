@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as repr_of
 
-from archspec import zoo
+from archspec import vocabulary, zoo
 from archspec.diagnostics import Diagnostics, Related, Source, Span, did_you_mean
 from archspec.language import Spec
+from archspec.language.data import Data
 from archspec.language.spec import is_other_language, other_version
+from archspec.language.train import Train
 from archspec.merge import overlay, place
 from archspec.misspelt import mend_keys
+from archspec.ops.fields import describe
 from archspec.reader import MAX_DEPTH, Node, bounded, node_of, read_file
 from archspec.typos import respelling
 
@@ -66,13 +69,14 @@ def load_document(
             return None
         root = _with_preset(root, preset, chosen, problems)
     for key, raw in overrides.items():
-        value = (
-            raw
-            if isinstance(raw, Node)
-            else node_of(raw, Span(Source(f"--set {key}={_told(raw)}", "", virtual=True)), "--set")
-        )
+        value = raw if isinstance(raw, Node) else node_of(raw, place_of_override(key, raw), "--set")
         root = _override(root, key, value, value.span, problems)
     return Document(root, display, preset, others)
+
+
+def place_of_override(key: str, raw: object) -> Span:
+    """Where an override is written: as it would be on the command line."""
+    return raw.span if isinstance(raw, Node) else Span(Source(f"--set {key}={_told(raw)}", "", virtual=True))
 
 
 def _told(value: object) -> str:
@@ -113,12 +117,27 @@ def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | 
         return Path(stem), chosen, stem
     if found := zoo.find(stem):
         return found, chosen or preset, f"specs/{found.name}"
+    beside = next((f"{spec}{suffix}" for suffix in (".yaml", ".yml") if os.path.isfile(f"{spec}{suffix}")), None)
+    ours = zoo.find(path.stem) if not os.path.exists(spec) and path.suffix in (".yaml", ".yml") else None
+    if beside is not None or ours is not None:
+        help_ = (
+            f"did you mean `{beside}`?"
+            if beside
+            else f"the spec of that name that comes with archspec is `{path.stem}`"
+        )
+        problems.add(
+            "AS110", f"there is no file{'' if ours else ' and no zoo spec'} `{spec}`", _nowhere(spec), help_
+        )
+        return None, None, spec
     if "/" in spec or spec.endswith((".yaml", ".yml")) or os.path.exists(spec):
         return path, preset, spec
     help_ = did_you_mean(stem, zoo.names()) or "see `archspec list`; a file ends in .yaml"
-    nowhere = Span(Source(spec, "", virtual=True))
-    problems.add("AS110", f"there is no file and no zoo spec `{spec}`", nowhere, help_)
+    problems.add("AS110", f"there is no file and no zoo spec `{spec}`", _nowhere(spec), help_)
     return None, None, spec
+
+
+def _nowhere(spec: str) -> Span:
+    return Span(Source(spec, "", virtual=True))
 
 
 def _read_chain(
@@ -197,7 +216,12 @@ def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
 
 def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnostics) -> Node:
     args = root.get("args")
-    if args is not None and args.get(key) is not None:
+    if args is not None and (default := args.get(key)) is not None:
+        if expected := _other_kind(default, value, args):
+            help_ = f"such as `{key}={str(default.value).lower() if isinstance(default.value, bool) else default.value}`"
+            message = f"`{key}` is {expected}, not {describe(value.plain())}"
+            problems.add("AS103", message, span, help_)
+            return root
         return _lay(root, place(root, ["args", key], value, span), problems)
     path = key.split(".")
     if len(path) > MAX_DEPTH:
@@ -207,7 +231,7 @@ def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnosti
         return _lay(_without_expectations(root), place(Node({}, value.span), path, value, span), problems)
     known = [*Spec.model_fields, *(name for name, _ in _entries(args))]
     if path[0] not in known:
-        problems.add("AS109", f"there is no `{key}` to set", span, did_you_mean(path[0], known) or _SET)
+        problems.add("AS109", f"there is no `{key}` to set", span, _to_set(path[0], known, args))
         return root
     if path[0] != "stages" and (lacking := _lacking_item(root, path)):
         where, items = lacking
@@ -217,6 +241,42 @@ def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnosti
     if path[0] not in ("expect", "train", "doc", "name"):
         root = _without_expectations(root)
     return _lay(root, place(root, path, value, span), problems)
+
+
+def _other_kind(default: Node, value: Node, args: Node) -> str | None:
+    """What an argument is, where it is given something else: a word or a collection for a number, a number for a flag."""
+    if isinstance(value.value, (dict, list)) or value.value is None:
+        return "a number" if isinstance(default.value, (int, float)) else "a word"
+    if isinstance(default.value, bool):
+        return (
+            None
+            if isinstance(value.value, (bool, str)) and value.value not in ("yes", "no", "on", "off")
+            else "true or false"
+        )
+    if isinstance(default.value, (int, float)):
+        is_word = isinstance(value.value, str) and value.value.isidentifier() and args.get(value.value) is None
+        return "a number" if is_word or isinstance(value.value, bool) else None
+    return None
+
+
+def _to_set(word: str, known: Collection[str], args: Node | None) -> str:
+    """What to set in place of a key that there is not: one of the recipe, one that is called otherwise, an argument."""
+    rooms = [(where, [f.alias or n for n, f in model.model_fields.items()])
+             for model, where in ((Train, "train"), (Data, "train.data"))]  # fmt: skip
+    for where, fields in rooms:
+        if word in fields:
+            return f"write `{where}.{word}`"
+    for where, fields in rooms:
+        if (meaning := vocabulary.key(word, where, fields)) is not None:
+            return f"write `{where}.{meaning.word}`" if meaning.word else meaning.help
+    meaning = vocabulary.key(word, "", Spec.model_fields)
+    near = None if meaning is not None else did_you_mean(word, known)
+    arguments = ", ".join(f"`{name}`" for name, _ in _entries(args))
+    return (
+        meaning.help
+        if meaning
+        else near or (f"this spec has the arguments {arguments}; {_SET}" if arguments else _SET)
+    )
 
 
 def _lacking_item(root: Node, path: list[str]) -> tuple[str, int] | None:

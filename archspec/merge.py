@@ -15,6 +15,7 @@ CHOICES = {
     ("shortcut",),
     ("train", "optimizer"),
     ("train", "loss"),
+    ("train", "lr"),
     ("init", "conv"),
     ("init", "linear"),
 }

@@ -7,23 +7,24 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from archspec import vocabulary
 from archspec.diagnostics import Diagnostics, nearest, suggestion
 from archspec.reader import Node
 from archspec.typos import respelling
 
 
-def mend_keys(node: Node, annotation: Any, problems: Diagnostics) -> Node:
+def mend_keys(node: Node, annotation: Any, problems: Diagnostics, around: str = "") -> Node:
     """A document with the keys that the language has, where it is plain which one was meant."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _mend_mapping(node, annotation, problems)
+        return _mend_mapping(node, annotation, problems, around)
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return mend_keys(node, parts[0], problems)
+        return mend_keys(node, parts[0], problems, around)
     if origin in (Union, UnionType):
         for part in parts:
-            node = mend_keys(node, part, problems)
+            node = mend_keys(node, part, problems, around)
     elif origin is list and isinstance(node.value, list):
-        items = [mend_keys(item, parts[0], problems) for item in node.value]
+        items = [mend_keys(item, parts[0], problems, around) for item in node.value]
         return Node(items, node.span, size=node.size, origin=node.origin)
     elif origin is dict and isinstance(node.value, dict):
         values = {key: mend_keys(value, parts[1], problems) for key, value in node.value.items()}
@@ -31,21 +32,26 @@ def mend_keys(node: Node, annotation: Any, problems: Diagnostics) -> Node:
     return node
 
 
-def _mend_mapping(node: Node, model: type[BaseModel], problems: Diagnostics) -> Node:
+def _mend_mapping(node: Node, model: type[BaseModel], problems: Diagnostics, around: str) -> Node:
     if not isinstance(node.value, dict):
         return node
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     values: dict[str, Node] = {}
     keys = dict(node.keys)
     for key, value in node.value.items():
-        meant = _meant(key, node.value.keys() | values.keys(), model)
+        meaning = None if model.model_config.get("extra") == "allow" else vocabulary.key(key, around, fields)
+        present = node.value.keys() | values.keys()
+        meant = _meant(key, present, model) if meaning is None else meaning.word or key
+        meant = key if meant in present else meant
         if meant != key:
             span = keys[meant] = node.key_span(key)
             fix = respelling(span, key, [name for name in fields if name not in node.value])
-            problems.add("AS101", f"unknown key `{key}`", span, suggestion(key, meant), fix=fix)
+            problems.add(
+                "AS101", f"unknown key `{key}`", span, meaning.help if meaning else suggestion(key, meant), fix=fix
+            )
             problems.close(span)  # it may not have been meant so
             problems.close(value.span)
-        values[meant] = mend_keys(value, fields[meant].annotation, problems) if meant in fields else value
+        values[meant] = mend_keys(value, fields[meant].annotation, problems, meant) if meant in fields else value
     return Node(values, node.span, keys, node.size, node.origin)
 
 

@@ -65,3 +65,15 @@ def _lookup(name: str, scope: Mapping[str, Value]) -> Value:
     if name not in scope:
         raise unknown(name)
     return scope[name]
+
+
+def mentioned(raw: object) -> set[str]:
+    """The names in a value as it is written; none in what is no expression."""
+    parts = raw if isinstance(raw, (list, tuple)) else [raw]
+    found = set[str]()
+    for part in parts:
+        try:
+            found |= names(parse(part)) if isinstance(part, str) else set()
+        except ExpressionError:
+            continue
+    return found

@@ -99,6 +99,8 @@ class _Parser:
             return "close the `(`; a comma ends a value inside `{...}` or `[...]`, where an expression with one stands in quotes"
         if not self.tokens:
             return "write a name or a number"
+        if percent := re.fullmatch(r"\s*(\d+\.?\d*)\s*%\s*", self.text):
+            return f"write {float(percent[1]) / 100:g} for {percent[1]}%"
         return f"something is missing after `{self.tokens[-1][1]}`"
 
     def _what_to_write(self, kind: str, text: str) -> str:

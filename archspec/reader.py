@@ -143,7 +143,7 @@ def reading_draft(path: Path, content: bytes) -> Iterator[None]:
         _drafts.reset(token)
 
 
-def read_file(path: Path, display: str, problems: Diagnostics) -> Node | None:
+def read_file(path: Path, display: str, problems: Diagnostics, library: bool = False) -> Node | None:
     """Read a spec file; on any mistake records it and returns None."""
     nowhere = Span(Source(display, ""))
     try:
@@ -171,12 +171,12 @@ def read_file(path: Path, display: str, problems: Diagnostics) -> Node | None:
         span = Span(Source(display, ""), line, column, line, column)
         problems.add("AS001", f"byte {error.start} is not UTF-8", span, "save the file as UTF-8")
         return None
-    return read_text(text, display, problems)
+    return read_text(text, display, problems, library)
 
 
-def read_text(text: str, name: str, problems: Diagnostics) -> Node | None:
+def read_text(text: str, name: str, problems: Diagnostics, library: bool = False) -> Node | None:
     """Read a spec from its text; on any mistake records it and returns None."""
-    source = Source(name, text)
+    source = Source(name, text, library=library)
     before = problems.errors
     try:
         root = _Builder(source, problems).build()

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from archspec import vocabulary
 from archspec.diagnostics import Diagnostics, Span, did_you_mean, nearest, suggestion
 from archspec.expressions import Expr, ExpressionError
 from archspec.names import identifier_fault
@@ -22,6 +23,7 @@ from archspec.typos import certain, respelling
 
 MODIFIERS = ("from", "when")
 CHAIN = "chain"
+_REPEATED = "a step stands once; blocks are repeated in a stage, as in `stages: [{name: s, block: basic, repeat: 2, width: 8}]`"
 WORDS = "the language reference lists the operations, `archspec list` the blocks"
 
 
@@ -113,7 +115,9 @@ class StepParser:
             what = ", ".join(f"`{word}`" for word in words) or "nothing"
             message = f"a step applies one thing, and this one has {what}"
             near = next((near for word in words if (near := nearest(word, MODIFIERS))), None)
-            help_ = f"did you mean `{near}`?" if near else "one step to each `- `"
+            help_ = (
+                f"did you mean `{near}`?" if near else _REPEATED if "repeat" in words else "one step to each `- `"
+            )
             self.problems.add("AS305", message, item.span, help_)
             return Step(words[0] if words else "step", item.span, broken=True)
         return self._of_mapping(item, words[0], item.value[words[0]])
@@ -163,16 +167,22 @@ class StepParser:
             return None
         inner = value.get(words[0])
         has_arguments = inner is not None and isinstance(inner.value, dict)
-        if self.known(words[0]):
+        if inner is not None and inner.value is not None and not has_arguments:
+            named = (
+                isinstance(inner.value, list) and not self.known(key) and self.known(words[0])
+            )  # else an argument
+        elif self.known(words[0]):
             named = not self.known(key) or has_arguments or (inner is not None and inner.value is None)
         elif self.known(key):
             named = False
         else:  # one of the two is misspelt
-            named = has_arguments or (nearest(key, self.words()) is None and self._near(words[0]))
+            named = has_arguments or (self._meant(key) is None and self._meant(words[0]) is not None)
         return words[0] if named else None
 
-    def _near(self, word: str) -> bool:
-        return nearest(word, self.words()) is not None
+    def _meant(self, word: str) -> str | None:
+        """What a word that is not known was probably meant to be."""
+        meaning = vocabulary.operation(word)
+        return meaning.word if meaning else nearest(word, self.words())
 
     def _checked(self, applied: _Applied, item: Node) -> Step:
         in_chain = applied.args if applied.args is not None and isinstance(applied.args.value, list) else None
@@ -183,7 +193,7 @@ class StepParser:
         args = applied.args if applicable and chain is None else None
         condition = item.get("when")
         return Step(
-            callee=applied.callee if applicable else nearest(applied.callee, self.words()) or applied.callee,
+            callee=applied.callee if applicable else self._meant(applied.callee) or applied.callee,
             span=applied.span,
             name=self._name(applied),
             name_span=applied.name_span,
@@ -200,7 +210,8 @@ class StepParser:
     def _is_applicable(self, applied: _Applied) -> bool:
         callee, args = applied.callee, applied.args
         if not self.known(callee):
-            help_ = did_you_mean(callee, self.words()) or WORDS
+            meaning = vocabulary.operation(callee)
+            help_ = meaning.help if meaning else did_you_mean(callee, self.words()) or WORDS
             fix = respelling(applied.span, callee, self.words())
             self.problems.add(
                 "AS301", f"no operation, block or role is called `{callee}`", applied.span, help_, fix=fix

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from archspec.binding import Binder, given_by, signature_of
+from archspec import vocabulary
+from archspec.binding import Binder, given_by, meant_argument, signature_of
 from archspec.diagnostics import Span, did_you_mean, nearest
 from archspec.library import ROLES, Declaration, Library, Signature, Sort
 from archspec.ops import OPS
@@ -39,16 +40,19 @@ class Survey:
                     if not more:
                         self.binder.survey_value(key, value, kind, None)
                 else:
-                    help_ = did_you_mean(key, kinds) if kinds else f"`{name}` takes none"
+                    help_ = meant_argument(key, name, kinds)[1]
                     span = given.key_span(key)
                     fix = respelling(span, key, kinds - given.keys.keys())
                     self.binder.add("AS303", f"`{name}` has no argument `{key}`", span, help_, fix=fix)
 
     def _unknown_default(self, name: str, span: Span) -> None:
         words = [*OPS, *(word for sort in SORTS for word in self.library.names(sort))]
-        help_ = did_you_mean(name, words) or WORDS
+        meaning = vocabulary.operation(name)
+        help_ = meaning.help if meaning else did_you_mean(name, words) or WORDS
         self.binder.add("AS301", f"nothing is called `{name}`", span, help_, fix=respelling(span, name, words))
-        if near := nearest(name, words):  # what was meant does not lack these arguments
+        if (
+            near := meaning.word if meaning else nearest(name, words)
+        ):  # what was meant does not lack these arguments
             self.binder.defaults.setdefault(near, self.binder.defaults[name])
 
     def roles_of(self, nodes: Mapping[str, Node | None]) -> None:

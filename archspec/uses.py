@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from archspec import vocabulary
 from archspec.binding import Binder, Given
 from archspec.diagnostics import did_you_mean
 from archspec.library import Declaration, Library, Sort
@@ -42,7 +43,8 @@ def use_of(sort: Sort, node: Node, library: Library, binder: Binder) -> Use | No
         return None
     if not library.has(sort, name):
         known = [*library.names(sort), *(["none"] if sort == "shortcuts" else [])]
-        help_ = did_you_mean(name, known) or "see `archspec list`"
+        meaning = vocabulary.operation(name) if sort == "blocks" else None
+        help_ = meaning.help if meaning else did_you_mean(name, known) or "see `archspec list`"
         binder.add("AS301", f"no {what} is called `{name}`", span, help_, fix=respelling(span, name, known))
         return None
     if args.value is not None and not isinstance(args.value, dict):

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from archspec import vocabulary
 from archspec.diagnostics import Diagnostics, Fix, Span, did_you_mean
 from archspec.expressions import Value, unknown
 from archspec.load import FILE_NAME
@@ -36,10 +37,18 @@ def _record(
         if code == "AS106" and node.origin == FILE_NAME:
             named, message = False, f"the file's name `{node.value}` cannot name the net"
             help_ = f"give the net a `name`: {help_}"
+        if loc == ("classes",) and isinstance(detail["input"], (dict, list)):
+            code, message = "AS103", f"expected how many there are, not {describe(detail['input'])}"
+            help_ = (
+                "such as `classes: 10`; their names are those of the data's folders, and cannot be said here yet"
+            )
     elif kind == "extra_forbidden":
         named = named and is_word
         code, message = "AS101", f"unknown {'word' if is_word else 'key'} `{loc[-1]}`"
-        help_ = _meant(str(loc[-1]), _fields_at(model, loc[:-1]))
+        around = str(loc[-2]) if len(loc) > 1 else ""
+        help_ = (vocabulary.value(around, str(loc[-1])) if is_word else None) or _meant(
+            str(loc[-1]), around, _fields_at(model, loc[:-1])
+        )
     elif kind == "missing":
         where = f" in `{'.'.join(map(str, loc[:-1]))}`" if loc[:-1] else ""
         code, message, named = "AS102", f"`{loc[-1]}` is missing{where}", False
@@ -161,8 +170,10 @@ def locate(root: Node, loc: tuple[Any, ...]) -> tuple[Node, Span, int]:
     return node, key, reached
 
 
-def _meant(word: str, known: list[str]) -> str | None:
-    """What an unknown key may have been: a key without its colon, one that is near, or any that there is."""
+def _meant(word: str, around: str, known: list[str]) -> str | None:
+    """What an unknown key may have been: one of other systems or without its colon, one that is near, or any that there is."""
+    if meaning := vocabulary.key(word, around, known):
+        return meaning.help
     key, _, value = word.partition(" ")
     if value and key in known:
         return f"write `{key}: {value.strip()}`"

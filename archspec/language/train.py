@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from archspec import vocabulary
 from archspec.language.base import (
     Boolean,
     Computed,
@@ -153,6 +154,10 @@ class Phase(Model):
 
 
 def _one_phase(raw: Any) -> Any:
+    if isinstance(raw, dict) and any(key in raw for key in ("value", "linear", "cosine")):
+        return [raw]
+    if isinstance(raw, str) and (help_ := vocabulary.value("lr", raw)):
+        raise fault("AS103", f"expected a number or phases, not the word `{raw}`", help_)
     return [{"value": raw}] if isinstance(raw, (int, float, str)) and not isinstance(raw, bool) else raw
 
 
