@@ -338,6 +338,25 @@ def test_a_folder_of_classes_says_how_to_set_images_aside_and_does(photos, tmp_p
         opened(root, test="34%")
 
 
+def test_the_only_image_of_a_class_is_not_set_aside_and_a_run_is_measured_on_test_images_that_there_are(photos):
+    from archspec_runtime.datasets import open_dataset
+    from archspec_runtime.recipe import Data
+
+    for number in range(1, 6):
+        (photos / "train" / "cat" / f"{number}.jpg").unlink()
+    found = open_dataset(Data(dataset="image_folder", test="34%", eval_resize=20), photos / "train",
+                         input_shape=(3, 16, 16), classes=2, seed=0)  # fmt: skip
+    assert counts(found) == {"train": (1, 4), "test": (0, 2)}
+    assert found.notices == ("1 class has no images in test: 'cat'",)
+    for number in range(1, 6):
+        (photos / "train" / "dog" / f"{number}.jpg").unlink()
+    with pytest.raises(DataError, match="no class has two images"):
+        opened(photos / "train", test="34%")
+    measured = open_dataset(Data(dataset="image_folder", test="34%", eval_resize=20), photos, input_shape=(3, 16, 16),
+                            classes=2, seed=0, names=("cat", "dog"))  # fmt: skip
+    assert measured.listings["test"].of_classes == (2, 2)
+
+
 def test_tars_without_images_to_test_on_set_some_aside(tmp_path):
     shards = as_tars(tmp_path / "shards")
     (shards / "test-000.tar").unlink()

@@ -74,7 +74,7 @@ def test_columns_are_found_by_what_hugging_face_says_of_them(photos, tmp_path, c
     assert seen(odd, "parquet") == seen(photos)
 
 
-def test_one_of_several_columns_of_labels_is_chosen(photos, tmp_path, cache):
+def test_one_of_several_columns_of_labels_is_chosen(photos, tmp_path, cache, cli):
     columns = {"img": "Image", "fine_label": "ClassLabel", "coarse_label": "ClassLabel"}
     cifar100 = as_hub(tmp_path / "cifar100", columns)
     with pytest.raises(DataError, match="2 columns of labels: fine_label, coarse_label") as caught:
@@ -84,6 +84,11 @@ def test_one_of_several_columns_of_labels_is_chosen(photos, tmp_path, cache):
     with pytest.raises(DataError, match="has no column 'fine' of labels") as caught:
         opened(cifar100, "parquet", label="fine")
     assert "img, fine_label, coarse_label" in caught.value.hint
+    assert "2 columns of labels" in said(cli("data", "verify", cifar100), 1)
+    said(cli("data", "verify", cifar100, "--set", "train.data.label=fine_label"), 0)
+    said(cli("data", "pack", cifar100, "packed", "--set", "train.data.label=fine_label"), 0)
+    assert opened(tmp_path / "packed").classes == ("cat", "dog")
+    assert "says nothing about a data set" in said(cli("data", "verify", cifar100, "--set", "classes=3"), 2)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def read_folder(
     channels = _channels(shape)
     if is_packed(root):
         return read_packed(root, channels)
-    left_out = LeftOut()
+    left_out, run = LeftOut(), names is not None
     where = {name: root / name for name in ("train", *HELD) if scanning.has_folder(root, name)}
     if "train" not in where and (names is None or not where):
         where["test" if names is not None and data.test_share is None else "train"] = _flat(
@@ -52,7 +52,7 @@ def read_folder(
                 left_out.add(where[name] / other, UNKNOWN_CLASS, doubtful=True)
     splits = {name: _list(path, found[name], names, channels, left_out) for name, path in where.items()}
     held = [name for name in HELD if name in where]
-    if data.test_share is not None and "train" in splits:
+    if data.test_share is not None and "train" in splits and not (run and held):
         if held:
             raise DataError(
                 f"{root} has {held[0]}/, and the recipe sets {data.test} of train/ aside to test on",

@@ -6,6 +6,7 @@ import io
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +36,7 @@ def pack(source: Path, target: Path, data: Data, form: Form, size: int | None, s
         raise RunError("files that are kept as they are have the size that they have", "--as jpeg or --as raw", 2)
     if data.dataset not in ENCODED:
         raise RunError(f"{data.dataset} is read into memory as it is", f"pack one of {', '.join(ENCODED)}", 2)
-    plain = Data(dataset=data.dataset, train=data.train, test=data.test, eval_resize=1)
+    plain = replace(data, augment=(), eval_resize=1)  # any resizing, so that images are not put into memory
     raw = ENCODED[data.dataset](source, (3, 1, 1), 0, plain)
     splits = {"train": raw.train, "test": raw.test} | ({"val": raw.validation} if raw.validation else {})
     packer = _Packer(form, size, skip)

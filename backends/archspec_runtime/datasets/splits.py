@@ -109,7 +109,8 @@ def nothing(shape: tuple[int, int, int]) -> ArraySplit:
 def set_aside(split: S, share: float) -> tuple[S, S]:
     """Most images of a split, and a share of each class, one at least, chosen by the hash of their names.
 
-    So they are the same whatever the seed, and hardly others when images are added. Raises DataError for a class with one image.
+    So they are the same whatever the seed, and hardly others when images are added. The only image of a class stays. Raises
+    DataError where nothing can be set aside.
     """
     names = split.names
     assert names is not None
@@ -117,12 +118,10 @@ def set_aside(split: S, share: float) -> tuple[S, S]:
     chosen = list[int]()
     for label in np.unique(split.labels):
         of_class = sorted(np.flatnonzero(split.labels == label).tolist(), key=places.__getitem__)
-        if len(of_class) == 1:
-            message = (
-                f"a class has only one image, {split.name(of_class[0])}, of which none can be set aside to test on"
-            )
-            raise DataError(message, "take the class out, or add images")
         chosen += of_class[: min(max(1, round(share * len(of_class))), len(of_class) - 1)]
+    if not chosen:
+        message = f"no class has two images, so that none can be set aside to test on: {len(split):,} are there"
+        raise DataError(message, "add images, or leave out `data.test` and give images of their own")
     kept = np.ones(len(split), bool)
     kept[chosen] = False
     return split.subset(np.flatnonzero(kept)), split.subset(np.flatnonzero(~kept))

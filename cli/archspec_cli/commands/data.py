@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archspec_cli.common import load
+from archspec_cli.common import Set, load, pairs
 from archspec_cli.console import fail, fail_with, tell
 from archspec_cli.repeated import Command
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 
 
+PREFIX, PLACES = "train.data.", ("train", "test", "image", "label")
 LISTED = 20  # of what is no fault, that are shown for each reason
 FAULT, LEFT_OUT, EQUAL = "fault", "file or folder left out", "set of equal images"
 PLURALS = {FAULT: "faults", LEFT_OUT: "files or folders left out", EQUAL: "sets of equal images"}
@@ -73,6 +74,7 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="What you would give to `train --data`.", show_default=False)],
     spec: Spec = None,
     dataset: Kind = None,
+    sets: Set = None,
 ) -> None:
     """Read all of a data set, count it, and name everything that is wrong, left out, or there twice.
 
@@ -84,7 +86,7 @@ def verify(
     from archspec_runtime.errors import RunError
 
     try:
-        data, classes = _data(folder, dataset, spec)
+        data, classes = _data(folder, dataset, spec, sets)
         report = examine(folder, data, classes)
     except RunError as error:
         fail_with(error)
@@ -92,8 +94,12 @@ def verify(
         tell(f"{name:<24} {value}")
     _table(FAULT, report.faults)
     _table(LEFT_OUT, report.left_out, most=LISTED)
-    _table(EQUAL, [(" = ".join(names[:4]), "") for names in report.duplicates], most=LISTED)
+    _table(EQUAL, [(_equal(names), "") for names in report.duplicates], most=LISTED)
     raise typer.Exit(1 if report.faults else 0)
+
+
+def _equal(names: Sequence[str], most: int = 4) -> str:
+    return " = ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def _table(what: str, rows: Sequence[tuple[str, str]], most: int | None = None) -> None:
@@ -144,6 +150,7 @@ def pack(
     ] = Corrupt.stop,
     spec: Spec = None,
     dataset: Kind = None,
+    sets: Set = None,
 ) -> None:
     """Pack images into a few large files, which `train --data` reads as it reads a folder.
 
@@ -153,7 +160,7 @@ def pack(
     from archspec_runtime.errors import RunError
 
     try:
-        data, _ = _data(source, dataset, spec)
+        data, _ = _data(source, dataset, spec, sets)
         found = write(source, target, data, form.value, size, corrupt is Corrupt.skip)
     except RunError as error:
         fail_with(error)
@@ -161,7 +168,9 @@ def pack(
     tell(f"{target}: {found['images']:,} images, {found['bytes']:,} bytes{left_out}")
 
 
-def _data(folder: Path, dataset: str | None, spec: str | None) -> tuple[Data, int | None]:
+def _data(
+    folder: Path, dataset: str | None, spec: str | None, sets: Sequence[str] | None
+) -> tuple[Data, int | None]:
     """Which data set it is, and how many classes it should have."""
     from archspec_runtime.datasets.verify import KINDS, guess
     from archspec_runtime.errors import DataError
@@ -171,7 +180,18 @@ def _data(folder: Path, dataset: str | None, spec: str | None) -> tuple[Data, in
         fail(f"there is no data set {dataset!r}", f"one of {', '.join(KINDS)}")
     if not folder.exists():
         raise DataError(f"{folder} does not exist", "give what you would give to `train --data`")
-    net = load(spec, None, None, None) if spec is not None else None
+    net = load(spec, sets, None, None) if spec is not None else None
     if net is not None and net.recipe is not None and dataset is None:
         return Recipe.from_dict(net.recipe).data, net.classes
-    return Data(dataset=dataset or guess(folder)), net.classes if net is not None else None
+    given = {} if net is not None else _places(sets)
+    return Data(dataset=dataset or guess(folder), **given), net.classes if net is not None else None
+
+
+def _places(sets: Sequence[str] | None) -> dict[str, str]:
+    """Where images and labels are, as `train --set` says it of a spec."""
+    given = pairs(sets)
+    for key in given:
+        if key not in {f"{PREFIX}{name}" for name in PLACES}:
+            keys = ", ".join(f"{PREFIX}{name}" for name in PLACES)
+            fail(f"--set {key} says nothing about a data set", f"one of {keys}; for others give --spec")
+    return {key.removeprefix(PREFIX): text for key, text in given.items()}
