@@ -159,8 +159,8 @@ def augmented(images: Tensor, top: Tensor, left: Tensor, mirrored: Tensor) -> Te
 # --- the loop -------------------------------------------------------------------------------------------
 
 
-def train(size: Size, parts: Parts, images: Images) -> tuple[list[float], float]:
-    """The loss of each step, and the test error in percent after the last."""
+def train(size: Size, parts: Parts, images: Images) -> tuple[list[float], nn.Module]:
+    """The loss of each step, and the trained net."""
     model = parts.start(size).to(memory_format=torch.channels_last)
     weights = list(model.parameters())
     velocities = [torch.zeros_like(w) for w in weights]
@@ -182,7 +182,7 @@ def train(size: Size, parts: Parts, images: Images) -> tuple[list[float], float]
                 v.mul_(MOMENTUM).add_(g).add_(w, alpha=DECAY)
                 w.sub_(v, alpha=rate)
         losses.append(loss.item())
-    return losses, test_error(model, images)
+    return losses, model
 
 
 @torch.no_grad()
@@ -223,7 +223,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     images = read_images(options.data, split(options.seed, options.images))
-    losses, error = train(size_of(options), plain_parts(options.seed), images)
+    losses, model = train(size_of(options), plain_parts(options.seed), images)
+    error = test_error(model, images)
     last = losses[-100:]
     print(
         f"seed {options.seed}: test error {error:.2f}%, loss over the last {len(last)} steps {sum(last) / len(last):.4f}"

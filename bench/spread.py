@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from plain_loop import Images, Parts, Size, add_size, plain_parts, read_images, size_of, split, train
+from plain_loop import Images, Parts, Size, add_size, plain_parts, read_images, size_of, split, test_error, train
 from torch import Tensor, nn
 
 ARMS = ("plain", "ours", "plain+start", "plain+order", "plain+draws", "plain+all")
@@ -105,7 +105,7 @@ def main() -> None:
                     error = ours(size, seed, options.data, options.threads, held_out)
             else:
                 images = images or read_images(options.data, split(seed, options.images))
-                error = train(size, mixed(arm, seed), images)[1]
+                error = test_error(train(size, mixed(arm, seed), images)[1], images)
             errors[arm].append(error)
             print(f"seed {seed}  {arm:<12} {error:.2f}%", flush=True)
     first, *others = options.arms
