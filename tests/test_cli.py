@@ -194,3 +194,25 @@ def test_a_rebuilt_folder_keeps_what_was_edited_and_nothing_of_another_backend(c
     assert (tmp_path / "net" / "archspec_torch").is_dir()
     assert cli("build", "digits_resnet", "--out", "net", "--force").exit_code == 0
     assert model.read_text() != mine
+
+
+def test_a_build_of_another_net_is_not_replaced_unasked(cli, tmp_path):
+    assert cli("build", "digits_resnet", "--set", "n=1", "--out", "net").exit_code == 0
+    held = (tmp_path / "net" / "model.py").read_text()
+    result = cli("build", "digits_resnet", "--set", "n=2", "--out", "net")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: net holds the net digits-resnet-8, and digits-resnet-14 would replace it\n"
+        "  help: give another --out, or --force to replace it\n"
+    )
+    assert (tmp_path / "net" / "model.py").read_text() == held
+    assert cli("build", "digits_resnet", "--set", "n=1", "--set", "act=tanh", "--out", "net").exit_code == 0
+    assert cli("build", "digits_resnet", "--set", "n=2", "--out", "net", "--force").exit_code == 0
+    assert (tmp_path / "net" / "model.py").read_text() != held
+
+
+def test_the_printed_network_takes_no_options_of_a_folder(cli):
+    for words in (("--backend", "torch"), ("--force",), ("--out", "x"), ("--weights", "w.pt")):
+        result = cli("build", "resnet18", "--emit", "ir", *words)
+        assert result.exit_code == 2
+        assert "--emit ir prints the network" in result.stderr

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from archspec.backends import Weights
 from archspec.emission.literals import literal, names_used
+from archspec.files import MARK, FolderError
 from archspec.liveness import kept_for_gradient
 from archspec.network import Network
 from archspec.resolved_text import resolved_yaml
@@ -72,6 +75,19 @@ def job_fields(net: Network) -> dict[str, Any]:
         "fingerprint": net.fingerprint,
         "recipe": net.recipe,
     }
+
+
+def check_same_net(folder: Path, net: Network) -> None:
+    """Raise FolderError where a folder holds the build of a net of another name."""
+    try:
+        held = re.search(r"^name: (.*)$", (folder / "spec.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+        built = (folder / MARK).is_file()
+    except (OSError, ValueError):
+        return
+    name = held[1].strip("'\"") if held is not None else net.name
+    if built and name != net.name:
+        raise FolderError(f"{folder} holds the net {name}, and {net.name} would replace it",
+                          "give another --out, or --force to replace it")  # fmt: skip
 
 
 def weights_file(weights: Weights | None) -> dict[str, bytes]:

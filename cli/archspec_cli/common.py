@@ -71,6 +71,12 @@ Backend = Annotated[
 ]
 
 
+def given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, whatever its value."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def overrides(given: Sequence[str] | None) -> dict[str, object]:
     """`KEY=VALUE` pairs, the values read as YAML."""
     from archspec.diagnostics import Diagnostics

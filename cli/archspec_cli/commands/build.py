@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Backend, Include, Preset, Set, Spec, load, report
+from archspec_cli.common import Backend, Include, Preset, Set, Spec, given, load, report
 from archspec_cli.console import fail, fail_with, say, tell, tell_text
 
 
@@ -20,6 +20,7 @@ class Emit(StrEnum):
 
 
 def build(
+    context: typer.Context,
     spec: Spec,
     backend: Backend = "torch",
     out: Annotated[
@@ -42,10 +43,12 @@ def build(
     Examples: archspec build resnet50 · archspec build my.yaml --out my --set width=32
     """
     import archspec
+    from archspec.emission.folder import check_same_net
     from archspec.files import FolderError, write_folder
 
-    if emit is Emit.ir and (out or weights or force):
-        fail("--emit ir prints the network, and writes no folder", "leave out --out, --weights and --force")
+    if emit is Emit.ir and (out or weights or force or given(context, "backend")):
+        fail("--emit ir prints the network, and writes no folder",
+             "leave out --out, --weights, --force and --backend")  # fmt: skip
     net = load(spec, sets, preset, include)
     if emit is Emit.ir:
         from archspec.ir_text import to_text
@@ -55,6 +58,8 @@ def build(
     folder = out or Path(net.name)
     try:
         files = archspec.emit(net, backend, weights=weights, tried=True)
+        if not force:
+            check_same_net(folder, net)
         write_folder(folder, files, force=force)
     except archspec.SpecError as error:
         report(error.diagnostics)
