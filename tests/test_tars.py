@@ -18,6 +18,19 @@ def test_tars_give_the_batches_of_a_folder(photos, shards, cli):
     assert "train images" in said(cli("data", "verify", shards), 0)
 
 
+def test_tars_to_validate_on_are_no_part_of_those_to_test_on(shards):
+    tar(shards / "val-000.tar", [("a.jpg", jpeg(1)), ("a.cls", b"1")])
+    found = opened(shards, "webdataset")
+    assert (len(found.train), len(found.validation), len(found.test)) == (12, 1, 4)
+    (shards / "test-000.tar").unlink()
+    alone = opened(shards, "webdataset")
+    assert (alone.validation, len(alone.test)) == (None, 1)
+    (shards / "val-000.tar").unlink()
+    with pytest.raises(DataError, match="to measure the error on") as caught:
+        opened(shards, "webdataset")
+    assert "train.data.test=PATTERN" in caught.value.hint
+
+
 def test_images_without_labels_are_of_their_folders_classes(photos, tmp_path):
     folder = tmp_path / "trees"
     folder.mkdir()

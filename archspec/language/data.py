@@ -183,6 +183,7 @@ def _one_size(raw: Any) -> Any:
     return [{"value": raw}] if isinstance(raw, (int, float, str)) and not isinstance(raw, bool) else raw
 
 
+BRING = ("image_folder", "webdataset", "parquet")
 FILES = ("webdataset", "parquet", "synthetic")
 WHAT = {
     "train": "says which tars or Parquet files",
@@ -233,8 +234,8 @@ class Data(Model):
 
     @property
     def never_validates(self) -> bool:
-        """Whether no images are there to validate on: an image folder may bring its own, beside those to test on."""
-        return not self.holdout and self.dataset != "image_folder"
+        """Whether no images are there to validate on: folders, tars and Parquet may bring some, beside those to test on."""
+        return not self.holdout and (self.dataset not in BRING or self.test is not None)
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:

@@ -22,7 +22,7 @@ from .columns import Columns, check_columns, find_columns
 from .membership import UNREAD_SPLIT, LeftOut, passed_over
 from .packed import Item, is_packed, read_packed, write_manifest, write_split, written_aside
 from .remote import cache_folder
-from .shards import check_highest, expand, unlabelled
+from .shards import check_highest, expand, held_files, unlabelled
 from .sources import regular
 from .splits import Raw
 
@@ -34,8 +34,7 @@ def read_parquet(folder: Path | None, shape: tuple[int, int, int], classes: int,
     """The splits of Parquet files with a column of images and one of labels."""
     files = {"train": expand(data.train, folder, "train*.parquet", "data/train*.parquet")}
     if data.test_share is None:
-        usual = (f"{place}{name}*.parquet" for name in ("test", "val") for place in ("", "data/"))
-        files["test"] = expand(data.test, folder, *usual)
+        files |= held_files(data, folder, ".parquet", "data/")
     state = [
         (name, str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns)
         for name, ps in files.items() for p in ps if regular(p, "a Parquet file")

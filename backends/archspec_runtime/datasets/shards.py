@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from glob import glob
 from pathlib import Path
 
@@ -33,13 +33,34 @@ def read_shards(folder: Path | None, shape: tuple[int, int, int], classes: int, 
     share, left_out = data.test_share, LeftOut()
     train = expand(data.train, folder, "train*.tar")
     learnt = list(_entries(train, "train", data, left_out))
-    if share is None:
-        test = expand(data.test, folder, "test*.tar", "val*.tar")
-        held = list(_entries(test, "test", data, left_out))
+    files = held_files(data, folder, ".tar") if share is None else {}
+    held = {name: list(_entries(paths, name, data, left_out)) for name, paths in files.items()}
     names = _class_names(learnt, train, classes)
     split = _split(learnt, train, names, shape[0])
-    pair = set_aside(split, share) if share is not None else (split, _split(held, test, names, shape[0]))
-    return Raw(*pair, names, None, left_out)
+    if share is not None:
+        return Raw(*set_aside(split, share), names, None, left_out)
+    splits = {name: _split(entries, files[name], names, shape[0]) for name, entries in held.items()}
+    return Raw(split, splits["test"], names, splits.get("val"), left_out)
+
+
+def held_files(data: Data, folder: Path | None, suffix: str, *places: str) -> dict[str, tuple[Path, ...]]:
+    """The files of images that are not trained on: those of `data.test`, or test* and, to validate on, val*.
+
+    Where there are val* alone, they are what is tested on. Raises DataError where there are none.
+    """
+    if data.test is not None or folder is None or not folder.is_dir():
+        return {"test": expand(data.test, folder, f"test*{suffix}", f"val*{suffix}")}
+    patterns = {name: [f"{place}{name}*{suffix}" for place in ("", *places)] for name in ("test", "val")}
+    found = {name: some for name in patterns if (some := _matching(folder, patterns[name]))}
+    if not found:
+        form = " or ".join(pattern for some in patterns.values() for pattern in some)
+        help_ = "--set train.data.test=PATTERN says which they are, and 20% sets a fifth of each class aside"
+        raise DataError(f"{folder} holds nothing of the form {form} to measure the error on", help_)
+    return found if "test" in found else {"test": found["val"]}
+
+
+def _matching(folder: Path, patterns: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(folder / name for name in sorted({name for p in patterns for name in glob(p, root_dir=folder)}))
 
 
 def _class_names(entries: list[Entry], paths: tuple[Path, ...], classes: int) -> tuple[str, ...]:
@@ -85,12 +106,12 @@ def expand(pattern: str | None, folder: Path | None, *usual: str) -> tuple[Path,
         raise DataError(f"{folder or 'no folder'}: a folder of {form} is needed", "give it with --data")
     if any(Path(p).is_absolute() or ".." in Path(p).parts for p in patterns):
         raise DataError(f"{form!r} leads out of {folder}", "patterns are relative to --data, or addresses")
-    found = sorted({name for p in patterns for name in glob(p, root_dir=folder)})
+    found = _matching(folder, patterns)
     if not found:
         raise DataError(
             f"{folder} holds nothing of the form {form}", "see `data.train` and `data.test` of the recipe"
         )
-    return tuple(folder / name for name in found)
+    return found
 
 
 def _braces(pattern: str) -> list[str]:

@@ -17,7 +17,7 @@ from ..errors import DataError
 from ..recipe import Data
 from ..shared import cores
 from . import scanning
-from .cifar import CLASSES, inspect_cifar
+from .cifar import CLASSES, inspect_cifar, read_cifar
 from .decoding import UNREADABLE
 from .encoded import EncodedSplit
 from .folder import HELD, read_folder
@@ -26,7 +26,7 @@ from .packed import is_packed
 from .parquet import read_parquet
 from .shards import read_shards
 from .sources import regular
-from .splits import Raw
+from .splits import ArraySplit, Raw
 
 ENCODED = {"image_folder": read_folder, "webdataset": read_shards, "parquet": read_parquet}
 KINDS = (*ENCODED, *CLASSES)
@@ -96,6 +96,24 @@ def _verify_cifar(report: Report, folder: Path, name: str, classes: int | None) 
             report.faults.append((file, fault))
     report.facts["images"] = f"{total:,}"
     _count(report, folder, len(CLASSES[name]), classes)
+    if report.faults:
+        return
+    raw = read_cifar(name)(folder, (3, 32, 32), 0, Data(dataset=name))
+    seen: dict[bytes, list[str]] = {}
+    for split, images in raw.splits.items():
+        assert isinstance(images, ArraySplit)
+        for index, image in enumerate(images.images):
+            seen.setdefault(_digest(image.tobytes()), []).append(f"{split} image {index}")
+    _tell_equal(report, seen)
+
+
+def _digest(raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def _tell_equal(report: Report, seen: dict[bytes, list[str]]) -> None:
+    report.duplicates += [tuple(names) for names in seen.values() if len(names) > 1]
+    report.facts["equal images"] = f"{sum(len(names) - 1 for names in report.duplicates):,}"
 
 
 def _verify_encoded(report: Report, folder: Path, data: Data, classes: int | None) -> None:
@@ -118,8 +136,7 @@ def _verify_encoded(report: Report, folder: Path, data: Data, classes: int | Non
                     report.faults.append((split.name(index), fault))
                 elif digest:
                     seen.setdefault(digest, []).append(split.name(index))
-    report.duplicates += [tuple(names) for names in seen.values() if len(names) > 1]
-    report.facts["equal images"] = f"{sum(len(names) - 1 for names in report.duplicates):,}"
+    _tell_equal(report, seen)
     _tell_left_out(report, raw.left_out)
 
 
@@ -169,7 +186,7 @@ def _decode(split: EncodedSplit, index: int) -> tuple[bytes, str]:
         return b"", str(error.strerror or error)
     except DataError as error:
         return b"", error.message.partition(NOT_DECODED)[2] or error.message
-    return hashlib.blake2b(raw, digest_size=16).digest(), ""
+    return _digest(raw), ""
 
 
 def _splits(raw: Raw) -> Iterator[tuple[str, EncodedSplit]]:
