@@ -13,9 +13,9 @@ from archspec.library import Declaration, Signature
 from archspec.numbers import compute, faults, is_constant, mentioned
 from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.fields import Kind
-from archspec.reader import Node
+from archspec.reader import Node, resolve_scalar
 from archspec.steps import Step
-from archspec.typos import dividing, respelling, rewriting
+from archspec.typos import certain, dividing, respelling, rewriting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,13 +27,15 @@ class Given:
     span: Span
     beside: tuple[str, ...] = ()  # what may stand beside the arguments, such as the keys of a stage
     below: Collection[str] = ()  # the arguments that come from a role or from `defaults`
+    guessed: bool = False  # whether what they are given to was misspelt, so that they may be right for another
 
     def over(self, base: Given | None) -> Given:
         """The same with other arguments below."""
         if base is None:
             return self
         below = {*self.below, *(base.nodes.keys() - self.nodes.keys())}
-        return Given({**base.nodes, **self.nodes}, {**base.keys, **self.keys}, self.span, self.beside, below)
+        nodes, keys = {**base.nodes, **self.nodes}, {**base.keys, **self.keys}
+        return Given(nodes, keys, self.span, self.beside, below, self.guessed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +48,7 @@ class Bound:
 
 def given_by(step: Step) -> Given:
     """The arguments of a step."""
-    return Given(step.args, step.keys, step.span)
+    return Given(step.args, step.keys, step.span, guessed=step.guessed)
 
 
 def signature_of(kind: str) -> Signature:
@@ -65,6 +67,15 @@ def meant_argument(
     return None, (did_you_mean(name, takes) if takes else None) or f"`{owner}` takes none"
 
 
+def surely_meant(
+    name: str, takes: Collection[str], span: Span, beside: Collection[str] = ()
+) -> tuple[str | None, Fix | None]:
+    """The argument that an unknown one can only have been meant to be, None where that is not certain, and its fix."""
+    if meaning := vocabulary.argument(name, takes):
+        return meaning.word, rewriting(span, meaning.word)
+    return certain(name, takes), respelling(span, name, {*takes, *beside})
+
+
 class Binder:
     """Evaluates arguments; mistakes are recorded with the chain of uses that led to them."""
 
@@ -72,6 +83,8 @@ class Binder:
         self.problems = problems
         self.defaults = defaults
         self.uses: list[tuple[Related, Given]] = []
+        self.mistaken: set[int] = set()
+        """Blocks with a mistake inside that leaves their shape as it would be, by `id`."""
 
     def add(
         self, code: str, message: str, span: Span, help: str | None = None, related: Iterable[Related] = (),
@@ -121,11 +134,16 @@ class Binder:
         self.add(error.code, str(error), node.span if node else given.span, error.help, related, about=about)
 
     def given(self, signature: Signature, given: Given, scope: Mapping[str, Value]) -> Bound | None:
-        """The values of the arguments that are given; None where one is wrong, unknown or missing."""
+        """The values of the arguments that are given; None where one is wrong, unknown or missing.
+
+        One that is surely misspelt is recorded and read as what was meant, so that what follows from it can be checked.
+        """
         given = given.over(self.defaults.get(signature.name))
-        sound = self._check_names(signature, given)
+        meant: dict[str, str] = {}
+        sound = self._check_names(signature, given, meant)
         bound = Bound({}, {})
-        for name, node in given.nodes.items():
+        for written, node in given.nodes.items():
+            name = meant.get(written, written)
             if name not in signature.kinds:
                 continue
             result = self._compute(node.plain(), signature.kinds[name], scope, name, node.span)
@@ -196,22 +214,31 @@ class Binder:
             for each in sorted(names(expr) - set(known)):
                 self._wrong(name, unknown(each), span, known)
 
-    def _check_names(self, signature: Signature, given: Given, *, complete: bool = True) -> bool:
-        """Whether no argument is unknown and none is missing; the one that a misspelt one was meant to be is not."""
-        meant: set[str] = set()
+    def _check_names(
+        self, signature: Signature, given: Given, meant: dict[str, str] | None = None, *, complete: bool = True
+    ) -> bool:
+        """Whether no argument is missing, and none unknown but those that are surely misspelt, which go into `meant`."""
+        near_ones: set[str] = set()
         sound = True
         for name in given.nodes:
             if name in signature.kinds:
                 continue
-            sound = False
+            takes = signature.kinds.keys() - given.nodes.keys()
             near, help_ = meant_argument(name, signature.name, signature.kinds, given.beside)
-            meant |= {near} if near else set()
+            surely, fix = surely_meant(name, takes, given.keys.get(name, given.span), given.beside)
+            near_ones |= {near} if near else set()
+            sound = sound and surely is not None
+            if given.guessed and surely is None:
+                continue
+            if meant is not None and surely is not None:
+                meant[name] = surely
             span = given.keys.get(name, given.span)
-            fix = respelling(span, name, {*signature.kinds, *given.beside} - given.nodes.keys())
             self.add("AS303", f"`{signature.name}` has no argument `{name}`", span, help_, fix=fix)
         for name in signature.required if complete else ():
-            if name not in given.nodes and name not in meant:
+            if name not in given.nodes and name not in near_ones:
                 sound = False
+                if given.guessed:
+                    continue
                 help_ = f"give it, as in `{name}: {signature.kinds[name].example}`"
                 self.add("AS304", f"`{signature.name}` needs `{name}`", given.span, help_, signature.declared)
         return sound
@@ -224,8 +251,16 @@ class Binder:
         except ArgumentError as error:
             fix = fix_of(error, raw, span)
             self.add(error.code, f"`{name}`: {error}", span, error.help, fix=fix, about=mentioned(raw))
+            known = error.meant is not None and not isinstance(raw, (list, tuple))
+            return (kind.parse(error.meant), None) if known else None
         except ExpressionError as error:
             self._wrong(name, error, span, scope, kind, raw)
+            text = kind.replacement(raw) if isinstance(raw, str) else None
+            if text is not None:
+                return kind.parse(resolve_scalar(text)), None
+            meant = certain(error.name, scope) if error.name is not None else None
+            if meant is not None and error.name is not None:
+                return self._compute(raw, kind, {**scope, error.name: scope[meant]}, name, span)
         return None
 
     def _wrong(

@@ -88,7 +88,7 @@ class _Expander:
             self._stage(graph, stage, node, before)
             before += stage.repeat
         self._steps(graph, head, self.scope)
-        if graph.shape is not None and graph.shape != (spec.classes,) and not graph.broken:
+        if graph.shape is not None and graph.shape != (spec.classes,) and not graph.lost:
             self.binder.add("AS406", f"the net gives {show(graph.shape)}, and `classes` is {spec.classes}",
                             self._end(graph, head), _ENDS[len(graph.shape) > 1])  # fmt: skip
         for declaration in declarations:
@@ -96,7 +96,7 @@ class _Expander:
             self.survey.shortcut(declaration.shortcut, self.scope)
         self.survey.steps([*stem, *head], self.scope)
         self.survey.shortcut(self.root.get("shortcut"), self.scope)
-        if problems.errors > self.before or graph.broken or graph.shape is None:
+        if problems.errors > self.before or graph.broken or graph.mistaken or graph.shape is None:
             return None
         named = net_class_name(spec.class_name or class_name(spec.name))
         definition = Definition(spec.name, named, spec.doc, (), {}, False)
@@ -113,6 +113,8 @@ class _Expander:
         """Where it is written what the net ends with."""
         if self.root.get("head") is not None and not head:
             return self.root.key_span("head")
+        if head:
+            return head[-1].span
         return graph.calls[-1].span if graph.calls else self.root.key_span("classes")
 
     # --- steps -----------------------------------------------------------------------------------------
@@ -279,7 +281,7 @@ class _Expander:
         self._steps(graph, declaration.after, args)
         if graph.shape is None or graph.broken:
             return None
-        return Block(
+        block = Block(
             definition,
             args,
             graph.inputs,
@@ -289,6 +291,9 @@ class _Expander:
             branch or None,
             self._variant(declaration, branch, shortcut),
         )
+        if graph.mistaken:
+            self.binder.mistaken.add(id(block))
+        return block
 
     @staticmethod
     def _variant(declaration: Declaration, branch: str, shortcut: Node | None) -> str:

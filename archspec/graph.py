@@ -24,6 +24,7 @@ class Graph:
     calls: list[Call] = field(default_factory=list)
     current: str = "input"
     broken: bool = False
+    mistaken: bool = False  # something in it is wrong that leaves its shapes as they would be
     named: dict[str, tuple[str, Span]] = field(default_factory=dict)  # what has a name, by that without case
     counts: dict[str, int] = field(default_factory=dict)  # how many unnamed steps there are of each operation
     reserved: frozenset[str] = frozenset()  # the names that the spec gives to steps
@@ -104,7 +105,11 @@ class Graph:
         shapes = tuple(s for source in sources if (s := self.values[source]) is not None)
         if len(shapes) < len(sources):
             self.fail(name)
+            if present and isinstance(target, Op):
+                self.values[name] = target.fixed_shape  # which no input decides
             return
+        blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
+        self.mistaken = self.mistaken or any(id(block) in self.binder.mistaken for block in blocks)
         if not present:
             shape = shapes[0]
             self.passed[name] = self.giver(sources[0])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from archspec.binding import Binder, Given
-from archspec.diagnostics import Diagnostics, Related
+from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.expressions import Apply, Expr, Literal, Name, Symbol, Value
 from archspec.graph import Graph
 from archspec.ir import Block
@@ -35,6 +35,8 @@ class Merger:
         self.binder = binder
         self.scope = scope
         self.instance = instance
+        self.told: set[Span] = set()  # shortcuts that were said not to fit
+        self.depth = 0  # how many attempts, whose mistakes are collected apart, this is part of
 
     def merge(
         self, graph: Graph, declaration: Declaration, args: Mapping[str, Value], shortcut: Node, out: Expr
@@ -42,16 +44,17 @@ class Merger:
         """Merge the current value of a block in the making with its shortcut; whether there was anything to merge."""
         use = use_of("shortcuts", shortcut, self.library, self.binder)
         chosen = self.library.get("shortcuts", use.name) if use else None
+        branch = graph.current
         if use is None or chosen is None or not chosen.sound or graph.shape is None:
-            graph.broken = True
+            self._go_on(graph, declaration, branch)
             return True
-        name, branch = use.name, graph.current
+        name = use.name
         implicit = self._implicit(graph, args)
         given = self.binder.given(chosen.signature, use.given, self.scope)
         bound = self.binder.arguments(chosen, given, implicit) if given else None
         present = self.binder.condition(chosen.when, bound, chosen.when_span) if bound else None
         if bound is None or present is None:
-            graph.broken = True
+            self._go_on(graph, declaration, branch)
             return True
         if not present and (chosen.join is not None or chosen.otherwise == "none"):
             return False
@@ -70,9 +73,9 @@ class Merger:
             inputs = {"input": graph.inputs[0][1]} | ({"branch": graph.shape} if chosen.join is not None else {})
             with self._aside() as found:
                 block, _ = self.instance("shortcuts", use, self.scope, inputs, member, implicit)
-            if block is None:
+            if block is None or found.errors or id(block) in self.binder.mistaken:
                 self._unfit(graph, declaration, branch, name, shortcut, found)
-                graph.broken = True
+                self._go_on(graph, declaration, branch)
                 return True
             more = given.symbols if given else {}
             graph.append(member, block, sources, shortcut.span, {**symbols, **more}, when, "shortcut")
@@ -84,7 +87,9 @@ class Merger:
     def _aside(self) -> Iterator[Diagnostics]:
         """Collect mistakes apart from the others."""
         outer, self.binder.problems = self.binder.problems, Diagnostics()
+        self.depth += 1
         yield self.binder.problems
+        self.depth -= 1
         self.binder.problems = outer
 
     @staticmethod
@@ -108,17 +113,15 @@ class Merger:
         try:
             target.output_shape(left, right)
         except ShapeError:
-            branch = graph.giver(branch)
-            made = next((c.span for c in graph.calls if c.name == branch), declaration.span)
-            self.binder.add(
-                "AS405",
-                f"`{merge.callee}` cannot merge {show(left)} from the branch (`{branch}`) with {show(right)} over the "
-                f"shortcut `{name}`",
-                shortcut.span,
-                self._fitting(graph, declaration, branch),
-                [Related(f"the branch's {show(left)} comes from here", made)],
+            giver = graph.giver(branch)
+            made = next((c.span for c in graph.calls if c.name == giver), declaration.span)
+            message = (
+                f"`{merge.callee}` cannot merge {show(left)} from the branch (`{giver}`) with {show(right)} over the "
+                f"shortcut `{name}`"
             )
-            graph.broken = True
+            related = Related(f"the branch's {show(left)} comes from here", made)
+            self._misfit(graph, declaration, branch, message, shortcut, [related])
+            self._go_on(graph, declaration, branch)
             return
         graph.append(
             graph.name(merge.name, merge.callee, merge.span), target, (branch, over), merge.span, role="merge"
@@ -134,13 +137,42 @@ class Merger:
             return
         start, end = graph.inputs[0][1], graph.values[branch]
         why = sizes[0]
-        self.binder.add(
-            "AS405",
-            f"the shortcut `{name}` cannot take {show(start)} to the branch's {show(end or ())}: {why.message}",
-            shortcut.span,
-            self._fitting(graph, declaration, branch),
-            [Related("the shortcut fails here", why.span)] if why.span else [],
+        message = (
+            f"the shortcut `{name}` cannot take {show(start)} to the branch's {show(end or ())}: {why.message}"
         )
+        related = [Related("the shortcut fails here", why.span)] if why.span else []
+        self._misfit(graph, declaration, branch, message, shortcut, related)
+
+    def _misfit(
+        self,
+        graph: Graph,
+        declaration: Declaration,
+        branch: str,
+        message: str,
+        shortcut: Node,
+        related: list[Related],
+    ) -> None:
+        """Say once of a shortcut that it does not fit, however many blocks it is given to."""
+        if shortcut.span not in self.told:
+            if not self.depth:
+                self.told.add(shortcut.span)
+            self.binder.add("AS405", message, shortcut.span, self._fitting(graph, declaration, branch), related)
+
+    def _go_on(self, graph: Graph, declaration: Declaration, branch: str) -> None:
+        """Go on after a mistake with what the merge gives where it gives what the branch does, so that more are found."""
+        merge, shape = declaration.merge, graph.values[branch]
+        if (
+            merge is None
+            or merge.broken
+            or shape is None
+            or MERGES[merge.callee]().output_shape(shape, shape) != shape
+        ):
+            graph.broken = True
+            return
+        graph.mistaken = graph.lost = True
+        name = graph.name(merge.name, merge.callee, merge.span)
+        graph.values[name] = shape
+        graph.current = name
 
     def _fitting(self, graph: Graph, declaration: Declaration, branch: str) -> str:
         """Which shortcuts of the library would have fitted here."""
@@ -155,7 +187,8 @@ class Merger:
                 implicit: dict[str, Value] = {"in_channels": start[0], "out_channels": shape[0], "stride": stride}
                 use = Use(name, Given({}, {}, declaration.span))
                 block, _ = self.instance("shortcuts", use, {}, {"input": start}, None, implicit)
-                if block is not None and block.shape == shape:
+                sound = block is not None and id(block) not in self.binder.mistaken
+                if sound and block is not None and block.shape == shape:
                     fitting.append(f"`{name}`")
         if not fitting:
             return "no shortcut of the library fits; or `none`"

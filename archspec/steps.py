@@ -19,7 +19,7 @@ from archspec.expressions import Expr, ExpressionError
 from archspec.names import identifier_fault
 from archspec.parsing import parse
 from archspec.reader import Node
-from archspec.typos import certain, respelling
+from archspec.typos import certain, respelling, rewriting
 
 MODIFIERS = ("from", "when")
 CHAIN = "chain"
@@ -47,6 +47,7 @@ class Step:
     when_span: Span | None = None
     chain: tuple[Step, ...] | None = None  # steps that are numbered, in place of something that is applied
     broken: bool = False
+    guessed: bool = False  # the `callee` is not what is written, but what was surely meant
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,13 +188,14 @@ class StepParser:
     def _checked(self, applied: _Applied, item: Node) -> Step:
         in_chain = applied.args if applied.args is not None and isinstance(applied.args.value, list) else None
         chain = self.chain(in_chain) if applied.callee == CHAIN and in_chain is not None else None
-        applicable = self._is_applicable(applied) if chain is None else len(chain) > 0
+        callee = self._callee(applied) if chain is None else applied.callee
+        applicable = callee is not None if chain is None else len(chain) > 0
         sources = self._sources(item)
         when, readable = self._condition(item)
         args = applied.args if applicable and chain is None else None
         condition = item.get("when")
         return Step(
-            callee=applied.callee if applicable else self._meant(applied.callee) or applied.callee,
+            callee=callee or self._meant(applied.callee) or applied.callee,
             span=applied.span,
             name=self._name(applied),
             name_span=applied.name_span,
@@ -205,25 +207,30 @@ class StepParser:
             when_span=condition.span if condition else None,
             chain=chain,
             broken=not (applicable and readable) or sources == [],
+            guessed=callee is not None and callee != applied.callee,
         )
 
-    def _is_applicable(self, applied: _Applied) -> bool:
+    def _callee(self, applied: _Applied) -> str | None:
+        """What is applied, or was surely meant to be; None where that or its arguments are wrong, which is recorded."""
         callee, args = applied.callee, applied.args
         if not self.known(callee):
             meaning = vocabulary.operation(callee)
             help_ = meaning.help if meaning else did_you_mean(callee, self.words()) or WORDS
-            fix = respelling(applied.span, callee, self.words())
+            meant = meaning.word if meaning else certain(callee, self.words())
+            fix = rewriting(applied.span, meant) if meaning else respelling(applied.span, callee, self.words())
             self.problems.add(
                 "AS301", f"no operation, block or role is called `{callee}`", applied.span, help_, fix=fix
             )
-            return False
+            if meant is None:
+                return None
+            callee = meant
         if args is not None and args.value is not None and not isinstance(args.value, dict):
             help_ = f"such as `{callee}: {{name: value}}`"
             if isinstance(args.value, list):
                 help_ += f"; a chain of steps needs a name that is not `{callee}`"
             self.problems.add("AS305", f"the arguments of `{callee}` are a mapping", args.span, help_)
-            return False
-        return True
+            return None
+        return callee
 
     def _name(self, applied: _Applied) -> str | None:
         if applied.name is None or applied.name_span is None:

@@ -12,7 +12,7 @@ from archspec.library import Declaration, Library, Sort
 from archspec.ops.fields import describe
 from archspec.reader import Node
 from archspec.resolve import PLACEHOLDER
-from archspec.typos import respelling
+from archspec.typos import certain, respelling
 
 STAGE_KEYS = ("name", "block", "repeat", "stride", "shortcut", "first")
 
@@ -28,7 +28,7 @@ class Use:
 
 def use_of(sort: Sort, node: Node, library: Library, binder: Binder) -> Use | None:
     """Read a use; None where there is no such thing, which is recorded."""
-    what = sort.removesuffix("s")
+    what, guessed = sort.removesuffix("s"), False
     if node.origin == PLACEHOLDER:
         return None
     if isinstance(node.value, dict) and len(node.value) == 1:
@@ -46,13 +46,16 @@ def use_of(sort: Sort, node: Node, library: Library, binder: Binder) -> Use | No
         meaning = vocabulary.operation(name) if sort == "blocks" else None
         help_ = meaning.help if meaning else did_you_mean(name, known) or "see `archspec list`"
         binder.add("AS301", f"no {what} is called `{name}`", span, help_, fix=respelling(span, name, known))
-        return None
+        meant = certain(name, library.names(sort))
+        if meant is None:
+            return None
+        name, guessed = meant, True
     if args.value is not None and not isinstance(args.value, dict):
         binder.add(
             "AS305", f"the arguments of `{name}` are a mapping", args.span, f"such as `{name}: {{name: value}}`"
         )
         return None
-    return Use(name, Given(dict(args.items()), args.keys, node.span))
+    return Use(name, Given(dict(args.items()), args.keys, node.span, guessed=guessed))
 
 
 def use_in_stage(node: Node, first: bool, library: Library, binder: Binder) -> Use | None:
@@ -70,7 +73,13 @@ def use_in_stage(node: Node, first: bool, library: Library, binder: Binder) -> U
             binder.add("AS303", message, keys[key])
     if "stride" in merged and declaration is not None and "stride" in declaration.arguments:
         args["stride"] = merged["stride"] if first else Node(1, keys["stride"])
-    given = Given({**use.given.nodes, **args}, {**use.given.keys, **keys}, node.span, STAGE_KEYS)
+    if not first and declaration is not None:
+        for key in args.keys() - declaration.arguments.keys():
+            if certain(key, declaration.arguments) == "stride":  # which is that of the first block, misspelt or not
+                args[key] = Node(1, keys[key])
+    given = Given(
+        {**use.given.nodes, **args}, {**use.given.keys, **keys}, node.span, STAGE_KEYS, (), use.given.guessed
+    )
     return Use(use.name, given, merged.get("shortcut"))
 
 

@@ -110,6 +110,11 @@ class Op:
         """
         return inputs[0]
 
+    @property
+    def fixed_shape(self) -> Shape | None:
+        """The shape of the result where its arguments alone decide it; None where the inputs do."""
+        return None
+
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         """The learned tensors by name (the layout of weights is (out, in, height, width))."""
         return {}

@@ -111,6 +111,10 @@ class Linear(Op):
             )
         return (self.out,)
 
+    @property
+    def fixed_shape(self) -> Shape:
+        return (self.out,)
+
     def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
         return (part(numbers["out"], 0),)
 

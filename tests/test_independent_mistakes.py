@@ -1,0 +1,116 @@
+"""All mistakes of a file come in one run: one hides no other that does not depend on it, and brings none along."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import archspec
+from archspec import zoo
+from archspec.ops import OPS
+from mistaken import marked
+
+NET = """\
+input: {size: 32}
+classes: 10
+shortcut: projection
+stem: [{conv1: {conv: {out: 16, kernel: 3}}}, norm, act]
+stages:
+  - {name: layer1, block: basic, width: 16}
+  - {name: layer2, block: basic, width: 32, stride: 2, repeat: 2}
+  - {name: layer3, block: basic, width: 64, stride: 2}
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+TOGETHER = {
+    "an argument, a shortcut and the classes": (
+        {"kernel": "kernl", "projection": "identity", "out: classes": "out: 9"},
+        [("AS405", "identity"), ("AS303", "kernl"), ("AS406", "linear")]),
+    "an operation, its argument, and the classes": (
+        {"{conv: {out: 16, kernel": "{cnov: {out: 16, kernl", "out: classes": "out: 9"},
+        [("AS301", "cnov"), ("AS303", "kernl"), ("AS406", "linear")]),
+    "a block, its arguments, and the shortcut": (
+        {"block: basic, width: 32": "block: baisc, widht: 32", "projection": "identity"},
+        [("AS405", "identity"), ("AS301", "baisc"), ("AS303", "widht")]),
+    "a name in an expression and what it leads to": (
+        {"width: 16}": "width: 8 * clases}", "projection": "identity"},
+        [("AS405", "identity"), ("AS202", "8 * clases")]),
+    "a shape that nobody knows and the classes": (
+        {"kernel: 3": "kernel: -3", "out: classes": "out: 9"}, [("AS104", "-3"), ("AS406", "linear")]),
+    "an unknown shortcut and the classes": (
+        {"projection": "projektion_x", "out: classes": "out: 9"}, [("AS301", "projektion_x"), ("AS406", "linear")]),
+    "an unknown argument that is like none": ({"kernel: 3": "kernel: 3, wat: 1"}, [("AS303", "wat")]),
+    "a value of another system": (
+        {"kernel: 3": "kernel: 3, padding: valid, bias: yes", "out: classes": "out: 9"},
+        [("AS202", "valid"), ("AS202", "yes"), ("AS406", "linear")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_mistakes_that_do_not_depend_on_each_other_come_together(name, mistakes):
+    changes, expected = TOGETHER[name]
+    text = NET
+    for right, wrong in changes.items():
+        assert right in text
+        text = text.replace(right, wrong, 1)
+    assert [(d.code, marked(d)) for d in mistakes(text)] == expected
+
+
+def test_a_shortcut_that_fits_no_stage_is_said_once(mistakes):
+    (found,) = mistakes(NET.replace("projection", "identity"))
+    assert found.code == "AS405"
+
+
+def test_what_follows_a_failed_merge_may_name_it(mistakes):
+    text = (
+        NET.replace("projection", "identity")
+        + """\
+blocks:
+  b:
+    args: {width: int, stride: 1}
+    out: width
+    body: [{c: {conv: {out: width, kernel: 3, stride: stride}}}]
+    merge: {sum: add}
+    after: [{r: relu, from: sum}, {s: {add: {}}, from: [r, sum]}]
+"""
+    )
+    assert [d.code for d in mistakes(text.replace("block: basic", "block: b"))] == ["AS405"]
+
+
+WORDS = {
+    *OPS,
+    "classes",
+    "channels",
+    "kernel",
+    "stride",
+    "padding",
+    "repeat",
+    "stages",
+    "block",
+    "width",
+    "shortcut",
+    "defaults",
+}
+SPECS = [path for path in sorted(zoo.folder().glob("*.yaml")) if "extends" not in path.read_text()]
+PLACES = [
+    (path, match.span())
+    for path in SPECS
+    for match in re.finditer(
+        r"(?<=[{ ])(\w{5,})(?=: )|(?<=[\[ ])(global_avg_pool)(?=,)", path.read_text().split("\ntrain:")[0]
+    )
+    if match[0] in WORDS and not match.string[: match.start()].rpartition("\n")[2].startswith("args:")
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(PLACES), st.data())
+def test_one_typing_error_is_one_mistake_at_its_place(tmp_path_factory, place, data):
+    path, (start, end) = place
+    text = path.read_text()
+    at = data.draw(st.integers(start + 1, end - 2))
+    wrong = text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+    draft = tmp_path_factory.getbasetemp() / path.name
+    draft.write_text(wrong)
+    found = archspec.check(draft)
+    assert [marked(d) for d in found] == ([] if wrong == text else [wrong[start:end]])
