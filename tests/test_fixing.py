@@ -46,6 +46,8 @@ MISTAKES = {
     "padding by a word": ("kernel: 3", "kernel: 3, padding: valid"),
     "a truth value of older YAML": ("kernel: 3", "kernel: 3, bias: yes"),
     "a truth value in quotes": ("kernel: 3", 'kernel: 3, bias: "off"'),
+    "an argument in words of others": ("kernel: 3", "kernel_size: 3"),
+    "an operation in words of others": ("{conv:", "{Conv2D:"),
     "a percentage": ("- relu: act", "- {dropout: {rate: 50%}}"),
     "a word of a recipe": ("recipe: digits", "recipe: digits, data: {normalize: per_chanel}"),
     "a truth value of a recipe": ("recipe: digits", "recipe: digits, sync_batch_norm: on"),

@@ -41,6 +41,9 @@ TOGETHER = {
     "an unknown shortcut and the classes": (
         {"projection": "projektion_x", "out: classes": "out: 9"}, [("AS301", "projektion_x"), ("AS406", "linear")]),
     "an unknown argument that is like none": ({"kernel: 3": "kernel: 3, wat: 1"}, [("AS303", "wat")]),
+    "an operation and its argument in words of others": (
+        {"conv: {out: 16": "Conv2d: {filters: 16", "out: classes": "out: 9"},
+        [("AS301", "Conv2d"), ("AS303", "filters"), ("AS406", "linear")]),
     "a value of another system": (
         {"kernel: 3": "kernel: 3, padding: valid, bias: yes", "out: classes": "out: 9"},
         [("AS202", "valid"), ("AS202", "yes"), ("AS406", "linear")]),

@@ -38,8 +38,7 @@ STEPS = {
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_in_words_of_others(mistakes, step):
     code, place, told = STEPS[step]
-    (found,) = mistakes(f"{HEAD}stem:\n  - {CONV}\n  - {{{step}}}\n{TAIL}")
-    assert found.code == code
+    (found,) = [d for d in mistakes(f"{HEAD}stem:\n  - {CONV}\n  - {{{step}}}\n{TAIL}") if d.code == code]
     assert place is None or marked(found) == place
     assert told in found.help
 
