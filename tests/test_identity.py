@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from safetensors import safe_open
@@ -176,3 +178,48 @@ def test_images_that_changed_since_are_not_measured_as_the_runs_own_without_bein
     assert "test images: 6 before, 5 now: 'red' 2 before, 1 now" in error
     assert f"--data {run.parent / 'images'} measures on the images as they are now" in error
     assert "images 5" in evaluated(run, run.parent / "images").stdout
+
+
+def test_other_batches_go_on_at_the_same_place_of_the_epochs(trained, tmp_path):
+    """After 4 epochs of 3 steps, batches of twice the size: 2 more epochs are left of 6, of 1 step each."""
+    (tmp_path / "epochs.yaml").write_text(SMALL.replace("epochs: 2", "epochs: 4"))
+    words = ("--data", trained / "images", "--out", tmp_path / "run", *CPU)
+    assert command("train", tmp_path / "epochs.yaml", *words).exit_code == 0
+    assert newest(tmp_path / "run").name == "step-00000012"
+    longer = ("--set", "train.epochs=6", "--set", "train.batch_size=8", "--resume")
+    assert said(command("train", tmp_path / "epochs.yaml", *words, *longer), 1)
+    result = command("train", tmp_path / "epochs.yaml", *words, *longer, "--override")
+    assert result.exit_code == 0, result.output
+    assert (
+        "epochs are of 1 steps now, and were of 3: the run goes on in epoch 4, after step 4, which was step 12"
+        in result.stderr
+    )
+    assert newest(tmp_path / "run").name == "step-00000006"
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == sorted(row["step"] for row in rows)
+    assert (rows[-1]["step"], rows[-1]["epoch"]) == (6, 6.0)
+    assert "nothing is left to do" in command("train", tmp_path / "epochs.yaml", *words, *longer).stdout
+
+
+@pytest.mark.parametrize("how", ["archspec train", "python train.py"])
+def test_options_that_change_the_recipe_are_in_the_spec_that_a_run_keeps(trained, tmp_path, how):
+    spec = tmp_path / "phases.yaml"
+    spec.write_text(
+        SMALL.replace("epochs: 2", "steps: 300").replace(
+            "lr: 0.05", "lr: [{value: 0.1, until: step 200}, {value: 0.01}]"
+        )
+    )
+    words = ["--data", trained / "images", "--out", tmp_path / "run", "--steps", 3, "--seed", 7, *CPU]
+    if how == "archspec train":
+        assert command("train", spec, *words, "--scale-schedule").exit_code == 0
+    else:
+        assert command("build", spec, "--out", tmp_path / "built").exit_code == 0
+        done = [sys.executable, "train.py", *map(str, words)]
+        assert (
+            subprocess.run(done, cwd=tmp_path / "built", capture_output=True, timeout=240, check=False).returncode
+            == 0
+        )
+    kept = archspec.load(tmp_path / "run" / "code" / "spec.yaml").recipe
+    ran = json.loads((tmp_path / "run" / "run.json").read_text())["job"]["recipe"]
+    assert (ran["steps"], ran["seed"]) == (3, 7)
+    assert (kept["steps"], kept["epochs"], kept["seed"], kept["lr"]) == (3, None, 7, ran["lr"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import jinja2
 
+from archspec.as_run import as_run
 from archspec.backends import Weights
 from archspec.emission.literals import literal, names_used
 from archspec.files import MARK, FolderError
@@ -61,6 +62,12 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
         identified=bool(identity),
     )  # fmt: skip
     return written
+
+
+def as_ran(files: Mapping[str, str], net: Network, kit: Kit, job: Any) -> dict[str, str]:
+    """The files of a run: `train.py` and the spec say the job as it ran, whatever options changed of it."""
+    ran = as_run(net, job.recipe.to_dict())
+    return {**files, "train.py": train_source(kit.templates, net, job), "spec.yaml": resolved_yaml(ran)}
 
 
 def job_fields(net: Network) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from .job import Options
 from .loop import Result
+from .record import Write
 from .session import Framework, train
 
 MODULES = ("model", "train")  # which imports the former
@@ -19,7 +20,7 @@ ImportSource = Callable[[str, str, Path], ModuleType]
 
 
 def train_emitted(
-    framework: Framework, files: Mapping[str, str], class_name: str, options: Options, write: Callable[[Path], None],
+    framework: Framework, files: Mapping[str, str], class_name: str, options: Options, write: Write,
     import_source: ImportSource, fingerprint: str | None = None,
 ) -> Result:  # fmt: skip
     """Import an emitted `train.py` and train, and have the files written into the run's folder. Raises RunError.

@@ -297,8 +297,9 @@ class Loop:
         found = renumbered(state, before, now)
         self.saver.wanted = True  # its number is that of no checkpoint before
         if self.world.leads:
+            at, was = f"{state['step'] / before:.4g}", f"{state['step']:,}"
             say(
-                f"an epoch has {now:,} steps now, and had {before:,}: the run goes on in epoch {state['step'] / before:.4g}, "
-                f"after step {found['step']:,}, which was step {state['step']:,}"
+                f"epochs are of {now:,} steps now, and were of {before:,}: "
+                f"the run goes on in epoch {at}, after step {found['step']:,}, which was step {was}"
             )
         return found

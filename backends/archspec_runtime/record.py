@@ -25,6 +25,8 @@ from .starting import digest
 from .world import World
 
 MakeModel = Callable[..., Any]
+Write = Callable[[Path, Job], None]
+"""Writes the source of a run, with the job as it runs."""
 Settings = Mapping[str, Any]
 """How a framework runs a job; recorded with the run, so that a resumed one goes on as it began."""
 
@@ -55,7 +57,7 @@ def _launch_of(folder: Path) -> str | None:
 
 def record(
     framework: str, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
-    settings: Settings, write: Callable[[Path], None] | None, world: World, identity: Identity,
+    settings: Settings, write: Write | None, world: World, identity: Identity,
 ) -> int:  # fmt: skip
     """Make the folder that of a new run: its source, its `run.json`, and nothing of a run before."""
     code = folder / "code"
@@ -64,7 +66,7 @@ def record(
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         if write is not None:
-            write(code)
+            write(code, job)
         else:
             source = Path(inspect.getfile(make_model)).resolve()
             code.mkdir(exist_ok=True)
@@ -98,6 +100,10 @@ def as_it_ran(spec: str, recipe: Recipe, options: Options) -> str:
     """The text of a resolved spec with what the options have changed in its recipe."""
     if options.steps is not None:
         spec = re.sub(r"(?m)(^train:\n(?:  .*\n)*?)  (?:steps|epochs): .*$", rf"\g<1>  steps: {recipe.steps}", spec)
+    if options.scale_schedule:
+        spec = (
+            f"# Trained with --steps {options.steps} --scale-schedule: run.json has the schedule as it ran.\n{spec}"
+        )
     if options.seed is not None:
         spec = re.sub(r"(?m)(^train:\n(?:  .*\n)*?)  seed: .*\n", r"\g<1>", spec)
         spec = re.sub(r"(?m)^train:\n", f"train:\n  seed: {recipe.seed}\n", spec)

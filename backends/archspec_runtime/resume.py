@@ -16,14 +16,14 @@ from .identity import Identity, ModelSource, digest_of_file, listed, read_identi
 from .identity_diff import Difference, differences, source_changes, told
 from .job import Job, Options
 from .os_errors import not_written
-from .record import Settings
+from .record import Settings, Write
 from .run_folder import read_run, write_json
 from .starting import digest
 from .world import World
 
 
 def recorded(
-    framework: str, folder: Path, job: Job, options: Options, write: Callable[[Path], None] | None, world: World,
+    framework: str, folder: Path, job: Job, options: Options, write: Write | None, world: World,
     identity: Identity, source: ModelSource,
 ) -> tuple[Settings, Identity | None]:  # fmt: skip
     """How a run that goes on was begun, and the identity that it goes on with; None where an earlier version kept none.
@@ -92,12 +92,12 @@ def _text(path: Path) -> str:
 
 
 def _override(
-    folder: Path, run: dict[str, Any], job: Job, write: Callable[[Path], None] | None, source: ModelSource,
+    folder: Path, run: dict[str, Any], job: Job, write: Write | None, source: ModelSource,
     found: Sequence[Difference],
 ) -> int:  # fmt: skip
     """Have the run's record and source say what it goes on as, and what that was before."""
     if write is not None:
-        _written(folder, partial(_keeping, write))
+        _written(folder, partial(_keeping, lambda code: write(code, job)))
     elif any(one.part == "source" for one in found):
         _written(folder, partial(_keeping, lambda code: _put(code / "model.py", source.text)))
     lines = [line for one in found for line in one.lines]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from .normalize import Normalization, measure
 from .out_of_memory import is_out_of_memory
 from .preflight import check_options, check_split, open_for, warn_before
 from .probe import Probe
-from .record import MakeModel, Settings, record, take
+from .record import MakeModel, Settings, Write, record, take
 from .resume import recorded
 from .schedule import Schedule
 from .starting import start_from
@@ -102,7 +102,7 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
 
 def train(
     framework: Framework, make_model: MakeModel, job: Job, options: Options,
-    write: Callable[[Path], None] | None = None,
+    write: Write | None = None,
 ) -> Result:  # fmt: skip
     """Train a job; `write` puts the source that a new run keeps. Raises RunError for whatever a user can mend."""
     world = world_of(os.environ)
@@ -128,7 +128,7 @@ def train(
 
 
 def _train(
-    framework: Framework, make_model: MakeModel, job: Job, options: Options, write: Callable[[Path], None] | None,
+    framework: Framework, make_model: MakeModel, job: Job, options: Options, write: Write | None,
     world: World,
 ) -> Result:  # fmt: skip
     folder = options.out or Path("run")

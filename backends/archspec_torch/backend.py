@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.as_run import as_run
 from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import SpecError
-from archspec.emission.folder import folder_files, weights_file
+from archspec.emission.folder import as_ran, folder_files, weights_file
 from archspec.emission.importing import foreign_class, import_model, import_source
 from archspec.emission.lint import check_running
 from archspec.emission.resuming import begun
@@ -20,7 +18,7 @@ from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
-from archspec_runtime.job import Options
+from archspec_runtime.job import Job, Options
 from archspec_runtime.weights import RunWeights
 from archspec_torch.emit.model import model_source
 from archspec_torch.emit.modules import SUPPORTED
@@ -90,9 +88,11 @@ class TorchBackend:
 
         check_supported(net, self)
         asked = Options(**options)
-        net = as_run(net, steps=asked.steps, seed=asked.seed)
         found = begun(net, asked.out or Path(net.name), self.name, folder_files(net, KIT), resume=asked.resume)
-        write = partial(write_folder, files=found.files, force=True)
+
+        def write(folder: Path, job: Job) -> None:
+            write_folder(folder, as_ran(found.files, net, KIT, job), force=True)
+
         return train_emitted(
             Torch(), found.files, net.class_name, asked, write, import_source, found.fingerprint
         ).exit_code
