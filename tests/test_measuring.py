@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tarfile
 import tempfile
 
@@ -235,6 +236,15 @@ def test_responses_are_the_deviations_of_what_the_layers_give(digits):
         second = block.bn1(block.conv1(F.relu(first)))
     found = measure_responses(Torch(), digits / "resnet8", ["bn1", "layer1.0.bn1"], device="cpu")
     assert found == pytest.approx([layer.double().std(correction=0).item() for layer in (first, second)], rel=1e-6)
+
+
+def test_a_run_that_may_not_be_written_to_is_measured_all_the_same(digits, tmp_path):
+    shutil.copytree(digits / "resnet8", tmp_path / "run")
+    (tmp_path / "run" / "responses.json").unlink(missing_ok=True)
+    (tmp_path / "run" / "responses.json").mkdir()  # which no file takes the place of, whoever asks
+    result = run("responses", tmp_path / "run", "--images", 10, "--device", "cpu")
+    assert "what was measured is not kept" in result.stderr
+    assert "free some space" not in result.stderr
 
 
 def test_the_command_compares_runs_keeps_what_it_measured_and_draws_it(digits, tmp_path):

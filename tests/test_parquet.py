@@ -66,10 +66,16 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def test_columns_are_found_by_what_hugging_face_says_of_them(photos, tmp_path, cache):
+def test_columns_are_found_by_what_hugging_face_says_of_them(photos, tmp_path, cache, cli):
     cifar10 = as_hub(tmp_path / "cifar10", {"img": "Image", "label": "ClassLabel"})
     assert seen(cifar10, "parquet") == seen(photos)
     assert opened(cifar10, "parquet").classes == ("cat", "dog")
+    (tmp_path / "hub").mkdir()
+    cifar10.rename(tmp_path / "hub" / "plain_text")
+    with pytest.raises(DataError, match="holds nothing of the form") as caught:
+        opened(tmp_path / "hub", "parquet")
+    assert "hub/plain_text: give that with --data" in caught.value.hint
+    assert "hub/plain_text" in cli("data", "verify", "hub").stderr
     odd = as_hub(tmp_path / "odd", {"photograph": "Image", "species": "ClassLabel"})
     assert seen(odd, "parquet") == seen(photos)
 

@@ -12,6 +12,7 @@ from archspec.backends import Backend
 from archspec.responding import responding_layers
 from archspec_experiments.runs import folder_of, labels_of, spec_of
 from archspec_runtime.conforming import odd
+from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
 from archspec_runtime.identity import shown_name
 from archspec_runtime.pictures import add_legend, save_picture
@@ -57,7 +58,10 @@ def measure(
         )
     deviations = list(backend.responses(path, layers, split, data, device, images))
     found = Responses(str(path), name, split, images, layers, deviations)
-    write_json(folder_of(path) / KEPT, asdict(found))
+    try:
+        write_json(folder_of(path) / KEPT, asdict(found))
+    except RunError as error:  # a run of somebody else's can be measured, and its report lacks what was
+        warn(f"{error.message}: what was measured is not kept, and `archspec report` cannot show it")
     return found
 
 

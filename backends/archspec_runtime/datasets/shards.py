@@ -108,8 +108,10 @@ def expand(pattern: str | None, folder: Path | None, *usual: str) -> tuple[Path,
         raise DataError(f"{form!r} leads out of {folder}", "patterns are relative to --data, or addresses")
     found = _matching(folder, patterns)
     if not found:
+        below = next(iter(_matching(folder, [f"*/{p}" for p in patterns])), None)
+        near = f"there are such files in {below.parent}: give that with --data" if below else None
         raise DataError(
-            f"{folder} holds nothing of the form {form}", "see `data.train` and `data.test` of the recipe"
+            f"{folder} holds nothing of the form {form}", near or "see `data.train` and `data.test` of the recipe"
         )
     return found
 

@@ -69,8 +69,15 @@ def guess(folder: Path) -> str:
     ):
         return "image_folder"
     raise DataError(
-        f"{folder} holds no data set that is known", f"say which it is with --dataset: {', '.join(KINDS)}"
+        f"{folder} holds no data set that is known",
+        _near(folder) or f"say which it is with --dataset: {', '.join(KINDS)}",
     )
+
+
+def _near(folder: Path) -> str | None:
+    """Where below a folder tars or Parquet files lie, as in what was fetched of Hugging Face's hub."""
+    below = next((path for kind in ("tar", "parquet") for path in sorted(folder.glob(f"*/*.{kind}"))), None)
+    return f"there are files of data in {below.parent}: give that" if below else None
 
 
 def verify(folder: Path, data: Data, classes: int | None = None) -> Report:
