@@ -132,6 +132,12 @@ def _weights(net: Network, path: str | PathLike[str]) -> Weights:
     return read_fitting(net, Path(path))
 
 
+def _install() -> str:
+    from archspec.extras import install_command
+
+    return install_command("torch")
+
+
 @contextmanager
 def _weights_room() -> Iterator[None]:
     """Where what weights need is imported: every extra has it."""
@@ -142,9 +148,7 @@ def _weights_room() -> Iterator[None]:
             raise WeightsError(
                 "out of memory while the libraries that read weights were loaded", remedy()
             ) from None
-        raise WeightsError(
-            f"weights cannot be read: {error}", "pip install 'archspec-nn[torch]' or another extra"
-        ) from None
+        raise WeightsError(f"weights cannot be read: {error}", f"{_install()}, or another extra") from None
 
 
 def _compile(

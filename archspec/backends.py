@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError, did_you_mean
-from archspec.extras import DISTRIBUTION
+from archspec.extras import DISTRIBUTION, install_command
 from archspec.ir import Row
 from archspec.network import Network
 from archspec.out_of_memory import is_out_of_memory, remedy
@@ -144,7 +144,7 @@ def _remedy(entry: EntryPoint) -> str:
     """What may mend a backend that does not load: what it needs, where it is ours, or another version of its package."""
     package = entry.dist.name if entry.dist is not None else DISTRIBUTION
     if package == DISTRIBUTION:
-        return f"pip install 'archspec-nn[{entry.name}]'"
+        return install_command(entry.name)
     return f"pip install --upgrade {package}, or pip uninstall {package}"
 
 

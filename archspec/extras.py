@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from shlex import quote
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from archspec.releases import is_recent
 
@@ -36,7 +40,30 @@ class Extra:
     @property
     def remedy(self) -> str:
         """The command that installs all of it."""
-        return f"pip install '{DISTRIBUTION}[{self.name}]'"
+        return install_command(self.name)
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra from where this archspec was installed: a checkout, a wheel, or an index."""
+    origin = _origin()
+    address = str(origin.get("url", ""))
+    if not address:
+        return f"pip install '{DISTRIBUTION}[{extra}]'"
+    path = unquote(urlsplit(address).path) if address.startswith("file:") else ""
+    if path and "dir_info" in origin:
+        editable = "-e " if origin["dir_info"].get("editable") else ""
+        return f"pip install {editable}{quote(f'{path}[{extra}]')}"
+    return f"pip install {quote(f'{DISTRIBUTION}[{extra}] @ {address}')}"
+
+
+def _origin() -> dict[str, Any]:
+    """What the installer recorded of where the distribution came from (PEP 610); nothing where it was an index."""
+    try:
+        text = distribution(DISTRIBUTION).read_text("direct_url.json")
+        found = json.loads(text) if text else {}
+    except (PackageNotFoundError, OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def extras() -> Iterator[Extra]:

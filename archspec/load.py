@@ -209,7 +209,7 @@ def _closed(path: Path) -> str | None:
 
 def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
     if name.endswith((".yaml", ".yml")):
-        return path.parent / name, str(Path(display).parent / name)
+        return path.parent / name, os.path.normpath(Path(display).parent / name)
     found = zoo.find(name)
     return found, f"specs/{name}.yaml"
 
@@ -259,16 +259,24 @@ def _other_kind(default: Node, value: Node, args: Node) -> str | None:
     return None
 
 
-def _to_set(word: str, known: Collection[str], args: Node | None) -> str:
-    """What to set in place of a key that there is not: one of the recipe, one that is called otherwise, an argument."""
+def recipe_key(word: str) -> str | None:
+    """The dotted key of a recipe that a word is, or means: `epochs` is `train.epochs`."""
     rooms = [(where, [f.alias or n for n, f in model.model_fields.items()])
              for model, where in ((Train, "train"), (Data, "train.data"))]  # fmt: skip
-    for where, fields in rooms:
-        if word in fields:
-            return f"write `{where}.{word}`"
-    for where, fields in rooms:
-        if (meaning := vocabulary.key(word, where, fields)) is not None:
-            return f"write `{where}.{meaning.word}`" if meaning.word else meaning.help
+    exact = next((f"{where}.{word}" for where, fields in rooms if word in fields), None)
+    if exact is not None:
+        return exact
+    meanings = ((where, vocabulary.key(word, where, fields)) for where, fields in rooms)
+    return next((f"{where}.{meaning.word}" for where, meaning in meanings if meaning and meaning.word), None)
+
+
+def _to_set(word: str, known: Collection[str], args: Node | None) -> str:
+    """What to set in place of a key that there is not: one of the recipe, one that is called otherwise, an argument."""
+    if (key := recipe_key(word)) is not None:
+        return f"write `{key}`"
+    in_recipe = vocabulary.key(word, "train", [f.alias or n for n, f in Train.model_fields.items()])
+    if in_recipe is not None:
+        return in_recipe.help
     meaning = vocabulary.key(word, "", Spec.model_fields)
     near = None if meaning is not None else did_you_mean(word, known)
     arguments = ", ".join(f"`{name}`" for name, _ in _entries(args))

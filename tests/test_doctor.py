@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 
+from archspec.extras import install_command
 from conftest import REPO
 
 
@@ -37,7 +38,7 @@ def test_doctor_lists_every_extra_with_what_is_missing_and_the_command(cli, monk
     assert images[0].startswith(
         "opencv-python-headless 5.0.0.93; not installed: simplejpeg of 1.7 or newer (there is 1.6.9), cykooz-resizer"
     )
-    assert images[1].strip() == "pip install 'archspec-nn[images]'"
+    assert images[1].strip() == install_command("images")
     assert "ok   extra parquet: pyarrow 26.0\n" in out
     assert "ok   extra ray: ray 2.10.0rc1\n" in out
     assert "--   extra webdataset: not installed: braceexpand (braces in the names of tars)\n" in out
@@ -98,6 +99,6 @@ def test_backend_that_is_not_installed_says_which_extra(process, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "shadow")}
     result = process("train", "digits_resnet", "--steps", 1, env=environment)
     assert result.returncode == 1
-    assert "archspec-nn[torch]" in result.stderr
+    assert install_command("torch") in result.stderr
     assert "Traceback" not in result.stderr
     assert process("build", "digits_resnet", env=environment).returncode == 0, "source is written without it"

@@ -186,7 +186,7 @@ def test_without_antialiasing_opencv_resizes_and_its_absence_is_said(monkeypatch
     monkeypatch.setattr(libraries, "optional", lambda name: None)
     with pytest.raises(RunError, match=r"antialias: false.* by cv2, which is not installed") as caught:
         photo.view(window, "plain")
-    assert caught.value.hint == "pip install 'archspec-nn[images]'"
+    assert caught.value.hint == "pip install opencv-python-headless"
 
 
 @pytest.mark.parametrize("normalize", ["none", "per_pixel_mean", "per_channel"])

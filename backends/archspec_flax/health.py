@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.extras import install_command
 from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.releases import is_recent
 from archspec_runtime.memory import share_gpu
@@ -14,7 +15,7 @@ from archspec_runtime.memory import share_gpu
 TITLES = {"jax": "JAX", "flax": "Flax"}  # JAX first: Flax does not import with one that is too old
 NEEDED = {"jax": "0.10.0", "flax": "0.12.8"}
 TESTED = {"jax": "0.10.2", "flax": "0.12.8"}
-EXTRA = "pip install 'archspec-nn[flax]'"
+EXTRA = install_command("flax")
 BROKEN = (ImportError, AttributeError, RuntimeError, MemoryError)
 """What importing raises where a package is missing, or where Flax, JAX and jaxlib are not made for each other."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.extras import install_command
 from archspec.releases import is_recent
 
 NEEDED, TESTED = "1.17", "1.23"
-EXTRA = "pip install 'archspec-nn[onnx]'"
+EXTRA = install_command("onnx")
 
 
 def examine() -> Iterator[tuple[str, str, bool, str | None]]:

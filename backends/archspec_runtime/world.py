@@ -58,9 +58,10 @@ class World:
         if count % self.size:
             fitting = [n for n in range(1, min(count, 2 * self.size) + 1) if count % n == 0]
             near = sorted(sorted(fitting, key=lambda n: abs(n - self.size))[:2])
+            noun = "device" if near[-1] == 1 else "devices"
             raise RunError(
                 f"a batch of {count} cannot be shared equally by {self.size} devices",
-                f"take {' or '.join(map(str, near))} devices, or make batch_size a multiple of {self.size}",
+                f"take {' or '.join(map(str, near))} {noun}, or make batch_size a multiple of {self.size}",
             )
         part = count // self.size
         return slice(self.rank * part, (self.rank + 1) * part)

@@ -7,11 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.extras import install_command
 from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.releases import is_recent
 
 NEEDED, TESTED = "2.6", "2.13"
-EXTRA = "pip install 'archspec-nn[torch]'"
+EXTRA = install_command("torch")
 BROKEN = (ImportError, OSError, MemoryError)
 """What importing raises where PyTorch is missing, or a library of CUDA's that it was built with."""
 

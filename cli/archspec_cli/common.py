@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec_cli.console import fail, tell_diagnostics
+from archspec_cli.own_spec import spec_of_folder
 from archspec_cli.repeated import say_replaced
 
 if TYPE_CHECKING:
@@ -52,9 +53,10 @@ def backend_names(incomplete: str) -> list[str]:
 Spec = Annotated[
     str,
     typer.Argument(
-        help="A spec file, a zoo name such as resnet50, or NAME:PRESET.",
+        help="A spec file, a zoo name such as resnet50, or NAME:PRESET; the folder's own where it holds one.",
         show_default=False,
         autocompletion=spec_names,
+        default_factory=spec_of_folder,
     ),
 ]
 As = Annotated[Format, typer.Option("--format", help="For people, or as JSON.")]

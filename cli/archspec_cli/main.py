@@ -76,9 +76,22 @@ def _printable_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if (key := _key_of(getattr(error, "option_name", None))) is not None:
+            error.message = f"there is no option {error.option_name}: write --set {key}=VALUE"  # type: ignore[attr-defined]
+            error.possibilities = None  # type: ignore[attr-defined]
         if hasattr(error, "format_message") and isinstance(getattr(error, "message", None), str):  # Click's
             error.message = printable(error.message)  # type: ignore[attr-defined]
         raise
+
+
+def _key_of(option: str | None) -> str | None:
+    """The key of a spec that an option which there is not would set."""
+    if option is None or not option.startswith("--"):
+        return None
+    from archspec.load import recipe_key
+
+    word = option.removeprefix("--").replace("-", "_")
+    return "classes" if word in ("classes", "num_classes") else recipe_key(word)
 
 
 app = typer.Typer(

@@ -50,8 +50,10 @@ def connected() -> Iterator[Any]:
     try:
         import ray  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
+        from archspec.extras import install_command
+
         raise RunError(
-            f"Ray does not import: {error}", "pip install 'archspec-nn[ray]', or leave --launcher out"
+            f"Ray does not import: {error}", f"{install_command('ray')}, or leave --launcher out"
         ) from None
     try:
         ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)

@@ -10,6 +10,9 @@ from types import ModuleType
 from ..errors import RunError
 from ..recipe import Data
 
+PACKAGES = {"cv2": "opencv-python-headless", "cykooz.resizer": "cykooz-resizer"}
+"""What to install for a module of another name."""
+
 
 @cache
 def optional(name: str) -> ModuleType | None:
@@ -25,7 +28,7 @@ def needed(name: str) -> ModuleType:
     module = optional(name)
     if module is None:
         message = f"`data.antialias: false` resizes by {name}, which is not installed"
-        raise RunError(message, "pip install 'archspec-nn[images]'")
+        raise RunError(message, f"pip install {PACKAGES.get(name, name)}")
     return module
 
 

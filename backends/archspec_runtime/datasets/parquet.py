@@ -158,6 +158,6 @@ def _pyarrow() -> ModuleType:
         import pyarrow.parquet  # type: ignore[import-untyped, import-not-found, unused-ignore]
     except ImportError:
         message = "Parquet is read by pyarrow, which is not installed"
-        raise RunError(message, "pip install 'archspec-nn[parquet]'") from None
+        raise RunError(message, "pip install pyarrow") from None
     module: ModuleType = pyarrow
     return module

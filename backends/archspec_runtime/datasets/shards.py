@@ -123,7 +123,7 @@ def _braces(pattern: str) -> list[str]:
         import braceexpand  # type: ignore[import-untyped, import-not-found, unused-ignore]
     except ImportError:
         message = f"braces as in {pattern!r} are expanded by braceexpand, which is not installed"
-        raise RunError(message, "pip install 'archspec-nn[webdataset]'") from None
+        raise RunError(message, "pip install braceexpand") from None
     try:
         return list(braceexpand.braceexpand(pattern))
     except ValueError as error:

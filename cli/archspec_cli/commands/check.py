@@ -13,6 +13,7 @@ import typer
 
 from archspec_cli.common import Include, Preset, Set, overrides
 from archspec_cli.console import fail, say, tell, tell_diagnostics, tell_text
+from archspec_cli.own_spec import spec_of_folder
 
 if TYPE_CHECKING:
     from archspec import Diagnostic
@@ -29,7 +30,12 @@ class Format(StrEnum):
 
 def check(
     specs: Annotated[
-        list[str], typer.Argument(help="Spec files, folders of them, or zoo names.", show_default=False)
+        list[str],
+        typer.Argument(
+            help="Spec files, folders of them, or zoo names; the folder's own spec where it holds one.",
+            show_default=False,
+            default_factory=lambda: [spec_of_folder()],
+        ),
     ],
     sets: Set = None,
     preset: Preset = None,
@@ -71,12 +77,18 @@ def check(
             left, count = _fix(file, check_it, diff, quiet=format is not Format.text)
             found += left
             fixed += count
+    found = _once(found)
     if diff:
         if found:
             tell_diagnostics(found, to_stderr=True)
         raise typer.Exit(1 if fixed or any(d.is_error or strict for d in found) else 0)
     _tell(found, format, len(wanted), others, fixed)
     raise typer.Exit(1 if any(d.is_error or strict for d in found) else 0)
+
+
+def _once(found: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Each mistake once, also where several specs extend the one that has it."""
+    return list({(d.code, d.message, str(d.span)): d for d in reversed(found)}.values())[::-1]
 
 
 def _tell(found: Sequence[Diagnostic], format: Format, specs: int, others: int, fixed: int) -> None:

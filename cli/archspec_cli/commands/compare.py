@@ -33,7 +33,9 @@ def compare(
         from archspec_runtime.pictures import check_picture
         from archspec_runtime.run_folder import read_measured, read_run
     except ImportError as error:
-        fail(f"curves need what training needs: {error}", "pip install 'archspec-nn[torch]'", 1)
+        from archspec.extras import install_command
+
+        fail(f"curves need what training needs: {error}", install_command("torch"), 1)
     try:
         check_picture(out, force=force)
         runs = [found for run in runs for found in list(runs_below(run)) or [run]]

@@ -1,0 +1,46 @@
+"""The spec that a command means where none is given: the one of the folder, or of what was built there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NoReturn
+
+from archspec.printable import printable
+from archspec_cli.console import fail, say
+
+_IS_SPEC = re.compile(rb"^archspec[ \t]*:", re.MULTILINE)
+MOST = 12  # specs that are listed
+
+
+def spec_of_folder() -> str:
+    """The path of the spec in the working folder; ends with a message where there is none, or which is meant is open."""
+    found = [path for path in sorted(Path().iterdir()) if _is_spec(path)]
+    built = Path("spec.yaml")
+    if built in found and Path("model.py").is_file():
+        found = [built]
+    run = Path("code", "spec.yaml")
+    if not found and _is_spec(run):
+        found = [run]
+    if not found:
+        fail("no spec is given, and this folder holds none", "name a file or one of the zoo: `archspec list`")
+    if len(found) > 1:
+        _fail_between(found)
+    say(f"the spec is {found[0]}")
+    return str(found[0])
+
+
+def _fail_between(found: list[Path]) -> NoReturn:
+    names = ", ".join(printable(str(path)) for path in found[:MOST]) + (", ..." if len(found) > MOST else "")
+    fail("no spec is given, and this folder holds several", f"name one of them: {names}")
+
+
+def _is_spec(path: Path) -> bool:
+    """Whether a file says that it is a spec; what cannot be read is none here, and said where it is named."""
+    try:
+        if path.suffix not in (".yaml", ".yml") or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return _IS_SPEC.search(file.read(1 << 16)) is not None
+    except OSError:
+        return False
