@@ -73,6 +73,9 @@ class Readers(Generic[T]):
             self._tasks.get()
         for _ in self._threads:
             self._tasks.put(None)
+        until = time.monotonic() + LOOK_EVERY
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _serve(self) -> None:
         while (task := self._tasks.get()) is not None:

@@ -187,5 +187,6 @@ def _train(
             start_from(stepper, options.weights, options.fresh)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
         result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world, identity).run()
+        del stepper  # and all that holds the group of processes, so that it can be taken down
     world.close()
     return result

@@ -27,10 +27,12 @@ def overheard(end: Callable[[int], object]) -> Iterator[None]:
             end(number[0])
         os.close(reader)
 
-    threading.Thread(target=listen, name="signals", daemon=True).start()
+    thread = threading.Thread(target=listen, name="signals", daemon=True)
+    thread.start()
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
         os.close(writer)  # which ends the thread
+        thread.join(2 * SOON)

@@ -12,7 +12,6 @@ import os
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +106,7 @@ class World:
         """Part from the others."""
         if self.peers is not None:
             self.peers.close()
+            _stop_watching()
 
 
 def world_of(environment: Mapping[str, str]) -> World:
@@ -144,6 +144,7 @@ def _said(environment: Mapping[str, str], restarts: int) -> Path | None:
 
 
 _failed: list[int] = []
+_watching: list[tuple[threading.Event, threading.Thread]] = []
 
 
 def abandon(code: int) -> None:
@@ -173,11 +174,23 @@ def take_part() -> None:
 
     atexit.register(leave)  # the last to be registered is the first to be called
 
+    stop = threading.Event()
+
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(PARENT_EVERY)
+            if stop.wait(PARENT_EVERY):
+                return
         _clear_up()
         os._exit(1)
 
+    thread = threading.Thread(target=watch, name="end with parent", daemon=True)
     with contextlib.suppress(RuntimeError):  # where no thread can be started there is none to watch
-        threading.Thread(target=watch, name="end with parent", daemon=True).start()
+        thread.start()
+        _watching.append((stop, thread))
+
+
+def _stop_watching() -> None:
+    while _watching:
+        stop, thread = _watching.pop()
+        stop.set()
+        thread.join()

@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.distributed.device_mesh import DeviceMesh
 from torch.nn.parallel import DistributedDataParallel
 
 if TYPE_CHECKING:  # they take most of a second to import, and are for runs that split their parameters
@@ -49,16 +50,16 @@ def _reached(output: Tensor) -> int:
     return sum(hasattr(node, "variable") for node in seen)
 
 
-def shard(model: nn.Module) -> None:
-    """Split the parameters of each repeated block, and of what is left, over all processes."""
+def shard(model: nn.Module, mesh: DeviceMesh | None = None) -> None:
+    """Split the parameters of each repeated block, and of what is left, over the processes of a mesh, or all."""
     from torch.distributed.fsdp import fully_shard
 
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as FSDP2 wants parameters
     for block in repeated_blocks(model):
         if any(True for _ in block.parameters()):
-            fully_shard(block)
+            fully_shard(block, mesh=mesh)
     fully_shard(
-        model, reshard_after_forward=True
+        model, mesh=mesh, reshard_after_forward=True
     )  # what an evaluation has put together is split again before a step
 
 

@@ -36,7 +36,7 @@ from .optimizer import Average, make_optimizer, set_rate
 from .precision import autocast, use_precision
 from .restoring import load_model, load_optimizer, shapes
 from .snapshot import TorchSnapshot, on_host
-from .world import peers_answer
+from .world import mesh_of_all, peers_answer
 
 ALONE = World()
 
@@ -79,8 +79,9 @@ class TorchStepper:
 
     def _spread(self) -> Callable[[Tensor], Tensor]:
         if self.sharded:
+            mesh = mesh_of_all(self.device)
             for model in (self.model, *([self.average.model] if self.average is not None else [])):
-                parallel.shard(model)
+                parallel.shard(model, mesh)
         elif self.world.size > 1:
             images = torch.zeros((2, *self.job.input_shape), device=self.device, dtype=self.kind)
             return parallel.replicate(self.model, images)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import logging
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +18,7 @@ from uuid import uuid4
 
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
@@ -30,6 +34,14 @@ BACKENDS = "cpu:gloo,cuda:nccl"
 NOTHING_TO_SPLIT = "--shard splits the run over its processes, and there is one"
 
 _left: list[dist.ProcessGroup | None] = []
+_meshes: list[DeviceMesh] = []
+
+
+def mesh_of_all(device: torch.device) -> DeviceMesh:
+    """All processes in a row, as FSDP2 makes it by itself, but known to `Joined.close`."""
+    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    _meshes.append(mesh)
+    return mesh
 
 
 class Joined:
@@ -43,11 +55,23 @@ class Joined:
         return [int(v) for v in found.tolist()]
 
     def close(self) -> None:
-        """Leave the group, when all have come this far."""
+        """Leave the group, when all have come this far, and end its threads before Python ends.
+
+        They drop tensors of the last collectives, for which they need Python's lock: one that asks for it while Python ends
+        is unwound through code that may not be, and the process aborts. The group joins them as it is taken down, without
+        the lock if nobody but this function has it: what holds it in C++, as DDP's reducer does, goes first.
+        """
         self.highest([0])
-        # kept: a group waits for its threads when it is taken down, and they may wait for this one to drop a tensor
-        _left.append(dist.group.WORLD)
+        gc.collect()
+        for mesh in _meshes:
+            vars(mesh).get("_pg_registry", {}).clear()  # cached layouts of tensors keep a mesh for good
+        _meshes.clear()
+        group = dist.group.WORLD
         dist.destroy_process_group()
+        if (
+            sys.getrefcount(group) > 2
+        ):  # this name and the argument: somebody has it still, who may let it go with the lock
+            _left.append(group)
 
 
 def join(world: World, options: Options) -> World:
@@ -66,6 +90,10 @@ def join(world: World, options: Options) -> World:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // world.local_size) if LINUX else 1)
     patience = timedelta(seconds=options.patience)
     backend = BACKENDS if torch.cuda.is_available() else "gloo"
+    # before there is a group, which their functions would take as a default value and keep for good
+    importlib.import_module("torch.distributed.nn.functional")
+    if options.shard:
+        importlib.import_module("torch.distributed.fsdp")
     with peers_answer():
         store, rank, size = next(rendezvous("env://", world.rank, world.size, timeout=patience))
         # the launcher keeps its store when it restarts, with the addresses of those that are gone
