@@ -25,8 +25,12 @@ def check_statistics(net: Network, problems: Diagnostics, processes: int = 1) ->
         if values is None or values * (images if op.pools_batch else 1) > 1:
             return
         if op.pools_batch:
-            message = f"`{name}` normalizes over one value of each channel: it is given {show(inputs[0])}, {_micro_batch(net)}"
-            help_ = "make `batch_size` larger, or accumulate less: a micro-batch needs two images"
+            message = f"`{name}` normalizes over one value of each channel"
+            given = f"it is given {show(inputs[0])}, {_micro_batch(net, processes)}"
+            message, help_ = (
+                f"{message}: {given}",
+                "a micro-batch needs two images: make `batch_size` larger, or accumulate less",
+            )
             span, place = _batch(net), Related(f"`{name}` is here", call.span)
         else:
             message = f"`{name}` normalizes over one value of {show(inputs[0])}: it gives 0 whatever the input"
@@ -38,10 +42,21 @@ def check_statistics(net: Network, problems: Diagnostics, processes: int = 1) ->
             look_through(net, size, look)
 
 
-def _micro_batch(net: Network) -> str:
+def check_shares(net: Network, processes: int) -> None:
+    """Raise SpecError where batch norm would take its statistics over one value in each of so many processes."""
+    train = net.spec.train
+    if train is None or train.sync_batch_norm or train.batch_size // train.accumulate % processes:
+        return  # what does not split is refused as such
+    problems = Diagnostics()
+    check_statistics(net, problems, processes)
+    problems.raise_if_any()
+
+
+def _micro_batch(net: Network, processes: int) -> str:
     train = net.spec.train
     parts = train.accumulate if train is not None else 1
-    return "one image at a time" if parts == 1 else f"one image at a time, since `accumulate` is {parts}"
+    of = f" by each of {processes} processes, since `sync_batch_norm` is false" if processes > 1 else ""
+    return f"one image at a time{of}" if parts == 1 or of else f"one image at a time, since `accumulate` is {parts}"
 
 
 def _batch(net: Network) -> Span:

@@ -178,3 +178,64 @@ def test_nets_that_are_well_known_have_no_mistakes():
         found = archspec.check(path)
         assert {d.code for d in found} <= {"AS310", "AS313"}, path.name
         assert [d.message.split("`")[1] for d in found if d.code == "AS310"] == AUXILIARY.get(path.stem, [])
+
+
+def test_a_share_of_one_image_is_refused_where_batch_norm_takes_its_own_statistics(cli, spec):
+    path = spec(ONE_PIXEL + RECIPE + ", sync_batch_norm: false}\n")
+    result = cli("train", path, "--nproc", 4, "--dry-run")
+    assert result.exit_code == 1
+    assert "one image at a time by each of 4 processes, since `sync_batch_norm` is false" in result.stderr
+    assert cli("train", path, "--nproc", 2, "--dry-run").exit_code == 0
+
+
+def test_a_sweep_warns_once_of_what_all_of_its_nets_have(cli, spec):
+    text, _ = UNUSED["a side branch"]
+    path = spec(text + "train: {data: {dataset: synthetic}, steps: 2, lr: 0.1}\n")
+    result = cli("sweep", path, "--over", "train.lr=0.1,0.2", "--dry-run", "--out", "sweep")
+    assert (result.exit_code, result.stderr.count("warning[AS310]"), result.stderr.count("and 1 more")) == (0, 1, 1)
+
+
+PLATEAU = "input: {channels: 1, size: 8}\nclasses: 10\nhead: [flatten, {linear: {out: classes}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("until", "data", "said"),
+    [
+        ("plateau 3", "dataset: digits", "`plateau 3`: there is no `val_error` without a holdout"),
+        ("plateau 3", "dataset: digits, holdout: 100", None),
+        ("plateau 3 of test_error", "dataset: digits", None),
+        ("plateau 3 of val_error", "dataset: digits", "there is no `val_error` without a holdout"),
+        ("plateau 3 of train_loss", "dataset: digits", "a phase cannot end on"),
+        ("step 5 of test_error", "dataset: digits", "only a plateau is one of an error"),
+        (
+            "plateau 3 of test_error or plateau 5",
+            "dataset: digits, holdout: 100",
+            "a plateau of one error, not of two",
+        ),
+    ],
+)
+def test_a_plateau_is_of_an_error_that_is_measured(until, data, said, mistakes):
+    found = mistakes(
+        PLATEAU + f"train: {{data: {{{data}}}, epochs: 9, lr: [{{value: 1, until: {until}}}, {{value: 0.1}}]}}\n"
+    )
+    assert [said in d.message for d in found] == ([] if said is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("length", "lr", "code"),
+    [
+        ("steps: 44", "{value: 1, until: step 11}, {cosine: {from: 1, to: 0}, until: step 22}", "AS602"),
+        ("steps: 44", "{value: 1, until: step 11}, {cosine: {from: 1, to: 0}, until: step 44}", None),
+        ("steps: 44", "{value: 1, until: step 11}, {cosine: {from: 1, to: 0}, until: step 99}", "AS606"),
+        ("steps: 44", "{value: 1, until: step 11}, {value: 0.1, until: plateau 3 of test_error}", "AS602"),
+        ("steps: 44", "{value: 1, until: step 44}, {value: 0.1}", "AS606"),
+        ("steps: 44", "{value: 1, until: step 44 or train_error < 9%}, {value: 0.1}", None),
+        ("epochs: 4", "{value: 1, until: step 44}, {value: 0.1}", "AS606"),
+        ("epochs: 4", "{value: 1, until: step 43}, {value: 0.1}", None),
+        ("steps: 44", "{value: 1, until: epoch 4}, {value: 0.1}", "AS606"),
+        ("epochs: 4", "{linear: {from: 1, to: 0}, until: step 40}", "AS602"),
+    ],
+)
+def test_phases_and_the_run_end_together(length, lr, code, mistakes):
+    found = mistakes(PLATEAU + f"train: {{data: {{dataset: digits}}, {length}, lr: [{lr}]}}\n")  # 11 steps an epoch
+    assert [d.code for d in found] == ([code] if code else [])

@@ -131,6 +131,15 @@ def _as_it_runs(job: Job, options: Options, counts: dict[str, int]) -> Job:
     return effective(job, options, None if count is None else count // plain.recipe.batch_size)
 
 
+def warnings(planned: Sequence[Planned]) -> list[Diagnostic]:
+    """What is to be warned of in the nets of a sweep, that of one place once."""
+    found: dict[tuple[str, str], tuple[Diagnostic, list[str]]] = {}
+    for one in planned:
+        for d in one.net.warnings:
+            found.setdefault((d.code, str(d.span)), (d, []))[1].append(one.point.name)
+    return [_told(warning, where) for warning, where in found.values()]
+
+
 def _told(mistake: Diagnostic, where: Sequence[str]) -> Diagnostic:
     """A mistake with the runs that have it."""
     more = f" and {len(where) - 1:,} more" if len(where) > 1 else ""

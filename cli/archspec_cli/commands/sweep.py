@@ -68,7 +68,7 @@ def sweep(
     import archspec
     from archspec_experiments.grid import GridError, make_grid, parse_over
     from archspec_experiments.launch import check_launch, launch
-    from archspec_experiments.plan import Request, grid_lines, make_plan
+    from archspec_experiments.plan import Request, grid_lines, make_plan, warnings
     from archspec_experiments.sweep import check_same
     from archspec_runtime.errors import RunError
 
@@ -84,6 +84,8 @@ def sweep(
     try:
         check_launch(str(launcher), jobs, gpus)
         planned = make_plan(make_grid(specs, parse_over(over or []), seeds), request)
+        if found := warnings(planned):
+            report(found)
         if dry_run:
             tell(*grid_lines(planned))
             check_same(out, planned)

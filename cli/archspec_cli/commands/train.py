@@ -105,11 +105,12 @@ def train(
     """
     import archspec
     from archspec.backends import find_backend
+    from archspec.statistics import check_shares
     from archspec_experiments.overrides import check_given_once
     from archspec_experiments.trial import check_before, try_out
     from archspec_runtime.errors import RunError
     from archspec_runtime.job import Options
-    from archspec_runtime.world import launched
+    from archspec_runtime.world import launched, world_of
 
     starts = (
         nproc is not None and not dry_run and not launched(os.environ)
@@ -130,6 +131,7 @@ def train(
     }  # fmt: skip
     errors: tuple[type[Exception], ...] = (archspec.WeightsError, RunError)
     try:
+        check_shares(net, nproc or world_of(os.environ).size)
         chosen = find_backend(backend)
         errors = (*errors, *chosen.errors)
         given = {"--steps": steps, "--seed": seed}
