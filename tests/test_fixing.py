@@ -148,6 +148,32 @@ def test_everything_else_of_a_file_stays(dressed, cli, tmp_path):
     assert path.read_bytes().decode() == expected
 
 
+UNUSED = {
+    "a block among others": (
+        "blocks:\n  # of the one\n  one: {body: [relu]}  # aside\n\n  # of the other\n"
+        "  two:\n    doc: |\n      text\n\n    body:\n      - relu\n\n",
+        "blocks:\n  # of the one\n  one: {body: [relu]}  # aside\n\n  # of the other\n\n", "one"),
+    "the first block": (
+        "blocks:\n  two:\n    body:\n      - relu   # last\n  # of the one\n  one: {body: [relu]}\n",
+        "blocks:\n  # of the one\n  one: {body: [relu]}\n", "one"),
+    "all of them": ("blocks:\n  one:\n    body: [relu]\n  two: {body: [relu]}\n# the end", "# the end", None),
+    "the section": ("blocks:\n  one:\n    body: [relu]\n", "", None),
+    "one of a line": ("blocks: {one: {body: [relu]}, two: {body: [relu]}}\n", "blocks: {one: {body: [relu]}}\n", "one"),
+    "the first of a line": ("blocks: {two: {body: [relu]}, one: {body: [relu]}}\n", "blocks: {one: {body: [relu]}}\n", "one"),
+    "a shortcut": ("shortcuts: {mine: {body: [relu]}}\n", "", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_what_nothing_uses_is_taken_out_and_comments_stay(name, cli, spec):
+    text, expected, used = UNUSED[name]
+    net = NET.replace("- relu: act", "- relu: act\n  - one") if used else NET
+    path = spec(net + text)
+    result = cli("check", path, "--fix")
+    assert (path.read_text(), result.exit_code) == (net + expected, 0)
+    assert "warning" not in result.output
+
+
 def test_fixes_that_overlap_are_applied_in_rounds(cli, spec):
     path = spec(NET.replace("out: width,", "out: widht / 2,"))
     assert cli("check", path, "--fix").exit_code == 0

@@ -239,3 +239,24 @@ def test_a_plateau_is_of_an_error_that_is_measured(until, data, said, mistakes):
 def test_phases_and_the_run_end_together(length, lr, code, mistakes):
     found = mistakes(PLATEAU + f"train: {{data: {{dataset: digits}}, {length}, lr: [{lr}]}}\n")  # 11 steps an epoch
     assert [d.code for d in found] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("option", "begins"),
+    [
+        ("ema: {decay: 0.9, after: epoch 4}", False),
+        ("ema: {decay: 0.9, after: step 43}", True),
+        (
+            "data: {dataset: digits, augment: [random_resized_crop], size: [{value: 6, until: step 44}, {value: 8}]}",
+            False,
+        ),
+        (
+            "data: {dataset: digits, augment: [random_resized_crop], size: [{value: 6, until: epoch 3}, {value: 8}]}",
+            True,
+        ),
+    ],
+)
+def test_what_never_begins_in_a_run_is_said(option, begins, mistakes):
+    net = PLATEAU.replace("flatten", "global_avg_pool")
+    found = mistakes(net + f"train: {{epochs: 4, lr: 0.1, {option}}}\n")
+    assert [d.code for d in found] == ([] if begins else ["AS606"])
