@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+try:
+    import resource  # early: once memory has run out, no library is loaded any more
+except ImportError:  # on Windows
+    resource = None  # type: ignore[assignment]
+
 SIGNS = ("failed to map segment", "cannot allocate memory", "unable to allocate", "can't start new thread")
 """What the loader of libraries, NumPy and Python say, in lower case."""
 
@@ -24,9 +29,7 @@ def remedy() -> str:
 
 def address_space() -> int | None:
     """The limit of address space of this process in bytes; None where there is none."""
-    try:
-        import resource
-    except ImportError:  # on Windows
+    if resource is None:
         return None
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     return None if limit == resource.RLIM_INFINITY else limit
