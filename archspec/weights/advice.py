@@ -30,7 +30,7 @@ def advice(given: Shapes, expected: Shapes) -> str:
     """What to do about tensors of these names and shapes for a net that expects others."""
     if _fits(given, expected, []):
         return "save the floating-point weights, before they are quantized"
-    for seen in (suggestion, _resized, _turned, _by_order):
+    for seen in (suggestion, _resized, _turned, _by_order, _folded):
         if help_ := seen(given, expected):
             return help_
     return OTHER
@@ -88,6 +88,15 @@ def _by_order(given: Shapes, expected: Shapes) -> str | None:
             return (f"by the order and the shapes of its layers it would fit with {_options(renamings)}; "
                     "compare what the net answers before you rely on it")  # fmt: skip
     return None
+
+
+def _folded(given: Shapes, expected: Shapes) -> str | None:
+    """Where a file has no statistics of normalizations, as an exporter leaves it that makes them part of convolutions."""
+    statistics = (".running_mean", ".running_var")
+    if not any(name.endswith(statistics) for name in expected) or any(name.endswith(statistics) for name in given):
+        return None
+    return ("it has no statistics of batch normalizations, which exporters fold into convolutions: give the weights "
+            "that it was exported from, or export it in training mode")  # fmt: skip
 
 
 def _fits(given: Shapes, expected: Shapes, renamings: list[Renaming]) -> bool:

@@ -35,6 +35,10 @@ def fit(path: Path, given: Tensors, expected: Mapping[str, Shape]) -> tuple[Weig
         raise WeightsError(f"{path} does not fit the net:", advice(shapes, expected), rows=_table(faults))
     notes = [f"it has no counters of batches, {len(counters)} of which begin at 0"] if counters else []
     ordered = {name: np.asarray(whole[name]) for name in expected}
+    if lied := next((name for name in expected if ordered[name].shape != expected[name]), None):
+        raise WeightsError(
+            f"{path} is damaged: `{lied}` has the shape {ordered[lied].shape}, and the file says another"
+        )
     odd = 0
     for name in expected:
         if name.endswith(COUNTER):

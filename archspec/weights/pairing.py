@@ -32,7 +32,8 @@ def paired(given: Shapes, expected: Shapes) -> Iterator[list[Renaming]]:
         return
     inner = [Renaming(f"*.{leaf}", f"*.{SYNONYMS[leaf]}") for leaf in leaves]
     names = list(renamed)
-    order = _guessed(names) if names == sorted(names) and len(names) > 1 else names
+    layers = [layer.split(".") for layer in dict.fromkeys(name.rpartition(".")[0] for name in names)]
+    order = _guessed(names) if layers == sorted(layers) else names  # JAX sorts the keys of what it has compiled
     pairs = _pairs({name: renamed[name] for name in order}, expected)
     if pairs is None:
         return

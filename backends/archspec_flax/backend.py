@@ -17,7 +17,7 @@ from archspec.files import FolderError, write_folder
 from archspec.network import Network
 from archspec_flax.emit.layers import SUPPORTED
 from archspec_flax.emit.model import model_source
-from archspec_flax.formats import Orbax
+from archspec_flax.formats import Msgpack, Orbax
 from archspec_flax.health import need_flax
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
@@ -40,7 +40,7 @@ class FlaxBackend:
     supported = SUPPORTED
     options: Collection[str] = ("devices",)  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
-    formats: Sequence[WeightsFormat] = (Orbax(), RunWeights())
+    formats: Sequence[WeightsFormat] = (Orbax(), Msgpack(), RunWeights())
 
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
         """The files of a folder that works without archspec. Raises SpecError for operations that are not supported."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.backends import Weights
+from archspec.errors import WeightsError
 from archspec_flax.health import need_flax
 from archspec_runtime.memory import share_gpu
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from archspec.network import Network
+    from archspec.weights.stored import Array, Stored
 
 METADATA = "_METADATA"
 """The file that describes a tree of arrays, in the folder that Orbax wrote it to."""
@@ -30,7 +30,7 @@ class Orbax:
         """Whether a folder holds a tree of arrays, or several by name."""
         return bool(trees(path))
 
-    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, Array | Stored], list[str]]:
         """All arrays, as they were saved, in the spec's layouts. Raises WeightsError, and SpecError without Flax."""
         need_flax()
         share_gpu()
@@ -45,6 +45,34 @@ class Orbax:
         from archspec_flax.weights import write_orbax
 
         write_orbax(path, weights, net)
+
+
+class Msgpack:
+    """A file of `flax.serialization.to_bytes`: variables of Linen, a training state of theirs, or a state of NNX."""
+
+    title = "a msgpack file of Flax"
+    suffixes = (".msgpack",)
+    writable = False
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether a file begins with a map that has names as keys."""
+        from archspec_flax.msgpack import begins_a_tree
+
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            return begins_a_tree(file.read(16))
+
+    def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, Array | Stored], list[str]]:
+        """All arrays, in the spec's layouts. Raises WeightsError, and SpecError without Flax."""
+        need_flax()
+        from archspec_flax.weights import read_msgpack
+
+        return read_msgpack(path, key, net)
+
+    def write(self, path: Path, weights: Weights, net: Network) -> None:
+        """Not offered: Orbax is what Flax keeps weights in."""
+        raise WeightsError("msgpack files are read, and not written", "write an Orbax checkpoint: --to flax", 2)
 
 
 def trees(path: Path) -> dict[str, Path]:

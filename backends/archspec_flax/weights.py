@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from archspec.backends import Weights
 from archspec.errors import WeightsError
 from archspec.network import Network
 from archspec.weights.identity import KEY, OfRun, metadata, parsed
+from archspec.weights.stored import Array, Stored
 from archspec_flax.emit.rolling import Stages, rolled_stages
-from archspec_flax.names import FROM_SPEC, load_state_dict, spec_names, to_spec
+from archspec_flax.msgpack import leaves, read_tree
+from archspec_flax.names import FROM_SPEC, TO_SPEC, load_state_dict, spec_names, to_spec
 
 STATISTICS = {"mean", "var", "num_batches_tracked"}
 
@@ -29,33 +32,83 @@ def load_weights(model: nnx.Module, weights: Weights) -> None:
     load_state_dict(model, weights)
 
 
-def read_orbax(
-    path: Path, trees: Mapping[str, Path], key: str | None, net: Network
-) -> dict[str, np.ndarray[Any, Any]]:
+Leaves = Sequence[tuple[tuple[str, ...], Any]]
+"""What stands at the ends of a tree, with the keys that lead there."""
+
+
+def read_orbax(path: Path, trees: Mapping[str, Path], key: str | None, net: Network) -> dict[str, Array | Stored]:
     """All arrays of a tree, as they were saved, in the spec's layouts. Raises WeightsError."""
-    tensors: dict[str, np.ndarray[Any, Any]] = {}
+    found, about = _described(path, _chosen(path, trees, key))
+    return OfRun(by_spec_names(path, found, net), parsed(about.get(KEY)))
+
+
+def read_msgpack(path: Path, key: str | None, net: Network) -> tuple[dict[str, Array | Stored], list[str]]:
+    """All arrays of a file of `flax.serialization`: variables of Linen, or a state of NNX. Raises WeightsError."""
+    try:
+        tree = read_tree(path)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"cannot read weights from {path}: it is damaged or no msgpack of Flax's ({error})",
+                           "get it anew") from None  # fmt: skip
+    if key is not None and not isinstance(tree.get(key), dict):
+        named = ", ".join(f"`{name}`" for name, value in tree.items() if isinstance(value, dict))
+        raise WeightsError(
+            f"{path} has no tree of arrays `{key}`", f"--key takes {named}" if named else "leave --key out"
+        )
+    chosen = key or "params"
+    notes: list[str] = []
+    if isinstance(tree.get(chosen), dict):
+        params = tree[chosen].get("params", tree[chosen])
+        beside = tree.get("batch_stats", tree[chosen].get("batch_stats", {}))
+        if left := [name for name in tree if name not in (chosen, "batch_stats")]:
+            notes.append(f"found under `{chosen}`; left out: {', '.join(f'`{name}`' for name in left)}")
+        found = [*leaves(params), *(leaves(beside) if isinstance(beside, dict) else ())]
+    else:
+        found = list(leaves(tree))
+    return by_spec_names(path, found, net), notes
+
+
+def by_spec_names(path: Path, found: Leaves, net: Network) -> dict[str, Array | Stored]:
+    """Arrays by the spec's names and in its layouts, those that are stacked for equal blocks apart. Raises WeightsError."""
+    tensors: dict[str, Array | Stored] = {}
     repeats = _repeats(rolled_stages(net))
-    arrays, about = _restored(path, _chosen(path, trees, key))
-    for keys, array in arrays:
-        where = tuple(int(key) if key.isdigit() else key for key in keys if key != "value")
+    for keys, array in found:
+        where = tuple(
+            int(key) if key.isdecimal() and key.isascii() and len(key) < 9 else key
+            for key in keys
+            if key != "value"
+        )
+        if not where:
+            raise WeightsError(f"{path} holds a single value, and no tree of arrays")
         names = spec_names(where, repeats)
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, np.ndarray | Stored):
             raise WeightsError(
                 f"{path} holds more than arrays: `{names[0]}` is a value of type {type(array).__name__}"
             )
-        if any(where[:depth] in repeats for depth in range(len(where))):
-            if array.shape[:1] != (len(names),):
-                raise WeightsError(
-                    f"{path} holds `{'.'.join(keys)}` of shape {array.shape}, not stacked for {len(names)} blocks"
-                )
-            parts = list(array)
-        else:
-            parts = [array]
-        for name, part in zip(names, parts, strict=True):
+        rolled = any(where[:depth] in repeats for depth in range(len(where)))
+        if rolled and array.shape[:1] != (len(names),):
+            raise WeightsError(
+                f"{path} holds `{'.'.join(keys)}` of shape {array.shape}, not stacked for {len(names)} blocks"
+            )
+        whole = cache(partial(np.asarray, array))
+        for index, name in enumerate(names):
             if name in tensors:
                 raise WeightsError(f"{path} holds two arrays that are `{name}`")
-            tensors[name] = to_spec(np.asarray(part))
-    return OfRun(tensors, parsed(about.get(KEY)))
+            tensors[name] = _in_spec_layout(array, whole, index if rolled else None)
+    return tensors
+
+
+def _in_spec_layout(array: Array | Stored, whole: Callable[[], Array], block: int | None) -> Stored:
+    shape = tuple(array.shape if block is None else array.shape[1:])
+    turned = tuple(shape[axis] for axis in TO_SPEC[len(shape)]) if len(shape) in TO_SPEC else shape
+    dtype = np.dtype(np.int64) if array.dtype.kind == "i" else array.dtype
+
+    def load() -> Array:
+        loaded = whole()
+        if loaded.shape != tuple(array.shape):
+            raise WeightsError(f"an array has the shape {loaded.shape}, and its description {tuple(array.shape)}")
+        return to_spec(loaded if block is None else loaded[block])
+
+    return Stored(turned, dtype, load)
 
 
 def write_orbax(path: Path, weights: Weights, net: Network) -> None:
@@ -139,21 +192,42 @@ def _chosen(path: Path, trees: Mapping[str, Path], key: str | None) -> Path:
     return trees[key]
 
 
-def _restored(path: Path, folder: Path) -> tuple[list[tuple[tuple[str, ...], Any]], Mapping[str, Any]]:
-    """The arrays of a tree by their paths, and what else was said of it."""
+def _described(path: Path, folder: Path) -> tuple[Leaves, Mapping[str, Any]]:
+    """What a checkpoint's metadata says of its arrays, and beside them. They are restored when the first is asked for."""
     import orbax.checkpoint as ocp
 
-    try:
-        with quiet_when_it_fails(), ocp.PyTreeCheckpointer() as checkpointer:
-            found = checkpointer.metadata(folder.resolve())
-            tree, about = found.item_metadata.tree, found.custom_metadata or {}
+    with _blamed(path), quiet_when_it_fails(), ocp.PyTreeCheckpointer() as checkpointer:
+        found = checkpointer.metadata(folder.resolve())
+        tree, about = found.item_metadata.tree, found.custom_metadata or {}
+        described = _flat(tree)
+
+    @cache
+    def restored() -> dict[tuple[str, ...], Any]:
+        with _blamed(path), quiet_when_it_fails(), ocp.PyTreeCheckpointer() as checkpointer:
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-            restored = checkpointer.restore(folder.resolve(), restore_args=as_numpy)
+            return dict(_flat(checkpointer.restore(folder.resolve(), restore_args=as_numpy)))
+
+    def claimed(keys: tuple[str, ...], leaf: Any) -> Any:
+        shape, dtype = (getattr(leaf, about, None) for about in ("shape", "dtype"))
+        if shape is None or dtype is None:
+            return leaf
+        return Stored(tuple(shape), np.dtype(dtype), lambda: np.asarray(restored()[keys]))
+
+    return [(keys, claimed(keys, leaf)) for keys, leaf in described], about
+
+
+def _flat(tree: Any) -> Leaves:
+    found = jax.tree_util.tree_leaves_with_path(tree)
+    return [(tuple(jax.tree_util.keystr((k,), simple=True) for k in keys), leaf) for keys, leaf in found]
+
+
+@contextmanager
+def _blamed(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, RuntimeError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
         raise WeightsError(f"cannot read weights from {path}: it is damaged or no Orbax checkpoint ({_first_line(error)})",
                            "give the folder that was saved to") from None  # fmt: skip
-    leaves = jax.tree_util.tree_leaves_with_path(restored)
-    return [(tuple(jax.tree_util.keystr((k,), simple=True) for k in keys), leaf) for keys, leaf in leaves], about
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from archspec.network import Network
 from archspec.ops import OPS
 from archspec.resolved_text import resolved_yaml
 from archspec.version import __version__
+from archspec_onnx.formats import OnnxFile
 from archspec_onnx.health import need_onnx
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class OnnxBackend:
     supported = frozenset(OPS)
     trains = False
     errors: tuple[type[Exception], ...] = ()
-    formats: Sequence[WeightsFormat] = ()
+    formats: Sequence[WeightsFormat] = (OnnxFile(),)
 
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
         """`model.onnx`, checked, and what it takes to use it. Raises SpecError, and WeightsError without weights."""

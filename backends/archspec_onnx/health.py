@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.extras import install_command
+from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.releases import is_recent
 
 NEEDED, TESTED = "1.17", "1.23"
@@ -34,8 +35,10 @@ def need_onnx() -> None:
     """Import onnx. Raises SpecError that says how to get it where that fails, or where it is too old."""
     try:
         import onnx
-    except ImportError as error:
-        raise SpecError([Diagnostic("AS701", f"onnx does not import: {error}", None, EXTRA)]) from None
+    except (ImportError, MemoryError) as error:
+        mend = remedy() if is_out_of_memory(error) else EXTRA
+        why = "out of memory" if is_out_of_memory(error) else error
+        raise SpecError([Diagnostic("AS701", f"onnx does not import: {why}", None, mend)]) from None
     if not is_recent(onnx.__version__, NEEDED):
         message = f"onnx {onnx.__version__} is too old: {NEEDED} or newer is needed"
         raise SpecError([Diagnostic("AS701", message, None, EXTRA)])

@@ -16,7 +16,7 @@ def convert(
         Path,
         typer.Argument(
             metavar="SRC",
-            help="A .pt, .pth or .safetensors file, an Orbax checkpoint, or a run.",
+            help="A .pt, .pth, .safetensors, .msgpack or .onnx file, an Orbax checkpoint, or a run.",
             show_default=False,
         ),
     ],
