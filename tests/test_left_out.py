@@ -111,6 +111,24 @@ def test_another_number_of_classes_names_the_folder_that_is_none(photos, kind):
     assert caught.value.hint.startswith("take those folders out where they are no classes")
 
 
+def test_a_class_whose_name_begins_with_a_dot_is_told_where_it_is_missed(photos):
+    (photos / "train" / "cat").rename(photos / "train" / ".cat")
+    shutil.rmtree(photos / "test" / "cat")
+    with pytest.raises(DataError, match=r"1 classes, and the net 2; left out by their names: \S+train/\.cat"):
+        opened(photos)
+
+
+def test_packing_says_what_it_leaves_out_and_refuses_classes_of_one_split(photos, cli):
+    (photos / "train" / "cat" / "sub").mkdir()
+    (photos / "train" / "cat" / "1.jpg").rename(photos / "train" / "cat" / "sub" / "1.jpg")
+    result = cli("data", "pack", photos, "packed")
+    assert "warning: of" in result.stderr
+    assert "cat/sub" in result.stderr
+    assert "15 images" in result.stdout
+    (photos / "test" / "eel").mkdir()
+    assert "there is no class 'eel' in train/" in said(cli("data", "pack", photos, "other"), 1)
+
+
 def test_only_regular_files_are_images_and_nothing_waits_for_others(photos, cli):
     cat = photos / "train" / "cat"
     os.mkfifo(cat / "pipe.png")
@@ -206,6 +224,17 @@ def add(path, name, content=b"", **more):
         for key, value in more.items():
             setattr(info, key, value)
         made.addfile(info, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("prefix", ["./", "././", "../a/"])
+def test_names_in_tars_that_begin_with_this_folder_are_not_hidden(tmp_path, prefix):
+    folder = tmp_path / "trees"
+    folder.mkdir()
+    for split in ("train", "test"):
+        tar(folder / f"{split}.tar", [(f"{prefix}{name}/{number}.jpg", raw)
+                                      for s, name, _, number, raw in samples() if s == split])  # fmt: skip
+    found = opened(folder, "webdataset")
+    assert (found.classes, counts(found)) == (("cat", "dog"), COUNTS)
 
 
 def test_resource_forks_in_tars_are_passed_over(shards, cli):

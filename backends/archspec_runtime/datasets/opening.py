@@ -14,7 +14,7 @@ from ..recipe import Data
 from .cifar import read_cifar
 from .digits import read_digits
 from .folder import read_folder
-from .membership import UNKNOWN_CLASS
+from .membership import HIDDEN, OF_A_SYSTEM, UNKNOWN_CLASS
 from .parquet import read_parquet
 from .shards import read_shards
 from .splits import Dataset, Raw, listed, other_class
@@ -83,15 +83,21 @@ def open_dataset(
     return Dataset(train, validation, raw.test, raw.classes, raw.listings(), notices)
 
 
-def _check(raw: Raw, data: Data, input_shape: Shape, classes: int, *, named: bool) -> None:
+def refuse_unknown(raw: Raw, *, named: bool = False) -> None:
+    """Raise DataError for images of a class that train/ has not, or that is not among those that a net was trained on."""
     for one in raw.left_out.omissions:
         if one.why == UNKNOWN_CLASS:
             if named:
                 raise other_class(Path(one.where).name, raw.classes, raw.present, str(Path(one.where).parent))
             message = f"{one.where}: there is no class {Path(one.where).name!r} in train/"
             raise DataError(message, "give both splits the same folders")
+
+
+def _check(raw: Raw, data: Data, input_shape: Shape, classes: int, *, named: bool) -> None:
+    refuse_unknown(raw, named=named)
     if len(raw.classes) != classes:
-        raise DataError(f"{data.dataset} has {len(raw.classes)} classes, and the net {classes}{_odd_classes(raw)}",
+        raise DataError(f"{data.dataset} has {len(raw.classes)} classes, and the net {classes}{_odd_classes(raw)}"
+                        f"{_passed_over(raw, classes)}",
                         _remedy(raw))  # fmt: skip
     shape = raw.test.shape
     if shape is not None and shape != input_shape:
@@ -117,6 +123,14 @@ def _odd_classes(raw: Raw) -> str:
     if alone := every - found["test"]:
         return f"; without images in test: {_quoted(raw, alone)}"
     return ""
+
+
+def _passed_over(raw: Raw, classes: int) -> str:
+    """The folders that may be the missing classes, and are none by their names."""
+    names = [
+        one.where for one in raw.left_out.omissions if one.why in (HIDDEN, OF_A_SYSTEM) and Path(one.where).is_dir()
+    ]
+    return f"; left out by their names: {listed(names, 3)}" if names and len(raw.classes) < classes else ""
 
 
 def _remedy(raw: Raw) -> str:

@@ -12,11 +12,13 @@ from typing import Literal
 
 from PIL import Image
 
+from ..console import warn
 from ..errors import DataError, RunError
 from ..geometry import with_shorter_side
 from ..recipe import Data
 from ..shared import cores
 from .encoded import EncodedSplit
+from .opening import refuse_unknown
 from .packed import Item, write_manifest, write_split, written_aside
 from .sources import read_patiently
 from .verify import ENCODED
@@ -38,6 +40,9 @@ def pack(source: Path, target: Path, data: Data, form: Form, size: int | None, s
         raise RunError(f"{data.dataset} is read into memory as it is", f"pack one of {', '.join(ENCODED)}", 2)
     plain = replace(data, augment=(), eval_resize=1)  # any resizing, so that images are not put into memory
     raw = ENCODED[data.dataset](source, (3, 1, 1), 0, plain)
+    refuse_unknown(raw)
+    if left_out := raw.left_out.summary():
+        warn(f"of {source} was left out: {left_out}; `archspec data verify` names all")
     splits = {"train": raw.train, "test": raw.test} | ({"val": raw.validation} if raw.validation else {})
     packer = _Packer(form, size, skip)
     with written_aside(target) as aside:

@@ -155,7 +155,8 @@ def _members(path: Path, number: int, data: Data, left_out: LeftOut) -> Iterator
                 if member.isdir():
                     continue
                 folder, _, base = member.name.removeprefix("./").rpartition("/")
-                if why := next(filter(None, map(passed_over, (*filter(None, folder.split("/")), base))), None):
+                parts = [part for part in (*folder.split("/"), base) if part not in ("", ".", "..")]
+                if why := next(filter(None, map(passed_over, parts)), None):
                     left_out.add(f"{path}:{member.name}", why)
                     continue
                 stem, _, extension = base.partition(".")
