@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar
 
 from archspec.emission.source import Expression
@@ -24,6 +24,9 @@ class Dialect(ABC):
     in_sequence: ClassVar[Collection[str]]  # operations that can be layers of a sequence
     overwritable: ClassVar[Collection[str]] = ()  # operations whose result may be overwritten
     in_place: ClassVar[Collection[str]] = ()  # activations that can overwrite their input
+    augmented: ClassVar[
+        Mapping[str, str]
+    ] = {}  # operators by operations whose result may take their first input's place
 
     @abstractmethod
     def is_kept(self, member: Member) -> bool:

@@ -64,13 +64,14 @@ class Forward:
         expression = self._expression(member)
         variable = self._variable(member, rest, inside)
         first, untyped = sources[0], name in self.layer_of or self.dialect.is_untyped(member)
+        operator = self.dialect.augmented.get(kind_of(member) or "")
         if (
-            kind_of(member) == "add"
+            operator is not None
             and self.text_of[first] == variable
             and self.flow.overwritable(first, self.dialect.overwritable)
         ):
-            others = Infix("+", tuple(self.text_of[s] for s in sources[1:]))
-            self._line(f"{variable} += ", others)
+            others = Infix(operator, tuple(self.text_of[s] for s in sources[1:]))
+            self._line(f"{variable} {operator}= ", others)
         elif variable not in self.first_line and untyped:
             self._line(f"{variable}: {self.dialect.array} = ", expression)
             self.first_line[variable] = None

@@ -7,7 +7,8 @@ those that a person writes in `forward`. Every operation of the core is in one o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.flow import kind_of
@@ -189,6 +190,7 @@ class TorchDialect(Dialect):
     words = frozenset({"torch", "F"})
     in_sequence = MODULES
     in_place = IN_PLACE
+    augmented: ClassVar[Mapping[str, str]] = {"add": "+"}
     overwritable = OVERWRITABLE
 
     def is_kept(self, member: Member) -> bool:
