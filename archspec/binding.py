@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from archspec import vocabulary
 from archspec.diagnostics import Diagnostics, Fix, Related, Span, did_you_mean, nearest, suggestion
 from archspec.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, unknown
 from archspec.library import Declaration, Signature
-from archspec.numbers import compute, faults, is_constant, mentioned
+from archspec.numbers import compute, faults, is_constant, mentioned, names_in
 from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.fields import Kind
 from archspec.reader import Node, resolve_scalar
@@ -53,7 +54,12 @@ def given_by(step: Step) -> Given:
 
 def signature_of(kind: str) -> Signature:
     """What an operation takes."""
-    return Signature(kind, OPS[kind].arguments(), OPS[kind].required())
+    return _signature(OPS[kind])
+
+
+@cache
+def _signature(op: type[Op]) -> Signature:
+    return Signature(op.kind, op.arguments(), op.required())
 
 
 def meant_argument(
@@ -85,6 +91,8 @@ class Binder:
         self.uses: list[tuple[Related, Given]] = []
         self.mistaken: set[int] = set()
         """Blocks with a mistake inside that leaves their shape as it would be, by `id`."""
+        self.used: dict[tuple[str, Given], list[str] | None] = {}
+        self.made: dict[object, tuple[Op, dict[str, Symbol]]] = {}
 
     def add(
         self, code: str, message: str, span: Span, help: str | None = None, related: Iterable[Related] = (),
@@ -114,15 +122,35 @@ class Binder:
         return None
 
     def operation(self, kind: str, given: Given, scope: Mapping[str, Value]) -> tuple[Op | None, dict[str, Symbol]]:
-        """Make an operation; None where an argument is wrong."""
+        """Make an operation, once for all scopes in which its arguments are the same; None where an argument is wrong."""
+        key = self._depends(kind, given, scope)
+        if key in self.made:
+            return self.made[key]
         bound = self.given(signature_of(kind), given, scope)
         if bound is None:
             return None, {}
         try:
-            return OPS[kind].of(bound.values), bound.symbols
+            made = OPS[kind].of(bound.values), bound.symbols
         except ArgumentError as error:
             self.misfit(kind, given, error)
             return None, {}
+        if key is not None:
+            self.made[key] = made
+        return made
+
+    def _depends(self, kind: str, given: Given, scope: Mapping[str, Value]) -> object:
+        """The values that an operation's arguments depend on; None where one is unknown or cannot be read."""
+        use = kind, given
+        if use not in self.used:
+            kinds, nodes = signature_of(kind).kinds, given.over(self.defaults.get(kind)).nodes
+            try:
+                self.used[use] = [n for k, node in nodes.items() for n in names_in(node.plain(), kinds[k])]
+            except (ExpressionError, KeyError):
+                self.used[use] = None
+        used = self.used[use]
+        if used is None or not scope.keys() >= set(used):
+            return None
+        return use, tuple((type(scope[name]), scope[name]) for name in used)
 
     def misfit(self, kind: str, given: Given, error: ArgumentError | ShapeError) -> None:
         """Record what does not suit an operation, at the value that is to blame where it is written."""

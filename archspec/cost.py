@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from operator import add, attrgetter
 
 from archspec.ir import Block, Call, Chain
 from archspec.ops import Op, Shape, size
@@ -30,15 +31,23 @@ class Cost:
     modules: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)))
+        return Cost(*map(add, _counts(self), _counts(other)))
 
     def __mul__(self, times: int) -> Cost:
-        return Cost(*(getattr(self, f.name) * times for f in fields(Cost)))
+        return Cost(*(count * times for count in _counts(self)))
 
     @property
     def params_without_norm(self) -> int:
         """Learned numbers outside normalizations."""
         return self.params - self.norm_params
+
+
+_counts = attrgetter(*(f.name for f in fields(Cost)))
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum of many."""
+    return Cost(*map(sum, zip(*map(_counts, costs), strict=True)))
 
 
 @lru_cache(maxsize=4096)
@@ -60,12 +69,14 @@ def op_cost(op: Op, inputs: tuple[Shape, ...]) -> Cost:
 def block_cost(block: Block) -> Cost:
     """The cost of a block with all that is in it."""
     costs = {call.name: _call_cost(call) for call in block.calls if call.present}
-    return replace(sum(costs.values(), Cost()), depth=_depth(block, {name: c.depth for name, c in costs.items()}))
+    return replace(total(costs.values()), depth=_depth(block, {name: c.depth for name, c in costs.items()}))
 
 
 def chain_cost(chain: Chain) -> Cost:
     """The cost of all the blocks of a stage."""
-    return sum((block_cost(run.block) * run.count for run in chain.runs), Cost())
+    return total(
+        block_cost(run.block) * run.count if run.count > 1 else block_cost(run.block) for run in chain.runs
+    )
 
 
 def _call_cost(call: Call) -> Cost:

@@ -65,6 +65,7 @@ class _Expander:
         self.merger = Merger(self.library, self.binder, self.scope, self._instance)
         self.active: list[tuple[Sort, str]] = []
         self.memo: dict[object, Block | None] = {}
+        self.given: dict[tuple[Step, Step], Given] = {}
         self.levels: dict[Block, int] = {}
         self.chains: dict[tuple[Step, int], Definition] = {}
 
@@ -140,7 +141,10 @@ class _Expander:
         if step.chain is not None:
             self._chain(graph, step, scope, sources, name, present)
             return
-        given = given_by(step).over(given_by(applied) if applied is not step else None)
+        given = self.given.get((step, applied))
+        if given is None:
+            given = given_by(step).over(given_by(applied) if applied is not step else None)
+            self.given[step, applied] = given
         shapes = [graph.values[source] for source in sources or ()]
         target, symbols = self._target(applied.callee, given, scope, shapes, name)
         if target is None or sources is None or present is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -81,9 +81,14 @@ class Declaration:
     @property
     def signature(self) -> Signature:
         """What a use of it has to give."""
-        required = [k for k, a in self.arguments.items() if a.default is None and k not in self.implicit]
-        kinds = {k: a.kind for k, a in self.arguments.items()}
-        return Signature(self.definition.name, kinds, required, (Related("declared here", self.span),))
+        return _signature(self)
+
+
+@lru_cache(maxsize=1024)
+def _signature(declaration: Declaration) -> Signature:
+    required = [k for k, a in declaration.arguments.items() if a.default is None and k not in declaration.implicit]
+    kinds = {k: a.kind for k, a in declaration.arguments.items()}
+    return Signature(declaration.definition.name, kinds, required, (Related("declared here", declaration.span),))
 
 
 class Library:

@@ -43,6 +43,11 @@ def is_constant(raw: object, kind: Kind) -> bool:
     return not any(names(expr) for expr in _written(raw, kind))
 
 
+def names_in(raw: object, kind: Kind) -> set[str]:
+    """The names that a value depends on. Raises ExpressionError where it cannot be read."""
+    return {name for expr in _written(raw, kind) for name in names(expr)}
+
+
 def _written(raw: object, kind: Kind) -> list[Expr]:
     """The expressions that a value consists of."""
     if not kind.takes_expressions:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from typing import Any, ClassVar, Self
 from typing import Literal as Words
 
@@ -88,7 +88,7 @@ class Op:
     @property
     def attributes(self) -> dict[str, Any]:
         """The arguments as plain numbers, words and pairs."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: getattr(self, name) for name in _names(type(self))}
 
     def pooled(self, *inputs: Shape) -> int | None:
         """How many values of one sample share the mean by which they are normalized; None for what normalizes nothing."""
@@ -151,6 +151,11 @@ class Op:
             if (text := field.metadata["shown"].text(field, getattr(self, field.name)))
         ]
         return f"{self.kind} {', '.join(shown)}".strip()
+
+
+@cache
+def _names(kind: type[Op]) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind))
 
 
 def size(shapes: Iterable[Shape]) -> int:
@@ -241,6 +246,9 @@ def ceiling(number: Expr, divisor: Expr) -> Expr:
 
 def plus(*terms: Expr) -> Expr:
     """A sum."""
+    if len(terms) > 32:  # so many are no expression that anybody writes, and are not to nest as deep
+        middle = len(terms) // 2
+        return plus(plus(*terms[:middle]), plus(*terms[middle:]))
     return reduce(lambda a, b: Apply("+", (a, b)), terms)
 
 
