@@ -72,6 +72,22 @@ def test_specs_in_the_documentation_check_clean(path, spec):
             assert archspec.check(spec("archspec: 1\n" + text.replace("archspec: 1\n", ""))) == ()
 
 
+def test_the_net_that_the_readme_shows_is_that_of_the_zoo(spec):
+    shown, zoos = (
+        archspec.load(spec(blocks(REPO / "README.md", "yaml")[0].partition("\n")[2])),
+        archspec.load("resnet50"),
+    )
+    assert shown.fingerprint == zoos.fingerprint
+    assert shown.recipe == zoos.recipe
+
+
+def test_the_first_net_of_the_reference_is_as_deep_as_its_name_says(spec):
+    text = blocks(REPO / "docs" / "language.md", "yaml")[0].partition("\n")[2]
+    for n in (3, 5):
+        net = archspec.load(spec(text), set={"n": n})
+        assert net.name == f"my-net-{net.cost.depth}"
+
+
 def test_block_of_the_reference_is_a_block(spec):
     (text,) = [t for t in blocks(REPO / "docs" / "language.md", "yaml") if t.startswith("blocks:")]
     stage = "stages: [{name: s, block: squeeze_bottleneck, width: 16}]\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
