@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
-from archspec.ir import Block, Call, Chain, rows
+from archspec.ir import Block, Call, Chain
 from archspec.ops import Op
 
 _INPUT = ""  # the name of what feeds the first operation; no operation can have it
@@ -23,12 +23,6 @@ def fingerprint(root: Block) -> str:
     output = wiring.block(root, "", {name: _INPUT for name, _ in root.inputs})
     told = [[shape for _, shape in root.inputs], wiring.operations, output]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-
-
-def legacy_fingerprint(root: Block) -> str:
-    """The fingerprint that older runs recorded, which says nothing of who feeds whom."""
-    graph = [(r.name, r.op, {k: str(v) for k, v in r.attributes.items()}, r.output_shape) for r in rows(root)]
-    return hashlib.sha256(json.dumps([root.inputs[0][1], graph]).encode()).hexdigest()[:16]
 
 
 class _Wiring:

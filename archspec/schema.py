@@ -77,6 +77,7 @@ def _relax(definitions: dict[str, Any]) -> None:
     )
     train = definitions["Train"]["properties"]
     data = definitions["Data"]["properties"]
+    train["lr"] = {"anyOf": [train["lr"], {"$ref": "#/definitions/Phase"}]}
     for properties, key in ((train, "lr"), (train, "ema"), (data, "size")):
         properties[key] = {"anyOf": [properties[key], {"type": "number"}, {"type": "string"}]}
     for key in ("recipe", "precision"):
