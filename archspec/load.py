@@ -113,6 +113,10 @@ def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | 
     if os.path.isfile(spec):  # which a name that no file can have is not
         return path, preset, spec
     stem, colon, chosen = spec.partition(":")
+    if chosen and preset and (os.path.isfile(stem) or zoo.find(stem)):
+        message = f"`{spec}` names the preset `{chosen}`, and the preset `{preset}` is asked for beside it"
+        problems.add("AS108", message, _nowhere(spec), "name one of them")
+        return None, None, spec
     if colon and not preset and os.path.isfile(stem):
         return Path(stem), chosen, stem
     if found := zoo.find(stem):

@@ -45,6 +45,9 @@ def format_to_read(path: Path, backend: str | None) -> Known:
         candidates = known(backend)
         for candidate in candidates:
             if candidate.format.recognizes(path):
+                if backend is not None and candidate.owner is None:
+                    raise WeightsError(f"{path} is {candidate.format.title}, which is of no backend, and --from is {backend}",
+                                       "leave --from out", 2)  # fmt: skip
                 return candidate
         if path.is_file() and (kind := kind_of(path)) is not None:
             raise WeightsError(f"{path} is {kind[0]}", kind[1])
@@ -73,7 +76,7 @@ def format_to_write(path: Path, backend: str | None) -> Known:
         raise WeightsError(f"{path} does not say what to write", f"end it in {suffixes}, or say {owners}", 2)
     own = [k for k in known(backend) if k.format.writable]
     for candidate in own:
-        if path.suffix.lower() in candidate.format.suffixes:
+        if path.suffix.lower() in candidate.format.suffixes and candidate.owner is not None:
             return candidate
     if named:
         raise WeightsError(f"{path} would be {named[0].format.title}, which is not --to {backend}",

@@ -66,7 +66,8 @@ Set = Annotated[
 ]
 Preset = Annotated[str | None, typer.Option("--preset", help="A preset of the spec.")]
 Include = Annotated[
-    list[Path] | None, typer.Option("--include", help="Let `extends` reach into this folder as well.")
+    list[Path] | None,
+    typer.Option("--include", exists=True, file_okay=False, help="Let `extends` reach into this folder as well."),
 ]
 Backend = Annotated[
     str, typer.Option("--backend", help="Which framework to write for.", autocompletion=backend_names)

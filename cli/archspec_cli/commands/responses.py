@@ -47,6 +47,8 @@ def responses(
     from archspec_runtime.errors import RunError
     from archspec_runtime.pictures import check_picture
 
+    if force and out is None:
+        fail("--force overwrites a picture, and none is drawn", "give --out, or leave --force out")
     measured = []
     errors: tuple[type[Exception], ...] = (RunError,)
     try:

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from archspec.printable import printable
-from archspec_cli.common import As, Format, Include, Preset, Set, Spec, load
-from archspec_cli.console import tell, tell_json
+from archspec_cli.common import As, Format, Include, Preset, Set, Spec, given, load
+from archspec_cli.console import fail, tell, tell_json
 
 
 def summary(
+    context: typer.Context,
     spec: Spec,
     sets: Set = None,
     preset: Preset = None,
@@ -31,6 +32,10 @@ def summary(
     from archspec.receptive import receptive_field
     from archspec.table import table_rows
 
+    if format is Format.json and given(context, "depth"):
+        fail(
+            "--depth is how deep the table opens blocks, and JSON has all modules", "leave --depth or --format out"
+        )
     net = load(spec, sets, preset, include)
     if format is Format.json:
         modules = [
