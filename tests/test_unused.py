@@ -260,3 +260,19 @@ def test_what_never_begins_in_a_run_is_said(option, begins, mistakes):
     net = PLATEAU.replace("flatten", "global_avg_pool")
     found = mistakes(net + f"train: {{epochs: 4, lr: 0.1, {option}}}\n")
     assert [d.code for d in found] == ([] if begins else ["AS606"])
+
+
+def test_a_plateau_without_images_to_validate_on_is_refused_or_asked_for_by_name(cli, spec, photos):
+    net = "input: {size: 8}\nclasses: 2\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
+    recipe = (
+        "train: {data: {dataset: image_folder, augment: [random_resized_crop], eval_resize: 8}, batch_size: 2, steps: 1, "
+        "lr: [{value: 1, until: plateau 1}, {value: 0.1}]}\n"
+    )
+    path = spec(net + recipe)
+    words = ["--data", photos, "--device", "cpu", "--threads", 1, "--workers", 0]
+    refused = cli("train", path, "--out", "refused", *words)
+    assert refused.exit_code == 1
+    assert "a phase waits for a plateau of `val_error`, and there are no images to validate on" in refused.stderr
+    assert "`plateau 5 of test_error`" in refused.stderr
+    path.write_text(path.read_text().replace("plateau 1", "plateau 1 of test_error"))
+    assert cli("train", path, "--out", "taken", *words).exit_code == 0

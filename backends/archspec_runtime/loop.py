@@ -226,9 +226,9 @@ class Loop:
                                  "loss": result.loss, "top1_error": result.top1_error,
                                  "top5_error": result.top5_error})  # fmt: skip
         self.progress.test(done, {name: self.tally.latest[name] for name in names})
-        error = self.tally.latest["test" if self.schedule.plateau_of == "test_error" else names[0]]
+        watched = self.tally.latest["test" if self.schedule.plateau_of == "test_error" else names[0]]
         every = self.options.eval_every
-        if self._epoch_ends(done) and (why := self.schedule.after_epoch(done, error, every)) is not None:
+        if self._epoch_ends(done) and (why := self.schedule.after_epoch(done, watched, every)) is not None:
             self._say_phase(done, why)
         self.meter.pause(done)
         return 0

@@ -81,3 +81,13 @@ def test_a_schedule_goes_on_after_a_resume_as_if_nothing_had_happened(cut):
             after.after_epoch(done, errors[done // 5 - 1])
     assert head + tail == expected
     assert after.state() == whole.state()
+
+
+def test_a_plateau_is_of_the_error_that_it_names():
+    phases = [Phase(0.1, (Plateau(2),)), Phase(0.01, (Plateau(2, "test_error"), Step(99))), Phase(0.001)]
+    schedule = Schedule(phases, 100, 5)
+    assert schedule.plateau_of == "val_error"
+    schedule.phase = 1
+    assert schedule.plateau_of == "test_error"
+    schedule.phase = 2
+    assert schedule.plateau_of == "val_error"
