@@ -46,8 +46,26 @@ def diff(first: Network, second: Network) -> Difference:
 
 def _told(net: Network, other: Network) -> list[str]:
     """The lines of the textual form that are compared."""
-    lines = to_text(replace(net, root=_opened(net.root, other.root))).splitlines()
+    lines = to_text(replace(net, root=_present(_opened(net.root, other.root)))).splitlines()
     return [line for before, line in pairwise(lines) if not (before.endswith("{") and " return " in line)]
+
+
+def _present(block: Block) -> Block:
+    """The block without the steps that are left out, whose results are what they were given: no net has these values."""
+    given: dict[str, str] = {}
+    calls = []
+    for call in block.calls:
+        inputs = tuple(given.get(name, name) for name in call.inputs)
+        if not call.present:
+            given[call.name] = inputs[0]
+            continue
+        target = call.target
+        if isinstance(target, Block):
+            target = _present(target)
+        elif isinstance(target, Chain):
+            target = Chain(tuple(Run(_present(run.block), run.count) for run in target.runs))
+        calls.append(replace(call, inputs=inputs, target=target))
+    return replace(block, calls=tuple(calls), output=given.get(block.output, block.output))
 
 
 def _opened(root: Block, other: Block) -> Block:

@@ -71,6 +71,8 @@ def test_diff_shows_structure_and_cost(cli):
     assert "\ntrain.epochs: none -> 600\n" in recipe.output
     plain = cli("diff", "resnet34", "plain34").output
     assert "-173,824" in plain, "the projections' parameters"
+    assert "relu2 = relu(bn2)" in plain
+    assert "drop_path" not in plain, "a step that neither net has"
 
 
 def test_show_prints_the_file_and_where_resolved_values_come_from(cli):

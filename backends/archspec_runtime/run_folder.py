@@ -35,6 +35,7 @@ def prepare(folder: Path, *, resume: bool, force: bool) -> None:
 
 def check_room(folder: Path, *, resume: bool, force: bool) -> None:
     """Raise RunError where a folder holds something else, a run that would be overwritten, or none to resume."""
+    check_utf8(folder)
     try:
         if folder.exists() and not folder.is_dir():
             raise RunError(f"{folder} is a file", "give --out a folder", 2)
@@ -50,6 +51,16 @@ def check_room(folder: Path, *, resume: bool, force: bool) -> None:
         raise RunError(
             f"{folder} holds {what}", "give another --out, go on with --resume, or overwrite with --force", 2
         )
+
+
+def check_utf8(folder: Path) -> None:
+    """Raise RunError where the name of a run's folder is not UTF-8: weights in it could not be read."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise RunError(
+            f"the name {folder} is not UTF-8, and weights are not read from there", "give it another name", 2
+        ) from None
 
 
 @contextlib.contextmanager
@@ -107,6 +118,7 @@ def write_json(path: Path, value: object) -> None:
 
 def read_run(folder: Path) -> Row:
     """What `run.json` says. Raises RunError."""
+    check_utf8(folder)
     try:
         run: Row = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

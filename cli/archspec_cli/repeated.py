@@ -1,4 +1,4 @@
-"""Options that are given twice, of which the last counts: said, since the first then has no effect."""
+"""What all commands look at on their line: options that are given twice, and names to write to that not everything can write."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-from archspec_cli.console import say
+from archspec_cli.console import fail, say
+
+WRITTEN = ("out", "target")
+"""The parameters of all commands that name what is written."""
 
 
 class Command(TyperCommand):
-    """A command that says which of its options were given twice."""
+    """A command that says which of its options were given twice, and refuses to write to a name that is not UTF-8."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Click does; of an option that takes one value and has several, the last counts."""
@@ -22,7 +25,20 @@ class Command(TyperCommand):
         for param in self.get_params(ctx):
             if counts[param.name] > 1:
                 say_replaced(f"{param.opts[0]} is given {_times(counts[param.name])}; the last counts")
+        for name in WRITTEN:
+            check_utf8(ctx.params.get(name))
         return left
+
+
+def check_utf8(path: object) -> None:
+    """End where a name to write to is not UTF-8: some libraries that write and read weights take no other."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        fail(
+            f"the name {path} is not UTF-8, and not everything that is written there could be read",
+            "give another name",
+        )
 
 
 def say_replaced(what: str) -> None:
