@@ -39,7 +39,7 @@ print([thread.name for thread in threading.enumerate()], [name for name in names
 
 def train(folder, *given):
     """A short run; fails with what it said."""
-    command = [*MAIN, "train", *given, "--device", "cpu", "--compile", "off"]
+    command = [*MAIN, "train", *given, "--device", "cpu"]
     done = subprocess.run(command, cwd=folder, env=QUIET, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     assert "terminate" not in done.stderr
@@ -55,7 +55,7 @@ def free_port():
 def by_hand(folder, command, *given):
     """What each of two processes says that are told of each other as torchrun does."""
     world = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
-    words = [*command, "train", *given, "--device", "cpu", "--compile", "off"]
+    words = [*command, "train", *given, "--device", "cpu"]
     started = [
         subprocess.Popen(words, cwd=folder, text=True, env={**QUIET, **world, "RANK": str(rank), "LOCAL_RANK": str(rank)},
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -117,7 +117,7 @@ def test_a_run_whose_process_was_killed_is_restarted_and_ends_well_every_time(wa
     for number in range(2):
         out = tmp_path / f"run{number}"
         words = ["train", NETS[0], *WAYS[way], "--max-restarts", "1", "--checkpoint-every", "5", "--steps", "120",
-                 "--device", "cpu", "--compile", "off", "--out", str(out)]  # fmt: skip
+                 "--device", "cpu", "--out", str(out)]  # fmt: skip
         with open(tmp_path / "log", "w") as log:
             run = subprocess.Popen([*MAIN, *words], env=QUIET, stdout=log, stderr=log)
         try:

@@ -27,6 +27,7 @@ from .recipe_data import Data, PcaLighting
 from .schedule import size_at, steps_until
 from .shared import LENT, Layout, cores
 from .signals import Breaks
+from .systems import WINDOWS
 from .workers import Workers
 from .world import World
 
@@ -87,6 +88,8 @@ class Batches:
         self.shape = shape
         self.normalization = normalization
         self.workers = min(max(1, cores() // world.local_size), MOST_WORKERS) if workers is None else workers
+        if WINDOWS:  # whose processes inherit no descriptors: images are read by this one
+            self.workers = 0
         self.per_epoch = len(split) // batch_size
         self._epoch = -1
         self._order: Ints = np.empty(0, np.int64)

@@ -19,6 +19,7 @@ from .console import warn
 from .contents import check, damaged
 from .errors import CheckpointError, DamagedError, OtherNetError
 from .recipe_faults import Keep
+from .systems import flush
 
 FORMAT = 1
 DEFAULT = Keep()
@@ -51,10 +52,10 @@ def save(
         }
         (aside / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         for path in [*aside.iterdir(), aside]:
-            _flush(path)
+            flush(path)
         _remove(target)
         os.rename(aside, target)
-        _flush(target.parent)
+        flush(target.parent)
     except OSError as error:
         warn(f"no checkpoint at step {step}: {error.strerror or error}; the one before stands")
         return None
@@ -175,11 +176,3 @@ def _remove(path: Path) -> None:
 def _checksum(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

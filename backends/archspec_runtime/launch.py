@@ -16,6 +16,7 @@ from uuid import uuid4
 from .console import complain
 from .errors import RunError
 from .signals import CODES, Signals
+from .systems import ask_to_end
 from .world import ROOM, SAID
 
 GRACE = 30.0  # seconds from asking a process to end until it is made to
@@ -86,7 +87,8 @@ def _watch(started: Sequence[subprocess.Popen[bytes]], signals: Signals) -> int:
         if signals.received:
             number = next(n for n, code in CODES.items() if code == signals.received)
             _end(started, number)
-            return max((process.wait() for process in started), default=0)
+            codes = [process.wait() for process in started]
+            return signals.received if any(codes) else 0  # those that did not listen yet were ended by it
         time.sleep(LOOK_EVERY)
 
 
@@ -94,7 +96,7 @@ def _end(started: Sequence[subprocess.Popen[bytes]], number: signal.Signals) -> 
     """Ask those that still run to end, and after a while make them."""
     for process in started:
         if process.poll() is None:
-            process.send_signal(number)
+            ask_to_end(process, number)
     _wait(started, GRACE)
     for process in started:
         if process.poll() is None:

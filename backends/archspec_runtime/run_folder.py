@@ -17,6 +17,7 @@ from .conforming import lacking, measures
 from .console import warn
 from .errors import RunError
 from .os_errors import not_written
+from .systems import lives
 from .undoing import undone, undone_unheard, written_whole
 
 OURS = {"run.json", "metrics.jsonl", "checkpoints", "code", "spec.yaml", "curves.png", "curves.svg", "lock"}
@@ -88,12 +89,9 @@ def lock(folder: Path) -> Iterator[None]:
 def _holder(path: Path) -> Row | None:
     try:
         holder: Row = json.loads(path.read_text(encoding="utf-8"))
-        if holder["host"] != socket.gethostname():
-            return holder
-        os.kill(int(holder["pid"]), 0)
-    except PermissionError:  # it is alive, and somebody else's
-        return holder
-    except (OSError, ValueError, KeyError, TypeError):
+        if holder["host"] == socket.gethostname() and not lives(int(holder["pid"])):
+            return None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
     return holder
 

@@ -19,7 +19,8 @@ def overheard(end: Callable[[int], object]) -> Iterator[None]:
         yield
         return
     reader, writer = os.pipe()
-    os.set_blocking(writer, False)
+    if hasattr(os, "set_blocking"):  # Windows has it from Python 3.12 on
+        os.set_blocking(writer, False)
 
     def listen() -> None:
         while number := os.read(reader, 1):

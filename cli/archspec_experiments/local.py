@@ -17,6 +17,7 @@ from typing import Any
 from archspec.printable import printable
 from archspec_experiments.sweep import BEGIN, Outcome, Task
 from archspec_runtime.console import say
+from archspec_runtime.systems import ask_to_end
 
 POLL = 0.1  # seconds
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -68,7 +69,7 @@ class Local:
             if again:
                 process.kill()
             else:
-                process.send_signal(signal.SIGTERM)
+                ask_to_end(process, signal.SIGTERM)
 
 
 def start(task: Task) -> subprocess.Popen[bytes]:

@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import DataError, RunError
 from ..os_errors import not_read, not_written
 from ..printable import printable
+from ..systems import flush
 from ..undoing import undone
 from .encoded import EncodedSplit
 from .sources import Names, Ranges
@@ -92,11 +93,7 @@ def written_aside(target: Path, elsewhere: str = "give another name") -> Iterato
             aside.mkdir(parents=True)
             yield aside
             for path in [*aside.iterdir(), aside]:
-                descriptor = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                flush(path)
             os.rename(aside, target)
     except OSError as error:
         raise RunError(
