@@ -94,6 +94,9 @@ def test_one_of_several_columns_of_labels_is_chosen(photos, tmp_path, cache, cli
     said(cli("data", "verify", cifar100, "--set", "train.data.label=fine_label"), 0)
     said(cli("data", "pack", cifar100, "packed", "--set", "train.data.label=fine_label"), 0)
     assert opened(tmp_path / "packed").classes == ("cat", "dog")
+    assert "means nothing to the data set image_folder" in said(
+        cli("data", "verify", photos, "--set", "train.data.label=fine_label"), 2
+    )
     assert "says nothing about a data set" in said(cli("data", "verify", cifar100, "--set", "classes=3"), 2)
 
 

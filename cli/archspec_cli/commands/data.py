@@ -184,7 +184,14 @@ def _data(
     if net is not None and net.recipe is not None and dataset is None:
         return Recipe.from_dict(net.recipe).data, net.classes
     given = {} if net is not None else _places(sets)
-    return Data(dataset=dataset or guess(folder), **given), net.classes if net is not None else None
+    data = Data(
+        dataset=dataset or guess(folder), train=given.get("train"), test=given.get("test"), image=given.get("image"),
+        label=given.get("label"),
+    )  # fmt: skip
+    idle = [f"{PREFIX}{key}" for key in given if key != "test" or data.test_share is None]
+    if idle and data.dataset not in ("webdataset", "parquet"):
+        fail(f"--set {idle[0]} means nothing to the data set {data.dataset}", "leave it out")
+    return data, net.classes if net is not None else None
 
 
 def _places(sets: Sequence[str] | None) -> dict[str, str]:
