@@ -72,7 +72,7 @@ CODES: dict[str, str] = {
     "AS704": "emitted source does not run",
 }
 
-WARNINGS = frozenset({"AS310", "AS311", "AS313", "AS606"})
+WARNINGS = frozenset({"AS310", "AS311", "AS312", "AS313", "AS606"})
 """The codes of what is valid and probably not meant so: a spec is not refused for them."""
 
 

@@ -117,7 +117,7 @@ def test_weights_can_be_taken_to_flax_as_it_is_told(cli, tmp_path, monkeypatch):
     torch.save(state, tmp_path / "resnet8.pt")
     page = REPO / "docs" / "weights.md"
     for arguments in commands(page):
-        if "SRC" not in arguments and "--data" not in arguments:
+        if not {"SRC", "--data", "old.pt"} & {*arguments}:  # the old names of VGG-19 have a test of their own
             assert cli(*arguments).exit_code == 0, arguments
     monkeypatch.chdir("small")
     monkeypatch.syspath_prepend(tmp_path / "small")

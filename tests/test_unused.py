@@ -108,7 +108,7 @@ DROPPED = {
 
 
 @pytest.mark.parametrize("name", DROPPED)
-def test_dropping_the_only_path_is_refused(name, mistakes):
+def test_dropping_the_only_path_is_warned_of(name, mistakes):
     text, module = DROPPED[name]
     found = mistakes(text)
     assert [(d.code, re.match(r"`([\w.]+)`", d.message)[1]) for d in found] == [("AS312", module)]
