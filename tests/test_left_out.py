@@ -184,8 +184,8 @@ if os.getuid() == 0:  # who may read everything
 if sys.argv[1] == "data":
     main()
 try:
-    found = open_dataset(Data(dataset="image_folder", eval_resize=20), Path(sys.argv[2]), input_shape=(3, 16, 16),
-                         classes=2, seed=0)
+    kind = sys.argv[3] if len(sys.argv) > 3 else "image_folder"
+    found = open_dataset(Data(dataset=kind, eval_resize=20), Path(sys.argv[2]), input_shape=(3, 16, 16), classes=2, seed=0)
     found.train.image(1)
     sys.exit("all was read")
 except DataError as error:
@@ -212,6 +212,20 @@ def test_what_may_not_be_read_stops_and_is_named(place):
             else:
                 assert "not readable" in " ".join(output.split())
         os.chmod(root / place, 0o755)
+
+
+@pytest.mark.parametrize("place", ["", "train-001.tar"])
+def test_tars_that_may_not_be_read_are_named(place):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        root = as_tars(Path(folder) / "shards")
+        os.chmod(root / place, 0)
+        done = subprocess.run([sys.executable, "-c", AS_NOBODY, "read", root, "webdataset"], capture_output=True,
+                              text=True, timeout=120, check=False)  # fmt: skip
+        os.chmod(root / place, 0o755)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {root / place} cannot be read: Permission denied")
+    assert "chmod" in done.stderr
 
 
 # --- tars ----------------------------------------------------------------------------------------------

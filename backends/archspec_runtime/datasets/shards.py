@@ -20,6 +20,7 @@ from ..recipe import Data
 from .encoded import EncodedSplit
 from .membership import LINK, NESTED, NO_IMAGE, OTHER_MEMBER, SUFFIXES, LeftOut, is_image, passed_over
 from .remote import cached, is_url
+from .scanning import entries
 from .sources import Names, Ranges, regular
 from .splits import Raw, listed, set_aside
 
@@ -60,6 +61,10 @@ def held_files(data: Data, folder: Path | None, suffix: str, *places: str) -> di
 
 
 def _matching(folder: Path, patterns: Sequence[str]) -> tuple[Path, ...]:
+    """The files of patterns. Raises DataError where a folder may not be read, of which `glob` says nothing."""
+    for place in {folder / Path(pattern).parent for pattern in patterns}:
+        if place.is_dir():
+            entries(place)
     return tuple(folder / name for name in sorted({name for p in patterns for name in glob(p, root_dir=folder)}))
 
 
@@ -228,7 +233,7 @@ def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, key: s
     if key:
         try:
             value = json.loads(text)
-            text = str(value[key]) if isinstance(value[key], int | str) else ""
+            text = str(value[key]) if isinstance(value[key], int | str) and not isinstance(value[key], bool) else ""
         except (ValueError, KeyError, TypeError, RecursionError):
             raise DataError(
                 f"{where} has no {key!r}", "set `data.label` to json:KEY, of a KEY that it has"
