@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import archspec
 from archspec_cli.main import app
-from image_sets import jpeg
+from image_sets import jpeg, tar
 from runs import CPU, newest, said
 
 torch = pytest.importorskip("torch")
@@ -223,3 +223,57 @@ def test_options_that_change_the_recipe_are_in_the_spec_that_a_run_keeps(trained
     ran = json.loads((tmp_path / "run" / "run.json").read_text())["job"]["recipe"]
     assert (ran["steps"], ran["seed"]) == (3, 7)
     assert (kept["steps"], kept["epochs"], kept["seed"], kept["lr"]) == (3, None, 7, ran["lr"])
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("format", lambda record: record.update(format="x")),
+        ("classes", lambda record: record.update(classes=[1, 2, 3])),
+        ("data.splits", lambda record: record["data"]["splits"]["train"].update(images="many")),
+        ("normalization", lambda record: record["normalization"].update(mean=[[1, 2], [3]])),
+        ("normalization", lambda record: record["normalization"].update(std=["x"])),
+        ("source.edited", lambda record: record["source"].update(edited="no")),
+    ],
+)
+def test_a_record_that_was_edited_is_named_by_its_key(run, resumed, key, change):
+    whole = json.loads((run / "run.json").read_text())
+    change(whole["identity"])
+    (run / "run.json").write_text(json.dumps(whole))
+    assert f"run.json is not one: see its `{key}`" in said(resumed(), 1)
+    assert f"run.json is not one: see its `{key}`" in said(command("compare", run, "--out", run / "a.png"), 1)
+
+
+def test_a_record_of_a_later_version_is_not_guessed_at(run, resumed):
+    whole = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**whole, "identity": {"format": 2}}))
+    error = said(resumed(), 1)
+    assert "has format 2, and this version reads up to 1" in error
+    assert "install a newer archspec" in error
+
+
+def test_tars_to_test_on_are_measured_alone_with_classes_matched_by_name(trained, tmp_path):
+    """The classes of tars are the folders of their images: a renamed one is refused, some of them are measured as themselves."""
+    spec = tmp_path / "tars.yaml"
+    spec.write_text(SMALL.replace("image_folder", "webdataset"))
+    members = {
+        split: [(f"{name}/{file.name}", file.read_bytes()) for name in COLOURS
+                for file in sorted((trained / "images" / split / name).iterdir())]
+        for split in ("train", "val")
+    }  # fmt: skip
+    both, alone, renamed = (tmp_path / name for name in ("both", "alone", "renamed"))
+    for folder in (both, alone, renamed):
+        folder.mkdir()
+    tar(both / "train-0.tar", members["train"])
+    tar(both / "val-0.tar", members["val"])
+    tar(alone / "val-0.tar", [one for one in members["val"] if one[0].startswith("red")])
+    tar(renamed / "val-0.tar", [(name.replace("blue", "zblue"), raw) for name, raw in members["val"]])
+    run = tmp_path / "run"
+    result = command("train", spec, "--data", both, "--out", run, "--steps", 2, *CPU)
+    assert result.exit_code == 0, result.output
+    assert json.loads((run / "run.json").read_text())["identity"]["classes"] == list(COLOURS)
+    measured = evaluated(run, alone)
+    assert "images 2" in measured.stdout, measured.output
+    error = said(evaluated(run, renamed), 1)
+    assert "the class 'zblue', which the net was not trained on, and has no images of its 'blue'" in error
+    assert "no images of the split train" in said(evaluated(run, alone, "--split", "train"), 1)

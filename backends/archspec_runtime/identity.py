@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .conforming import lacking
-from .datasets import Dataset
+from .datasets import Dataset, Listing
 from .errors import RunError
 from .job import Job
 from .normalize import Normalization
@@ -135,10 +135,29 @@ def read_identity(record: Mapping[str, Any], where: object) -> Identity | None:
     if isinstance(written, int) and written > FORMAT:
         message = f"the identity in {where} has format {written}, and this version reads up to {FORMAT}"
         raise RunError(message, "install a newer archspec")
-    if (key := lacking(found, SHAPE)) is not None:
+    key = lacking(found, SHAPE) or _odd(found)
+    if key is not None:
         raise RunError(f"the identity in {where} is not one: see its `{key}`", "undo what was edited there")
     identity: Identity = found
     return identity
+
+
+def _odd(identity: Identity) -> str | None:
+    """The key of the first part of a record that does not hold what it should; None where all do."""
+    try:
+        for listing in identity["data"]["splits"].values():
+            Listing.from_dict(listing)
+    except (KeyError, TypeError, ValueError):
+        return "data.splits"
+    try:
+        shape = tuple(identity["net"]["input"])
+        arrays = normalization_of(identity).to_arrays().values()
+        fits = all(
+            np.broadcast_shapes(array.shape, shape) == shape and np.isfinite(array).all() for array in arrays
+        )
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    return None if fits else "normalization"
 
 
 def metadata(identity: Identity | None) -> dict[str, str]:

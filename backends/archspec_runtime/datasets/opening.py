@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from glob import glob
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ from .digits import read_digits
 from .folder import read_folder
 from .membership import HIDDEN, OF_A_SYSTEM, UNKNOWN_CLASS
 from .parquet import read_parquet
+from .remote import is_url
 from .shards import read_shards
-from .splits import Dataset, Raw, listed, other_class
+from .splits import Dataset, Raw, listed, nothing, other_class
 from .synthetic import read_synthetic
 
 Shape = tuple[int, int, int]
@@ -67,6 +70,9 @@ def open_dataset(
         check_folder(data, folder)
         if data.dataset == "image_folder":
             raw = read_folder(folder, input_shape, classes, data, names)
+        elif names is not None and (pattern := _tested_alone(data, folder)) is not None:
+            found = READERS[data.dataset](folder, input_shape, classes, replace(data, train=pattern, test=pattern))
+            raw = replace(found, train=nothing(input_shape))
         else:
             raw = READERS[data.dataset](folder, input_shape, classes, data)
     except OSError as error:
@@ -91,6 +97,21 @@ def refuse_unknown(raw: Raw, *, named: bool = False) -> None:
                 raise other_class(Path(one.where).name, raw.classes, raw.present, str(Path(one.where).parent))
             message = f"{one.where}: there is no class {Path(one.where).name!r} in train/"
             raise DataError(message, "give both splits the same folders")
+
+
+def _tested_alone(data: Data, folder: Path | None) -> str | None:
+    """The pattern of tars or Parquet files to measure on, where those that were trained on are not there; else None."""
+    suffix = {"webdataset": "tar", "parquet": "parquet"}.get(data.dataset)
+    if suffix is None or folder is None or not folder.is_dir() or data.test_share is not None:
+        return None
+    places = ("", "data/") if data.dataset == "parquet" else ("",)
+    trained = [data.train] if data.train is not None else [f"{place}train*.{suffix}" for place in places]
+    if any(is_url(pattern) or "{" in pattern or glob(pattern, root_dir=folder) for pattern in trained):
+        return None
+    if data.test is not None:
+        return data.test
+    held = [f"{place}{name}*.{suffix}" for name in ("test", "val") for place in places]
+    return next((pattern for pattern in held if glob(pattern, root_dir=folder)), None)
 
 
 def _check(raw: Raw, data: Data, input_shape: Shape, classes: int, *, named: bool) -> None:
