@@ -121,7 +121,7 @@ def test_weights_can_be_taken_to_flax_as_it_is_told(cli, tmp_path, monkeypatch):
             assert cli(*arguments).exit_code == 0, arguments
     monkeypatch.chdir("small")
     monkeypatch.syspath_prepend(tmp_path / "small")
-    (text,) = blocks(page, "python")
+    text = blocks(page, "python")[-1]
     space: dict[str, object] = {}
     exec(compile(text, str(page), "exec"), space)
     sys.modules.pop("model")
