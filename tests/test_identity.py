@@ -111,6 +111,8 @@ def test_images_that_were_added_are_refused_with_how_many_of_which_class(run, re
         (blue / f"more{number}.jpg").write_bytes(jpeg(number))
     error = said(resumed(), 1)
     assert "train images: 12 before, 21 now: 'blue' 4 before, 13 now" in error
+    assert "added: train/blue/more0.jpg, train/blue/more1.jpg" in error
+    assert "more4.jpg and 4 more" in error
     assert "--override" in error
     result = resumed("--override")
     assert result.exit_code == 0, result.output
@@ -122,7 +124,10 @@ def test_images_that_were_added_are_refused_with_how_many_of_which_class(run, re
 def test_a_renamed_image_is_not_the_runs(run, resumed):
     red = run.parent / "images" / "val" / "red"
     (red / "0.jpg").rename(red / "9.jpg")
-    assert "test images: as many as before, 6, and others" in said(resumed(), 1)
+    error = said(resumed(), 1)
+    assert "test images: as many as before, 6, and others" in error
+    assert "added: test/red/9.jpg" in error
+    assert "removed: test/red/0.jpg" in error
 
 
 def test_a_renamed_class_is_refused_when_a_run_goes_on(run, resumed):

@@ -14,9 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .datasets import Dataset
 from .datasets.libraries import libraries
 from .errors import RunError
 from .identity import Identity
+from .image_names import keep_names
 from .job import Job, Options
 from .os_errors import not_written
 from .recipe import Recipe
@@ -57,7 +59,7 @@ def _launch_of(folder: Path) -> str | None:
 
 def record(
     framework: str, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
-    settings: Settings, write: Write | None, world: World, identity: Identity,
+    settings: Settings, write: Write | None, world: World, identity: Identity, dataset: Dataset,
 ) -> int:  # fmt: skip
     """Make the folder that of a new run: its source, its `run.json`, and nothing of a run before."""
     code = folder / "code"
@@ -65,6 +67,7 @@ def record(
         for name in ("metrics.jsonl", "run.json", "responses.json"):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        keep_names(folder, dataset)
         if write is not None:
             write(code, job)
         else:

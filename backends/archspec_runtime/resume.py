@@ -10,10 +10,12 @@ from typing import Any
 
 from .changes import changes
 from .console import warn
+from .datasets import Dataset
 from .datasets.libraries import libraries
 from .errors import RunError
 from .identity import Identity, ModelSource, digest_of_file, listed, read_identity
 from .identity_diff import Difference, differences, source_changes, told
+from .image_names import keep_names, name_changes
 from .job import Job, Options
 from .os_errors import not_written
 from .record import Settings, Write
@@ -24,7 +26,7 @@ from .world import World
 
 def recorded(
     framework: str, folder: Path, job: Job, options: Options, write: Write | None, world: World,
-    identity: Identity, source: ModelSource,
+    identity: Identity, source: ModelSource, dataset: Dataset,
 ) -> tuple[Settings, Identity | None]:  # fmt: skip
     """How a run that goes on was begun, and the identity that it goes on with; None where an earlier version kept none.
 
@@ -53,6 +55,8 @@ def recorded(
             f"{folder} was begun by a version that kept no record of class names and images; they are not compared"
         )
     found = _compared(folder, run, begun, job, identity, source)
+    if any(one.part == "images" for one in found) and (lines := tuple(name_changes(folder, dataset))):
+        found.append(Difference("images", lines))
     refused = [one for one in found if one.part in ("source", "classes", "images")]
     if refused and not options.override:
         message = f"{folder} is not the run that this would go on with:"
@@ -63,7 +67,7 @@ def recorded(
         goes_on = {**identity, "normalization": begun["normalization"]}
     if options.override and run["job"].get("fingerprint") == job.fingerprint:
         entry = {"identity": goes_on} if goes_on else {}
-        world.lead(lambda: _override(folder, {**run, **entry}, job, write, source, found) if found else 0)
+        world.lead(lambda: _override(folder, {**run, **entry}, job, write, source, found, dataset) if found else 0)
     return settings, goes_on
 
 
@@ -93,13 +97,15 @@ def _text(path: Path) -> str:
 
 def _override(
     folder: Path, run: dict[str, Any], job: Job, write: Write | None, source: ModelSource,
-    found: Sequence[Difference],
+    found: Sequence[Difference], dataset: Dataset,
 ) -> int:  # fmt: skip
     """Have the run's record and source say what it goes on as, and what that was before."""
     if write is not None:
         _written(folder, partial(_keeping, lambda code: write(code, job)))
     elif any(one.part == "source" for one in found):
         _written(folder, partial(_keeping, lambda code: _put(code / "model.py", source.text)))
+    if any(one.part == "images" for one in found):
+        _written(folder, lambda code: keep_names(code.parent, dataset))
     lines = [line for one in found for line in one.lines]
     write_json(
         folder / "run.json",

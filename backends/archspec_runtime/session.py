@@ -171,13 +171,15 @@ def _train(
         now = identity_of(job, source, dataset, normalization)
         identity: Identity | None = now
         if resume:
-            begun, identity = recorded(framework.name, folder, job, options, write, world, now, source)
+            begun, identity = recorded(framework.name, folder, job, options, write, world, now, source, dataset)
             settings = {**settings, **{k: v for k, v in begun.items() if type(v) is type(settings.get(k))}}
             if identity is not None:
                 batches.normalization = normalization = normalization_of(identity)
         else:
             name = framework.name
-            world.lead(lambda: record(name, folder, make_model, job, options, device, settings, write, world, now))
+            world.lead(
+                lambda: record(name, folder, make_model, job, options, device, settings, write, world, now, dataset)
+            )
         if world.leads:
             warn_before(asked, job, options, batches.per_epoch, spec_checked=write is not None)
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
