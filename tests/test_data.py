@@ -1,5 +1,6 @@
 """`archspec data verify` and `data pack`: by really damaging, packing and reading images."""
 
+import os
 import re
 
 import numpy as np
@@ -110,12 +111,23 @@ def test_packing_overwrites_nothing_and_leaves_nothing_half_made(cli, photos, tm
         ("pack.json", lambda raw: raw[:-9]),
         ("pack.json", lambda raw: b"[]"),
         ("test.bin", None),
+        ("train.index.npy", lambda raw: raw.replace(b"(12, 3)", b"(9876543210123, 3)")[: len(raw)]),
+        ("pack.json", "huge"),
+        ("train.names.txt", "huge"),
+        ("train.names.txt", "pipe"),
     ],
 )
 def test_a_packed_data_set_that_is_not_whole_is_named(cli, photos, tmp_path, file, change):
     said(cli("data", "pack", photos, "packed"), 0)
     path = tmp_path / "packed" / file
-    path.unlink() if change is None else path.write_bytes(change(path.read_bytes()))
+    if change == "huge":
+        os.truncate(path, 1 << 40)
+    elif change in (None, "pipe"):
+        path.unlink()
+        if change:
+            os.mkfifo(path)
+    else:
+        path.write_bytes(change(path.read_bytes()))
     with pytest.raises(DataError, match="packed is not a whole packed data set") as caught:
         opened(tmp_path / "packed")
     assert "archspec data pack" in caught.value.hint

@@ -27,6 +27,7 @@ from .splits import Raw, set_aside
 
 MANIFEST = "pack.json"
 FORMAT = 1
+LARGEST_MANIFEST, LONGEST_NAME = 64 << 20, 8192  # bytes
 Item = tuple[str, int, bytes]  # a name, a label, an encoded image
 AGAIN = "pack it again with `archspec data pack`"
 
@@ -39,6 +40,8 @@ def is_packed(folder: Path) -> bool:
 def read_packed(folder: Path, channels: int, share: float | None = None) -> Raw:
     """The splits of a packed data set, with a share of train set aside to test on. Raises DataError where it is not whole."""
     try:
+        if (size := (folder / MANIFEST).stat().st_size) > LARGEST_MANIFEST:
+            raise ValueError(f"{MANIFEST} has {size:,} bytes, and at most {LARGEST_MANIFEST:,}")
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             raise DataError(f"{folder} has format {manifest['format']}, and this version reads {FORMAT}", AGAIN)
@@ -64,7 +67,11 @@ def _split(folder: Path, name: str, size: int, classes: int, channels: int) -> E
     for part in (path, listed, called):
         if not part.is_file():
             raise ValueError(f"{part} is {'no regular file' if part.exists() else 'not there'}")
-    index = np.load(listed, allow_pickle=False)
+    index = np.load(listed, mmap_mode="r", allow_pickle=False)  # a shape that the file cannot hold takes no memory
+    if called.stat().st_size > LONGEST_NAME * max(1, len(index)):
+        raise ValueError(
+            f"{called} has {called.stat().st_size:,} bytes, more than the names of {len(index):,} images"
+        )
     names = called.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     if path.stat().st_size != size:
         raise ValueError(f"{path} has {path.stat().st_size:,} bytes instead of {size:,}")
