@@ -1,5 +1,6 @@
 """Weights in the msgpack files of Flax and in ONNX files are taken, and what these claim is not believed."""
 
+import random
 import re
 import shlex
 
@@ -153,3 +154,42 @@ def test_an_onnx_file_that_claims_much_takes_no_memory(small_net, tmp_path):
     (tmp_path / "w.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(archspec.WeightsError, match=r"\(1000000, 1000000\) in the file, \(10, 64\) in the net"):
         read_fitting(small_net, tmp_path / "w.onnx")
+
+
+def mutated(content, random):
+    """The content with some bytes changed, taken away or put in, most of them at its beginning or its end."""
+    whole = bytearray(content)
+    for _ in range(random.choice((1, 1, 2, 8))):
+        reach = min(len(whole), random.choice((64, 600, 4000)))
+        at = random.randrange(reach) if random.random() < 0.7 else len(whole) - 1 - random.randrange(reach)
+        few = bytes(random.randrange(256) for _ in range(random.randrange(1, 9)))
+        whole[at : at + random.choice((0, 1, len(few), 20))] = random.choice((few, b"\xff" * 8, bytes(8), b""))
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("name", ["w.pt", "old.pt", "w.safetensors", "w.msgpack", "w.onnx"])
+def test_whatever_a_file_holds_it_is_taken_or_one_message(name, request, small_net, small_weights, tmp_path):
+    if name.endswith("onnx"):
+        request.getfixturevalue("exported")
+    elif name.endswith("msgpack"):
+        tree = linen_tree(small_weights)
+        (tmp_path / name).write_bytes(pytest.importorskip("flax.serialization").to_bytes(tree))
+    elif name.endswith("safetensors"):
+        archspec.convert(small_net, request.getfixturevalue("weights_file"), tmp_path / name)
+    else:
+        torch.save(
+            {"epoch": 3, "state_dict": small_weights},
+            tmp_path / name,
+            _use_new_zipfile_serialization=name == "w.pt",
+        )
+    whole = (tmp_path / name).read_bytes()
+    draws = random.Random(name)
+    refused = 0
+    for _ in range(80):
+        (tmp_path / name).write_bytes(mutated(whole, draws))
+        try:
+            read_fitting(small_net, tmp_path / name)
+        except archspec.WeightsError as error:
+            refused += 1
+            assert "\n" not in str(error).replace("\n  ", ""), error
+    assert refused > 30

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import struct
 import zipfile
 from pathlib import Path
 
@@ -48,6 +50,18 @@ ARCHIVES: tuple[tuple[str, str, str], ...] = (
 """Archives (zip) by a name that is in them."""
 
 
+DAMAGE = (
+    zipfile.BadZipFile,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    LookupError,
+    OverflowError,
+    struct.error,
+)
+"""What reading the directory of a damaged archive raises."""
+
+
 def kind_of(path: Path) -> tuple[str, str] | None:
     """What a file is and what to do about it; None where its first bytes do not tell. Raises OSError."""
     with open(path, "rb") as file:
@@ -80,7 +94,11 @@ def _archive(path: Path) -> tuple[str, str]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except DAMAGE:
+        return "a damaged archive (zip)", AGAIN
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a place before the file's beginning
+            raise
         return "a damaged archive (zip)", AGAIN
     for word, what, help_ in ARCHIVES:
         if any(word in name for name in names):

@@ -81,6 +81,8 @@ def _stored(path: Path, tensor: Any) -> Stored:
 
     from archspec.weights.stored import Stored
 
+    if not isinstance(tensor.name, str):  # bytes that are no text
+        raise ValueError("it has a tensor whose name is no text")
     shape = tuple(tensor.dims)
     if any(size < 0 for size in shape):
         raise ValueError(f"`{tensor.name}` has the shape {shape}")

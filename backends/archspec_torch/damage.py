@@ -5,9 +5,19 @@ from __future__ import annotations
 import pickle
 import struct
 import zipfile
+from pathlib import Path
 
 DAMAGE = (pickle.UnpicklingError, struct.error, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
           AssertionError, OverflowError, NotImplementedError, zipfile.BadZipFile)  # fmt: skip
+
+
+def check_stored(file: Path) -> None:
+    """Raise BadZipFile where a file of `torch.save` has a record that is compressed, which it never is, and may inflate."""
+    size = file.stat().st_size
+    with zipfile.ZipFile(file) as archive:
+        for record in archive.infolist():
+            if record.compress_type != zipfile.ZIP_STORED or record.file_size > size:
+                raise zipfile.BadZipFile(f"its record {record.filename[-80:]} is compressed")
 
 
 def reason(error: BaseException) -> str:

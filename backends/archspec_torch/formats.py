@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.backends import Weights
+from archspec.weights.kinds import DAMAGE
 from archspec_torch.health import need_torch
 
 if TYPE_CHECKING:
@@ -32,10 +34,15 @@ class StateDict:
         with open(path, "rb") as file:
             if file.read(len(LEGACY)) == LEGACY:
                 return True
-        if not zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return any(name.endswith("/data.pkl") for name in archive.namelist())
+        except DAMAGE:  # or no archive
             return False
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of a place before the file's beginning
+                raise
+            return False
 
     def read(self, path: Path, key: str | None, net: Network) -> tuple[dict[str, Array | Stored], list[str]]:
         """All tensors of a state_dict, and where it was found; PyTorch is not needed. Raises WeightsError."""

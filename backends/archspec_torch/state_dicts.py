@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import WeightsError
+from archspec.weights.kinds import DAMAGE
 from archspec.weights.stored import Array, Stored
 
 from .reading import OtherKindError, read
@@ -49,14 +51,11 @@ def _loaded(path: Path) -> tuple[Mapping[str, Any], Callable[[Claimed], Stored]]
         raise WeightsError(
             f"{path} is {error}", "load it with `torch.jit.load` and save its `state_dict()`"
         ) from None
-    except (
-        DamagedError,
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+    except (DamagedError, zipfile.LargeZipFile, *DAMAGE) as error:
+        raise _damaged(path, error) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a place before the file's beginning
+            raise
         raise _damaged(path, error) from None
     if (named := mapping(loaded)) is None:
         raise WeightsError(f"{path} holds {_a(loaded)} and no state_dict", "save `model.state_dict()`")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from archspec_runtime.contents import damaged, fit, reading, tensors, unfit
-from archspec_torch.damage import DAMAGE, reason
+from archspec_torch.damage import DAMAGE, check_stored, reason
 
 from . import parallel
 from .lamb import Lamb
@@ -51,6 +51,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScale
 
 def _loaded(file: Path) -> Mapping[str, Any]:
     try:
+        check_stored(file)
         with warnings.catch_warnings(action="ignore"):
             state: Mapping[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except DAMAGE as error:
