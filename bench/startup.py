@@ -9,7 +9,9 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from pairs import in_turn, line, ratio
 
@@ -61,6 +63,50 @@ def main() -> None:
         deep.append(time.perf_counter() - start)
     line("emission of ResNet-152 after load, first in the process", 1000 * deep[0], "ms")
     line("emission of ResNet-152 after load", 1000 * statistics.median(deep), "ms", "at most 100")
+    large()
+
+
+def large() -> None:
+    """Nets whose text grows: values that are joined one after the other, and blocks that differ by their place."""
+    import archspec
+
+    for name, text, load_limit, emit_limit in (
+        ("a chain of 400 concatenations", concatenations(400), None, 0.5),
+        ("10,000 blocks that differ by `index`", places(10_000), 1.5, 3),
+    ):
+        path = Path(tempfile.mkdtemp()) / "large.yaml"
+        path.write_text(text)
+        for backend in ("torch", "flax"):
+            begun = time.perf_counter()
+            net = archspec.load(path)
+            loaded = time.perf_counter()
+            archspec.emit(net, backend)
+            done = time.perf_counter()
+            line(f"loading {name}", loaded - begun, "s", f"at most {load_limit}" if load_limit else "")
+            line(f"emission of {name}, {backend}", done - loaded, "s", f"at most {emit_limit}")
+
+
+HEAD = "archspec: 1\nname: large\ninput: {channels: 3, size: 4}\nclasses: 3\n"
+END = "head: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+
+
+def concatenations(number: int) -> str:
+    """Each convolution is joined to all that came before."""
+    steps = ["  - k0: {conv: {out: 4, kernel: 1}}"]
+    for i in range(1, number + 1):
+        steps.append(f"  - c{i}: {{conv: {{out: 4, kernel: 1}}}}")
+        steps.append(f"  - k{i}: {{concat: {{}}, from: [k{i - 1}, c{i}]}}")
+    return "\n".join([f"{HEAD}stem:", *steps, END])
+
+
+def places(number: int) -> str:
+    """A stage whose blocks drop their branch the more often, the deeper they stand."""
+    steps = "{conv1: {conv: {out: width, kernel: 3}}}, {bn1: norm}, {relu: act}, {conv2: {conv: {out: width, kernel: 3}}}"
+    return (
+        f"{HEAD}stem: [{{conv: {{out: 4, kernel: 1}}}}]\nshortcut: identity\nblocks:\n  b:\n    args: {{width: int, rate: 0.0}}\n"
+        f"    out: width\n    body: [{steps}, {{drop: {{drop_path: {{rate: rate}}}}}}]\n    merge: add\n    after: [act]\n"
+        f"stages: [{{name: s, block: b, width: 4, repeat: {number}, rate: index / blocks / 2}}]\n{END}"
+    )
 
 
 if __name__ == "__main__":
