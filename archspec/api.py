@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.attribution import at_overrides
+from archspec.collecting import no_collection
 from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.errors import WeightsError
 from archspec.expand import expand
@@ -70,7 +71,9 @@ def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = No
 
     chosen = find_backend(backend)
     _check_net(net)
-    files = chosen.emit(net) if weights is None else chosen.emit(net, _weights(net, weights))
+    given = [] if weights is None else [_weights(net, weights)]
+    with no_collection():
+        files = chosen.emit(net, *given)
     check_files(net.name, backend, files)
     if tried and (attempt := getattr(chosen, "try_source", None)) is not None:
         attempt(net, files)
@@ -178,6 +181,7 @@ def _compile(
     return net
 
 
+@no_collection()
 def _compiled(
     spec: str, overrides: Mapping[str, object], preset: str | None, include: Sequence[Path], problems: Diagnostics
 ) -> Network | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from archspec import vocabulary
@@ -54,12 +53,13 @@ def given_by(step: Step) -> Given:
 
 def signature_of(kind: str) -> Signature:
     """What an operation takes."""
-    return _signature(OPS[kind])
+    op = OPS[kind]
+    if op not in _SIGNATURES:
+        _SIGNATURES[op] = Signature(kind, op.arguments(), op.required())
+    return _SIGNATURES[op]
 
 
-@cache
-def _signature(op: type[Op]) -> Signature:
-    return Signature(op.kind, op.arguments(), op.required())
+_SIGNATURES: dict[type[Op], Signature] = {}
 
 
 def meant_argument(

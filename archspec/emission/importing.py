@@ -78,8 +78,8 @@ class Carried:
         module = import_source(self.source, self.name)
 
         def reduced(model: Any, protocol: int) -> tuple[Any, ...]:
-            _, _, *state = object.__reduce_ex__(model, max(protocol, 2))
-            return remade, (self, type(model).__qualname__), *state
+            usual = object.__reduce_ex__(model, max(protocol, 2))
+            return remade, (self, type(model).__qualname__), *usual[2:]
 
         for made in vars(module).values():
             if isinstance(made, type) and made.__module__ == self.name:

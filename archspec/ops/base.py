@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import reduce
 from typing import Any, ClassVar, Self
 from typing import Literal as Words
 
@@ -153,9 +153,13 @@ class Op:
         return f"{self.kind} {', '.join(shown)}".strip()
 
 
-@cache
 def _names(kind: type[Op]) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind))
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(f.name for f in dataclasses.fields(kind))
+    return _NAMES[kind]
+
+
+_NAMES: dict[type[Op], tuple[str, ...]] = {}
 
 
 def size(shapes: Iterable[Shape]) -> int:

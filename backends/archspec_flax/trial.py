@@ -18,11 +18,11 @@ def try_model(net: Network, make_model: Any) -> None:
 
     def make() -> nnx.Module:
         model: nnx.Module = make_model(rngs=nnx.Rngs(0))
-        model.eval()
+        model.eval()  # type: ignore[no-untyped-call]
         return model
 
     model = nnx.eval_shape(make)
     check_tensors(net, spec_shapes(model))
     channels, height, width = net.input_shape
-    images = jax.ShapeDtypeStruct((2, height, width, channels), jnp.float32)
+    images = jax.ShapeDtypeStruct((2, height, width, channels), jnp.float32)  # type: ignore[no-untyped-call]
     check_output(net, nnx.eval_shape(lambda model, images: model(images), model, images).shape)
