@@ -193,6 +193,15 @@ WHAT = {
 }
 
 
+def _no_number(raw: Any) -> Any:
+    """A share of the training images is written with its sign: a number may mean one, or how many."""
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        share = f"{raw:.0%}" if 0 < raw < 1 else "20%"
+        message = f"`test: {raw}` says neither which files, nor a share of the training images"
+        raise fault("AS604", message, f"such as `test: {share}`")
+    return raw
+
+
 def _check_share(text: str) -> None:
     """Check a share of the training images: `20%`."""
     number = text[:-1].strip()
@@ -212,7 +221,7 @@ class Data(Model):
         "digits"
     )
     train: str | None = None
-    test: str | None = None
+    test: Annotated[str | None, BeforeValidator(_no_number)] = None
     image: str | None = None
     label: str | None = None
     holdout: NonNegative = 0
