@@ -90,7 +90,8 @@ def _backward(
 
 def _kernel_gradient(x: Array, grad: Array, how: Any, mesh: Mesh | None) -> Array:
     if mesh is not None and len(x) % mesh.size:
-        return _to_kernel(x, grad, *how)  # no part for each device, so it is computed among all else
+        among_all: Array = _to_kernel(x, grad, *how)  # there is no part for each device
+        return among_all
 
     def apart(x: Array, grad: Array) -> Array:
         with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
@@ -100,7 +101,7 @@ def _kernel_gradient(x: Array, grad: Array, how: Any, mesh: Mesh | None) -> Arra
     if mesh is None:
         return apart(x, grad)
     split = PartitionSpec(*mesh.axis_names)  # type: ignore[no-untyped-call]
-    of_each = jax.shard_map(
+    of_each: Any = jax.shard_map(
         lambda x, grad: apart(x, grad)[None], mesh=mesh, in_specs=(split, split), out_specs=split
     )
     total: Array = of_each(x, grad).sum(0)

@@ -34,7 +34,8 @@ def without_loops(model: nnx.Module) -> None:
 
 
 def _one_by_one(self: Any, x: Array) -> Array:
-    graph, params, rest = nnx.split(self.blocks, nnx.Param, ...)
+    parts: Any = nnx.split(self.blocks, nnx.Param, ...)
+    graph, params, rest = parts
     after = []
     for index in range(self.repeats):
         block = nnx.merge(graph, *jax.tree.map(lambda leaf, index=index: leaf[index], (params, rest)))
