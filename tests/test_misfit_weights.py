@@ -126,3 +126,10 @@ def test_safetensors_of_any_name_are_taken(cli, small_weights, tmp_path):
     done = run(cli, "w.pth", "out.pt")
     assert done.exit_code == 0, done.output
     assert "from a safetensors file" in done.output
+
+
+def test_commands_without_map_are_told_who_has_it(cli, small_weights, tmp_path):
+    torch.save({f"module.{name}": t for name, t in small_weights.items()}, tmp_path / "w.pt")
+    done = cli("build", "digits_resnet", "--set", "n=1", "--weights", "w.pt", "--out", "net")
+    assert done.exit_code == 1
+    assert "it would fit with --map module.=; `archspec convert` takes --map" in done.output
