@@ -29,6 +29,7 @@ NET = {
 }  # fmt: skip
 CPU = ("--device", "cpu", "--threads", "1", "--compile", "off", "--workers", "0")
 RUN, WEIGHTS, SPEC, PACKED = f"run{EVIL}", f"w{EVIL}.pt", f"e{EVIL}.yaml", f"packed{EVIL}"
+SKIP = ("--set", "train.data.corrupt=skip")
 TRAIN = ("train", "net.yaml", "--data", "data")
 COMMANDS = [
     *(("check", *words, "--format", f) for f in ("text", "github", "json", "sarif")
@@ -42,12 +43,12 @@ COMMANDS = [
     ("convert", "code.pt", "o.pt", "--spec", "net.yaml"),
     ("data", "verify", "data"), ("data", "verify", "data", "--dataset", EVIL), ("data", "pack", "data", "no"),
     ("data", "pack", "data", PACKED, "--corrupt", "skip"), ("data", "verify", PACKED), (*TRAIN, "--dry-run"),
-    (*TRAIN, "--set", "train.data.corrupt=skip", "--out", RUN, *CPU), (*TRAIN, "--out", RUN, *CPU),
+    (*TRAIN, *SKIP, "--out", RUN, *CPU), (*TRAIN, "--out", RUN, *CPU),
     (*TRAIN, "--weights", WEIGHTS, "--fresh", EVIL, *CPU), ("train", "net.yaml", "--data", EVIL, *CPU), ("eval", RUN),
     ("eval", RUN, "--device", EVIL), ("compare", RUN, "--out", "curves.svg"), ("report", RUN, "--out", "page.html"),
     ("responses", RUN, "--out", "responses.svg"),
-    ("sweep", SPEC, "--over", "w=4,8", "--data", "data", "--launcher", "slurm", "--out", "sweep"),
-    ("sweep", SPEC, "--over", "w=4,8", "--data", "data", "--launcher", "slurm", "--out", f"sweep{EVIL}"),
+    ("sweep", SPEC, "--over", "w=4,8", "--data", "data", "--launcher", "slurm", *SKIP, "--out", "sweep"),
+    ("sweep", SPEC, "--over", "w=4,8", "--data", "data", "--launcher", "slurm", *SKIP, "--out", f"sweep{EVIL}"),
 ]  # fmt: skip
 ENDED_WELL = {"summary", "build", "data", "train", "eval", "compare", "report", "responses", "sweep", "show"}
 
