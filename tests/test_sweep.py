@@ -227,6 +227,7 @@ def test_a_sweep_on_a_ray_cluster(process, tmp_path):
         *ray,
         "start",
         "--head",
+        "--node-ip-address=127.0.0.1",
         "--port=0",
         "--num-cpus=2",
         "--include-dashboard=false",
