@@ -44,7 +44,9 @@ def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[Clas
     images = dialect.image(channels, height, width)
     size = "x".join(images.strip("()").split(", ")[1:])
     doc = docstring(net.spec.doc or f"{net.name}: {size} images to {net.classes:,} classes.", 4)
-    return [*parts, writer.write(outline.root, doc, f'"""Map images {images} to logits (N, num_classes)."""')]
+    named = [p.name for p in outline.root.parameters if p.argument == "classes"]
+    logits = f"(N, {named[0] if named else net.classes})"
+    return [*parts, writer.write(outline.root, doc, f'"""Map images {images} to logits {logits}."""')]
 
 
 def _told(cls: BlockClass) -> str:
