@@ -118,18 +118,19 @@ def _round(state: _State, name: str, checked: Callable[[str], tuple[Diagnostic, 
         chosen = _apart(candidates)
         text = edited(state.text, [d.fix for d in chosen if d.fix])
         found = checked(text) if text != state.text else state.found
-        if text != state.text and _errors(found) <= _errors(state.found) and len(found) <= len(state.found):
+        if text != state.text and _weight(found) <= _weight(state.found):
             return _State(text, found, (*state.applied, *chosen))
     return None
 
 
-def _errors(found: Sequence[Diagnostic]) -> int:
-    return sum(d.is_error for d in found)
+def _weight(found: Sequence[Diagnostic]) -> tuple[int, int]:
+    """Mistakes, and what there is to say in all."""
+    return sum(d.is_error for d in found), len(found)
 
 
 def _is_better(after: Sequence[Diagnostic], before: Sequence[Diagnostic]) -> bool:
-    """Whether fewer mistakes are left, or as many and fewer warnings."""
-    return _errors(after) <= _errors(before) and len(after) < len(before)
+    """Whether fewer mistakes are left, or as many and fewer warnings: of a net with mistakes few are given."""
+    return _weight(after) < _weight(before)
 
 
 def _is_of(fix: Fix | None, name: str) -> bool:

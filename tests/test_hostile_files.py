@@ -1,5 +1,6 @@
 """Files that are hostile or no YAML at all are refused fast, in little memory, at the place where they go wrong."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -87,3 +88,10 @@ def test_devices_and_pipes_are_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.yaml")
     for path in (tmp_path / "pipe.yaml", "/dev/zero", tmp_path):
         assert [d.code for d in archspec.check(path)] in (["AS001"], ["AS110"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_a_pipe_in_a_folder_of_specs_is_named_and_not_waited_for(process, tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    done = process("check", ".", "--fix")
+    assert (done.returncode, "`pipe.yaml` is not a regular file" in done.stdout) == (1, True)

@@ -172,6 +172,8 @@ def _is_seen(path: Path, folder: Path) -> bool:
 
 def _is_spec(path: Path) -> bool:
     """Whether a file says that it is one; of one that cannot be read it will be said."""
+    if not path.is_file():  # a pipe would be waited for
+        return True
     try:
         return re.search(rb"^[\"']?archspec[\"']?\s*:", path.read_bytes(), re.MULTILINE) is not None
     except OSError:
