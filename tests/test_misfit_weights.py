@@ -6,6 +6,9 @@ import warnings
 
 import pytest
 
+import archspec
+from archspec.weights.advice import advice
+from archspec.weights.renaming import Renaming, rename
 from converting import run
 
 torch = pytest.importorskip("torch")
@@ -133,3 +136,23 @@ def test_commands_without_map_are_told_who_has_it(cli, small_weights, tmp_path):
     done = cli("build", "digits_resnet", "--set", "n=1", "--weights", "w.pt", "--out", "net")
     assert done.exit_code == 1
     assert "it would fit with --map module.=; `archspec convert` takes --map" in done.output
+
+
+@pytest.mark.parametrize(("spec", "blocks"), [("resnet18", (2, 2, 2, 2)), ("resnet50", (3, 4, 6, 3))])
+def test_the_maps_of_flax_s_imagenet_example_are_the_right_ones(spec, blocks):
+    """Its names, sorted as JAX sorts them, with the projections of its blocks, whose norms have the shapes of others."""
+    expected = archspec.load(spec).tensor_shapes()
+
+    def flax_name(name):
+        if block := re.match(r"layer(\d)\.(\d+)\.(.*)", name):
+            inner = re.sub(r"(conv|bn)(\d)", lambda m: f"{LINEN[m[1]]}_{int(m[2]) - 1}", block[3])
+            inner = inner.replace("downsample.0", "conv_proj").replace("downsample.1", "norm_proj")
+            return f"Block_{sum(blocks[: int(block[1]) - 1]) + int(block[2])}.{inner}"
+        return re.sub(r"^(conv|bn)1", r"\1_init", name).replace("fc.", "Dense_0.")
+
+    right = {flax_name(name): name for name in expected if "num_batches" not in name}
+    given = {name: expected[right[name]] for name in sorted(right, key=lambda name: name.split("."))}
+    said = re.search(r"it would fit with (--map .*?); compare", advice(given, expected))
+    maps = [word for word in shlex.split(said[1]) if word != "--map"]
+    assert rename(given, [Renaming.parse(text) for text in maps]) == {name: right[name] for name in given}
+    assert len(maps) < 30
