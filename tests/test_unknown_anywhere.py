@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import archspec
@@ -106,6 +106,7 @@ def test_a_resolved_spec_loads_to_the_same_net(path, tmp_path):
 def test_a_random_spec_that_is_resolved_loads_to_the_same_net(text, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "random.yaml"
     path.write_text(HEAD + text)
+    assume(not any(d.is_error for d in archspec.check(path)))  # of some shortcuts the sizes do not fit
     net = archspec.load(path)
     path.write_text(resolved_yaml(net))
     assert archspec.load(path).fingerprint == net.fingerprint
