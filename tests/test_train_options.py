@@ -52,7 +52,6 @@ REFUSED = {
     "timeout": (("--timeout", 9), 2, "--timeout is how long processes wait for each other, and there is one"),
     "shard": (("--shard",), 2, "--shard splits the run over its processes, and there is one"),
     "devices": (("--devices", 2), 2, "PyTorch drives one device to a process"),
-    "compile": (("--backend", "flax", "--compile", "off"), 2, "Flax always compiles, and --compile is off"),
     "flax shard": (("--backend", "flax", "--shard"), 2, "--shard is PyTorch's"),
     "onnx": (("--backend", "onnx"), 1, "the backend `onnx` does not train"),
     "nothing": (("--resume",), 1, "holds no run to resume"),
@@ -72,6 +71,15 @@ def test_a_dry_run_refuses_what_the_run_refuses(cli, tmp_path, case):
         assert (dry.exit_code, dry.stderr) == (run.exit_code, run.stderr)
     assert dry.exit_code == code
     assert not list(tmp_path.iterdir())
+
+
+def test_what_flax_compiles_all_the_same_is_said(cli):
+    pytest.importorskip("flax")
+    words = ("train", "digits_resnet:resnet8", "--backend", "flax", "--compile", "off", "--steps", 1)
+    for more in (("--dry-run",), ("--device", "cpu", "--threads", 1)):
+        result = cli(*words, *more)
+        assert result.exit_code == 0, result.output
+        assert "warning: --compile off has no effect: Flax always compiles\n" in result.stderr
 
 
 def test_a_dry_run_needs_no_framework(tmp_path, process):

@@ -30,7 +30,7 @@ def dry_run(
     runs, per_epoch = ready(job, options, has, world)
     if world.leads:
         tell(*describe(runs))
-        warn_before(job, runs, options, per_epoch, spec_checked=spec_checked)
+        warn_before(job, runs, options, has, per_epoch, spec_checked=spec_checked)
     check_room(options.out or Path("run"), resume=options.resume, force=options.force)
 
 

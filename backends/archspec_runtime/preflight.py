@@ -14,6 +14,9 @@ from .job import Job, Options, effective
 from .scaling import mismatches
 from .world import World, launched
 
+FROM_SCRATCH = {"sgd": 0.05, "adamw": 1e-3, "lamb": 4e-3}
+"""The highest rate, by optimizer, from which on a recipe is taken for one that trains random weights."""
+
 READ_AHEAD = ("image_folder", "webdataset", "parquet")
 """Data sets whose images are read from files while others are trained on; others are in memory."""
 
@@ -59,8 +62,6 @@ def _without_effect(options: Options, has: Collection[str], world: World) -> Ite
                "start several: --nproc N, one process per GPU, or torchrun; or leave --shard out")  # fmt: skip
     if options.devices > 1 and "devices" not in has:
         yield "PyTorch drives one device to a process", f"--nproc {options.devices}"
-    if options.compile == "off" and "compile" not in has:
-        yield "Flax always compiles, and --compile is off", "leave it out, or take --backend torch"
 
 
 def check_images(job: Job, count: int) -> None:
@@ -100,7 +101,9 @@ def open_for(job: Job, data: Path | None) -> Dataset:
     return open_dataset(recipe.data, data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed)
 
 
-def warn_before(asked: Job, job: Job, options: Options, per_epoch: int | None, *, spec_checked: bool) -> None:
+def warn_before(
+    asked: Job, job: Job, options: Options, has: Collection[str], per_epoch: int | None, *, spec_checked: bool
+) -> None:  # fmt: skip
     """Say what of the schedule the run does not come to, and which options have no effect on these images.
 
     Where the spec was checked, what it says of its own length was said then.
@@ -112,6 +115,13 @@ def warn_before(asked: Job, job: Job, options: Options, per_epoch: int | None, *
         fits = options.steps is None or options.scale_schedule or asked.recipe.steps == options.steps
         for line in mismatches(recipe, total, per_epoch):
             warn(line if fits else f"{line}; --scale-schedule fits the schedule to the steps")
+    highest = max(max(phase.value, phase.end or 0.0) for phase in recipe.lr)
+    if options.weights is not None and highest >= FROM_SCRATCH[recipe.optimizer.kind]:
+        length = f"{recipe.steps:,} steps" if recipe.steps is not None else f"{recipe.epochs} epochs"
+        warn(f"the weights are trained on by a recipe for random ones: lr up to {highest:g} over {length}, "
+             f"normalize {recipe.data.normalize}; train.recipe=finetune is one for weights of ImageNet")  # fmt: skip
+    if options.compile == "off" and "compile" not in has:
+        warn("--compile off has no effect: Flax always compiles")
     if options.workers is not None and recipe.data.dataset not in READ_AHEAD:
         warn(f"--workers has no effect: the images of {recipe.data.dataset} are in memory")
 

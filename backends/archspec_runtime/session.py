@@ -181,7 +181,7 @@ def _train(
                 lambda: record(name, folder, make_model, job, options, device, settings, write, world, now, dataset)
             )
         if world.leads:
-            warn_before(asked, job, options, batches.per_epoch, spec_checked=write is not None)
+            warn_before(asked, job, options, framework.options, batches.per_epoch, spec_checked=write is not None)
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
             say(f"{job.name} on {where}: {total:,} steps, {how}")
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings, world, options)
