@@ -81,5 +81,16 @@ def test_a_run_that_was_begun_with_weights_is_resumed_with_them(finished, cli, t
     refused = cli(*given, "--resume")
     assert refused.exit_code == 1
     assert "run was begun with weights of a file" in refused.output
-    assert cli(*given, "--resume", "--weights", finished[0]).exit_code == 0
+    done = cli(*given, "--resume", "--weights", finished[0])
+    assert done.exit_code == 0, done.output
     assert np.array_equal(weights(Path("run"))["fc.weight"], weights(finished[0])["fc.weight"])
+
+
+def test_weights_that_a_resumed_run_would_not_take_are_refused(finished, cli, tmp_path):
+    given = ("train", "digits_resnet:resnet8", "--out", "run", *STILL)
+    assert cli(*given, "--weights", finished[0]).exit_code == 0
+    again = cli(*given, "--weights", finished[0], "--resume")
+    assert (again.exit_code, again.stdout) == (0, "this run ended at step 1; nothing is left to do\n")
+    other = cli(*given, "--weights", "run", "--resume", "--steps", 2)
+    assert other.exit_code == 1
+    assert "was not begun with these weights\n  help: leave --weights out" in other.stderr

@@ -42,6 +42,11 @@ def recorded(
         )
     if not (folder / "checkpoints").is_dir():  # which would tell
         _same(folder, run["job"], run.get("weights"), job, options)
+    elif options.weights is not None and digest(options.weights) != run.get(
+        "weights"
+    ):  # its checkpoints hold others
+        message = f"{folder} goes on from its checkpoints, and was not begun with these weights"
+        raise RunError(message, "leave --weights out, or begin another run with another --out")
     before, now = run.get("images") or {}, libraries(job.recipe.data)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):

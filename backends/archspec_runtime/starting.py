@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -11,6 +13,8 @@ from safetensors import SafetensorError, safe_open
 from .errors import RunError
 from .other_net import differences
 from .stepper import Stepper
+
+LONGEST = 100_000_000  # bytes of a safetensors file's header, as its format says
 
 
 def start_from(stepper: Stepper, weights: Path, fresh: Sequence[str]) -> None:
@@ -44,9 +48,21 @@ def is_below(name: str, modules: Iterable[str]) -> bool:
 
 
 def digest(weights: Path) -> str:
-    """What tells files of weights apart. Raises RunError where there is none."""
+    """What tells files of weights apart: of safetensors the tensors, since the order of their metadata is not settled.
+
+    Raises RunError where there is no file.
+    """
     try:
         with open(weights, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            with suppress(ValueError, RecursionError):  # it is of another kind, and read as it is
+                header = json.loads(file.read(min(length, LONGEST)))
+                if isinstance(header, dict) and header.pop("__metadata__", None) is not None:
+                    tensors = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+                    while chunk := file.read(1 << 20):
+                        tensors.update(chunk)
+                    return tensors.hexdigest()
+            file.seek(0)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise RunError(f"cannot read {weights}: {error.strerror}", "check --weights", 2) from None
