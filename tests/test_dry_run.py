@@ -8,7 +8,7 @@ import archspec
 from archspec.emission.folder import job_fields
 from archspec.liveness import kept_for_gradient
 from archspec_runtime.dry_run import plot
-from archspec_runtime.estimates import memory
+from archspec_runtime.estimates import Memory, memory, on_cpu
 from archspec_runtime.job import Job
 from archspec_runtime.recipe import EMA, LAMB, SGD, Phase, Plateau, Recipe, Step
 
@@ -100,3 +100,12 @@ def test_a_dry_run_of_some_epochs_does_not_speak_of_steps(cli):
     result = cli("train", "vgg19", "--dry-run")
     assert "74 epochs" in result.output
     assert "step 0" not in result.output
+
+
+def test_a_process_on_a_cpu_is_expected_to_take_about_what_was_measured():
+    tensors = {"weights": 43, "gradients": 43, "optimizer": 43, "average": 0}  # of ResNet-18, in MiB
+    for activations, measured in ((628, 2154), (314, 1362)):  # in batches of 32 and 16 images of 224 x 224
+        found = on_cpu(
+            Memory(**{name: size << 20 for name, size in {**tensors, "activations": activations}.items()})
+        )
+        assert abs(found / 2**20 - measured) < 0.1 * measured

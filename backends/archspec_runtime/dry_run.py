@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from .console import tell
-from .estimates import CPU_RATE, areas, memory, multiply_adds, steps_per_epoch, total_steps
+from .estimates import CPU_RATE, areas, bytes_as_text, memory, multiply_adds, on_cpu, steps_per_epoch, total_steps
 from .flow import flow
 from .job import Job, Options
 from .preflight import ready, warn_before
@@ -132,6 +132,7 @@ def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: i
 
 def _estimates(job: Job) -> Iterator[str]:
     yield f"memory: about {memory(job).as_text()}"
+    yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(memory(job)))} at most"
     recipe = job.recipe
     split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
     each = job.kept * max(areas(job))

@@ -21,6 +21,15 @@ def keep_freed() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch asks for large pages
 
 
+def taken() -> int | None:
+    """The most bytes that this process had at once; None where the system does not say, as on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def share_heap() -> None:
     """Have threads that start from now on take memory from the heap of the first, the only one that `keep_freed` is about.
 

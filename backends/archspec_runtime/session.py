@@ -15,6 +15,7 @@ from .console import complain, say, warn
 from .datasets import Dataset
 from .dry_run import dry_run
 from .errors import FailedElsewhere, RunError
+from .estimates import bytes_as_text, memory, on_cpu
 from .exhausted import anywhere
 from .identity import Identity, ModelSource, identity_of, normalization_of
 from .job import Job, Options, effective, parse_options
@@ -53,6 +54,9 @@ class Framework(Protocol):
 
         Raises RunError where there is none.
         """
+
+    def peak_memory(self, device: str) -> int | None:
+        """The most bytes that this process had at once on a device; None where that is not known."""
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""
@@ -189,6 +193,17 @@ def _train(
             start_from(stepper, options.weights, options.fresh)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
         result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world, identity).run()
+        if world.leads and result.exit_code == 0 and (peak := framework.peak_memory(device)) is not None:
+            say(_memory(peak, job, device, world.size))
         del stepper  # and all that holds the group of processes, so that it can be taken down
     world.close()
     return result
+
+
+def _memory(peak: int, job: Job, device: str, processes: int) -> str:
+    """What was taken on a device, beside what was expected."""
+    expected = memory(job, processes)
+    on, what, about = f"on {device}", "", expected.total
+    if device == "cpu":
+        on, what, about = "on the CPU", ", the whole process", on_cpu(expected)
+    return f"memory {on}{what}: {bytes_as_text(peak)} at most; about {bytes_as_text(about)} was expected"

@@ -16,6 +16,7 @@ from archspec_runtime.errors import RunError
 from archspec_runtime.exhausted import while_training
 from archspec_runtime.job import Job, Options
 from archspec_runtime.launch import launch
+from archspec_runtime.memory import taken
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.probe import Probe
 from archspec_runtime.record import MakeModel, Settings
@@ -58,6 +59,14 @@ class Flax:
         device = choose_device(name)
         index = jax.local_devices(backend=device.platform).index(device)
         return f"{device.platform}:{index}" if index else device.platform
+
+    def peak_memory(self, device: str) -> int | None:
+        """What was allocated on a GPU or TPU, or what the process has had where it computes on the CPU."""
+        on = choose_device(device)
+        if on.platform == "cpu":
+            return taken()
+        peak: int | None = (on.memory_stats() or {}).get("peak_bytes_in_use")
+        return peak
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""

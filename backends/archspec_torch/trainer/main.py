@@ -14,6 +14,7 @@ from archspec_runtime import session
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.exhausted import while_training
 from archspec_runtime.job import Job, Options
+from archspec_runtime.memory import taken
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.probe import Probe
 from archspec_runtime.record import MakeModel, Settings
@@ -49,6 +50,13 @@ class Torch:
         device = choose_device(name, world)
         use_device(device)
         return str(device)
+
+    def peak_memory(self, device: str) -> int | None:
+        """What was allocated on a GPU, or what the process has had where it computes on the CPU."""
+        on = torch.device(device)
+        if on.type == "cuda":
+            return torch.cuda.max_memory_allocated(on)
+        return taken() if on.type == "cpu" else None
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""
