@@ -119,7 +119,7 @@ except RunError as error:
 FAULTS = {
     "device": (("--device", "nosuch"), 2, "there is no device 'nosuch'"),
     "cuda index": (("--device", "cuda:99"), 2, "there is no device 'cuda:99'"),
-    "missing data": (("--data", "gone", "--set", "train.data.dataset=image_folder"), 1, "folder of images, and gone is none"),
+    "missing data": (("--data", "gone", "--set", "train.data.dataset=image_folder"), 1, "images, and gone does not exist"),
     "data for digits": (("--data", "."), 2, "the data set digits takes no folder, and --data is ."),
     "data for noise": (("--data", ".", "--set", "train.data.dataset=synthetic"), 2, "synthetic takes no folder"),
     "holdout": (("--set", "train.data.holdout=2000"), 1, "a holdout of 2000 leaves nothing"),

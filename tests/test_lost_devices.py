@@ -138,7 +138,7 @@ def test_what_a_user_got_wrong_is_said_once(tmp_path):
     with start(tmp_path, *given) as run:
         assert run.wait(100) == 1
     assert len(errors(tmp_path)) == 1
-    assert "gone is none" in errors(tmp_path)[0]
+    assert "gone does not exist" in errors(tmp_path)[0]
 
 
 def test_torchrun_starts_a_built_folder_and_a_loss_that_is_not_finite_is_said_once(cli, tmp_path):
