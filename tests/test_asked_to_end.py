@@ -95,10 +95,18 @@ def test_a_run_that_is_asked_to_end_while_a_disk_does_not_answer_saves_and_goes_
     label, place = divmod(int(epoch_order(0, 0, 24)[-1]), 12)
     last = photos / "data" / "train" / ("cat", "dog")[label] / f"{sorted(map(str, range(12)))[place]}.png"
     content = last.read_bytes()
-    last.unlink()
-    os.mkfifo(last)  # it can be opened, and never answers
 
-    code = f"from archspec_runtime import patience; patience.HURRY = 0.1; {MAIN[-1]}"
+    code = f"""
+import os
+from archspec_runtime import patience, session
+patience.HURRY, say = 0.1, session.say
+def said(text):  # once the images are listed and measured, one becomes what can be opened and never answers
+    os.remove({str(last)!r})
+    os.mkfifo({str(last)!r})
+    say(text)
+session.say = said
+{MAIN[-1]}
+"""
     words = [sys.executable, "-c", code, "train", *map(str, given), "--out", "cut"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as run:
         while not checkpoints.place(photos / "cut", 5).exists():
