@@ -99,10 +99,12 @@ def overrides(given: Sequence[str] | None) -> dict[str, object]:
 
 def pairs(given: Sequence[str] | None) -> dict[str, str]:
     """`KEY=VALUE` pairs as text; the last of a key counts, which is said."""
+    if not given:
+        return {}
     from archspec_experiments.grid import overridden
 
     found: dict[str, str] = {}
-    for pair in given or []:
+    for pair in given:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip():
             fail(f"--set takes KEY=VALUE, not {pair!r}", "such as --set shortcut=none")

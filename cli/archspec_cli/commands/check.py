@@ -93,25 +93,21 @@ def _once(found: Sequence[Diagnostic]) -> list[Diagnostic]:
 
 def _tell(found: Sequence[Diagnostic], format: Format, specs: int, others: int, fixed: int) -> None:
     """Print what was found in the form that is asked for."""
-    from archspec.report.structured import to_json
-    from archspec.report.text import counted
-
     if format is Format.text:
         before = f"{fixed} fixed; " if fixed else ""
         if found:
+            from archspec.report.text import counted
+
             tell_diagnostics(found)
             tell("", f"{before}{counted(found)}")
         else:
             tell(f"{before}{specs} {'spec' if specs == 1 else 'specs'} without mistakes")
         if others:
             tell(f"{others} other .yaml {'file' if others == 1 else 'files'} without `archspec: 1` left out")
-    elif format is Format.json:
-        tell_text(to_json(found) + "\n")
     else:
-        from archspec.report import FORMATS
+        from archspec.report import render
 
-        text = FORMATS[format](found)
-        if text:
+        if text := render(found, format.value):
             tell_text(text + "\n")
 
 
