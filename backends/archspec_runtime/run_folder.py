@@ -57,8 +57,8 @@ def check_room(folder: Path, *, resume: bool, force: bool) -> None:
 def check_utf8(folder: Path) -> None:
     """Raise RunError where the name of a run's folder is not UTF-8: weights in it could not be read."""
     try:
-        str(folder).encode()
-    except UnicodeEncodeError:
+        os.fsencode(folder).decode()  # as bytes: a locale that is not UTF-8 reads every such name as something else
+    except UnicodeError:
         raise RunError(
             f"the name {folder} is not UTF-8, and weights are not read from there", "give it another name", 2
         ) from None

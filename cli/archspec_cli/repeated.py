@@ -33,8 +33,10 @@ class Command(TyperCommand):
 def check_utf8(path: object) -> None:
     """End where a name to write to is not UTF-8: some libraries that write and read weights take no other."""
     try:
-        str(path).encode()
-    except UnicodeEncodeError:
+        os.fsencode(
+            str(path)
+        ).decode()  # as bytes: a locale that is not UTF-8 reads every such name as something else
+    except UnicodeError:
         fail(
             f"the name {path} is not UTF-8, and not everything that is written there could be read",
             "give another name",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import jinja2
@@ -27,9 +28,7 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
-    finalize=lambda value: (
-        printable_lines(value) if type(value) is str else value
-    ),  # not of markup, which is our own
+    finalize=lambda value: shown(value) if type(value) is str else value,  # not of markup, which is our own
 )
 
 
@@ -48,6 +47,13 @@ def page(collection: Collection, title: str) -> str:
         responses=response_figure(collection.nets),
         show=show,
     )
+
+
+def shown(text: str) -> str:
+    """Text of others as the page shows it, which is UTF-8 whatever the locale that names and titles were read by."""
+    with suppress(UnicodeError):
+        text = text.encode("utf-8", "surrogateescape").decode()
+    return printable_lines(text)
 
 
 def common_folder(folders: Sequence[Path]) -> Path:
