@@ -185,6 +185,18 @@ def test_images_that_changed_since_are_not_measured_as_the_runs_own_without_bein
     assert "images 5" in evaluated(run, run.parent / "images").stdout
 
 
+def test_runs_of_different_data_sets_are_said_to_be_measured_on_different_images(trained, tmp_path):
+    digits = tmp_path / "digits"
+    spec = ("digits_resnet:resnet8",)
+    assert command("train", *spec, "--out", digits, "--steps", 2, *CPU).exit_code == 0
+    result = command("compare", trained / "run", digits, "--out", tmp_path / "both.png")
+    assert result.exit_code == 0, result.output
+    assert "warning: not measured on the same test images: image_folder: " in result.stderr
+    assert " (6) | digits: " in result.stderr
+    alone = command("compare", digits, "--out", tmp_path / "one.png")
+    assert "not measured on the same" not in alone.stderr
+
+
 def test_other_batches_go_on_at_the_same_place_of_the_epochs(trained, tmp_path):
     """After 4 epochs of 3 steps, batches of twice the size: 2 more epochs are left of 6, of 1 step each."""
     (tmp_path / "epochs.yaml").write_text(SMALL.replace("epochs: 2", "epochs: 4"))

@@ -47,7 +47,11 @@ REFUSED = {
     "scale": (("--scale-schedule",), 2, "--scale-schedule scales to the length that --steps gives"),
     "fresh": (("--fresh", "fc"), 2, "--fresh says which modules --weights does not reach"),
     "both": (("--resume", "--force"), 2, "--resume goes on with a run and --force overwrites it"),
-    "override": (("--override",), 2, "--override goes on with a run whose recipe was changed"),
+    "override": (
+        ("--override",),
+        2,
+        "--override goes on with a run whose recipe, images, class names or model.py have changed",
+    ),
     "restarts": (("--max-restarts", 2), 2, "--max-restarts is of the processes that --nproc starts"),
     "timeout": (("--timeout", 9), 2, "--timeout is how long processes wait for each other, and there is one"),
     "shard": (("--shard",), 2, "--shard splits the run over its processes, and there is one"),

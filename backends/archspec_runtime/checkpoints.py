@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +109,13 @@ def newest(folder: Path, fingerprint: str | None, every: int = 1) -> tuple[Path,
     faults: list[CheckpointError] = []
     for path in reversed([path for step, path in _all(folder).items() if step % every == 0]):
         try:
-            return path, verify(path, fingerprint)
+            found = path, verify(path, fingerprint)
         except CheckpointError as error:
             faults.append(error)
-            warn(f"{error.message}; trying the one before")
+            continue
+        _say_passed_over(faults)
+        return found
+    _say_passed_over([fault for fault in faults if not isinstance(fault, OtherNetError)])
     if faults and isinstance(faults[0], OtherNetError):
         raise faults[0]
     if faults:
@@ -121,6 +124,11 @@ def newest(folder: Path, fingerprint: str | None, every: int = 1) -> tuple[Path,
             f"no checkpoint in {folder} can be used", other or "train anew, with another --out or with --force"
         )
     return None
+
+
+def _say_passed_over(faults: Iterable[CheckpointError]) -> None:
+    for fault in faults:
+        warn(f"{fault.message}; trying the one before")
 
 
 def verify(path: Path, fingerprint: str | None) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: i
 
 def _estimates(job: Job) -> Iterator[str]:
     yield f"memory: about {memory(job).as_text()}"
-    yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(memory(job)))} at most"
+    yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(memory(job)))}"
     recipe = job.recipe
     split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
     each = job.kept * max(areas(job))

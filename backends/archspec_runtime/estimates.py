@@ -43,10 +43,10 @@ WORKSPACES = 2.5  # of the activations: what convolutions turn around, and gradi
 
 
 def on_cpu(memory: Memory) -> int:
-    """Bytes that the process takes at most where it trains on a CPU, evaluations and checkpoints included.
+    """About the bytes that the process takes where it trains on a CPU, evaluations and checkpoints included.
 
-    Measured with PyTorch: 2,154 MiB for ResNet-18 at 224 in batches of 32 (estimated 2,162) and 1,362 in batches of 16 (1,377),
-    Measured with PyTorch: 2,154 MiB for ResNet-18 at 224 in batches of 32 (estimated 2,162), 1,362 in batches of 16 (1,377),
+    No bound. Measured with PyTorch:
+    2,154 MiB for ResNet-18 at 224 in batches of 32 (estimated 2,162), 1,362 in batches of 16 (1,377).
     """
     tensors = memory.total - memory.activations
     return int(FRAMEWORK + COPIES * tensors + WORKSPACES * memory.activations)

@@ -120,17 +120,18 @@ def split_changes(
 
 
 def measured_apart(runs: Mapping[str, Identity | None]) -> list[str]:
-    """A line where runs of one data set were not measured on the same test images, whose errors are then of other things."""
+    """A line where runs were not measured on the same test images, whose errors are then of other things."""
     found: dict[tuple[str, str], list[str]] = {}
-    kinds: dict[str, set[str]] = {}
     for name, identity in runs.items():
         if identity is not None and (test := identity["data"]["splits"].get("test")) is not None:
-            dataset, sha256 = identity["data"]["dataset"], test["sha256"]
-            found.setdefault((dataset, sha256), []).append(f"{name} ({test['images']:,})")
-            kinds.setdefault(dataset, set()).add(sha256)
-    lines = []
-    for dataset, listings in kinds.items():
-        if len(listings) > 1:
-            groups = ["; ".join(names[:SHOWN]) for (kind, _), names in found.items() if kind == dataset]
-            lines.append(f"not measured on the same test images of {dataset}: {' | '.join(groups)}")
-    return lines
+            group = identity["data"]["dataset"], test["sha256"]
+            found.setdefault(group, []).append(f"{name} ({test['images']:,})")
+    if len(found) < 2:
+        return []
+    datasets = {dataset for dataset, _ in found}
+    groups = [
+        (f"{dataset}: " if len(datasets) > 1 else "") + "; ".join(names[:SHOWN])
+        for (dataset, _), names in found.items()
+    ]
+    of = f" of {next(iter(datasets))}" if len(datasets) == 1 else ""
+    return [f"not measured on the same test images{of}: {' | '.join(groups)}"]

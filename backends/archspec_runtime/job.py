@@ -125,7 +125,9 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
         made.add_argument("--compile", choices=("auto", "on", "off"), default="auto",
                           help="compile the model (default: where it pays)")  # fmt: skip
     made.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
-    made.add_argument("--override", action="store_true", help="resume although the recipe was changed")
+    made.add_argument("--override", action="store_true",
+                      help="resume although recipe, images, class names or model.py have changed; the run's model.py, where "
+                           "it is another than the one beside train.py, is kept as model.before.py")  # fmt: skip
     made.add_argument("--force", action="store_true", help="write into a folder that holds something else")
     made.add_argument(
         "--dry-run", action="store_true", help="print the recipe, the schedule and what it needs, and end"

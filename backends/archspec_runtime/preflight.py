@@ -35,7 +35,7 @@ def _without_effect(options: Options, has: Collection[str], world: World) -> Ite
         yield "--resume goes on with a run and --force overwrites it", "give one of them"
     if options.override and not options.resume:
         yield (
-            "--override goes on with a run whose recipe was changed",
+            "--override goes on with a run whose recipe, images, class names or model.py have changed",
             "give --resume as well, or leave --override out",
         )
     if options.scale_schedule and options.steps is None:

@@ -23,6 +23,8 @@ from .run_folder import read_run, write_json
 from .starting import digest
 from .world import World
 
+EDITED = "was edited since the run trained"
+
 
 def recorded(
     framework: str, folder: Path, job: Job, options: Options, write: Write | None, world: World,
@@ -65,7 +67,7 @@ def recorded(
     refused = [one for one in found if one.part in ("source", "classes", "images")]
     if refused and not options.override:
         message = f"{folder} is not the run that this would go on with:"
-        raise RunError(message, "--override resumes all the same", rows=told(found))
+        raise RunError(message, _overriding(found, of_spec=write is not None), rows=told(found))
     settings: Settings = run["settings"]
     goes_on = begun
     if begun is not None and found:  # the weights were trained with the normalization that they had
@@ -88,12 +90,22 @@ def _compared(
     found = []
     if there is not None and trained not in (None, there):
         whole = source.text if source.sha256 == trained else None
-        lines = source_changes(whole, _text(kept), (f"{kept} was edited since the run trained", "trained", "there"))
+        lines = source_changes(whole, _text(kept), (f"{kept} {EDITED}", "trained", "there"))
         found.append(Difference("source", tuple(lines)))
     if begun is not None:
         return found + differences(begun, identity, (_text(kept), source.text) if there == trained else None)
     changed = changes(run["job"]["recipe"], job.recipe)
     return found + ([Difference("recipe", tuple(changed))] if changed else [])
+
+
+def _overriding(found: Sequence[Difference], *, of_spec: bool) -> str:
+    """What --override does: a run goes on with one source, and what its folder holds instead is put aside."""
+    source = next((one for one in found if one.part == "source"), None)
+    if source is None:
+        return "--override resumes all the same"
+    goes_on = "the source of the spec" if of_spec else "the model.py beside train.py"
+    put_aside = "the edited file" if EDITED in source.lines[0] else "the run's"
+    return f"--override goes on with {goes_on}, and keeps {put_aside} as model.before.py"
 
 
 def _text(path: Path) -> str:

@@ -206,4 +206,4 @@ def _memory(peak: int, job: Job, device: str, processes: int) -> str:
     on, what, about = f"on {device}", "", expected.total
     if device == "cpu":
         on, what, about = "on the CPU", ", the whole process", on_cpu(expected)
-    return f"memory {on}{what}: {bytes_as_text(peak)} at most; about {bytes_as_text(about)} was expected"
+    return f"memory {on}{what}: took {bytes_as_text(peak)} at its peak; about {bytes_as_text(about)} was expected"

@@ -43,7 +43,7 @@ def test_the_metrics_are_json_lines_of_training_and_of_an_evaluation_each_epoch(
 def test_eval_gives_the_error_that_the_runs_last_line_says(finished, cli, checkpoint):
     out, lines = finished
     *_, last, memory, where = lines.splitlines()
-    assert re.fullmatch(r"memory on the CPU, the whole process: .* at most; about .* was expected", memory)
+    assert re.fullmatch(r"memory on the CPU, the whole process: took .* at its peak; about .* was expected", memory)
     assert f"archspec eval {out}" in where
     said = re.search(r"test error ([\d.]+%)", last)[1]
     result = cli("eval", newest(out) if checkpoint else out, "--device", "cpu")

@@ -57,7 +57,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest whole checkpoint, bit for bit.")
     ] = False,
-    override: Annotated[bool, typer.Option("--override", help="Resume although the recipe was changed.")] = False,
+    override: Annotated[
+        bool,
+        typer.Option(
+            "--override",
+            help="Resume although recipe, images or class names have changed, or model.py was edited: "
+            "goes on with the source of the spec, and keeps the edited file as model.before.py.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
