@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -158,7 +158,7 @@ class Library:
             )
         body = self.parser.steps(node.get("body")) if chain is None else self.parser.chain(chain)
         join = self.parser.steps(node.get("join")) if model.join is not None else None
-        arguments, sound = self._arguments(node.get("args"))
+        arguments, sound = self._arguments(node.get("args"), IMPLICIT[sort])
         out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))
         sound = sound and (out is None) == (model.out is None) and (when is None) == (model.when is None)
         after = self.parser.steps(node.get("after"))
@@ -221,12 +221,17 @@ class Library:
         except ExpressionError:
             return None
 
-    def _arguments(self, node: Node | None) -> tuple[dict[str, Argument], bool]:
+    def _arguments(self, node: Node | None, implicit: Iterable[str]) -> tuple[dict[str, Argument], bool]:
         """The declared arguments, and whether all of them could be read."""
-        read = {name: self._argument(name, value) for name, value in (node.items() if node else [])}
+        before: dict[str, Kind] = {name: Int(0) for name in implicit}
+        read: dict[str, Argument | None] = {}
+        for name, value in node.items() if node else []:
+            argument = read[name] = self._argument(name, value, before)
+            before[name] = Int(0) if argument is None else argument.kind
         return {name: a for name, a in read.items() if a is not None}, all(read.values())
 
-    def _argument(self, name: str, node: Node) -> Argument | None:
+    def _argument(self, name: str, node: Node, before: Mapping[str, Kind]) -> Argument | None:
+        """An argument; `before` are the kinds of those that its default may name."""
         value = node.value
         if isinstance(value, str) and value in _TYPES:
             return Argument(_TYPES[value], None)
@@ -240,8 +245,17 @@ class Library:
             return Argument(Choice(tuple(str(v.value) for v in value)), value[0])
         if isinstance(value, str) and re.search(r"[-+*/%(\s]", value):
             return Argument(Int(0), node)  # an expression in the arguments before it
-        help_ = (did_you_mean(value, _TYPES) if isinstance(value, str) else None) or _DECLARE
-        self.problems.add("AS103", f"`{name}` declares no type that arguments have", node.span, help_)
+        numeric = {other: kind for other, kind in before.items() if kind.takes_expressions}
+        if isinstance(value, str) and value in numeric:
+            return Argument(numeric[value], node)
+        message, help_ = f"`{name}` declares no type that arguments have", _DECLARE
+        if isinstance(value, str):
+            message += f", and `{value}` is no argument before it"
+            if value in before:
+                message = f"the default of `{name}` is `{value}`, whose values are words, and defaults compute with numbers"
+            else:
+                help_ = did_you_mean(value, [*_TYPES, *numeric]) or _DECLARE
+        self.problems.add("AS103", message, node.span, help_)
         return None
 
 

@@ -28,6 +28,15 @@ blocks:
       {c3: {conv: {out: mid, kernel: 1}}}, {c4: {conv: {out: width, kernel: 1}}}]
 stages: [{name: s1, block: b, width: 8}, {name: s2, block: b, width: 16, stride: 2}]
 """,
+    "derived_default_that_is_only_a_name": """
+blocks:
+  b:
+    args: {width: int, mid: width, keep: 0.5, rate: keep, wide: in_channels}
+    out: width
+    body: [{c1: {conv: {out: mid, kernel: 1}}}, {drop: {dropout: {rate: rate}}},
+      {c2: {conv: {out: wide, kernel: 1}}}, {c3: {conv: {out: width, kernel: 3}}}]
+stages: [{name: s1, block: b, width: 8}, {name: s2, block: {b: {mid: 3, rate: 0.25}}, width: 16}]
+""",
     "derived_default_that_is_given_once": """
 blocks:
   b:
@@ -146,3 +155,19 @@ def test_arithmetic_is_as_short_as_a_person_writes_it(written, shown, spec):
         assert f"self.c1 = nn.Conv2d(in_channels, {shown}, kernel_size=1, bias=False)" in source
         other = "in_channels + 3" if shown == "3" else f"{shown} + in_channels"
         assert f"nn.Conv2d({other}, width, " in source or "nn.Conv2d(3 + in_channels, width, " in source
+
+
+@pytest.mark.parametrize(
+    ("args", "says", "help_"),
+    [
+        ("{width: int, mid: widht}", "`mid` declares no type that arguments have, and `widht` is no argument", "`width`"),
+        ("{mid: width, width: int}", "and `width` is no argument before it", "`in_channels`, `int`"),
+        ("{width: int, a: [x, y], mid: a}", "the default of `mid` is `a`, whose values are words", "a list of words"),
+    ],
+)  # fmt: skip
+def test_a_default_that_is_neither_a_type_nor_an_argument_before_is_told_both(args, says, help_, spec):
+    block = f"blocks: {{b: {{args: {args}, body: [{{conv: {{out: mid, kernel: 1}}}}]}}}}\n"
+    found = archspec.check(spec("archspec: 1\n" + HEAD + block + "stages: [{name: s, block: b, width: 4}]\n" + END))
+    told = next(d for d in found if d.code == "AS103")
+    assert says in told.message
+    assert help_ in (told.help or "")

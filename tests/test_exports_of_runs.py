@@ -1,6 +1,7 @@
 """What is exported of a run says what it is: class names, normalization, images, and whether its source was edited."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,20 @@ def test_convert_carries_the_record_unchanged_from_format_to_format(room, tmp_pa
     assert tag(tmp_path / "one.safetensors") == tag(tmp_path / "two.safetensors") == identity(room / "run")
     result = command("convert", room / "run", tmp_path / "w.pt")
     assert "holds tensors alone: class names and normalization stay behind" in result.stdout
+
+
+def test_of_a_run_that_is_made_the_schedule_is_not_warned_of(room, tmp_path):
+    shutil.copytree(room / "run", tmp_path / "run")
+    own = tmp_path / "run" / "code" / "spec.yaml"
+    short, found = re.subn(
+        r"(?m)^  lr:.*(?:\n    .*|\n  - .*)*", "  lr: [{value: 1, until: step 90}, {value: 0.1}]", own.read_text()
+    )
+    assert found == 1
+    own.write_text(short)
+    assert "AS606" not in command("summary", own).stderr
+    assert "AS606" not in command("convert", tmp_path / "run", tmp_path / "w.pt").stderr
+    assert "AS606" in command("check", own).stdout
+    assert "AS606" in command("build", own, "--out", tmp_path / "built").stderr
 
 
 def test_orbax_carries_it_too(room, tmp_path):

@@ -117,6 +117,8 @@ def test_a_diff_writes_nothing_and_can_be_applied(cli, spec, tmp_path):
     assert result.stdout.startswith(f"--- {path}\n+++ {path}\n@@ ")
     assert "-clases: 10\n+classes: 10\n" in result.stdout
     assert cli("check", spec(right, "right.yaml"), "--diff").stdout == ""
+    left = cli("check", spec(wrong.replace("size: 8", "size: -8")), "--diff")
+    assert left.stderr.endswith("1 mistake in 1 file\n"), left.stderr
 
 
 @pytest.mark.parametrize(

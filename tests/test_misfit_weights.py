@@ -12,6 +12,7 @@ from archspec.weights.renaming import Renaming, rename
 from converting import run
 
 torch = pytest.importorskip("torch")
+from safetensors.torch import save_file  # noqa: E402
 
 
 @pytest.fixture
@@ -44,6 +45,29 @@ def test_kernels_in_another_layout_are_told_how_to_turn(told, small_weights):
 
 def test_whole_numbers_are_told_to_come_before_they_were_quantized(told, small_weights):
     assert "before they are quantized" in told({name: t.to(torch.int32) for name, t in small_weights.items()})
+
+
+def test_an_empty_file_is_told_to_hold_nothing(told):
+    said = told({})
+    assert "it holds no tensors" in said
+    assert "fold" not in said
+
+
+def test_a_counter_that_counts_no_batches_is_told_what_it_is(told, small_weights):
+    said = told({**small_weights, "bn1.num_batches_tracked": torch.tensor(2.5)})
+    assert "`bn1.num_batches_tracked` is 2.5, and counters of batches are whole numbers" in said
+    assert "leave it out, and it begins at 0" in said
+    assert "--map" not in said
+
+
+def test_a_type_that_is_not_read_is_no_damage(cli, small_weights, tmp_path):
+    small = {**small_weights, "bn1.bias": small_weights["bn1.bias"].to(torch.float8_e4m3fn)}
+    save_file(small, tmp_path / "w.safetensors")
+    done = run(cli, "w.safetensors")
+    assert done.exit_code == 1
+    assert "`bn1.bias` has the type F8_E4M3, which is not read" in done.output
+    assert "BF16" in done.output
+    assert "damaged" not in done.output
 
 
 def test_halved_weights_are_taken_with_their_counters(cli, small_weights, tmp_path):

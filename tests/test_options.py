@@ -334,3 +334,10 @@ def test_fetching_takes_the_form_that_is_named(cli, tmp_path):
         (tmp_path / "x" / f"cifar-10-{layout}.tar.gz").write_bytes(b"none")
         said[layout] = cli(*words, layout).stderr
     assert said["python"] != said["binary"], said
+
+
+def test_a_list_of_numbers_is_told_that_one_is_taken(cli):
+    done = cli("sweep", "cifar_resnet", "--seeds", "1,1")
+    assert done.exit_code == 2
+    assert "it takes one whole number, such as 3" in " ".join(done.output.split())
+    assert "Input should be" not in done.output

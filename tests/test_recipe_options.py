@@ -162,7 +162,7 @@ NONSENSE = {
     "data: {dataset: image_folder, test: 0.2}": "AS604: `test: 0.2` says neither which files, nor a share",
     "data: {dataset: image_folder, test: 100%}": "AS604: `test: 100%` is no share of the training images",
     "data: {dataset: image_folder, image: jpg}": "AS604: `image` says which column or member holds images",
-    "data: {dataset: cifar10, test: 20%}": "AS604: `test` sets images aside to test on, and `cifar10` has its own",
+    "data: {dataset: cifar10, test: 20%}": "AS604: `20%` sets images aside to test on, and `cifar10` has its own",
     "data: {train: a.tar}": "AS604: `train` says which tars or Parquet files, and `digits` has none",
     "optimizer: {sgd: {nesterov: true}}": "AS604: `nesterov` looks ahead along the momentum, and there is none",
     "lr: [{value: 1, until: val_error < 9%}, {value: 0.1}]": "AS604: there is no `val_error` without a holdout",
@@ -204,3 +204,11 @@ def test_more_nonsense_of_the_net(tmp_path):
         "AS604: labels of one class cannot be mixed",
         "AS604: `trivial_augment` changes images of 1 or 3 channels, and the net takes 4",
     }
+
+
+def test_a_share_to_test_on_is_told_each_data_set_that_takes_one(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text("archspec: 1\ninput: {size: 8}\nclasses: 4\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+                    "train: {data: {dataset: cifar10, test: 20%}, steps: 1}\n")  # fmt: skip
+    (found,) = archspec.check(path)
+    assert found.help == "take it out, or read `image_folder`, `webdataset` or `parquet`"

@@ -279,11 +279,12 @@ class Data(Model):
         for key in sorted(given):
             if self.dataset in FILES or (key == "test" and share and self.dataset == "image_folder"):
                 continue
-            what = WHAT[key] if key != "test" or not share else "sets images aside to test on"
-            message = f"`{key}` {what}, and `{self.dataset}` has none"
+            message = f"`{key}` {WHAT[key]}, and `{self.dataset}` has none"
+            help_ = "take it out, or read `webdataset` or `parquet`"
             if share and key == "test":
-                message = f"`test` {what}, and `{self.dataset}` has its own"
-            raise fault("AS604", message, "take it out, or read `webdataset` or `parquet`", (key,))
+                message = f"`{self.test}` sets images aside to test on, and `{self.dataset}` has its own"
+                help_ = "take it out, or read `image_folder`, `webdataset` or `parquet`"
+            raise fault("AS604", message, help_, (key,))
 
     def recipe(self) -> dict[str, Any]:
         """The data as the recipe states it."""

@@ -28,6 +28,8 @@ Shapes = Mapping[str, Shape]
 
 def advice(given: Shapes, expected: Shapes) -> str:
     """What to do about tensors of these names and shapes for a net that expects others."""
+    if not given:
+        return "it holds no tensors: save the weights again, such as `model.state_dict()`"
     if _fits(given, expected, []):
         return "save the floating-point weights, before they are quantized"
     for seen in (suggestion, _resized, _turned, _by_order, _folded):

@@ -12,12 +12,16 @@ from archspec.backends import Weights
 from archspec.diagnostics import nearest
 from archspec.errors import WeightsError
 from archspec.ops import Shape
-from archspec.weights.advice import COUNTER, OTHER, advice
+from archspec.weights.advice import COUNTER, advice
 from archspec.weights.dtypes import is_float
 from archspec.weights.stored import Array, Tensors
 
 SHOWN = 20
 LONGEST = 120  # characters of a name
+NO_COUNTER = (
+    "it counts the batches of training, and no net's output depends on it: save it as a whole number, or leave it out, "
+    "and it begins at 0"
+)
 Fault = tuple[str, str, str]
 """What is wrong, with which tensor, and how."""
 
@@ -57,7 +61,7 @@ def _counter(path: Path, name: str, tensor: Array) -> tuple[Array, bool]:
     if math.isinf(number) or math.isnan(number):
         return np.zeros((), np.int64), False
     if number != round(number):
-        raise WeightsError(f"{path}: `{name}` is {number:g}, and counters of batches are whole numbers", OTHER)
+        raise WeightsError(f"{path}: `{name}` is {number:g}, and counters of batches are whole numbers", NO_COUNTER)
     return np.asarray(round(number), np.int64), True
 
 

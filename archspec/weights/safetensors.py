@@ -29,6 +29,10 @@ DTYPES: dict[str, Any] = {
 }  # fmt: skip
 
 
+class UnreadTypeError(ValueError):
+    """A tensor has a type that the format knows or may come to know, and that is not read."""
+
+
 class Safetensors:
     """A safetensors file."""
 
@@ -53,6 +57,9 @@ class Safetensors:
         try:
             tensors, about = stored(path)
             return OfRun(tensors, parsed(about.get(KEY))), []
+        except UnreadTypeError as error:
+            raise WeightsError(f"cannot read weights from {path}: {error}",
+                               f"save it in a type that is read: {', '.join(DTYPES)}") from None  # fmt: skip
         except ValueError as error:
             raise WeightsError(f"cannot read weights from {path}: it is damaged or no safetensors file ({error})",
                                "get it anew") from None  # fmt: skip
@@ -117,8 +124,10 @@ def _tensor(path: Path, name: str, about: Any, begin: int, size: int) -> tuple[S
     )
     if not _naturals(shape) or not _naturals(offsets) or len(offsets) != 2:
         raise ValueError(f"`{name}` has no shape, or no place")
-    if not isinstance(kind, str) or kind not in DTYPES:
-        raise ValueError(f"`{name}` has the type {kind}, which is not read here")
+    if not isinstance(kind, str):
+        raise ValueError(f"`{name}` has no type")
+    if kind not in DTYPES:
+        raise UnreadTypeError(f"`{name}` has the type {kind}, which is not read")
     dtype = np.dtype(DTYPES[kind]).newbyteorder("<")
     at, to = (begin + offset for offset in offsets)
     if to - at != math.prod(shape) * dtype.itemsize or to > size:

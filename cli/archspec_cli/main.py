@@ -41,6 +41,12 @@ COMMANDS = {
 }
 """In the order of `--help`: the module of each command below `archspec_cli.commands`, and its function or its own commands."""
 
+FORMS = {
+    "unable to parse string as an integer": "it takes one whole number, such as 3",
+    "unable to parse string as a number": "it takes one number, such as 0.5",
+}
+"""How the values of options are written, by what Pydantic says of those that are not."""
+
 
 class _Commands(UserDict[str, Any]):
     """Commands that are imported when they are asked for, so that none waits for the others."""
@@ -79,6 +85,9 @@ def _printable_errors() -> Iterator[None]:
         if (key := _key_of(getattr(error, "option_name", None))) is not None:
             error.message = f"there is no option {error.option_name}: write --set {key}=VALUE"  # type: ignore[attr-defined]
             error.possibilities = None  # type: ignore[attr-defined]
+        message = getattr(error, "message", None)
+        if isinstance(message, str) and (form := next((f for said, f in FORMS.items() if said in message), None)):
+            error.message = form  # type: ignore[attr-defined]
         if hasattr(error, "format_message") and isinstance(getattr(error, "message", None), str):  # Click's
             error.message = printable(error.message)  # type: ignore[attr-defined]
         raise

@@ -49,7 +49,7 @@ def build(
     if emit is Emit.ir and (out or weights or force or given(context, "backend")):
         fail("--emit ir prints the network, and writes no folder",
              "leave out --out, --weights, --force and --backend")  # fmt: skip
-    net = load(spec, sets, preset, include)
+    net = load(spec, sets, preset, include, trains=True)
     if emit is Emit.ir:
         from archspec.ir_text import to_text
 

@@ -80,7 +80,11 @@ def check(
     found = _once(found)
     if diff:
         if found:
+            from archspec.report.text import counted
+
             tell_diagnostics(found, to_stderr=True)
+            say("")
+            say(counted(found))
         raise typer.Exit(1 if fixed or any(d.is_error or strict for d in found) else 0)
     _tell(found, format, len(wanted), others, fixed)
     raise typer.Exit(1 if any(d.is_error or strict for d in found) else 0)

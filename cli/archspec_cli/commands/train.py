@@ -122,7 +122,7 @@ def train(
     starts = (
         nproc is not None and not dry_run and not launched(os.environ)
     )  # the processes, the first of which warns
-    net = load(spec, sets, preset, include, warn=not starts)
+    net = load(spec, sets, preset, include, warn=not starts, trains=True)
     if net.recipe is None:
         fail(
             f"{net.name} has no `train`, so it does not say how it is trained",
