@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from runs import CPU, newest, tree
 
@@ -48,6 +48,35 @@ def test_files_of_any_format_do_and_a_head_of_other_classes_is_fresh(finished, c
     assert np.array_equal(weights(Path("five"))["conv1.weight"], weights(out)["conv1.weight"])
 
 
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+@pytest.mark.parametrize(
+    ("tensor", "value", "says"),
+    [
+        ("conv1.weight", np.nan, "not finite"),
+        ("fc.bias", np.inf, "not finite"),
+        ("bn1.running_var", -1, "negative"),
+    ],
+)
+def test_numbers_that_cannot_be_trained_on_are_named_before_a_step(finished, cli, backend, tensor, value, says):
+    pytest.importorskip(backend)
+    whole = load_file(newest(finished[0]) / "weights.safetensors")
+    whole[tensor].reshape(-1)[0] = value
+    save_file(whole, "odd.safetensors")
+    given = ("train", "digits_resnet:resnet8", "--backend", backend, *STILL, "--out", "run")
+    done = cli(*given, "--weights", "odd.safetensors")
+    assert done.exit_code == 1
+    assert "odd.safetensors cannot be trained on:" in done.output
+    assert f"{tensor}: " in done.output
+    assert says in done.output
+    assert "learning rate" not in done.output
+    assert not list(Path("run").glob("checkpoints/*"))
+    if backend == "torch":
+        kept = cli("convert", "odd.safetensors", "same.safetensors", "--spec", "digits_resnet:resnet8")
+        assert kept.exit_code == 0, kept.output
+        assert f"{tensor}: " in kept.output
+        assert load_file("same.safetensors")[tensor].tobytes() == whole[tensor].tobytes()
+
+
 def test_a_built_folder_starts_from_a_file(finished, cli):
     out, _ = finished
     assert cli("build", "digits_resnet:resnet8", "--out", "net").exit_code == 0
@@ -57,6 +86,15 @@ def test_a_built_folder_starts_from_a_file(finished, cli):
     assert done.returncode == 0, done.stderr
     loss = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[0])["loss"]
     assert loss < 0.5, "weights that are drawn begin at 2.3"
+    whole = load_file("w.safetensors")
+    whole["bn1.running_var"][0] = -1
+    whole["fc.bias"][0] = np.nan
+    save_file(whole, "w.safetensors")
+    refused = subprocess.run([sys.executable, *command, "--force"], capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "w.safetensors cannot be trained on:" in refused.stderr
+    assert "fc.bias has 1 of 10 numbers that are not finite" in refused.stderr
+    assert "bn1.running_var has 1 of 16 variances that are negative" in refused.stderr
 
 
 def test_what_is_wrong_with_weights_is_said_before_a_run_is_touched(finished, cli, tmp_path):

@@ -13,7 +13,7 @@ from archspec.files import written_aside
 from archspec.network import Network
 from archspec.ops import Shape
 from archspec.out_of_memory import remedy
-from archspec.weights.dtypes import FLOATS, cast
+from archspec.weights.dtypes import FLOATS, cast, remarks_on_numbers
 from archspec.weights.fit import fit
 from archspec.weights.formats import format_to_read, format_to_write
 from archspec.weights.identity import OfRun, identity_of, remarks
@@ -59,7 +59,7 @@ def convert(
         identity = identity_of(weights)
         weights = weights if dtype is None else OfRun(cast(weights, dtype), identity)
         output.format.write(aside, weights, net)
-        notes += remarks(identity, net)
+        notes += [*remarks_on_numbers(weights), *remarks(identity, net)]
         if identity is not None and not getattr(output.format, "carries_identity", False):
             notes.append(f"{output.format.title} holds tensors alone: class names and normalization stay behind")
     dtypes = dict.fromkeys(str(weights[name].dtype) for name in net.parameter_shapes())

@@ -18,11 +18,27 @@ FLOATS: dict[str, Any] = {
     "bfloat16": ml_dtypes.bfloat16,
 }
 """What `--dtype` takes."""
+SHOWN = 3  # tensors that are named
 
 
 def is_float(tensor: Array | Stored) -> bool:
     """Whether a tensor holds floating-point numbers, NumPy's own or those of `ml_dtypes`."""
     return str(tensor.dtype).startswith(("float", "bfloat"))
+
+
+def remarks_on_numbers(weights: Weights) -> list[str]:
+    """A line that names tensors whose numbers no net computes with: not finite, or variances below 0."""
+    odd: dict[str, list[str]] = {}
+    for name, tensor in weights.items():
+        if is_float(tensor):
+            if not np.isfinite(tensor).all():
+                odd.setdefault("numbers that are not finite", []).append(name)
+            elif name.endswith(".running_var") and (tensor < 0).any():
+                odd.setdefault("variances that are negative", []).append(name)
+    return [
+        f"{', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN:,} more tensors' if len(names) > SHOWN else ''}: {what}"
+        for what, names in odd.items()
+    ]
 
 
 def cast(weights: Weights, dtype: str) -> Weights:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from archspec.errors import WeightsError
 from archspec.network import Network
 from archspec.undoing import undone
 from archspec.weights.convert import read_fitting
+from archspec.weights.dtypes import remarks_on_numbers
 from archspec.weights.safetensors import serialized
 
 
@@ -17,9 +19,12 @@ from archspec.weights.safetensors import serialized
 def as_safetensors(net: Network, source: Path, fresh: Sequence[str]) -> Iterator[Path]:
     """A safetensors file, as long as the block, of the weights that `source` has for a net, but for its `fresh` modules.
 
-    Raises WeightsError and SpecError as `read_fitting` does.
+    Raises WeightsError and SpecError as `read_fitting` does, and WeightsError for numbers that no net computes with.
     """
     weights = read_fitting(net, source, fresh)
+    if odd := remarks_on_numbers(weights):
+        help_ = "give weights of a run that went well; --fresh MODULE leaves out a module"
+        raise WeightsError(f"{source} cannot be trained on:", help_, rows=odd)
     room = tempfile.TemporaryDirectory(prefix="archspec-", ignore_cleanup_errors=True)
     with undone(room.cleanup):
         file = Path(room.name) / "weights.safetensors"

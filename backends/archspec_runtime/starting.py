@@ -8,12 +8,16 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from .errors import RunError
 from .other_net import differences
 from .stepper import Stepper
 
+NUMBERS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+"""How the floating-point types of a safetensors file are read; one that is not here is not looked at."""
+SHOWN = 3  # tensors that are named
 LONGEST = 100_000_000  # bytes of a safetensors file's header, as its format says
 
 
@@ -39,7 +43,33 @@ def start_from(stepper: Stepper, weights: Path, fresh: Sequence[str]) -> None:
         raise RunError(
             f"{weights} does not fit the net:", "--fresh MODULE leaves out a module, such as the head", rows=told
         )
+    if faults := [f"{name} {fault}" for name in wanted if (fault := _fault(weights, name))]:
+        more = [f"and {len(faults) - SHOWN:,} more tensors"] if len(faults) > SHOWN else []
+        raise RunError(
+            f"{weights} cannot be trained on:",
+            "give weights of a run that went well; --fresh MODULE leaves out a module",
+            rows=[*faults[:SHOWN], *more],
+        )
     stepper.start_from(weights, fresh)
+
+
+def _fault(weights: Path, name: str) -> str | None:
+    """What is wrong with the numbers of a tensor: training on them ends in a loss that is not finite."""
+    with open(weights, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        about = json.loads(file.read(length))[name]
+        if about["dtype"] not in NUMBERS:
+            return None
+        begin, end = about["data_offsets"]
+        file.seek(8 + length + begin)
+        numbers = np.frombuffer(file.read(end - begin), NUMBERS[about["dtype"]])
+    if about["dtype"] == "BF16":  # the upper half of a float32
+        numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
+    if odd := int((~np.isfinite(numbers)).sum()):
+        return f"has {odd:,} of {numbers.size:,} numbers that are not finite"
+    if name.endswith("running_var") and (odd := int((numbers < 0).sum())):
+        return f"has {odd:,} of {numbers.size:,} variances that are negative"
+    return None
 
 
 def is_below(name: str, modules: Iterable[str]) -> bool:
