@@ -31,11 +31,23 @@ def test_everything_that_is_wrong_is_named_in_one_run(cli, photos, spec):
         (photos / "test" / other).mkdir()
     output = said(cli("data", "verify", photos, "--spec", "resnet18"), 1)
     table = output[output.index("faults") :]
-    assert "\n8 faults\n" in output
+    assert "\n7 faults\n" in output
     classes = "has 3 classes, and the net tells 1,000 apart"
     files = ("train/cat/2.jpg", "train/dog/4.jpg", "test/dog/1.jpg", "test/fox", "test/gnu")
-    for where in (*files, "train, class eel", classes):
+    for where in (*files, "train/eel", classes):
         assert where in table, where
+
+
+def test_an_empty_class_is_one_fault_with_the_folders_that_are_there(cli, photos, spec):
+    (photos / "test").rename(photos / "val")
+    empty = photos / "train" / "empty"
+    empty.mkdir()
+    spec("input: {channels: 3, size: 16}\nclasses: 2\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n")
+    output = said(cli("data", "verify", photos, "--spec", "net.yaml", "--dataset", "image_folder"), 1)
+    assert "\n1 fault\n" in output
+    assert re.search(rf"^  {re.escape(str(empty))}  has no images in train or val$", output, re.M)
+    assert re.search(r"^val images +4$", output, re.M)
+    assert "test" not in output.replace(str(photos), "")
 
 
 @pytest.mark.parametrize("kind", ["nothing", "unknown", "strange"])

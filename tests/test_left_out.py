@@ -97,7 +97,9 @@ def test_a_class_without_images_is_warned_of_before_training(photos, spec, cli):
     assert result.exit_code == 0, result.output
     warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
     assert any("1 class has no images in train: 'dog'" in line for line in warnings)
-    assert any("6 images" in line and "dog/all" in line for line in warnings)
+    assert re.search(r"^warning: of \S+, 1 left out:$", result.stderr, re.M)
+    row = r"^  1 folder inside that of a class, with 6 images in it: \S+dog/all$"
+    assert re.search(row, result.stderr, re.M)
 
 
 @pytest.mark.parametrize("kind", ["empty", "of one split"])
@@ -121,9 +123,16 @@ def test_a_class_whose_name_begins_with_a_dot_is_told_where_it_is_missed(photos)
 def test_packing_says_what_it_leaves_out_and_refuses_classes_of_one_split(photos, cli):
     (photos / "train" / "cat" / "sub").mkdir()
     (photos / "train" / "cat" / "1.jpg").rename(photos / "train" / "cat" / "sub" / "1.jpg")
+    for name in ("notes.txt", "more.txt"):
+        (photos / "train" / "dog" / name).write_text("x")
     result = cli("data", "pack", photos, "packed")
-    assert "warning: of" in result.stderr
-    assert "cat/sub" in result.stderr
+    first, *rows = [line for line in result.stderr.splitlines() if line]
+    assert first == f"warning: of {photos}, 3 left out:"
+    assert rows == [
+        f"  2 files without the suffix of an image: such as {photos}/train/dog/more.txt",
+        f"  1 folder inside that of a class, with 1 image in it: {photos}/train/cat/sub",
+        "  `archspec data verify` names them all",
+    ]
     assert "15 images" in result.stdout
     (photos / "test" / "eel").mkdir()
     assert "there is no class 'eel' in train/" in said(cli("data", "pack", photos, "other"), 1)

@@ -19,9 +19,11 @@ def say(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
 
 
-def warn(text: str) -> None:
-    """Print a warning."""
+def warn(text: str, *rows: str) -> None:
+    """Print a warning, and what belongs to it, on lines below it."""
     say(f"warning: {text}")
+    for row in rows:
+        say(f"  {row}")
 
 
 def complain(error: RunError) -> None:

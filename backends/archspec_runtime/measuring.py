@@ -64,7 +64,7 @@ class Trained:
             names=names,
         )
         for notice in found.notices:
-            warn(notice)
+            warn(*notice.split("\n"))
         if self.identity is not None and data is None:
             self._check_same(found, split, where)
         return found

@@ -150,7 +150,7 @@ def _train(
         keep_freed()
     dataset = open_for(job, options.data)
     for notice in dataset.notices if world.leads else ():
-        warn(notice)
+        warn(*notice.split("\n"))
     check_split(job, dataset, options.data)
     job = effective(asked, options, len(dataset.train) // job.recipe.batch_size)
     recipe = job.recipe

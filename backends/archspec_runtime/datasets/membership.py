@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ..printable import printable
+
 SUFFIXES = frozenset(
     {
         ".jpg",
@@ -45,6 +47,18 @@ NO_IMAGE = "its sample has no image"
 LINK = "it is a link, a device or a sparse file in a tar"
 UNREAD_SPLIT = "a split that is not read"
 SPECIAL = "it is no regular file"
+
+NOUNS = {
+    OTHER_SUFFIX: ("file without the suffix of an image", "files without the suffix of an image"),
+    NESTED: ("folder inside that of a class", "folders inside those of classes"),
+    STRAY: ("file beside the folders of classes", "files beside the folders of classes"),
+    OTHER_MEMBER: ("other member of a sample", "other members of samples"),
+    NO_IMAGE: ("sample without an image", "samples without images"),
+    LINK: ("link, device or sparse file", "links, devices or sparse files"),
+    UNREAD_SPLIT: ("file of a split that is not read", "files of a split that is not read"),
+}
+REASONS = 3  # that a summary names
+VERIFY = "`archspec data verify` names them all"
 
 
 def is_image(name: str) -> bool:
@@ -88,16 +102,31 @@ class LeftOut:
     def __len__(self) -> int:
         return len(self.omissions)
 
-    def summary(self) -> str:
-        """What was left out that may be meant as part of the data set, by reason; empty where there is nothing."""
+    def summary(self, folder: object) -> str:
+        """What was left out of a data set that may be meant as part of it, a line for each reason; empty where there is nothing.
+
+        Each line is printable: its line breaks are those between lines.
+        """
         told = [one for one in self.omissions if one.why not in (HIDDEN, OF_A_SYSTEM, UNKNOWN_CLASS)]
-        counts = Counter(one.why for one in told)
+        if not told:
+            return ""
         first = {one.why: one for one in reversed(told)}
-        images = Counter[str]()
+        inside = Counter[str]()
         for one in told:
-            images[one.why] += one.images
-        parts = []
-        for why, count in counts.items():
-            holds = f", with {images[why]:,} images" if images[why] else ""
-            parts.append(f"{count:,}{holds}, such as {first[why].where} ({why})")
-        return "; ".join(parts)
+            inside[one.why] += one.images
+        counts = Counter(one.why for one in told).most_common()
+        rows = [_row(why, count, inside[why], first[why].where) for why, count in counts[:REASONS]]
+        if more := sum(count for _, count in counts[REASONS:]):
+            rows.append(f"{more:,} more, for other reasons")
+        return "\n".join((f"of {printable(str(folder))}, {len(told):,} left out:", *rows, VERIFY))
+
+
+def in_it(images: int) -> str:
+    """How many images are in what is left out; empty where there are none."""
+    return f", with {images:,} image{'s' if images > 1 else ''} in it" if images else ""
+
+
+def _row(why: str, count: int, images: int, where: str) -> str:
+    one, many = NOUNS.get(why, (f"left out ({why})",) * 2)
+    holds = in_it(images) if count == 1 else in_it(images).removesuffix("it") + "them" if images else ""
+    return f"{count:,} {one if count == 1 else many}{holds}: {'' if count == 1 else 'such as '}{printable(where)}"

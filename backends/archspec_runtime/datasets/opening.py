@@ -168,8 +168,8 @@ def _quoted(raw: Raw, labels: Iterable[int]) -> str:
 def notices_of(raw: Raw, folder: Path | None, *, trains: bool) -> tuple[str, ...]:
     """What a user should know of a data set that can be used: what is left out, and classes without images."""
     notices = []
-    if left_out := raw.left_out.summary():
-        notices.append(f"of {folder} was left out: {left_out}; `archspec data verify` names all")
+    if left_out := raw.left_out.summary(folder):
+        notices.append(left_out)
     for name, split in raw.splits.items() if trains else ():
         empty = np.flatnonzero(np.bincount(split.labels, minlength=len(raw.classes)) == 0)
         if len(empty):

@@ -41,8 +41,8 @@ def pack(source: Path, target: Path, data: Data, form: Form, size: int | None, s
     plain = replace(data, augment=(), eval_resize=1)  # any resizing, so that images are not put into memory
     raw = ENCODED[data.dataset](source, (3, 1, 1), 0, plain)
     refuse_unknown(raw)
-    if left_out := raw.left_out.summary():
-        warn(f"of {source} was left out: {left_out}; `archspec data verify` names all")
+    if left_out := raw.left_out.summary(source):
+        warn(*left_out.split("\n"))
     splits = {"train": raw.train, "test": raw.test} | ({"val": raw.validation} if raw.validation else {})
     packer = _Packer(form, size, skip)
     with written_aside(target) as aside:

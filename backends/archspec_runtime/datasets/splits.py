@@ -185,7 +185,7 @@ class Dataset:
     """The splits of a run; `validation` is None without a holdout and without a split of that name.
 
     `classes` are the names of its classes by label, `listings` the splits as they were found, before a holdout was set aside,
-    `notices` what a user should know of it.
+    `notices` what a user should know of it, each on one or more printable lines.
     """
 
     train: Split

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,7 +22,7 @@ from .cifar import CLASSES, inspect_cifar, read_cifar
 from .decoding import UNREADABLE
 from .encoded import EncodedSplit
 from .folder import HELD, read_folder
-from .membership import OTHER_SUFFIX, LeftOut, passed_over
+from .membership import OTHER_SUFFIX, LeftOut, in_it, passed_over
 from .packed import is_packed
 from .parquet import read_parquet
 from .shards import read_shards
@@ -130,13 +131,17 @@ def _verify_encoded(report: Report, folder: Path, data: Data, classes: int | Non
         raw = _read_folder(report, folder, plain)
     else:
         raw = ENCODED[data.dataset](folder, (3, 1, 1), classes or 0, plain)
-    _count(report, folder, len(raw.classes), classes)
+    splits = {_on_disk(folder, data, name): split for name, split in _splits(raw)}
+    filled = {name: np.bincount(split.labels, minlength=len(raw.classes)) > 0 for name, split in splits.items()}
+    some = int(np.any(list(filled.values()), axis=0).sum())
+    # classes without any image are told as such, and not once more by the number of classes
+    _count(report, folder, len(raw.classes), None if some == classes else classes)
+    report.faults += _empty(folder, raw.classes, filled)
     seen: dict[bytes, list[str]] = {}
-    for name, split in _splits(raw):
+    for name, split in splits.items():
         report.facts[f"{name} images"] = f"{len(split):,}"
         counts = np.bincount(split.labels, minlength=len(raw.classes))
         report.facts[f"{name} images of a class"] = f"{counts.min():,} to {counts.max():,}"
-        report.faults += [(f"{name}, class {raw.classes[c]}", "has no images") for c in np.flatnonzero(counts == 0)]
         with ThreadPoolExecutor(cores()) as pool:
             for index, (digest, fault) in enumerate(pool.map(partial(_decode, split), range(len(split)))):
                 if fault:
@@ -145,6 +150,24 @@ def _verify_encoded(report: Report, folder: Path, data: Data, classes: int | Non
                     seen.setdefault(digest, []).append(split.name(index))
     _tell_equal(report, seen)
     _tell_left_out(report, raw.left_out)
+
+
+def _on_disk(folder: Path, data: Data, split: str) -> str:
+    """What a split is called where it lies: a folder val/ alone is what is tested on."""
+    alone = data.dataset == "image_folder" and scanning.has_folder(folder, "val") and not is_packed(folder)
+    return "val" if split == "test" and alone and not scanning.has_folder(folder, "test") else split
+
+
+def _empty(folder: Path, classes: Sequence[str], filled: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Classes without images: one that has none at all is told once, by its folder where there is one."""
+    for label, name in enumerate(classes):
+        lacks = [split for split, has in filled.items() if not has[label]]
+        places = [folder / split / name for split in lacks] + [folder / name] * (len(lacks) == len(filled))
+        there = next((str(path) for path in places if path.is_dir()), None)
+        if lacks and len(lacks) == len(filled):
+            yield there or f"class {name}", f"has no images in {' or '.join(lacks)}"
+        else:
+            yield from ((f"{split}, class {name}", "has no images") for split in lacks)
 
 
 def _read_folder(report: Report, folder: Path, data: Data) -> Raw:
@@ -165,7 +188,7 @@ def _read_folder(report: Report, folder: Path, data: Data) -> Raw:
 def _tell_left_out(report: Report, left_out: LeftOut) -> None:
     report.facts["left out"] = f"{len(left_out):,}"
     for one in left_out.omissions:
-        why = f"{one.why}, with {one.images:,} images in it" if one.images else one.why
+        why = f"{one.why}{in_it(one.images)}"
         if one.doubtful or (one.why == OTHER_SUFFIX and _seems_image(one.where)):
             report.faults.append((one.where, f"is left out: {why}"))
         else:
@@ -205,4 +228,5 @@ def _splits(raw: Raw) -> Iterator[tuple[str, EncodedSplit]]:
 def _count(report: Report, folder: Path, found: int, classes: int | None) -> None:
     report.facts["classes"] = f"{found:,}"
     if classes is not None and classes != found:
-        report.faults.append((str(folder), f"has {found:,} classes, and the net tells {classes:,} apart"))
+        has = "1 class" if found == 1 else f"{found:,} classes"
+        report.faults.append((str(folder), f"has {has}, and the net tells {classes:,} apart"))
