@@ -111,7 +111,7 @@ def _list(
             files += [f"{name}/{file}" for file in inside]
             labels += [numbers[name]] * len(inside)
     if not files and not (found and numbers.keys().isdisjoint(found)):  # of whose classes the caller speaks
-        why = left_out.summary()
+        why = "; ".join(left_out.reasons())
         raise DataError(
             f"{folder} holds no images" + (f"; left out: {why}" if why else ""),
             f"images lie in {folder}/<class>/ and end in {', '.join(sorted(SUFFIXES))}",

@@ -102,23 +102,27 @@ class LeftOut:
     def __len__(self) -> int:
         return len(self.omissions)
 
-    def summary(self, folder: object) -> str:
-        """What was left out of a data set that may be meant as part of it, a line for each reason; empty where there is nothing.
-
-        Each line is printable: its line breaks are those between lines.
-        """
-        told = [one for one in self.omissions if one.why not in (HIDDEN, OF_A_SYSTEM, UNKNOWN_CLASS)]
-        if not told:
-            return ""
+    def reasons(self) -> list[str]:
+        """What was left out that may be meant as part of the data set: a line for each of the most frequent reasons."""
+        told = self._told()
         first = {one.why: one for one in reversed(told)}
         inside = Counter[str]()
         for one in told:
             inside[one.why] += one.images
         counts = Counter(one.why for one in told).most_common()
         rows = [_row(why, count, inside[why], first[why].where) for why, count in counts[:REASONS]]
-        if more := sum(count for _, count in counts[REASONS:]):
-            rows.append(f"{more:,} more, for other reasons")
-        return "\n".join((f"of {printable(str(folder))}, {len(told):,} left out:", *rows, VERIFY))
+        more = sum(count for _, count in counts[REASONS:])
+        return [*rows, f"{more:,} more, for other reasons"] if more else rows
+
+    def summary(self, folder: object) -> str:
+        """The same of a folder, below how much it is; its line breaks are those between lines. Empty where there is nothing."""
+        told = len(self._told())
+        return (
+            "\n".join((f"of {printable(str(folder))}, {told:,} left out:", *self.reasons(), VERIFY)) if told else ""
+        )
+
+    def _told(self) -> list[Omission]:
+        return [one for one in self.omissions if one.why not in (HIDDEN, OF_A_SYSTEM, UNKNOWN_CLASS)]
 
 
 def in_it(images: int) -> str:

@@ -142,7 +142,7 @@ def _entries(shards: tuple[Path, ...], split: str, data: Data, left_out: LeftOut
             yield entry
             count += 1
     if not count:
-        why = left_out.summary()
+        why = "; ".join(left_out.reasons())
         raise DataError(
             f"{shards[0]} and the other tars of {split} hold no images" + (f"; left out: {why}" if why else ""),
             f"members end in {f'.{data.image}' if data.image else ', '.join(sorted(SUFFIXES))}",
