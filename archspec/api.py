@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.attribution import at_overrides
 from archspec.collecting import no_collection
+from archspec.declarations import check_declarations_beside
 from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.errors import WeightsError
 from archspec.expand import expand
@@ -198,11 +199,14 @@ def _compiled(
         further = Diagnostics()
         expand(resolved, further)
         problems.extend(d for d in further if d.code < "AS4" or resolved.whole_net)
+        check_declarations_beside(resolved, problems)
         return None
     net = expand(resolved, problems)
     if net is not None:
         for check_pass in PASSES:
             check_pass(net, problems)
+    else:
+        check_declarations_beside(resolved, problems)
     return net
 
 

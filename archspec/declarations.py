@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from archspec.diagnostics import Diagnostics
+from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.network import Network
 from archspec.reader import Node
-from archspec.removing import removing
+from archspec.removing import last_line, removing
+from archspec.resolve import Resolved
 
 USING = ("stem", "head", "stages", "norm", "act", "shortcut", "args", "presets")
 SECTIONS = ("blocks", "shortcuts")
+
+APART = ("train", "expect", "init", "input", "classes", "name", "doc")
+"""Parts of a spec that use no declarations."""
+NO_USE = frozenset({"AS101", "AS103", "AS104", "AS202", "AS203", "AS204", "AS303", "AS304",
+                    "AS401", "AS402", "AS403", "AS404", "AS405", "AS406"})  # fmt: skip
+"""Mistakes that are no misspelt use of a declaration, where nothing was cut out of the net."""
 
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -22,17 +29,42 @@ def check_declarations(net: Network, problems: Diagnostics) -> None:
     Whatever stands somewhere as a word counts as used, so that what is warned of can be taken out.
     """
     root = net.resolved.document.root
+    if all(d.code in NO_USE or d.code > "AS4" for d in problems if d.is_error):  # be it in a preset
+        _check_used(root, problems, ())
+    _check_arguments(root, problems)
+
+
+def check_declarations_beside(resolved: Resolved, problems: Diagnostics) -> None:
+    """Look for declarations that nothing uses in a spec with mistakes, where none of these can be a use of one.
+
+    Those with a mistake inside are left alone: somebody is writing them.
+    """
+    errors = [d for d in problems if d.is_error]
+    if all(place[0] in APART for place in resolved.lost) and all(d.code in NO_USE for d in errors):
+        _check_used(resolved.document.root, problems, errors)
+
+
+def _check_used(root: Node, problems: Diagnostics, errors: Collection[Diagnostic]) -> None:
     used = used_words(root)
     for section in SECTIONS:
         mapping = root.get(section)
         for name, _ in mapping.items() if mapping is not None else []:
             span = mapping.key_span(name) if mapping is not None else root.span
-            if name not in used and span.source is root.span.source:
+            if name not in used and span.source is root.span.source and not _holds(mapping, name, errors):
                 what = section.removesuffix("s")
                 message = f"the {what} `{name}` is declared, and nothing uses it"
                 fix = removing(root, section, name)
                 problems.add("AS313", message, span, "use it, or take it out", fix=fix)
-    _check_arguments(root, problems)
+
+
+def _holds(mapping: Node | None, name: str, errors: Collection[Diagnostic]) -> bool:
+    """Whether one of these mistakes is on the lines of an entry."""
+    value = mapping.get(name) if mapping is not None else None
+    if mapping is None or value is None:
+        return False
+    lines = range(mapping.key_span(name).line, last_line(value) + 1)
+    spans = [d.span for d in errors if d.span is not None]
+    return any(span.source is value.span.source and span.line in lines for span in spans)
 
 
 def used_words(root: Node) -> set[str]:

@@ -24,19 +24,19 @@ def removing(root: Node, section: str, name: str) -> Fix | None:
 
 
 def _lines(key: Span, value: Node) -> Span:
-    return Span(key.source, key.line, 0, _last_line(value) + 1, 0)
+    return Span(key.source, key.line, 0, last_line(value) + 1, 0)
 
 
-def _last_line(node: Node) -> int:
+def last_line(node: Node) -> int:
     """The last line on which something of a value stands: a mapping in block style ends where the next thing begins."""
     span = node.span
     flow = span.source.line(span.line)[span.column : span.column + 1] in ("{", "[")
     if isinstance(node.value, dict) and not flow:
         return max(
-            [span.line, *(_last_line(n) for n in node.value.values()), *(k.end_line for k in node.keys.values())]
+            [span.line, *(last_line(n) for n in node.value.values()), *(k.end_line for k in node.keys.values())]
         )
     if isinstance(node.value, list) and not flow:
-        return max([span.line, *map(_last_line, node.value)])
+        return max([span.line, *map(last_line, node.value)])
     return span.end_line - (span.end_column == 0 and span.end_line > span.line)
 
 

@@ -334,3 +334,38 @@ def test_valid_files_are_left_to_the_byte(path, tmp_path):
     copy.write_bytes(path.read_bytes())
     result = fix(copy, str(copy), lambda: archspec.check(copy))
     assert (result.before, result.applied) == (result.after, ())
+
+
+SPARE = "blocks:\n  spare:\n    body: [relu]\n"
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ("size: 8", "size: -8"),
+        ("{linear: {out: classes}}", "{linear: {out: 9}}"),
+        ("kernel: 3", "kernel: 99, groups: 3"),
+    ],
+)
+def test_what_nothing_uses_is_taken_out_beside_mistakes(mistake, cli, spec):
+    net = NET.replace(*mistake)
+    path = spec(net + SPARE)
+    assert "the block `spare` is declared, and nothing uses it" in cli("check", path).output
+    result = cli("check", path, "--fix")
+    assert (path.read_text(), result.exit_code) == (net, 1)
+
+
+@pytest.mark.parametrize(
+    ("net", "block"),
+    [
+        (NET.replace("basic", "spaer_one"), SPARE),
+        (NET.replace("stages", "stagez").replace("basic", "spare"), SPARE),
+        (NET.replace("block: basic, ", ""), SPARE),
+        (NET, SPARE.replace("relu", "{conv: {kernel: 3}}")),
+        (NET + "presets: {small: {stages: [{name: s, block: sparing, width: 8}]}}\n", SPARE),
+    ],
+)
+def test_what_may_be_meant_or_is_being_written_is_not_taken_out(net, block, cli, spec):
+    path = spec(net + block)
+    cli("check", path, "--fix")
+    assert "  spare:\n" in path.read_text()
