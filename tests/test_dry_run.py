@@ -87,13 +87,29 @@ def test_a_dry_run_prints_recipe_and_timeline_and_writes_nothing(cli, tmp_path):
         "1      0.01   train_error < 80% or step 4,000",
         "2      0.1    step 32,000",
         "4      0.001  the end, step 64,000",
-        "- pad_crop {padding: 4}",
-        "optimizer: sgd {momentum: 0.9, weight_decay: 0.0001, nesterov: false, decay_norm_and_bias: true}",
+        "- {pad_crop: 4}",
+        "optimizer: {sgd: {momentum: 0.9, weight_decay: 0.0001}}",
         "activations are 2,100,288 numbers kept for each image",
         "time: about 38 hours for 64,000 steps at 4.5e+10 multiply-adds a second",
     ]:
         assert line in result.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("spec", ["resnet50", "resnet50:a1", "resnet50:torchvision_v2", "cifar_resnet", "vgg19"])
+def test_the_recipe_that_a_dry_run_prints_can_be_pasted_into_a_spec(cli, tmp_path, spec):
+    shown = cli("train", spec, "--dry-run", "--set", "train.bad_loss={skip: {spike: 4}}").stdout
+    recipe = shown.partition("\n")[2].partition("learning rate")[0]
+    assert "none" not in recipe
+    assert "[]" not in recipe
+    net = archspec.load(spec, set={"train.bad_loss": {"skip": {"spike": 4}}})
+    channels, size, _ = net.input_shape
+    (tmp_path / "pasted.yaml").write_text(
+        f"archspec: 1\nname: pasted\ninput: {{channels: {channels}, size: {size}}}\nclasses: {net.classes}\n"
+        f"head: [global_avg_pool, {{fc: {{linear: {{out: classes}}}}}}]\ntrain:\n{recipe}"
+    )
+    pasted = archspec.load(tmp_path / "pasted.yaml").recipe
+    assert {**pasted, "lr": None} == {**net.recipe, "lr": None}
 
 
 def test_a_dry_run_of_some_epochs_does_not_speak_of_steps(cli):

@@ -6,9 +6,9 @@ import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from .as_spec import as_spec, inline
 from .console import tell
 from .estimates import CPU_RATE, areas, bytes_as_text, memory, multiply_adds, on_cpu, steps_per_epoch, total_steps
-from .flow import flow
 from .job import Job, Options
 from .preflight import ready, warn_before
 from .recipe import Epoch, Phase, Step
@@ -48,18 +48,15 @@ def describe(job: Job) -> list[str]:
 
 
 def _recipe(job: Job) -> Iterator[str]:
-    plain = job.recipe.to_dict()
-    data = plain.pop("data")
+    plain = as_spec(job.recipe)
     yield "  data:"
-    for key, value in data.items():
-        if key == "augment" and value:
+    for key, value in plain.pop("data").items():
+        if key == "augment":
             yield "    augment:"
-            yield from (f"      - {flow(step)}" for step in value)
+            yield from (f"      - {inline(step)}" for step in value)
         else:
-            yield f"    {key}: {flow(value)}"
-    for key, value in plain.items():
-        if key != "lr":
-            yield f"  {key}: {flow(value)}"
+            yield f"    {key}: {inline(value)}"
+    yield from (f"  {key}: {inline(value)}" for key, value in plain.items())
 
 
 # --- the schedule --------------------------------------------------------------------------------------
