@@ -118,6 +118,33 @@ def test_a_dry_run_of_some_epochs_does_not_speak_of_steps(cli):
     assert "step 0" not in result.output
 
 
+def test_a_dry_run_of_some_epochs_counts_the_steps_where_it_has_the_images(cli, photos):
+    given = ("train", "resnet18", "--set", "train.recipe=finetune", "--set", "classes=2", "--dry-run")
+    without = cli(*given).stdout
+    assert ": 25 epochs in batches of 4 images" in without
+    assert "for 1,000 steps (the number of images is not known without --data) at" in without
+    images = len([path for path in (photos / "train").rglob("*") if path.is_file()])
+    found = cli(*given, "--data", photos)
+    assert found.exit_code == 0, found.output
+    assert f"for {25 * (images // 4):,} steps at" in found.stdout
+
+
+def test_finetune_is_advised_neither_where_it_is_in_use_nor_for_weights_of_a_run(cli, finished, photos):
+    net = archspec.load("resnet18", set={"classes": 2})
+    torch.save(archspec.build(net, backend="torch").state_dict(), "w.pt")
+    given = ("train", "resnet18", "--set", "classes=2", "--dry-run", "--data", photos)
+    own = cli(*given, "--weights", "w.pt", "--set", "train.batch_size=4", "--set", "train.lr=0.1")
+    assert "train.recipe=finetune is one for weights of ImageNet" in own.stderr, own.output
+    used = cli(*given, "--weights", "w.pt", "--set", "train.recipe=finetune", "--set", "train.lr=0.1")
+    assert "a recipe for random ones: lr up to 0.1" in used.stderr, used.output
+    assert "finetune is one" not in used.stderr
+    digits = ("train", "digits_resnet:resnet8", "--dry-run", "--weights", finished[0])
+    for more in ((), ("--fresh", "fc")):
+        of_run = cli(*digits, "--set", "train.lr=0.1", *more)
+        assert "a recipe for random ones: lr up to 0.1" in of_run.stderr, of_run.output
+        assert "finetune is one" not in of_run.stderr
+
+
 def test_a_process_on_a_cpu_is_expected_to_take_about_what_was_measured():
     tensors = {"weights": 43, "gradients": 43, "optimizer": 43, "average": 0}  # of ResNet-18, in MiB
     for activations, measured in ((628, 2154), (314, 1362)):  # in batches of 32 and 16 images of 224 x 224

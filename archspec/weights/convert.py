@@ -109,7 +109,7 @@ def _read(
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
     except MemoryError:
         raise too_large(path, expected) from None
-    return OfRun(weights, None if fresh else identity_of(tensors)), found.format.title, [*notes, *more]
+    return OfRun(weights, identity_of(tensors)), found.format.title, [*notes, *more]
 
 
 def too_large(path: Path, expected: Mapping[str, Shape]) -> WeightsError:

@@ -29,19 +29,33 @@ def dry_run(
     """
     runs, per_epoch = ready(job, options, has, world)
     if world.leads:
-        tell(*describe(runs))
+        tell(*describe(runs, per_epoch))
         warn_before(job, runs, options, has, per_epoch, spec_checked=spec_checked)
     check_room(options.out or Path("run"), resume=options.resume, force=options.force)
 
 
-def describe(job: Job) -> list[str]:
-    """All of it, as lines."""
+def describe(job: Job, per_epoch: int | None = None) -> list[str]:
+    """All of it, as lines; `per_epoch` are the steps of an epoch, where the images were looked at."""
     recipe = job.recipe
     length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
     end = f"step {recipe.steps:,}" if recipe.steps else f"epoch {recipe.epochs}"
-    lines = [f"{job.name}: {length} of {recipe.batch_size} images", *_recipe(job), "learning rate"]
+    lines = [
+        f"{job.name}: {length} {_batches(recipe.batch_size, of_epochs=not recipe.steps)}",
+        *_recipe(job),
+        "learning rate",
+    ]
     lines += [f"  {line}" for line in timeline(recipe.lr, end, None)]
-    return [*lines, *(f"  {line}" for line in plot(job)), "estimates", *(f"  {e}" for e in _estimates(job))]
+    return [
+        *lines,
+        *(f"  {line}" for line in plot(job)),
+        "estimates",
+        *(f"  {e}" for e in _estimates(job, per_epoch)),
+    ]
+
+
+def _batches(size: int, *, of_epochs: bool) -> str:
+    images = f"{size} image{'' if size == 1 else 's'}"
+    return f"in batches of {images}" if of_epochs else f"of {images}"
 
 
 # --- the recipe ----------------------------------------------------------------------------------------
@@ -127,16 +141,16 @@ def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: i
 # --- estimates -----------------------------------------------------------------------------------------
 
 
-def _estimates(job: Job) -> Iterator[str]:
+def _estimates(job: Job, per_epoch: int | None) -> Iterator[str]:
     yield f"memory: about {memory(job).as_text()}"
     yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(memory(job)))}"
     recipe = job.recipe
     split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
     each = job.kept * max(areas(job))
     yield f"  activations are {each:,.0f} numbers kept for each image of {recipe.batch_size}{split} until its gradient is taken"
-    steps = total_steps(recipe, steps_per_epoch(job))
+    steps = total_steps(recipe, per_epoch or steps_per_epoch(job))
     if steps is None:
-        work, what = multiply_adds(job, 1_000), "1,000 steps"
+        work, what = multiply_adds(job, 1_000), "1,000 steps (the number of images is not known without --data)"
     else:
         work, what = multiply_adds(job, steps), f"{steps:,} steps"
     yield f"time: about {_time(work / CPU_RATE)} for {what} at {CPU_RATE:.2g} multiply-adds a second, as two CPU cores do"
@@ -145,6 +159,7 @@ def _estimates(job: Job) -> Iterator[str]:
         job.recipe.data.dataset not in ("digits", "cifar10", "cifar100")
         and recipe.steps is None
         and steps is not None
+        and per_epoch is None
     ):
         yield "  for ImageNet's 1,281,167 training images"
 

@@ -12,6 +12,7 @@ from .errors import DataError, RunError
 from .estimates import IMAGES
 from .job import Job, Options, effective
 from .scaling import mismatches
+from .starting import of_a_run
 from .world import World, launched
 
 FROM_SCRATCH = {"sgd": 0.05, "adamw": 1e-3, "lamb": 4e-3}
@@ -118,8 +119,14 @@ def warn_before(
     highest = max(max(phase.value, phase.end or 0.0) for phase in recipe.lr)
     if options.weights is not None and highest >= FROM_SCRATCH[recipe.optimizer.kind]:
         length = f"{recipe.steps:,} steps" if recipe.steps is not None else f"{recipe.epochs} epochs"
+        finetuned = (recipe.data.normalize, recipe.data.eval_resize) == ("imagenet", 256)  # as that recipe has them
+        other = (
+            ""
+            if finetuned or of_a_run(options.weights)
+            else "; train.recipe=finetune is one for weights of ImageNet"
+        )
         warn(f"the weights are trained on by a recipe for random ones: lr up to {highest:g} over {length}, "
-             f"normalize {recipe.data.normalize}; train.recipe=finetune is one for weights of ImageNet")  # fmt: skip
+             f"normalize {recipe.data.normalize}{other}")  # fmt: skip
     if options.compile == "off" and "compile" not in has:
         warn("--compile off has no effect: Flax always compiles")
     if options.workers is not None and recipe.data.dataset not in READ_AHEAD:

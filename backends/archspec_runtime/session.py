@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
@@ -96,7 +97,11 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
             given = sys.argv[1:] if argv is None else argv
             command = [sys.executable, sys.argv[0], *given]
             return framework.launch(command, options.nproc, options.max_restarts)
-        return train(framework, make_model, job, options).exit_code
+        result = train(framework, make_model, job, options)
+        if result.exit_code == 0 and not options.dry_run and os.environ.get("RANK", "0") == "0":
+            where = shlex.quote(str(result.folder))
+            say(f"the run is in {where}; measure it with: python {shlex.quote(sys.argv[0])} eval --out {where}")
+        return result.exit_code
     except RunError as error:
         complain(error)
         return error.exit_code

@@ -72,6 +72,15 @@ def _fault(weights: Path, name: str) -> str | None:
     return None
 
 
+def of_a_run(weights: Path) -> bool:
+    """Whether a safetensors file says that its weights are of a run."""
+    try:
+        with safe_open(weights, framework="np") as file:
+            return "archspec" in (file.metadata() or {})
+    except (OSError, SafetensorError):  # said where it is read
+        return False
+
+
 def is_below(name: str, modules: Iterable[str]) -> bool:
     """Whether a tensor is one of these modules', or of a module inside of them."""
     return any(name.startswith(f"{module}.") for module in modules)

@@ -34,7 +34,9 @@ atexit.register(check)
 
 
 def test_a_built_folder_trains_without_archspec(cli, tmp_path):
-    assert cli("build", "digits_resnet:resnet8", "--out", "built").exit_code == 0
+    built = cli("build", "digits_resnet:resnet8", "--out", "built")
+    assert built.exit_code == 0
+    assert "archspec_runtime/, archspec_torch/, " in built.stdout
     (tmp_path / "block").mkdir()
     (tmp_path / "block" / "sitecustomize.py").write_text(ALONE)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "block")}
@@ -47,6 +49,7 @@ def test_a_built_folder_trains_without_archspec(cli, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "imported: archspec_runtime archspec_torch"
     assert "step 20/20" in done.stderr
+    assert "the run is in run; measure it with: python train.py eval --out run" in done.stderr
     measured = cli("eval", "built/run", "--device", "cpu")
     assert measured.exit_code == 0
     alone = run("eval", "--device", "cpu", "--threads", "1")

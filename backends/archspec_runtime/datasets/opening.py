@@ -91,7 +91,8 @@ def open_dataset(
 
 def refuse_unknown(raw: Raw, *, named: bool = False) -> None:
     """Raise DataError for images of a class that train/ has not, or that is not among those that a net was trained on."""
-    for one in raw.left_out.omissions:
+    # Where a net is measured, a split to measure on is named before train/.
+    for one in sorted(raw.left_out.omissions, key=lambda one: named and Path(one.where).parent.name == "train"):
         if one.why == UNKNOWN_CLASS:
             if named:
                 raise other_class(Path(one.where).name, raw.classes, raw.present, str(Path(one.where).parent))

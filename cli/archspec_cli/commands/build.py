@@ -71,4 +71,5 @@ def build(
 
         for remark in remarks(parsed(files.get(FILE)), net):
             say(f"warning: {weights}: {remark}")
-    tell(f"{folder}: {', '.join(sorted(f for f in files if '/' not in f))}")
+    written = sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in files})
+    tell(f"{folder}: {', '.join(written)}")
