@@ -147,7 +147,7 @@ def _weights_room() -> Iterator[None]:
     """Where what weights need is imported: every extra has it."""
     try:
         yield
-    except (ImportError, MemoryError) as error:
+    except (ImportError, MemoryError, SystemError) as error:
         if is_out_of_memory(error):
             raise WeightsError(
                 "out of memory while the libraries that read weights were loaded", remedy()

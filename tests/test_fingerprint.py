@@ -63,7 +63,7 @@ def blocks(**declared):
 
 SAME_NET = {
     "a block in place of a stage": blocks(
-        part=PART, three="{body: [{part: {width: 8}}, {part: {width: 8}}, {part: {width: 8}}]}"
+        part=PART, three="{chain: [{part: {width: 8}}, {part: {width: 8}}, {part: {width: 8}}]}"
     ).replace("{stages}", "stem: [{layer1: three}]"),
     "constants in place of arguments": STAGE.replace("width: int, stride: 1", "width: 8, stride: 1").replace(
         "out: width, kernel: 3, stride: stride", "out: 8, kernel: [3, 3]"

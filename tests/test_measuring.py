@@ -229,7 +229,7 @@ def test_responses_are_the_deviations_of_what_the_layers_give(digits):
     model = run_.make_model()
     model.load_state_dict(load_file(run_.weights))
     model.eval()
-    images = torch.from_numpy(run_.normalization.apply(run_.images(None).test.images))
+    images = torch.from_numpy(run_.normalization.apply(run_.images(None, "test").test.images))
     with torch.no_grad():
         first = model.bn1(model.conv1(images))
         block = model.layer1[0]

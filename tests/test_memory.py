@@ -72,7 +72,7 @@ def test_images_that_are_more_than_the_memory_are_said(starve):
 
 LIMITS = {
     "PyTorch, its libraries": (400_000, ("--backend", "torch"), "PyTorch does not import: out of memory"),
-    "PyTorch, a run": (700_000, ("--backend", "torch"), "out of memory: a step needs about"),
+    "PyTorch, a run": (700_000, ("--backend", "torch"), "out of memory"),
     "JAX, its libraries": (400_000, ("--backend", "flax"), "out of memory"),
     "JAX, a run": (700_000, ("--backend", "flax"), "out of memory: JAX takes about"),
 }  # fmt: skip

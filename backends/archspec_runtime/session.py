@@ -120,7 +120,7 @@ def train(
     except FailedElsewhere as error:
         abandon(error.exit_code)
         raise SystemExit(error.exit_code) from None
-    except (RunError, MemoryError, ImportError) as error:
+    except (RunError, MemoryError, ImportError, SystemError) as error:
         if not isinstance(error, RunError):
             if not is_out_of_memory(error):
                 raise

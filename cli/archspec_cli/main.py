@@ -185,13 +185,13 @@ def main() -> None:
     except BrokenPipeError:
         _silence()
         sys.exit(141)
-    except (MemoryError, ImportError) as error:
-        if not is_out_of_memory(error):
+    except (MemoryError, ImportError, SystemError, OSError) as error:
+        if is_out_of_memory(error):
+            say("error: out of memory")
+            say(f"  help: {remedy()}")
+            sys.exit(1)
+        if not isinstance(error, OSError):
             raise
-        say("error: out of memory")
-        say(f"  help: {remedy()}")
-        sys.exit(1)
-    except OSError as error:
         message, help_ = _what_failed(error)
         say(f"error: {message}")
         say(f"  help: {help_}")
