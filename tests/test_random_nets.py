@@ -35,7 +35,7 @@ def random_nets(draw):
 
 
 @pytest.mark.longer
-@settings(max_examples=tries(25, 1000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25, 500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=random_nets())
 def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
     path = spec(text)
@@ -50,7 +50,7 @@ def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
 
 
 @pytest.mark.longer
-@settings(max_examples=tries(5, 20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+@settings(max_examples=tries(5, 12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
           phases=[Phase.generate])  # fmt: skip
 @given(text=random_nets())
 def test_random_nets_equal_the_reference(text, spec):
@@ -109,7 +109,7 @@ def nested_nets(draw):
 
 
 @pytest.mark.longer
-@settings(max_examples=tries(30, 1000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(30, 500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=nested_nets())
 def test_blocks_inside_blocks_are_emitted_as_they_are(text, spec):
     net = archspec.load(spec(text))
