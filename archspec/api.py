@@ -24,7 +24,7 @@ from archspec.resolve import Resolved, resolve
 
 if TYPE_CHECKING:
     from archspec.backends import Files, Weights
-    from archspec.weights import Converted
+    from archspec.weights.convert import Converted
 
 
 def load(
@@ -118,7 +118,7 @@ def convert(
     """
     _check_net(net)
     with _weights_room():
-        from archspec.weights import convert
+        from archspec.weights.convert import convert
 
     return convert(net, Path(source), Path(target), source_backend=source_backend, target_backend=target_backend,
                    maps=maps, key=key, dtype=dtype, force=force)  # fmt: skip
@@ -131,7 +131,7 @@ def _check_net(net: object) -> None:
 
 def _weights(net: Network, path: str | PathLike[str]) -> Weights:
     with _weights_room():
-        from archspec.weights import read_fitting
+        from archspec.weights.convert import read_fitting
 
     return read_fitting(net, Path(path))
 

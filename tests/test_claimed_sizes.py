@@ -17,7 +17,7 @@ import archspec
 from archspec.errors import WeightsError
 from pathlib import Path
 net = archspec.load("digits_resnet", set={"n": 1})
-from archspec.weights import read_fitting
+from archspec.weights.convert import read_fitting
 import archspec_torch.state_dicts
 limit = int(open("/proc/self/statm").read().split()[0]) * 4096 + (64 << 20)  # what is there, and 64 MiB
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

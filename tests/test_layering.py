@@ -115,3 +115,22 @@ def test_typing_marker_travels_with_each_package():
         "cli/archspec_cli",
     ):
         assert (REPO / package / "py.typed").is_file(), package
+
+
+BARE = """
+import sys
+for extra in ("numpy", "torch", "jax", "flax", "onnx", "ml_dtypes", "safetensors", "PIL", "sklearn", "matplotlib"):
+    sys.modules[extra] = None  # importing it raises ImportError, as where no extra is installed
+from archspec_cli.main import app
+for args in (["build", "resnet50", "--out", "torch"], ["build", "cifar_resnet", "--backend", "flax", "--out", "flax"]):
+    try:
+        app(args)
+    except SystemExit as end:
+        assert not end.code, args
+"""
+
+
+def test_build_needs_no_extra(tmp_path):
+    done = subprocess.run([sys.executable, "-c", BARE], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.glob("*/model.py")} == {"model.py"}

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from . import checkpoints
 from .contents import loop_state, tensors
 from .errors import CheckpointError, RunError
-from .identity import Identity, read_identity
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from .identity import Identity
 
 SETS = {"average": "the averaged weights, which are what is evaluated", "weights": "the weights of the last step"}
 """The sets of weights that a checkpoint may have, the one that is evaluated first."""
@@ -40,6 +41,8 @@ class RunWeights:
     def read(self, path: Path, key: str | None, net: Any) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
         """All tensors, and from which checkpoint. Raises RunError where none is whole."""
         from safetensors.numpy import load_file
+
+        from .identity import read_identity  # with NumPy, which a backend that only emits does without
 
         if (path / "manifest.json").is_file():
             checkpoints.verify(path, None)

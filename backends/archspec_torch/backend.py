@@ -16,7 +16,6 @@ from archspec.emission.resuming import begun
 from archspec.emission.trial import check_output, check_tensors
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
-from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
 from archspec_runtime.weights import RunWeights
@@ -51,6 +50,8 @@ class TorchBackend:
         torch = need_torch()
         module = import_model(net.name, self.name, model_source(net))
         with torch.random.fork_rng():
+            from archspec_runtime.draws import short_seed  # with NumPy, which emitting does without
+
             torch.manual_seed(short_seed(seed))
             model: nn.Module = getattr(module, net.class_name)()
         if weights is not None:
