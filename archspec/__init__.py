@@ -14,8 +14,8 @@ from archspec.api import build, check, convert, emit, load
 from archspec.cost import Cost
 from archspec.diagnostics import Diagnostic, Edit, Fix, SpecError
 from archspec.errors import WeightsError
-from archspec.ir import Row
 from archspec.network import Network
+from archspec.rows import Row
 from archspec.version import __version__
 
 

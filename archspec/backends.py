@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError, did_you_mean
 from archspec.extras import DISTRIBUTION, install_command
-from archspec.ir import Row
 from archspec.network import Network
 from archspec.out_of_memory import is_out_of_memory, remedy
+from archspec.rows import Row
 
 if TYPE_CHECKING:
     import numpy as np

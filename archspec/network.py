@@ -9,10 +9,11 @@ from typing import Any
 from archspec.cost import Cost, block_cost
 from archspec.diagnostics import Diagnostic
 from archspec.fingerprint import fingerprint
-from archspec.ir import Block, Row, rows
+from archspec.ir import Block
 from archspec.language import Spec
 from archspec.ops import Shape
 from archspec.resolve import Resolved
+from archspec.rows import Row, rows
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
