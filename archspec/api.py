@@ -14,11 +14,13 @@ from archspec.attribution import at_overrides
 from archspec.collecting import no_collection
 from archspec.declarations import check_declarations_beside
 from archspec.diagnostics import Diagnostic, Diagnostics
+from archspec.document import Document
 from archspec.errors import WeightsError
 from archspec.expand import expand
-from archspec.load import Document, load_document, place_of_override
+from archspec.load import load_document
 from archspec.network import Network
 from archspec.out_of_memory import is_out_of_memory, remedy
+from archspec.overrides import place_of_override
 from archspec.passes import PASSES
 from archspec.resolve import Resolved, resolve
 

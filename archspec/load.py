@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from reprlib import repr as repr_of
 
-from archspec import vocabulary, zoo
+from archspec import zoo
 from archspec.diagnostics import Diagnostics, Related, Source, Span, did_you_mean
+from archspec.document import FILE_NAME, Document
 from archspec.language import Spec
-from archspec.language.data import Data
 from archspec.language.spec import is_other_language, other_version
-from archspec.language.train import Train
-from archspec.merge import overlay, place
+from archspec.merge import overlay
 from archspec.misspelt import mend_keys
-from archspec.ops.fields import describe
-from archspec.reader import MAX_DEPTH, Node, bounded, node_of, read_file
+from archspec.overrides import override, place_of_override, without_expectations
+from archspec.reader import MAX_DEPTH, Node, node_of, read_file
 from archspec.typos import respelling
-
-_SET = "set a key or an argument of the spec: `archspec show SPEC --resolved` prints them"
-MAX_TOLD = 200  # characters of a value that a message repeats
-FILE_NAME = "file name"
-"""The origin of the name of a net that has that of its file."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Document:
-    """A spec's whole document before it is validated, and what was asked of it.
-
-    `others` are the documents that it would be with presets that change more than arguments, and were not asked for.
-    """
-
-    root: Node
-    name: str
-    preset: str | None
-    others: tuple[Node, ...] = ()
 
 
 def load_document(
@@ -70,31 +49,21 @@ def load_document(
         root = _with_preset(root, preset, chosen, problems)
     for key, raw in overrides.items():
         value = raw if isinstance(raw, Node) else node_of(raw, place_of_override(key, raw), "--set")
-        root = _override(root, key, value, value.span, problems)
+        root = override(root, key, value, value.span, problems)
     return Document(root, display, preset, others)
-
-
-def place_of_override(key: str, raw: object) -> Span:
-    """Where an override is written: as it would be on the command line."""
-    return raw.span if isinstance(raw, Node) else Span(Source(f"--set {key}={_told(raw)}", "", virtual=True))
-
-
-def _told(value: object) -> str:
-    """A value as it is written behind `--set`, shortened."""
-    text = value if isinstance(value, str) else repr_of(bounded(value))
-    return text if len(text) <= MAX_TOLD else f"{text[:MAX_TOLD]}..."
 
 
 def _with_preset(root: Node, name: str, preset: Node, problems: Diagnostics) -> Node:
     for key, value in preset.items():
         marked = Node(value.value, value.span, value.keys, origin=f"preset {name}")
-        root = _override(root, key, marked, preset.key_span(key), problems)
+        root = override(root, key, marked, preset.key_span(key), problems)
     return root
 
 
 def _with_presets(root: Node, presets: Node, chosen: str | None, problems: Diagnostics) -> tuple[Node, ...]:
     """The spec with each preset of its own file that is not chosen; without those that set nothing but arguments."""
-    arguments = {key for key, _ in _entries(root.get("args"))}
+    args = root.get("args")
+    arguments = {key for key, _ in args.items()} if args is not None else set()
     return tuple(
         _with_preset(root, name, preset, problems)
         for name, preset in presets.items()
@@ -102,10 +71,6 @@ def _with_presets(root: Node, presets: Node, chosen: str | None, problems: Diagn
         and presets.key_span(name).source is root.span.source
         and not arguments.issuperset(key for key, _ in preset.items())
     )
-
-
-def _entries(node: Node | None) -> list[tuple[str, Node]]:
-    return node.items() if node is not None else []
 
 
 def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | None, str | None, str]:
@@ -197,7 +162,7 @@ def _read_chain(
                      "copy it here, or allow its folder with `--include`")  # fmt: skip
         return None
     parent = _read_chain(base, base_display, allowed, problems, chain)
-    return None if parent is None else overlay(_without_expectations(parent), node, problems)
+    return None if parent is None else overlay(without_expectations(parent), node, problems)
 
 
 def _closed(path: Path) -> str | None:
@@ -216,138 +181,3 @@ def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
         return path.parent / name, os.path.normpath(Path(display).parent / name)
     found = zoo.find(name)
     return found, f"specs/{name}.yaml"
-
-
-def _override(root: Node, key: str, value: Node, span: Span, problems: Diagnostics) -> Node:
-    args = root.get("args")
-    if args is not None and (default := args.get(key)) is not None:
-        if expected := _other_kind(default, value, args):
-            help_ = f"such as `{key}={str(default.value).lower() if isinstance(default.value, bool) else default.value}`"
-            message = f"`{key}` is {expected}, not {describe(value.plain())}"
-            problems.add("AS103", message, span, help_)
-            return root
-        return _lay(root, place(root, ["args", key], value, span), problems)
-    path = key.split(".")
-    if len(path) > MAX_DEPTH:
-        problems.add("AS005", f"a key of {len(path):,} parts", span, f"a key has at most {MAX_DEPTH}")
-        return root
-    if path[0] == "stages" and len(path) > 1 and not path[1].isdecimal():
-        return _lay(_without_expectations(root), place(Node({}, value.span), path, value, span), problems)
-    known = [*Spec.model_fields, *(name for name, _ in _entries(args))]
-    if path[0] not in known:
-        problems.add("AS109", f"there is no `{key}` to set", span, _to_set(path[0], known, args))
-        return root
-    if path[0] != "stages" and (lacking := _lacking_item(root, path)):
-        where, items = lacking
-        help_ = f"its items are counted from 0 to {items - 1}: `{where}.0`" if items else "it is empty"
-        problems.add("AS109", f"`{where}` has no item that `{key}` could set", span, help_)
-        return root
-    if path[0] not in ("expect", "train", "doc", "name"):
-        root = _without_expectations(root)
-    return _lay(root, place(root, path, value, span), problems)
-
-
-def _other_kind(default: Node, value: Node, args: Node) -> str | None:
-    """What an argument is, where it is given something else: a word or a collection for a number, a number for a flag."""
-    if isinstance(value.value, (dict, list)) or value.value is None:
-        return "a number" if isinstance(default.value, (int, float)) else "a word"
-    if isinstance(default.value, bool):
-        return (
-            None
-            if isinstance(value.value, (bool, str)) and value.value not in ("yes", "no", "on", "off")
-            else "true or false"
-        )
-    if isinstance(default.value, (int, float)):
-        is_word = isinstance(value.value, str) and value.value.isidentifier() and args.get(value.value) is None
-        return "a number" if is_word or isinstance(value.value, bool) else None
-    return None
-
-
-def recipe_key(word: str) -> str | None:
-    """The dotted key of a recipe that a word is, or means: `epochs` is `train.epochs`."""
-    rooms = [(where, [f.alias or n for n, f in model.model_fields.items()])
-             for model, where in ((Train, "train"), (Data, "train.data"))]  # fmt: skip
-    exact = next((f"{where}.{word}" for where, fields in rooms if word in fields), None)
-    if exact is not None:
-        return exact
-    meanings = ((where, vocabulary.key(word, where, fields)) for where, fields in rooms)
-    return next((f"{where}.{meaning.word}" for where, meaning in meanings if meaning and meaning.word), None)
-
-
-def _to_set(word: str, known: Collection[str], args: Node | None) -> str:
-    """What to set in place of a key that there is not: one of the recipe, one that is called otherwise, an argument."""
-    if (key := recipe_key(word)) is not None:
-        return f"write `{key}`"
-    in_recipe = vocabulary.key(word, "train", [f.alias or n for n, f in Train.model_fields.items()])
-    if in_recipe is not None:
-        return in_recipe.help
-    meaning = vocabulary.key(word, "", Spec.model_fields)
-    near = None if meaning is not None else did_you_mean(word, known)
-    arguments = ", ".join(f"`{name}`" for name, _ in _entries(args))
-    return (
-        meaning.help
-        if meaning
-        else near or (f"this spec has the arguments {arguments}; {_SET}" if arguments else _SET)
-    )
-
-
-def _lacking_item(root: Node, path: list[str]) -> tuple[str, int] | None:
-    """The list on the way of a path that lacks the item which comes next, and how many it has; None where all are there."""
-    node: Node | None = root
-    for index, part in enumerate(path):
-        if node is not None and isinstance(node.value, list):
-            if not part.isdecimal() or int(part) >= len(node.value):
-                return ".".join(path[:index]), len(node.value)
-            node = node.value[int(part)]
-        else:
-            node = node.get(part) if node is not None else None
-    return None
-
-
-def _lay(root: Node, top: Node, problems: Diagnostics) -> Node:
-    """`overlay` for a part that is no file of its own: the whole stays where it stands."""
-    return overlay(root, Node(top.value, root.span, top.keys), problems)
-
-
-def _without_expectations(root: Node) -> Node:
-    """A spec whose net is about to be changed: what it states of itself need not hold any more."""
-    kept = {key: value for key, value in root.items() if key != "expect"}
-    return Node(kept, root.span, root.keys, root.size, root.origin)
-
-
-def with_recipe(root: Node, problems: Diagnostics) -> Node:
-    """Lay the spec's `train` over the recipe that it names."""
-    train = root.get("train")
-    if train is None or train.get("recipe") is None:
-        return root
-    merged = _over_recipe(train, problems, ())
-    if merged is None:
-        # without its recipe the rest of `train` would only look incomplete
-        return Node({k: v for k, v in root.items() if k != "train"}, root.span, root.keys, root.size, root.origin)
-    return overlay(
-        root, Node({"train": merged}, root.span, {"train": root.key_span("train")}), problems, ("recipe",)
-    )
-
-
-def _over_recipe(train: Node, problems: Diagnostics, above: tuple[object, ...]) -> Node | None:
-    """A recipe laid over the one that it names, and so on; None where there is no such recipe, which is recorded."""
-    recipe = train.get("recipe")
-    if recipe is None:
-        return train
-    name, known = recipe.value, zoo.recipes()
-    if name not in known or name in above:
-        message = f"there is no recipe `{name}`" if name not in known else f"recipe `{name}` starts from itself"
-        help_ = "take `recipe` out of it" if name in above else did_you_mean(str(name), known)
-        fix = respelling(recipe.span, str(name), known)
-        problems.add("AS601", message, recipe.span, help_ or f"there are {', '.join(known)}", fix=fix)
-        return None
-    read = read_file(zoo.folder() / "recipes" / f"{name}.yaml", f"specs/recipes/{name}.yaml", problems)
-    base = None if read is None else _over_recipe(read, problems, (*above, name))
-    if base is None:
-        return None
-    merged = overlay(base, train, problems, ("train",))
-    if isinstance(merged.value, dict):
-        for given, other in (("epochs", "steps"), ("steps", "epochs")):
-            if train.get(given) is not None and train.get(other) is None:
-                merged.value.pop(other, None)
-    return merged

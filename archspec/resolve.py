@@ -13,12 +13,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from archspec.diagnostics import Diagnostics, Span
+from archspec.document import Document
 from archspec.expressions import ExpressionError, Value, evaluate, unknown
 from archspec.interpolation import Interpolation
 from archspec.language import Spec
-from archspec.load import Document, with_recipe
 from archspec.parsing import parse
 from archspec.reader import Node, node_of
+from archspec.recipes import with_recipe
 from archspec.validation import record_validation
 
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from archspec import vocabulary
 from archspec.diagnostics import Diagnostics, Fix, Span, did_you_mean
+from archspec.document import FILE_NAME
 from archspec.expressions import Value, unknown
-from archspec.load import FILE_NAME
 from archspec.ops.fields import Flag, describe
 from archspec.reader import Node
 from archspec.typos import respelling, rewriting

@@ -97,7 +97,7 @@ def _key_of(option: str | None) -> str | None:
     """The key of a spec that an option which there is not would set."""
     if option is None or not option.startswith("--"):
         return None
-    from archspec.load import recipe_key
+    from archspec.overrides import recipe_key
 
     word = option.removeprefix("--").replace("-", "_")
     return "classes" if word in ("classes", "num_classes") else recipe_key(word)
