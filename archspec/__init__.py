@@ -10,7 +10,8 @@ model = archspec.build(net, backend="torch", seed=0)
 
 from __future__ import annotations
 
-from archspec.api import build, check, convert, emit, load
+from archspec.api import build, convert, emit
+from archspec.compile import check, load
 from archspec.cost import Cost
 from archspec.diagnostics import Diagnostic, Edit, Fix, SpecError
 from archspec.errors import WeightsError

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 
-from archspec.api import load
 from archspec.diagnostics import Diagnostics, SpecError
 from archspec.network import Network
 from archspec.ops import show
 
 
-def check_sizes(spec: str | PathLike[str], sizes: Sequence[int]) -> None:
-    """Raise SpecError where the weights of a net would not be the same for images of these sides."""
+def check_sizes(spec: str | PathLike[str], sizes: Sequence[int], load: Callable[..., Network]) -> None:
+    """Raise SpecError where the weights of a net would not be the same for images of these sides, as `load` makes it."""
     net = load(spec)
     expected = net.parameter_shapes()
     problems = Diagnostics()
     for size in sizes:
-        for row in _of_size(spec, size).modules():
+        for row in _of_size(spec, size, load).modules():
             for name, shape in row.parameters.items():
                 before = expected.get(f"{row.name}.{name}")
                 if before is not None and before != shape:
@@ -32,7 +31,7 @@ def check_sizes(spec: str | PathLike[str], sizes: Sequence[int]) -> None:
         problems.raise_if_any()
 
 
-def _of_size(spec: str | PathLike[str], size: int) -> Network:
+def _of_size(spec: str | PathLike[str], size: int, load: Callable[..., Network]) -> Network:
     try:
         return load(spec, set={"input.size": size})
     except SpecError as error:

@@ -1,65 +1,22 @@
-"""What archspec offers in Python."""
+"""What archspec offers in Python of a network that is loaded: its source, a model of it, its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from operator import index
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.attribution import at_overrides
 from archspec.collecting import no_collection
-from archspec.declarations import check_declarations_beside
-from archspec.diagnostics import Diagnostic, Diagnostics
-from archspec.document import Document
 from archspec.errors import WeightsError
-from archspec.expand import expand
-from archspec.load import load_document
 from archspec.network import Network
 from archspec.out_of_memory import is_out_of_memory, remedy
-from archspec.overrides import place_of_override
-from archspec.passes import PASSES
-from archspec.resolve import Resolved, resolve
 
 if TYPE_CHECKING:
     from archspec.backends import Files, Weights
     from archspec.weights.convert import Converted
-
-
-def load(
-    spec: str | PathLike[str],
-    *,
-    set: Mapping[str, object] | None = None,
-    preset: str | None = None,
-    include: Sequence[str | PathLike[str]] = (),
-) -> Network:
-    """Read, check and build a spec: a path, a zoo name, or `name:preset`.
-
-    `set` overrides arguments of the spec or dotted keys of it; `include` allows `extends` to reach more folders.
-    What is valid and probably not meant so is in the net's `.warnings`. Raises SpecError, which has all the mistakes as
-    `.diagnostics` beside the warnings, and TypeError for what is no path, text or value of YAML.
-    """
-    problems = Diagnostics()
-    net = _compile(spec, set or {}, preset, [Path(p) for p in include], problems)
-    problems.raise_if_any()
-    assert net is not None, "a spec without mistakes has a network"
-    return replace(net, warnings=tuple(problems.in_order()))
-
-
-def check(
-    spec: str | PathLike[str],
-    *,
-    set: Mapping[str, object] | None = None,
-    preset: str | None = None,
-    include: Sequence[str | PathLike[str]] = (),
-) -> tuple[Diagnostic, ...]:
-    """All the mistakes and warnings of a spec, each with its `severity`; none where there is nothing to say."""
-    problems = Diagnostics()
-    _compile(spec, set or {}, preset, [Path(p) for p in include], problems)
-    return tuple(problems.in_order())
 
 
 def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = None, tried: bool = False) -> Files:
@@ -155,70 +112,3 @@ def _weights_room() -> Iterator[None]:
                 "out of memory while the libraries that read weights were loaded", remedy()
             ) from None
         raise WeightsError(f"weights cannot be read: {error}", f"{_install()}, or another extra") from None
-
-
-def _compile(
-    spec: str | PathLike[str],
-    overrides: Mapping[str, object],
-    preset: str | None,
-    include: Sequence[Path],
-    problems: Diagnostics,
-) -> Network | None:
-    if not isinstance(spec, (str, PathLike)):
-        raise TypeError(f"a spec is a path or the name of a zoo spec, not {spec!r}")
-    if not isinstance(overrides, Mapping):
-        raise TypeError(f"`set` is a mapping such as {{'classes': 10}}, not {overrides!r}")
-    if wrong := [key for key in overrides if not isinstance(key, str)]:
-        raise TypeError(f"the keys of `set` are text such as 'classes' or 'train.steps', not {wrong[0]!r}")
-    if not overrides:
-        return _compiled(str(spec), overrides, preset, include, problems)
-
-    def check(some: Mapping[str, object]) -> Diagnostics:
-        found = Diagnostics()
-        _compiled(str(spec), some, preset, include, found)
-        return found
-
-    found = Diagnostics()
-    net = _compiled(str(spec), overrides, preset, include, found)
-    problems.extend(at_overrides(found, overrides, place_of_override, check) if found.errors else found)
-    return net
-
-
-@no_collection()
-def _compiled(
-    spec: str, overrides: Mapping[str, object], preset: str | None, include: Sequence[Path], problems: Diagnostics
-) -> Network | None:
-    document = load_document(spec, overrides, preset, include, problems)
-    if document is None:
-        return None
-    resolved = resolve(document, problems)
-    for other in document.others:
-        _look_at_preset(document, resolve(replace(document, root=other), problems), problems)
-    if resolved is None:
-        return None
-    if not resolved.sound:
-        # where what is left is no net, names and arguments can be checked in it, and shapes cannot
-        further = Diagnostics()
-        expand(resolved, further)
-        problems.extend(d for d in further if d.code < "AS4" or resolved.whole_net)
-        check_declarations_beside(resolved, problems)
-        return None
-    net = expand(resolved, problems)
-    if net is not None:
-        for check_pass in PASSES:
-            check_pass(net, problems)
-    else:
-        check_declarations_beside(resolved, problems)
-    return net
-
-
-_OF_THE_NET = ("norm", "act", "shortcut", "defaults", "stem", "stages", "head", "blocks", "shortcuts")
-
-
-def _look_at_preset(document: Document, resolved: Resolved | None, problems: Diagnostics) -> None:
-    """Record the unknown names and arguments of a preset that was not asked for and changes what the net is made of."""
-    if resolved is None or all(resolved.document.root.get(key) is document.root.get(key) for key in _OF_THE_NET):
-        return
-    found = Diagnostics()
-    expand(resolved, found)
-    problems.extend(d for d in found if d.is_error and d.code < "AS4")

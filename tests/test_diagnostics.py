@@ -440,9 +440,9 @@ def test_source_that_does_not_run_is_not_written(install, cli, spec, tmp_path):
 def test_a_net_of_one_size_is_named_with_the_layer_that_ties_it(spec):
     from archspec.any_size import check_sizes
 
-    check_sizes(spec(NET), [16, 24])
+    check_sizes(spec(NET), [16, 24], archspec.load)
     tied = spec(NET.replace("global_avg_pool, {linear", "flatten, {linear"))
     with pytest.raises(archspec.SpecError) as raised:
-        check_sizes(tied, [16, 24])
+        check_sizes(tied, [16, 24], archspec.load)
     assert [d.code for d in raised.value.diagnostics] == ["AS703"]
     assert "for 16x16 its weight would be 10x768 and not 10x192" in str(raised.value)

@@ -16,7 +16,7 @@ from pickle import PicklingError
 from types import CodeType, ModuleType
 from typing import Any, Self
 
-from archspec.api import load
+from archspec.compile import load
 from archspec.emission.lint import check_source
 from archspec.network import Network
 

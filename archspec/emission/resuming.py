@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archspec.api import load
+from archspec.compile import load
 from archspec.diagnostics import SpecError
 from archspec.files import digest, listed
 from archspec.network import Network

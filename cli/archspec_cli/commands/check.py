@@ -57,7 +57,7 @@ def check(
 
     Examples: archspec check my.yaml · archspec check specs/ --format github · archspec check my.yaml --fix
     """
-    from archspec.api import check as check_spec
+    from archspec.compile import check as check_spec
 
     if diff and format is not Format.text:
         fail("--diff prints a diff, and --format says how mistakes are printed", "leave one of them out")

@@ -58,7 +58,7 @@ def evaluate(
         chosen = find_backend(backend or backend_of(run))
         errors = (*errors, *chosen.errors)
         if sides:
-            check_sizes(spec_of(run), sides)
+            check_sizes(spec_of(run), sides, archspec.load)
         result = chosen.evaluate(run, str(split), data, device, crops=crops, scales=sides, mirror=mirror)
     except archspec.SpecError as error:
         report(error.diagnostics)
