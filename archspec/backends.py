@@ -7,11 +7,12 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError, did_you_mean
+from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError
 from archspec.extras import DISTRIBUTION, install_command
 from archspec.network import Network
 from archspec.out_of_memory import is_out_of_memory, remedy
 from archspec.rows import Row
+from archspec.spelling import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np

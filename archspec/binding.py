@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec import vocabulary
-from archspec.diagnostics import Diagnostics, Fix, Related, Span, did_you_mean, nearest, suggestion
+from archspec.diagnostics import Diagnostics, Fix, Related, Span
 from archspec.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, unknown
 from archspec.library import Declaration, Signature
 from archspec.numbers import compute, faults, is_constant, mentioned, names_in
 from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.fields import Kind
 from archspec.reader import Node, resolve_scalar
+from archspec.spelling import did_you_mean, nearest, suggestion
 from archspec.steps import Step
 from archspec.typos import certain, dividing, respelling, rewriting
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archspec.expressions import Expr, Name, Symbol, Value, names
+from archspec.expressions import Expr, Name, Symbol, Value, names, substitute
 from archspec.graph import Graph
 from archspec.ir import Block, Call, Definition
-from archspec.merging import substitute
 
 _AROUND = "in_channels of the block around"
 """The argument for them: in the chain, `in_channels` are those of its first step. No argument of a spec can be called so."""

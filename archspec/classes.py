@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.expressions import Apply, Expr, Literal, Name, Symbol, Value, names
+from archspec.expressions import Apply, Expr, Literal, Name, Symbol, Value, names, substitute
 from archspec.ir import Block, Call, Definition
-from archspec.merging import substitute
 from archspec.ops import Op
 from archspec.simplify import normal, simplify
 from archspec.terms import UNKNOWN, Terms, exprs, literal

@@ -13,7 +13,8 @@ from archspec.expressions import Expr, ExpressionError, Literal, Symbol, Value, 
 from archspec.graph import Graph
 from archspec.ir import Block, Chain, Definition, Run, parts
 from archspec.language import Stage
-from archspec.library import ROLES, Declaration, Library, Sort
+from archspec.language.spec import ROLES
+from archspec.library import Declaration, Library, Sort
 from archspec.merging import Merger
 from archspec.names import class_name, net_class_name
 from archspec.network import Network

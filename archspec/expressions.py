@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from archspec.diagnostics import did_you_mean
+from archspec.spelling import did_you_mean
 
 Value = int | float | bool | str
 
@@ -67,6 +67,16 @@ def names(expr: Expr) -> set[str]:
     if isinstance(expr, Name):
         return {expr.name}
     return set().union(*map(names, expr.operands)) if isinstance(expr, Apply) else set()
+
+
+def substitute(expr: Expr, symbols: Mapping[str, Symbol]) -> Expr:
+    """An expression in the names of the caller."""
+    if isinstance(expr, Name):
+        symbol = symbols.get(expr.name, expr)
+        return expr if isinstance(symbol, tuple) else symbol
+    if isinstance(expr, Apply):
+        return Apply(expr.op, tuple(substitute(o, symbols) for o in expr.operands))
+    return expr
 
 
 def evaluate(expr: Expr, scope: Mapping[str, Value]) -> Value:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archspec.binding import Binder, Given
-from archspec.diagnostics import Related, Span, did_you_mean
+from archspec.diagnostics import Related, Span
 from archspec.expressions import Expr, Symbol
 from archspec.ir import Block, Call, Chain, Role
 from archspec.ops import Op, Shape, ShapeError
+from archspec.spelling import did_you_mean
 from archspec.steps import Step
 from archspec.typos import respelling
 

@@ -5,26 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from archspec.diagnostics import Diagnostics, Related, Span, did_you_mean
+from archspec.blocks import FOLDER, blocks, shortcuts
+from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.expressions import Expr, ExpressionError, Value
 from archspec.ir import Definition
 from archspec.language import BlockModel
+from archspec.language.spec import ROLES
 from archspec.names import class_name
 from archspec.ops import OPS
 from archspec.ops.fields import Choice, Flag, Int, Kind, Real
 from archspec.parsing import parse
 from archspec.reader import Node, read_file
+from archspec.spelling import did_you_mean
 from archspec.steps import Step, StepParser
 from archspec.validation import record_validation
 
-STANDARD = Path(__file__).parent / "blocks"
-ROLES = ("norm", "act")
 MERGES = {kind: op for kind, op in OPS.items() if op.is_merge}
 Sort = Literal["blocks", "shortcuts"]
 IMPLICIT: dict[Sort, tuple[str, ...]] = {
@@ -129,7 +130,7 @@ class Library:
             node, path = own.get(name) if own else None, _standard(sort).get(name)
             span = own.key_span(name) if own and node else None
             if node is None and path is not None:
-                node = read_file(path, f"archspec/{path.relative_to(STANDARD.parent)}", self.problems, library=True)
+                node = read_file(path, f"archspec/{path.relative_to(FOLDER.parent)}", self.problems, library=True)
             self.found[key] = self._declare(name, node, sort, span or node.span) if node else None
         return self.found[key]
 
@@ -259,11 +260,9 @@ class Library:
         return None
 
 
-@cache
 def _standard(sort: Sort) -> Mapping[str, Path]:
-    """The files of the standard library by name; listed, so that case counts on every disk."""
-    folder = STANDARD if sort == "blocks" else STANDARD / "shortcuts"
-    return {path.stem: path for path in folder.glob("*.yaml")}
+    """The files of the standard library by name."""
+    return blocks() if sort == "blocks" else shortcuts()
 
 
-__all__ = ["MERGES", "ROLES", "Argument", "Declaration", "Library", "Signature"]
+__all__ = ["MERGES", "Argument", "Declaration", "Library", "Signature"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archspec import zoo
-from archspec.diagnostics import Diagnostics, Related, Source, Span, did_you_mean
+from archspec.diagnostics import Diagnostics, Related, Source, Span
 from archspec.document import FILE_NAME, Document
 from archspec.language import Spec
 from archspec.language.spec import is_other_language, other_version
@@ -15,6 +15,7 @@ from archspec.merge import overlay
 from archspec.misspelt import mend_keys
 from archspec.overrides import override, place_of_override, without_expectations
 from archspec.reader import MAX_DEPTH, Node, node_of, read_file
+from archspec.spelling import did_you_mean
 from archspec.typos import respelling
 
 

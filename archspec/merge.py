@@ -6,8 +6,9 @@ patched by name with a mapping. Each value keeps the place it came from.
 
 from __future__ import annotations
 
-from archspec.diagnostics import Diagnostics, Span, did_you_mean
+from archspec.diagnostics import Diagnostics, Span
 from archspec.reader import Node
+from archspec.spelling import did_you_mean
 
 CHOICES = {
     ("norm",),

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from archspec.binding import Binder, Given
 from archspec.diagnostics import Diagnostics, Related, Span
-from archspec.expressions import Apply, Expr, Literal, Name, Symbol, Value
+from archspec.expressions import Expr, Literal, Name, Symbol, Value, substitute
 from archspec.graph import Graph
 from archspec.ir import Block
 from archspec.library import MERGES, Declaration, Library, Sort
@@ -194,13 +194,3 @@ class Merger:
             return "no shortcut of the library fits; or `none`"
         *others, last = fitting
         return f"{', '.join(others)} and {last} would fit; or `none`" if others else f"{last} would fit; or `none`"
-
-
-def substitute(expr: Expr, symbols: Mapping[str, Symbol]) -> Expr:
-    """An expression in the names of the caller."""
-    if isinstance(expr, Name):
-        symbol = symbols.get(expr.name, expr)
-        return expr if isinstance(symbol, tuple) else symbol
-    if isinstance(expr, Apply):
-        return Apply(expr.op, tuple(substitute(o, symbols) for o in expr.operands))
-    return expr

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from archspec import vocabulary
-from archspec.diagnostics import Diagnostics, nearest, suggestion
+from archspec.diagnostics import Diagnostics
 from archspec.reader import Node
+from archspec.spelling import nearest, suggestion
 from archspec.typos import respelling
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 
-from archspec.diagnostics import stranger
+from archspec.spelling import stranger
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _NET = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,99}", re.ASCII)

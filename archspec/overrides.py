@@ -6,13 +6,14 @@ from collections.abc import Collection
 from reprlib import repr as repr_of
 
 from archspec import vocabulary
-from archspec.diagnostics import Diagnostics, Source, Span, did_you_mean
+from archspec.diagnostics import Diagnostics, Source, Span
 from archspec.language import Spec
 from archspec.language.data import Data
 from archspec.language.train import Train
 from archspec.merge import overlay, place
 from archspec.ops.fields import describe
 from archspec.reader import MAX_DEPTH, Node, bounded
+from archspec.spelling import did_you_mean
 
 _SET = "set a key or an argument of the spec: `archspec show SPEC --resolved` prints them"
 MAX_TOLD = 200  # characters of a value that a message repeats

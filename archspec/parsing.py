@@ -18,8 +18,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from archspec.diagnostics import stranger
 from archspec.expressions import LIMIT, Apply, Expr, ExpressionError, Literal, Name
+from archspec.spelling import stranger
 
 MAX_LENGTH = 500
 MAX_DEPTH = 50

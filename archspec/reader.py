@@ -19,7 +19,8 @@ from typing import Any
 
 import yaml
 
-from archspec.diagnostics import Diagnostics, Source, Span, did_you_mean
+from archspec.diagnostics import Diagnostics, Source, Span
+from archspec.spelling import did_you_mean
 from archspec.syntax import place_and_remedy
 
 MAX_BYTES = 1 << 20

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from archspec import zoo
-from archspec.diagnostics import Diagnostics, did_you_mean
+from archspec.diagnostics import Diagnostics
 from archspec.merge import overlay
 from archspec.reader import Node, read_file
+from archspec.spelling import did_you_mean
 from archspec.typos import respelling
 
 

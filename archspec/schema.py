@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from archspec.blocks import blocks
 from archspec.language import Spec
-from archspec.language.spec import VERSION
-from archspec.library import ROLES, STANDARD
+from archspec.language.spec import ROLES, VERSION
 from archspec.ops import OPS
 from archspec.ops.fields import Int
 
@@ -89,7 +89,7 @@ def _relax(definitions: dict[str, Any]) -> None:
 
 def _steps() -> dict[str, Any]:
     calls = {kind: {"$ref": f"#/definitions/op_{kind}"} for kind in OPS}
-    blocks = sorted(path.stem for path in STANDARD.glob("*.yaml"))
+    library = sorted(blocks())
     word = {"type": "string", "description": "an operation, a block, or the role `norm` or `act`"}
     anything = {"type": ["object", "null"]}
     ops = {
@@ -103,7 +103,7 @@ def _steps() -> dict[str, Any]:
         "from": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
         "when": {"type": ["string", "boolean"]},
     }
-    applied = {**calls, **dict.fromkeys(ROLES, anything), **dict.fromkeys(blocks, anything)}
+    applied = {**calls, **dict.fromkeys(ROLES, anything), **dict.fromkeys(library, anything)}
     chain = {"type": "array", "items": {"$ref": "#/definitions/numbered"}, "minItems": 1}
     named = {
         "anyOf": [

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from archspec import vocabulary
-from archspec.diagnostics import Diagnostics, Span, did_you_mean, nearest, suggestion
+from archspec.diagnostics import Diagnostics, Span
 from archspec.expressions import Expr, ExpressionError
 from archspec.names import identifier_fault
 from archspec.parsing import parse
 from archspec.reader import Node
+from archspec.spelling import did_you_mean, nearest, suggestion
 from archspec.typos import certain, respelling, rewriting
 
 MODIFIERS = ("from", "when")

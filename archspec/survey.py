@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 
 from archspec import vocabulary
 from archspec.binding import Binder, given_by, meant_argument, signature_of
-from archspec.diagnostics import Span, did_you_mean, nearest
-from archspec.library import ROLES, Declaration, Library, Signature, Sort
+from archspec.diagnostics import Span
+from archspec.language.spec import ROLES
+from archspec.library import Declaration, Library, Signature, Sort
 from archspec.ops import OPS
 from archspec.reader import Node
+from archspec.spelling import did_you_mean, nearest
 from archspec.steps import MODIFIERS, WORDS, Step
 from archspec.typos import respelling
 from archspec.uses import use_in_stage, use_of

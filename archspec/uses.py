@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from archspec import vocabulary
 from archspec.binding import Binder, Given
-from archspec.diagnostics import did_you_mean
 from archspec.library import Declaration, Library, Sort
 from archspec.ops.fields import describe
 from archspec.reader import Node
 from archspec.resolve import PLACEHOLDER
+from archspec.spelling import did_you_mean
 from archspec.typos import certain, respelling
 
 STAGE_KEYS = ("name", "block", "repeat", "stride", "shortcut", "first")

@@ -9,11 +9,12 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from archspec import vocabulary
-from archspec.diagnostics import Diagnostics, Fix, Span, did_you_mean
+from archspec.diagnostics import Diagnostics, Fix, Span
 from archspec.document import FILE_NAME
 from archspec.expressions import Value, unknown
 from archspec.ops.fields import Flag, describe
 from archspec.reader import Node
+from archspec.spelling import did_you_mean
 from archspec.typos import respelling, rewriting
 
 

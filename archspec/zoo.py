@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from archspec.blocks import blocks, shortcuts
+
 
 @cache
 def folder() -> Path:
@@ -35,5 +37,4 @@ def find(name: str) -> Path | None:
 
 def library() -> dict[str, Path]:
     """The files of the blocks and shortcuts that come with archspec, by name."""
-    blocks = Path(__file__).parent / "blocks"
-    return {path.stem: path for path in sorted([*blocks.glob("*.yaml"), *blocks.glob("shortcuts/*.yaml")])}
+    return dict(sorted(blocks().items())) | dict(sorted(shortcuts().items()))

@@ -10,9 +10,8 @@ from archspec.emission.flow import INPUTS, Flow, flow, is_named, kind_of
 from archspec.emission.forward import INDENT, Forward
 from archspec.emission.source import WIDTH, call, lay_out, number
 from archspec.emission.stretches import Stretch, stretches
-from archspec.expressions import Literal, Symbol, render
+from archspec.expressions import Literal, Symbol, render, substitute
 from archspec.ir import Block, Chain, Run
-from archspec.merging import substitute
 from archspec.ops import Op
 from archspec.outline import BlockClass, Member, Outline, Parameter
 from archspec.simplify import simplified, simplify

@@ -6,9 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.classes import BlockClass, ClassOf
-from archspec.expressions import Apply, Expr, ExpressionError, Literal, Name, Symbol, Value, evaluate, names
+from archspec.expressions import (
+    Apply,
+    Expr,
+    ExpressionError,
+    Literal,
+    Name,
+    Symbol,
+    Value,
+    evaluate,
+    names,
+    substitute,
+)
 from archspec.ir import Block, Chain, Run
-from archspec.merging import substitute
 from archspec.simplify import simplify
 
 PLACE = "i"

@@ -25,6 +25,8 @@ from archspec.names import class_name_fault, identifier_fault, net_name_fault
 from archspec.ops.fields import MAX_SIZE
 
 VERSION = 1
+ROLES = ("norm", "act")
+"""Words that stand for the operation that a spec chooses once."""
 
 Steps = Annotated[list[Any], BeforeValidator(none_as_no_items), WithJsonSchema({"x-definition": "steps"})]
 Step = Annotated[Any, WithJsonSchema({"x-definition": "step"})]

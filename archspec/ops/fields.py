@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from archspec.diagnostics import did_you_mean, nearest
+from archspec.spelling import did_you_mean, nearest
 
 MAX_SIZE = 1 << 24  # no channel, kernel or image side comes near; keeps products of sizes within 64 bits
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from archspec.backends import Weights
-from archspec.diagnostics import nearest
 from archspec.errors import WeightsError
 from archspec.ops import Shape
+from archspec.spelling import nearest
 from archspec.weights.advice import COUNTER, advice
 from archspec.weights.dtypes import is_float
 from archspec.weights.stored import Array, Tensors

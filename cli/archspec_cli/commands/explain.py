@@ -17,7 +17,7 @@ def explain(
     Example: archspec explain AS405
     """
     from archspec.codes import CODES, page
-    from archspec.diagnostics import did_you_mean
+    from archspec.spelling import did_you_mean
 
     wanted = f"AS{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:
