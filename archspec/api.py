@@ -26,8 +26,8 @@ def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = No
     backend can do that and its framework is installed. Raises SpecError where the backend is missing, lacks an operation or
     makes source that does not run, and WeightsError as `build` does.
     """
-    from archspec.backends import find_backend
     from archspec.emission.lint import check_files
+    from archspec.registry import find_backend
 
     chosen = find_backend(backend)
     _check_net(net)
@@ -47,7 +47,7 @@ def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[
     for a negative seed or one of more than 63 bits, and WeightsError where the weights cannot be read or do not fit; then
     nothing is loaded.
     """
-    from archspec.backends import find_backend
+    from archspec.registry import find_backend
 
     chosen = find_backend(backend)
     _check_net(net)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 
-from archspec.backends import backend_names, find_backend
 from archspec.diagnostics import SpecError
 from archspec.extras import PURPOSES, extras
+from archspec.registry import backend_names, find_backend
 from archspec.version import __version__
 
 

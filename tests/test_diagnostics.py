@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec import backends
+from archspec import registry
+from archspec.backends import Backend
 from archspec.codes import CODES, WARNINGS, page, severity
 from archspec.ops import OPS
 from archspec.report import to_text
@@ -36,7 +37,7 @@ READS_WIDTH = "stem: [{conv: {out: width, kernel: 1}}]\n"
 TOO_SHORT = "train: {data: {dataset: digits}, steps: 9, lr: [{value: 0.1, until: step 10}, {value: 0.01}]}\n"
 
 
-class Tiny(backends.Backend):
+class Tiny(Backend):
     """A backend that lacks two operations."""
 
     name = "tiny"
@@ -44,11 +45,11 @@ class Tiny(backends.Backend):
     supported = frozenset(OPS) - {"hard_swish", "tanh"}
 
     def emit(self, net, weights=None):
-        backends.check_supported(net, self)
+        registry.check_supported(net, self)
         return {"model.py": ""}
 
 
-class Sloppy(backends.Backend):
+class Sloppy(Backend):
     """A backend whose source names what it does not import."""
 
     name = "sloppy"
@@ -64,8 +65,8 @@ def install(monkeypatch):
     """Install backends beside those that are there: each a name and what its entry point refers to."""
 
     def add(*added: tuple[str, str]):
-        found = [*entry_points(group=backends.GROUP), *(EntryPoint(*each, backends.GROUP) for each in added)]
-        monkeypatch.setattr(backends, "entry_points", lambda group: found)
+        found = [*entry_points(group=registry.GROUP), *(EntryPoint(*each, registry.GROUP) for each in added)]
+        monkeypatch.setattr(registry, "entry_points", lambda group: found)
 
     return add
 

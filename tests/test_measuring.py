@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import archspec
-from archspec.backends import find_backend
+from archspec.registry import find_backend
 from archspec.responding import responding_layers
 from archspec_cli.main import app
 from archspec_runtime.measuring import open_run

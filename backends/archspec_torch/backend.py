@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Weights, WeightsFormat, check_supported
+from archspec.backends import Files, Weights, WeightsFormat
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, weights_file
 from archspec.emission.importing import foreign_class, import_model, import_source
@@ -16,6 +16,7 @@ from archspec.emission.resuming import begun
 from archspec.emission.trial import check_output, check_tensors
 from archspec.files import FolderError, write_folder
 from archspec.network import Network
+from archspec.registry import check_supported
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
 from archspec_runtime.weights import RunWeights

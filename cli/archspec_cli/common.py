@@ -45,7 +45,7 @@ def spec_names(incomplete: str) -> list[str]:
 
 def backend_names(incomplete: str) -> list[str]:
     """Installed backends that begin so, for completion."""
-    from archspec.backends import backend_names
+    from archspec.registry import backend_names
 
     return [name for name in backend_names() if name.startswith(incomplete)]
 

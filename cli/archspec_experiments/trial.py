@@ -6,8 +6,9 @@ import os
 from collections.abc import Collection
 
 from archspec import Network
-from archspec.backends import Backend, check_supported
+from archspec.backends import Backend
 from archspec.emission.folder import job_fields
+from archspec.registry import check_supported
 from archspec_runtime.dry_run import dry_run
 from archspec_runtime.job import Job, Options
 from archspec_runtime.preflight import check_options

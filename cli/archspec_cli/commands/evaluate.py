@@ -48,7 +48,7 @@ def evaluate(
     """
     import archspec
     from archspec.any_size import check_sizes
-    from archspec.backends import find_backend
+    from archspec.registry import find_backend
     from archspec_experiments.runs import backend_of, spec_of
     from archspec_runtime.errors import RunError
 

@@ -111,7 +111,7 @@ def train(
     Examples: archspec train cifar_resnet:plain20 --data ~/cifar10 · archspec train my.yaml --dry-run
     """
     import archspec
-    from archspec.backends import find_backend
+    from archspec.registry import find_backend
     from archspec.statistics import check_shares
     from archspec_experiments.overrides import check_given_once
     from archspec_experiments.trial import check_before, try_out
