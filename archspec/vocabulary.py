@@ -63,6 +63,8 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     **_each("p prob drop_prob drop_rate dropout_rate probability survival", ("rate",)),
     **_each("center elementwise_affine trainable learnable", ("affine", "learned")),
     **_each("ceil_mode", ("ceil",)),
+    **_each("output_size", ("size",)),
+    **_each("negative_slope", ("slope",)),
     **_each("count_include_pad", ("count_padding",)),
     **_each("factor scale_factor gamma init_value layer_scale", ("value",)),
     **_each("rd_ratio se_ratio squeeze_factor ratio r", ("reduction",)),
@@ -115,6 +117,15 @@ _OPERATIONS: dict[str, str] = {
         ),
         "global_avg_pool",
     ),
+    **_each("adaptiveavgpooling2d adaptiveaveragepool2d", "adaptive_avg_pool"),
+    **_each("adaptivemaxpool2d adaptivemaxpool adaptivemaxpooling2d", "adaptive_max_pool"),
+    **_each("leakyrelu lrelu", "leaky_relu"),
+    **_each("parametricrelu", "prelu"),
+    **_each("channelshuffle shuffle shufflechannels", "channel_shuffle"),
+    **_each("zeropadding2d zeropad2d reflectionpad2d replicationpad2d constantpad2d padding", "pad"),
+    **_each("subtract minus", "sub"),
+    **_each("divide", "div"),
+    **_each("narrow getitem", "slice"),
     **_each("swish", "silu"),
     **_each("hardswish hswish", "hard_swish"),
     **_each("hardsigmoid hsigmoid", "hard_sigmoid"),
@@ -148,31 +159,25 @@ _FORMS: dict[str, str] = {
     ),
     **_each("pointwiseconv conv1x1", "`conv: {out: 64, kernel: 1}`"),
     **_each("conv3x3", "`conv: {out: 64, kernel: 3}`"),
-    **_each("softmax logsoftmax", "take it out: the net gives logits, and the loss has the softmax"),
+    **_each("logsoftmax", "take it out: the net gives logits, and the loss has the softmax"),
     **_each("sequential modulelist", "a chain is a list under a name: `- features: [...]`"),
     **_each("input inputlayer", "the input is said once, as in `input: {channels: 3, size: 224}`"),
     **_each(
         "skip shortcut residual", "join by `{add: {}, from: [a, b]}`, or give a block `merge: add` and a `shortcut`"
     ),
     **_each(
-        "upsample upsampling2d interpolate resize",
+        "upsampling2d interpolate resize",
         f"{_LACKING} yet that enlarges images; near it are `subsample`, `avg_pool` and `max_pool`",
     ),
-    **_each(
-        "channelshuffle shuffle permute transpose",
-        f"{_LACKING} yet that reorders channels; near it are `concat`, `pad_channels` and `conv` with `groups`",
-    ),
+    **_each("permute transpose", f"{_LACKING} yet that reorders axes; near it are `channel_shuffle` and `flatten`"),
     **_each(
         "convtranspose2d conv2dtranspose deconv convtranspose transposedconv",
         f"{_LACKING} yet; near it are `conv` and `subsample`",
     ),
+    **_each("selu", f"{_LACKING} yet; near it are `elu`, `leaky_relu` and `gelu`"),
     **_each(
-        "globalmaxpool globalmaxpooling2d adaptivemaxpool2d",
-        f"{_LACKING} yet; near it are `global_avg_pool` and `max_pool`",
-    ),
-    **_each(
-        "leakyrelu prelu elu selu mish softplus",
-        f"{_LACKING} yet; there are `relu`, `relu6`, `gelu`, `silu`, `sigmoid`, `tanh` and the hard ones of two",
+        "globalmaxpool globalmaxpooling2d",
+        "`adaptive_max_pool: {size: 1}`, with `flatten` after it",
     ),
     **_each(
         "instancenorm2d instancenorm rmsnorm lrn localresponsenorm",
@@ -183,14 +188,10 @@ _FORMS: dict[str, str] = {
         f"{_LACKING} yet; near it are `squeeze_excite`, `linear` and `mul`",
     ),
     **_each(
-        "split chunk slice", f"{_LACKING} yet; near it are `conv` with `groups` and several steps with one `from`"
-    ),
-    **_each(
-        "zeropadding2d pad reflectionpad2d",
-        f"{_LACKING} of its own; near it is `padding` of `conv`, `max_pool` and `avg_pool`",
+        "split chunk",
+        "a step for each part: `- left: {slice: {stop: 32}}` and `- right: {slice: {start: 32}, from: input}`",
     ),
     **_each("reshape view squeeze", f"{_LACKING} yet; near it is `flatten`"),
-    **_each("sub subtract div", f"{_LACKING} yet; near it are `add`, `mul` and `scale: {{value: -1}}`"),
 }
 """What is said in another form, or cannot be said yet."""
 

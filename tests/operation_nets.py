@@ -49,10 +49,54 @@ CASES = {
         "- a: tanh\n  - b: {global_avg_pool: {keep: true}}\n  - op: {mul: {}, from: [a, b]}",
     ],
     "concat": ["- a: tanh\n  - b: {conv: {out: 3, kernel: 1}, from: input}\n  - op: {concat: {}, from: [a, b, a]}"],
+    "sub": [
+        "- a: tanh\n  - b: {sigmoid: {}, from: input}\n  - op: {sub: {}, from: [a, b]}",
+        "- a: tanh\n  - b: {global_avg_pool: {keep: true}}\n  - op: {sub: {}, from: [a, b]}",
+    ],
+    "div": [
+        "- a: tanh\n  - b: {sigmoid: {}, from: input}\n  - op: {div: {}, from: [a, b]}",
+        "- b: {global_avg_pool: {keep: true}}\n  - c: sigmoid\n  - op: {div: {}, from: [input, c]}",
+    ],
+    "leaky_relu": ["- op: leaky_relu", "- op: {leaky_relu: {slope: 0.2}}"],
+    "prelu": ["- op: prelu", "- op: {prelu: {shared: true, value: 0.1}}", "- global_avg_pool\n  - op: prelu"],
+    "elu": ["- op: elu", "- op: {elu: {alpha: 0.5}}"],
+    "softmax": ["- op: softmax", "- global_avg_pool\n  - op: softmax"],
+    "adaptive_avg_pool": [
+        "- op: {adaptive_avg_pool: {size: 1}}",
+        "- op: {adaptive_avg_pool: {size: [3, 4]}}",
+        "- op: {adaptive_avg_pool: {size: [7, 10]}}",
+    ],
+    "adaptive_max_pool": ["- op: {adaptive_max_pool: {size: 1}}", "- op: {adaptive_max_pool: {size: [3, 4]}}"],
+    "pad": [
+        "- op: {pad: {top: 1, right: 2, value: 0.5}}",
+        "- op: {pad: {top: 1, bottom: 2, left: 3, right: 1, mode: reflect}}",
+        "- op: {pad: {left: 2, bottom: 1, mode: edge}}",
+        "- op: pad",
+    ],
+    "channel_shuffle": ["- op: {channel_shuffle: {groups: 2}}", "- op: {channel_shuffle: {groups: 1}}"],
+    "slice": [
+        "- op: {slice: {start: 1}}",
+        "- op: {slice: {stop: 3}}",
+        "- left: {slice: {stop: 1}}\n  - op: {slice: {start: 1, stop: 3}, from: input}",
+        "- global_avg_pool\n  - op: {slice: {start: 1, stop: 4}}",
+        "- op: [{slice: {start: 1}}, {channel_shuffle: {groups: 3}}, {pad: {left: 1}}]",
+    ],
     "dropout": ["- op: {dropout: {rate: 0}}"],
     "drop_path": ["- op: {drop_path: {rate: 0}}"],
 }
-POINTWISE = ["relu", "relu6", "gelu", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "identity"]
+POINTWISE = [
+    "relu",
+    "relu6",
+    "gelu",
+    "silu",
+    "sigmoid",
+    "hard_sigmoid",
+    "hard_swish",
+    "tanh",
+    "mish",
+    "softplus",
+    "identity",
+]
 CASES |= {kind: [f"- op: {kind}", f"- c: {{conv: {{out: 4, kernel: 1}}}}\n  - op: {kind}"] for kind in POINTWISE}
 TEXTS = [(kind, text) for kind, texts in CASES.items() for text in texts]
 BACKENDS = ["torch", "flax"]

@@ -163,6 +163,11 @@ POINTWISE = {
         lambda x: np.clip(x + 3, 0, 6) / 6 + x * ((x > -3) & (x < 3)) / 6,
     ),
     "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    "mish": (
+        lambda x: x * np.tanh(np.logaddexp(0, x)),
+        lambda x: np.tanh(np.logaddexp(0, x)) + x * _sigmoid(x) / np.cosh(np.logaddexp(0, x)) ** 2,
+    ),
+    "softplus": (lambda x: np.logaddexp(0, x), _sigmoid),
     "identity": (lambda x: x, np.ones_like),
 }
 
@@ -171,6 +176,40 @@ POINTWISE = {
 def pointwise(op, inputs, params):
     forward, slope = POINTWISE[op.kind]
     return forward(inputs[0]), lambda dy: ([dy * slope(inputs[0])], {})
+
+
+@rule("leaky_relu")
+def leaky_relu(op, inputs, params):
+    (x,) = inputs
+    slope = np.where(x > 0, 1, op.slope)
+    return x * slope, lambda dy: ([dy * slope], {})
+
+
+@rule("prelu")
+def prelu(op, inputs, params):
+    (x,) = inputs
+    w = params["weight"].reshape((1, -1) + (1,) * (x.ndim - 2))
+    axes = tuple(i for i in range(x.ndim) if i != 1 or op.shared)
+
+    def vjp(dy):
+        return [dy * np.where(x > 0, 1, w)], {"weight": (dy * np.minimum(x, 0)).sum(axes).reshape(-1)}
+
+    return np.where(x > 0, x, x * w), vjp
+
+
+@rule("elu")
+def elu(op, inputs, params):
+    (x,) = inputs
+    low = op.alpha * np.expm1(np.minimum(x, 0))
+    return np.where(x > 0, x, low), lambda dy: ([dy * np.where(x > 0, 1, low + op.alpha)], {})
+
+
+@rule("softmax")
+def softmax(op, inputs, params):
+    (x,) = inputs
+    e = np.exp(x - x.max(1, keepdims=True))
+    y = e / e.sum(1, keepdims=True)
+    return y, lambda dy: ([y * (dy - (dy * y).sum(1, keepdims=True))], {})
 
 
 @rule("dropout", "drop_path")
@@ -230,6 +269,71 @@ def avg_pool(op, inputs, params):
     return windows.sum((-1, -2)) / count, vjp
 
 
+@rule("adaptive_avg_pool", "adaptive_max_pool")
+def adaptive_pool(op, inputs, params):
+    (x,) = inputs
+    cells = [
+        [(i * n // out, -(-(i + 1) * n // out)) for i in range(out)]
+        for n, out in zip(x.shape[2:], op.size, strict=True)
+    ]
+    y, grads = np.zeros((*x.shape[:2], *op.size)), {}
+    for i, (top, bottom) in enumerate(cells[0]):
+        for j, (left, right) in enumerate(cells[1]):
+            cell = x[:, :, top:bottom, left:right]
+            mean = op.kind == "adaptive_avg_pool"
+            y[:, :, i, j] = cell.mean((2, 3)) if mean else cell.max((2, 3))
+            slope = 1 / cell[0, 0].size if mean else (cell == y[:, :, i, j, None, None]) * 1.0
+            grads[i, j] = (slice(None), slice(None), slice(top, bottom), slice(left, right)), slope
+
+    def vjp(dy):
+        dx = np.zeros_like(x)
+        for (i, j), (where, slope) in grads.items():
+            dx[where] += dy[:, :, i, j, None, None] * slope
+        return [dx], {}
+
+    return y, vjp
+
+
+def _gathered(x, index, shape):
+    """Numbers of each sample by their place in it; -1 stands for zero."""
+    flat = np.concatenate([x.reshape(len(x), -1), np.zeros((len(x), 1))], 1)
+
+    def vjp(dy):
+        dx = np.zeros_like(flat)
+        np.add.at(dx, (slice(None), index.reshape(-1)), dy.reshape(len(dy), -1))
+        return [dx[:, :-1].reshape(x.shape)], {}
+
+    return flat[:, index.reshape(-1)].reshape(len(x), *shape), vjp
+
+
+def _places(x):
+    return np.arange(x[0].size).reshape(x.shape[1:])
+
+
+@rule("pad")
+def pad(op, inputs, params):
+    (x,) = inputs
+    sides = ((0, 0), (op.top, op.bottom), (op.left, op.right))
+    known = {"constant_values": -1} if op.mode == "constant" else {}
+    index = np.pad(_places(x), sides, mode=op.mode, **known)
+    y, vjp = _gathered(x, index, index.shape)
+    return np.where(index == -1, op.value, y), vjp
+
+
+@rule("channel_shuffle")
+def channel_shuffle(op, inputs, params):
+    (x,) = inputs
+    index = _places(x).reshape(op.groups, -1, *x.shape[2:]).swapaxes(0, 1).reshape(x.shape[1:])
+    return _gathered(x, index, index.shape)
+
+
+@rule("slice")
+def sliced(op, inputs, params):
+    (x,) = inputs
+    index = _places(x)[op.start : op.stop or None]
+    return _gathered(x, index, index.shape)
+
+
 @rule("global_avg_pool")
 def global_avg_pool(op, inputs, params):
     (x,) = inputs
@@ -280,6 +384,22 @@ def mul(op, inputs, params):
         return grads, {}
 
     return y, vjp
+
+
+def _unstretched(d, x):
+    return d if d.shape == x.shape else d.sum((2, 3), keepdims=True)
+
+
+@rule("sub")
+def sub(op, inputs, params):
+    a, b = inputs
+    return a - b, lambda dy: ([_unstretched(dy, a), _unstretched(-dy, b)], {})
+
+
+@rule("div")
+def div(op, inputs, params):
+    a, b = inputs
+    return a / b, lambda dy: ([_unstretched(dy / b, a), _unstretched(-dy * a / b**2, b)], {})
 
 
 @rule("concat")

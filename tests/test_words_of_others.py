@@ -10,8 +10,11 @@ TAIL = "head: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
 CONV = "{conv: {out: 8, kernel: 3}}"
 
 STEPS = {
-    "upsample: {scale: 2}": ("AS301", "upsample", "no such operation or block"),
-    "channel_shuffle: {groups: 2}": ("AS301", "channel_shuffle", "no such operation or block"),
+    "Interpolate: {scale: 2}": ("AS301", "Interpolate", "no such operation or block"),
+    "ChannelShuffle: {groups: 2}": ("AS301", "ChannelShuffle", "`channel_shuffle`"),
+    "chunk: {}": ("AS301", "chunk", "slice: {start: 32}"),
+    "ZeroPad2d: {top: 1}": ("AS301", "ZeroPad2d", "`pad`"),
+    "leaky_relu: {negative_slope: 0.1}": ("AS303", "negative_slope", "`slope`"),
     "depthwise_conv: {kernel: 3}": ("AS301", "depthwise_conv", "groups: in_channels"),
     "nn.Conv2d: {out: 8, kernel: 3}": ("AS301", "nn.Conv2d", "`conv`"),
     "BatchNorm2d: {}": ("AS301", "BatchNorm2d", "`batch_norm`"),
@@ -19,7 +22,7 @@ STEPS = {
     "Dense: {units: 4}": ("AS301", "Dense", "`linear`"),
     "MaxPooling2D: {pool_size: 2}": ("AS301", "MaxPooling2D", "`max_pool`"),
     "x: {SELayer: {reduction: 2}}": ("AS301", "SELayer", "`squeeze_excite`"),
-    "LeakyReLU: {}": ("AS301", "LeakyReLU", "`silu`"),
+    "LeakyReLU: {}": ("AS301", "LeakyReLU", "`leaky_relu`"),
     "conv: {filters: 8, kernel: 3}": ("AS303", "filters", "`out`"),
     "conv: {out: 8, kernel_size: 3}": ("AS303", "kernel_size", "`kernel`"),
     "conv: {out: 8, kernel: 3, strides: 2}": ("AS303", "strides", "`stride`"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from archspec.expressions import Literal, Symbol, render
@@ -59,6 +59,13 @@ def is_literal(symbol: Symbol, value: object) -> bool:
     if isinstance(symbol, tuple):
         return all(is_literal(s, value) for s in symbol)
     return isinstance(symbol, Literal) and symbol.value == value
+
+
+def between(start: Symbol, stop: Symbol, attribute: Callable[[str], str]) -> str:
+    """The slice from `start` to `stop`, whose texts `attribute` gives; it runs to the end where `stop` is 0."""
+    first = "" if is_literal(start, 0) else attribute("start")
+    last = "" if is_literal(stop, 0) else attribute("stop")
+    return f"{first}:{last}" if " " not in first + last else f"{first} : {last}".strip()
 
 
 def call(head: str, arguments: Sequence[Expression], indent: int, tail: str = "") -> str:

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 from archspec.ops.base import Op, Shape, ShapeError, Window, show, size
+from archspec.ops.channels import ChannelShuffle, PadChannels, Slice
 from archspec.ops.fields import ArgumentError, Kind
-from archspec.ops.merge import Add, Concat, Mul
+from archspec.ops.merge import Add, Concat, Div, Mul, Sub
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from archspec.ops.pointwise import (
     Activation,
     Dropout,
     DropPath,
+    Elu,
     Gelu,
     HardSigmoid,
     HardSwish,
     Identity,
+    LeakyRelu,
+    Mish,
+    Prelu,
     Relu,
     Relu6,
     Sigmoid,
     Silu,
+    Softmax,
+    Softplus,
     Tanh,
 )
-from archspec.ops.spatial import AvgPool, Flatten, GlobalAvgPool, MaxPool, PadChannels, Subsample
+from archspec.ops.spatial import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    Pad,
+    Subsample,
+)
 from archspec.ops.weighted import Conv, Linear, Scale
 
 OPS: dict[str, type[Op]] = {
@@ -29,8 +45,10 @@ OPS: dict[str, type[Op]] = {
         Conv, Linear, Scale,
         BatchNorm, LayerNorm, GroupNorm,
         Relu, Relu6, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh,
-        MaxPool, AvgPool, GlobalAvgPool, Flatten, PadChannels, Subsample,
-        Add, Mul, Concat,
+        LeakyRelu, Prelu, Elu, Mish, Softplus, Softmax,
+        MaxPool, AvgPool, AdaptiveMaxPool, AdaptiveAvgPool, GlobalAvgPool, Flatten, Pad, Subsample,
+        PadChannels, ChannelShuffle, Slice,
+        Add, Sub, Mul, Div, Concat,
         Dropout, DropPath, Identity,
     )
 }  # fmt: skip
@@ -39,8 +57,9 @@ NOTHING = Identity()
 """What stands where a step is absent."""
 
 __all__ = [
-    "NOTHING", "OPS", "Activation", "Add", "ArgumentError", "AvgPool", "BatchNorm", "Concat", "Conv", "DropPath",
-    "Dropout", "Flatten", "Gelu", "GlobalAvgPool", "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Kind",
-    "LayerNorm", "Linear", "MaxPool", "Mul", "Op", "PadChannels", "Relu", "Relu6", "Scale", "Shape", "ShapeError",
-    "Sigmoid", "Silu", "Subsample", "Tanh", "Window", "show", "size",
+    "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "ArgumentError", "AvgPool", "BatchNorm",
+    "ChannelShuffle", "Concat", "Conv", "Div", "DropPath", "Dropout", "Elu", "Flatten", "Gelu", "GlobalAvgPool",
+    "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Kind", "LayerNorm", "LeakyRelu", "Linear", "MaxPool", "Mish",
+    "Mul", "Op", "Pad", "PadChannels", "Prelu", "Relu", "Relu6", "Scale", "Shape", "ShapeError", "Sigmoid", "Silu",
+    "Slice", "Softmax", "Softplus", "Sub", "Subsample", "Tanh", "Window", "show", "size",
 ]  # fmt: skip

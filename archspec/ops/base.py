@@ -42,6 +42,8 @@ class Op:
 
     kind: ClassVar[str]
     inputs: ClassVar[tuple[int, int]] = (1, 1)  # fewest and most
+    gives: ClassVar[str] = "as the input"
+    """The result, in the words of the language reference."""
     keeps: ClassVar[Keeps] = "inputs"
     """What has to be kept from the forward pass until the gradient is taken; a mask is one of the result's size."""
     idle: ClassVar[Mapping[str, float]] = {}

@@ -34,6 +34,7 @@ class Add(Op):
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     inputs: ClassVar[tuple[int, int]] = (2, MANY)
+    gives: ClassVar[str] = "of two or more equal shapes"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         for other in inputs[1:]:
@@ -43,25 +44,51 @@ class Add(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Mul(Op):
-    """The product of values of one shape; (C, 1, 1) stretches over the pixels of (C, H, W)."""
+class Stretching(Op):
+    """What operations share that stretch (C, 1, 1) over the pixels of (C, H, W)."""
 
-    kind: ClassVar[str] = "mul"
-    absorbs_zero: ClassVar[bool] = True
-    takes_gates: ClassVar[bool] = True
     is_merge: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
-    inputs: ClassVar[tuple[int, int]] = (2, MANY)
+    gives: ClassVar[str] = "of equal shapes; (C, 1, 1) stretches over (C, H, W)"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         largest = max(inputs, key=lambda shape: shape[1:])
         for other in inputs:
             if other != largest and other != (largest[0], *(1 for _ in largest[1:])):
-                raise _unequal("`mul` needs equal shapes", inputs[0], other)
+                raise _unequal(f"`{self.kind}` needs equal shapes", inputs[0], other)
         return largest
 
     def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
         return inputs[0][0], *(Apply("max", sizes) for sizes in zip(*(shape[1:] for shape in inputs), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Mul(Stretching):
+    """The product of values."""
+
+    kind: ClassVar[str] = "mul"
+    absorbs_zero: ClassVar[bool] = True
+    takes_gates: ClassVar[bool] = True
+    inputs: ClassVar[tuple[int, int]] = (2, MANY)
+
+
+@dataclass(frozen=True, slots=True)
+class Sub(Stretching):
+    """The first value minus the second."""
+
+    kind: ClassVar[str] = "sub"
+    is_merge: ClassVar[bool] = False
+    keeps: ClassVar[Keeps] = "nothing"
+    inputs: ClassVar[tuple[int, int]] = (2, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Div(Stretching):
+    """The first value divided by the second."""
+
+    kind: ClassVar[str] = "div"
+    is_merge: ClassVar[bool] = False
+    inputs: ClassVar[tuple[int, int]] = (2, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +100,7 @@ class Concat(Op):
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     inputs: ClassVar[tuple[int, int]] = (2, MANY)
+    gives: ClassVar[str] = "channels one after the other"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         for other in inputs[1:]:

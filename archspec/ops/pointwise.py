@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archspec.ops.base import Keeps, Op
+from archspec.ops.base import Keeps, Op, Shape
 from archspec.ops.fields import Flag, Real, argument
 
 
@@ -73,6 +73,57 @@ class Tanh(Activation):
     """The hyperbolic tangent."""
 
     kind: ClassVar[str] = "tanh"
+    keeps: ClassVar[Keeps] = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class LeakyRelu(Activation):
+    """x where it is positive, and `slope` x elsewhere."""
+
+    kind: ClassVar[str] = "leaky_relu"
+    slope: float = argument(Real(), 0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Prelu(Activation):
+    """x where it is positive, and a learned slope times x elsewhere: one for each channel, or with `shared` one for all."""
+
+    kind: ClassVar[str] = "prelu"
+    value: float = argument(Real(), 0.25)
+    shared: bool = argument(Flag(), False)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (1 if self.shared else inputs[0][0],)}
+
+
+@dataclass(frozen=True, slots=True)
+class Elu(Activation):
+    """x where it is positive, and `alpha` (exp(x) - 1) elsewhere."""
+
+    kind: ClassVar[str] = "elu"
+    alpha: float = argument(Real(), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Mish(Activation):
+    """x tanh(softplus(x))."""
+
+    kind: ClassVar[str] = "mish"
+
+
+@dataclass(frozen=True, slots=True)
+class Softplus(Activation):
+    """log(1 + exp(x))."""
+
+    kind: ClassVar[str] = "softplus"
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Op):
+    """exp(x) divided by its sum over the channels, at each pixel for itself."""
+
+    kind: ClassVar[str] = "softmax"
+    is_gate: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "output"
 
 

@@ -1,4 +1,4 @@
-"""Operations that change the shape and have no weights: pooling, flattening, channel padding, subsampling."""
+"""Operations that change height and width and have no weights: pooling, padding, subsampling, flattening."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from archspec.ops.base import (
     Keeps,
     Op,
     Shape,
+    ShapeError,
     SymbolicShape,
     Window,
     ceiling,
     image,
     part,
     plus,
+    show,
     times,
     windowed,
     windowed_symbols,
 )
-from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, Shown, argument
+from archspec.ops.fields import ArgumentError, Choice, Flag, Int, Padding, Pair, Real, Shown, argument
 
 
 @dataclass(frozen=True, slots=True)
 class Pool(Op):
     """What the poolings share; `ceil` rounds the size up instead of down."""
 
+    gives: ClassVar[str] = "(C, H', W')"
     kernel: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
     stride: tuple[int, int] = argument(Pair(), (1, 1))
     padding: tuple[int, int] = argument(Padding(absent="left out, it is 0"), (0, 0), Shown.NEVER)
@@ -70,10 +73,73 @@ class AvgPool(Pool):
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptivePool(Op):
+    """What the poolings to a size share: output i of n pools the pixels floor(i H / n) to ceil((i + 1) H / n)."""
+
+    gives: ClassVar[str] = "(C, size), whatever the size of the input"
+    size: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return image(inputs[0], self.kind)[0], *self.size
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        return inputs[0][0], *(part(numbers["size"], side) for side in range(2))
+
+    def window(self) -> Window | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveAvgPool(AdaptivePool):
+    """The mean of the pixels of each cell of a grid."""
+
+    kind: ClassVar[str] = "adaptive_avg_pool"
+    keeps: ClassVar[Keeps] = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveMaxPool(AdaptivePool):
+    """The largest pixel of each cell of a grid."""
+
+    kind: ClassVar[str] = "adaptive_max_pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Op):
+    """Pixels around an image: a constant `value`, the image mirrored about its border pixels, or those repeated."""
+
+    kind: ClassVar[str] = "pad"
+    is_expression: ClassVar[bool] = True
+    keeps: ClassVar[Keeps] = "nothing"
+    idle: ClassVar[Mapping[str, float]] = {"top": 0, "bottom": 0, "left": 0, "right": 0}
+    gives: ClassVar[str] = "(C, H + top + bottom, W + left + right)"
+    top: int = argument(Int(0), 0)
+    bottom: int = argument(Int(0), 0)
+    left: int = argument(Int(0), 0)
+    right: int = argument(Int(0), 0)
+    mode: str = argument(Choice(("constant", "reflect", "edge")), "constant")
+    value: float = argument(Real(), 0.0)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, height, width = image(inputs[0], self.kind)
+        for name, size in (("top", height), ("bottom", height), ("left", width), ("right", width)):
+            if self.mode == "reflect" and getattr(self, name) >= size:
+                message = f"`pad` mirrors {getattr(self, name)} pixels, and its input {show(inputs[0])} has too few"
+                raise ShapeError("AS402", message, f"mirror at most {size - 1}, or use another `mode`", name)
+        return channels, height + self.top + self.bottom, width + self.left + self.right
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        top, bottom, left, right = (part(numbers[name], 0) for name in ("top", "bottom", "left", "right"))
+        channels, height, width = inputs[0]
+        return channels, plus(height, top, bottom), plus(width, left, right)
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalAvgPool(Op):
     """The mean over all pixels: a vector (C,), or with `keep` an image (C, 1, 1)."""
 
     kind: ClassVar[str] = "global_avg_pool"
+    gives: ClassVar[str] = "(C), with `keep` (C, 1, 1)"
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     keep: bool = argument(Flag(), False)
@@ -94,6 +160,7 @@ class Flatten(Op):
     """An image (C, H, W) as a vector (C H W,), channels outermost in every backend."""
 
     kind: ClassVar[str] = "flatten"
+    gives: ClassVar[str] = "(C H W)"
     is_alias: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
@@ -106,30 +173,11 @@ class Flatten(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class PadChannels(Op):
-    """Channels of zeros before and after those of the input."""
-
-    kind: ClassVar[str] = "pad_channels"
-    is_expression: ClassVar[bool] = True
-    keeps: ClassVar[Keeps] = "nothing"
-    idle: ClassVar[Mapping[str, float]] = {"before": 0, "after": 0}
-    before: int = argument(Int(0), 0)
-    after: int = argument(Int(0), 0)
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        channels, height, width = image(inputs[0], self.kind)
-        return channels + self.before + self.after, height, width
-
-    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
-        channels, *size = inputs[0]
-        return plus(channels, part(numbers["before"], 0), part(numbers["after"], 0)), *size
-
-
-@dataclass(frozen=True, slots=True)
 class Subsample(Op):
     """Every stride-th pixel in each direction, beginning with the first: x[:, ::stride, ::stride]."""
 
     kind: ClassVar[str] = "subsample"
+    gives: ClassVar[str] = "(C, ceil(H / stride), ceil(W / stride))"
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     idle: ClassVar[Mapping[str, float]] = {"stride": 1}

@@ -35,6 +35,7 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    gives: ClassVar[str] = "(out, H', W')"
     is_layer: ClassVar[bool] = True
     out: int = argument(Int(), shown=Shown.NEVER)
     kernel: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
@@ -98,6 +99,7 @@ class Linear(Op):
     """y = x W^T + b on a vector (C,)."""
 
     kind: ClassVar[str] = "linear"
+    gives: ClassVar[str] = "(out)"
     is_layer: ClassVar[bool] = True
     out: int = argument(Int(), shown=Shown.NEVER)
     bias: bool = argument(Flag(), True)

@@ -14,6 +14,7 @@ import numpy as np
 from archspec.ops import (
     AvgPool,
     BatchNorm,
+    ChannelShuffle,
     Conv,
     Flatten,
     GlobalAvgPool,
@@ -22,9 +23,12 @@ from archspec.ops import (
     Linear,
     MaxPool,
     Op,
+    Pad,
     PadChannels,
+    Prelu,
     Scale,
     Shape,
+    Slice,
     Subsample,
 )
 from archspec_onnx.graph import Graph, Place
@@ -124,6 +128,53 @@ def _pad_channels(op: PadChannels, graph: Graph, at: Place) -> str:
     return graph.node(at, "Pad", [at.inputs[0], pads])
 
 
+def _adaptive_pool(reduction: str) -> Callable[..., str]:
+    """Each cell of a grid reduced by itself: first rows, then columns."""
+
+    def pool(op: Op, graph: Graph, at: Place) -> str:
+        x = at.inputs[0]
+        for axis, (length, cells) in enumerate(zip(at.shapes[0][1:], at.shape[1:], strict=True), 2):
+            parts = []
+            for i in range(cells):
+                edges = {"starts": i * length // cells, "ends": -(-(i + 1) * length // cells), "axes": axis}
+                slices = [graph.constant(at, f"axis{axis}_{i}_{k}", np.array([n])) for k, n in edges.items()]
+                cell = graph.node(at, "Slice", [x, *slices], part=f"axis{axis}_{i}_pixels")
+                parts.append(graph.node(at, reduction, [cell, slices[-1]], part=f"axis{axis}_{i}", keepdims=1))
+            x = graph.node(at, "Concat", parts, part=None if axis == 3 else "rows", axis=axis)
+        return x
+
+    return pool
+
+
+def _pad(op: Pad, graph: Graph, at: Place) -> str:
+    pads = graph.constant(at, "pads", np.array([0, 0, op.top, op.left, 0, 0, op.bottom, op.right]))
+    value = [graph.constant(at, "value", np.float32(op.value))] if op.mode == "constant" else []
+    return graph.node(at, "Pad", [at.inputs[0], pads, *value], mode=op.mode)
+
+
+def _channel_shuffle(op: ChannelShuffle, graph: Graph, at: Place) -> str:
+    channels, height, width = at.shapes[0]
+    groups = np.array([0, op.groups, channels // op.groups, height, width])
+    split = graph.node(at, "Reshape", [at.inputs[0], graph.constant(at, "groups", groups)], part="grouped")
+    turned = graph.node(at, "Transpose", [split], part="shuffled", perm=[0, 2, 1, 3, 4])
+    whole = graph.constant(at, "shape", np.array([0, channels, height, width]))
+    return graph.node(at, "Reshape", [turned, whole])
+
+
+def _slice(op: Slice, graph: Graph, at: Place) -> str:
+    slices = {"starts": op.start, "ends": op.stop or END, "axes": 1}
+    constants = [graph.constant(at, name, np.array([value])) for name, value in slices.items()]
+    return graph.node(at, "Slice", [at.inputs[0], *constants])
+
+
+def _prelu(op: Prelu, graph: Graph, at: Place) -> str:
+    slope = at.weight("weight")
+    if len(at.shapes[0]) == 3:
+        axes = graph.constant(at, "axes", np.array([1, 2]))
+        slope = graph.node(at, "Unsqueeze", [slope, axes], part="slope")
+    return graph.node(at, "PRelu", [at.inputs[0], slope])
+
+
 def _subsample(op: Subsample, graph: Graph, at: Place) -> str:
     slices = {"starts": [0, 0], "ends": [END, END], "axes": [2, 3], "steps": op.stride}
     constants = [graph.constant(at, name, np.array(values, np.int64)) for name, values in slices.items()]
@@ -171,14 +222,27 @@ OPERATIONS: dict[str, Callable[..., str]] = {
     "hard_sigmoid": _plain("HardSigmoid", alpha=1 / 6, beta=0.5),
     "hard_swish": _plain("HardSwish"),
     "tanh": _plain("Tanh"),
+    "leaky_relu": lambda op, graph, at: graph.node(at, "LeakyRelu", at.inputs, alpha=op.slope),
+    "prelu": _prelu,
+    "elu": lambda op, graph, at: graph.node(at, "Elu", at.inputs, alpha=op.alpha),
+    "mish": _plain("Mish"),
+    "softplus": _plain("Softplus"),
+    "softmax": _plain("Softmax", axis=1),
     "max_pool": _max_pool,
     "avg_pool": _avg_pool,
+    "adaptive_avg_pool": _adaptive_pool("ReduceMean"),
+    "adaptive_max_pool": _adaptive_pool("ReduceMax"),
     "global_avg_pool": _global_avg_pool,
     "flatten": _flatten,
+    "pad": _pad,
     "pad_channels": _pad_channels,
+    "channel_shuffle": _channel_shuffle,
+    "slice": _slice,
     "subsample": _subsample,
     "add": _plain("Sum"),
+    "sub": _plain("Sub"),
     "mul": _mul,
+    "div": _plain("Div"),
     "concat": _plain("Concat", axis=1),
     "dropout": _nothing,
     "drop_path": _nothing,

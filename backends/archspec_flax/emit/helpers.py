@@ -60,6 +60,19 @@ CEIL_AVG_POOL = '''def ceil_avg_pool(
     count: Array = nnx.pool(pixels, 0.0, jax.lax.add, window_shape, strides, rest)
     return total / count'''
 
+ADAPTIVE_POOL = '''def adaptive_pool(x: Array, size: tuple[int, int], reduce: Callable[..., Array]) -> Array:
+    """Pool (N, H, W, C) to a size: cell i of n reduces the pixels floor(i H / n) to ceil((i + 1) H / n)."""
+    for axis, cells in zip((1, 2), size, strict=True):
+        length = x.shape[axis]
+        edges = [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
+        parts = [jax.lax.slice_in_dim(x, low, high, axis=axis) for low, high in edges]
+        x = jnp.stack([reduce(part, axis=axis) for part in parts], axis)
+    return x'''
+
+CHANNEL_SHUFFLE = '''def channel_shuffle(x: Array, groups: int) -> Array:
+    """Reorder the channels (groups, C / groups) of (..., C) as (C / groups, groups)."""
+    return x.reshape(*x.shape[:-1], groups, -1).swapaxes(-1, -2).reshape(x.shape)'''
+
 UNIFORM = '''def uniform(fan_in: int) -> nnx.Initializer:
     """Draw numbers within 1 / sqrt(fan_in) of zero."""
     bound = fan_in**-0.5
@@ -161,6 +174,16 @@ CHANNEL_SCALE = '''class ChannelScale(nnx.Module):
         """Map (..., C) to the same shape."""
         return x * self.scale[...]'''
 
+PRELU = '''class PReLU(nnx.Module):
+    """A rectifier with a learned slope for negative numbers: one for each channel, or one for all."""
+
+    def __init__(self, num_slopes: int, value: float = 0.25) -> None:
+        self.scale = nnx.Param(jnp.full((num_slopes,), value, jnp.float32))
+
+    def __call__(self, x: Array) -> Array:
+        """Map (..., C) to the same shape."""
+        return jnp.where(x > 0, x, x * self.scale[...])'''
+
 SEQUENTIAL = '''class Sequential(nnx.List[Callable[[Array], Array]]):
     """Layers applied one after the other, under the names 0, 1, 2, ..."""
 
@@ -193,9 +216,13 @@ REPEATED = '''class Repeated(nnx.Module):
         )
         return scan(self.blocks, x)'''
 
+FUNCTION_NAMES = (
+    *("uniform", "ceil_padding", "ceil_max_pool", "avg_pool", "ceil_avg_pool", "adaptive_pool", "channel_shuffle"),
+)
+
 NAMES = (
-    *("uniform", "ceil_padding", "ceil_max_pool", "avg_pool", "ceil_avg_pool"),
-    *("Conv", "Linear", "GroupNorm", "LayerNorm", "BatchNorm", "ChannelScale", "Sequential", "Repeated"),
+    *FUNCTION_NAMES,
+    *("Conv", "Linear", "GroupNorm", "LayerNorm", "BatchNorm", "ChannelScale", "PReLU", "Sequential", "Repeated"),
 )
 """All that a file may define, in the order in which it does."""
 
@@ -214,7 +241,7 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "ceil_padding": CEIL_PADDING, "ceil_max_pool": CEIL_MAX_POOL, "avg_pool": AVG_POOL,
         "ceil_avg_pool": CEIL_AVG_POOL, "uniform": UNIFORM, "Conv": UNIFORM_CONV, "Linear": UNIFORM_LINEAR,
         "BatchNorm": _batch_norm(init, batch_norm_options), "ChannelScale": CHANNEL_SCALE, "Sequential": SEQUENTIAL,
-        "Repeated": REPEATED,
+        "Repeated": REPEATED, "PReLU": PRELU, "adaptive_pool": ADAPTIVE_POOL, "channel_shuffle": CHANNEL_SHUFFLE,
     }  # fmt: skip
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):
         name, value = how.chosen

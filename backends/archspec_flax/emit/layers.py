@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.flow import kind_of
-from archspec.emission.source import Expression, Infix, Invocation, call, is_literal, number, sides
+from archspec.emission.source import Expression, Infix, Invocation, between, call, is_literal, number, sides
 from archspec.emission.starts import last_norm
 from archspec.expressions import Apply, Literal, Symbol
 from archspec.ir import Block, Chain, Run
@@ -19,6 +19,7 @@ from archspec.network import Network
 from archspec.ops import Conv
 from archspec.outline import BlockClass, Member, Outline
 from archspec.simplify import simplify
+from archspec_flax.emit.helpers import FUNCTION_NAMES
 from archspec_flax.emit.rolling import is_rolled
 
 Constructor = tuple[str, list[str]]
@@ -101,6 +102,11 @@ def _scale(member: Member) -> Constructor:
     return "ChannelScale", [number(member.in_channels), f"value={number(member.numbers['value'])}"]
 
 
+def _prelu(member: Member) -> Constructor:
+    count = "1" if is_literal(member.numbers["shared"], True) else number(member.in_channels)
+    return "PReLU", [count, *_options(member, ("value", "value", 0.25))]
+
+
 LAYERS: dict[str, Callable[[Member], Constructor]] = {
     "conv": _conv,
     "linear": _linear,
@@ -110,10 +116,11 @@ LAYERS: dict[str, Callable[[Member], Constructor]] = {
     "dropout": _dropout,
     "drop_path": _drop_path,
     "scale": _scale,
+    "prelu": _prelu,
 }
 
 NORMS = frozenset({"batch_norm", "group_norm", "layer_norm"})
-STATELESS = frozenset({"scale"})  # layers that draw nothing
+STATELESS = frozenset({"scale", "prelu"})  # layers that draw nothing
 
 
 def _window(member: Member, attribute: Attribute) -> list[str]:
@@ -147,7 +154,19 @@ def _both_ends(member: Member, attribute: Attribute) -> list[str]:
     return [f"padding=(({high}, {high}), ({wide}, {wide}))"]
 
 
-POOLS: dict[str, Callable[[Member, Attribute], Constructor]] = {"max_pool": _max_pool, "avg_pool": _avg_pool}
+def _adaptive(reduce: str) -> Callable[[Member, Attribute], Constructor]:
+    return lambda member, attribute: (
+        "adaptive_pool",
+        [f"size={pair(member.numbers['size'], attribute('size'))}", f"reduce={reduce}"],
+    )
+
+
+POOLS: dict[str, Callable[[Member, Attribute], Constructor]] = {
+    "max_pool": _max_pool,
+    "avg_pool": _avg_pool,
+    "adaptive_avg_pool": _adaptive("jnp.mean"),
+    "adaptive_max_pool": _adaptive("jnp.max"),
+}
 """Functions of an image and of these further arguments."""
 
 ACTIVATIONS = {
@@ -159,8 +178,22 @@ ACTIVATIONS = {
     "hard_sigmoid": "nnx.hard_sigmoid",
     "hard_swish": "nnx.hard_swish",
     "tanh": "nnx.tanh",
+    "leaky_relu": "nnx.leaky_relu",
+    "elu": "nnx.elu",
+    "mish": "jax.nn.mish",
+    "softplus": "nnx.softplus",
+    "softmax": "nnx.softmax",
 }
 EXACT = {"gelu": ["approximate=False"]}
+OPTIONS = {"leaky_relu": ("slope", "negative_slope", 0.01), "elu": ("alpha", "alpha", 1.0)}
+"""Arguments of activations: ours, Flax's, and Flax's default."""
+
+
+def _activation_options(member: Member, kind: str, attribute: Attribute) -> list[str]:
+    if kind not in OPTIONS:
+        return EXACT.get(kind, [])
+    ours, theirs, default = OPTIONS[kind]
+    return [] if is_literal(member.numbers[ours], default) else [f"{theirs}={attribute(ours)}"]
 
 
 def _flatten(member: Member, values: list[str], attribute: Attribute) -> str:
@@ -176,6 +209,25 @@ def _scaled(member: Member, values: list[str], attribute: Attribute) -> str:
 def _pad_channels(member: Member, values: list[str], attribute: Attribute) -> Expression:
     channels = f"({attribute('before')}, {attribute('after')})"
     return Invocation("jnp.pad", (values[0], f"((0, 0), (0, 0), (0, 0), {channels})"))
+
+
+def _pad(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    rows, columns = (
+        f"({attribute(low)}, {attribute(high)})" for low, high in (("top", "bottom"), ("left", "right"))
+    )
+    mode = member.numbers["mode"]
+    options = [] if is_literal(mode, "constant") else [f'mode="{number(mode)[1:-1]}"']
+    if not is_literal(member.numbers["value"], 0) and not options:
+        options.append(f"constant_values={attribute('value')}")
+    return Invocation("jnp.pad", (values[0], f"((0, 0), {rows}, {columns}, (0, 0))", *options))
+
+
+def _channel_shuffle(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    return Invocation("channel_shuffle", (values[0], attribute("groups")))
+
+
+def _slice(member: Member, values: list[str], attribute: Attribute) -> str:
+    return f"{values[0]}[..., {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
 
 
 def _subsample(member: Member, values: list[str], attribute: Attribute) -> str:
@@ -201,14 +253,19 @@ def _summands(values: list[str]) -> tuple[str, ...]:
 
 FUNCTIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "add": lambda member, values, attribute: Infix("+", _summands(values)),
+    "sub": lambda member, values, attribute: Infix("-", tuple(values)),
     "mul": lambda member, values, attribute: Infix("*", tuple(values)),
+    "div": lambda member, values, attribute: Infix("/", tuple(values)),
     "concat": lambda member, values, attribute: Invocation(
         "jnp.concatenate", (Invocation("", tuple(values)), "axis=-1")
     ),
     "identity": lambda member, values, attribute: values[0],
     "flatten": _flatten,
     "global_avg_pool": _global_avg_pool,
+    "pad": _pad,
     "pad_channels": _pad_channels,
+    "channel_shuffle": _channel_shuffle,
+    "slice": _slice,
     "subsample": _subsample,
     "scale": _scaled,
 }
@@ -221,7 +278,7 @@ class FlaxDialect(Dialect):
 
     array = "Array"
     identity = "nnx.identity"
-    words = frozenset({"jax", "jnp", "nnx", "max", "ceil_max_pool", "avg_pool", "ceil_avg_pool"})
+    words = frozenset({"jax", "jnp", "nnx", "max", *FUNCTION_NAMES})
     in_sequence = frozenset(LAYERS) | frozenset(POOLS) | frozenset(ACTIVATIONS) | {"identity"}
 
     def __init__(self, net: Network, outline: Outline, names: Callable[[str], str]) -> None:
@@ -265,18 +322,19 @@ class FlaxDialect(Dialect):
         if kind == "identity":
             return self.identity
         if kind in ACTIVATIONS:
-            exact = EXACT.get(kind)
-            return Invocation("partial", (ACTIVATIONS[kind], *exact)) if exact else ACTIVATIONS[kind]
+            options = _activation_options(member, kind, there)
+            return Invocation("partial", (ACTIVATIONS[kind], *options)) if options else ACTIVATIONS[kind]
         if kind in POOLS:
             name, (window, *others) = POOLS[kind](member, there)
-            return Invocation("partial", (self.names(name), f"window_shape={window}", *others))
+            window = window if "=" in window else f"window_shape={window}"
+            return Invocation("partial", (self.names(name), window, *others))
         return f"lambda x: {self.applied(member, ['x'], there)}"
 
     def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
         """A function's call, or operators."""
         kind = kind_of(member) or ""
         if kind in ACTIVATIONS:
-            return Invocation(ACTIVATIONS[kind], (*values, *EXACT.get(kind, [])))
+            return Invocation(ACTIVATIONS[kind], (*values, *_activation_options(member, kind, attribute)))
         if kind in POOLS:
             name, arguments = POOLS[kind](member, attribute)
             return Invocation(self.names(name), (*values, *arguments))

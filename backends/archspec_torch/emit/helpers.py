@@ -46,6 +46,16 @@ HELPERS = {
     def forward(self, x: Tensor) -> Tensor:
         """Map a tensor to one of the same shape."""
         return F.relu6(x + 3) / 6''',
+    "Lambda": '''class Lambda(nn.Module):
+    """A function as a module of a sequence."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the function."""
+        return self.function(x)''',
     "Scale": '''class Scale(nn.Module):
     """A constant factor."""
 

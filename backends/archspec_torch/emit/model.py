@@ -32,7 +32,9 @@ def model_source(net: Network) -> str:
 
 
 def _imports(text: str) -> list[str]:
-    lines = ["import torch"] if "torch." in text else []
+    lines = ["from collections.abc import Callable", ""] if "Callable[" in text else []
+    if "torch." in text:
+        lines.append("import torch")
     if "F." in text:
         lines.append("import torch.nn.functional as F")
     return [*lines, "from torch import Tensor, nn"]

@@ -1,5 +1,4 @@
 """Each primitive operation in PyTorch: as a module, as an expression in `forward`, or both.
-from archspec.expressions import Symbol
 
 `MODULES` gives the constructor of operations that keep something or have a customary module; `EXPRESSIONS` the text of
 those that a person writes in `forward`. Every operation of the core is in one of them.
@@ -12,8 +11,8 @@ from typing import ClassVar
 
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.flow import kind_of
-from archspec.emission.source import Expression, Infix, Invocation, is_literal, number
-from archspec.expressions import Symbol
+from archspec.emission.source import Expression, Infix, Invocation, between, is_literal, number
+from archspec.expressions import Literal, Symbol
 from archspec.outline import Member
 
 Constructor = tuple[str, list[str]]
@@ -87,6 +86,19 @@ def _scale(member: Member) -> Constructor:
     return "ChannelScale", [number(member.in_channels), f"value={number(member.numbers['value'])}"]
 
 
+def _adaptive(name: str) -> Callable[[Member], Constructor]:
+    return lambda member: (name, [number(member.numbers["size"])])
+
+
+def _prelu(member: Member) -> Constructor:
+    slopes = [] if is_literal(member.numbers["shared"], True) else [number(member.in_channels)]
+    return "nn.PReLU", slopes + _options(member, ("value", "init", 0.25))
+
+
+def _with(name: str, *options: tuple[str, str, object]) -> Callable[[Member], Constructor]:
+    return lambda member: (name, _options(member, *options))
+
+
 def _plain(name: str, *arguments: str) -> Callable[[Member], Constructor]:
     return lambda member: (name, list(arguments))
 
@@ -104,6 +116,33 @@ def _subsampling(member: Member) -> Constructor:
 def _padding(member: Member) -> Constructor:
     sides = f"(0, 0, 0, 0, {number(member.numbers['before'])}, {number(member.numbers['after'])})"
     return "nn.ConstantPad3d", [sides, "0.0"]
+
+
+REPLICATED = {"edge": "replicate"}
+PADS = {"constant": "nn.ConstantPad2d", "reflect": "nn.ReflectionPad2d", "edge": "nn.ReplicationPad2d"}
+
+
+def _pad_module(member: Member) -> Constructor:
+    sides = f"({', '.join(number(member.numbers[side]) for side in ('left', 'right', 'top', 'bottom'))})"
+    name = PADS[_word(member, "mode")]
+    return name, [sides, *([number(member.numbers["value"])] if name == "nn.ConstantPad2d" else [])]
+
+
+def _word(member: Member, name: str) -> str:
+    """An argument that is a word, which a class has as it is."""
+    symbol = member.numbers[name]
+    assert isinstance(symbol, Literal)
+    return str(symbol.value)
+
+
+def _applying(kind: str) -> Callable[[Member], Constructor]:
+    """A module for what has none in PyTorch, where a sequence needs one."""
+
+    def made(member: Member) -> Constructor:
+        text = str(EXPRESSIONS[kind](member, ["x"], lambda name: number(member.numbers[name])))
+        return "Lambda", [f"lambda x: {text}"]
+
+    return made
 
 
 def _pooling(member: Member) -> Constructor:
@@ -131,13 +170,24 @@ MODULES: dict[str, Callable[[Member], Constructor]] = {
     "hard_sigmoid": _plain("HardSigmoid"),  # PyTorch rounds 1/6 to single precision in the gradient of its own
     "hard_swish": _plain("nn.Hardswish"),
     "tanh": _plain("nn.Tanh"),
+    "leaky_relu": _with("nn.LeakyReLU", ("slope", "negative_slope", 0.01)),
+    "prelu": _prelu,
+    "elu": _with("nn.ELU", ("alpha", "alpha", 1.0)),
+    "mish": _plain("nn.Mish"),
+    "softplus": _plain("nn.Softplus"),
+    "softmax": _plain("nn.Softmax", "dim=1"),
+    "adaptive_avg_pool": _adaptive("nn.AdaptiveAvgPool2d"),
+    "adaptive_max_pool": _adaptive("nn.AdaptiveMaxPool2d"),
     "identity": _plain("nn.Identity"),
 }
 
 IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
     "flatten": _plain("nn.Flatten", "1"),
     "global_avg_pool": _pooling,
+    "pad": _pad_module,
     "pad_channels": _padding,
+    "channel_shuffle": lambda member: ("nn.ChannelShuffle", [number(member.numbers["groups"])]),
+    "slice": _applying("slice"),
     "subsample": _subsampling,
 }
 """Modules for operations that are otherwise expressions, where a condition decides whether they are there."""
@@ -157,6 +207,19 @@ def _pad_channels(member: Member, values: list[str], attribute: Attribute) -> Ex
     return Invocation("F.pad", (values[0], f"(0, 0, 0, 0, {attribute('before')}, {attribute('after')})"))
 
 
+def _pad(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    sides = f"({', '.join(attribute(side) for side in ('left', 'right', 'top', 'bottom'))})"
+    mode = _word(member, "mode")
+    if mode == "constant":
+        value = [] if is_literal(member.numbers["value"], 0) else [f"value={attribute('value')}"]
+        return Invocation("F.pad", (values[0], sides, *value))
+    return Invocation("F.pad", (values[0], sides, f'mode="{REPLICATED.get(mode, mode)}"'))
+
+
+def _slice(member: Member, values: list[str], attribute: Attribute) -> str:
+    return f"{values[0]}[:, {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
+
+
 def _subsample(member: Member, values: list[str], attribute: Attribute) -> Expression:
     # not a slice: its gradient is laid out anew, and so are the sums that it is part of
     return Invocation("F.avg_pool2d", (values[0], "kernel_size=1", f"stride={attribute('stride')}"))
@@ -168,11 +231,16 @@ def _global_avg_pool(member: Member, values: list[str], attribute: Attribute) ->
 
 EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "add": lambda member, values, attribute: Infix("+", tuple(values)),
+    "sub": lambda member, values, attribute: Infix("-", tuple(values)),
     "mul": lambda member, values, attribute: Infix("*", tuple(values)),
+    "div": lambda member, values, attribute: Infix("/", tuple(values)),
     "concat": lambda member, values, attribute: Invocation("torch.cat", (Invocation("", tuple(values)), "dim=1")),
     "flatten": lambda member, values, attribute: f"torch.flatten({values[0]}, 1)",
     "global_avg_pool": _global_avg_pool,
+    "pad": _pad,
     "pad_channels": _pad_channels,
+    "channel_shuffle": lambda member, values, attribute: f"F.channel_shuffle({values[0]}, {attribute('groups')})",
+    "slice": _slice,
     "subsample": _subsample,
     "scale": _scaled,
 }

@@ -1,0 +1,40 @@
+"""The table of operations in the language reference, made from their classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.ops.base import Op
+from archspec.ops.fields import Padding, Pair
+
+
+def operations_table(ops: Mapping[str, type[Op]]) -> str:
+    """A row for each operation: its arguments with their defaults, its result, and what it does."""
+    rows = ["| operation | arguments | result | what it computes |", "|---|---|---|---|"]
+    for kind, op in ops.items():
+        told = (op.__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
+        rows.append(f"| `{kind}` | {_arguments(op)} | {op.gives} | {told.strip()} |")
+    return "\n".join(rows)
+
+
+def _arguments(op: type[Op]) -> str:
+    return ", ".join(_argument(field) for field in dataclasses.fields(op))
+
+
+def _argument(field: dataclasses.Field[Any]) -> str:
+    kind = field.metadata["kind"]
+    if isinstance(kind, Padding) and "keeps the size" in kind.absent:
+        return f"`{field.name}`"  # it follows from the kernel
+    if field.default is dataclasses.MISSING:
+        return f"`{field.name}` [h, w]" if isinstance(kind, Pair) else f"`{field.name}`"
+    return f"`{field.name}` {_shown(field.default)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return str(value[0])
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
