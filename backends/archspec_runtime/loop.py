@@ -239,10 +239,11 @@ class Loop:
 
     def _save_where_due(self, done: int, signals: Signals) -> int:
         """Write a checkpoint where it is time for one; gives the signal to end at, the same in all processes, or 0."""
-        due = int(self.saver.due(done, self._epoch_ends(done), self.tally.errors_at(done)) or self.saver.failed)
+        due = int(self.saver.due(done, self._epoch_ends(done), self.tally.errors_at(done)))
         stop = 0
-        if self._logged(done) or self.world.each_step:  # a signal may have reached some processes only
-            stop, due = self.world.highest(signals.received, due)
+        # a signal may have reached some processes only, and one alone knows that writing failed: all act on it together
+        if self._logged(done) or self.world.each_step:
+            stop, due = self.world.highest(signals.received, int(due or self.saver.failed))
         if due or stop:
             self._save(done)
             self.meter.pause(done)
