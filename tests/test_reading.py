@@ -225,12 +225,11 @@ def test_evaluation_resizes_as_the_recipe_says(photos, interpolation):
     """By what torchvision's Resize and CenterCrop do with a Pillow image: its own `resize`."""
     data = Data(dataset="image_folder", eval_resize=24, eval_interpolation=interpolation)
     test = open_dataset(data, photos, input_shape=SHAPE, classes=2, seed=0).test
-    normalization = measure("none", test, SHAPE)
-    ((_, seen),) = evaluation_batches(test, 8, normalization, SHAPE, data)
+    ((_, seen),) = evaluation_batches(test, 8, SHAPE, data)
     for number, pixels in enumerate(seen):
         whole = test.image(number).resize((32, 24), Image.Resampling[interpolation.upper()])
-        expected = np.asarray(whole.crop((8, 4, 24, 20)), np.float32).transpose(2, 0, 1)
-        np.testing.assert_array_equal(pixels, expected * np.float32(1 / 255))
+        expected = np.asarray(whole.crop((8, 4, 24, 20))).transpose(2, 0, 1)
+        np.testing.assert_array_equal(pixels, expected)
 
 
 def test_verify_finds_the_damage_that_training_does(cli, photos):

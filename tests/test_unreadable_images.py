@@ -11,7 +11,6 @@ from archspec_runtime import patience
 from archspec_runtime.batches import evaluation_batches
 from archspec_runtime.datasets import open_dataset
 from archspec_runtime.errors import DataError, RunError
-from archspec_runtime.normalize import measure
 from archspec_runtime.recipe import Data
 from photographs import SHAPE, as_folder, batches, same
 
@@ -93,7 +92,7 @@ def test_a_disk_that_does_not_answer_while_the_error_is_measured_is_named(photos
     test = open_dataset(data, photos, input_shape=SHAPE, classes=2, seed=0).test
     stalled(photos / "test" / "cat" / "1.jpg")
     with pytest.raises(RunError, match=r"waiting for .*test/cat/1\.jpg"):
-        list(evaluation_batches(test, 8, measure("none", test, SHAPE), SHAPE, data))
+        list(evaluation_batches(test, 8, SHAPE, data))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -87,7 +87,7 @@ class Batches:
         self.seed = seed
         self.shape = shape
         self.normalization = normalization
-        self.workers = min(max(1, cores() // world.local_size), MOST_WORKERS) if workers is None else workers
+        self.workers = min(share_of_cores(world), MOST_WORKERS) if workers is None else workers
         if WINDOWS:  # whose processes inherit no descriptors: images are read by this one
             self.workers = 0
         self.per_epoch = len(split) // batch_size
@@ -195,6 +195,11 @@ class Batches:
         )
 
 
+def share_of_cores(world: World) -> int:
+    """How many cores each of the processes of this machine may read images with."""
+    return max(1, cores() // world.local_size)
+
+
 def evaluation_size(recipe: Recipe, samples: int, devices: int = 1) -> int:
     """How many of so many samples a device measures at once: no more than it trains on at once, so that memory suffices."""
     return max(1, min(MOST_MEASURED, recipe.batch_size // recipe.accumulate // devices, -(-samples // devices)))
@@ -203,13 +208,12 @@ def evaluation_size(recipe: Recipe, samples: int, devices: int = 1) -> int:
 def evaluation_batches(
     split: Split,
     size: int,
-    normalization: Normalization,
     shape: tuple[int, int, int],
     data: Data,
     workers: int | None = None,
     world: World = ALONE,
-) -> Iterator[tuple[slice, Floats | None]]:
-    """Every sample once, in order: the slice of each batch, and its pixels where they are read from files.
+) -> Iterator[tuple[slice, Bytes | None]]:
+    """Every sample once, in order: the slice of each batch, and its bytes (N, C, H, W) where they are read from files.
 
     The processes of a world see as many batches each, which together are all samples; some may be empty.
     Images are decoded at full size and resized as the recipe's `data` says of evaluation. A corrupt one always stops: an error
@@ -228,7 +232,8 @@ def evaluation_batches(
     def read(index: int) -> Bytes:
         return to_array(centre(split.image(index), shape, data))
 
-    pool: Readers[Bytes] = Readers(workers or cores())  # decoding and resizing leave the interpreter to others
+    # threads, as decoding and resizing leave the interpreter to others; each process of a machine has its share of the cores
+    pool: Readers[Bytes] = Readers(workers or share_of_cores(world))
     ahead: deque[list[Future[Bytes]]] = deque()
     try:
         for number, piece in enumerate(slices):
@@ -239,6 +244,6 @@ def evaluation_batches(
             images = np.asarray(
                 [patiently(future, partial(split.name, index)) for future, index in futures], np.uint8
             )
-            yield piece, normalization.apply(images.reshape(piece.stop - piece.start, *shape))
+            yield piece, images.reshape(piece.stop - piece.start, *shape)
     finally:
         pool.close()

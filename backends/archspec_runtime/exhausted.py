@@ -60,6 +60,11 @@ def while_measuring(images: int) -> RunError:
     return RunError(f"out of memory while {images} images were measured at once", remedy)
 
 
+def measured_in_halves(before: int, now: int) -> str:
+    """What is said where fewer images are measured at once than memory was thought to suffice for."""
+    return f"out of memory while {before} images were measured at once: from here on {now} are"
+
+
 def _more_parts(job: Job, devices: int) -> int | None:
     """The fewest parts, at least twice as many as now, that a batch can be split into on so many devices."""
     size, now = job.recipe.batch_size, job.recipe.accumulate

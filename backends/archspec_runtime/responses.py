@@ -44,8 +44,8 @@ def measure_responses(
 def _pixels(run: Trained, samples: Split) -> Iterator[Floats]:
     job = run.job
     size = min(BATCH, evaluation_size(job.recipe, len(samples)))
-    for piece, pixels in evaluation_batches(samples, size, run.normalization, job.input_shape, job.recipe.data):
+    for piece, pixels in evaluation_batches(samples, size, job.input_shape, job.recipe.data):
         if pixels is None:
             assert isinstance(samples, ArraySplit), "the images that are not read as needed are in memory"
-            pixels = run.normalization.apply(samples.images[piece])
-        yield pixels
+            pixels = samples.images[piece]
+        yield run.normalization.apply(pixels)

@@ -44,12 +44,17 @@ def use_threads(count: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
+def is_too_much(error: jax.errors.JaxRuntimeError) -> bool:
+    """Whether a device had too little memory."""
+    return "RESOURCE_EXHAUSTED" in str(error)
+
+
 @contextmanager
 def out_of_memory(instead: Callable[[], RunError]) -> Iterator[None]:
     """Say what was too much, instead of how an allocator failed."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" in str(error):
+        if is_too_much(error):
             raise instead() from None
         raise

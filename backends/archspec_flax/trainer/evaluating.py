@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,24 +15,34 @@ from flax import nnx
 from jax import Array
 
 from archspec_runtime.batches import evaluation_batches, evaluation_size
+from archspec_runtime.console import warn
 from archspec_runtime.datasets import Dataset
-from archspec_runtime.exhausted import while_measuring
+from archspec_runtime.datasets.decoding import Bytes
+from archspec_runtime.exhausted import measured_in_halves, while_measuring
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 
-from .device import out_of_memory
+from .device import is_too_much, out_of_memory
 from .images import Store, normalized, store
 from .mesh import Devices
 from .world import added_up
 
 ALONE = World()
+AHEAD = 3  # batches that are given to a device before the first of them is waited for
+
+
+@dataclass
+class Fitting:
+    """How many images a device measures at once, for all evaluations of a run: fewer where memory ran out."""
+
+    each: int | None = None
 
 
 def evaluate(
     model: nnx.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: jax.Device,
-    devices: Devices | None = None, world: World = ALONE,
+    devices: Devices | None = None, world: World = ALONE, fitting: Fitting | None = None,
 ) -> Evaluation:  # fmt: skip
     """Loss and errors of a model over a split, every sample once."""
     model.eval()  # type: ignore[no-untyped-call]
@@ -40,37 +52,95 @@ def evaluate(
     here = (devices or Devices.of(device)).local
     each = evaluation_size(job.recipe, len(samples), world.size * here.mesh.size)
     size = each * here.mesh.size
-    measure = partial(_measure, graph, np.dtype(kind), min(5, job.classes))
+    fitting = fitting or Fitting()
+    sums = Sums(here, len(samples), min(each, fitting.each or each))
 
-    with jax.default_device(device), out_of_memory(partial(while_measuring, size)):
+    with jax.default_device(device), out_of_memory(lambda: while_measuring(sums.size)):
         state = here.spread(state)
         data = here.spread(store(samples, normalization, device))
-        sums = np.zeros(3)
-        pieces = evaluation_batches(samples, size, normalization, job.input_shape, job.recipe.data, world=world)
+        sums.measure = partial(measured, graph, np.dtype(kind), min(5, job.classes), state, data)
+        pieces = evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world)
         for piece, pixels in pieces:
-            count = piece.stop - piece.start
-            # the last piece is filled up, so that all have one shape; what fills it is not counted
-            indices = np.minimum(np.arange(piece.start, piece.start + size), len(samples) - 1).astype(np.int32)
-            if pixels is not None:
-                pixels = np.concatenate([pixels, np.zeros((size - count, *pixels.shape[1:]), pixels.dtype)])
-                pixels = pixels.transpose(0, 2, 3, 1)
-            given = here.shared((indices, pixels, np.arange(size) < count))
-            sums += [float(s) for s in measure(state, data, *given)]
+            sums.add(piece, pixels)
+        own = sums.total()
+    if sums.halved:
+        fitting.each = sums.each
     total = len(samples)
-    loss, error1, error5 = added_up(sums.tolist(), world)
+    loss, error1, error5 = added_up(own.tolist(), world)
     five = 100.0 * error5 / total if job.classes > 5 else None
     return Evaluation(loss / total, 100.0 * error1 / total, five, total)
 
 
+@dataclass
+class Sums:
+    """What is summed over a split. It stays on the device until all of it is asked for.
+
+    A batch that memory does not suffice for is measured in halves, and so are those after it.
+    """
+
+    here: Devices
+    samples: int
+    each: int  # images on a device at once
+    measure: Callable[..., tuple[Array, ...]] = field(init=False)
+    parts: list[tuple[Array, ...]] = field(default_factory=list)
+    fits: bool = False  # as has been seen
+    halved: bool = False
+
+    @property
+    def size(self) -> int:
+        """Images at once on all devices of this process."""
+        return self.each * self.here.mesh.size
+
+    def add(self, piece: slice, pixels: Bytes | None) -> None:
+        """Measure consecutive samples, whose bytes (N, C, H, W) are given unless all are on the device."""
+        try:
+            found = [self.measure(*self.here.shared(given)) for given in self._filled(piece, pixels)]
+            if not self.fits:  # a device says late that memory ran out
+                jax.block_until_ready(found)
+        except jax.errors.JaxRuntimeError as error:
+            if self.each == 1 or not is_too_much(error):
+                raise
+            before, self.each = self.size, -(-self.each // 2)
+            self.fits, self.halved = False, True
+            warn(measured_in_halves(before, self.size))
+            self.add(piece, pixels)
+            return
+        self.fits = True
+        self.parts += found
+        if len(self.parts) > AHEAD:  # so that images that are read do not pile up on the device
+            jax.block_until_ready(self.parts[-1 - AHEAD])
+
+    def total(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The sums over all samples of this process; the only time that the device is asked for numbers."""
+        each = jax.device_get(self.parts)
+        return np.asarray(each, np.float64).reshape(-1, 3).sum(0)
+
+    def _filled(self, piece: slice, pixels: Bytes | None) -> Iterator[tuple[Any, ...]]:
+        """Batches of one shape: the last is filled up, and what fills it is not counted."""
+        size = self.size
+        for start in range(piece.start, piece.stop, size):
+            count = min(size, piece.stop - start)
+            indices = np.minimum(np.arange(start, start + size), self.samples - 1).astype(np.int32)
+            images = None
+            if pixels is not None:
+                given = pixels[start - piece.start :][:count]
+                images = np.concatenate([given, np.zeros((size - count, *given.shape[1:]), given.dtype)])
+                images = images.transpose(0, 2, 3, 1)
+            yield indices, images, np.arange(size) < count
+
+
 @partial(jax.jit, static_argnums=(0, 1, 2))  # once for all evaluations of a run
-def _measure(
+def measured(
     graph: Any, kind: np.dtype[Any], most: int, state: Any, data: Store, indices: Array, pixels: Array | None, real: Array
 ) -> tuple[Array, ...]:  # fmt: skip
-    """The loss of the samples that are `real` (N,), and how many have their label not first, and not among the first `most`."""
-    images = pixels if data.bytes is None else normalized(data, data.images(indices))
-    assert images is not None, "they are in memory, or were read"
+    """The loss of the samples that are `real` (N,), and how many have their label not first, and not among the first `most`.
+
+    `pixels` are bytes (N, H, W, C) where they are not on the device.
+    """
+    bytes_ = pixels if data.bytes is None else data.images(indices)
+    assert bytes_ is not None, "they are in memory, or were read"
     labels = data.labels[indices]
-    logits = nnx.merge(graph, state, copy=True)(images.astype(kind)).astype(kind)
+    logits = nnx.merge(graph, state, copy=True)(normalized(data, bytes_).astype(kind)).astype(kind)
     best = jax.lax.top_k(logits, most)[1] == labels[:, None]
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     loss = jnp.where(real, losses, 0).sum()

@@ -30,7 +30,7 @@ from archspec_runtime.world import World
 from .convolution import use_fast_gradients
 from .device import out_of_memory
 from .drawing import drawn
-from .evaluating import evaluate
+from .evaluating import Fitting, evaluate
 from .images import pick, store
 from .loss import shares_of
 from .mesh import Devices, on_this_process
@@ -86,6 +86,7 @@ class FlaxStepper:
         self.queue: list[Inputs] = []
         self.undrained = 0  # steps whose outcomes are on the device
         self.outcomes: list[Outcome] = []
+        self.fitting = Fitting()
         whole = Step(job, self.graph, self.optimizer, self.kind, padding, self.devices.cut)
         step: Callable[..., State] = whole.several if self.size > 1 else whole.one
         everywhere = self.devices.everywhere if self.devices.many else None  # None: as the compiler sees fit
@@ -148,7 +149,15 @@ class FlaxStepper:
         self._dispatch()
         model = self._model(averaged=self.state.average is not None)
         return evaluate(
-            model, self.job, self.dataset, split, self.normalization, self.device, self.devices, self.world
+            model,
+            self.job,
+            self.dataset,
+            split,
+            self.normalization,
+            self.device,
+            self.devices,
+            self.world,
+            self.fitting,
         )
 
     def _model(self, averaged: bool = False) -> nnx.Module:

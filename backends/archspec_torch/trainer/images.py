@@ -55,13 +55,14 @@ class Images:
             pixels = erase(pixels, there["erase"])
         return pixels.to(self.dtype, memory_format=torch.channels_last), self.labels[there["indices"]]
 
-    def range(self, piece: slice, pixels: NDArray[np.float32] | None) -> tuple[Tensor, Tensor]:
-        """Pixels and labels of consecutive samples, as they are."""
+    def range(self, piece: slice, pixels: NDArray[np.uint8] | None) -> tuple[Tensor, Tensor]:
+        """Pixels and labels of consecutive samples, as they are; those that were read go over as bytes."""
         if pixels is not None:
-            images = torch.from_numpy(pixels).to(self.device)
+            (bytes_,) = upload([pixels], self.device)
         else:
             assert self.bytes is not None
-            images = self._normalized(self.bytes[piece])
+            bytes_ = self.bytes[piece]
+        images = self._normalized(bytes_)
         return images.to(self.dtype, memory_format=torch.channels_last), self.labels[piece]
 
     def _in_cache(self, images: NDArray[np.uint8], batch: Batch) -> Tensor:

@@ -231,7 +231,7 @@ def evaluate(
     loss = torch.zeros((), device=device, dtype=kind if device.type == "mps" else torch.float64)
     wrong1 = torch.zeros((), dtype=torch.int64, device=device)
     wrong5 = torch.zeros((), dtype=torch.int64, device=device)
-    pieces = evaluation_batches(samples, size, normalization, job.input_shape, job.recipe.data, world=world)
+    pieces = evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world)
     for piece, pixels in pieces:
         with (
             out_of_memory(too_much),
