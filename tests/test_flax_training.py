@@ -88,7 +88,7 @@ def test_a_run_compiles_its_step_and_the_evaluation_of_each_split_once(cli, tmp_
         assert cli("train", "digits_resnet:resnet8", "--backend", "flax", "--steps", 33, "--out", tmp_path / "r",
                    *options).exit_code == 0  # fmt: skip
     said = "\n".join(caplog.messages)
-    assert [len(re.findall(rf"^Compiling jit\({name}\)", said, re.MULTILINE)) for name in ("one", "_measure")] == [
+    assert [len(re.findall(rf"^Compiling jit\({name}\)", said, re.MULTILINE)) for name in ("one", "measured")] == [
         1,
         2,
     ]
