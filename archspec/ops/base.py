@@ -64,6 +64,10 @@ class Op:
     """Whether zeros in one input leave nothing of the others."""
     is_alias: ClassVar[bool] = False
     """Whether the result is the input's numbers under another name, which take no memory of their own."""
+    is_pointwise: ClassVar[bool] = False
+    """Whether each value of the result is of one value of each input, so that a compiler can fuse it into what comes before."""
+    passes_gradient: ClassVar[bool] = False
+    """Whether the gradient of each input is that of the result, or a piece of it, so that no kernel computes it."""
     is_expression: ClassVar[bool] = False
     """Whether source writes it where it is applied, and not as a layer: among layers it breaks a sequence."""
 

@@ -30,6 +30,8 @@ class Add(Op):
     """The sum of values of one shape."""
 
     kind: ClassVar[str] = "add"
+    is_pointwise: ClassVar[bool] = True
+    passes_gradient: ClassVar[bool] = True
     is_merge: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
@@ -47,6 +49,7 @@ class Add(Op):
 class Stretching(Op):
     """What operations share that stretch (C, 1, 1) over the pixels of (C, H, W)."""
 
+    is_pointwise: ClassVar[bool] = True
     is_merge: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
     gives: ClassVar[str] = "of equal shapes; (C, 1, 1) stretches over (C, H, W)"
@@ -96,6 +99,7 @@ class Concat(Op):
     """The channels of all values, one after the other."""
 
     kind: ClassVar[str] = "concat"
+    passes_gradient: ClassVar[bool] = True
     is_merge: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"

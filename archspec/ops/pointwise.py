@@ -14,6 +14,8 @@ from archspec.ops.fields import Flag, Real, argument
 class Activation(Op):
     """A nonlinearity applied to each number."""
 
+    is_pointwise: ClassVar[bool] = True
+
 
 @dataclass(frozen=True, slots=True)
 class Relu(Activation):
@@ -132,6 +134,7 @@ class Dropout(Op):
     """In training, zero each number with probability `rate` and divide the others by 1 - rate."""
 
     kind: ClassVar[str] = "dropout"
+    is_pointwise: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "mask"
     idle: ClassVar[Mapping[str, float]] = {"rate": 0}
     rate: float = argument(Real(0.0, 1.0, below=1.0))
@@ -145,6 +148,7 @@ class DropPath(Op):
     """
 
     kind: ClassVar[str] = "drop_path"
+    is_pointwise: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     idle: ClassVar[Mapping[str, float]] = {"rate": 0}
     rate: float = argument(Real(0.0, 1.0, below=1.0))

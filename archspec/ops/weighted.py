@@ -132,6 +132,7 @@ class Scale(Op):
     """Multiply by a constant, or by a learned number for each channel that starts at it."""
 
     kind: ClassVar[str] = "scale"
+    is_pointwise: ClassVar[bool] = True
     value: float = argument(Real(), 1.0, Shown.ALWAYS)
     learned: bool = argument(Flag(), False)
 

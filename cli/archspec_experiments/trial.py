@@ -9,6 +9,8 @@ from archspec import Network
 from archspec.backends import Backend
 from archspec.emission.folder import job_fields
 from archspec.registry import check_supported
+from archspec.roofline import as_lines
+from archspec_runtime.console import tell
 from archspec_runtime.dry_run import dry_run
 from archspec_runtime.job import Job, Options
 from archspec_runtime.preflight import check_options
@@ -25,10 +27,17 @@ def check_before(net: Network, backend: Backend, options: Options) -> None:
     check_options(options, _has(backend), world_of(os.environ))
 
 
-def try_out(net: Network, backend: Backend, options: Options) -> int:
-    """Print how the run would go; returns the exit code. Raises as the run would, as far as no framework is needed."""
+def try_out(net: Network, backend: Backend, options: Options, on: str | None = None) -> int:
+    """Print how the run would go, and how fast at most `on` an accelerator; returns the exit code.
+
+    Raises as the run would, as far as no framework is needed, and AcceleratorError.
+    """
     check_before(net, backend, options)
-    dry_run(Job.from_dict(job_fields(net)), options, _has(backend), world_of(os.environ))
+    world = world_of(os.environ)
+    bounds = [] if on is None else [*as_lines(net, on, (options.nproc or world.size) * options.devices)]
+    dry_run(Job.from_dict(job_fields(net)), options, _has(backend), world)
+    if world.leads:
+        tell(*(f"  {line}" for line in bounds))
     return 0
 
 

@@ -72,6 +72,13 @@ def train(
             help="Print the recipe, the schedule, and estimates of memory and time, or what a run refuses, and end.",
         ),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ACCELERATOR",
+            help="With --dry-run: the fastest that a step can be on an H200, A100 or v5e, and what limits it.",
+        ),
+    ] = None,
     compile: Annotated[
         Compile, typer.Option(help="Compile the model; auto does where the run is long enough, Flax always.")
     ] = Compile.auto,
@@ -111,6 +118,7 @@ def train(
     Examples: archspec train cifar_resnet:plain20 --data ~/cifar10 · archspec train my.yaml --dry-run
     """
     import archspec
+    from archspec.accelerators import AcceleratorError
     from archspec.registry import find_backend
     from archspec.statistics import check_shares
     from archspec_experiments.overrides import check_given_once
@@ -129,6 +137,11 @@ def train(
             "add `train: {recipe: cifar_resnet}`",
             1,
         )
+    if on is not None and not dry_run:
+        fail(
+            "--on says which accelerator a dry run is about",
+            "give --dry-run as well, or leave --on out; runs take --device",
+        )
     options: dict[str, Any] = {
         "data": data, "weights": weights, "fresh": fresh or [], "out": out or Path("runs") / net.name,
         "steps": steps, "scale_schedule": scale_schedule, "seed": seed, "device": device, "compile": str(compile),
@@ -136,7 +149,7 @@ def train(
         "checkpoint_every": checkpoint_every, "eval_every": eval_every, "threads": threads, "workers": workers,
         "nproc": nproc, "max_restarts": max_restarts, "timeout": timeout, "shard": shard, "devices": devices,
     }  # fmt: skip
-    errors: tuple[type[Exception], ...] = (archspec.WeightsError, RunError)
+    errors: tuple[type[Exception], ...] = (archspec.WeightsError, AcceleratorError, RunError)
     try:
         check_shares(net, nproc or world_of(os.environ).size)
         chosen = find_backend(backend)
@@ -154,7 +167,7 @@ def train(
 
                 check_before(net, chosen, Options(**options))
                 options["weights"] = held.enter_context(as_safetensors(net, weights, fresh or []))
-            code = try_out(net, chosen, Options(**options)) if dry_run else chosen.train(net, options)
+            code = try_out(net, chosen, Options(**options), on) if dry_run else chosen.train(net, options)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
