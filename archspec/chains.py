@@ -33,7 +33,7 @@ def chain_block(
     used = sorted(
         {name for call in calls for symbol in call.symbols.values() for name in _names(symbol)} & known.keys()
     )
-    args: dict[str, Value] = {"in_channels": graph.inputs[0][1][0], **{name: known[name] for name in used}}
+    args: dict[str, Value] = {"in_channels": graph.inputs[0][1].channels, **{name: known[name] for name in used}}
     block = Block(definition, args, graph.inputs, calls, graph.current, graph.shape)
     return block, {name: Name("in_channels" if name == _AROUND else name) for name in used}
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from archspec.expressions import Apply, Expr, Literal, Name, Symbol, Value, names, substitute
 from archspec.ir import Block, Call, Definition
-from archspec.ops import Op
+from archspec.ops import Features, Op
+from archspec.ops.base import SymbolicShape
 from archspec.simplify import normal, simplify
 from archspec.terms import UNKNOWN, Terms, exprs, literal
 
@@ -106,7 +107,9 @@ class _Maker:
             self._call(index, call.name)
         example = self.example
         out = [self.definition.out, Name("out_channels") if "out_channels" in example.args else None]
-        gives = self.terms.claimed([*out, self.channels[example.output]], [b.shape[0] for b in self.instances])
+        gives = self.terms.claimed(
+            [*out, self.channels[example.output]], [b.shape.channels for b in self.instances]
+        )
         computed = self._computed()
         parameters = self._parameters(computed)
         known = {
@@ -210,7 +213,7 @@ class _Maker:
     def _inputs(self) -> None:
         written = [Name("in_channels"), *[Name("out_channels")] * (len(self.example.inputs) - 1)]
         for place, ((name, _), candidate) in enumerate(zip(self.example.inputs, written, strict=True)):
-            claimed = self.terms.claimed([candidate], [b.inputs[place][1][0] for b in self.instances])
+            claimed = self.terms.claimed([candidate], [b.inputs[place][1].channels for b in self.instances])
             self.channels[name] = UNKNOWN if claimed is None else claimed
 
     def _call(self, index: int, name: str) -> None:
@@ -247,10 +250,10 @@ class _Maker:
                     else self.terms.written(f"{_word(call)}_{name}", [symbols.get(name)], values, which)
                 )
             shapes = [
-                (self._channels(source), *map(Literal, shape[1:]))
+                _in_symbols(shape, self._channels(source))
                 for source, shape in zip(call.inputs, call.input_shapes, strict=True)
             ]
-            return numbers, target.symbolic_shape(numbers, *shapes)[0]
+            return numbers, target.symbolic_shape(numbers, *shapes)[call.shape.axis]
         if not isinstance(target, Block):
             return {}, UNKNOWN
         cls = self.of[target]
@@ -283,15 +286,15 @@ class _Maker:
         if when is not None:
             absent = self._channels(call.inputs[0])
             candidates += [absent, Apply("if", (when, present, absent))]
-        claimed = self.terms.claimed(candidates, [c.shape[0] for c in calls])
+        claimed = self.terms.claimed(candidates, [c.shape.channels for c in calls])
         return UNKNOWN if claimed is None else claimed
 
     def _in_channels(self, present: list[Call], which: list[int]) -> Expr:
         """The channels that a layer is made for; of what has none the first input's, which nobody reads."""
         call, target = present[0], present[0].target
         if not isinstance(target, Op) or not target.is_sized(*call.input_shapes):
-            return Literal(call.input_shapes[0][0])
-        values = [c.input_shapes[0][0] for c in present]
+            return Literal(call.input_shapes[0].channels)
+        values = [c.input_shapes[0].channels for c in present]
         symbol = self.terms.written(f"{_word(call)}_channels", [self._channels(call.inputs[0])], values, which)
         assert not isinstance(symbol, tuple)
         return symbol
@@ -300,6 +303,13 @@ class _Maker:
         symbol = self.channels[value]
         assert not isinstance(symbol, tuple)
         return symbol
+
+
+def _in_symbols(shape: Features, channels: Expr) -> SymbolicShape:
+    """A shape with its channels as an expression."""
+    sizes: list[Expr] = [*map(Literal, shape)]
+    sizes[shape.axis] = channels
+    return tuple(sizes)
 
 
 def _word(call: Call) -> str:
@@ -382,5 +392,5 @@ def _signature(member: Member, of: ClassOf) -> object:
         if isinstance(call.target, Op) and call.target.is_sized(*call.input_shapes)
         else None
     )
-    rank = tuple(len(shape) for shape in call.input_shapes)
-    return call.name, call.inputs, target, sized, numbers, member.when and normal(member.when), rank
+    types = tuple((type(shape), len(shape)) for shape in call.input_shapes)
+    return call.name, call.inputs, target, sized, numbers, member.when and normal(member.when), types

@@ -18,7 +18,7 @@ from archspec.library import Declaration, Library, Sort
 from archspec.merging import Merger
 from archspec.names import class_name, net_class_name
 from archspec.network import Network
-from archspec.ops import NOTHING, OPS, Op, Shape, show
+from archspec.ops import NOTHING, OPS, Features, Image, Op, show
 from archspec.reader import Node, node_of
 from archspec.resolve import PLACEHOLDER, Resolved
 from archspec.simplify import simplified
@@ -81,7 +81,7 @@ class _Expander:
         self.survey.roles_of({role: self.root.get(role) for role in ROLES})
         declarations = self.library.check_own()
         stem, head = (self.library.parser.steps(self.root.get(key)) for key in ("stem", "head"))
-        shape = (spec.input.channels, *spec.input.size)
+        shape = Image((spec.input.channels, *spec.input.size))
         names = _given_names([*stem, *head]) | {stage.name for stage in spec.stages}
         graph = Graph(self.binder, (("input", shape),), lost=self.resolved.lost_steps, reserved=names)
         self._steps(graph, stem, self.scope)
@@ -181,7 +181,7 @@ class _Expander:
         graph.fail(name)
 
     def _target(
-        self, callee: str, given: Given, scope: Mapping[str, Value], shapes: list[Shape | None], name: str
+        self, callee: str, given: Given, scope: Mapping[str, Value], shapes: list[Features | None], name: str
     ) -> tuple[Op | Block | None, dict[str, Symbol]]:
         """The operation or block that a step applies to values of these shapes."""
         if callee in OPS:
@@ -195,7 +195,7 @@ class _Expander:
     # --- blocks ----------------------------------------------------------------------------------------
 
     def _instance(
-        self, sort: Sort, use: Use, scope: Mapping[str, Value], inputs: Mapping[str, Shape | None],
+        self, sort: Sort, use: Use, scope: Mapping[str, Value], inputs: Mapping[str, Features | None],
         where: str | None, implicit: Mapping[str, Value] | None = None,
     ) -> tuple[Block | None, dict[str, Symbol]]:  # fmt: skip
         """A block for inputs of these shapes; None where it or the shape of an input is not known for a mistake."""
@@ -215,7 +215,7 @@ class _Expander:
             shapes = {name: shape for name, shape in inputs.items() if shape is not None}
             if given is None or len(shapes) < len(inputs):
                 return None, {}
-            implicit = {"in_channels": shapes["input"][0], **(implicit or {})}
+            implicit = {"in_channels": shapes["input"].channels, **(implicit or {})}
             args = self.binder.arguments(declaration, given, implicit)
             if args is None:
                 return None, {}
@@ -264,7 +264,7 @@ class _Expander:
         self,
         declaration: Declaration,
         args: Mapping[str, Value],
-        inputs: Mapping[str, Shape],
+        inputs: Mapping[str, Features],
         shortcut: Node | None,
     ) -> Block | None:
         definition = declaration.definition
@@ -308,7 +308,7 @@ class _Expander:
 
     def _declared(self, declaration: Declaration, args: Mapping[str, Value], graph: Graph) -> Expr:
         """The channels that the branch gives, as written in `out` where it is."""
-        actual = graph.shape[0] if graph.shape else 1
+        actual = graph.shape.channels if graph.shape else 1
         written = declaration.definition.out
         if written is None:
             return Literal(actual)
@@ -365,7 +365,7 @@ class _Expander:
             graph.append(name, NOTHING, (graph.current,), node.span, present=False)
 
     def _stage_block(
-        self, node: Node, where: str | None, first: bool, shape: Shape | None, index: int
+        self, node: Node, where: str | None, first: bool, shape: Features | None, index: int
     ) -> tuple[Block | None, dict[str, Symbol]]:
         use = use_in_stage(node, first, self.library, self.binder)
         if use is None:

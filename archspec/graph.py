@@ -8,7 +8,7 @@ from archspec.binding import Binder, Given
 from archspec.diagnostics import Related, Span
 from archspec.expressions import Expr, Symbol
 from archspec.ir import Block, Call, Chain, Role
-from archspec.ops import Op, Shape, ShapeError
+from archspec.ops import Features, Op, ShapeError, typed
 from archspec.spelling import did_you_mean
 from archspec.steps import Step
 from archspec.typos import respelling
@@ -19,9 +19,9 @@ class Graph:
     """A block in the making: its values by name, None for one that a mistake left without a shape."""
 
     binder: Binder
-    inputs: tuple[tuple[str, Shape], ...]
+    inputs: tuple[tuple[str, Features], ...]
     positional: bool = False
-    values: dict[str, Shape | None] = field(default_factory=dict)
+    values: dict[str, Features | None] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     current: str = "input"
     broken: bool = False
@@ -36,7 +36,7 @@ class Graph:
         self.values.update(self.inputs)
 
     @property
-    def shape(self) -> Shape | None:
+    def shape(self) -> Features | None:
         """The shape of the value that the next step takes."""
         return self.values[self.current]
 
@@ -107,7 +107,9 @@ class Graph:
         if len(shapes) < len(sources):
             self.fail(name)
             if present and isinstance(target, Op):
-                self.values[name] = target.fixed_shape  # which no input decides
+                self.values[name] = (
+                    typed(target.fixed_shape) if target.fixed_shape else None
+                )  # which no input decides
             return
         blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
         self.mistaken = self.mistaken or any(id(block) in self.binder.mistaken for block in blocks)
@@ -128,7 +130,7 @@ class Graph:
         self.current = name
 
     @staticmethod
-    def _shape(op: Op, shapes: tuple[Shape, ...]) -> Shape:
+    def _shape(op: Op, shapes: tuple[Features, ...]) -> Features:
         fewest, most = type(op).inputs
         if len(shapes) < fewest:
             message = f"`{op.kind}` takes at least {fewest} inputs, not {len(shapes)}"
@@ -137,4 +139,4 @@ class Graph:
             limit = "one input" if most == 1 else f"at most {most} inputs"
             help_ = "join them first: `- {concat: {}, from: [a, b]}`"
             raise ShapeError("AS307", f"`{op.kind}` takes {limit}, not {len(shapes)}", help_)
-        return op.output_shape(*shapes)
+        return typed(op.output_shape(*shapes))

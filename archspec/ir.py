@@ -1,7 +1,8 @@
 """The network as a typed, immutable, hierarchical graph.
 
-A value's type is its shape, for one sample. A YAML block stays one `Block`; equal consecutive blocks of a stage are one
-`Run`, so a net of a thousand layers is as small as its spec. Passes after this never look at the spec again.
+A value's type says whether it is an image, tokens or a vector, and its sizes for one sample. A YAML block stays one `Block`;
+equal consecutive blocks of a stage are one `Run`, so a net of a thousand layers is as small as its spec. Passes after this never
+look at the spec again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from archspec.diagnostics import Span
 from archspec.expressions import Expr, Symbol, Value
-from archspec.ops import Op, Shape
+from archspec.ops import Features, Op
 
 Role = Literal["body", "shortcut", "merge"]
 
@@ -42,8 +43,8 @@ class Call:
     name: str
     target: Op | Block | Chain
     inputs: tuple[str, ...]
-    input_shapes: tuple[Shape, ...]
-    shape: Shape
+    input_shapes: tuple[Features, ...]
+    shape: Features
     span: Span
     symbols: Mapping[str, Symbol] = field(default_factory=dict)
     when: Expr | None = None
@@ -57,10 +58,10 @@ class Block:
 
     definition: Definition
     args: Mapping[str, Value]
-    inputs: tuple[tuple[str, Shape], ...]
+    inputs: tuple[tuple[str, Features], ...]
     calls: tuple[Call, ...]
     output: str
-    shape: Shape
+    shape: Features
     branch: str | None = None  # the value that the shortcut is merged with
     variant: str = ""  # the shortcut that was chosen, as text
 
@@ -89,7 +90,7 @@ class Chain:
         return sum(run.count for run in self.runs)
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> Features:
         """The shape that comes out of the last block."""
         return self.runs[-1].block.shape
 

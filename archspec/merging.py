@@ -12,7 +12,7 @@ from archspec.expressions import Expr, Literal, Name, Symbol, Value, substitute
 from archspec.graph import Graph
 from archspec.ir import Block
 from archspec.library import MERGES, Declaration, Library, Sort
-from archspec.ops import NOTHING, Shape, ShapeError, show
+from archspec.ops import NOTHING, Features, Image, ShapeError, show
 from archspec.reader import Node
 from archspec.uses import Use, use_of
 
@@ -21,7 +21,7 @@ class Instance(Protocol):
     """Makes a block or shortcut for inputs of these shapes."""
 
     def __call__(
-        self, sort: Sort, use: Use, scope: Mapping[str, Value], inputs: Mapping[str, Shape | None],
+        self, sort: Sort, use: Use, scope: Mapping[str, Value], inputs: Mapping[str, Features | None],
         where: str | None, implicit: Mapping[str, Value] | None = None,
     ) -> tuple[Block | None, dict[str, Symbol]]:  # fmt: skip
         """None where there are mistakes, which are recorded."""
@@ -96,8 +96,8 @@ class Merger:
     def _implicit(graph: Graph, args: Mapping[str, Value]) -> dict[str, Value]:
         assert graph.shape is not None
         return {
-            "in_channels": graph.inputs[0][1][0],
-            "out_channels": graph.shape[0],
+            "in_channels": graph.inputs[0][1].channels,
+            "out_channels": graph.shape.channels,
             "stride": args.get("stride", 1),
         }
 
@@ -178,13 +178,17 @@ class Merger:
         """Which shortcuts of the library would have fitted here."""
         fitting = []
         shape, start = graph.values[branch], graph.inputs[0][1]
-        stride = start[1] // shape[1] if shape and len(shape) == 3 and shape[1] else 1
+        stride = start[1] // shape[1] if isinstance(shape, Image) and isinstance(start, Image) and shape[1] else 1
         with self._aside():
             for name in self.library.names("shortcuts"):
                 chosen = self.library.get("shortcuts", name)
                 if chosen is None or chosen.join is not None or shape is None:
                     continue
-                implicit: dict[str, Value] = {"in_channels": start[0], "out_channels": shape[0], "stride": stride}
+                implicit: dict[str, Value] = {
+                    "in_channels": start.channels,
+                    "out_channels": shape.channels,
+                    "stride": stride,
+                }
                 use = Use(name, Given({}, {}, declaration.span))
                 block, _ = self.instance("shortcuts", use, {}, {"input": start}, None, implicit)
                 sound = block is not None and id(block) not in self.binder.mistaken

@@ -11,7 +11,7 @@ from archspec.diagnostics import Diagnostic
 from archspec.fingerprint import fingerprint
 from archspec.ir import Block
 from archspec.language import Spec
-from archspec.ops import Shape
+from archspec.ops import Features, Shape
 from archspec.resolve import Resolved
 from archspec.rows import Row, rows
 
@@ -53,7 +53,7 @@ class Network:
         return channels, height, width
 
     @property
-    def output_shape(self) -> Shape:
+    def output_shape(self) -> Features:
         """The shape for one input: (classes,)."""
         return self.root.shape
 

@@ -23,7 +23,7 @@ def _block(block: Block, entry: Field) -> Field:
     fields: dict[str, Field] = dict.fromkeys((name for name, _ in block.inputs), entry)
     for call in block.calls:
         joined = max(fields[name] for name in call.inputs)
-        if not call.present or len(call.shape) != 3:
+        if not call.present:
             fields[call.name] = joined
         elif isinstance(call.target, Op):
             fields[call.name] = _through(call.target.window(), joined)

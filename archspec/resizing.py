@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from archspec.ir import Block, Call, Chain
 from archspec.network import Network
-from archspec.ops import Op, Shape, ShapeError, show
+from archspec.ops import Features, Image, Op, ShapeError, show, typed
 
-Look = Callable[[Call, Op, tuple[Shape, ...], str], None]
+Look = Callable[[Call, Op, tuple[Features, ...], str], None]
 """Looks at an operation: its call, the shapes that it is given, and its dotted name."""
 
 
@@ -21,7 +21,7 @@ def misfit(net: Network, size: tuple[int, int]) -> str | None:
     return None
 
 
-def _check_weights(call: Call, op: Op, inputs: tuple[Shape, ...], name: str) -> None:
+def _check_weights(call: Call, op: Op, inputs: tuple[Features, ...], name: str) -> None:
     if op.parameters(*inputs) != op.parameters(*call.input_shapes):
         has, gets = show(call.input_shapes[0]), show(inputs[0])
         raise ShapeError("AS605", f"`{name}` has weights for {has} and would be given {gets}")
@@ -29,15 +29,15 @@ def _check_weights(call: Call, op: Op, inputs: tuple[Shape, ...], name: str) -> 
 
 def look_through(net: Network, size: tuple[int, int], look: Look) -> None:
     """Look at every operation on images of this height and width, at those of equal blocks once. Raises ShapeError."""
-    _Walk(look).block(net.root, {"input": (net.input_shape[0], *size)}, "")
+    _Walk(look).block(net.root, {"input": Image((net.input_shape[0], *size))}, "")
 
 
 class _Walk:
     def __init__(self, look: Look) -> None:
         self.look = look
-        self.known: dict[tuple[int, tuple[Shape, ...]], Shape] = {}
+        self.known: dict[tuple[int, tuple[Features, ...]], Features] = {}
 
-    def block(self, block: Block, inputs: Mapping[str, Shape], prefix: str) -> Shape:
+    def block(self, block: Block, inputs: Mapping[str, Features], prefix: str) -> Features:
         key = id(block), tuple(inputs.values())
         if key not in self.known:
             values = dict(inputs)
@@ -47,18 +47,18 @@ class _Walk:
             self.known[key] = values[block.output]
         return self.known[key]
 
-    def call(self, call: Call, shapes: tuple[Shape, ...], name: str) -> Shape:
+    def call(self, call: Call, shapes: tuple[Features, ...], name: str) -> Features:
         target = call.target
         if isinstance(target, Block):
             inputs = dict(zip((n for n, _ in target.inputs), shapes, strict=True))
             return self.block(target, inputs, f"{name}.")
         if isinstance(target, Chain):
             return self.chain(target, shapes[0], name)
-        made = target.output_shape(*shapes)
+        made = typed(target.output_shape(*shapes))
         self.look(call, target, shapes, name)
         return made
 
-    def chain(self, chain: Chain, shape: Shape, name: str) -> Shape:
+    def chain(self, chain: Chain, shape: Features, name: str) -> Features:
         index = 0
         for run in chain.runs:
             ((given, _),) = run.block.inputs

@@ -9,7 +9,7 @@ from typing import Any
 from archspec.cost import op_cost
 from archspec.diagnostics import Span
 from archspec.ir import Block, Chain
-from archspec.ops import Op, Shape
+from archspec.ops import Features, Op, Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,12 +18,12 @@ class Row:
 
     name: str
     op: str
-    output_shape: Shape
+    output_shape: Features
     params: int
     buffers: int
     macs: int
     attributes: Mapping[str, Any]
-    input_shapes: tuple[Shape, ...]
+    input_shapes: tuple[Features, ...]
     target: Op
     parameters: Mapping[str, Shape]
     span: Span

@@ -7,7 +7,7 @@ from contextlib import suppress
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.ir import Call
 from archspec.network import Network
-from archspec.ops import Op, Shape, ShapeError, show
+from archspec.ops import Features, Op, ShapeError, show
 from archspec.resizing import look_through
 
 
@@ -20,7 +20,7 @@ def check_statistics(net: Network, problems: Diagnostics, processes: int = 1) ->
     images = 2 if train is None else train.batch_size // train.accumulate // processes
     sizes = {(size.value, size.value) for size in train.data.size} if train is not None else set()
 
-    def look(call: Call, op: Op, inputs: tuple[Shape, ...], name: str) -> None:
+    def look(call: Call, op: Op, inputs: tuple[Features, ...], name: str) -> None:
         values = op.pooled(*inputs)
         if values is None or values * (images if op.pools_batch else 1) > 1:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.ir import Block, Chain
 from archspec.network import Network
-from archspec.ops import Op, ShapeError
+from archspec.ops import Op, ShapeError, typed
 
 
 def verify(net: Network) -> list[str]:
@@ -29,7 +29,7 @@ def _block(block: Block, where: str) -> list[str]:
             expected = call.input_shapes[0]
         elif isinstance(target, Op):
             try:
-                expected = target.output_shape(*call.input_shapes)
+                expected = typed(target.output_shape(*call.input_shapes))
             except ShapeError as error:
                 faults.append(f"{place}: {error}")
                 expected = call.shape

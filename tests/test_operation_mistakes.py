@@ -2,6 +2,7 @@
 
 import pytest
 
+from archspec.ops import Image, Tokens, Vector, typed
 from mistaken import marked
 
 SPEC = """\
@@ -44,3 +45,10 @@ def test_what_does_not_suit_is_marked_with_a_remedy(mistakes, step):
     assert (found.code, marked(found)) == (code, place), found
     assert told in f"{found.message} {found.help}", found
     assert found.help
+
+
+def test_values_of_two_kinds_are_never_of_one_type():
+    assert Image((4, 4, 4)) != Tokens((4, 4, 4))
+    assert Image((4, 4, 4)) == (4, 4, 4) == Tokens((4, 4, 4))
+    assert [typed(shape).channels for shape in ((3, 8, 9), Tokens((7, 7, 96)), (16, 64), (10,))] == [3, 96, 64, 10]
+    assert [type(typed(shape)) for shape in ((3, 8, 9), (16, 64), (10,))] == [Image, Tokens, Vector]

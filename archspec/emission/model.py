@@ -15,6 +15,7 @@ from archspec.emission.dialect import Dialect
 from archspec.emission.source import WIDTH
 from archspec.expressions import render
 from archspec.network import Network
+from archspec.ops import Image
 from archspec.outline import BlockClass, Outline
 from archspec.printable import printable
 from archspec.version import __version__
@@ -118,7 +119,7 @@ def docstring(text: str, indent: int) -> str:
 
 def forward_doc(cls: BlockClass, dialect: Dialect) -> str:
     """The shapes that a block maps, in terms of its parameters."""
-    if len(cls.example.inputs[0][1]) != 3 or len(cls.example.shape) != 3:
+    if not (isinstance(cls.example.inputs[0][1], Image) and isinstance(cls.example.shape, Image)):
         return '"""Map a batch to its features."""'
     inputs = "x" if len(cls.example.inputs) == 1 else "x and branch"
     into = dialect.image("C" if cls.in_channels is None else render(cls.in_channels, {}), "H", "W")

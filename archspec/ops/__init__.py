@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.ops.base import Op, Shape, ShapeError, Window, show, size
+from archspec.ops.base import Op, ShapeError, Window, size
 from archspec.ops.channels import ChannelShuffle, PadChannels, Slice
 from archspec.ops.fields import ArgumentError, Kind
 from archspec.ops.merge import Add, Concat, Div, Mul, Sub
@@ -27,6 +27,7 @@ from archspec.ops.pointwise import (
     Softplus,
     Tanh,
 )
+from archspec.ops.shapes import Features, Image, Shape, Tokens, Vector, show, typed
 from archspec.ops.spatial import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -58,8 +59,8 @@ NOTHING = Identity()
 
 __all__ = [
     "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "ArgumentError", "AvgPool", "BatchNorm",
-    "ChannelShuffle", "Concat", "Conv", "Div", "DropPath", "Dropout", "Elu", "Flatten", "Gelu", "GlobalAvgPool",
-    "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Kind", "LayerNorm", "LeakyRelu", "Linear", "MaxPool", "Mish",
+    "ChannelShuffle", "Concat", "Conv", "Div", "DropPath", "Dropout", "Elu", "Features", "Flatten", "Gelu", "GlobalAvgPool",
+    "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Image", "Kind", "LayerNorm", "LeakyRelu", "Linear", "MaxPool", "Mish",
     "Mul", "Op", "Pad", "PadChannels", "Prelu", "Relu", "Relu6", "Scale", "Shape", "ShapeError", "Sigmoid", "Silu",
-    "Slice", "Softmax", "Softplus", "Sub", "Subsample", "Tanh", "Window", "show", "size",
+    "Slice", "Softmax", "Softplus", "Sub", "Subsample", "Tanh", "Tokens", "Vector", "Window", "show", "size", "typed",
 ]  # fmt: skip

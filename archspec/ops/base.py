@@ -12,10 +12,7 @@ from typing import Literal as Words
 
 from archspec.expressions import Apply, Expr, Literal, Symbol
 from archspec.ops.fields import ArgumentError, Kind
-
-Shape = tuple[int, ...]
-"""Of one sample: (C, H, W) for an image, (C,) for a vector."""
-
+from archspec.ops.shapes import Features, Image, Shape, Tokens, Vector, channels, show, typed
 
 SymbolicShape = tuple[Expr, ...]
 """A shape whose numbers are expressions."""
@@ -175,17 +172,12 @@ def size(shapes: Iterable[Shape]) -> int:
 
 def image(shape: Shape, kind: str) -> tuple[int, int, int]:
     """Check that a shape is (C, H, W). Raises ShapeError."""
-    if len(shape) != 3:
-        message = f"`{kind}` needs an image (C, H, W), and its input is a vector {show(shape)}"
-        raise ShapeError(
-            "AS404", message, "put it before what makes a vector: `global_avg_pool`, `flatten` or `linear`"
-        )
+    found = typed(shape)
+    if not isinstance(found, Image):
+        message = f"`{kind}` needs an image (C, H, W), and its input is {found.noun} {show(shape)}"
+        help_ = "put it before what makes a vector: `global_avg_pool`, `flatten` or `linear`"
+        raise ShapeError("AS404", message, help_)
     return shape[0], shape[1], shape[2]
-
-
-def show(shape: Shape) -> str:
-    """A shape as users see it: 64x56x56, or (512) for a vector."""
-    return "x".join(map(str, shape)) if len(shape) > 1 else f"({shape[0]})"
 
 
 def windowed(
@@ -280,6 +272,7 @@ def divides(channels: int, groups: int, what: str) -> None:
 
 
 __all__ = [
-    "ArgumentError", "Op", "Shape", "ShapeError", "SymbolicShape", "Window", "ceiling", "divides", "image", "minus",
-    "part", "plus", "show", "size", "times", "windowed", "windowed_symbols",
+    "ArgumentError", "Features", "Image", "Op", "Shape", "ShapeError", "SymbolicShape", "Tokens", "Vector", "Window",
+    "ceiling", "channels", "divides", "image", "minus", "part", "plus", "show", "size", "times", "typed", "windowed",
+    "windowed_symbols",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archspec.ops.base import Op, Shape, divides, image
+from archspec.ops.base import Op, Shape, channels, divides, image
 from archspec.ops.fields import Flag, Int, Real, Shown, argument
 from archspec.ops.weighted import Conv
 
@@ -36,11 +36,11 @@ class BatchNorm(Op):
         return math.prod(inputs[0][1:])
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}
+        return {"weight": (channels(inputs[0]),), "bias": (channels(inputs[0]),)} if self.affine else {}
 
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
-        channels = (inputs[0][0],)
-        return {"running_mean": channels, "running_var": channels, "num_batches_tracked": ()}
+        of_channels = (channels(inputs[0]),)
+        return {"running_mean": of_channels, "running_var": of_channels, "num_batches_tracked": ()}
 
     def is_response(self, source: Op | None) -> bool:
         return isinstance(source, Conv) and source.kernel == RESPONDING
@@ -56,10 +56,10 @@ class LayerNorm(Op):
     affine: bool = argument(Flag(), True)
 
     def pooled(self, *inputs: Shape) -> int:
-        return inputs[0][0]
+        return channels(inputs[0])
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}
+        return {"weight": (channels(inputs[0]),), "bias": (channels(inputs[0]),)} if self.affine else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +80,4 @@ class GroupNorm(Op):
         return math.prod(inputs[0]) // self.groups
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": (inputs[0][0],), "bias": (inputs[0][0],)} if self.affine else {}
+        return {"weight": (channels(inputs[0]),), "bias": (channels(inputs[0]),)} if self.affine else {}

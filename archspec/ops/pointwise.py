@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archspec.ops.base import Keeps, Op, Shape
+from archspec.ops.base import Keeps, Op, Shape, channels
 from archspec.ops.fields import Flag, Real, argument
 
 
@@ -95,7 +95,7 @@ class Prelu(Activation):
     shared: bool = argument(Flag(), False)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": (1 if self.shared else inputs[0][0],)}
+        return {"weight": (1 if self.shared else channels(inputs[0]),)}
 
 
 @dataclass(frozen=True, slots=True)

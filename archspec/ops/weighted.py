@@ -15,6 +15,7 @@ from archspec.ops.base import (
     ShapeError,
     SymbolicShape,
     Window,
+    channels,
     divides,
     minus,
     part,
@@ -121,7 +122,7 @@ class Linear(Op):
         return (part(numbers["out"], 0),)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": (self.out, inputs[0][0])} | ({"bias": (self.out,)} if self.bias else {})
+        return {"weight": (self.out, channels(inputs[0]))} | ({"bias": (self.out,)} if self.bias else {})
 
     def macs(self, *inputs: Shape) -> int:
         return self.out * inputs[0][0]
@@ -142,4 +143,4 @@ class Scale(Op):
         return "inputs" if self.learned else "nothing"
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": (inputs[0][0],)} if self.learned else {}
+        return {"weight": (channels(inputs[0]),)} if self.learned else {}
