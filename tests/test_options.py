@@ -126,6 +126,7 @@ ELSEWHERE = {
     "train --timeout": "test_lost_devices.py",
     "train --devices": "test_many_devices.py",
     "train --shard": "test_many_devices.py",
+    "train --deterministic": "accelerators/test_flax_programs.py",
     "train --force": "test_faults.py",
     "train --workers": "test_tars.py",
     "sweep --out": "test_sweep.py",

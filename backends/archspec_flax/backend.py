@@ -39,7 +39,7 @@ class FlaxBackend:
 
     name = "flax"
     supported = SUPPORTED
-    options: Collection[str] = ("devices",)  # of training, as the trainer has them
+    options: Collection[str] = ("devices", "deterministic")  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
     formats: Sequence[WeightsFormat] = (Orbax(), Msgpack(), RunWeights())
 

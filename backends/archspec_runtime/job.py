@@ -14,6 +14,7 @@ from .recipe import Recipe
 from .scaling import scaled
 
 Compile = Literal["auto", "on", "off"]
+DETERMINISTIC = "compute the same bits each time on a GPU as well, which takes longer"
 TIMEOUT = 600  # seconds that a process waits for the others of its run
 
 
@@ -65,6 +66,7 @@ class Options:
     timeout: int | None = None  # seconds; `patience` where it is not given
     shard: bool = False
     devices: int = 1  # of each process, where the framework drives several from one
+    deterministic: bool = False  # on GPUs, where it costs time
     scale_schedule: bool = False  # to the length that `steps` gives
 
     @property
@@ -154,6 +156,8 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
         made.add_argument(
             "--devices", type=_positive, default=1, help="devices of each process (default: %(default)s)"
         )
+    if "deterministic" in own:
+        made.add_argument("--deterministic", action="store_true", help=DETERMINISTIC)
     if "shard" in own:
         made.add_argument("--shard", action="store_true", help="split parameters and optimizer over the processes")
     return made

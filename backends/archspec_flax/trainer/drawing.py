@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -29,14 +30,24 @@ def drawn(make_model: Any, seed: int, device: jax.Device, *, blank: bool = False
     graph, state, *others = nnx.split(nnx.eval_shape(make), wanted, ...)
 
     def draw() -> nnx.State[Any, Any]:
-        # each draw stays a function, so that its numbers are those that it has alone, to the last bit
-        with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
+        with apart(device.platform):
             return nnx.state(make(), wanted)
 
     if jax.tree.leaves(state):  # a blank model without dropout has nothing that is drawn
         state = _compiled(draw, device)
     model: nnx.Module = nnx.merge(graph, state, *others)
     return model
+
+
+def apart(platform: str) -> AbstractContextManager[object]:
+    """On CPUs, where each draw stays a function, so that its numbers are those that it has alone, to the last bit.
+
+    The compiler for GPUs knows no calls: there all of a program is one function.
+    """
+    if platform != "cpu":
+        return nullcontext()
+    separate: AbstractContextManager[object] = set_xla_metadata(inlineable="false")  # type: ignore[no-untyped-call]
+    return separate
 
 
 def _compiled(draw: Callable[[], nnx.State[Any, Any]], device: jax.Device) -> nnx.State[Any, Any]:

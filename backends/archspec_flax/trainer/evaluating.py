@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -27,6 +27,7 @@ from archspec_runtime.world import World
 from .device import is_too_much, out_of_memory
 from .images import Store, normalized, store
 from .mesh import Devices
+from .programs import CompilerOptions
 from .world import added_up
 
 ALONE = World()
@@ -43,6 +44,7 @@ class Fitting:
 def evaluate(
     model: nnx.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: jax.Device,
     devices: Devices | None = None, world: World = ALONE, fitting: Fitting | None = None,
+    compiled: CompilerOptions | None = None,
 ) -> Evaluation:  # fmt: skip
     """Loss and errors of a model over a split, every sample once."""
     model.eval()  # type: ignore[no-untyped-call]
@@ -58,7 +60,8 @@ def evaluate(
     with jax.default_device(device), out_of_memory(lambda: while_measuring(sums.size)):
         state = here.spread(state)
         data = here.spread(store(samples, normalization, device))
-        sums.measure = partial(measured, graph, np.dtype(kind), min(5, job.classes), state, data)
+        measure = program(measured, *(compiled or {}).items())
+        sums.measure = partial(measure, graph, np.dtype(kind), min(5, job.classes), state, data)
         pieces = evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world)
         for piece, pixels in pieces:
             sums.add(piece, pixels)
@@ -129,7 +132,12 @@ class Sums:
             yield indices, images, np.arange(size) < count
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))  # once for all evaluations of a run
+@cache  # once for all evaluations of a run
+def program(function: Callable[..., tuple[Array, ...]], *options: tuple[str, bool | str | int]) -> Any:
+    """`measured`, compiled with these options."""
+    return jax.jit(function, static_argnums=(0, 1, 2), compiler_options=dict(options) or None)
+
+
 def measured(
     graph: Any, kind: np.dtype[Any], most: int, state: Any, data: Store, indices: Array, pixels: Array | None, real: Array
 ) -> tuple[Array, ...]:  # fmt: skip

@@ -30,6 +30,7 @@ from .evaluating import ALONE, evaluate
 from .mesh import Devices
 from .precision import prepared, use_precision
 from .probe import make_probe
+from .programs import compiler_options, keep_programs
 from .restoring import load_model
 from .stepper import FlaxStepper
 from .world import join
@@ -42,7 +43,7 @@ class Flax:
 
     name = "flax"
     devices = "cpu, cuda, cuda:1, tpu"
-    options: Collection[str] = ("devices",)
+    options: Collection[str] = ("devices", "deterministic")
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""
@@ -76,10 +77,16 @@ class Flax:
         self, make_model: MakeModel, job: Job, options: Options, device: str, steps: int
     ) -> tuple[Settings, str]:
         """How many steps go in one dispatch: on the CPU a loop around convolutions costs more than a dispatch."""
-        _check(Devices.of(choose_device(device), options.devices), job, options)
+        on = choose_device(device)
+        _check(Devices.of(on, options.devices), job, options)
         data = job.recipe.data
         several = 1 if device == "cpu" or data.dataset in ENCODED or data.size else LOG_EVERY
-        return {"steps_a_dispatch": several}, f"compiled, {several} to a dispatch"
+        steps = f"up to {several} steps" if several > 1 else "1"
+        how = f"compiled, {steps} to a dispatch" + ", deterministic" * options.deterministic
+        return {
+            "steps_a_dispatch": several,
+            "deterministic": options.deterministic,
+        }, f"{how}; {keep_programs(on.platform)}"
 
     def stepper(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: str,
@@ -87,9 +94,11 @@ class Flax:
     ) -> FlaxStepper:  # fmt: skip
         """A model with its optimizer on the devices of all processes."""
         on = choose_device(device)
-        steps = settings["steps_a_dispatch"]
+        steps, compiled = settings["steps_a_dispatch"], compiler_options(settings["deterministic"])
         with out_of_memory(partial(while_training, job, world.size * options.devices)):
-            return FlaxStepper(make_model, job, dataset, normalization, on, steps, world, each=options.devices)
+            return FlaxStepper(
+                make_model, job, dataset, normalization, on, steps, world, each=options.devices, compiled=compiled
+            )
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,
@@ -97,12 +106,14 @@ class Flax:
     ) -> Evaluation:  # fmt: skip
         """Measure weights on a split."""
         on = choose_device(device)
+        keep_programs(on.platform)
         model = _loaded(make_model, weights, job, on)
         return evaluate(model, job, dataset, split, normalization, on)
 
     def probe(self, make_model: MakeModel, weights: Path, job: Job, device: str, layers: Sequence[str]) -> Probe:
         """The net with these weights as a function, which also tells of the layers of these names."""
         on = choose_device(device)
+        keep_programs(on.platform)
         return make_probe(_loaded(make_model, weights, job, on), job, on, layers)
 
 

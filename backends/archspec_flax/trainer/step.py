@@ -148,12 +148,20 @@ class Step:
         return final
 
     def several(self, state: State, data: Store, inputs: Inputs, count: Array) -> State:
-        """The first `count` steps of the inputs, which are stacked."""
+        """The first `count` steps of the inputs, which are stacked; those after them leave the state as it is.
 
-        def one(index: Array, state: State) -> State:
-            return self.one(state, data, jax.tree.map(lambda leaf: leaf[index], inputs))
+        A GPU runs a loop of a known length without asking the host after each step whether to go on. It would ask as well which
+        branch of a choice to take, so steps that are not wanted are computed, and what they give is not.
+        """
 
-        final: State = jax.lax.fori_loop(0, count, one, state)
+        def one(state: State, numbered: tuple[Array, Inputs]) -> tuple[State, None]:
+            index, given = numbered
+            after = self.one(state, data, given)
+            wanted = index < count
+            outcomes = jax.tree.map(partial(jnp.where, wanted), after.outcomes, state.outcomes)
+            return unless(wanted, after, state)._replace(outcomes=outcomes), None
+
+        final, _ = jax.lax.scan(one, state, (jnp.arange(len(inputs.lr)), inputs))
         return final
 
 
@@ -170,7 +178,7 @@ def at_step(rest: Any, number: Array) -> Any:
 
 
 def unless(sound: Array, after: State, before: State) -> State:
-    """The state after a step that is sound, and that before one that is not; only streams of random numbers go on."""
+    """The state after a step that counts, and that before one that does not; only streams of random numbers go on."""
 
     def chosen(new: Any, old: Any) -> Any:
         return jax.tree.map(partial(jnp.where, sound), new, old)

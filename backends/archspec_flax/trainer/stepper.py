@@ -36,6 +36,7 @@ from .loss import shares_of
 from .mesh import Devices, on_this_process
 from .optimizer import Scale, make_optimizer
 from .precision import prepared, use_precision
+from .programs import CompilerOptions
 from .restoring import fitting, load_optimizer
 from .snapshot import FlaxSnapshot, copied
 from .step import Inputs, Outcomes, State, Step, averaged
@@ -54,7 +55,7 @@ class FlaxStepper:
 
     def __init__(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: jax.Device,
-        steps_a_dispatch: int, world: World = ALONE, *, each: int = 1,
+        steps_a_dispatch: int, world: World = ALONE, *, each: int = 1, compiled: CompilerOptions | None = None,
     ) -> None:  # fmt: skip
         recipe = job.recipe
         self.job = job
@@ -82,15 +83,17 @@ class FlaxStepper:
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
-        self.size = steps_a_dispatch
+        # so many that a dispatch ends where losses are looked at and where an epoch ends
+        self.size = math.gcd(steps_a_dispatch, self.steps_per_epoch)
         self.queue: list[Inputs] = []
         self.undrained = 0  # steps whose outcomes are on the device
         self.outcomes: list[Outcome] = []
         self.fitting = Fitting()
+        self.compiled = compiled
         whole = Step(job, self.graph, self.optimizer, self.kind, padding, self.devices.cut)
         step: Callable[..., State] = whole.several if self.size > 1 else whole.one
         everywhere = self.devices.everywhere if self.devices.many else None  # None: as the compiler sees fit
-        self._steps = jax.jit(step, donate_argnums=0, out_shardings=everywhere)
+        self._steps = jax.jit(step, donate_argnums=0, out_shardings=everywhere, compiler_options=compiled)
 
     def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
         """Queue one step; a full queue is dispatched without waiting for its result."""
@@ -149,16 +152,9 @@ class FlaxStepper:
         self._dispatch()
         model = self._model(averaged=self.state.average is not None)
         return evaluate(
-            model,
-            self.job,
-            self.dataset,
-            split,
-            self.normalization,
-            self.device,
-            self.devices,
-            self.world,
-            self.fitting,
-        )
+            model, self.job, self.dataset, split, self.normalization, self.device, self.devices, self.world,
+            self.fitting, self.compiled,
+        )  # fmt: skip
 
     def _model(self, averaged: bool = False) -> nnx.Module:
         params, rest = self.state.params, self.state.rest

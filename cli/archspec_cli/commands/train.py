@@ -109,6 +109,12 @@ def train(
     shard: Annotated[
         bool, typer.Option("--shard", help="Split parameters and optimizer over the processes (PyTorch: FSDP2).")
     ] = False,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic", help="Compute the same bits each time on a GPU as well, which takes longer (Flax)."
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite a run or a folder that holds something else.")
     ] = False,
@@ -148,6 +154,7 @@ def train(
         "resume": resume, "override": override, "force": force, "dry_run": dry_run,
         "checkpoint_every": checkpoint_every, "eval_every": eval_every, "threads": threads, "workers": workers,
         "nproc": nproc, "max_restarts": max_restarts, "timeout": timeout, "shard": shard, "devices": devices,
+        "deterministic": deterministic,
     }  # fmt: skip
     errors: tuple[type[Exception], ...] = (archspec.WeightsError, AcceleratorError, RunError)
     try:
