@@ -200,6 +200,13 @@ def share_of_cores(world: World) -> int:
     return max(1, cores() // world.local_size)
 
 
+@dataclass
+class Fitting:
+    """How many images a device measures at once, for all evaluations of a run: fewer where memory ran out."""
+
+    each: int | None = None
+
+
 def evaluation_size(recipe: Recipe, samples: int, devices: int = 1) -> int:
     """How many of so many samples a device measures at once: no more than it trains on at once, so that memory suffices."""
     return max(1, min(MOST_MEASURED, recipe.batch_size // recipe.accumulate // devices, -(-samples // devices)))

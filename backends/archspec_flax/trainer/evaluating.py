@@ -14,7 +14,7 @@ import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 from jax import Array
 
-from archspec_runtime.batches import evaluation_batches, evaluation_size
+from archspec_runtime.batches import Fitting, evaluation_batches, evaluation_size
 from archspec_runtime.console import warn
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.datasets.decoding import Bytes
@@ -32,13 +32,6 @@ from .world import added_up
 
 ALONE = World()
 AHEAD = 3  # batches that are given to a device before the first of them is waited for
-
-
-@dataclass
-class Fitting:
-    """How many images a device measures at once, for all evaluations of a run: fewer where memory ran out."""
-
-    each: int | None = None
 
 
 def evaluate(

@@ -94,6 +94,6 @@ def out_of_memory(instead: Callable[[], RunError]) -> Iterator[None]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an allocator failed: CUDA's raises an error of its own, those of CPUs and of Apple's devices tell by text."""
-    said = ("can't allocate memory", "MPS backend out of memory")
+    """Whether an allocator failed: CUDA's raises an error of its own, those of CPUs, Apple's devices and NCCL tell by text."""
+    said = ("can't allocate memory", "MPS backend out of memory", "'out of memory'")
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in said)

@@ -18,18 +18,40 @@ from archspec_runtime.normalize import SCALE, Normalization
 from .upload import upload
 
 
-class Images:
+class Normalizer:
+    """What makes of bytes what a net sees, on a device."""
+
+    def __init__(self, normalization: Normalization, device: torch.device, dtype: torch.dtype) -> None:
+        self.device = device
+        self.dtype = dtype
+        std = normalization.std
+        self.mean, *rest = upload([normalization.mean, *([] if std is None else [std])], device)
+        self.std = rest[0] if rest else None
+
+    def normalized(self, images: Tensor) -> Tensor:
+        """Bytes (N, C, H, W) as floats of single precision."""
+        pixels = images.float().mul_(float(SCALE)).sub_(self.mean)
+        return pixels if self.std is None else pixels.div_(self.std)
+
+    def finished(self, pixels: Tensor) -> Tensor:
+        """Pixels in the precision of the net, channels last."""
+        return pixels.to(self.dtype, memory_format=torch.channels_last)
+
+    def plain(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Pixels and labels of bytes as they are, which go over in one copy."""
+        bytes_, there = upload([images, labels], self.device)
+        return self.finished(self.normalized(bytes_)), there
+
+
+class Images(Normalizer):
     """A split on a device: all of its bytes where they are in memory."""
 
     def __init__(
         self, split: Split, normalization: Normalization, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.device = device
-        self.dtype = dtype
+        super().__init__(normalization, device, dtype)
         self.bytes = torch.from_numpy(split.images).to(device) if isinstance(split, ArraySplit) else None
         self.labels = torch.from_numpy(split.labels).to(device)
-        self.mean = torch.from_numpy(normalization.mean).to(device)
-        self.std = None if normalization.std is None else torch.from_numpy(normalization.std).to(device)
 
     def batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pixels (N, C, H, W), channels last, and labels (N,) of a training batch; what is needed of it goes over in one copy."""
@@ -46,24 +68,14 @@ class Images:
         else:
             assert "pixels" in there or self.bytes is not None
             bytes_ = there["pixels"] if self.bytes is None else self.bytes[there["indices"]]
-            pixels = self._normalized(bytes_)
+            pixels = self.normalized(bytes_)
             if "shift" in there:
                 pixels = pixels + there["shift"]
             if plan.moves:
                 pixels = move(pixels, plan.padding, there["top"], there["left"], there["flip"])
         if "erase" in there:
             pixels = erase(pixels, there["erase"])
-        return pixels.to(self.dtype, memory_format=torch.channels_last), self.labels[there["indices"]]
-
-    def range(self, piece: slice, pixels: NDArray[np.uint8] | None) -> tuple[Tensor, Tensor]:
-        """Pixels and labels of consecutive samples, as they are; those that were read go over as bytes."""
-        if pixels is not None:
-            (bytes_,) = upload([pixels], self.device)
-        else:
-            assert self.bytes is not None
-            bytes_ = self.bytes[piece]
-        images = self._normalized(bytes_)
-        return images.to(self.dtype, memory_format=torch.channels_last), self.labels[piece]
+        return self.finished(pixels), self.labels[there["indices"]]
 
     def _in_cache(self, images: NDArray[np.uint8], batch: Batch) -> Tensor:
         """Photos one by one, each of which a CPU's cache holds through all steps: the same numbers several times faster."""
@@ -83,10 +95,6 @@ class Images:
                 image += torch.from_numpy(batch.shift[index])
             pixels[index] = image.flip(2) if flipped else image
         return pixels
-
-    def _normalized(self, images: Tensor) -> Tensor:
-        pixels = images.float().mul_(float(SCALE)).sub_(self.mean)
-        return pixels if self.std is None else pixels.div_(self.std)
 
 
 @contextmanager

@@ -23,10 +23,12 @@ from archspec_runtime.world import World
 
 from .compiling import compiled_layers
 from .device import ALONE, choose_compile, choose_device, out_of_memory, use_device
+from .evaluating import evaluate
+from .kernels import choose_kernels
 from .precision import check_precision, use_precision
 from .probe import make_probe
 from .restoring import load_model
-from .stepper import TorchStepper, evaluate
+from .stepper import TorchStepper
 from .world import join, launch
 
 
@@ -77,6 +79,7 @@ class Torch:
     ) -> TorchStepper:  # fmt: skip
         """A model with its optimizer on a device."""
         on = torch.device(device)
+        choose_kernels(deterministic=bool(settings.get("deterministic")))
         with out_of_memory(partial(while_training, job, world.size)):
             return TorchStepper(
                 make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard

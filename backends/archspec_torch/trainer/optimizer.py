@@ -6,12 +6,14 @@ import copy
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archspec_runtime.recipe import LAMB, SGD, AdamW, Optimizer
 
 from .lamb import Lamb
 from .parallel import is_split
+
+Pairs = tuple[list[Tensor], list[Tensor]]
 
 
 def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
@@ -38,24 +40,44 @@ def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer
 
 
 class Average:
-    """An exponential moving average of a model's parameters and running statistics; counters are copied."""
+    """An exponential moving average of a model's parameters and running statistics; counters are copied.
+
+    The tensors are looked up once, at the first update, when they lie where they will: on their device, split or not.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False)
+        self._floats: list[Pairs] = []
+        self._counters: Pairs = ([], [])
 
     @torch.no_grad()
     def update(self, model: nn.Module, kept: float) -> None:
         """average = kept * average + (1 - kept) * model; nothing is done where all is kept."""
         if kept == 1:
             return
-        pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
-        split = [is_split(other) for _, other in pairs]
-        for kind in set(split):  # tensors that are split over processes are averaged apart from those that are not
-            chosen = [p for p, s in zip(pairs, split, strict=True) if s == kind and p[1].is_floating_point()]
-            torch._foreach_lerp_([mine for mine, _ in chosen], [other for _, other in chosen], 1 - kept)
-        for mine, other in pairs:
-            if not other.is_floating_point():
-                mine.copy_(other)
+        if not self._floats:
+            self._look_up(model)
+        for mine, others in self._floats:
+            torch._foreach_lerp_(mine, others, 1 - kept)
+        if self._counters[0]:
+            torch._foreach_copy_(*self._counters)
+
+    def _look_up(self, model: nn.Module) -> None:
+        own, other = ([*m.parameters(), *m.buffers()] for m in (self.model, model))
+        pairs = list(zip(own, other, strict=True))
+        floats = [pair for pair in pairs if pair[1].is_floating_point()]
+        for kind in (
+            False,
+            True,
+        ):  # tensors that are split over processes are averaged apart from those that are not
+            if chosen := [pair for pair in floats if is_split(pair[1]) == kind]:
+                self._floats.append(unzipped(chosen))
+        self._counters = unzipped([pair for pair in pairs if not pair[1].is_floating_point()])
+
+
+def unzipped(pairs: list[tuple[Tensor, Tensor]]) -> Pairs:
+    """A list of the first and one of the second tensors."""
+    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:

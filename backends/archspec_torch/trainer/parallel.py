@@ -1,4 +1,4 @@
-"""One model on many processes: gradients averaged by DDP or parameters split by FSDP2, batch norm over the whole batch."""
+"""One model on many processes: gradients averaged by DDP, or parameters split by FSDP2."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.distributed.device_mesh import DeviceMesh
 from torch.nn.parallel import DistributedDataParallel
 
@@ -123,90 +122,6 @@ def split_states(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> 
         for saved, own in zip(state["param_groups"], optimizer.param_groups, strict=True)
     ]
     return {**state, "state": split, "param_groups": groups}
-
-
-def over_whole_batch(model: nn.Module) -> nn.Module:
-    """The model with batch norms that normalize over the batch of all processes; names and buffers are as they were."""
-    if any(p.is_cuda for p in model.parameters()):
-        made: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
-        return made
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(module, name, WholeBatchNorm2d.of(child))
-    return model
-
-
-class WholeBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalization over all processes, on any device; PyTorch's `SyncBatchNorm` needs a GPU.
-
-    Each process has as many samples. The running variance gathers the unbiased one of the whole batch.
-    """
-
-    @classmethod
-    def of(cls, norm: nn.BatchNorm2d) -> WholeBatchNorm2d:
-        """The same one, with the parameters and buffers of a batch norm of one process."""
-        made = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
-        made.weight, made.bias = norm.weight, norm.bias
-        made.running_mean, made.running_var = norm.running_mean, norm.running_var
-        made.num_batches_tracked = norm.num_batches_tracked
-        return made.train(norm.training)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalize images (N, C, H, W)."""
-        if not self.training:
-            return super().forward(input)
-        assert self.running_mean is not None
-        images = input.to(self.running_mean.dtype)  # statistics are not taken in half precision
-        mean = average(images.mean((0, 2, 3)))
-        centred = images - mean[:, None, None]
-        variance = average(centred.square().mean((0, 2, 3)))
-        self._track(mean.detach(), variance.detach(), images.numel() // images.shape[1] * dist.get_world_size())
-        scale = torch.rsqrt(variance + self.eps)
-        if self.weight is not None:
-            scale = scale * self.weight
-        result = centred * scale[:, None, None]
-        if self.bias is not None:
-            result = result + self.bias[:, None, None]
-        return result.to(input.dtype)
-
-    @torch.no_grad()
-    def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance * (count / max(1, count - 1)), self.momentum)
-        self.num_batches_tracked.add_(1)
-
-
-class Mean(Function):
-    """The mean of a tensor over all processes; the gradient is the mean of theirs."""
-
-    @staticmethod
-    def forward(context: Any, value: Tensor) -> Tensor:
-        """Average."""
-        return averaged(value)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:
-        """Average the gradients."""
-        return averaged(gradients[0])
-
-
-def average(value: Tensor) -> Tensor:
-    """`Mean` as a function."""
-    mean: Tensor = Mean.apply(value)  # type: ignore[no-untyped-call]
-    return mean
-
-
-def averaged(value: Tensor) -> Tensor:
-    """The mean of a tensor over all processes."""
-    total = value.clone()
-    dist.all_reduce(total)
-    total /= dist.get_world_size()
-    return total
 
 
 def one_before(values: Tensor) -> Tensor:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.distributed as dist
-import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from archspec_runtime.averaging import kept
-from archspec_runtime.batches import Batch, evaluation_batches, evaluation_size
+from archspec_runtime.batches import Batch, Fitting
 from archspec_runtime.datasets.splits import Dataset
 from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
-from archspec_runtime.exhausted import while_measuring, while_training
+from archspec_runtime.exhausted import while_training
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.saving import LOG_EVERY
@@ -28,8 +24,10 @@ from archspec_runtime.stepper import Evaluation, Outcome
 from archspec_runtime.world import World
 
 from . import parallel
-from .compiling import compile_model, eager
+from .batch_norm import over_whole_batch
+from .compiling import compile_model
 from .device import out_of_memory
+from .evaluating import added_up, evaluate
 from .images import Images
 from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, make_optimizer, set_rate
@@ -61,7 +59,7 @@ class TorchStepper:
         self.kind = use_precision(recipe.precision)
         self.model = self.model.to(self.kind)
         if world.size > 1 and recipe.sync_batch_norm:
-            self.model = parallel.over_whole_batch(self.model)
+            self.model = over_whole_batch(self.model)
         self.average = Average(self.model) if recipe.ema is not None else None
         forward = self._spread()
         self.replica = forward if forward is not self.model else None
@@ -75,6 +73,7 @@ class TorchStepper:
         self.losses = torch.zeros(LOG_EVERY, device=device, dtype=self.kind)
         self.errors = torch.zeros(LOG_EVERY, device=device, dtype=torch.int64)
         self.updated: list[bool] = []
+        self.fitting = Fitting()
         self.outcomes: list[Outcome] = []
 
     def _spread(self) -> Callable[[Tensor], Tensor]:
@@ -171,7 +170,8 @@ class TorchStepper:
         model = self.average.model if self.average is not None else self.model
         if self.world.size > 1 and not self.job.recipe.sync_batch_norm:
             parallel.agree(model.buffers())
-        return evaluate(model, self.job, self.dataset, split, self.normalization, self.device, self.world)
+        given = self.job, self.dataset, split, self.normalization, self.device, self.world
+        return evaluate(model, *given, self.fitting)
 
     def snapshot(self) -> TorchSnapshot | None:
         """All state: the weights by the spec's names, and what else a resumed run needs, on any number of processes."""
@@ -201,51 +201,3 @@ class TorchStepper:
         if self.average is not None:
             load_model(self.average.model, folder / "average.safetensors")
         load_optimizer(self.optimizer, self.scaler, folder / "state.pt")
-
-
-def added_up(values: Sequence[Tensor], world: World) -> list[Any]:
-    """Each value, summed over all processes; numbers, or lists of them. All are of one shape."""
-    if world.size == 1:
-        return [value.tolist() for value in values]
-    total = torch.stack([value.double() for value in values])
-    with peers_answer():
-        dist.all_reduce(total)
-    found: list[Any] = total.tolist()
-    return found
-
-
-@torch.no_grad()
-def evaluate(
-    model: nn.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: torch.device,
-    world: World = ALONE,
-) -> Evaluation:  # fmt: skip
-    """Loss and errors of a model over a split, every sample once."""
-    model.eval()
-    samples = dataset.split(split)
-    kind = next(model.parameters()).dtype
-    size = evaluation_size(job.recipe, len(samples), world.size)
-    too_much = partial(while_measuring, size)
-    with out_of_memory(too_much):
-        images = Images(samples, normalization, device, kind)
-    # in double precision, as the sum of many batches should be that of few; Apple's devices have none
-    loss = torch.zeros((), device=device, dtype=kind if device.type == "mps" else torch.float64)
-    wrong1 = torch.zeros((), dtype=torch.int64, device=device)
-    wrong5 = torch.zeros((), dtype=torch.int64, device=device)
-    pieces = evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world)
-    for piece, pixels in pieces:
-        with (
-            out_of_memory(too_much),
-            autocast(device, job.recipe.precision),
-            eager(),
-        ):
-            batch, labels = images.range(piece, pixels)
-            logits = model(batch)
-        loss += F.cross_entropy(logits.to(kind), labels, reduction="sum")
-        top = logits.topk(min(5, job.classes), dim=1).indices == labels[:, None]
-        wrong1 += (~top[:, 0]).sum()
-        wrong5 += (~top.any(dim=1)).sum()
-    count = len(samples)
-    summed, error1, error5 = added_up([loss, wrong1, wrong5], world)
-    return Evaluation(
-        summed / count, 100.0 * error1 / count, 100.0 * error5 / count if job.classes > 5 else None, count
-    )

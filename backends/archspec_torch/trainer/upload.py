@@ -27,9 +27,9 @@ def upload(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]
         starts.append(size)
         size += -(-array.nbytes // ALIGNED) * ALIGNED
     buffer = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    here = buffer.numpy()
     for array, start in zip(arrays, starts, strict=True):
-        place = buffer[start : start + array.nbytes].numpy()
-        np.copyto(place.view(array.dtype).reshape(array.shape), array)
+        np.copyto(here[start : start + array.nbytes].view(array.dtype).reshape(array.shape), array)
     there = buffer.to(device, non_blocking=True)
     return [_part(there, array, start) for array, start in zip(arrays, starts, strict=True)]
 

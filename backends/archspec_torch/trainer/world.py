@@ -6,6 +6,7 @@ import gc
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -27,6 +28,8 @@ from archspec_runtime.errors import PeersLost, RunError
 from archspec_runtime.job import Options
 from archspec_runtime.signals import CODES
 from archspec_runtime.world import ROOM, SAID, World, take_part, this_process
+
+from .device import is_out_of_memory
 
 BACKENDS = "cpu:gloo,cuda:nccl"
 """The processes talk through gloo, so that a question of theirs waits for no GPU; gradients go through NCCL where they are."""
@@ -112,10 +115,38 @@ def peers_answer() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not (isinstance(error, dist.DistError) or any(word in str(error) for word in ("gloo", "NCCL"))):
+        text = str(error)
+        if is_out_of_memory(error) or not (isinstance(error, dist.DistError) or any(w in text for w in OF_PEERS)):
             raise
-        silent = "imed out" in str(error) or "imeout" in str(error)
-        raise PeersLost.of(this_process(), silent=silent) from None
+        cause = told(text)
+        if any(sign in text.lower() for sign in SILENT):
+            raise PeersLost.of(this_process(), silent=True, cause=cause) from error
+        if any(sign in text.lower() for sign in GONE):
+            raise PeersLost.of(this_process(), silent=False, cause=cause) from error
+        raise RunError(
+            f"{this_process()} cannot reach or use the others:",
+            "see what it says of addresses, ports and devices; NCCL_DEBUG=INFO or TORCH_CPP_LOG_LEVEL=INFO has it say more",
+            rows=cause,
+        ) from error
+
+
+OF_PEERS = ("gloo", "Gloo", "NCCL", "nccl")
+"""What errors of the libraries that processes talk through name, beside PyTorch's own `DistError`."""
+SILENT = ("timed out", "timeout")
+"""What they say of a process that does not answer, in lower case."""
+GONE = (
+    "connection closed", "connection reset", "connection was likely closed", "connection refused", "broken pipe",
+    "socket closed", "remote process exit", "process exiting", "ncclremoteerror", "pair closure", "peer closed",
+)  # fmt: skip
+"""What they say of one whose connection broke."""
+LAST = "Last error:"  # of NCCL, on a line of its own
+
+
+def told(text: str) -> list[str]:
+    """What an error says, without the place in its source that it begins with: the first line, and NCCL's own last words."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()] or [""]
+    first = re.sub(r"^\[[^]]*\.(?:cc|cpp|h):\d+\]\s*", "", lines[0])
+    return [first, *lines[lines.index(LAST) + 1 :][:1]] if LAST in lines else [first]
 
 
 def launch(command: Sequence[str], processes: int, restarts: int) -> int:
