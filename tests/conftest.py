@@ -1,4 +1,5 @@
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -55,9 +56,20 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="run the long loops, and these alone")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     if config.option.long:
         os.environ[LONG] = "1"  # before test modules are imported, and in every worker
+        if config.option.hypothesis_seed is None:  # one that is told, before Hypothesis and workers take it
+            config.option.hypothesis_seed = str(random.randrange(2**32))
+
+
+def pytest_sessionstart(session):
+    """Say how a long run is drawn again, `-q` or not, before anything can break it off."""
+    config = session.config
+    if config.option.long and not hasattr(config, "workerinput"):
+        line = f"random examples: --hypothesis-seed={config.option.hypothesis_seed} draws them again"
+        config.pluginmanager.get_plugin("terminalreporter").write_line(line)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -91,6 +91,24 @@ def test_what_does_nothing_is_not_written(backend, spec):
     assert written in archspec.emit(strided, backend)["model.py"].replace(" ", "")
 
 
+BARE = """
+input: {channels: 3, size: 4}
+classes: 3
+blocks:
+  inner: {body: [tanh]}
+  outer: {body: [{a: inner}, {b: inner}, {add: {}, from: [a, b]}]}
+stages: [{name: one, block: outer}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_a_block_that_takes_nothing_makes_the_blocks_inside(backend, spec):
+    if backend == "flax":
+        pytest.importorskip("flax")
+    check(archspec.load(spec(BARE)), tolerance=1e-8, backend=backend)
+
+
 WORDS = """
 input: {channels: 3, size: 6}
 classes: 3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import archspec
 from archspec.emission.lint import faults
-from loops import tries
+from loops import is_long, tries
 
 NAMES = (
     "width",
@@ -154,8 +154,9 @@ def check_net(text, spec, backend):
 def test_blocks_are_emitted_as_models_that_the_core_counts(backend, usual, spec):
     pytest.importorskip(backend)
 
-    @settings(max_examples=tries(usual, 2500 if backend == "torch" else 250), deadline=None, database=None, derandomize=True,
-              suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink])  # fmt: skip
+    @settings(max_examples=tries(usual, 2500 if backend == "torch" else 250), deadline=None, database=None,
+              derandomize=not is_long(), suppress_health_check=list(HealthCheck), print_blob=True,
+              phases=[Phase.generate, Phase.shrink])  # fmt: skip
     @given(text=nets())
     def holds(text):
         check_net(text, spec, backend)

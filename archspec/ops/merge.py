@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.expressions import Apply, Symbol
@@ -25,10 +24,10 @@ def _unequal(wants: str, one: Shape, other: Shape) -> ShapeError:
     return ShapeError("AS401", f"{wants}, not {show(one)} and {show(other)}", help_)
 
 
-@dataclass(frozen=True, slots=True)
 class Add(Op):
     """The sum of values of one shape."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "add"
     is_pointwise: ClassVar[bool] = True
     passes_gradient: ClassVar[bool] = True
@@ -45,10 +44,10 @@ class Add(Op):
         return inputs[0]
 
 
-@dataclass(frozen=True, slots=True)
 class Stretching(Op):
     """What operations share that stretch (C, 1, 1) over the pixels of (C, H, W)."""
 
+    __slots__ = ()
     is_pointwise: ClassVar[bool] = True
     is_merge: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
@@ -65,39 +64,39 @@ class Stretching(Op):
         return inputs[0][0], *(Apply("max", sizes) for sizes in zip(*(shape[1:] for shape in inputs), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
 class Mul(Stretching):
     """The product of values."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "mul"
     absorbs_zero: ClassVar[bool] = True
     takes_gates: ClassVar[bool] = True
     inputs: ClassVar[tuple[int, int]] = (2, MANY)
 
 
-@dataclass(frozen=True, slots=True)
 class Sub(Stretching):
     """The first value minus the second."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "sub"
     is_merge: ClassVar[bool] = False
     keeps: ClassVar[Keeps] = "nothing"
     inputs: ClassVar[tuple[int, int]] = (2, 2)
 
 
-@dataclass(frozen=True, slots=True)
 class Div(Stretching):
     """The first value divided by the second."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "div"
     is_merge: ClassVar[bool] = False
     inputs: ClassVar[tuple[int, int]] = (2, 2)
 
 
-@dataclass(frozen=True, slots=True)
 class Concat(Op):
     """The channels of all values, one after the other."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "concat"
     passes_gradient: ClassVar[bool] = True
     is_merge: ClassVar[bool] = True

@@ -10,70 +10,70 @@ from archspec.ops.base import Keeps, Op, Shape, channels
 from archspec.ops.fields import Flag, Real, argument
 
 
-@dataclass(frozen=True, slots=True)
 class Activation(Op):
     """A nonlinearity applied to each number."""
 
+    __slots__ = ()
     is_pointwise: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True)
 class Relu(Activation):
     """max(x, 0)."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "relu"
     keeps: ClassVar[Keeps] = "output"
 
 
-@dataclass(frozen=True, slots=True)
 class Relu6(Activation):
     """min(max(x, 0), 6)."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "relu6"
 
 
-@dataclass(frozen=True, slots=True)
 class Gelu(Activation):
     """x times the normal distribution function of x, exact and not the tanh approximation."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "gelu"
 
 
-@dataclass(frozen=True, slots=True)
 class Silu(Activation):
     """x sigmoid(x), also called swish."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "silu"
 
 
-@dataclass(frozen=True, slots=True)
 class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "sigmoid"
     is_gate: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "output"
 
 
-@dataclass(frozen=True, slots=True)
 class HardSigmoid(Activation):
     """relu6(x + 3) / 6."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "hard_sigmoid"
     is_gate: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True)
 class HardSwish(Activation):
     """x relu6(x + 3) / 6."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "hard_swish"
 
 
-@dataclass(frozen=True, slots=True)
 class Tanh(Activation):
     """The hyperbolic tangent."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "tanh"
     keeps: ClassVar[Keeps] = "output"
 
@@ -106,24 +106,24 @@ class Elu(Activation):
     alpha: float = argument(Real(), 1.0)
 
 
-@dataclass(frozen=True, slots=True)
 class Mish(Activation):
     """x tanh(softplus(x))."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "mish"
 
 
-@dataclass(frozen=True, slots=True)
 class Softplus(Activation):
     """log(1 + exp(x))."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "softplus"
 
 
-@dataclass(frozen=True, slots=True)
 class Softmax(Op):
     """exp(x) divided by its sum over the channels, at each pixel for itself."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "softmax"
     is_gate: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "output"
@@ -159,10 +159,10 @@ class DropPath(Op):
         return self.rate > 0
 
 
-@dataclass(frozen=True, slots=True)
 class Identity(Op):
     """The input itself."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "identity"
     is_alias: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"

@@ -57,10 +57,10 @@ class Pool(Op):
         return self.kernel, self.stride
 
 
-@dataclass(frozen=True, slots=True)
 class MaxPool(Pool):
     """The largest value under a window; padding never wins."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "max_pool"
 
 
@@ -89,18 +89,18 @@ class AdaptivePool(Op):
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class AdaptiveAvgPool(AdaptivePool):
     """The mean of the pixels of each cell of a grid."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "adaptive_avg_pool"
     keeps: ClassVar[Keeps] = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
 class AdaptiveMaxPool(AdaptivePool):
     """The largest pixel of each cell of a grid."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "adaptive_max_pool"
 
 
@@ -155,10 +155,10 @@ class GlobalAvgPool(Op):
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class Flatten(Op):
     """An image (C, H, W) as a vector (C H W,), channels outermost in every backend."""
 
+    __slots__ = ()
     kind: ClassVar[str] = "flatten"
     gives: ClassVar[str] = "(C H W)"
     is_alias: ClassVar[bool] = True

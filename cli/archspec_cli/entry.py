@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 try:
+    import gc
+    import os
     import signal
 except KeyboardInterrupt:  # so early that there is nothing to say
     raise SystemExit(130) from None
@@ -19,6 +21,10 @@ def main() -> None:
         signal.getsignal(signal.SIGINT) is signal.default_int_handler
     ):  # it is not ignored, as in the background of a script
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # they are looked for in all that is installed
+    gc.disable()  # imports make much that stays, and no cycles worth a search
     from archspec_cli.main import main as run
 
+    gc.freeze()
+    gc.enable()
     run()
