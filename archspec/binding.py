@@ -8,15 +8,17 @@ from typing import Any
 
 from archspec import vocabulary
 from archspec.diagnostics import Diagnostics, Fix, Related, Span
-from archspec.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, unknown
+from archspec.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, substitute, unknown
 from archspec.library import Declaration, Signature
 from archspec.numbers import compute, faults, is_constant, mentioned, names_in
 from archspec.ops import OPS, ArgumentError, Op, ShapeError
-from archspec.ops.fields import Kind
+from archspec.ops.fields import Kind, describe
 from archspec.reader import Node, resolve_scalar
 from archspec.spelling import did_you_mean, nearest, suggestion
-from archspec.steps import Step
+from archspec.step import Step
 from archspec.typos import certain, dividing, respelling, rewriting
+
+MAX_REPEAT = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +52,14 @@ class Bound:
 def given_by(step: Step) -> Given:
     """The arguments of a step."""
     return Given(step.args, step.keys, step.span, guessed=step.guessed)
+
+
+def with_cells(given: Given, step: Step, signature: Signature) -> Given:
+    """The same with the cells of a row below, as far as they are arguments."""
+    if step.cells is None:
+        return given
+    nodes = {k: node for k, node in step.cells.nodes.items() if k in signature.kinds}
+    return given.over(Given(nodes, {k: node.span for k, node in nodes.items()}, given.span)) if nodes else given
 
 
 def signature_of(kind: str) -> Signature:
@@ -94,6 +104,8 @@ class Binder:
         """Blocks with a mistake inside that leaves their shape as it would be, by `id`."""
         self.used: dict[tuple[str, Given], list[str] | None] = {}
         self.made: dict[object, tuple[Op, dict[str, Symbol]]] = {}
+        self.constants: Mapping[str, Expr] = {}
+        """Names that are written as numbers: the places of repeated steps, the cells of a row."""
 
     def add(
         self, code: str, message: str, span: Span, help: str | None = None, related: Iterable[Related] = (),
@@ -237,6 +249,28 @@ class Binder:
             if name in signature.kinds:
                 self.survey_value(name, node, signature.kinds[name], None)
 
+    def count(self, repeat: Expr, scope: Mapping[str, Value], span: Span) -> int | None:
+        """How often a step stands; None where that cannot be computed or is no count."""
+        try:
+            value = evaluate(repeat, scope)
+        except ExpressionError as error:
+            self._wrong("repeat", error, span, scope)
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+            help_ = (
+                "divide with `//`, or round with `ceil(...)`" if isinstance(value, float) else "such as `repeat: 3`"
+            )
+            self.add("AS204", f"`repeat` is {describe(value)}, not a whole number", span, help_)
+        elif value < 0:
+            self.add("AS104", f"`repeat` is {value}", span, "write a number of at least 0")
+        elif value > MAX_REPEAT:
+            self.add(
+                "AS308", f"a step is repeated {value:,} times, more than {MAX_REPEAT:,}", span, "lower `repeat`"
+            )
+        else:
+            return int(value)
+        return None
+
     def survey_expression(self, name: str, expr: Expr | None, span: Span | None, known: Collection[str]) -> None:
         """Record the names in an expression that nobody knows."""
         if expr is not None and span is not None:
@@ -276,7 +310,8 @@ class Binder:
         self, raw: object, kind: Kind, scope: Mapping[str, Value], name: str, span: Span
     ) -> tuple[Any, Symbol | None] | None:
         try:
-            return compute(raw, kind, scope)
+            value, symbol = compute(raw, kind, scope)
+            return value, substituted(symbol, self.constants)
         except ArgumentError as error:
             fix = fix_of(error, raw, span)
             self.add(error.code, f"`{name}`: {error}", span, error.help, fix=fix, about=mentioned(raw))
@@ -307,6 +342,15 @@ class Binder:
         self.add(
             error.code, f"`{name}`: {error}", span, instead or error.remedy(known), fix=fix, about=mentioned(raw)
         )
+
+
+def substituted(symbol: Symbol | None, known: Mapping[str, Expr]) -> Symbol | None:
+    """A number or pair with names replaced."""
+    if not known or symbol is None:
+        return symbol
+    if isinstance(symbol, tuple):
+        return substitute(symbol[0], known), substitute(symbol[1], known)
+    return substitute(symbol, known)
 
 
 def fix_of(error: ArgumentError, raw: object, span: Span) -> Fix | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from archspec.binding import Binder, Given, given_by
+from archspec.binding import MAX_REPEAT, Binder, Given, given_by, with_cells
 from archspec.chains import chain_block, definition_of
 from archspec.cost import block_cost
 from archspec.diagnostics import Diagnostics, Related, Span
-from archspec.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate
+from archspec.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate, substitute
 from archspec.graph import Graph
 from archspec.ir import Block, Chain, Definition, Run, parts
 from archspec.language import Stage
@@ -20,13 +20,14 @@ from archspec.names import class_name, net_class_name
 from archspec.network import Network
 from archspec.ops import NOTHING, OPS, Features, Image, Op, show
 from archspec.reader import Node, node_of
+from archspec.repeats import constants, named, repetitions, unnamed
 from archspec.resolve import PLACEHOLDER, Resolved
 from archspec.simplify import simplified
-from archspec.steps import Step, StepParser
+from archspec.step import Step
+from archspec.steps import StepParser
 from archspec.survey import Survey
 from archspec.uses import Use, use_in_stage
 
-MAX_REPEAT = 10_000
 MAX_MODULES = 500_000
 MAX_NESTED = 32  # blocks inside of blocks; frameworks build, move and save modules level by level as well
 
@@ -45,7 +46,7 @@ def expand(resolved: Resolved, problems: Diagnostics) -> Network | None:
 
 def _given_names(steps: Iterable[Step]) -> frozenset[str]:
     """The names that a spec gives to steps."""
-    return frozenset(step.name for step in steps if step.name is not None)
+    return frozenset(step.name for step in steps if step.name is not None and not step.is_pattern)
 
 
 class _Expander:
@@ -100,8 +101,8 @@ class _Expander:
         self.survey.shortcut(self.root.get("shortcut"), self.scope)
         if problems.errors > self.before or graph.broken or graph.mistaken or graph.shape is None:
             return None
-        named = net_class_name(spec.class_name or class_name(spec.name))
-        definition = Definition(spec.name, named, spec.doc, (), {}, False)
+        called = net_class_name(spec.class_name or class_name(spec.name))
+        definition = Definition(spec.name, called, spec.doc, (), {}, False)
         root = Block(
             definition, {"classes": spec.classes}, graph.inputs, tuple(graph.calls), graph.current, graph.shape
         )
@@ -123,7 +124,53 @@ class _Expander:
 
     def _steps(self, graph: Graph, steps: tuple[Step, ...], scope: Mapping[str, Value]) -> None:
         for step in steps:
+            if step.broken or (step.repeat is None and step.cells is None):
+                self._step(graph, step, scope)
+            else:
+                self._repeated(graph, step, scope)
+
+    def _repeated(self, graph: Graph, step: Step, scope: Mapping[str, Value]) -> None:
+        """Append a step as often as it says; under a name of its own, all are a chain of that name."""
+        if step.repeat is None or step.name is None or step.is_pattern:
+            found = repetitions(step, scope, self.binder)
+            if found is None:
+                graph.fail(graph.name(None, step.callee, step.span))
+            elif not self._all(graph, found) and (sources := graph.sources(step)) is not None:
+                graph.current = sources[0]  # it stands nowhere, and passes its input on
+            return
+        present = self.binder.condition(step.when, scope, step.when_span)
+        if present is False and graph.positional:
+            return
+        sources = graph.sources(step)
+        name = graph.name(step.name, step.callee, step.name_span or step.span)
+        if present is False and sources is not None:
+            graph.append(name, NOTHING, sources, step.span, when=self._when(step), present=False)
+            return
+
+        def fill(inner: Graph) -> bool:
+            found = repetitions(unnamed(step), scope, self.binder)
+            if found is None:
+                inner.broken = True
+            else:
+                self._all(inner, found)
+            return found is not None
+
+        self._group(graph, step, scope, sources, name, present, fill)
+
+    def _all(self, graph: Graph, each: Iterable[tuple[Step, Mapping[str, Value]]]) -> int:
+        """Append the repetitions of a step, as many as are returned."""
+        outer, count, before = self.binder.constants, 0, self.binder.problems.errors
+        for step, scope in each:
+            self.binder.constants = {**outer, **constants(step, scope)}
             self._step(graph, step, scope)
+            count += 1
+            if self.binder.problems.errors > before:
+                break  # which would only be said again
+        self.binder.constants = outer
+        return count
+
+    def _when(self, step: Step) -> Expr | None:
+        return None if step.when is None else substitute(step.when, self.binder.constants)
 
     def _step(self, graph: Graph, step: Step, scope: Mapping[str, Value]) -> None:
         applied = self.roles.get(step.callee, step) if step.callee in ROLES else step
@@ -131,33 +178,43 @@ class _Expander:
         present = None if broken else self.binder.condition(step.when, scope, step.when_span)
         if present is False and graph.positional:
             return  # it has no number
-        name = graph.name(step.name, applied.callee, step.name_span or step.span)
+        wanted = named(step, scope, self.binder)
+        name = graph.name(wanted, applied.callee, step.name_span or step.span)
         sources = graph.sources(step)
-        if broken:
+        if broken or (wanted is None and step.is_pattern):
             graph.fail(name)
             return
         if present is False and sources is not None:
-            graph.append(name, NOTHING, sources, step.span, when=step.when, present=False)
+            graph.append(name, NOTHING, sources, step.span, when=self._when(step), present=False)
             return
         if step.chain is not None:
-            self._chain(graph, step, scope, sources, name, present)
+            chain = step.chain
+
+            def fill(inner: Graph) -> bool:
+                self._steps(inner, chain, scope)
+                return True
+
+            self._group(graph, step, scope, sources, name, present, fill)
             return
         given = self.given.get((step, applied))
         if given is None:
-            given = given_by(step).over(given_by(applied) if applied is not step else None)
+            given = given_by(step)
+            if (signature := self.survey.signature(applied)) is not None:
+                given = with_cells(given, step, signature)
+            given = given.over(given_by(applied) if applied is not step else None)
             self.given[step, applied] = given
         shapes = [graph.values[source] for source in sources or ()]
         target, symbols = self._target(applied.callee, given, scope, shapes, name)
         if target is None or sources is None or present is None:
             graph.fail(name)
         else:
-            graph.append(name, target, sources, step.span, symbols, step.when, given=given)
+            graph.append(name, target, sources, step.span, symbols, self._when(step), given=given)
 
-    def _chain(
+    def _group(
         self, graph: Graph, step: Step, scope: Mapping[str, Value], sources: tuple[str, ...] | None, name: str,
-        present: bool | None,
+        present: bool | None, fill: Callable[[Graph], bool],
     ) -> None:  # fmt: skip
-        """Append the steps of a chain as one value."""
+        """Append a chain, whose steps `fill` appends to a graph of its own, as one value."""
         shapes = [graph.values[source] for source in sources or ()]
         shape = shapes[0] if shapes else None
         if len(shapes) > 1:
@@ -168,15 +225,15 @@ class _Expander:
         elif present is not None and shape is not None:
             inner = Graph(self.binder, (("input", shape),), positional=True)
             self.active.append(("blocks", f"{name} "))  # no block is called so
-            self._steps(inner, step.chain or (), scope)
+            fill(inner)
             self.active.pop()
             if inner.shape is not None and not inner.broken:
                 if not inner.calls:
-                    graph.append(name, NOTHING, sources or (), step.span, when=step.when, present=False)
+                    graph.append(name, NOTHING, sources or (), step.span, when=self._when(step), present=False)
                     return
                 definition = self.chains.setdefault((step, len(inner.calls)), definition_of(len(inner.calls)))
                 block, symbols = chain_block(definition, inner, scope)
-                graph.append(name, block, sources or (), step.span, symbols, step.when)
+                graph.append(name, block, sources or (), step.span, symbols, self._when(step))
                 return
         graph.fail(name)
 
@@ -268,11 +325,12 @@ class _Expander:
         shortcut: Node | None,
     ) -> Block | None:
         definition = declaration.definition
-        named = [declaration.merge] if declaration.merge is not None else []
+        merging = [declaration.merge] if declaration.merge is not None else []
         graph = Graph(
             self.binder, tuple(inputs.items()), definition.positional,
-            reserved=_given_names([*declaration.body, *(declaration.join or ()), *named, *declaration.after]),
+            reserved=_given_names([*declaration.body, *(declaration.join or ()), *merging, *declaration.after]),
         )  # fmt: skip
+        outer, self.binder.constants = self.binder.constants, {}
         self._steps(graph, declaration.body if declaration.join is None else declaration.join, args)
         branch = graph.giver(graph.current)
         out = self._declared(declaration, args, graph)
@@ -284,6 +342,7 @@ class _Expander:
         ):
             branch = ""
         self._steps(graph, declaration.after, args)
+        self.binder.constants = outer
         if graph.shape is None or graph.broken:
             return None
         block = Block(
@@ -327,8 +386,8 @@ class _Expander:
     # --- stages ----------------------------------------------------------------------------------------
 
     def _stage(self, graph: Graph, stage: Stage, node: Node, before: int) -> None:
-        named = node.get("name") or node
-        name = graph.name(stage.name, stage.name, named.span)
+        written = node.get("name") or node
+        name = graph.name(stage.name, stage.name, written.span)
         if stage.repeat > MAX_REPEAT:
             repeat = node.get("repeat") or node
             message = f"`{name}` repeats {stage.repeat:,} times, more than {MAX_REPEAT:,}"
@@ -340,7 +399,7 @@ class _Expander:
         shape, runs, symbols = graph.shape, list[Run](), dict[str, Symbol]()
         varied = any("index" in repr(n.plain()) for n in (node, self.defaults) if n)
         for index in range(stage.repeat):
-            where = f"{name}.{index}" if named.origin != PLACEHOLDER else None
+            where = f"{name}.{index}" if written.origin != PLACEHOLDER else None
             block, symbols = self._stage_block(node, where, index == 0, shape, before + index)
             if block is None:
                 graph.fail(name)

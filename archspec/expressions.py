@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ class Apply:
 
 
 Expr = Literal | Name | Apply
+
+FUNCTIONS = {"min": (1, 99), "max": (1, 99), "round": (1, 1), "floor": (1, 1), "ceil": (1, 1), "divisible": (2, 2)}
+"""The functions of expressions: the fewest and the most operands of each."""
+
+_IN_PYTHON = {"floor": "math.floor", "ceil": "math.ceil"}
 
 Symbol = Expr | tuple[Expr, Expr]
 """How the spec wrote an argument: one expression, or one for each direction."""
@@ -118,6 +124,10 @@ def _compute(op: str, values: list[Value]) -> Value:
     a, b = numbers[0], numbers[-1]
     result: int | float
     match op:
+        case "round" | "floor" | "ceil":
+            result = round(a) if op == "round" else math.floor(a) if op == "floor" else math.ceil(a)
+        case "divisible":
+            result = divisible(a, b)
         case "min":
             result = min(numbers)
         case "max":
@@ -147,6 +157,20 @@ def _compute(op: str, values: list[Value]) -> Value:
         help_ = "no size of a net comes near it: look for a factor too many"
         raise ExpressionError("AS203", f"the result of `{op}` is larger than {LIMIT:.0e}", help=help_)
     return result
+
+
+def divisible(number: float, divisor: float) -> int:
+    """The multiple of a divisor that is nearest, but not less than 0.9 of the number and not 0: widths of MobileNets."""
+    if type(divisor) is not int or divisor < 1:
+        message = f"`divisible` needs a whole number above 0 to divide by, not {divisor}"
+        raise ExpressionError("AS203", message, help="such as `divisible(width * 0.75, 8)`")
+    near = max(divisor, int(number + divisor / 2) // divisor * divisor)
+    return near if near >= 0.9 * number else near + divisor
+
+
+def is_python(expr: Expr) -> bool:
+    """Whether Python can say an expression."""
+    return not isinstance(expr, Apply) or (expr.op != "divisible" and all(map(is_python, expr.operands)))
 
 
 _NOT_A_NUMBER = {
@@ -182,8 +206,8 @@ def _render(expr: Expr, scope: Mapping[str, str]) -> tuple[str, int]:
         text, own = _render(expr.operands[index], scope)
         return text if own >= at_least else f"({text})"
 
-    if expr.op in ("min", "max"):
-        return f"{expr.op}({', '.join(_render(o, scope)[0] for o in expr.operands)})", 9
+    if expr.op in FUNCTIONS:
+        return f"{_IN_PYTHON.get(expr.op, expr.op)}({', '.join(_render(o, scope)[0] for o in expr.operands)})", 9
     if expr.op == "if":
         return f"{operand(1, 2)} if {operand(0, 2)} else {operand(2, 1)}", rank
     if expr.op == "not":

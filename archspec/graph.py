@@ -10,7 +10,7 @@ from archspec.expressions import Expr, Symbol
 from archspec.ir import Block, Call, Chain, Role
 from archspec.ops import Features, Op, ShapeError, typed
 from archspec.spelling import did_you_mean
-from archspec.steps import Step
+from archspec.step import Step
 from archspec.typos import respelling
 
 
@@ -65,6 +65,9 @@ class Graph:
                 related = [Related(f"the other `{wanted}` is here", place)] if place is not None else []
                 message = f"`{wanted}` names two modules of one block"
                 self.binder.add("AS107", message, span, "rename one of them", related)
+            if "-" in wanted and not self.positional:
+                help_ = f"only the steps of a chain may; write `{wanted.replace('-', '_')}`"
+                self.binder.add("AS106", f"`{wanted}` has a hyphen", span, help_)
             self._tell_apart(wanted, span)
             return wanted
         if self.positional:

@@ -23,7 +23,8 @@ from archspec.ops.fields import Choice, Flag, Int, Kind, Real
 from archspec.parsing import parse
 from archspec.reader import Node, read_file
 from archspec.spelling import did_you_mean
-from archspec.steps import Step, StepParser
+from archspec.step import Step
+from archspec.steps import StepParser
 from archspec.validation import record_validation
 
 MERGES = {kind: op for kind, op in OPS.items() if op.is_merge}

@@ -18,8 +18,10 @@ IMPORTED = frozenset(
         "Callable",
         "DTypeLike",
         "F",
+        "Iterable",
         "JOB",
         "Module",
+        "OrderedDict",
         "Tensor",
         "jax",
         "jnp",
@@ -100,6 +102,11 @@ def identifier_fault(name: str) -> str | None:
     if name in RESERVED or name.startswith("register_"):
         return "frameworks use it for something else"
     return None
+
+
+def step_name_fault(name: str) -> str | None:
+    """Why a name cannot name a step; None when it can. Only chains have steps with hyphens."""
+    return identifier_fault(name.replace("-", "_") if name[-1:] != "-" else name)
 
 
 def class_name_fault(name: str) -> str | None:

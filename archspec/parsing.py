@@ -8,8 +8,9 @@ comparison = sum [ ("==" | "!=" | "<" | "<=" | ">" | ">=") sum ]
 sum        = product { ("+" | "-") product }
 product    = unary { ("*" | "/" | "//" | "%") unary }
 unary      = "-" unary | atom
-atom       = number | string | "true" | "false" | ["$"] name | ("min" | "max") "(" condition { "," condition } ")"
+atom       = number | string | "true" | "false" | ["$"] name | function "(" condition { "," condition } ")"
            | "(" condition ")"
+function   = "min" | "max" | "round" | "floor" | "ceil" | "divisible"
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from archspec.expressions import LIMIT, Apply, Expr, ExpressionError, Literal, Name
-from archspec.spelling import stranger
+from archspec.expressions import FUNCTIONS, LIMIT, Apply, Expr, ExpressionError, Literal, Name
+from archspec.spelling import did_you_mean, stranger
 
 MAX_LENGTH = 500
 MAX_DEPTH = 50
@@ -43,7 +44,7 @@ def parse(text: str) -> Expr:
     return _Parser(text).whole()
 
 
-_SIGNS = "an expression has names, numbers, `+ - * / // %`, comparisons, `min`, `max` and parentheses"
+_SIGNS = "an expression has names, numbers, `+ - * / // %`, comparisons, functions such as `min` and parentheses"
 _OTHER_SIGNS = {
     "=": "compare with `==`",
     "&": "write `and`",
@@ -108,6 +109,9 @@ class _Parser:
         before = self.tokens[self.at - 1] if self.at else ("", "")
         if text == "*" == before[1]:
             return "there are no powers: write `n * n`"
+        if text == "(" and before[0] == "name" and before[1] not in _KEYWORDS:
+            known = ", ".join(f"`{name}`" for name in FUNCTIONS)
+            return did_you_mean(before[1], FUNCTIONS) or f"there are the functions {known}; multiply with `*`"
         if kind == "op" or text in _KEYWORDS:
             return "a `)` closes nothing here" if text == ")" else f"a value is missing before `{text}`"
         return "multiply with `*`" if text in ("x", "X") else f"put an operator before `{text}`, such as `*`"
@@ -184,13 +188,8 @@ class _Parser:
             inside = self.condition()
             self.expect(")")
             return inside
-        if function := self.take("min", "max"):
-            self.expect("(")
-            operands = [self.condition()]
-            while self.take(","):
-                operands.append(self.condition())
-            self.expect(")")
-            return Apply(function, tuple(operands))
+        if (function := self._function()) is not None:
+            return function
         if word := self.take("true", "false"):
             return Literal(word == "true")
         if self.at == len(self.tokens):
@@ -204,6 +203,26 @@ class _Parser:
         if kind == "number":
             return Literal(_number(text))
         return Name(text.removeprefix("$"))
+
+    def _function(self) -> Apply | None:
+        """A function's call; None where none comes next. But for `min` and `max`, its name may also be an argument's."""
+        following = self.tokens[self.at + 1 : self.at + 2]
+        function = self.take("min", "max") or (self.take(*FUNCTIONS) if following == [("op", "(")] else None)
+        if function is None:
+            return None
+        self.expect("(")
+        operands = [self.condition()]
+        while self.take(","):
+            operands.append(self.condition())
+        self.expect(")")
+        fewest, most = FUNCTIONS[function]
+        if not fewest <= len(operands) <= most:
+            example = f"`{function}({', '.join(['width / 3', '8'][:most])})`"
+            message = (
+                f"`{function}` takes {'one operand' if most == 1 else f'{most} operands'}, not {len(operands)}"
+            )
+            raise ExpressionError("AS201", message, help=f"such as {example}")
+        return Apply(function, tuple(operands))
 
 
 def _number(text: str) -> int | float:

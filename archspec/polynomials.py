@@ -28,6 +28,8 @@ def is_whole(expr: Expr, reals: Collection[str]) -> bool:
         return expr.name not in reals
     if expr.op == "if":
         return all(is_whole(o, reals) for o in expr.operands[1:])
+    if expr.op in ("round", "floor", "ceil", "divisible"):
+        return True
     return (expr.op in ARITHMETIC or expr.op in ("%", "min", "max")) and all(
         is_whole(o, reals) for o in expr.operands
     )

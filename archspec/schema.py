@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from archspec.binding import MAX_REPEAT
 from archspec.blocks import blocks
 from archspec.language import Spec
 from archspec.language.spec import ROLES, VERSION
 from archspec.ops import OPS
 from archspec.ops.fields import Int
+from archspec.step import ROWS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -102,13 +104,15 @@ def _steps() -> dict[str, Any]:
     modifiers = {
         "from": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
         "when": {"type": ["string", "boolean"]},
+        "repeat": {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_REPEAT}, {"type": "string"}]},
     }
     applied = {**calls, **dict.fromkeys(ROLES, anything), **dict.fromkeys(library, anything)}
+    rows = {"$ref": "#/definitions/rows"}
     chain = {"type": "array", "items": {"$ref": "#/definitions/numbered"}, "minItems": 1}
     named = {
         "anyOf": [
             word,
-            {"type": "object", "properties": {**applied, **modifiers}, "minProperties": 1},
+            {"type": "object", "properties": {**applied, ROWS: rows, **modifiers}, "minProperties": 1},
             {"$ref": "#/definitions/chain"},
         ]
     }
@@ -123,7 +127,8 @@ def _steps() -> dict[str, Any]:
             ]
         },
         "call": {"anyOf": [word, {"type": "object", "minProperties": 1, "maxProperties": 1}, {"type": "null"}]},
-        "step": {"anyOf": [word, {"type": "null"}, _step(applied, modifiers)]},
+        "step": {"anyOf": [word, {"type": "null"}, _step({**applied, ROWS: rows}, modifiers)]},
+        "rows": _rows(),
         "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
         "numbered": {"anyOf": [{"$ref": "#/definitions/step"}, {"$ref": "#/definitions/chain"}]},
         "chain": {**chain, "description": "steps that are called 0, 1, 2, ... in order"},
@@ -138,7 +143,26 @@ def _step(applied: Mapping[str, Any], modifiers: Mapping[str, Any]) -> dict[str,
         "properties": {**either, **modifiers},
         "additionalProperties": {"$ref": "#/definitions/named"},
         "minProperties": 1,
-        "maxProperties": 3,
+        "maxProperties": 4,
+    }
+
+
+def _rows() -> dict[str, Any]:
+    """A table of rows."""
+    cell = {"type": ["number", "string", "boolean", "array", "object", "null"]}
+    return {
+        "type": "object",
+        "description": "a table whose rows are blocks and whose columns are their arguments",
+        "properties": {
+            "block": {"$ref": "#/definitions/call"},
+            "columns": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            "table": {"type": "array", "items": {"type": "array", "items": cell}, "minItems": 1},
+            "repeat": {"type": ["integer", "string"]},
+            "name": {"type": "string"},
+            "group": {"type": ["boolean", "string"]},
+        },
+        "required": ["block", "columns", "table"],
+        "additionalProperties": False,
     }
 
 

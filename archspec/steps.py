@@ -6,49 +6,28 @@ bn1: norm                                      a name and an operation
 conv1: {conv: {out: 64, kernel: 3}}            a name and an operation with arguments
 {gate: {conv: {out: 1, kernel: 1}}, from: x, when: width > 1}      with inputs and a condition
 {features: [{conv: {out: 64, kernel: 3}}, relu]}                   a name and a chain, whose steps are numbered
+{layer: {conv: {out: 64, kernel: 3}}, repeat: 3}                   a name and a chain of equal steps
+{rows: {block: basic, columns: [width], table: [[64], [128]]}}     a table, whose rows are steps
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from archspec import vocabulary
 from archspec.diagnostics import Diagnostics, Span
 from archspec.expressions import Expr, ExpressionError
-from archspec.names import identifier_fault
+from archspec.names import step_name_fault
+from archspec.ops.fields import describe
 from archspec.parsing import parse
 from archspec.reader import Node
 from archspec.spelling import did_you_mean, nearest, suggestion
+from archspec.step import CHAIN, MODIFIERS, ROWS, Step
+from archspec.tables import RowsReader
 from archspec.typos import certain, respelling, rewriting
 
-MODIFIERS = ("from", "when")
-CHAIN = "chain"
-_REPEATED = "a step stands once; blocks are repeated in a stage, as in `stages: [{name: s, block: basic, repeat: 2, width: 8}]`"
 WORDS = "the language reference lists the operations, `archspec list` the blocks"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
-    """What to apply, to which values, under which name and condition.
-
-    A broken step has a mistake, which is recorded; what it gives is unknown. Its `callee` is what was probably meant, so
-    that its value has the name by which later steps call it.
-    """
-
-    callee: str
-    span: Span
-    name: str | None = None
-    name_span: Span | None = None
-    args: dict[str, Node] = field(default_factory=dict)
-    keys: dict[str, Span] = field(default_factory=dict)
-    sources: tuple[str, ...] | None = None  # None: the value before
-    source_spans: tuple[Span, ...] = ()
-    when: Expr | None = None
-    when_span: Span | None = None
-    chain: tuple[Step, ...] | None = None  # steps that are numbered, in place of something that is applied
-    broken: bool = False
-    guessed: bool = False  # the `callee` is not what is written, but what was surely meant
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,13 +68,9 @@ class StepParser:
         return tuple(self._in_chain(step) for step in steps)
 
     def _in_chain(self, step: Step) -> Step:
-        help_ = "a block has names in its `body`, and a `from`"
-        if step.name is not None and step.name_span is not None:
-            message = f"a step of a chain is called by its number, and not `{step.name}`"
-            self.problems.add("AS305", message, step.name_span, help_)
-            return replace(step, name=None, broken=True)
         if step.sources is not None:
             span = next(iter(step.source_spans), step.span)
+            help_ = "steps that take named values belong in the `body` of a block"
             self.problems.add("AS305", "a step of a chain takes the value before it", span, help_)
             return replace(step, sources=None, source_spans=(), broken=True)
         return step
@@ -117,9 +92,7 @@ class StepParser:
             what = ", ".join(f"`{word}`" for word in words) or "nothing"
             message = f"a step applies one thing, and this one has {what}"
             near = next((near for word in words if (near := nearest(word, MODIFIERS))), None)
-            help_ = (
-                f"did you mean `{near}`?" if near else _REPEATED if "repeat" in words else "one step to each `- `"
-            )
+            help_ = f"did you mean `{near}`?" if near else "one step to each `- `"
             self.problems.add("AS305", message, item.span, help_)
             return Step(words[0] if words else "step", item.span, broken=True)
         return self._of_mapping(item, words[0], item.value[words[0]])
@@ -147,20 +120,48 @@ class StepParser:
         if numbered and isinstance(item.value, list):
             return [self._checked(_Applied(CHAIN, item.span, item), item)]
         item = self._spelt(item)
+        if (rows := self._rows(item)) is not None:
+            return rows
         more = [Step(word, item.key_span(word), broken=True) for word in _words(item)[1:]]
         return [self.step(item), *more]
+
+    def _rows(self, item: Node) -> list[Step] | None:
+        """The steps of a table, or a chain of them where it has a name; None where this is none."""
+        words = _words(item)
+        if len(words) != 1:
+            return None
+        (key,) = words
+        value = item.get(key)
+        within = value.get(ROWS) if value is not None and _words(value) == [ROWS] else None
+        table = value if key == ROWS else within
+        if value is None or table is None:
+            return None
+        named = table is within
+        steps = RowsReader(self.step, self.problems).read(table, Node({}, item.span) if named else item)
+        if steps is None:
+            return [Step(CHAIN, item.span, key if named else None, broken=True)]
+        if not named:
+            return list(steps)
+        applied = _Applied(CHAIN, table.span, None, key, item.key_span(key))
+        return [self._checked(applied, _with_modifiers(item, value), steps)]
 
     def _of_mapping(self, item: Node, key: str, value: Node) -> Step:
         span = item.key_span(key)
         if isinstance(value.value, str):
             return self._checked(_Applied(value.value, value.span, None, key, span), item)
-        if isinstance(value.value, list) and not self.known(key):
+        if isinstance(value.value, list) and (not self.known(key) or self._are_steps(value.value)):
             return self._checked(_Applied(CHAIN, value.span, value, key, span), item)
         callee = self._callee_below(key, value)
         if callee is None:
             return self._checked(_Applied(key, span, value), item)
         applied = _Applied(callee, value.key_span(callee), value.get(callee), key, span)
         return self._checked(applied, _with_modifiers(item, value))
+
+    def _are_steps(self, items: list[Node]) -> bool:
+        """Whether a list holds steps, and not the values of an argument."""
+        return any(
+            isinstance(i.value, (dict, list)) or (isinstance(i.value, str) and self.known(i.value)) for i in items
+        )
 
     def _callee_below(self, key: str, value: Node) -> str | None:
         """What is applied under the name `key`; None where `key` itself is applied and `value` has its arguments."""
@@ -186,13 +187,15 @@ class StepParser:
         meaning = vocabulary.operation(word)
         return meaning.word if meaning else nearest(word, self.words())
 
-    def _checked(self, applied: _Applied, item: Node) -> Step:
+    def _checked(self, applied: _Applied, item: Node, rows: tuple[Step, ...] | None = None) -> Step:
         in_chain = applied.args if applied.args is not None and isinstance(applied.args.value, list) else None
-        chain = self.chain(in_chain) if applied.callee == CHAIN and in_chain is not None else None
+        chain = self.chain(in_chain) if applied.callee == CHAIN and in_chain is not None else rows
         callee = self._callee(applied) if chain is None else applied.callee
         applicable = callee is not None if chain is None else len(chain) > 0
         sources = self._sources(item)
         when, readable = self._condition(item)
+        repeat, countable = self._repeat(item)
+        counted = item.get("repeat")
         args = applied.args if applicable and chain is None else None
         condition = item.get("when")
         return Step(
@@ -206,8 +209,10 @@ class StepParser:
             source_spans=tuple(s.span for s in sources or ()),
             when=when,
             when_span=condition.span if condition else None,
+            repeat=repeat,
+            repeat_span=counted.span if counted is not None else None,
             chain=chain,
-            broken=not (applicable and readable) or sources == [],
+            broken=not (applicable and readable and countable) or sources == [],
             guessed=callee is not None and callee != applied.callee,
         )
 
@@ -236,7 +241,7 @@ class StepParser:
     def _name(self, applied: _Applied) -> str | None:
         if applied.name is None or applied.name_span is None:
             return None
-        if fault := identifier_fault(applied.name):
+        if "{" not in applied.name and (fault := step_name_fault(applied.name)):
             self.problems.add("AS106", f"`{applied.name}` cannot name a module", applied.name_span, fault)
         return None if applied.name == "input" else applied.name  # that is the block's input to later steps
 
@@ -264,6 +269,21 @@ class StepParser:
             self.problems.add(error.code, f"`when`: {error}", node.span, error.help)
             return None, False
 
+    def _repeat(self, item: Node) -> tuple[Expr | None, bool]:
+        """How often a step stands, and whether that could be read."""
+        node = item.get("repeat")
+        if node is None:
+            return None, True
+        if isinstance(node.value, bool) or not isinstance(node.value, (int, str)):
+            message = f"`repeat` is {describe(node.plain())}, not a whole number"
+            self.problems.add("AS103", message, node.span, "such as `repeat: 3`, or `repeat: n`")
+            return None, False
+        try:
+            return parse(str(node.value)), True
+        except ExpressionError as error:
+            self.problems.add(error.code, f"`repeat`: {error}", node.span, error.help)
+            return None, False
+
 
 def _words(item: Node) -> list[str]:
     """The keys of a step that say what it applies."""
@@ -271,6 +291,6 @@ def _words(item: Node) -> list[str]:
 
 
 def _with_modifiers(outer: Node, inner: Node) -> Node:
-    """`from` and `when` are accepted beside the name and beside the operation."""
+    """`from`, `when` and `repeat` are accepted beside the name and beside the operation."""
     values = {k: v for source in (inner, outer) for k, v in source.items() if k in MODIFIERS}
     return Node(values, outer.span, {k: (outer.keys | inner.keys)[k] for k in values})

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from archspec import vocabulary
-from archspec.binding import Binder, given_by, meant_argument, signature_of
+from archspec.binding import Binder, given_by, meant_argument, signature_of, with_cells
 from archspec.diagnostics import Span
 from archspec.language.spec import ROLES
 from archspec.library import Declaration, Library, Signature, Sort
 from archspec.ops import OPS
 from archspec.reader import Node
+from archspec.repeats import places_of
 from archspec.spelling import did_you_mean, nearest
-from archspec.steps import MODIFIERS, WORDS, Step
+from archspec.step import MODIFIERS, Step
+from archspec.steps import WORDS
 from archspec.typos import respelling
 from archspec.uses import use_in_stage, use_of
 
@@ -95,12 +97,16 @@ class Survey:
     def steps(self, steps: Iterable[Step], known: Collection[str]) -> None:
         """Look through steps that see these names."""
         for step in steps:
+            around, known = known, [*known, *places_of(step)]
+            self.binder.survey_expression("repeat", step.repeat, step.repeat_span, known)
             self.binder.survey_expression("when", step.when, step.when_span, known)
             self.steps(step.chain or (), known)
             role = self.roles[step.callee] if step.callee in ROLES else None
-            signature = None if step.broken or (role and role.broken) else self._signature(role or step)
+            signature = None if step.broken or (role and role.broken) else self.signature(role or step)
             if signature is not None:
-                self.binder.survey(signature, given_by(step), known, given_by(role) if role else None)
+                given = with_cells(given_by(step), step, signature)
+                self.binder.survey(signature, given, known, given_by(role) if role else None)
+            known = around
 
     def shortcut(self, node: Node | None, known: Collection[str]) -> None:
         """Look at the use of a shortcut."""
@@ -121,7 +127,8 @@ class Survey:
         declarations = [self.library.get(sort, name) for sort in SORTS]
         return [d.signature for d in declarations if d is not None and d.sound]
 
-    def _signature(self, step: Step) -> Signature | None:
+    def signature(self, step: Step) -> Signature | None:
+        """What a step's operation or block takes; None where that is not known."""
         if step.callee in OPS:
             return signature_of(step.callee)
         declaration = self.library.get("blocks", step.callee)

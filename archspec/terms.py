@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from archspec.expressions import Expr, ExpressionError, Literal, Name, Symbol, Value, evaluate, names
+from archspec.expressions import Expr, ExpressionError, Literal, Name, Symbol, Value, evaluate, is_python, names
 from archspec.simplify import simplified, size
 
 LONGEST = 40
@@ -111,7 +111,7 @@ def literal(value: Number) -> Symbol:
 
 
 def _is_short(symbol: Symbol) -> bool:
-    return all(size(s) <= LONGEST for s in (symbol if isinstance(symbol, tuple) else (symbol,)))
+    return all(size(s) <= LONGEST and is_python(s) for s in (symbol if isinstance(symbol, tuple) else (symbol,)))
 
 
 def exprs(symbol: Symbol) -> tuple[Expr, ...]:

@@ -133,7 +133,6 @@ def test_a_chain_is_there_under_a_condition_and_takes_a_named_value(spec):
 
 
 MISTAKES = {
-    f"{{x: {CONV}}}": ("AS305", "x"),
     "relu, {conv: {out: 4, kernel: 1}, from: input}": ("AS305", "input"),
     "rleu": ("AS301", "rleu"),
     "{conv: {out: 4, kernal: 1}}": ("AS303", "kernal"),
@@ -154,7 +153,7 @@ def test_where_no_chain_can_be(mistakes):
     (found,) = mistakes(f"{HEAD}stem: [[{CONV}, relu]]\n{TAIL}")
     assert found.code == "AS305"
     assert "features" in found.help
-    (found,) = mistakes(f"{HEAD}stem: [{{conv: [{CONV}, relu]}}]\n{TAIL}")
+    (found,) = mistakes(f"{HEAD}stem: [{{conv: [64, 3]}}]\n{TAIL}")
     assert found.code == "AS305"
     (found,) = mistakes(f"{HEAD}blocks: {{b: {{chain: [relu], merge: add}}}}\nstem: [b]\n{TAIL}")
     assert (found.code, marked(found)) == ("AS604", "merge")

@@ -34,7 +34,7 @@ STEPS = {
     "dropout: {p: 0.5}": ("AS303", "p", "`rate`"),
     "dropout: {rate: 50%}": ("AS201", "50%", "0.5"),
     "conv_norm_act: {filters: 8}": ("AS303", "filters", "`width`"),
-    "conv: {out: 8, kernel: 3}, repeat: 2": ("AS305", None, "stages"),
+    "conv: {out: 8, kernel: 3}, times: 2": ("AS305", None, "one step"),
 }
 
 

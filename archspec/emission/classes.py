@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.emission.dialect import Dialect
 from archspec.emission.flow import INPUTS, Flow, flow, is_named, kind_of
 from archspec.emission.forward import INDENT, Forward
-from archspec.emission.source import WIDTH, call, lay_out, number
-from archspec.emission.stretches import Stretch, stretches
-from archspec.expressions import Literal, Symbol, render, substitute
+from archspec.emission.sequences import Part, is_numbered, parts
+from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number
+from archspec.emission.stretches import PLACE, Stretch, stretches
+from archspec.expressions import Literal, Symbol, names, render, substitute
 from archspec.ir import Block, Chain, Run
 from archspec.ops import Op
 from archspec.outline import BlockClass, Member, Outline, Parameter
 from archspec.simplify import simplified, simplify
+from archspec.terms import exprs
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ class Writer:
         if isinstance(target, Chain):
             if len(target.runs) == 1 and (rolled := self._rolled(target.runs[0], indent, head)) is not None:
                 return rolled
-            parts = [self._stretch(s, indent + 4) for s in stretches(target, self.outline.of)]
-            return call(f"{head}{self.dialect.sequence}", parts, indent)
+            made = [self._stretch(s, indent + 4) for s in stretches(target, self.outline.of)]
+            return call(f"{head}{self.dialect.sequence}", made, indent)
         if isinstance(target, Block):
             return self.instance(self.outline.of[target], member.numbers, indent, head)
         return lay_out(head, self.dialect.layer(member, target.kind in in_place), indent)
@@ -137,9 +139,7 @@ class Writer:
     def instance(self, cls: BlockClass, numbers: Mapping[str, Symbol], indent: int, head: str = "") -> str:
         """The text that makes a block with these arguments."""
         if self.is_inline(cls):
-            scope = cls.scope(numbers)
-            parts = [self._inlined(m, scope, indent + 4) for m in cls.members]
-            return call(f"{head}{self.dialect.sequence}", parts, indent)
+            return self._sequence([self._inlined(m, cls.scope(numbers)) for m in cls.members], indent, head)
         arguments = []
         for position, parameter in enumerate(cls.parameters):
             symbol = numbers[parameter.name]
@@ -150,7 +150,36 @@ class Writer:
             arguments.append(f"{parameter.name}={text}" if keyword else text)
         return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent)
 
-    def _inlined(self, member: Member, scope: Mapping[str, Symbol], indent: int) -> str:
+    def _sequence(self, members: Sequence[Member], indent: int, head: str) -> str:
+        """Layers one after the other, by their places or by names of their own."""
+        found = list(parts(members, self.outline.of))
+        if is_numbered(members):
+            return call(f"{head}{self.dialect.sequence}", [self._part(p, indent + 4) for p in found], indent)
+        opening = self.dialect.named_sequence
+        inner = indent + 4 * len(opening)
+        if len(found) == 1 and found[0].count > 1:
+            return nested(head, opening, self._pair(found[0], inner, loop=""), indent)
+        pairs = [self._pair(p, inner + 4) for p in found]
+        return nested(head, opening, bracketed(pairs, inner), indent)
+
+    def _part(self, part: Part, indent: int) -> str:
+        made = self.construct(part.member, indent, set())
+        if part.count == 1:
+            return made
+        return f"*({made} for {_variable(part)} in range({part.count}))"
+
+    def _pair(self, part: Part, indent: int, loop: str = "*") -> str:
+        """The name and the layer of one member, or of each in a loop."""
+        made = self.construct(part.member, indent + 4, set())
+        if part.start is None:
+            return call("", [repr(part.name).replace("'", '"'), made], indent)
+        place = PLACE if part.start == 0 else f"{PLACE} + {part.start}"
+        name = part.name.replace("{}", f"{{{place}}}")
+        pair = call("", [f'f"{name}"', made], indent)
+        each = f"{pair} for {PLACE} in range({part.count})"
+        return f"*({each})" if loop else each
+
+    def _inlined(self, member: Member, scope: Mapping[str, Symbol]) -> Member:
         """A member of a block that is written where the block is used, in the names that are known there."""
 
         def there(symbol: Symbol) -> Symbol:
@@ -159,8 +188,7 @@ class Writer:
             return simplify(substitute(symbol, scope), {})
 
         numbers = {name: there(symbol) for name, symbol in member.numbers.items()}
-        resolved = Member(member.call, simplify(substitute(member.in_channels, scope), {}), numbers, None)
-        return self.construct(resolved, indent, set())
+        return Member(member.call, simplify(substitute(member.in_channels, scope), {}), numbers, None)
 
     def _stretch(self, stretch: Stretch, indent: int) -> str:
         """Blocks of a chain: one, equal ones in a loop, or in a loop ones whose numbers follow from their place."""
@@ -179,6 +207,11 @@ class Writer:
         return self.dialect.rolled(
             run, lambda start: self.instance(cls, cls.values(run.block), indent + 4, start), indent, head
         )
+
+
+def _variable(part: Part) -> str:
+    used = {name for s in part.member.numbers.values() for e in exprs(s) for name in names(e)}
+    return PLACE if PLACE in used else "_"
 
 
 def _parameter(parameter: Parameter) -> str:

@@ -19,6 +19,7 @@ class Dialect(ABC):
 
     array: ClassVar[str]  # the type of what flows
     sequence: str  # the class of layers applied one after the other
+    named_sequence: tuple[str, ...]  # the calls around pairs of a name and a layer that make the same
     identity: ClassVar[str]  # the layer that does nothing
     words: ClassVar[Collection[str]]  # names that a forward pass uses, which no variable may take
     in_sequence: ClassVar[Collection[str]]  # operations that can be layers of a sequence

@@ -82,6 +82,25 @@ def call(head: str, arguments: Sequence[Expression], indent: int, tail: str = ""
     return f"{head}(\n{inner}{' ' * indent}){tail}"
 
 
+def bracketed(items: Sequence[str], indent: int) -> str:
+    """A list of items, each on its own line unless all fit on one; the first line is not indented."""
+    line = f"[{', '.join(items)}]"
+    if indent + len(line) <= WIDTH and "\n" not in line:
+        return line
+    pad = " " * (indent + 4)
+    return "[\n" + "".join(f"{pad}{item},\n" for item in items) + " " * indent + "]"
+
+
+def nested(head: str, calls: Sequence[str], argument: str, indent: int) -> str:
+    """`a(b(argument))` for the calls a and b, on one line where that fits, else each call on lines of its own."""
+    line = f"{head}{''.join(f'{name}(' for name in calls)}{argument}{')' * len(calls)}"
+    if indent + len(line) <= WIDTH and "\n" not in line:
+        return line
+    opening = "".join(f"{name}(\n{' ' * (indent + 4 * depth)}" for depth, name in enumerate(calls, 1))
+    closing = "".join(f"\n{' ' * (indent + 4 * depth)})" for depth in reversed(range(len(calls))))
+    return f"{head}{opening}{argument}{closing}"
+
+
 def lay_out(head: str, expression: Expression, indent: int, tail: str = "") -> str:
     """An expression behind `head` and before `tail`, on as many lines as it needs."""
     if isinstance(expression, Invocation):

@@ -196,6 +196,21 @@ SEQUENTIAL = '''class Sequential(nnx.List[Callable[[Array], Array]]):
             x = layer(x)
         return x'''
 
+NAMED_SEQUENTIAL = '''class NamedSequential(nnx.Module):
+    """Layers that are applied one after the other and called by names."""
+
+    def __init__(self, layers: Iterable[tuple[str, Callable[[Array], Array]]]) -> None:
+        self.names: tuple[str, ...] = ()
+        for name, layer in layers:
+            setattr(self, name, layer)
+            self.names += (name,)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for name in self.names:
+            x = getattr(self, name)(x)
+        return x'''
+
 REPEATED = '''class Repeated(nnx.Module):
     """Equal blocks one after the other, compiled once: their parameters are stacked."""
 
@@ -222,11 +237,12 @@ FUNCTION_NAMES = (
 
 NAMES = (
     *FUNCTION_NAMES,
-    *("Conv", "Linear", "GroupNorm", "LayerNorm", "BatchNorm", "ChannelScale", "PReLU", "Sequential", "Repeated"),
+    *("Conv", "Linear", "GroupNorm", "LayerNorm", "BatchNorm", "ChannelScale", "PReLU"),
+    *("Sequential", "NamedSequential", "Repeated"),
 )
 """All that a file may define, in the order in which it does."""
 
-IMPORTED = ("Array", "Callable", "DTypeLike")
+IMPORTED = ("Array", "Callable", "DTypeLike", "Iterable")
 
 _DRAWN = {
     "he_normal_fan_out": 'nnx.initializers.variance_scaling(2.0, "fan_out", "normal")',
@@ -241,7 +257,8 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "ceil_padding": CEIL_PADDING, "ceil_max_pool": CEIL_MAX_POOL, "avg_pool": AVG_POOL,
         "ceil_avg_pool": CEIL_AVG_POOL, "uniform": UNIFORM, "Conv": UNIFORM_CONV, "Linear": UNIFORM_LINEAR,
         "BatchNorm": _batch_norm(init, batch_norm_options), "ChannelScale": CHANNEL_SCALE, "Sequential": SEQUENTIAL,
-        "Repeated": REPEATED, "PReLU": PRELU, "adaptive_pool": ADAPTIVE_POOL, "channel_shuffle": CHANNEL_SHUFFLE,
+        "NamedSequential": NAMED_SEQUENTIAL, "Repeated": REPEATED, "PReLU": PRELU, "adaptive_pool": ADAPTIVE_POOL,
+        "channel_shuffle": CHANNEL_SHUFFLE,
     }  # fmt: skip
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):
         name, value = how.chosen

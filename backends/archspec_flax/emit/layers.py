@@ -286,6 +286,7 @@ class FlaxDialect(Dialect):
         self.of = outline.of
         self.names = names
         self.sequence = names("Sequential")
+        self.named_sequence = (names("NamedSequential"),)
         self.batch_norm_options: set[str] = set()
         uniform = net.spec.init.conv.chosen[0] == "uniform_fan_in"
         self.biased = uniform or any(r.target.bias for r in net.modules() if isinstance(r.target, Conv))

@@ -52,9 +52,10 @@ def _imports(text: str) -> list[str]:
     def mentions(pattern: str) -> bool:
         return re.search(rf"(?<![\w.]){pattern}", text) is not None
 
+    abstract = [name for name in ("Callable", "Iterable") if mentions(rf"{name}\b")]
     standard = [
         *(["import math"] if mentions(r"math\.") else []),
-        *(["from collections.abc import Callable"] if mentions(r"Callable\b") else []),
+        *([f"from collections.abc import {', '.join(abstract)}"] if abstract else []),
         *(["from functools import partial"] if mentions(r"partial\(") else []),
     ]
     installed = [

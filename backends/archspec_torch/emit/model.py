@@ -32,9 +32,12 @@ def model_source(net: Network) -> str:
 
 
 def _imports(text: str) -> list[str]:
-    lines = ["from collections.abc import Callable", ""] if "Callable[" in text else []
-    if "torch." in text:
-        lines.append("import torch")
+    standard = [
+        *(["import math"] if "math." in text else []),
+        *(["from collections import OrderedDict"] if "OrderedDict(" in text else []),
+        *(["from collections.abc import Callable"] if "Callable[" in text else []),
+    ]
+    lines = [*standard, *([""] if standard else []), *(["import torch"] if "torch." in text else [])]
     if "F." in text:
         lines.append("import torch.nn.functional as F")
     return [*lines, "from torch import Tensor, nn"]

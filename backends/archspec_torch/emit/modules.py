@@ -254,6 +254,7 @@ class TorchDialect(Dialect):
 
     array = "Tensor"
     sequence = "nn.Sequential"
+    named_sequence = ("nn.Sequential", "OrderedDict")
     identity = "nn.Identity()"
     words = frozenset({"torch", "F"})
     in_sequence = MODULES

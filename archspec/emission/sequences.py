@@ -1,0 +1,129 @@
+"""Layers one after the other: equal ones, and ones whose numbers and names follow from their place, become loops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from archspec.classes import ClassOf
+from archspec.emission.stretches import PLACE, SHORTEST
+from archspec.expressions import Apply, Expr, Literal, Name, Symbol, names
+from archspec.ir import Block
+from archspec.ops import Op
+from archspec.outline import Member
+from archspec.simplify import simplify
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Members that are written together: one, or `count` of them in a loop, the first of which stands for all."""
+
+    member: Member
+    name: str
+    count: int = 1
+    start: int | None = None  # the number in the first one's name, where a loop has to make names
+
+
+def parts(members: Sequence[Member], of: ClassOf) -> Iterator[Part]:
+    """The members of a sequence in as few loops as their numbers and names allow."""
+    numbered = is_numbered(members)
+    position = 0
+    while position < len(members):
+        found = _loop(members[position:], of, numbered) or Part(members[position], members[position].call.name)
+        yield found
+        position += found.count
+
+
+def is_numbered(members: Sequence[Member]) -> bool:
+    """Whether members are called by their places, as those of a sequence are that says no names."""
+    return [m.call.name for m in members] == [str(place) for place in range(len(members))]
+
+
+def _loop(members: Sequence[Member], of: ClassOf, numbered: bool) -> Part | None:
+    """The longest loop that begins with a member; None where it is too short for one."""
+    first = members[0]
+    if not isinstance(first.call.target, Block):
+        return None
+    name, start = first.call.name, None
+    if not numbered:
+        split = _split(members)
+        if split is None:
+            return None
+        name, start = split
+    numbers: Mapping[str, Symbol] | None = first.numbers
+    length = 1
+    for place, member in enumerate(members[1:], 1):
+        if not _is_like(first, member, of) or (
+            start is not None and member.call.name != _named(name, start + place)
+        ):
+            break
+        grown = _grown(first, member, place) if place == 1 else numbers
+        if grown is None or not _follows(grown, member, place):
+            break
+        numbers, length = grown, length + 1
+    varies = numbers is not None and any(PLACE in names(e) for s in numbers.values() for e in _exprs(s))
+    if numbers is None or length < (SHORTEST if varies else 2):
+        return None
+    return Part(Member(first.call, first.in_channels, numbers, None), name, length, start)
+
+
+def _split(members: Sequence[Member]) -> tuple[str, int] | None:
+    """The name of a first member with a gap for the number by which the next one's differs, and that number."""
+    if len(members) < 2:
+        return None
+    one, other = members[0].call.name, members[1].call.name
+    for match in re.finditer(r"\d+", one):
+        pattern = f"{one[: match.start()]}{{}}{one[match.end() :]}"
+        if other == _named(pattern, int(match[0]) + 1) and str(int(match[0])) == match[0]:
+            return pattern, int(match[0])
+    return None
+
+
+def _named(pattern: str, number: int) -> str:
+    return pattern.replace("{}", str(number))
+
+
+def _is_like(one: Member, other: Member, of: ClassOf) -> bool:
+    """Whether two members are made by the same class; a class that is written out has all of its numbers alike."""
+    a, b = one.call.target, other.call.target
+    if isinstance(a, Op) or not isinstance(a, Block) or not isinstance(b, Block):
+        return False
+    return of[a] is of[b] and one.numbers.keys() == other.numbers.keys() and other.when is None
+
+
+def _grown(first: Member, second: Member, place: int) -> Mapping[str, Symbol] | None:
+    """The numbers of a first member, those that the second has more of as expressions in the place."""
+    numbers: dict[str, Symbol] = {}
+    for name, symbol in first.numbers.items():
+        grown = _step(symbol, second.numbers[name])
+        if grown is None:
+            return None
+        numbers[name] = grown
+    return numbers
+
+
+def _step(one: Symbol, other: Symbol) -> Symbol | None:
+    if one == other:
+        return one
+    if isinstance(one, Literal) and isinstance(other, Literal):
+        a, b = one.value, other.value
+        if type(a) is int and type(b) is int and b > a:
+            grown: Expr = Apply("*", (Literal(b - a), Name(PLACE)))
+            return simplify(Apply("+", (one, grown)), {})
+    return None
+
+
+def _follows(numbers: Mapping[str, Symbol], member: Member, place: int) -> bool:
+    return all(_at(symbol, place) == member.numbers[name] for name, symbol in numbers.items())
+
+
+def _at(symbol: Symbol, place: int) -> Symbol:
+    known = {PLACE: place}
+    if isinstance(symbol, tuple):
+        return simplify(symbol[0], known), simplify(symbol[1], known)
+    return simplify(symbol, known)
+
+
+def _exprs(symbol: Symbol) -> tuple[Expr, ...]:
+    return symbol if isinstance(symbol, tuple) else (symbol,)

@@ -1,0 +1,143 @@
+"""Steps that stand several times: `repeat`, names by pattern, and tables of rows."""
+
+import pytest
+
+import archspec
+from mistaken import marked
+
+HEAD = "input: {channels: 4, size: 8}\nclasses: 3\n"
+TAIL = "head: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+CONV = "{conv: {out: 4, kernel: 1}}"
+BLOCKS = """blocks:
+  pair: {args: {width: int, stride: 1, deep: 1}, chain: [{conv: {out: width * deep, kernel: 3, stride: stride}}, norm]}
+  res: {args: {width: int, stride: 1}, body: [{conv: {out: width, kernel: 3, stride: stride}}], merge: add}
+"""
+
+
+def names(net):
+    return [name.removesuffix(".weight") for name in net.parameter_shapes() if name.endswith("weight")][:-1]
+
+
+def whole(stem, args=""):
+    return f"{args}{HEAD}{BLOCKS}stem:\n{stem}\n{TAIL}"
+
+
+NAMED = {
+    "- {conv: {out: 4, kernel: 1}, repeat: 3}": ["conv", "conv2", "conv3"],
+    f"- {{layers: {CONV}, repeat: 2}}": ["layers.0", "layers.1"],
+    f"- {{'l{{i + 1}}': {CONV}, repeat: 2}}": ["l1", "l2"],
+    f"- {{layers: [{CONV}, relu], repeat: 2}}": ["layers.0.0", "layers.1.0"],
+    f"- {{features: [{{conv: {{out: 4, kernel: 1}}, repeat: 2}}, relu, {CONV}]}}": [f"features.{i}" for i in (0, 1, 3)],
+    f"- {{features: [{{first: {CONV}}}, {{'b-{{i}}': {CONV}, repeat: 2}}]}}": [f"features.{n}" for n in ("first", "b-0", "b-1")],
+    f"- {{features: [relu, {{first: {CONV}}}, {CONV}]}}": ["features.first", "features.2"],
+    f"- {{conv: [{CONV}, relu, {CONV}]}}": ["conv.0", "conv.2"],
+    f"- {{layers: {CONV}, repeat: 0}}\n  - {{'l{{i}}': {CONV}, repeat: 0}}\n  - {CONV}": ["conv"],
+    f"- {{'l{{i}}': {CONV}, repeat: 3, when: i != 1}}": ["l0", "l2"],
+    f"- {{layers: {CONV}, repeat: 2, when: 1 > 2}}\n  - {CONV}": ["conv"],
+    "- rows: {block: res, columns: [width], table: [[4], [4]]}": ["res.conv", "res2.conv"],
+    "- layers: {rows: {block: res, columns: [width, repeat], table: [[4, 2], [4, 1]]}}": [f"layers.{i}.conv" for i in range(3)],
+    "- layers: {rows: {block: res, columns: [width, repeat], table: [[4, 2], [4, 1]], group: true}}":
+        [f"layers.{name}.conv" for name in ("0.0", "0.1", "1.0")],
+    "- layers: {rows: {block: res, columns: [n, repeat], table: [[4, 1], [4, 2]], group: 's{row + 1}', name: 's{row + 1}-{i}'}}"
+    .replace("block: res", "block: {res: {width: n}}"): [f"layers.{name}.conv" for name in ("s1.s1-0", "s2.s2-0", "s2.s2-1")],
+    "- layers: {rows: {block: res, columns: [width, n], table: [[4, 2], [4, 3]], repeat: n - 1, name: 'b{index}of{blocks}'}}":
+        [f"layers.b{i}of3.conv" for i in range(3)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stem", NAMED)
+def test_each_repetition_has_a_name_of_its_own(spec, stem):
+    net = archspec.load(spec(whole(f"  {stem}")))
+    assert names(net) == NAMED[stem]
+    archspec.emit(net, "torch", tried=True)  # compares tensors and shapes with the core's
+
+
+@pytest.mark.parametrize("stem", [s for s in NAMED if "-" in s[2:] or "group" in s or "repeat: 0" in s])
+def test_flax_has_the_names_as_well(spec, stem):
+    archspec.emit(archspec.load(spec(whole(f"  {stem}"))), "flax", tried=True)
+
+
+def test_the_first_of_a_repetition_takes_the_stride(spec):
+    net = archspec.load(spec(whole("  - {layers: {pair: {width: 4, stride: 2}}, repeat: 3}")))
+    assert [row.output_shape[1] for row in net.modules() if row.op == "conv"] == [4, 4, 4]
+    table = "  - layers: {rows: {block: pair, columns: [width, stride, repeat], table: [[4, 2, 2], [8, 2, 1]]}}"
+    net = archspec.load(spec(whole(table)))
+    assert [row.output_shape for row in net.modules() if row.op == "conv"] == [(4, 4, 4), (4, 4, 4), (8, 2, 2)]
+
+
+def test_expressions_see_where_they_stand(spec):
+    grown = "  - {layers: {pair: {width: 4 * (i + 1)}}, repeat: 3}"
+    assert [row.output_shape[0] for row in archspec.load(spec(whole(grown))).modules() if row.op == "conv"] == [
+        4,
+        8,
+        12,
+    ]
+    table = """  - layers:
+      rows:
+        block: {pair: {width: "divisible(wide * base, 8) + index", deep: blocks}}
+        columns: [base, repeat]
+        table: [[10, 2], [30, n]]
+        repeat: ceil(repeat * 1.2)"""
+    net = archspec.load(spec(whole(table, "args: {wide: 1.5, n: 1}\n")))
+    widths = [row.output_shape[0] for row in net.modules() if row.op == "conv"]
+    assert widths == [5 * w for w in (16, 17, 18, 51, 52)]
+
+
+def test_cells_are_whatever_an_argument_takes(spec):
+    conv = "{conv: {out: out * 2, kernel: 1}, when: how == 'b'}"
+    text = f"""{HEAD}blocks: {{c: {{args: {{out: int, how: [a, b]}}, chain: [{conv}, relu]}}}}
+stem: [{{rows: {{block: c, columns: [out, how], table: [[2, a], [3, b]]}}}}]
+{TAIL}"""
+    assert names(archspec.load(spec(text))) == ["c2.0"]
+
+
+def test_repeated_layers_are_a_loop_in_source(spec):
+    net = archspec.load(
+        spec(
+            whole(
+                "  - layers: [{'block-{i}': {res: {width: 4}}, repeat: 3}]\n  - {again: {res: {width: 4}}, repeat: 5}"
+            )
+        )
+    )
+    source = archspec.emit(net, "torch")["model.py"]
+    assert 'OrderedDict((f"block-{i}", Res(4, 4)) for i in range(3))' in source
+    assert "*(Res(4, 4) for _ in range(5))" in source
+
+
+ROWS = "rows: {block: res, columns: [width], table: [[4]]"
+MISTAKES = {
+    "- {conv: {out: 4, kernel: 1}, repeat: 1.5}": ("AS103", "1.5"),
+    "- {conv: {out: 4, kernel: 1}, repeat: many}": ("AS202", "many"),
+    "- {conv: {out: 4, kernel: 1}, repeat: 0 - 1}": ("AS104", "0 - 1"),
+    "- {conv: {out: 4, kernel: 1}, repeat: 3 / 2}": ("AS204", "3 / 2"),
+    "- {conv: {out: 4, kernel: 1}, repeat: 20000}": ("AS308", "20000"),
+    "- {conv: {out: 4, kernel: 1}, repeat: 2 +}": ("AS201", "2 +"),
+    "- {conv: {out: 4, kernel: 1}, repaet: 2}": ("AS305", "repaet"),
+    "- {'l{j}': relu, repeat: 2}": ("AS202", "'l{j}'"),
+    "- {'l{i': relu, repeat: 2}": ("AS106", "'l{i'"),
+    "- {'{i}': relu, repeat: 2}": ("AS106", "'{i}'"),
+    "- {'l{i / 2}': relu, repeat: 2}": ("AS204", "'l{i / 2}'"),
+    "- {'l{0}': relu, repeat: 2}": ("AS107", "'l{0}'"),
+    "- {a-b: relu}": ("AS106", "a-b"),
+    f"- {ROWS}, colums: [width]}}": ("AS101", "colums"),
+    "- rows: {columns: [width], table: [[4]]}": ("AS102", "{columns: [width], table: [[4]]}"),
+    "- rows: {block: res, table: [[4]]}": ("AS102", "{block: res, table: [[4]]}"),
+    "- rows: {block: res, columns: [width]}": ("AS102", "{block: res, columns: [width]}"),
+    "- rows: {block: res, columns: [width], table: [[4, 2]]}": ("AS103", "[4, 2]"),
+    "- rows: {block: res, columns: [width], table: [4]}": ("AS103", "4"),
+    "- rows: {block: res, columns: [width], table: []}": ("AS103", "[]"),
+    "- rows: {block: res, columns: [width, width], table: [[4, 4]]}": ("AS107", "width"),
+    "- rows: {block: res, columns: [3], table: [[4]]}": ("AS106", "3"),
+    "- rows: {block: rse, columns: [width], table: [[4], [4]]}": ("AS301", "rse"),
+    "- rows: {block: res, columns: [width], table: [[wide]]}": ("AS202", "wide"),
+    "- rows: {block: res, columns: [depth], table: [[4]]}": ("AS304", "[4]"),
+    "- rows: {block: {res: {width: depht}}, columns: [depth], table: [[4]]}": ("AS202", "depht"),
+    "- rows: [res]": ("AS103", "[res]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stem", MISTAKES)
+def test_mistakes_have_their_places_and_remedies(mistakes, stem):
+    found = [d for d in mistakes(whole(f"  {stem}")) if d.is_error]
+    assert [(d.code, marked(d)) for d in found] == [MISTAKES[stem]]
+    assert found[0].help
