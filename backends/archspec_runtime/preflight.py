@@ -62,7 +62,7 @@ def _without_effect(options: Options, has: Collection[str], world: World) -> Ite
         yield ("--shard splits the run over its processes, and there is one",
                "start several: --nproc N, one process per GPU, or torchrun; or leave --shard out")  # fmt: skip
     if options.deterministic and "deterministic" not in has:
-        yield "--deterministic is Flax's", "leave it out, or take --backend flax"
+        yield "this backend has no --deterministic", "leave it out, or take --backend torch or flax"
     if options.devices > 1 and "devices" not in has:
         yield "PyTorch drives one device to a process", f"--nproc {options.devices}"
 

@@ -182,6 +182,8 @@ def _train(
         if resume:
             begun, identity = recorded(framework.name, folder, job, options, write, world, now, source, dataset)
             settings = {**settings, **{k: v for k, v in begun.items() if type(v) is type(settings.get(k))}}
+            if options.deterministic and not settings["deterministic"] and world.leads:
+                warn("--deterministic has no effect: this run was begun without it")
             if identity is not None:
                 batches.normalization = normalization = normalization_of(identity)
         else:

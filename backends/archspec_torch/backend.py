@@ -34,7 +34,7 @@ class TorchBackend:
 
     name = "torch"
     supported = SUPPORTED
-    options: Collection[str] = ("compile", "shard")  # of training, as the trainer has them
+    options: Collection[str] = ("compile", "shard", "deterministic")  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
     formats: Sequence[WeightsFormat] = (StateDict(), RunWeights())
 

@@ -13,6 +13,8 @@ from archspec_runtime.errors import RunError, no_device
 from archspec_runtime.job import Options
 from archspec_runtime.world import World
 
+from .kernels import compiles_by_rule
+
 GPU_STEPS = 2_000  # compiling takes a minute or two, and small nets are bound by launching kernels
 GPU_STEPS_A_LAYER = 50  # compiling takes a second or two for each convolution
 TRITON_SINCE = (7, 0)  # the compute capability of the oldest GPUs that Triton compiles for
@@ -59,6 +61,11 @@ def use_device(device: torch.device) -> None:
 
 def choose_compile(options: Options, device: torch.device, steps: int, layers: int) -> tuple[bool, str]:
     """Whether to compile the model for this many steps, and why. Depends on job and machine alone, so that a rerun agrees."""
+    if options.deterministic and options.compile != "off" and device.type != "cpu" and not compiles_by_rule():
+        if options.compile == "on":
+            message = f"PyTorch {torch.__version__} chooses what it compiles by the clock, and --deterministic is asked for"
+            raise RunError(message, "leave one of --deterministic and `--compile on` out, or take PyTorch 2.10", 2)
+        return False, "this PyTorch compiles by the clock"
     if options.compile != "auto":
         return options.compile == "on", "as asked"
     if device.type == "cuda":

@@ -24,6 +24,7 @@ from archspec_runtime.world import World
 from .compiling import eager
 from .device import is_out_of_memory, out_of_memory
 from .images import Normalizer
+from .kernels import deterministic_kernels
 from .parallel import is_split
 from .precision import autocast
 from .world import peers_answer
@@ -42,7 +43,7 @@ def evaluate(
     size = evaluation_size(job.recipe, len(samples), world.size)
     fitting = fitting or Fitting()
     sums = Sums(model, job, normalization, device, min(size, fitting.each or size))
-    with out_of_memory(lambda: while_measuring(sums.size)):
+    with out_of_memory(lambda: while_measuring(sums.size)), deterministic_kernels():
         for piece, pixels in evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world):
             if pixels is None:
                 assert isinstance(samples, ArraySplit)

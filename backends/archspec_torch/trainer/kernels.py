@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,7 +16,7 @@ CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 MIOPEN = ("PYTORCH_MIOPEN_SUGGEST_NHWC", "PYTORCH_MIOPEN_SUGGEST_NHWC_BATCHNORM")
 
 
-def choose_kernels(*, deterministic: bool) -> None:
+def choose_kernels(*, deterministic: bool, compiled: bool = False) -> None:
     """Set PyTorch's switches, before the first kernel runs.
 
     cuDNN tries its convolutions on each new shape, of which images and batches have few, and takes the fastest by the clock: in
@@ -22,6 +25,9 @@ def choose_kernels(*, deterministic: bool) -> None:
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic
     torch.use_deterministic_algorithms(deterministic)
+    if compiled and compiles_by_rule():
+        inductor: Any = importlib.import_module("torch._inductor.config")
+        inductor.deterministic = deterministic
     if deterministic:
         os.environ.setdefault(
             CUBLAS, ":4096:8"
@@ -35,23 +41,21 @@ def choose_kernels(*, deterministic: bool) -> None:
             os.environ.setdefault(name, "1")
 
 
-def compiles_deterministically() -> bool:
-    """Whether the compiler can be told to choose by rule, not by the clock; then it is told."""
+def compiles_by_rule() -> bool:
+    """Whether the compiler can choose kernels by rule, where it would try them and take the fastest."""
     from torch._inductor import config as inductor
 
-    config: Any = inductor
-    if not hasattr(config, "deterministic"):
-        return False
-    config.deterministic = True
-    return True
+    return hasattr(inductor, "deterministic")
 
 
-def without_determinism(error: RuntimeError) -> RunError | None:
-    """What is said of an operation that PyTorch has no deterministic kernel of; None for other errors."""
-    text = str(error)
-    if "does not have a deterministic implementation" not in text:
-        return None
-    return RunError(
-        f"--deterministic: {text.split(' does not', 1)[0]} of PyTorch has no kernel that gives the same bits in every run",
-        "train without --deterministic, or with `--device cpu`",
-    )
+@contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    """Say what PyTorch has no deterministic kernel of, where those are asked for."""
+    try:
+        yield
+    except RuntimeError as error:
+        operation, lacks, _ = str(error).partition(" does not have a deterministic implementation")
+        if not lacks:
+            raise
+        message = f"--deterministic: PyTorch's {operation} has no kernel that gives the same bits in every run"
+        raise RunError(message, "train without --deterministic, or with `--device cpu`") from None

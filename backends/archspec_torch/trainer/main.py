@@ -37,7 +37,7 @@ class Torch:
 
     name = "torch"
     devices = "cpu, cuda, cuda:1, mps"
-    options: Collection[str] = ("compile", "shard")
+    options: Collection[str] = ("compile", "shard", "deterministic")
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""
@@ -67,11 +67,12 @@ class Torch:
     def settle(
         self, make_model: MakeModel, job: Job, options: Options, device: str, steps: int
     ) -> tuple[Settings, str]:
-        """Whether to compile the model, and why."""
+        """Whether to compile the model, and why; and whether to take deterministic kernels."""
         check_precision(torch.device(device), job.recipe.precision)
         layers = compiled_layers(make_model())
         compiled, why = choose_compile(options, torch.device(device), steps, layers)
-        return {"compiled": compiled}, f"{'compiled' if compiled else 'not compiled'} ({why})"
+        how = f"{'compiled' if compiled else 'not compiled'} ({why})" + ", deterministic" * options.deterministic
+        return {"compiled": compiled, "deterministic": options.deterministic}, how
 
     def stepper(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: str,
@@ -79,7 +80,7 @@ class Torch:
     ) -> TorchStepper:  # fmt: skip
         """A model with its optimizer on a device."""
         on = torch.device(device)
-        choose_kernels(deterministic=bool(settings.get("deterministic")))
+        choose_kernels(deterministic=settings["deterministic"], compiled=settings["compiled"])
         with out_of_memory(partial(while_training, job, world.size)):
             return TorchStepper(
                 make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard

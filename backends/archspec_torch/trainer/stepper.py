@@ -29,6 +29,7 @@ from .compiling import compile_model
 from .device import out_of_memory
 from .evaluating import added_up, evaluate
 from .images import Images
+from .kernels import deterministic_kernels
 from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, make_optimizer, set_rate
 from .precision import autocast, use_precision
@@ -91,7 +92,7 @@ class TorchStepper:
         """One forward, backward and update; what came of it stays on the device, unless there is a limit to its loss."""
         if len(self.updated) == LOG_EVERY:
             self._look()
-        with out_of_memory(self._too_much), peers_answer():
+        with out_of_memory(self._too_much), peers_answer(), deterministic_kernels():
             statistics = [] if limit is None else [buffer.clone() for buffer in self.model.buffers()]
             self._gradients(batch, number)
             self.updated.append(limit is None or self._sound(limit))

@@ -112,7 +112,7 @@ def train(
     deterministic: Annotated[
         bool,
         typer.Option(
-            "--deterministic", help="Compute the same bits each time on a GPU as well, which takes longer (Flax)."
+            "--deterministic", help="Compute the same bits each time on a GPU as well, which takes longer."
         ),
     ] = False,
     force: Annotated[
