@@ -14,7 +14,7 @@ from flax import nnx
 from jax import Array
 
 from archspec_runtime.job import Job
-from archspec_runtime.recipe import Skip
+from archspec_runtime.recipe import Recipe, Skip
 from archspec_runtime.saving import LOG_EVERY
 
 from .images import Picked, Store, batch_of
@@ -54,6 +54,13 @@ class State(NamedTuple):
     average: Any  # of the parameters and of the running statistics; None without
     scale: Scale
     outcomes: Outcomes
+
+    @staticmethod
+    def start(params: Any, rest: Any, optimizer: optax.GradientTransformation, recipe: Recipe, kind: Any) -> State:
+        """Before the first step."""
+        average = jax.tree.map(jnp.copy, averaged(params, rest)) if recipe.ema is not None else None
+        scale = Scale.start(recipe.precision == "fp16")
+        return State(params, rest, optimizer.init(params), average, scale, Outcomes.start(kind))
 
 
 class Inputs(NamedTuple):

@@ -34,7 +34,7 @@ from .evaluating import Fitting, evaluate
 from .images import pick, store
 from .loss import shares_of
 from .mesh import Devices, on_this_process
-from .optimizer import Scale, make_optimizer
+from .optimizer import make_optimizer
 from .precision import prepared, use_precision
 from .programs import CompilerOptions
 from .restoring import fitting, load_optimizer
@@ -76,10 +76,7 @@ class FlaxStepper:
             self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
             params, rest = jax.tree.map(jnp.copy, parts)
             self.optimizer = make_optimizer(recipe.optimizer, stacked(params, self.model))
-            average = jax.tree.map(jnp.copy, averaged(params, rest)) if recipe.ema is not None else None
-            state = State(params, rest, self.optimizer.init(params), average,
-                          Scale.start(recipe.precision == "fp16"), Outcomes.start(self.kind))  # fmt: skip
-            self.state = self.devices.spread(state)
+            self.state = self.devices.spread(State.start(params, rest, self.optimizer, recipe, self.kind))
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
