@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from archspec.api import build, convert, emit
 from archspec.compile import check, load
-from archspec.cost import Cost
 from archspec.diagnostics import Diagnostic, Edit, Fix, SpecError
 from archspec.errors import WeightsError
-from archspec.network import Network
-from archspec.rows import Row
+from archspec.ir import Row
+from archspec.ir.cost import Cost
+from archspec.ir.network import Network
 from archspec.version import __version__
 
 

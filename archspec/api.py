@@ -9,10 +9,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.collecting import no_collection
+from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 from archspec.errors import WeightsError
-from archspec.network import Network
-from archspec.out_of_memory import is_out_of_memory, remedy
+from archspec.ir.garbage import no_collection
+from archspec.ir.network import Network
 
 if TYPE_CHECKING:
     from archspec.backends import Files, Weights
@@ -26,8 +26,8 @@ def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = No
     backend can do that and its framework is installed. Raises SpecError where the backend is missing, lacks an operation or
     makes source that does not run, and WeightsError as `build` does.
     """
+    from archspec.backends import find_backend
     from archspec.emission.lint import check_files
-    from archspec.registry import find_backend
 
     chosen = find_backend(backend)
     _check_net(net)
@@ -47,7 +47,7 @@ def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[
     for a negative seed or one of more than 63 bits, and WeightsError where the weights cannot be read or do not fit; then
     nothing is loaded.
     """
-    from archspec.registry import find_backend
+    from archspec.backends import find_backend
 
     chosen = find_backend(backend)
     _check_net(net)
@@ -96,7 +96,7 @@ def _weights(net: Network, path: str | PathLike[str]) -> Weights:
 
 
 def _install() -> str:
-    from archspec.extras import install_command
+    from archspec.backends.extras import install_command
 
     return install_command("torch")
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from archspec.attribution import at_overrides
-from archspec.collecting import no_collection
-from archspec.declarations import check_declarations_beside
+from archspec.analysis.checks.declarations import check_declarations_beside
+from archspec.analysis.checks.passes import PASSES
 from archspec.diagnostics import Diagnostic, Diagnostics
-from archspec.document import Document
-from archspec.expand import expand
-from archspec.load import load_document
-from archspec.network import Network
-from archspec.overrides import place_of_override
-from archspec.passes import PASSES
-from archspec.resolve import Resolved, resolve
+from archspec.expansion.expand import expand
+from archspec.ir.garbage import no_collection
+from archspec.ir.network import Network
+from archspec.loading.document import Document
+from archspec.loading.load import load_document
+from archspec.loading.override_mistakes import at_overrides
+from archspec.loading.overrides import place_of_override
+from archspec.loading.resolve import Resolved, resolve
 
 
 def load(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archspec.printable import printable
+from archspec.diagnostics.printable import printable
 
 
 class WeightsError(Exception):

@@ -19,7 +19,7 @@ def first_step(name: str, rolled: bool) -> float:
 
     import archspec
     from archspec.emission.folder import job_fields
-    from archspec.emission.importing import import_source
+    from archspec.emission.import_source import import_source
     from archspec_flax.emit import rolling
     from archspec_flax.emit.model import model_source
     from archspec_flax.trainer.stepper import FlaxStepper

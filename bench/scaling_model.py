@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 
 import archspec
-from archspec.network import Network
+from archspec.ir.network import Network
 
 DEVICES = (8, 16, 32, 64, 128, 256, 512, 1024)
 BUCKET = 25 << 20  # bytes of a bucket of PyTorch's DDP (its default, bucket_cap_mb)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec import zoo
+from archspec.loading import zoo
 
 torch = pytest.importorskip("torch")
 

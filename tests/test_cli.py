@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import archspec
-from archspec import zoo
+from archspec.loading import zoo
 from archspec_cli.common import backend_names, spec_names
 from conftest import REPO
 

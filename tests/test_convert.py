@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec import zoo
 from archspec.errors import WeightsError
+from archspec.loading import zoo
 from converting import EVERYTHING, in_order, same, smaller
 
 torch = pytest.importorskip("torch")

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec import registry
-from archspec.backends import Backend
-from archspec.codes import CODES, WARNINGS, page, severity
+from archspec.backends import Backend, registry
+from archspec.diagnostics.codes import CODES, WARNINGS, page, severity
+from archspec.diagnostics.render import to_text
 from archspec.ops import OPS
-from archspec.report import to_text
 
 REPO = Path(__file__).parent.parent
 PAGES = REPO / "docs" / "diagnostics"
@@ -439,7 +438,7 @@ def test_source_that_does_not_run_is_not_written(install, cli, spec, tmp_path):
 
 
 def test_a_net_of_one_size_is_named_with_the_layer_that_ties_it(spec):
-    from archspec.any_size import check_sizes
+    from archspec.analysis.fully_convolutional import check_sizes
 
     check_sizes(spec(NET), [16, 24], archspec.load)
     tied = spec(NET.replace("global_avg_pool, {linear", "flatten, {linear"))

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec import zoo
 from archspec.language.data import (
     Augment,
     Data,
@@ -21,8 +20,9 @@ from archspec.language.data import (
     Size,
     TrivialAugment,
 )
+from archspec.language.recipe import Adamw, Bce, Ema, Lamb, Loss, Optimizer, Phase, Sgd, Train
 from archspec.language.spec import BlockModel, Distribution, Spec, Stage
-from archspec.language.train import Adamw, Bce, Ema, Lamb, Loss, Optimizer, Phase, Sgd, Train
+from archspec.loading import zoo
 from archspec.ops import OPS
 from archspec.ops.reference import operations_table
 

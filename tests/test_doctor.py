@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 
-from archspec.extras import install_command
+from archspec.backends.extras import install_command
 from conftest import REPO
 
 
@@ -19,7 +19,7 @@ def test_doctor_lists_versions_and_devices(cli):
 def test_doctor_lists_every_extra_with_what_is_missing_and_the_command(cli, monkeypatch):
     import tomllib
 
-    from archspec import extras
+    from archspec.backends import extras
 
     declared = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(extras.PURPOSES) == set(declared) - extras.COLLECTIONS - {"torch", "flax", "onnx"}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 import archspec
+from archspec.analysis.activations import kept_for_gradient
 from archspec.emission.folder import job_fields
-from archspec.liveness import kept_for_gradient
 from archspec_runtime.dry_run import plot
 from archspec_runtime.estimates import Memory, memory, on_cpu
 from archspec_runtime.job import Job

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archspec
-from archspec import zoo
-from archspec.fixing import fix
-from archspec.typos import certain, distance
+from archspec.diagnostics.fixes import certain, distance
+from archspec.loading import zoo
+from archspec.syntax.fix import fix
 
 NET = """\
 archspec: 1

@@ -9,7 +9,7 @@ import pytest
 
 import archspec
 from archspec.files import write_folder
-from archspec.names import RESERVED
+from archspec.syntax.identifiers import RESERVED
 from comparing import check
 from conftest import REPO
 from emitting import GOLDEN, NASTY, RULES

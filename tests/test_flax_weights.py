@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec import zoo
+from archspec.loading import zoo
 from comparing import Flax
 from flax_nets import NETS, all_shapes
 

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from archspec.emission.importing import import_source
+from archspec.emission.import_source import import_source
 
 SOURCE = "class Net:\n    def __call__(self):\n        return {}['the line']\n"
 

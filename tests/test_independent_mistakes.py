@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archspec
-from archspec import zoo
+from archspec.loading import zoo
 from archspec.ops import OPS
 from mistaken import marked
 

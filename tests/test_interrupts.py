@@ -108,7 +108,7 @@ print("not reached")
 def test_nothing_is_left_half_replaced(tmp_path):
     code = """
 from pathlib import Path
-from archspec.undoing import unbroken
+from archspec.files.interrupts import unbroken
 with unbroken():
     Path("one").touch()
     signal.raise_signal(signal.SIGINT)

@@ -7,8 +7,8 @@ import typing
 
 import pytest
 
+from archspec.backends import find_backend
 from archspec.emission.lint import faults
-from archspec.registry import find_backend
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import archspec
-from archspec.registry import find_backend
-from archspec.responding import responding_layers
+from archspec.analysis.response_layers import responding_layers
+from archspec.backends import find_backend
 from archspec_cli.main import app
 from archspec_runtime.measuring import open_run
 from archspec_runtime.responses import measure_responses

@@ -3,7 +3,7 @@
 import pytest
 
 import archspec
-from archspec.verify import verify
+from archspec.ir.verify import verify
 from mistaken import marked
 
 HEAD = "input: {channels: 4, size: 8}\nclasses: 3\n"

@@ -7,8 +7,8 @@ import pytest
 
 import archspec
 import reference
-from archspec import zoo
 from archspec.files import write_folder
+from archspec.loading import zoo
 from archspec.ops import OPS
 from comparing import Statistics, batch_norm_as, close
 from converting import EVERYTHING, smaller

@@ -16,7 +16,7 @@ def test_every_operation_has_a_case_and_a_reference():
 
 
 def test_every_backend_supports_every_operation():
-    from archspec.registry import backend_names, find_backend
+    from archspec.backends import backend_names, find_backend
 
     for name in backend_names():
         assert find_backend(name).supported == set(OPS)

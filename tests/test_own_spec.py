@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from archspec import extras
+from archspec.backends import extras
 
 SPEC = "archspec: 1\ninput: {size: 8}\nclasses: 4\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
 TRAIN = "train: {data: {dataset: synthetic}, steps: 1}\n"

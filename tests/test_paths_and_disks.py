@@ -170,7 +170,7 @@ def test_a_spec_that_extends_into_a_folder_without_rights_is_told_so(tmp_path):
     program = """
 import os
 import archspec
-from archspec.report.text import to_text
+from archspec.diagnostics.text import to_text
 to_text(archspec.check("net.yaml"))  # what is imported on the way may lie where nobody may look
 if os.geteuid() == 0:
     os.setuid(65534)

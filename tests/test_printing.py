@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.printable import printable, printable_lines
+from archspec.diagnostics.printable import printable, printable_lines
 
 REPO = Path(__file__).parent.parent
 CONSOLES = {

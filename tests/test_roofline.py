@@ -3,9 +3,9 @@
 import pytest
 
 import archspec
-from archspec.accelerators import ACCELERATORS, accelerator
-from archspec.roofline import bound
-from archspec.traffic import step_kernels
+from archspec.analysis.accelerators import ACCELERATORS, accelerator
+from archspec.analysis.roofline import bound
+from archspec.analysis.traffic import step_kernels
 from kernels import Kernels
 
 RECIPE = {"batch_size": 256, "accumulate": 1, "precision": "bf16", "optimizer": {"kind": "sgd", "momentum": 0.9}}

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import archspec
-from archspec import zoo
+from archspec.loading import zoo
 
 
 def test_list_names_every_spec_with_its_presets(cli):

@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import archspec
-from archspec import zoo
-from archspec.resolved_text import resolved_yaml
+from archspec.analysis.resolved_spec import resolved_yaml
+from archspec.loading import zoo
 from conftest import HEAD
 from mistaken import marked
 from test_random_nets import nested_nets, random_nets

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec import zoo
-from archspec.verify import verify
+from archspec.ir.verify import verify
+from archspec.loading import zoo
 
 FACTS = json.loads((Path(__file__).parent / "data" / "facts.json").read_text())
 OPTIONS = {"A": "zero_pad", "B": "projection", "C": "projection_all"}

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar
 
+from archspec.emission.outline import BlockClass, Member
 from archspec.emission.source import Expression
 from archspec.ir import Run
-from archspec.outline import BlockClass, Member
 
 Attribute = Callable[[str], str]
 """The source of one of a member's numbers, by the name of the argument."""

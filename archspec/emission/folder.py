@@ -11,13 +11,14 @@ from typing import Any
 
 import jinja2
 
-from archspec.as_run import as_run
+from archspec.analysis.activations import kept_for_gradient
+from archspec.analysis.resolved_spec import resolved_yaml
+from archspec.analysis.run_spec import as_run
 from archspec.backends import Weights
 from archspec.emission.literals import literal, names_used
-from archspec.files import MARK, FolderError
-from archspec.liveness import kept_for_gradient
-from archspec.network import Network
-from archspec.resolved_text import resolved_yaml
+from archspec.files import FolderError
+from archspec.files.folders import MARK
+from archspec.ir.network import Network
 from archspec.version import __version__
 
 LOADING = ("numpy>=1.26", "safetensors>=0.4")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from archspec.emission.dataflow import INPUTS, Flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
-from archspec.emission.flow import INPUTS, Flow, is_named, kind_of
+from archspec.emission.outline import Member
 from archspec.emission.source import Expression, Infix, Invocation, lay_out
-from archspec.outline import Member
 
 INDENT = 8
 

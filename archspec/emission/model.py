@@ -10,14 +10,14 @@ from typing import Any
 
 import jinja2
 
-from archspec.emission.classes import ClassText, Writer
+from archspec.diagnostics.printable import printable
+from archspec.emission.class_body import ClassText, Writer
 from archspec.emission.dialect import Dialect
+from archspec.emission.outline import BlockClass, Outline
 from archspec.emission.source import WIDTH
-from archspec.expressions import render
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.ops import Image
-from archspec.outline import BlockClass, Outline
-from archspec.printable import printable
+from archspec.syntax.expressions import render
 from archspec.version import __version__
 
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from archspec.classes import ClassOf
-from archspec.emission.stretches import PLACE, SHORTEST
-from archspec.expressions import Apply, Expr, Literal, Name, Symbol, names
+from archspec.emission.block_classes import ClassOf
+from archspec.emission.loops import PLACE, SHORTEST
+from archspec.emission.outline import Member
 from archspec.ir import Block
 from archspec.ops import Op
-from archspec.outline import Member
-from archspec.simplify import simplify
+from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, names
+from archspec.syntax.simplify import simplify
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from archspec.expressions import Literal, Symbol, render
+from archspec.syntax.expressions import Literal, Symbol, render
 
 WIDTH = 100
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.ops import Shape
 
 

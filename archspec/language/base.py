@@ -17,9 +17,9 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import with_info_plain_validator_function
 
-from archspec.expressions import ExpressionError
-from archspec.numbers import compute
-from archspec.ops.fields import ArgumentError, Flag, Int, Kind, Real, describe
+from archspec.language.values import compute
+from archspec.ops.arguments import ArgumentError, Flag, Int, Kind, Real, describe
+from archspec.syntax.expressions import ExpressionError
 
 
 class Model(BaseModel):

@@ -16,8 +16,8 @@ from archspec.language.base import (
     Probability,
     fault,
 )
-from archspec.language.ends import End, check_growing
-from archspec.ops.fields import Int
+from archspec.language.conditions import End, check_growing
+from archspec.ops.arguments import Int
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "random"]
 Bounds = Annotated[list[PositiveReal], Field(min_length=2, max_length=2)]

@@ -20,9 +20,9 @@ from archspec.language.base import (
     none_as_no_items,
     scalar,
 )
-from archspec.language.train import Train
-from archspec.names import class_name_fault, identifier_fault, net_name_fault
-from archspec.ops.fields import MAX_SIZE
+from archspec.language.recipe import Train
+from archspec.ops.arguments import MAX_SIZE
+from archspec.syntax.identifiers import class_name_fault, identifier_fault, net_name_fault
 
 VERSION = 1
 ROLES = ("norm", "act")

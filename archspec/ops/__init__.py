@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from archspec.ops.arguments import ArgumentError, Kind
 from archspec.ops.base import Op, ShapeError, Window, size
 from archspec.ops.channels import ChannelShuffle, PadChannels, Slice
-from archspec.ops.fields import ArgumentError, Kind
 from archspec.ops.merge import Add, Concat, Div, Mul, Sub
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from archspec.ops.pointwise import (

@@ -10,9 +10,9 @@ from functools import reduce
 from typing import Any, ClassVar, Self
 from typing import Literal as Words
 
-from archspec.expressions import Apply, Expr, Literal, Symbol
-from archspec.ops.fields import ArgumentError, Kind
+from archspec.ops.arguments import ArgumentError, Kind
 from archspec.ops.shapes import Features, Image, Shape, Tokens, Vector, channels, show, typed
+from archspec.syntax.expressions import Apply, Expr, Literal, Symbol
 
 SymbolicShape = tuple[Expr, ...]
 """A shape whose numbers are expressions."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archspec.expressions import Symbol
+from archspec.ops.arguments import Int, Shown, argument
 from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, divides, image, minus, part, plus, show
-from archspec.ops.fields import Int, Shown, argument
+from archspec.syntax.expressions import Symbol
 
 
 @dataclass(frozen=True, slots=True)

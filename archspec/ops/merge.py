@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import ClassVar
 
-from archspec.expressions import Apply, Symbol
 from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, plus, show
+from archspec.syntax.expressions import Apply, Symbol
 
 MANY = sys.maxsize
 """Of inputs: as many as there are."""

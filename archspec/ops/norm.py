@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from archspec.ops.arguments import Flag, Int, Real, Shown, argument
 from archspec.ops.base import Op, Shape, channels, divides, image
-from archspec.ops.fields import Flag, Int, Real, Shown, argument
 from archspec.ops.weighted import Conv
 
 RESPONDING = (3, 3)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from archspec.ops.arguments import Flag, Real, argument
 from archspec.ops.base import Keeps, Op, Shape, channels
-from archspec.ops.fields import Flag, Real, argument
 
 
 class Activation(Op):

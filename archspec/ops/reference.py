@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from archspec.ops.arguments import Padding, Pair
 from archspec.ops.base import Op
-from archspec.ops.fields import Padding, Pair
 
 
 def operations_table(ops: Mapping[str, type[Op]]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from archspec.expressions import Apply, Literal, Symbol
+from archspec.ops.arguments import ArgumentError, Flag, Int, Padding, Pair, Real, Shown, argument
 from archspec.ops.base import (
     Keeps,
     Op,
@@ -24,7 +24,7 @@ from archspec.ops.base import (
     windowed,
     windowed_symbols,
 )
-from archspec.ops.fields import ArgumentError, Flag, Int, Padding, Pair, Real, Shown, argument
+from archspec.syntax.expressions import Apply, Literal, Symbol
 
 
 @dataclass(frozen=True, slots=True)

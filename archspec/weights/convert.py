@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec.backends import Weights
+from archspec.diagnostics.out_of_memory import remedy
 from archspec.errors import WeightsError
 from archspec.files import written_aside
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.ops import Shape
-from archspec.out_of_memory import remedy
 from archspec.weights.dtypes import FLOATS, cast, remarks_on_numbers
 from archspec.weights.fit import fit
 from archspec.weights.formats import format_to_read, format_to_write

@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 
 from archspec.backends import Weights
+from archspec.backends.stored import Array, Stored
 from archspec.errors import WeightsError
-from archspec.weights.stored import Array, Stored
 
 FLOATS: dict[str, Any] = {
     "float64": np.float64,

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from archspec.backends import Weights
+from archspec.backends.stored import Array, Tensors
+from archspec.diagnostics.spelling import nearest
 from archspec.errors import WeightsError
 from archspec.ops import Shape
-from archspec.spelling import nearest
 from archspec.weights.advice import COUNTER, advice
 from archspec.weights.dtypes import is_float
-from archspec.weights.stored import Array, Tensors
 
 SHOWN = 20
 LONGEST = 120  # characters of a name

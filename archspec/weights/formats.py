@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.backends import WeightsFormat
+from archspec.backends import WeightsFormat, backend_names, find_backend
 from archspec.diagnostics import SpecError
 from archspec.errors import WeightsError
-from archspec.registry import backend_names, find_backend
-from archspec.weights.kinds import kind_of
+from archspec.weights.file_kinds import kind_of
 from archspec.weights.safetensors import Safetensors
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.backends import Weights
-from archspec.network import Network
+from archspec.ir.network import Network
 
 KEY = "archspec"
 """Under which the metadata of a file has the record, as JSON."""

@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from archspec.diagnostics.spelling import did_you_mean
 from archspec.errors import WeightsError
-from archspec.spelling import did_you_mean
 
 HELP = "give OLD=NEW, such as module.= or linear.=fc. or '*.gamma=*.weight'"
 

@@ -14,10 +14,10 @@ import numpy as np
 from safetensors.numpy import save
 
 from archspec.backends import Weights
+from archspec.backends.stored import Array, Stored
 from archspec.errors import WeightsError
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.weights.identity import KEY, OfRun, metadata, parsed
-from archspec.weights.stored import Array, Stored
 
 LONGEST = 32 << 20
 """Bytes of a header: a hundred for each tensor of the largest nets, and their class names, a hundred times over."""

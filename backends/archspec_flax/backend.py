@@ -7,15 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Weights, WeightsFormat
+from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, weights_file
-from archspec.emission.importing import foreign_class, import_model, import_source
+from archspec.emission.import_source import foreign_class, import_model, import_source
 from archspec.emission.lint import check_running
-from archspec.emission.resuming import begun
+from archspec.emission.resume import begun
 from archspec.files import FolderError, write_folder
-from archspec.network import Network
-from archspec.registry import check_supported
+from archspec.ir.network import Network
 from archspec_flax.emit.layers import SUPPORTED
 from archspec_flax.emit.model import model_source
 from archspec_flax.formats import Msgpack, Orbax

@@ -11,8 +11,8 @@ from archspec_flax.health import need_flax
 from archspec_runtime.memory import share_gpu
 
 if TYPE_CHECKING:
-    from archspec.network import Network
-    from archspec.weights.stored import Array, Stored
+    from archspec.backends.stored import Array, Stored
+    from archspec.ir.network import Network
 
 METADATA = "_METADATA"
 """The file that describes a tree of arrays, in the folder that Orbax wrote it to."""

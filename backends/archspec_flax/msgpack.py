@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import ml_dtypes
 import numpy as np
 
-from archspec.weights.stored import Array, Stored
+from archspec.backends.stored import Array, Stored
 
 DTYPES: dict[str, Any] = {
     "float64": np.float64, "float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "int64": np.int64,

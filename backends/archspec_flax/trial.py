@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from archspec.emission.trial import check_output, check_tensors
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec_flax.names import spec_shapes
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from flax import nnx
 
 from archspec.backends import Weights
+from archspec.backends.stored import Array, Stored
 from archspec.errors import WeightsError
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.weights.identity import KEY, OfRun, metadata, parsed
-from archspec.weights.stored import Array, Stored
 from archspec_flax.emit.rolling import Stages, rolled_stages
 from archspec_flax.msgpack import leaves, read_tree
 from archspec_flax.names import FROM_SPEC, TO_SPEC, load_state_dict, spec_names, to_spec

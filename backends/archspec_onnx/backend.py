@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Weights, WeightsFormat
+from archspec.analysis.resolved_spec import resolved_yaml
+from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.emission.folder import identity_file
 from archspec.errors import WeightsError
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.ops import OPS
-from archspec.registry import check_supported
-from archspec.resolved_text import resolved_yaml
 from archspec.version import __version__
 from archspec_onnx.formats import OnnxFile
 from archspec_onnx.health import need_onnx

@@ -12,8 +12,8 @@ from archspec.errors import WeightsError
 from archspec_onnx.health import need_onnx
 
 if TYPE_CHECKING:
-    from archspec.network import Network
-    from archspec.weights.stored import Array, Stored
+    from archspec.backends.stored import Array, Stored
+    from archspec.ir.network import Network
 
 MOST = 2**31
 """Bytes of a file: what protocol buffers hold."""
@@ -79,7 +79,7 @@ def _stored(path: Path, tensor: Any) -> Stored:
     import numpy as np
     from onnx import TensorProto, helper
 
-    from archspec.weights.stored import Stored
+    from archspec.backends.stored import Stored
 
     if not isinstance(tensor.name, str):  # bytes that are no text
         raise ValueError("it has a tensor whose name is no text")

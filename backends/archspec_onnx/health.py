@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archspec.backends.extras import install_command
+from archspec.backends.releases import is_recent
 from archspec.diagnostics import Diagnostic, SpecError
-from archspec.extras import install_command
-from archspec.out_of_memory import is_out_of_memory, remedy
-from archspec.releases import is_recent
+from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 
 NEEDED, TESTED = "1.17", "1.23"
 EXTRA = install_command("onnx")

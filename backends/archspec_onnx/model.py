@@ -11,7 +11,7 @@ from onnx import ModelProto, helper, numpy_helper
 from archspec.backends import Weights
 from archspec.errors import WeightsError
 from archspec.ir import Block, Chain
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.version import __version__
 from archspec.weights.dtypes import cast
 from archspec.weights.identity import metadata

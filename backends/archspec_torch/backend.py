@@ -7,16 +7,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Weights, WeightsFormat
+from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, weights_file
-from archspec.emission.importing import foreign_class, import_model, import_source
+from archspec.emission.import_source import foreign_class, import_model, import_source
 from archspec.emission.lint import check_running
-from archspec.emission.resuming import begun
+from archspec.emission.resume import begun
 from archspec.emission.trial import check_output, check_tensors
 from archspec.files import FolderError, write_folder
-from archspec.network import Network
-from archspec.registry import check_supported
+from archspec.ir.network import Network
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
 from archspec_runtime.weights import RunWeights

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.backends import Weights
-from archspec.weights.kinds import DAMAGE
+from archspec.weights.file_kinds import DAMAGE
 from archspec_torch.health import need_torch
 
 if TYPE_CHECKING:
-    from archspec.network import Network
-    from archspec.weights.stored import Array, Stored
+    from archspec.backends.stored import Array, Stored
+    from archspec.ir.network import Network
 
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9"

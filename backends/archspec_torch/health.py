@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
+from archspec.backends.extras import install_command
+from archspec.backends.releases import is_recent
 from archspec.diagnostics import Diagnostic, SpecError
-from archspec.extras import install_command
-from archspec.out_of_memory import is_out_of_memory, remedy
-from archspec.releases import is_recent
+from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 
 NEEDED, TESTED = "2.6", "2.13"
 EXTRA = install_command("torch")

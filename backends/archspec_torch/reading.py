@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.weights.stored import Array, Stored
+from archspec.backends.stored import Array, Stored
 
 from .formats import LEGACY
 from .unpickling import DTYPES, Claimed, DamagedError, Storage, itemsize, load, load_bytes, storage_of

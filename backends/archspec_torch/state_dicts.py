@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from archspec.backends.stored import Array, Stored
 from archspec.errors import WeightsError
-from archspec.weights.kinds import DAMAGE
-from archspec.weights.stored import Array, Stored
+from archspec.weights.file_kinds import DAMAGE
 
 from .reading import OtherKindError, read
 from .unpickling import DTYPES, Claimed, CodeError, DamagedError, Made, mapping

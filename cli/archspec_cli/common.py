@@ -28,13 +28,13 @@ class Format(StrEnum):
 
 def spec_names(incomplete: str) -> list[str]:
     """Zoo specs and their presets that begin so, for completion; of files the shell knows itself."""
-    from archspec import zoo
+    from archspec.loading import zoo
 
     name, colon, _ = incomplete.partition(":")
     if not colon:
         return [name for name in zoo.names() if name.startswith(incomplete)]
     from archspec.diagnostics import Diagnostics
-    from archspec.reader import read_file
+    from archspec.syntax.reader import read_file
 
     path = zoo.find(name)
     node = read_file(path, name, Diagnostics()) if path is not None else None
@@ -45,7 +45,7 @@ def spec_names(incomplete: str) -> list[str]:
 
 def backend_names(incomplete: str) -> list[str]:
     """Installed backends that begin so, for completion."""
-    from archspec.registry import backend_names
+    from archspec.backends import backend_names
 
     return [name for name in backend_names() if name.startswith(incomplete)]
 
@@ -83,7 +83,7 @@ def given(context: typer.Context, name: str) -> bool:
 def overrides(given: Sequence[str] | None) -> dict[str, object]:
     """`KEY=VALUE` pairs, the values read as YAML."""
     from archspec.diagnostics import Diagnostics
-    from archspec.reader import read_value
+    from archspec.syntax.reader import read_value
 
     values: dict[str, object] = {}
     for key, text in pairs(given).items():

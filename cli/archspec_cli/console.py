@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from archspec.printable import printable
+from archspec.diagnostics.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def tell_json(value: object, indent: int | None = 2) -> None:
 
 def tell_text(text: str) -> None:
     """Print a text of many lines as it is into a file or a pipe, and in a terminal without what drives it."""
-    from archspec.printable import printable_lines
+    from archspec.diagnostics.printable import printable_lines
 
     print(printable_lines(text) if sys.stdout.isatty() else text, end="")
 
@@ -50,7 +50,7 @@ def fail(message: str, help_: str | None = None, code: int = 2) -> NoReturn:
 
 def fail_with(error: Exception) -> NoReturn:
     """End with the message of an error, which may have lines of its own, its help and its exit code."""
-    from archspec.printable import printable_lines
+    from archspec.diagnostics.printable import printable_lines
 
     print(f"error: {printable_lines(str(error))}", file=sys.stderr, flush=True)
     if help_ := getattr(error, "help", None):
@@ -60,7 +60,7 @@ def fail_with(error: Exception) -> NoReturn:
 
 def tell_diagnostics(diagnostics: Sequence[Diagnostic], *, to_stderr: bool = False) -> None:
     """Print diagnostics for people, in colours where there is a terminal."""
-    from archspec.report.text import to_text
+    from archspec.diagnostics.text import to_text
 
     stream = sys.stderr if to_stderr else sys.stdout
     print(to_text(diagnostics, colour=colours(stream)), file=stream)

@@ -15,8 +15,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from archspec.out_of_memory import is_out_of_memory, remedy
-from archspec.printable import printable
+from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
+from archspec.diagnostics.printable import printable
 from archspec_cli.console import say, tell
 from archspec_cli.repeated import Command
 
@@ -97,7 +97,7 @@ def _key_of(option: str | None) -> str | None:
     """The key of a spec that an option which there is not would set."""
     if option is None or not option.startswith("--"):
         return None
-    from archspec.overrides import recipe_key
+    from archspec.loading.overrides import recipe_key
 
     word = option.removeprefix("--").replace("-", "_")
     return "classes" if word in ("classes", "num_classes") else recipe_key(word)

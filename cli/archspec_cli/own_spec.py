@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NoReturn
 
-from archspec.printable import printable
+from archspec.diagnostics.printable import printable
 from archspec_cli.console import fail, say
 
 _IS_SPEC = re.compile(rb"^archspec[ \t]*:", re.MULTILINE)

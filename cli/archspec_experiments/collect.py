@@ -11,8 +11,8 @@ from typing import Any
 
 import archspec
 from archspec import Network, SpecError
+from archspec.analysis.summary import TableRow, table_rows
 from archspec.ir import Block, Chain
-from archspec.table import TableRow, table_rows
 from archspec_experiments.layer_responses import Responses, kept
 from archspec_experiments.plan import SWEEP, read_sweep
 from archspec_experiments.runs import LOGS, runs_below

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import archspec
+from archspec.analysis.response_layers import responding_layers
 from archspec.backends import Backend
-from archspec.responding import responding_layers
 from archspec_experiments.runs import folder_of, labels_of, spec_of
 from archspec_runtime.conforming import odd
 from archspec_runtime.console import warn

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from archspec.printable import printable
+from archspec.diagnostics.printable import printable
 from archspec_experiments.sweep import BEGIN, Outcome, Task
 from archspec_runtime.console import say
 from archspec_runtime.systems import ask_to_end

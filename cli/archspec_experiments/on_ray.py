@@ -50,7 +50,7 @@ def connected() -> Iterator[Any]:
     try:
         import ray  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
-        from archspec.extras import install_command
+        from archspec.backends.extras import install_command
 
         raise RunError(
             f"Ray does not import: {error}", f"{install_command('ray')}, or leave --launcher out"

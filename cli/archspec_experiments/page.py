@@ -9,8 +9,8 @@ from pathlib import Path
 
 import jinja2
 
+from archspec.diagnostics.printable import printable_lines
 from archspec.ops import show
-from archspec.printable import printable_lines
 from archspec.version import __version__
 from archspec_experiments.collect import Collection, collect
 from archspec_experiments.curves import error_figures, response_figure

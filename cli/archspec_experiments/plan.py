@@ -10,10 +10,10 @@ from typing import Any
 
 import archspec
 from archspec import Diagnostic, Network, SpecError
+from archspec.backends import check_supported, find_backend
 from archspec.diagnostics import Diagnostics
 from archspec.emission.folder import job_fields
-from archspec.reader import read_value
-from archspec.registry import check_supported, find_backend
+from archspec.syntax.reader import read_value
 from archspec.version import __version__
 from archspec_experiments.grid import GridError, Point, named, overridden
 from archspec_experiments.overrides import check_given_once

@@ -6,10 +6,9 @@ import os
 from collections.abc import Collection
 
 from archspec import Network
-from archspec.backends import Backend
+from archspec.analysis.roofline import as_lines
+from archspec.backends import Backend, check_supported
 from archspec.emission.folder import job_fields
-from archspec.registry import check_supported
-from archspec.roofline import as_lines
 from archspec_runtime.console import tell
 from archspec_runtime.dry_run import dry_run
 from archspec_runtime.job import Job, Options

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, SingleDeviceSharding
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec.emission.importing import import_model
+from archspec.emission.import_source import import_model
 from archspec_flax.emit.model import model_source
 from archspec_flax.names import stacked
 from archspec_flax.trainer.evaluating import measured

@@ -6,7 +6,7 @@ They are translated to what the compiler takes; no compiler for GPUs sees them. 
 
 import pytest
 
-from archspec import zoo
+from archspec.loading import zoo
 
 jax = pytest.importorskip("jax")
 from jax.sharding import AbstractMesh  # noqa: E402

@@ -11,7 +11,7 @@ PROGRAM = """
 import sys, torch, torch.distributed as dist
 from torch.testing._internal.distributed.fake_pg import FakeStore
 import archspec
-from archspec import zoo
+from archspec.loading import zoo
 from archspec_torch.trainer import parallel
 dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=8)
 for name in sys.argv[1:]:

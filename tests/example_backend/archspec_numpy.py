@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.backends import Files, Weights
+from archspec.backends import Files, Weights, check_supported
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.errors import WeightsError
 from archspec.ir import Block, Chain
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.ops import Op
-from archspec.registry import check_supported
 
 # What each supported operation is, as an expression in its inputs {0}, {1}, ..., its attributes, and its weights by `w`.
 STATEMENTS = {

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from archspec.emission.dataflow import kind_of
 from archspec.emission.dialect import Attribute, Dialect
-from archspec.emission.flow import kind_of
+from archspec.emission.initial_values import last_norm
+from archspec.emission.outline import BlockClass, Member, Outline
 from archspec.emission.source import Expression, Infix, Invocation, between, call, is_literal, number, sides
-from archspec.emission.starts import last_norm
-from archspec.expressions import Apply, Literal, Symbol
 from archspec.ir import Block, Chain, Run
-from archspec.network import Network
+from archspec.ir.network import Network
 from archspec.ops import Conv
-from archspec.outline import BlockClass, Member, Outline
-from archspec.simplify import simplify
+from archspec.syntax.expressions import Apply, Literal, Symbol
+from archspec.syntax.simplify import simplify
 from archspec_flax.emit.helpers import FUNCTION_NAMES
 from archspec_flax.emit.rolling import is_rolled
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from archspec.emission.model import class_layout, code, header, model_classes, templates, used
-from archspec.network import Network
-from archspec.outline import outline
+from archspec.emission.outline import outline
+from archspec.ir.network import Network
 from archspec_flax.emit.helpers import IMPORTED, NAMES, definitions, differs
 from archspec_flax.emit.layers import FlaxDialect
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archspec.ir import Block, Chain, Run
-from archspec.network import Network
-from archspec.rows import rows
+from archspec.ir import Block, Chain, Run, rows
+from archspec.ir.network import Network
 
 ROLLED = 8
 """So many equal blocks or more are one layer. A compiler takes a second or so for each block that is written out."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from archspec.emission.starts import last_norm
+from archspec.emission.initial_values import last_norm
+from archspec.emission.outline import Outline
+from archspec.ir.network import Network
 from archspec.language.spec import Distribution
-from archspec.network import Network
 from archspec.ops import Conv, Linear
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
-from archspec.outline import Outline
 
 _DRAW = {
     "he_normal_fan_out": 'nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',

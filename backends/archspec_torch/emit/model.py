@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.emission.model import class_layout, code, header, model_classes, templates, used
-from archspec.network import Network
-from archspec.outline import outline
+from archspec.emission.outline import outline
+from archspec.ir.network import Network
 from archspec_torch.emit.helpers import HELPERS
 from archspec_torch.emit.init import reset_statements
 from archspec_torch.emit.modules import TorchDialect

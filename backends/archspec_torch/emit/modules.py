@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+from archspec.emission.dataflow import kind_of
 from archspec.emission.dialect import Attribute, Dialect
-from archspec.emission.flow import kind_of
+from archspec.emission.outline import Member
 from archspec.emission.source import Expression, Infix, Invocation, between, is_literal, number
-from archspec.expressions import Literal, Symbol
-from archspec.outline import Member
+from archspec.syntax.expressions import Literal, Symbol
 
 Constructor = tuple[str, list[str]]
 """The name of a class and its arguments."""

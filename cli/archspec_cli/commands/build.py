@@ -51,7 +51,7 @@ def build(
              "leave out --out, --weights, --force and --backend")  # fmt: skip
     net = load(spec, sets, preset, include, trains=True)
     if emit is Emit.ir:
-        from archspec.ir_text import to_text
+        from archspec.ir.text import to_text
 
         tell_text(to_text(net))
         return

@@ -80,7 +80,7 @@ def check(
     found = _once(found)
     if diff:
         if found:
-            from archspec.report.text import counted
+            from archspec.diagnostics.text import counted
 
             tell_diagnostics(found, to_stderr=True)
             say("")
@@ -100,7 +100,7 @@ def _tell(found: Sequence[Diagnostic], format: Format, specs: int, others: int, 
     if format is Format.text:
         before = f"{fixed} fixed; " if fixed else ""
         if found:
-            from archspec.report.text import counted
+            from archspec.diagnostics.text import counted
 
             tell_diagnostics(found)
             tell("", f"{before}{counted(found)}")
@@ -109,7 +109,7 @@ def _tell(found: Sequence[Diagnostic], format: Format, specs: int, others: int, 
         if others:
             tell(f"{others} other .yaml {'file' if others == 1 else 'files'} without `archspec: 1` left out")
     else:
-        from archspec.report import render
+        from archspec.diagnostics.render import render
 
         if text := render(found, format.value):
             tell_text(text + "\n")
@@ -129,7 +129,7 @@ def _fix(
     file: str, check_it: Callable[[], Sequence[Diagnostic]], diff: bool, quiet: bool
 ) -> tuple[tuple[Diagnostic, ...], int]:
     """Fix a file, or show the change; gives what is left to say, and how much was fixed."""
-    from archspec.fixing import UnwritableError, fix
+    from archspec.syntax.fix import UnwritableError, fix
 
     result = fix(Path(file), file, check_it)
     if result.declined:

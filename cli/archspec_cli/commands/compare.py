@@ -33,7 +33,7 @@ def compare(
         from archspec_runtime.pictures import check_picture
         from archspec_runtime.run_folder import read_measured, read_run
     except ImportError as error:
-        from archspec.extras import install_command
+        from archspec.backends.extras import install_command
 
         fail(f"curves need what training needs: {error}", install_command("torch"), 1)
     try:

@@ -28,7 +28,7 @@ def diff(
 
     Example: archspec diff resnet50 resnet50:paper
     """
-    from archspec.diff import diff as compare
+    from archspec.analysis.diff import diff as compare
     from archspec_runtime.flow import flow
 
     a, b = load(first, sets, None, include), load(second, sets, None, include)

@@ -12,7 +12,7 @@ def doctor() -> None:
 
     Example: archspec doctor
     """
-    from archspec.health import examine
+    from archspec.backends.health import examine
 
     sound = True
     for finding in examine():

@@ -47,8 +47,8 @@ def evaluate(
     Examples: archspec eval runs/resnet50 --scales 224,256,384,480,640 · archspec eval RUN --crops 10 --split val
     """
     import archspec
-    from archspec.any_size import check_sizes
-    from archspec.registry import find_backend
+    from archspec.analysis.fully_convolutional import check_sizes
+    from archspec.backends import find_backend
     from archspec_experiments.runs import backend_of, spec_of
     from archspec_runtime.errors import RunError
 

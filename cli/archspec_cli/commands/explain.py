@@ -16,8 +16,8 @@ def explain(
 
     Example: archspec explain AS405
     """
-    from archspec.codes import CODES, page
-    from archspec.spelling import did_you_mean
+    from archspec.diagnostics.codes import CODES, page
+    from archspec.diagnostics.spelling import did_you_mean
 
     wanted = f"AS{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:

@@ -29,7 +29,7 @@ def list_specs(format: As = Format.text) -> None:
 
 def _specs() -> list[dict[str, Any]]:
     import archspec
-    from archspec import zoo
+    from archspec.loading import zoo
 
     found = []
     for name in zoo.names():
@@ -43,7 +43,7 @@ def _specs() -> list[dict[str, Any]]:
 
 
 def _parts() -> dict[str, list[str]]:
-    from archspec import zoo
+    from archspec.loading import zoo
 
     parts = zoo.library().items()
     blocks, shortcuts = (

@@ -41,7 +41,7 @@ def responses(
     from dataclasses import asdict
 
     import archspec
-    from archspec.registry import find_backend
+    from archspec.backends import find_backend
     from archspec_experiments.layer_responses import draw, measure, table
     from archspec_experiments.runs import backend_of, runs_below
     from archspec_runtime.errors import RunError

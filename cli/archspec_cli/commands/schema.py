@@ -12,6 +12,6 @@ def schema() -> None:
     # yaml-language-server: $schema=archspec.schema.json
     """
 
-    from archspec.schema import json_schema
+    from archspec.language.json_schema import json_schema
 
     tell_json(json_schema(), indent=1)

@@ -42,7 +42,7 @@ def show(
     if not resolved:
         tell_text(net.resolved.root.span.source.text)
         return
-    from archspec.resolved_text import resolved_lines
+    from archspec.analysis.resolved_spec import resolved_lines
 
     lines = resolved_lines(net)
     width = min(88, max(len(line) for line, _ in lines))
@@ -52,6 +52,6 @@ def show(
 
 def _part(name: str) -> Path | None:
     """The file of a block, shortcut or recipe; of a name that a net has as well, `recipes/NAME` is the recipe."""
-    from archspec import zoo
+    from archspec.loading import zoo
 
     return None if zoo.find(name) else zoo.library().get(name) or zoo.recipe(name.removeprefix("recipes/"))

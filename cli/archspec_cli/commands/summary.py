@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archspec.printable import printable
+from archspec.diagnostics.printable import printable
 from archspec_cli.common import As, Format, Include, Preset, Set, Spec, given, load
 from archspec_cli.console import fail, tell, tell_json
 
@@ -28,9 +28,9 @@ def summary(
     from rich.console import Console
     from rich.table import Table
 
+    from archspec.analysis.receptive_field import receptive_field
+    from archspec.analysis.summary import table_rows
     from archspec.ops import show
-    from archspec.receptive import receptive_field
-    from archspec.table import table_rows
 
     if format is Format.json and given(context, "depth"):
         fail(

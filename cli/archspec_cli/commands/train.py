@@ -124,9 +124,9 @@ def train(
     Examples: archspec train cifar_resnet:plain20 --data ~/cifar10 · archspec train my.yaml --dry-run
     """
     import archspec
-    from archspec.accelerators import AcceleratorError
-    from archspec.registry import find_backend
-    from archspec.statistics import check_shares
+    from archspec.analysis.accelerators import AcceleratorError
+    from archspec.analysis.checks.normalization import check_shares
+    from archspec.backends import find_backend
     from archspec_experiments.overrides import check_given_once
     from archspec_experiments.trial import check_before, try_out
     from archspec_runtime.errors import RunError
@@ -170,7 +170,7 @@ def train(
             raise typer.Exit(chosen.launch(command, nproc, max_restarts))
         with ExitStack() as held:
             if weights is not None:
-                from archspec.weights.handing import as_safetensors
+                from archspec.weights.for_training import as_safetensors
 
                 check_before(net, chosen, Options(**options))
                 options["weights"] = held.enter_context(as_safetensors(net, weights, fresh or []))

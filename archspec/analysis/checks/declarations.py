@@ -1,0 +1,108 @@
+"""Blocks and shortcuts that a spec declares and nothing uses, and arguments that are set and nothing reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from archspec.diagnostics import Diagnostic, Diagnostics
+from archspec.ir.network import Network
+from archspec.loading.resolve import Resolved
+from archspec.syntax.reader import Node
+from archspec.syntax.removal import last_line, removing
+
+USING = ("stem", "head", "stages", "norm", "act", "shortcut", "args", "presets")
+SECTIONS = ("blocks", "shortcuts")
+
+APART = ("train", "expect", "init", "input", "classes", "name", "doc")
+"""Parts of a spec that use no declarations."""
+NO_USE = frozenset({"AS101", "AS103", "AS104", "AS202", "AS203", "AS204", "AS303", "AS304",
+                    "AS401", "AS402", "AS403", "AS404", "AS405", "AS406"})  # fmt: skip
+"""Mistakes that are no misspelt use of a declaration, where nothing was cut out of the net."""
+
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+def check_declarations(net: Network, problems: Diagnostics) -> None:
+    """Look for declarations of the spec's own file that neither the net nor a preset uses.
+
+    Whatever stands somewhere as a word counts as used, so that what is warned of can be taken out.
+    """
+    root = net.resolved.document.root
+    if all(d.code in NO_USE or d.code > "AS4" for d in problems if d.is_error):  # be it in a preset
+        _check_used(root, problems, ())
+    _check_arguments(root, problems)
+
+
+def check_declarations_beside(resolved: Resolved, problems: Diagnostics) -> None:
+    """Look for declarations that nothing uses in a spec with mistakes, where none of these can be a use of one.
+
+    Those with a mistake inside are left alone: somebody is writing them.
+    """
+    errors = [d for d in problems if d.is_error]
+    if all(place[0] in APART for place in resolved.lost) and all(d.code in NO_USE for d in errors):
+        _check_used(resolved.document.root, problems, errors)
+
+
+def _check_used(root: Node, problems: Diagnostics, errors: Collection[Diagnostic]) -> None:
+    used = used_words(root)
+    for section in SECTIONS:
+        mapping = root.get(section)
+        for name, _ in mapping.items() if mapping is not None else []:
+            span = mapping.key_span(name) if mapping is not None else root.span
+            if name not in used and span.source is root.span.source and not _holds(mapping, name, errors):
+                what = section.removesuffix("s")
+                message = f"the {what} `{name}` is declared, and nothing uses it"
+                fix = removing(root, section, name)
+                problems.add("AS313", message, span, "use it, or take it out", fix=fix)
+
+
+def _holds(mapping: Node | None, name: str, errors: Collection[Diagnostic]) -> bool:
+    """Whether one of these mistakes is on the lines of an entry."""
+    value = mapping.get(name) if mapping is not None else None
+    if mapping is None or value is None:
+        return False
+    lines = range(mapping.key_span(name).line, last_line(value) + 1)
+    spans = [d.span for d in errors if d.span is not None]
+    return any(span.source is value.span.source and span.line in lines for span in spans)
+
+
+def used_words(root: Node) -> set[str]:
+    """The words of all that is used: the net, its presets, the declarations that these name, and those that they name."""
+    words = {word for key in USING for word in _words(root.get(key))}
+    left = {name: node for section in SECTIONS for name, node in _entries(root.get(section))}
+    while found := [name for name in left if name in words]:
+        for name in found:
+            words.update(_words(left.pop(name)))
+    return words
+
+
+def _check_arguments(root: Node, problems: Diagnostics) -> None:
+    """Look for arguments that were set from outside of the file, to no effect."""
+    args = root.get("args")
+    parts = [node for key, node in root.items() if key not in ("args", "presets", "doc")]
+    read = {word for node in parts for text in _words(node) for word in _WORD.findall(text)}
+    read |= {word for _, node in _entries(args) for text in _words(node) for word in _WORD.findall(text)}
+    for name, node in _entries(args):
+        if node.origin is not None and name not in read:
+            message = f"the argument `{name}` is set, and nothing reads it"
+            problems.add("AS313", message, node.span, "leave it out, or use it in an expression of the spec")
+
+
+def _entries(node: Node | None) -> list[tuple[str, Node]]:
+    return node.items() if node is not None else []
+
+
+def _words(node: Node | None) -> Iterator[str]:
+    """The keys and texts of a document."""
+    if node is None:
+        return
+    if isinstance(node.value, dict):
+        for key, inner in node.value.items():
+            yield key
+            yield from _words(inner)
+    elif isinstance(node.value, list):
+        for inner in node.value:
+            yield from _words(inner)
+    elif isinstance(node.value, str):
+        yield node.value.removeprefix("$")

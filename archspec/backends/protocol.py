@@ -1,0 +1,100 @@
+"""What a backend offers, and the formats of weights that it owns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from archspec.ir.network import Network
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archspec.backends.stored import Stored
+
+Weights = Mapping[str, "np.ndarray[Any, Any]"]
+"""Tensors by the spec's names and in its layouts: (out, in, height, width), (out, in), (C,)."""
+
+Files = dict[str, str | bytes]
+"""The files of a folder by relative path; bytes where they are no text."""
+
+
+class WeightsFormat(Protocol):
+    """A kind of file or folder that weights come in. Safetensors files are the core's, others belong to a backend."""
+
+    @property
+    def title(self) -> str:
+        """What messages call it: `a PyTorch file`."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Of files that are taken for one; none of folders."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether `write` is offered."""
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether the content of a file or folder is of this format, whatever it is called."""
+
+    def read(
+        self, path: Path, key: str | None, net: Network
+    ) -> tuple[Mapping[str, np.ndarray[Any, Any] | Stored], list[str]]:
+        """The tensors in the spec's layouts, by its names as far as the format decides them; and what a user should know.
+
+        A tensor is an array, or what the file claims of one (`archspec.backends.stored`), whose numbers are read when it fits.
+        `key` chooses one of several sets of weights; `net` is what they are read for. Raises WeightsError, OSError or the
+        backend's `errors`.
+        """
+
+    def write(self, path: Path, weights: Weights, net: Network) -> None:
+        """Write weights to a place that is empty. Raises OSError where the disk does not take them."""
+
+
+class Backend(Protocol):
+    """What a backend must offer; an entry point names a class with no constructor arguments."""
+
+    name: str
+    supported: frozenset[str]  # kinds of operations
+    errors: tuple[
+        type[Exception], ...
+    ]  # what `train`, `evaluate`, `responses` and its formats raise for a user to mend
+
+    @property
+    def formats(self) -> Sequence[WeightsFormat]:
+        """The formats of weights that it owns, beside safetensors; the first that is writable is its usual one."""
+
+    def emit(self, net: Network, weights: Weights | None = None) -> Files:
+        """The files of a folder by relative path, with weights where they are given. Raises WeightsError where it cannot
+        do without."""
+
+    def build(self, net: Network, *, seed: int, weights: Weights | None) -> Any:
+        """An initialized model, made by importing the emitted source; with weights, which fit, where they are given."""
+
+    def train(self, net: Network, options: Mapping[str, Any]) -> int:
+        """Train by the net's recipe, importing the emitted source; returns an exit code."""
+
+    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
+        """Run a command that trains as so many processes that share the run; returns an exit code."""
+
+    def evaluate(
+        self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
+        mirror: bool = False,
+    ) -> Mapping[str, float]:  # fmt: skip
+        """Measure a run or a checkpoint; what was measured by name, errors in percent.
+
+        One or ten crops of each image, or the whole image with these shorter sides; with `mirror` also mirrored.
+        """
+
+    def responses(
+        self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None
+    ) -> Sequence[float]:
+        """The standard deviation of what each of these layers of a run gives, in evaluation."""
+
+    def examine(self) -> Iterable[tuple[str, str, bool, str | None]]:
+        """For `doctor`: what, its state, whether it is sound, and what would mend it."""
+
+
+MEMBERS = [*Backend.__annotations__, *(member for member in vars(Backend) if not member.startswith("_"))]
+"""What a backend must have."""

@@ -1,0 +1,76 @@
+"""Backends by name, found through the entry-point group `archspec.backends`."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from archspec.backends.extras import DISTRIBUTION, install_command
+from archspec.backends.protocol import MEMBERS, Backend
+from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError
+from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
+from archspec.diagnostics.spelling import did_you_mean
+from archspec.ir import Row
+from archspec.ir.network import Network
+
+GROUP = "archspec.backends"
+
+
+def backend_names() -> list[str]:
+    """The names of all installed backends."""
+    return sorted(entry.name for entry in _entries())
+
+
+def find_backend(name: str) -> Backend:
+    """The backend of this name. Raises SpecError where it is not installed, broken, or claimed twice."""
+    problems = Diagnostics()
+    found = [entry for entry in _entries() if entry.name == name]
+    if not found:
+        help_ = did_you_mean(name, backend_names()) or "`archspec doctor` lists the backends that are installed"
+        problems.add("AS701", f"there is no backend `{name}`", None, help_)
+    elif len({entry.value for entry in found}) > 1:
+        problems.add(
+            "AS701", f"`{name}` is claimed by {' and by '.join(e.value for e in found)}", None, "uninstall one"
+        )
+    else:
+        try:
+            backend: Backend = found[0].load()()
+            if not (lacking := [member for member in MEMBERS if not hasattr(backend, member)]):
+                return backend
+            why = f"it lacks {', '.join(lacking)}"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a plugin raises is what is wrong with it)
+            if is_out_of_memory(error):
+                message = f"out of memory while the backend `{name}` was loaded"
+                raise SpecError([Diagnostic("AS701", message, None, remedy())]) from None
+            why = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        message = f"the backend `{name}` ({found[0].value}) does not load: {why}"
+        problems.add("AS701", message, None, _remedy(found[0]))
+    problems.raise_if_any()
+    raise AssertionError("unreachable")
+
+
+def _remedy(entry: EntryPoint) -> str:
+    """What may mend a backend that does not load: what it needs, where it is ours, or another version of its package."""
+    package = entry.dist.name if entry.dist is not None else DISTRIBUTION
+    if package == DISTRIBUTION:
+        return install_command(entry.name)
+    return f"pip install --upgrade {package}, or pip uninstall {package}"
+
+
+def check_supported(net: Network, backend: Backend) -> None:
+    """Raise SpecError with one diagnostic for each kind of operation that a backend lacks."""
+    problems = Diagnostics()
+    lacking: dict[str, Row] = {}
+    for row in net.modules():
+        if row.op not in backend.supported:
+            lacking.setdefault(row.op, row)
+    for kind, row in lacking.items():
+        outer, dot, _ = row.name.partition(".")
+        call = net.root.call(outer)
+        related = [Related(f"it is part of `{outer}`", call.span)] if call and dot else []
+        message = f"the backend `{backend.name}` has no `{kind}`, which `{row.name}` needs"
+        problems.add("AS702", message, row.span, "build it with another backend, or use another operation", related)
+    problems.raise_if_any()
+
+
+def _entries() -> list[EntryPoint]:
+    return list(entry_points(group=GROUP))

@@ -1,0 +1,396 @@
+"""One class of emitted source: its parameters, its members, and their numbers in terms of the parameters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from archspec.emission.symbols import UNKNOWN, Terms, exprs, literal
+from archspec.ir import Block, Call, Definition
+from archspec.ops import Features, Op
+from archspec.ops.base import SymbolicShape
+from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, Value, names, substitute
+from archspec.syntax.simplify import normal, simplify
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A constructor argument of a class: its name in source, and the argument of the block that it is."""
+
+    name: str
+    argument: str
+    kind: str  # its type in source
+    default: Value | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A call of a class, with its numbers as expressions in the parameters of the class."""
+
+    call: Call  # of an instance in which it is present
+    in_channels: Expr
+    numbers: Mapping[str, Symbol]  # arguments of an operation, or by name the parameters of a block's class
+    when: Expr | None  # None: always there
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockClass:
+    """A class of emitted source."""
+
+    name: str
+    definition: Definition
+    instances: list[Block]
+    parameters: tuple[Parameter, ...]
+    computed: Mapping[str, Expr]  # arguments that follow from others, by name
+    members: tuple[Member, ...]
+    in_channels: Expr | None  # None: not the same in all instances, and no parameter says them
+    out_channels: Expr | None
+    gives: Expr  # the output's channels in the names of the block's arguments
+    made: dict[Block, Mapping[str, Value]] = field(default_factory=dict)  # parameters that no argument says
+
+    @property
+    def example(self) -> Block:
+        """An instance, for what is the same in all."""
+        return self.instances[0]
+
+    def take(self, other: BlockClass) -> None:
+        """Have the instances of a class that reads the same."""
+        self.instances.extend(other.instances)
+        self.made.update(other.made)
+
+    def value(self, block: Block, parameter: Parameter) -> Value:
+        """What an instance is given for a parameter."""
+        if parameter.argument in block.args:
+            return block.args[parameter.argument]
+        return self.made[block][parameter.argument]
+
+    def values(self, block: Block) -> dict[str, Symbol]:
+        """What an instance is given for each parameter, by name."""
+        return {p.name: Literal(self.value(block, p)) for p in self.parameters}
+
+    def scope(self, numbers: Mapping[str, Symbol]) -> dict[str, Symbol]:
+        """The parameters of an instance, and what follows from them, as numbers of the place where it is used."""
+        known = dict(numbers)
+        for name, expr in self.computed.items():
+            known[name] = simplify(substitute(expr, known), {})
+        return known
+
+
+ClassOf = Mapping[Block, BlockClass]
+"""The class of each block, as far as they are decided."""
+
+Spelling = Mapping[str, str]
+"""The name in source of each argument."""
+
+
+def make_class(name: str, instances: Sequence[Block], of: ClassOf, spelling: Spelling) -> BlockClass:
+    """The class of blocks that have the same calls."""
+    return _Maker(instances, of, spelling).make(name)
+
+
+class _Maker:
+    def __init__(self, instances: Sequence[Block], of: ClassOf, spelling: Spelling) -> None:
+        self.instances = instances
+        self.example = instances[0]
+        self.definition = self.example.definition
+        self.of = of
+        self.spelling = spelling
+        self.derived = self._derived()
+        self.terms = Terms([b.args for b in instances], self._constants())
+        self.channels: dict[str, Symbol] = {}
+        self.members: list[Member] = []
+
+    def make(self, name: str) -> BlockClass:
+        self._inputs()
+        for index, call in enumerate(self.example.calls):
+            self._call(index, call.name)
+        example = self.example
+        out = [self.definition.out, Name("out_channels") if "out_channels" in example.args else None]
+        gives = self.terms.claimed(
+            [*out, self.channels[example.output]], [b.shape.channels for b in self.instances]
+        )
+        computed = self._computed()
+        parameters = self._parameters(computed)
+        known = {
+            a: Name(n)
+            for a, n in [*((p.argument, p.name) for p in parameters), *((c, self._spelt(c)) for c in computed)]
+        }
+        follows = {n: self.derived[n] for n in reversed(self.derived) if n not in computed}
+        into = self.channels[example.inputs[0][0]]
+        return BlockClass(
+            name=name,
+            definition=self.definition,
+            instances=list(self.instances),
+            parameters=parameters,
+            computed={self._spelt(c): substitute(e, known) for c, e in computed.items()},
+            members=tuple(_renamed(m, known) for m in self.members),
+            in_channels=_in_names(into, follows, known),
+            out_channels=_in_names(gives, follows, known),
+            gives=UNKNOWN if gives is None or isinstance(gives, tuple) else gives,
+            made={
+                block: {n: column[i] for n, column in self.terms.made.items()}
+                for i, block in enumerate(self.instances)
+            } if self.terms.made else {},
+        )  # fmt: skip
+
+    # --- arguments -------------------------------------------------------------------------------------
+
+    def _derived(self) -> dict[str, Expr]:
+        """The arguments that follow from others by their defaults, in every instance."""
+        terms = Terms([b.args for b in self.instances], {})
+        return {
+            name: default
+            for name, default in self.definition.derived.items()
+            if name in self.example.args
+            and terms.claimed([default], terms.columns[name]) == simplify(default, {}, terms.reals)
+        }
+
+    def _constants(self) -> dict[str, Value]:
+        """Arguments that are written as numbers: those with a default that no instance departs from differently.
+
+        A stride that is not 1 stays an argument: a reader looks for it where the block is used.
+        """
+        constants: dict[str, Value] = {}
+        for name, value in self.example.args.items():
+            if name == "stride" and value != 1:
+                continue
+            if name in self.derived:
+                follows = simplify(self.derived[name], constants)
+                if isinstance(follows, Literal):
+                    constants[name] = follows.value
+                continue
+            optional = name in self.definition.defaults or name == "stride" or isinstance(value, str)
+            if optional and all(b.args[name] == value for b in self.instances):
+                constants[name] = value
+        return constants
+
+    def _computed(self) -> dict[str, Expr]:
+        """The arguments that the constructor computes, and those that are used once put where they are used."""
+        computed: dict[str, Expr] = {}
+        for name in reversed([n for n in self.derived if n not in self.terms.constants]):
+            uses = Counter[str]()
+            for expr in [*(e for m in self.members for e in _exprs_of(m)), *computed.values()]:
+                uses.update(_names_in(expr))
+            expr = simplify(self.derived[name], self.terms.constants, self.terms.reals)
+            if uses[name] > 1 and not isinstance(expr, Name):
+                computed[name] = expr
+            elif uses[name]:
+                put = {name: expr}
+                self.members = [_renamed(m, put, shorter=True) for m in self.members]
+                computed = {n: simplify(substitute(e, put), {}) for n, e in computed.items()}
+        return dict(reversed(computed.items()))
+
+    def _parameters(self, computed: Mapping[str, Expr]) -> tuple[Parameter, ...]:
+        """What is used, those first that have to be given."""
+        used = set().union(
+            set[str](), *(names(e) for m in self.members for e in _exprs_of(m)), *map(names, computed.values())
+        )
+        parameters = [
+            Parameter(self._spelt(name), name, self._kind(name), self._default(name))
+            for name in self.terms.columns
+            if name in used and name not in self.terms.constants and name not in computed
+        ]
+        return tuple(sorted(parameters, key=lambda p: p.default is not None))
+
+    def _default(self, name: str) -> Value | None:
+        if name in self.definition.derived or name in self.terms.made:
+            return None
+        args = self.example.args
+        defaults = self.definition.defaults if "in_channels" in args else args  # a net has its own numbers
+        value = defaults.get(name, 1 if name == "stride" else None)
+        return value if isinstance(value, (int, float)) else None
+
+    def _kind(self, name: str) -> str:
+        kinds = {type(value) for value in self.terms.columns[name]}
+        return "float" if kinds == {int, float} else kinds.pop().__name__
+
+    def _spelt(self, name: str) -> str:
+        return self.spelling.get(name, name)
+
+    # --- calls -----------------------------------------------------------------------------------------
+
+    def _inputs(self) -> None:
+        written = [Name("in_channels"), *[Name("out_channels")] * (len(self.example.inputs) - 1)]
+        for place, ((name, _), candidate) in enumerate(zip(self.example.inputs, written, strict=True)):
+            claimed = self.terms.claimed([candidate], [b.inputs[place][1].channels for b in self.instances])
+            self.channels[name] = UNKNOWN if claimed is None else claimed
+
+    def _call(self, index: int, name: str) -> None:
+        """Find the numbers of a call, and the channels that it gives."""
+        calls = [b.calls[index] for b in self.instances]
+        which = [i for i, c in enumerate(calls) if c.present]
+        if not which:
+            self.channels[name] = self.channels[calls[0].inputs[0]]
+            return
+        present = [calls[i] for i in which]
+        call = present[0]
+        numbers, given = self._numbers(present, which)
+        when = None
+        if len(which) < len(calls):
+            condition = self.terms.written(f"has_{_word(call)}", [call.when], [c.present for c in calls])
+            assert not isinstance(condition, tuple)
+            when = condition
+        self.channels[name] = self._given(call, calls, given, when)
+        if self.definition.positional or not _is_idle(present):  # a chain has its numbers
+            self.members.append(Member(call, self._in_channels(present, which), numbers, when))
+
+    def _numbers(self, present: list[Call], which: list[int]) -> tuple[dict[str, Symbol], Expr]:
+        """The numbers of a call where it is present, and the channels that these say it gives."""
+        call, target = present[0], present[0].target
+        if isinstance(target, Op):
+            symbols = {**call.symbols, **target.implied_symbols(call.symbols)}
+            numbers: dict[str, Symbol] = {}
+            for name, value in target.attributes.items():
+                values = [getattr(c.target, name) for c in present]
+                # dialects choose what to write by flags and words, so a class has them as they are
+                numbers[name] = (
+                    literal(value)
+                    if isinstance(value, (bool, str))
+                    else self.terms.written(f"{_word(call)}_{name}", [symbols.get(name)], values, which)
+                )
+            shapes = [
+                _in_symbols(shape, self._channels(source))
+                for source, shape in zip(call.inputs, call.input_shapes, strict=True)
+            ]
+            return numbers, target.symbolic_shape(numbers, *shapes)[call.shape.axis]
+        if not isinstance(target, Block):
+            return {}, UNKNOWN
+        cls = self.of[target]
+        symbols = self._given_to(call, target)
+        numbers = {
+            p.name: self.terms.written(
+                f"{_word(call)}_{p.argument}", [symbols.get(p.argument)],
+                [cls.value(c.target, p) for c in present if isinstance(c.target, Block)], which,
+            )
+            for p in cls.parameters
+        }  # fmt: skip
+        inside = {p.argument: numbers[p.name] for p in cls.parameters}
+        return numbers, substitute(
+            cls.gives, {**{k: Literal(v) for k, v in target.args.items()}, **symbols, **inside}
+        )
+
+    def _given_to(self, call: Call, target: Block) -> dict[str, Symbol]:
+        """The arguments of a block as they are written where it is used, its defaults included."""
+        symbols: dict[str, Symbol] = {"in_channels": self._channels(call.inputs[0]), **call.symbols}
+        for name in target.args:
+            if name not in symbols and name in target.definition.derived:
+                symbols[name] = substitute(target.definition.derived[name], symbols)
+            elif name not in symbols:
+                symbols[name] = Literal(target.args[name])
+        return symbols
+
+    def _given(self, call: Call, calls: list[Call], present: Expr, when: Expr | None) -> Symbol:
+        """The channels that a call gives; where it may be absent, it gives those of its input."""
+        candidates = [present]
+        if when is not None:
+            absent = self._channels(call.inputs[0])
+            candidates += [absent, Apply("if", (when, present, absent))]
+        claimed = self.terms.claimed(candidates, [c.shape.channels for c in calls])
+        return UNKNOWN if claimed is None else claimed
+
+    def _in_channels(self, present: list[Call], which: list[int]) -> Expr:
+        """The channels that a layer is made for; of what has none the first input's, which nobody reads."""
+        call, target = present[0], present[0].target
+        if not isinstance(target, Op) or not target.is_sized(*call.input_shapes):
+            return Literal(call.input_shapes[0].channels)
+        values = [c.input_shapes[0].channels for c in present]
+        symbol = self.terms.written(f"{_word(call)}_channels", [self._channels(call.inputs[0])], values, which)
+        assert not isinstance(symbol, tuple)
+        return symbol
+
+    def _channels(self, value: str) -> Expr:
+        symbol = self.channels[value]
+        assert not isinstance(symbol, tuple)
+        return symbol
+
+
+def _in_symbols(shape: Features, channels: Expr) -> SymbolicShape:
+    """A shape with its channels as an expression."""
+    sizes: list[Expr] = [*map(Literal, shape)]
+    sizes[shape.axis] = channels
+    return tuple(sizes)
+
+
+def _word(call: Call) -> str:
+    """What a parameter that belongs to a call is called after."""
+    if not call.name.isdigit():
+        return call.name
+    kind = call.target.kind if isinstance(call.target, Op) else "block"
+    return f"{kind}{call.name}"
+
+
+def _is_idle(present: list[Call]) -> bool:
+    """Whether a call gives its input as it is, in every instance of the class."""
+    target = present[0].target
+    if not isinstance(target, Op) or not target.idle:
+        return False
+    return all(
+        getattr(c.target, name) in (value, (value, value)) for c in present for name, value in target.idle.items()
+    )
+
+
+def _exprs_of(member: Member) -> Iterator[Expr]:
+    yield member.in_channels
+    if member.when is not None:
+        yield member.when
+    for symbol in member.numbers.values():
+        yield from exprs(symbol)
+
+
+def _names_in(expr: Expr) -> Iterator[str]:
+    """Every use of a name."""
+    if isinstance(expr, Name):
+        yield expr.name
+    elif not isinstance(expr, Literal):
+        for operand in expr.operands:
+            yield from _names_in(operand)
+
+
+def _renamed(member: Member, known: Mapping[str, Symbol], shorter: bool = False) -> Member:
+    def there(expr: Expr) -> Expr:
+        made = substitute(expr, known)
+        return simplify(made, {}) if shorter and made != expr else made
+
+    numbers: dict[str, Symbol] = {
+        name: (there(symbol[0]), there(symbol[1])) if isinstance(symbol, tuple) else there(symbol)
+        for name, symbol in member.numbers.items()
+    }
+    when = there(member.when) if member.when is not None else None
+    return replace(member, in_channels=there(member.in_channels), numbers=numbers, when=when)
+
+
+def _in_names(symbol: Symbol | None, follows: Mapping[str, Expr], known: Mapping[str, Symbol]) -> Expr | None:
+    """An expression in the names of a class; None where it needs others."""
+    if symbol is None or isinstance(symbol, tuple):
+        return None
+    for name, expr in follows.items():
+        symbol = simplify(substitute(symbol, {name: expr}), {})
+    return substitute(symbol, known) if names(symbol) <= known.keys() else None
+
+
+def signature(cls: BlockClass, of: ClassOf) -> object:
+    """What tells the source of a class from that of another: equal where one class would do for both."""
+    kinds = [(p.name, p.kind, p.default) for p in cls.parameters]
+    computed = [(name, normal(expr)) for name, expr in cls.computed.items()]
+    calls = tuple(_signature(member, of) for member in cls.members)
+    return cls.definition, tuple(kinds), tuple(computed), calls
+
+
+def _signature(member: Member, of: ClassOf) -> object:
+    call = member.call
+    target = (
+        of[call.target]
+        if isinstance(call.target, Block)
+        else call.target.kind
+        if isinstance(call.target, Op)
+        else call
+    )
+    numbers = tuple((name, tuple(map(normal, exprs(symbol)))) for name, symbol in member.numbers.items())
+    sized = (
+        normal(member.in_channels)
+        if isinstance(call.target, Op) and call.target.is_sized(*call.input_shapes)
+        else None
+    )
+    types = tuple((type(shape), len(shape)) for shape in call.input_shapes)
+    return call.name, call.inputs, target, sized, numbers, member.when and normal(member.when), types

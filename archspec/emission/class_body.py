@@ -1,0 +1,225 @@
+"""The parts of one emitted class: its constructor's parameters and statements, and its forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from archspec.emission.dataflow import INPUTS, Flow, flow, is_named, kind_of
+from archspec.emission.dialect import Dialect
+from archspec.emission.forward import INDENT, Forward
+from archspec.emission.loops import PLACE, Stretch, stretches
+from archspec.emission.outline import BlockClass, Member, Outline, Parameter
+from archspec.emission.sequences import Part, is_numbered, parts
+from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number
+from archspec.emission.symbols import exprs
+from archspec.ir import Block, Chain, Run
+from archspec.ops import Op
+from archspec.syntax.expressions import Literal, Symbol, names, render, substitute
+from archspec.syntax.simplify import simplified, simplify
+
+
+@dataclass(frozen=True, slots=True)
+class ClassText:
+    """What a template lays out."""
+
+    name: str
+    doc: str
+    parameters: list[str]
+    statements: list[str]
+    inputs: list[str]
+    forward_doc: str
+    forward: list[str]
+
+
+class Writer:
+    """Writes the classes of one outline."""
+
+    def __init__(self, outline: Outline, dialect: Dialect) -> None:
+        self.outline = outline
+        self.dialect = dialect
+
+    def is_inline(self, cls: BlockClass) -> bool:
+        """Whether a block is written as a sequence where it is used, instead of as a class: chains are."""
+        return cls.definition.positional
+
+    def write(self, cls: BlockClass, doc: str, forward_doc: str) -> ClassText:
+        """The parts of a class."""
+        trace = flow(cls)
+        statements, layer_of = self._layers(cls, trace)
+        kept: dict[str, str] = {}
+        layers = {m.call.name for m in cls.members}
+
+        def attribute(member: Member, name: str) -> str:
+            text = number(member.numbers[name])
+            if isinstance(member.numbers[name], Literal) or text.strip("(), 0123456789") == "":
+                return text
+            own = name if name not in layers and kept.get(name, text) == text else f"{member.call.name}_{name}"
+            while own in layers or kept.get(own, text) != text:
+                own += "_"
+            kept[own] = text
+            return f"self.{own}"
+
+        body = Forward(self.dialect, trace, layer_of, attribute).write()
+        statements += [f"self.{name} = {text}" for name, text in kept.items()]
+        computed = [f"{name} = {render(expr, {})}" for name, expr in cls.computed.items()]
+        return ClassText(
+            name=cls.name,
+            doc=doc,
+            parameters=[*map(_parameter, cls.parameters), *self.dialect.more_parameters(cls)],
+            statements=computed + statements,
+            inputs=[f"{INPUTS[name]}: {self.dialect.array}" for name, _ in cls.example.inputs],
+            forward_doc=forward_doc,
+            forward=body,
+        )
+
+    def _layers(self, cls: BlockClass, trace: Flow) -> tuple[list[str], dict[str, str]]:
+        """The statements that make the layers of a class, and the attribute that each member is found under."""
+        statements: list[str] = []
+        layer_of: dict[str, str] = {}
+        made: dict[str, str] = {}
+        in_place = self._in_place(cls, trace)
+        for member in cls.members:
+            name, head = member.call.name, f"self.{member.call.name} = "
+            if member.when is not None:
+                statements.append(self._conditional(head, member, in_place))
+                layer_of[name] = name
+                continue
+            if not self.dialect.is_kept(member):
+                continue
+            text = self.construct(member, INDENT, in_place, head)
+            key = text.removeprefix(head)
+            if key in made and not is_named(member) and _is_stateless(member):
+                layer_of[name] = made[key]
+                continue
+            made[key] = layer_of[name] = name
+            statements.append(text)
+        return statements, layer_of
+
+    def _in_place(self, cls: BlockClass, trace: Flow) -> set[str]:
+        """Activations that may overwrite their input wherever the class applies them."""
+        return {
+            kind
+            for m in cls.members
+            if (kind := kind_of(m)) is not None and kind in self.dialect.in_place
+            and all(
+                trace.overwritable(trace.sources[o.call.name][0], self.dialect.overwritable)
+                for o in cls.members if kind_of(o) == kind
+            )
+        }  # fmt: skip
+
+    def _conditional(self, head: str, member: Member, in_place: set[str]) -> str:
+        """A member that is there only under its condition, wrapped as a formatter would."""
+        made = self.construct(member, INDENT + 4, in_place)
+        if made.startswith("lambda "):
+            made = f"({made})"
+        assert member.when is not None
+        condition = render(member.when, {})
+        otherwise = f"else {self.dialect.identity}"
+        whole = f"{made} if {condition} {otherwise}"
+        pad = " " * (INDENT + 4)
+        if "\n" not in made and INDENT + len(head) + len(whole) <= WIDTH:
+            return head + whole
+        if "\n" not in made and len(pad) + len(whole) <= WIDTH:
+            return f"{head}(\n{pad}{whole}\n{pad[4:]})"
+        return f"{head}(\n{pad}{made}\n{pad}if {condition}\n{pad}{otherwise}\n{pad[4:]})"
+
+    def construct(self, member: Member, indent: int, in_place: set[str], head: str = "") -> str:
+        """The text that makes a member."""
+        target = member.call.target
+        if isinstance(target, Chain):
+            if len(target.runs) == 1 and (rolled := self._rolled(target.runs[0], indent, head)) is not None:
+                return rolled
+            made = [self._stretch(s, indent + 4) for s in stretches(target, self.outline.of)]
+            return call(f"{head}{self.dialect.sequence}", made, indent)
+        if isinstance(target, Block):
+            return self.instance(self.outline.of[target], member.numbers, indent, head)
+        return lay_out(head, self.dialect.layer(member, target.kind in in_place), indent)
+
+    def instance(self, cls: BlockClass, numbers: Mapping[str, Symbol], indent: int, head: str = "") -> str:
+        """The text that makes a block with these arguments."""
+        if self.is_inline(cls):
+            return self._sequence([self._inlined(m, cls.scope(numbers)) for m in cls.members], indent, head)
+        arguments = []
+        for position, parameter in enumerate(cls.parameters):
+            symbol = numbers[parameter.name]
+            if parameter.default is not None and isinstance(symbol, Literal) and symbol.value == parameter.default:
+                continue
+            text = number(symbol)
+            keyword = parameter.default is not None or position >= 2
+            arguments.append(f"{parameter.name}={text}" if keyword else text)
+        return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent)
+
+    def _sequence(self, members: Sequence[Member], indent: int, head: str) -> str:
+        """Layers one after the other, by their places or by names of their own."""
+        found = list(parts(members, self.outline.of))
+        if is_numbered(members):
+            return call(f"{head}{self.dialect.sequence}", [self._part(p, indent + 4) for p in found], indent)
+        opening = self.dialect.named_sequence
+        inner = indent + 4 * len(opening)
+        if len(found) == 1 and found[0].count > 1:
+            return nested(head, opening, self._pair(found[0], inner, loop=""), indent)
+        pairs = [self._pair(p, inner + 4) for p in found]
+        return nested(head, opening, bracketed(pairs, inner), indent)
+
+    def _part(self, part: Part, indent: int) -> str:
+        made = self.construct(part.member, indent, set())
+        if part.count == 1:
+            return made
+        return f"*({made} for {_variable(part)} in range({part.count}))"
+
+    def _pair(self, part: Part, indent: int, loop: str = "*") -> str:
+        """The name and the layer of one member, or of each in a loop."""
+        made = self.construct(part.member, indent + 4, set())
+        if part.start is None:
+            return call("", [repr(part.name).replace("'", '"'), made], indent)
+        place = PLACE if part.start == 0 else f"{PLACE} + {part.start}"
+        name = part.name.replace("{}", f"{{{place}}}")
+        pair = call("", [f'f"{name}"', made], indent)
+        each = f"{pair} for {PLACE} in range({part.count})"
+        return f"*({each})" if loop else each
+
+    def _inlined(self, member: Member, scope: Mapping[str, Symbol]) -> Member:
+        """A member of a block that is written where the block is used, in the names that are known there."""
+
+        def there(symbol: Symbol) -> Symbol:
+            if isinstance(symbol, tuple):
+                return simplified((substitute(symbol[0], scope), substitute(symbol[1], scope)), {})
+            return simplify(substitute(symbol, scope), {})
+
+        numbers = {name: there(symbol) for name, symbol in member.numbers.items()}
+        return Member(member.call, simplify(substitute(member.in_channels, scope), {}), numbers, None)
+
+    def _stretch(self, stretch: Stretch, indent: int) -> str:
+        """Blocks of a chain: one, equal ones in a loop, or in a loop ones whose numbers follow from their place."""
+        if stretch.place is None:
+            run = stretch.runs[0]
+            if (rolled := self._rolled(run, indent)) is not None:
+                return rolled
+        made = self.instance(self.outline.of[stretch.runs[0].block], stretch.numbers, indent)
+        if stretch.place is not None:
+            first, last = stretch.place.start, stretch.place.stop
+            return f"*({made} for i in range({f'{first}, ' if first else ''}{last}))"
+        return made if run.count == 1 else f"*({made} for _ in range({run.count}))"
+
+    def _rolled(self, run: Run, indent: int, head: str = "") -> str | None:
+        cls = self.outline.of[run.block]
+        return self.dialect.rolled(
+            run, lambda start: self.instance(cls, cls.values(run.block), indent + 4, start), indent, head
+        )
+
+
+def _variable(part: Part) -> str:
+    used = {name for s in part.member.numbers.values() for e in exprs(s) for name in names(e)}
+    return PLACE if PLACE in used else "_"
+
+
+def _parameter(parameter: Parameter) -> str:
+    default = "" if parameter.default is None else f" = {parameter.default!r}"
+    return f"{parameter.name}: {parameter.kind}{default}"
+
+
+def _is_stateless(member: Member) -> bool:
+    """Whether one layer is enough where a class has several alike."""
+    target = member.call.target
+    return isinstance(target, Op) and not target.has_state(*member.call.input_shapes)

@@ -1,0 +1,59 @@
+"""Which values the calls of a class give, and who uses each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from archspec.emission.outline import BlockClass, Member
+from archspec.ops import Op
+
+INPUTS = {"input": "x", "branch": "branch"}
+"""The variables that the inputs of a block come in."""
+
+
+def kind_of(member: Member) -> str | None:
+    """The kind of a member that is an operation."""
+    return member.call.target.kind if isinstance(member.call.target, Op) else None
+
+
+def is_named(member: Member) -> bool:
+    """Whether the spec named a step itself: other names are made of the operation's."""
+    kind = kind_of(member)
+    return kind is None or member.call.name.rstrip("0123456789") != kind
+
+
+@dataclass(slots=True)
+class Flow:
+    """Who uses which value of a class."""
+
+    members: tuple[Member, ...]
+    sources: Mapping[str, tuple[str, ...]]  # of each member, absent calls skipped
+    uses: Mapping[str, list[str]]
+    output: str
+
+    def producer(self, value: str) -> Member | None:
+        """The member that gives a value, None for an input."""
+        return next((m for m in self.members if m.call.name == value), None)
+
+    def overwritable(self, value: str, kinds: Collection[str]) -> bool:
+        """Whether a value may be overwritten by the one thing that uses it, as results of these kinds may."""
+        made = self.producer(value)
+        return made is not None and made.when is None and kind_of(made) in kinds and len(self.uses[value]) == 1
+
+
+def flow(cls: BlockClass) -> Flow:
+    """Trace the values of a class."""
+    here = {m.call.name for m in cls.members}
+    alias: dict[str, str] = {}
+    for call in cls.example.calls:
+        if call.name not in here:
+            alias[call.name] = alias.get(call.inputs[0], call.inputs[0])
+    sources = {m.call.name: tuple(alias.get(i, i) for i in m.call.inputs) for m in cls.members}
+    output = alias.get(cls.example.output, cls.example.output)
+    uses: dict[str, list[str]] = {name: [] for name in [*dict(cls.example.inputs), *sources]}
+    for name, inputs in sources.items():
+        for value in inputs:
+            uses[value].append(name)
+    uses[output].append("return")
+    return Flow(cls.members, sources, uses, output)

@@ -1,0 +1,60 @@
+"""Going on with a run: by the source that it was begun with, also where this version emits the same net in other words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archspec.compile import load
+from archspec.diagnostics import SpecError
+from archspec.files import digest, listed
+from archspec.ir.network import Network
+
+MODEL = "model.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The files to go on with, and the fingerprint that the run knows its net by where another version wrote it."""
+
+    files: dict[str, str]
+    fingerprint: str | None = None
+
+
+def begun(net: Network, run: Path, backend: str, files: Mapping[str, str], *, resume: bool) -> Begun:
+    """What a run goes on with that is asked to go on as this net, emitted as `files`.
+
+    The run's own `model.py` where the net is the same and the file is as it was trained and as archspec wrote it, else `files`.
+    What is wrong with the run is the trainer's to say.
+    """
+    code = run / "code"
+    if not resume:
+        return Begun(dict(files))
+    try:
+        record: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        identity, known = record.get("identity"), record["job"]["fingerprint"]
+        kept = (code / MODEL).read_bytes()
+        if record["backend"] != backend:
+            return Begun(dict(files))
+        if identity is None:
+            same, trained = _compiles_to(code / "spec.yaml", net), listed(code).get(MODEL)
+        else:
+            same = known == net.fingerprint
+            trained = None if identity["source"]["edited"] else identity["source"]["sha256"]
+        if not same:
+            return Begun(dict(files))
+        own = {MODEL: kept.decode("utf-8")} if digest(kept) == trained else {}
+        return Begun({**files, **own}, None if known == net.fingerprint else str(known))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return Begun(dict(files))
+
+
+def _compiles_to(spec: Path, net: Network) -> bool:
+    """Whether the spec that a run keeps is of this net, as this version compiles it."""
+    try:
+        return load(spec).fingerprint == net.fingerprint
+    except SpecError:
+        return False

@@ -1,0 +1,145 @@
+"""Building the graph of one block, call by call, with the shape of each value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from archspec.diagnostics import Related, Span
+from archspec.diagnostics.fixes import respelling
+from archspec.diagnostics.spelling import did_you_mean
+from archspec.expansion.binding import Binder, Given
+from archspec.ir import Block, Call, Chain, Role
+from archspec.language.step import Step
+from archspec.ops import Features, Op, ShapeError, typed
+from archspec.syntax.expressions import Expr, Symbol
+
+
+@dataclass(slots=True)
+class Graph:
+    """A block in the making: its values by name, None for one that a mistake left without a shape."""
+
+    binder: Binder
+    inputs: tuple[tuple[str, Features], ...]
+    positional: bool = False
+    values: dict[str, Features | None] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    current: str = "input"
+    broken: bool = False
+    mistaken: bool = False  # something in it is wrong that leaves its shapes as they would be
+    named: dict[str, tuple[str, Span]] = field(default_factory=dict)  # what has a name, by that without case
+    counts: dict[str, int] = field(default_factory=dict)  # how many unnamed steps there are of each operation
+    reserved: frozenset[str] = frozenset()  # the names that the spec gives to steps
+    passed: dict[str, str] = field(default_factory=dict)  # the call that really gives the value of an absent one
+    lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
+
+    def __post_init__(self) -> None:
+        self.values.update(self.inputs)
+
+    @property
+    def shape(self) -> Features | None:
+        """The shape of the value that the next step takes."""
+        return self.values[self.current]
+
+    def giver(self, value: str) -> str:
+        """The call that really gives a value: an absent one passes its input on."""
+        return self.passed.get(value, value)
+
+    def sources(self, step: Step) -> tuple[str, ...] | None:
+        """The values that a step takes: those it names, else the current one; None where one is unknown."""
+        if step.sources is None:
+            return (self.current,)
+        for name, span in zip(step.sources, step.source_spans, strict=True):
+            if name not in self.values and not self.lost:
+                help_ = (
+                    did_you_mean(name, self.values) or "name a step that comes before this one in the same block"
+                )
+                fix = respelling(span, name, self.values)
+                self.binder.add("AS306", f"there is no value `{name}` before this step", span, help_, fix=fix)
+        return step.sources if self.values.keys() >= set(step.sources) else None
+
+    def name(self, wanted: str | None, base: str, span: Span) -> str:
+        """The name of a call: as wanted, else its number in a chain, else its operation and which without a name this is."""
+        if wanted is not None:
+            if wanted in self.values:
+                _, place = self.named.get(wanted.lower(), (wanted, None))
+                related = [Related(f"the other `{wanted}` is here", place)] if place is not None else []
+                message = f"`{wanted}` names two modules of one block"
+                self.binder.add("AS107", message, span, "rename one of them", related)
+            if "-" in wanted and not self.positional:
+                help_ = f"only the steps of a chain may; write `{wanted.replace('-', '_')}`"
+                self.binder.add("AS106", f"`{wanted}` has a hyphen", span, help_)
+            self._tell_apart(wanted, span)
+            return wanted
+        if self.positional:
+            return str(len(self.calls))
+        number = self.counts[base] = self.counts.get(base, 0) + 1
+        name = base if number == 1 else f"{base}{number}"
+        while name in self.values or name in self.reserved:
+            number = self.counts[base] = number + 1
+            name = f"{base}{number}"
+        self._tell_apart(name, span)
+        return name
+
+    def _tell_apart(self, name: str, span: Span) -> None:
+        """Record a name that another has but for its case."""
+        other, place = self.named.setdefault(name.lower(), (name, span))
+        if other != name:
+            message = f"`{other}` and `{name}` are modules of one block, and differ only in case"
+            self.binder.add("AS113", message, span, "rename one of them", [Related(f"`{other}` is here", place)])
+
+    def fail(self, name: str) -> None:
+        """Go on after a mistake, with a value of unknown shape."""
+        self.values[name] = None
+        self.current = name
+        self.broken = True
+
+    def append(
+        self,
+        name: str,
+        target: Op | Block | Chain,
+        sources: tuple[str, ...],
+        span: Span,
+        symbols: dict[str, Symbol] | None = None,
+        when: Expr | None = None,
+        role: Role = "body",
+        present: bool = True,
+        given: Given | None = None,
+    ) -> None:
+        """Append a call; its shape follows from the target. `given` are the arguments of an operation, for their places."""
+        shapes = tuple(s for source in sources if (s := self.values[source]) is not None)
+        if len(shapes) < len(sources):
+            self.fail(name)
+            if present and isinstance(target, Op):
+                self.values[name] = (
+                    typed(target.fixed_shape) if target.fixed_shape else None
+                )  # which no input decides
+            return
+        blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
+        self.mistaken = self.mistaken or any(id(block) in self.binder.mistaken for block in blocks)
+        if not present:
+            shape = shapes[0]
+            self.passed[name] = self.giver(sources[0])
+        elif isinstance(target, (Block, Chain)):
+            shape = target.shape
+        else:
+            try:
+                shape = self._shape(target, shapes)
+            except ShapeError as error:
+                self.binder.misfit(target.kind, given or Given({}, {}, span), error)
+                self.fail(name)
+                return
+        self.calls.append(Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role))
+        self.values[name] = shape
+        self.current = name
+
+    @staticmethod
+    def _shape(op: Op, shapes: tuple[Features, ...]) -> Features:
+        fewest, most = type(op).inputs
+        if len(shapes) < fewest:
+            message = f"`{op.kind}` takes at least {fewest} inputs, not {len(shapes)}"
+            raise ShapeError("AS307", message, "list them: `from: [a, b]`")
+        if len(shapes) > most:
+            limit = "one input" if most == 1 else f"at most {most} inputs"
+            help_ = "join them first: `- {concat: {}, from: [a, b]}`"
+            raise ShapeError("AS307", f"`{op.kind}` takes {limit}, not {len(shapes)}", help_)
+        return typed(op.output_shape(*shapes))

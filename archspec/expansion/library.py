@@ -1,0 +1,269 @@
+"""Block and shortcut declarations: those of the spec, and the standard library's, read when they are first used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from archspec.blocks import FOLDER, blocks, shortcuts
+from archspec.diagnostics import Diagnostics, Related, Span
+from archspec.diagnostics.spelling import did_you_mean
+from archspec.expansion.parse_steps import StepParser
+from archspec.ir import Definition
+from archspec.language import BlockModel
+from archspec.language.spec import ROLES
+from archspec.language.step import Step
+from archspec.loading.validation import record_validation
+from archspec.ops import OPS
+from archspec.ops.arguments import Choice, Flag, Int, Kind, Real
+from archspec.syntax.expressions import Expr, ExpressionError, Value
+from archspec.syntax.identifiers import class_name
+from archspec.syntax.parse import parse
+from archspec.syntax.reader import Node, read_file
+
+MERGES = {kind: op for kind, op in OPS.items() if op.is_merge}
+Sort = Literal["blocks", "shortcuts"]
+IMPLICIT: dict[Sort, tuple[str, ...]] = {
+    "blocks": ("in_channels",),
+    "shortcuts": ("in_channels", "out_channels", "stride"),
+}
+"""What a declaration of each sort knows beside its arguments."""
+
+_DECLARE = "give a type, a default, or a list of words"
+_TYPES: dict[str, Kind] = {"int": Int(0), "float": Real(), "bool": Flag()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Argument:
+    """A declared argument: what it accepts and what it is when not given."""
+
+    kind: Kind
+    default: Node | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """The arguments that something takes: its name, the kind of each, those it needs, and where it is declared."""
+
+    name: str
+    kinds: Mapping[str, Kind]
+    required: Collection[str]
+    declared: tuple[Related, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Declaration:
+    """A block or shortcut as declared, its steps parsed but nothing evaluated.
+
+    It is not sound where a mistake in it, which is recorded, leaves open what it takes and does.
+    """
+
+    definition: Definition
+    arguments: dict[str, Argument]
+    implicit: tuple[str, ...]
+    body: tuple[Step, ...]
+    join: tuple[Step, ...] | None
+    merge: Step | None
+    after: tuple[Step, ...]
+    when: Expr | None
+    otherwise: Literal["input", "none"]
+    member: str
+    shortcut: Node | None
+    span: Span
+    out_span: Span
+    when_span: Span
+    sound: bool
+
+    @property
+    def signature(self) -> Signature:
+        """What a use of it has to give."""
+        return _signature(self)
+
+
+@lru_cache(maxsize=1024)
+def _signature(declaration: Declaration) -> Signature:
+    required = [k for k, a in declaration.arguments.items() if a.default is None and k not in declaration.implicit]
+    kinds = {k: a.kind for k, a in declaration.arguments.items()}
+    return Signature(declaration.definition.name, kinds, required, (Related("declared here", declaration.span),))
+
+
+class Library:
+    """Finds declarations by name; each is parsed once."""
+
+    def __init__(self, root: Node, problems: Diagnostics, lost: Collection[tuple[str, ...]] = ()) -> None:
+        self.problems = problems
+        self.lost = lost
+        self.parser = StepParser(self.callable, self.words, problems)
+        self.own: dict[Sort, Node | None] = {"blocks": root.get("blocks"), "shortcuts": root.get("shortcuts")}
+        self.found: dict[tuple[Sort, str], Declaration | None] = {}
+
+    def names(self, sort: Sort) -> list[str]:
+        """All blocks or all shortcuts that a spec can use."""
+        own = self.own[sort]
+        return sorted({*_standard(sort), *(k for k, _ in (own.items() if own else []))})
+
+    def callable(self, name: str) -> bool:
+        """Whether a name is an operation, a role or a block."""
+        return name in OPS or name in ROLES or self.has("blocks", name)
+
+    def words(self) -> list[str]:
+        """All names that a step can apply."""
+        return [*OPS, *ROLES, *self.names("blocks")]
+
+    def has(self, sort: Sort, name: str) -> bool:
+        """Whether there is a block or shortcut of this name, be it malformed."""
+        own = self.own[sort]
+        declared = own is not None and own.get(name) is not None
+        lost = (sort, name) in self.lost or (sort,) in self.lost
+        return declared or lost or name in _standard(sort)
+
+    def get(self, sort: Sort, name: str) -> Declaration | None:
+        """A declaration by name, None where it does not exist or is malformed."""
+        key = (sort, name)
+        if key not in self.found:
+            own = self.own[sort]
+            node, path = own.get(name) if own else None, _standard(sort).get(name)
+            span = own.key_span(name) if own and node else None
+            if node is None and path is not None:
+                node = read_file(path, f"archspec/{path.relative_to(FOLDER.parent)}", self.problems, library=True)
+            self.found[key] = self._declare(name, node, sort, span or node.span) if node else None
+        return self.found[key]
+
+    def check_own(self) -> list[Declaration]:
+        """Parse the spec's own declarations, used or not, so that their mistakes are found; those that are sound."""
+        own = [(sort, name) for sort, node in self.own.items() for name, _ in (node.items() if node else [])]
+        declarations = [self.get(sort, name) for sort, name in own]
+        return [d for d in declarations if d is not None and d.sound]
+
+    def _declare(self, name: str, node: Node, sort: Sort, span: Span) -> Declaration | None:
+        try:
+            model = BlockModel.model_validate(node.plain())
+        except ValidationError as error:
+            record_validation(error, node, BlockModel, {}, self.problems)
+            return None
+        if sort == "blocks" and name in (*OPS, *ROLES):
+            self.problems.add("AS107", f"`{name}` is an operation or role already", span, "choose another name")
+        chain = node.get("chain")
+        beside = [
+            key for key in ("body", "join", "merge", "after") if chain is not None and node.get(key) is not None
+        ]
+        if beside:
+            message = f"`{name}` is a `chain`, which leaves no room for `{beside[0]}`"
+            self.problems.add(
+                "AS604", message, node.key_span(beside[0]), "keep one of them: a `body` joins and merges"
+            )
+        body = self.parser.steps(node.get("body")) if chain is None else self.parser.chain(chain)
+        join = self.parser.steps(node.get("join")) if model.join is not None else None
+        arguments, sound = self._arguments(node.get("args"), IMPLICIT[sort])
+        out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))
+        sound = sound and (out is None) == (model.out is None) and (when is None) == (model.when is None)
+        after = self.parser.steps(node.get("after"))
+        definition = Definition(
+            name=name,
+            class_name=model.class_name or class_name(name),
+            doc=" ".join(model.doc.split()),
+            arguments=tuple(arguments),
+            defaults={k: a.default.value for k, a in arguments.items()
+                      if a.default is not None and isinstance(a.default.value, (str, int, float))},
+            positional=chain is not None,
+            out=out,
+            derived={k: derived for k, a in arguments.items() if (derived := self._derived(a)) is not None},
+        )  # fmt: skip
+        return Declaration(
+            definition=definition,
+            arguments=arguments,
+            implicit=IMPLICIT[sort],
+            body=body,
+            join=join,
+            merge=self._merge(node.get("merge")),
+            after=after,
+            when=when,
+            otherwise=model.otherwise,
+            member=model.name or "shortcut",
+            shortcut=node.get("shortcut"),
+            span=span,
+            out_span=(node.get("out") or node).span,
+            when_span=(node.get("when") or node).span,
+            sound=sound and (sort, name) not in self.lost,
+        )
+
+    def _merge(self, node: Node | None) -> Step | None:
+        if node is None or node.value is None:
+            return None
+        step = self.parser.step(node)
+        if step.broken or step.callee in MERGES:
+            return step
+        help_ = did_you_mean(step.callee, MERGES)
+        self.problems.add("AS305", f"`{step.callee}` merges nothing", step.span, help_)
+        return replace(step, broken=True)
+
+    def _expression(self, value: Value | None, node: Node | None) -> Expr | None:
+        if value is None or node is None:
+            return None
+        try:
+            return parse(str(value).lower() if isinstance(value, bool) else str(value))
+        except ExpressionError as error:
+            self.problems.add(error.code, str(error), node.span, error.help)
+            return None
+
+    @staticmethod
+    def _derived(argument: Argument) -> Expr | None:
+        """A default that is an expression; one that cannot be read is recorded where it is used."""
+        node = argument.default
+        if node is None or not isinstance(node.value, str) or not argument.kind.takes_expressions:
+            return None
+        try:
+            return parse(node.value)
+        except ExpressionError:
+            return None
+
+    def _arguments(self, node: Node | None, implicit: Iterable[str]) -> tuple[dict[str, Argument], bool]:
+        """The declared arguments, and whether all of them could be read."""
+        before: dict[str, Kind] = {name: Int(0) for name in implicit}
+        read: dict[str, Argument | None] = {}
+        for name, value in node.items() if node else []:
+            argument = read[name] = self._argument(name, value, before)
+            before[name] = Int(0) if argument is None else argument.kind
+        return {name: a for name, a in read.items() if a is not None}, all(read.values())
+
+    def _argument(self, name: str, node: Node, before: Mapping[str, Kind]) -> Argument | None:
+        """An argument; `before` are the kinds of those that its default may name."""
+        value = node.value
+        if isinstance(value, str) and value in _TYPES:
+            return Argument(_TYPES[value], None)
+        if isinstance(value, bool):
+            return Argument(Flag(), node)
+        if isinstance(value, int):
+            return Argument(Int(0), node)
+        if isinstance(value, float):
+            return Argument(Real(), node)
+        if isinstance(value, list) and value and all(isinstance(v.value, str) for v in value):
+            return Argument(Choice(tuple(str(v.value) for v in value)), value[0])
+        if isinstance(value, str) and re.search(r"[-+*/%(\s]", value):
+            return Argument(Int(0), node)  # an expression in the arguments before it
+        numeric = {other: kind for other, kind in before.items() if kind.takes_expressions}
+        if isinstance(value, str) and value in numeric:
+            return Argument(numeric[value], node)
+        message, help_ = f"`{name}` declares no type that arguments have", _DECLARE
+        if isinstance(value, str):
+            message += f", and `{value}` is no argument before it"
+            if value in before:
+                message = f"the default of `{name}` is `{value}`, whose values are words, and defaults compute with numbers"
+            else:
+                help_ = did_you_mean(value, [*_TYPES, *numeric]) or _DECLARE
+        self.problems.add("AS103", message, node.span, help_)
+        return None
+
+
+def _standard(sort: Sort) -> Mapping[str, Path]:
+    """The files of the standard library by name."""
+    return blocks() if sort == "blocks" else shortcuts()
+
+
+__all__ = ["MERGES", "Argument", "Declaration", "Library", "Signature"]

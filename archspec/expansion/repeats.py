@@ -1,0 +1,136 @@
+"""Repetition of steps: the names that each stands under, and what expressions in it may refer to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from archspec.expansion.binding import Binder
+from archspec.language.step import Step
+from archspec.syntax.expressions import ExpressionError, Literal, Value, evaluate
+from archspec.syntax.identifiers import step_name_fault
+from archspec.syntax.parse import parse
+from archspec.syntax.reader import Node
+
+_PART = re.compile(r"\{([^{}]*)\}")
+PLACES = ("i", "row", "index", "blocks")
+"""Names that repeated steps and rows know: the place in a repetition, the row, and the place among all blocks of a table."""
+
+
+def places_of(step: Step) -> tuple[str, ...]:
+    """The names that expressions of a step know beside those around it."""
+    repeated = () if step.repeat is None else ("i",)
+    return repeated if step.cells is None else ("i", *PLACES[1:], *step.cells.nodes)
+
+
+def repetitions(
+    step: Step, scope: Mapping[str, Value], binder: Binder
+) -> Iterator[tuple[Step, Mapping[str, Value]]] | None:
+    """The steps that one stands for, with the scope of each; None where it cannot be told how many they are.
+
+    As in a stage, the first takes the stride and the values that are named, and the others follow it.
+    """
+    scope = {**scope, **_cells(step, scope)}
+    count = 1
+    if step.repeat is not None and step.repeat_span is not None:
+        found = binder.count(step.repeat, scope, step.repeat_span)
+        if found is None:
+            return None
+        count = found
+    return _each(step, scope, count, binder)
+
+
+def _each(
+    step: Step, scope: Mapping[str, Value], count: int, binder: Binder
+) -> Iterator[tuple[Step, Mapping[str, Value]]]:
+    others = following(step) if count > 1 else step
+    before = _before(step, scope)
+    for i in range(count):
+        here = step if i == 0 else others
+        places: dict[str, Value] = {} if step.repeat is None else {"i": i}
+        if step.table:
+            places |= {"i": i, "index": before + i, "blocks": _before(None, scope, step.table)}
+        yield here, {**scope, **(_cells(here, scope) if i else {}), **places}
+
+
+@lru_cache(maxsize=4096)
+def following(step: Step) -> Step:
+    """A repeated step as it stands behind the first: without its stride and its named values."""
+    cells = step.cells and replace(step.cells, nodes=_unit_stride(step.cells.nodes))
+    return replace(step, args=_unit_stride(step.args), cells=cells, sources=None, source_spans=())
+
+
+@lru_cache(maxsize=4096)
+def unnamed(step: Step) -> Step:
+    """A step as it stands in the chain that has its name, its condition and its input."""
+    return replace(step, name=None, name_span=None, when=None, when_span=None, sources=None, source_spans=())
+
+
+def _unit_stride(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    return {k: Node(1, node.span) if k == "stride" else node for k, node in nodes.items()}
+
+
+def _cells(step: Step, scope: Mapping[str, Value]) -> dict[str, Value]:
+    """The cells of a row that are numbers, and where the row stands."""
+    if step.cells is None:
+        return {}
+    found: dict[str, Value] = {"row": step.cells.place}
+    for name, node in step.cells.nodes.items():
+        if isinstance(node.value, str):
+            try:
+                found[name] = evaluate(parse(node.value), scope)
+            except ExpressionError:
+                continue  # a word, which only an argument can take
+        elif isinstance(node.value, (int, float)):
+            found[name] = node.value
+    return found
+
+
+def _before(step: Step | None, scope: Mapping[str, Value], table: tuple[Step, ...] | None = None) -> int:
+    """How many blocks of a table stand before a row; in all of it where no row is given."""
+    total = 0
+    for row in table or (step.table if step is not None else ()):
+        if step is not None and row.cells is step.cells:
+            break
+        total += _count(row, scope)
+    return total
+
+
+def _count(row: Step, scope: Mapping[str, Value]) -> int:
+    if row.repeat is None:
+        return 1
+    try:
+        value = evaluate(row.repeat, {**scope, **_cells(row, scope)})
+    except ExpressionError:
+        return 0
+    return int(value) if isinstance(value, (int, float)) else 0
+
+
+def constants(step: Step, scope: Mapping[str, Value]) -> dict[str, Literal]:
+    """What the names of a step's own are written as in source: numbers."""
+    return {name: Literal(scope[name]) for name in places_of(step) if name in scope}
+
+
+def named(step: Step, scope: Mapping[str, Value], binder: Binder) -> str | None:
+    """The name of one repetition, with the values of expressions in it; None where it has none, or a wrong one."""
+    if step.name is None or step.name_span is None or not step.is_pattern:
+        return step.name
+    try:
+        name = _PART.sub(lambda part: _text(part[1], scope), step.name)
+    except ExpressionError as error:
+        binder.add(error.code, f"`{step.name}`: {error}", step.name_span, error.remedy(scope))
+        return None
+    if fault := step_name_fault(name):
+        binder.add("AS106", f"`{name}` cannot name a module", step.name_span, fault)
+        return None
+    return name
+
+
+def _text(expression: str, scope: Mapping[str, Value]) -> str:
+    value = evaluate(parse(expression), scope)
+    if isinstance(value, (bool, float)):
+        message = f"`{expression}` is {str(value).lower()}, and names have whole numbers and words in them"
+        raise ExpressionError("AS204", message, help="such as `layer{i + 1}`")
+    return str(value)

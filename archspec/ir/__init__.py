@@ -1,0 +1,8 @@
+"""The network as a typed, immutable, hierarchical graph, and what follows from the graph alone."""
+
+from __future__ import annotations
+
+from archspec.ir.graph import Block, Call, Chain, Definition, Role, Run, parts
+from archspec.ir.rows import Row, rows
+
+__all__ = ["Block", "Call", "Chain", "Definition", "Role", "Row", "Run", "parts", "rows"]

@@ -1,0 +1,104 @@
+"""The network as a typed, immutable, hierarchical graph.
+
+A value's type says whether it is an image, tokens or a vector, and its sizes for one sample. A YAML block stays one `Block`;
+equal consecutive blocks of a stage are one `Run`, so a net of a thousand layers is as small as its spec. Passes after this never
+look at the spec again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from archspec.diagnostics import Span
+from archspec.ops import Features, Op
+from archspec.syntax.expressions import Expr, Symbol, Value
+
+Role = Literal["body", "shortcut", "merge"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Definition:
+    """What a block is an instance of: its names and how the spec wrote its output channels."""
+
+    name: str
+    class_name: str
+    doc: str
+    arguments: tuple[str, ...]
+    defaults: Mapping[str, Value]
+    positional: bool  # steps are named 0, 1, ... as in a sequence
+    out: Expr | None = None
+    derived: Mapping[str, Expr] = field(default_factory=dict)  # defaults that follow from arguments before them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """An operation, block or chain applied to named values; its result is a value of the call's name.
+
+    An absent call, whose condition `when` was false, passes its first input on; it stays in the graph because other
+    instances of the same block have it.
+    """
+
+    name: str
+    target: Op | Block | Chain
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Features, ...]
+    shape: Features
+    span: Span
+    symbols: Mapping[str, Symbol] = field(default_factory=dict)
+    when: Expr | None = None
+    present: bool = True
+    role: Role = "body"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One block with its arguments, as a graph of calls in order of execution."""
+
+    definition: Definition
+    args: Mapping[str, Value]
+    inputs: tuple[tuple[str, Features], ...]
+    calls: tuple[Call, ...]
+    output: str
+    shape: Features
+    branch: str | None = None  # the value that the shortcut is merged with
+    variant: str = ""  # the shortcut that was chosen, as text
+
+    def call(self, name: str) -> Call | None:
+        """The call that gives a value, None for an input."""
+        return next((c for c in self.calls if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """`count` equal blocks, one after the other."""
+
+    block: Block
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """The blocks of a stage, named 0, 1, ... in order."""
+
+    runs: tuple[Run, ...]
+    symbols: Mapping[str, Symbol] = field(default_factory=dict)  # of the blocks' arguments, in their `index`
+    first: int = 0  # the index of the first block
+
+    def __len__(self) -> int:
+        return sum(run.count for run in self.runs)
+
+    @property
+    def shape(self) -> Features:
+        """The shape that comes out of the last block."""
+        return self.runs[-1].block.shape
+
+
+def parts(block: Block) -> Iterator[Block]:
+    """The blocks that a block calls; equal ones of a stage once."""
+    for call in block.calls:
+        if isinstance(call.target, Chain):
+            yield from (run.block for run in call.target.runs)
+        elif isinstance(call.target, Block):
+            yield call.target

@@ -1,0 +1,60 @@
+"""The operations of a network as rows: each with its dotted name, its shapes and its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.diagnostics import Span
+from archspec.ir.cost import op_cost
+from archspec.ir.graph import Block, Chain
+from archspec.ops import Features, Op, Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One operation of the net, as `Network.modules` lists it."""
+
+    name: str
+    op: str
+    output_shape: Features
+    params: int
+    buffers: int
+    macs: int
+    attributes: Mapping[str, Any]
+    input_shapes: tuple[Features, ...]
+    target: Op
+    parameters: Mapping[str, Shape]
+    span: Span
+
+
+def rows(block: Block, prefix: str = "") -> Iterator[Row]:
+    """Every operation of a block in order of execution, with dotted names."""
+    for call in block.calls:
+        name = f"{prefix}{call.name}"
+        if not call.present:
+            continue
+        if isinstance(call.target, Block):
+            yield from rows(call.target, f"{name}.")
+        elif isinstance(call.target, Chain):
+            index = 0
+            for run in call.target.runs:
+                for _ in range(run.count):
+                    yield from rows(run.block, f"{name}.{index}.")
+                    index += 1
+        else:
+            op, cost = call.target, op_cost(call.target, call.input_shapes)
+            yield Row(
+                name=name,
+                op=op.kind,
+                output_shape=call.shape,
+                params=cost.params,
+                buffers=cost.buffers,
+                macs=cost.macs,
+                attributes=op.attributes,
+                input_shapes=call.input_shapes,
+                target=op,
+                parameters=op.parameters(*call.input_shapes),
+                span=call.span,
+            )

@@ -1,0 +1,63 @@
+"""What holds of every network, checked: run after each pass in the tests, and on whatever a plugin makes."""
+
+from __future__ import annotations
+
+from archspec.ir.graph import Block, Chain
+from archspec.ir.network import Network
+from archspec.ops import Op, ShapeError, typed
+
+
+def verify(net: Network) -> list[str]:
+    """Every violation; none for a sound network."""
+    return list(dict.fromkeys(_block(net.root, net.name)))
+
+
+def _block(block: Block, where: str) -> list[str]:
+    faults = []
+    shapes = dict(block.inputs)
+    for call in block.calls:
+        place = f"{where}.{call.name}"
+        if call.name in shapes:
+            faults.append(f"{place} is defined twice")
+        unknown = [name for name in call.inputs if name not in shapes]
+        if unknown:
+            faults.append(f"{place} uses {', '.join(unknown)} before it is defined")
+        elif tuple(shapes[name] for name in call.inputs) != call.input_shapes:
+            faults.append(f"{place} states input shapes that its inputs do not have")
+        target = call.target
+        if not call.present:
+            expected = call.input_shapes[0]
+        elif isinstance(target, Op):
+            try:
+                expected = typed(target.output_shape(*call.input_shapes))
+            except ShapeError as error:
+                faults.append(f"{place}: {error}")
+                expected = call.shape
+        elif isinstance(target, Block):
+            faults += _block(target, place)
+            expected = target.shape
+        else:
+            faults += _chain(target, place)
+            expected = target.shape
+        if call.shape != expected:
+            faults.append(f"{place} states {call.shape} and gives {expected}")
+        shapes[call.name] = call.shape
+    if shapes.get(block.output) != block.shape:
+        faults.append(f"{where} returns `{block.output}`, which is not of its shape {block.shape}")
+    return faults
+
+
+def _chain(chain: Chain, where: str) -> list[str]:
+    faults, index = [], 0
+    before = None
+    for run in chain.runs:
+        given = run.block.inputs[0][1]
+        if (
+            run.count < 1
+            or (before is not None and given != before)
+            or (run.count > 1 and run.block.shape != given)
+        ):
+            faults.append(f"{where}.{index} does not take what comes before it")
+        faults += _block(run.block, f"{where}.{index}")
+        before, index = run.block.shape, index + run.count
+    return faults

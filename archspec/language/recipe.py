@@ -1,0 +1,259 @@
+"""The models of a training recipe."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from archspec.language import synonyms
+from archspec.language.base import (
+    Boolean,
+    Computed,
+    Fraction,
+    Model,
+    NonNegativeReal,
+    OneOf,
+    Positive,
+    PositiveReal,
+    fault,
+)
+from archspec.language.conditions import End, Until, check_growing
+from archspec.language.data import Data
+from archspec.language.policies import BadLoss, Keep, Stop
+from archspec.language.run_length import Length, run_length, written
+from archspec.ops.arguments import Int
+
+
+class Sgd(Model):
+    """v = momentum v + (g + weight_decay w); w = w - lr v."""
+
+    momentum: Fraction = 0.0
+    weight_decay: NonNegativeReal = 0.0
+    nesterov: Boolean = False
+    decay_norm_and_bias: Boolean = True
+
+    @model_validator(mode="after")
+    def _moving(self) -> Self:
+        if self.nesterov and not self.momentum:
+            message = "`nesterov` looks ahead along the momentum, and there is none"
+            raise fault("AS604", message, "give `momentum`, such as 0.9", ("nesterov",))
+        return self
+
+
+class Adamw(Model):
+    """Adam with decoupled weight decay."""
+
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    eps: PositiveReal = 1e-8
+    weight_decay: NonNegativeReal = 0.01
+    decay_norm_and_bias: Boolean = True
+
+
+class Lamb(Model):
+    """AdamW with steps as long as the tensors they change, times the rate."""
+
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    eps: PositiveReal = 1e-6
+    weight_decay: NonNegativeReal = 0.0
+    decay_norm_and_bias: Boolean = True
+    always_adapt: Boolean = True
+
+
+class Optimizer(OneOf):
+    """The optimizer with its arguments."""
+
+    sgd: Sgd | None = None
+    adamw: Adamw | None = None
+    lamb: Lamb | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        return cls.normalize(raw)
+
+    def recipe(self) -> dict[str, Any]:
+        """The optimizer as the recipe states it."""
+        kind, value = self.chosen
+        return {"kind": kind, **value.model_dump()}
+
+
+class Bce(Model):
+    """A binary cross entropy for each class; with a threshold, targets above it are 1 and the others 0."""
+
+    threshold: Fraction | None = None
+
+
+class Loss(OneOf):
+    """What is made small."""
+
+    cross_entropy: Model | None = None
+    bce: Bce | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        return cls.normalize(raw)
+
+    def recipe(self) -> dict[str, Any]:
+        """The loss as the recipe states it."""
+        kind, value = self.chosen
+        return {"kind": kind, **value.model_dump()}
+
+
+class Ema(Model):
+    """Averaged weights, which are then what is evaluated."""
+
+    decay: Fraction
+    every: Positive = 1
+    after: End | None = None
+    power: PositiveReal | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        return raw if isinstance(raw, dict) else {"decay": raw}
+
+
+class Ramp(Model):
+    """A learning rate that moves from one value to another over the phase."""
+
+    start: NonNegativeReal = Field(alias="from")
+    end: NonNegativeReal = Field(alias="to")
+
+
+class Phase(Model):
+    """A learning rate, constant or moving, and what ends it; the last phase ends with the run."""
+
+    value: NonNegativeReal | None = None
+    linear: Ramp | None = None
+    cosine: Ramp | None = None
+    until: Until = []
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        ramp = self.linear or self.cosine
+        if sum(x is not None for x in (self.value, self.linear, self.cosine)) != 1:
+            raise fault(
+                "AS602", "a phase has exactly one of `value`, `linear` and `cosine`", "such as `value: 0.1`"
+            )
+        if ramp and any(c["kind"] not in ("step", "epoch") for c in self.until):
+            help_ = "end the phase on `step N` or `epoch N`"
+            raise fault("AS602", "a moving rate needs a known length", help_, ("until",))
+        return self
+
+    def recipe(self) -> dict[str, Any]:
+        """The phase as the recipe states it."""
+        ramp = self.linear or self.cosine
+        return {
+            "value": ramp.start if ramp else self.value,
+            "until": self.until,
+            "end": ramp.end if ramp else None,
+            "shape": "linear" if self.linear else "cosine" if self.cosine else None,
+        }
+
+
+def _one_phase(raw: Any) -> Any:
+    if isinstance(raw, dict) and any(key in raw for key in ("value", "linear", "cosine")):
+        return [raw]
+    if isinstance(raw, str) and (help_ := synonyms.value("lr", raw)):
+        raise fault("AS103", f"expected a number or phases, not the word `{raw}`", help_)
+    return [{"value": raw}] if isinstance(raw, (int, float, str)) and not isinstance(raw, bool) else raw
+
+
+class Train(Model):
+    """How the net is trained."""
+
+    recipe_name: str | None = Field(default=None, alias="recipe")
+    data: Data = Data()
+    batch_size: Positive = 128
+    steps: Positive | None = None
+    epochs: Positive | None = None
+    optimizer: Optimizer = Optimizer(sgd=Sgd())
+    lr: Annotated[list[Phase], BeforeValidator(_one_phase), Field(min_length=1)] = [Phase(value=0.1)]
+    loss: Loss = Loss(cross_entropy=Model())
+    label_smoothing: Fraction = 0.0
+    accumulate: Positive = 1
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "fp64"] = "fp32"
+    clip_norm: PositiveReal | None = None
+    ema: Ema | None = None
+    sync_batch_norm: bool = True
+    keep: Keep = Keep()
+    bad_loss: BadLoss = BadLoss(stop=Stop())
+    seed: Annotated[int, Computed(Int(0, 2**63 - 1))] = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise fault("AS602", "either `steps` or `epochs` says how long a run is", "give exactly one of them")
+        check_growing([phase.until for phase in self.lr], "lr")
+        self._check_last_phase()
+        return self
+
+    @property
+    def length(self) -> Length:
+        """How long the run is."""
+        return run_length(self.steps, self.epochs, self.data.dataset, self.data.holdout, self.batch_size)
+
+    def _check_last_phase(self) -> None:
+        """Check that the last phase goes on to the end of the run: nothing follows it."""
+        last, at = self.lr[-1], ("lr", len(self.lr) - 1, "until")
+        for condition in last.until:
+            end = self.length.end(condition)
+            if condition["kind"] in ("plateau", "measured"):
+                message = f"nothing follows the last phase of `lr`, so it cannot end on `{written(condition)}`"
+                raise fault("AS602", message, "add a phase after it, or take out its `until`", at)
+            if end is not None and end < self.length.total:
+                message = f"the last phase of `lr` ends on {written(condition)}, and the run on {self.length}"
+                raise fault("AS602", message, "take out its `until`, add a phase, or end the run there", at)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        size, parts, repeats = self.batch_size, self.accumulate, self.data.repeats
+        if size % parts:
+            near = next(n for n in range(parts, size + 1) if size % n == 0) if parts < size else size
+            message = f"a batch of {size} does not split into {parts} equal parts"
+            raise fault("AS604", message, f"accumulate {near} parts, or change `batch_size`", ("accumulate",))
+        if repeats >= size and repeats > 1:
+            message = f"{repeats} repeats leave a batch of {size} with one image"
+            raise fault("AS604", message, "repeat fewer times, or make `batch_size` larger", ("data", "repeats"))
+        if self.data.mix is not None and size == 1:
+            message = "a batch of one image has nothing to mix it with"
+            raise fault("AS604", message, "take `mix` out, or make `batch_size` larger", ("data", "mix"))
+        bce = self.loss.bce
+        if bce is not None and bce.threshold is not None and self.label_smoothing:
+            message = "the threshold of `bce` undoes `label_smoothing`"
+            raise fault("AS604", message, "leave one of them out", ("label_smoothing",))
+        if self.keep.best == "val_error" and self.data.never_validates:
+            help_ = "set images aside with `data.holdout`, or keep the best by `test_error`"
+            raise fault("AS604", "there is no `val_error` without a holdout", help_, ("keep", "best"))
+        for index, phase in enumerate(self.lr):
+            waits = [c for c in phase.until if c.get("metric") == "val_error"]
+            if self.data.never_validates and waits:
+                other = written({**waits[0], "metric": "test_error"})
+                help_ = f"set images aside with `data.holdout`, or wait for `{other}`"
+                none = "there is no `val_error` without a holdout"
+                message = f"`{written(waits[0])}`: {none}" if waits[0]["kind"] == "plateau" else none
+                raise fault("AS604", message, help_, ("lr", index, "until"))
+        return self
+
+    def recipe(self) -> dict[str, Any]:
+        """The recipe as plain JSON values, in the form of the runtime's `Recipe.to_dict`."""
+        return {
+            "data": self.data.recipe(),
+            "batch_size": self.batch_size,
+            "steps": self.steps,
+            "epochs": self.epochs,
+            "optimizer": self.optimizer.recipe(),
+            "lr": [p.recipe() for p in self.lr],
+            "loss": self.loss.recipe(),
+            "label_smoothing": self.label_smoothing,
+            "accumulate": self.accumulate,
+            "precision": self.precision,
+            "clip_norm": self.clip_norm,
+            "ema": self.ema.model_dump() if self.ema else None,
+            "sync_batch_norm": self.sync_batch_norm,
+            "keep": self.keep.model_dump(),
+            "bad_loss": self.bad_loss.recipe(),
+            "seed": self.seed,
+        }

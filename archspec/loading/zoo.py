@@ -1,0 +1,41 @@
+"""What comes with archspec, found by the stem of its file: specs, and the blocks and shortcuts that they use."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from archspec.blocks import blocks, shortcuts
+
+
+@cache
+def folder() -> Path:
+    """Where the zoo's files are: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    inside = package / "specs"
+    return inside if inside.is_dir() else package.parent / "specs"
+
+
+def names() -> list[str]:
+    """The names of all zoo specs."""
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
+def recipes() -> list[str]:
+    """The names of the recipes that a spec can start from."""
+    return sorted(path.stem for path in (folder() / "recipes").glob("*.yaml"))
+
+
+def recipe(name: str) -> Path | None:
+    """The file of a recipe, None for a name that there is not."""
+    return folder() / "recipes" / f"{name}.yaml" if name in recipes() else None
+
+
+def find(name: str) -> Path | None:
+    """The file of a zoo spec, None for a name that the zoo has not."""
+    return folder() / f"{name}.yaml" if name in names() else None  # whether case counts on this disk or not
+
+
+def library() -> dict[str, Path]:
+    """The files of the blocks and shortcuts that come with archspec, by name."""
+    return dict(sorted(blocks().items())) | dict(sorted(shortcuts().items()))

@@ -1,0 +1,145 @@
+"""Names that may reach emitted source: a grammar, what is reserved, and how a name becomes a class name."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+from archspec.diagnostics.spelling import stranger
+
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
+_NET = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,99}", re.ASCII)
+
+# What emitted files import or define, or may.
+IMPORTED = frozenset(
+    (
+        "Any",
+        "Array",
+        "Callable",
+        "DTypeLike",
+        "F",
+        "Iterable",
+        "JOB",
+        "Module",
+        "OrderedDict",
+        "Tensor",
+        "jax",
+        "jnp",
+        "main",
+        "math",
+        "nn",
+        "nnx",
+        "torch",
+    )
+)
+# Attributes of the module classes of PyTorch and Flax that a child of that name would hide.
+RESERVED = frozenset(
+    {
+        *(
+            "add_module",
+            "apply",
+            "bfloat16",
+            "body",
+            "buffers",
+            "call_super_init",
+            "children",
+            "compile",
+            "cpu",
+            "cuda",
+        ),
+        *("double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state"),
+        *(
+            "get_parameter",
+            "get_submodule",
+            "half",
+            "init_weights",
+            "input",
+            "ipu",
+            "iter_children",
+            "iter_modules",
+        ),
+        *(
+            "load_state_dict",
+            "modules",
+            "mtia",
+            "named_buffers",
+            "named_children",
+            "named_modules",
+            "named_parameters",
+        ),
+        *(
+            "output",
+            "parameters",
+            "perturb",
+            "requires_grad_",
+            "reset_parameters",
+            "rngs",
+            "self",
+            "set_attributes",
+        ),
+        *(
+            "set_extra_state",
+            "set_submodule",
+            "share_memory",
+            "sow",
+            "split",
+            "state_dict",
+            "to",
+            "to_empty",
+            "train",
+        ),
+        *("training", "type", "xpu", "zero_grad"),
+    }
+)
+
+
+def identifier_fault(name: str) -> str | None:
+    """Why a name cannot name a module, a block or an argument; None when it can."""
+    if not _IDENTIFIER.fullmatch(name):
+        return f"{_why(name)}use ASCII letters, digits and `_`, a letter first, at most 64"
+    if _is_word(name):
+        return "it is a word of Python's"
+    if name in RESERVED or name.startswith("register_"):
+        return "frameworks use it for something else"
+    return None
+
+
+def step_name_fault(name: str) -> str | None:
+    """Why a name cannot name a step; None when it can. Only chains have steps with hyphens."""
+    return identifier_fault(name.replace("-", "_") if name[-1:] != "-" else name)
+
+
+def class_name_fault(name: str) -> str | None:
+    """Why a name cannot be that of an emitted class; None when it can."""
+    if not _IDENTIFIER.fullmatch(name):
+        return f"{_why(name)}use ASCII letters, digits and `_`, a letter first, at most 64"
+    if _is_word(name):
+        return "it is a word of Python's"
+    return "the source imports something of that name" if name in IMPORTED else None
+
+
+def net_name_fault(name: str) -> str | None:
+    """Why a name cannot name a net (it becomes folder and class names); None when it can."""
+    if not _NET.fullmatch(name):
+        return f"{_why(name)}use ASCII letters, digits and `-_.+`, a letter first, at most 100"
+    return (
+        None if class_name(name) and not keyword.iskeyword(class_name(name)) else "no class name can be made of it"
+    )
+
+
+def _is_word(name: str) -> bool:
+    return keyword.iskeyword(name) or keyword.issoftkeyword(name)
+
+
+def _why(name: str) -> str:
+    return f"{why}: " if (why := stranger(name)) else ""
+
+
+def net_class_name(name: str) -> str:
+    """The name of the class of a net: that of what it imports it cannot have."""
+    return f"{name}Net" if name in IMPORTED else name
+
+
+def class_name(name: str) -> str:
+    """`cifar-resnet-20` as `CifarResnet20`; capitals that are there stay."""
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
