@@ -29,7 +29,12 @@ from .schedule import WINDOW, Schedule
 from .signals import Asked, Signals
 from .stepper import Stepper
 from .tally import Tally, Totals
-from .world import World
+from .world import Answer, World
+
+
+def nothing() -> list[int]:
+    """The answer where nothing was asked: no signal, no failure."""
+    return [0, 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Loop:
     metrics: Metrics = field(init=False)
     progress: Progress = field(init=False)  # of the steps that are left, so from `run` on
     meter: Meter = field(init=False)
+    heard: Answer = nothing  # to what the processes have asked each other last
     owed: bool = False  # an evaluation after the step that the run was resumed at
 
     def __post_init__(self) -> None:
@@ -240,10 +246,15 @@ class Loop:
     def _save_where_due(self, done: int, signals: Signals) -> int:
         """Write a checkpoint where it is time for one; gives the signal to end at, the same in all processes, or 0."""
         due = int(self.saver.due(done, self._epoch_ends(done), self.tally.errors_at(done)))
-        stop = 0
-        # a signal may have reached some processes only, and one alone knows that writing failed: all act on it together
-        if self._logged(done) or self.world.each_step:
-            stop, due = self.world.highest(signals.received, int(due or self.saver.failed))
+        # a signal may have reached some processes only, and one alone knows that writing failed: all act on it together, where
+        # the loop waits for its device anyway, or by what they asked each other after the step before
+        stop, failed = self.heard()
+        self.heard = nothing
+        if self._logged(done) or self.world.peers is None:
+            stop, due = self.world.highest(max(stop, signals.received), int(due or failed or self.saver.failed))
+        elif self.world.each_step:
+            due = due or failed  # what else is due between logged steps is so in all processes
+            self.heard = self.world.ask(signals.received, int(self.saver.failed))
         if due or stop:
             self._save(done)
             self.meter.pause(done)

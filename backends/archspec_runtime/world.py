@@ -24,11 +24,17 @@ ROOM = "archspec-"  # how the temporary folder of a launcher begins, where that 
 PARENT_EVERY = 1.0  # seconds between looks at whether the launcher still lives
 
 
+Answer = Callable[[], list[int]]
+
+
 class Peers(Protocol):
-    """The other processes, as a framework reaches them. Both calls wait for all, and raise PeersLost where one is gone."""
+    """The other processes, as a framework reaches them. What waits for all raises PeersLost where one is gone."""
 
     def highest(self, values: Sequence[int]) -> list[int]:
-        """The highest of each value over all processes."""
+        """The highest of each value over all processes; waits for them."""
+
+    def ask(self, values: Sequence[int]) -> Answer:
+        """The same without waiting: a function that gives the answer, and waits for it."""
 
     def close(self) -> None:
         """Part from the others at the end of a run."""
@@ -45,7 +51,7 @@ class World:
     launch: str = ""  # names what was launched, with all of its restarts
     restarts: int = 0
     peers: Peers | None = None
-    each_step: bool = True  # whether to ask the peers is cheap enough for every step
+    each_step: bool = True  # whether to ask the peers waits for no device, so that every step may ask
 
     @property
     def leads(self) -> bool:
@@ -73,6 +79,10 @@ class World:
     def highest(self, *values: int) -> list[int]:
         """The highest of each value over all processes, which must all ask at the same place."""
         return list(values) if self.peers is None else self.peers.highest(values)
+
+    def ask(self, *values: int) -> Answer:
+        """The same as a question whose answer is read later; alone it is there at once."""
+        return (lambda: list(values)) if self.peers is None else self.peers.ask(values)
 
     def lead(self, action: Callable[[], int]) -> int:
         """What an action of the first process gives, to all; the others wait. What it raises ends all of them."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from archspec_runtime.errors import PeersLost
 from archspec_runtime.job import Options
-from archspec_runtime.world import World, take_part, this_process
+from archspec_runtime.world import Answer, World, take_part, this_process
 
 
 class Joined:
@@ -22,6 +22,11 @@ class Joined:
     def highest(self, values: Sequence[int]) -> list[int]:
         """The highest of each value over all processes."""
         return [int(v) for v in gathered(np.asarray(values, np.int32)).max(0)]
+
+    def ask(self, values: Sequence[int]) -> Answer:
+        """The same; nobody asks between the places where the loop waits anyway."""
+        found = self.highest(values)
+        return lambda: found
 
     def close(self) -> None:
         """Leave, when all have come this far."""

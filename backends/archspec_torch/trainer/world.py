@@ -27,7 +27,7 @@ from archspec_runtime.console import complain, warn
 from archspec_runtime.errors import PeersLost, RunError
 from archspec_runtime.job import Options
 from archspec_runtime.signals import CODES
-from archspec_runtime.world import ROOM, SAID, World, take_part, this_process
+from archspec_runtime.world import ROOM, SAID, Answer, World, take_part, this_process
 
 from .device import is_out_of_memory
 
@@ -56,6 +56,19 @@ class Joined:
         with peers_answer():
             dist.all_reduce(found, dist.ReduceOp.MAX)
         return [int(v) for v in found.tolist()]
+
+    def ask(self, values: Sequence[int]) -> Answer:
+        """The same, on its way while this process goes on."""
+        found = torch.tensor(list(values))
+        with peers_answer():
+            work = dist.all_reduce(found, dist.ReduceOp.MAX, async_op=True)
+
+        def answer() -> list[int]:
+            with peers_answer():
+                work.wait()
+            return [int(v) for v in found.tolist()]
+
+        return answer
 
     def close(self) -> None:
         """Leave the group, when all have come this far, and end its threads before Python ends.
