@@ -18,14 +18,17 @@ Tree = Any
 GROWTH_INTERVAL = 2_000  # steps without overflow after which the scale doubles, as in PyTorch's GradScaler
 
 
-def make_optimizer(recipe: Optimizer, stacked: Tree) -> optax.GradientTransformation:
+def make_optimizer(recipe: Optimizer, stacked: Tree, reached: Tree) -> optax.GradientTransformation:
     """The direction of a step, to be multiplied by -lr: SGD in the form that the recipe states, AdamW or LAMB.
 
-    `stacked` says of each parameter whether it is those of several blocks, along a first axis.
+    `stacked` says of each parameter whether it is those of several blocks, along a first axis, and `reached` whether the
+    output depends on it: one that has no gradient does not decay either, as in PyTorch.
     """
 
     def decayed(params: Tree) -> Tree:
-        return jax.tree.map(lambda p, many: recipe.decay_norm_and_bias or p.ndim - many > 1, params, stacked)
+        return jax.tree.map(
+            lambda p, many, used: used and (recipe.decay_norm_and_bias or p.ndim - many > 1), params, stacked, reached
+        )
 
     decay = optax.add_decayed_weights(recipe.weight_decay, mask=decayed)
     match recipe:

@@ -37,6 +37,7 @@ from .mesh import Devices, on_this_process
 from .optimizer import make_optimizer
 from .precision import prepared, use_precision
 from .programs import CompilerOptions
+from .reached import reached
 from .restoring import fitting, load_optimizer
 from .snapshot import FlaxSnapshot, copied
 from .step import Inputs, Outcomes, State, Step, averaged
@@ -75,7 +76,8 @@ class FlaxStepper:
             # copies: the first step gives its state away, and the model is still needed to read weights into
             self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
             params, rest = jax.tree.map(jnp.copy, parts)
-            self.optimizer = make_optimizer(recipe.optimizer, stacked(params, self.model))
+            used = reached(self.graph, params, rest, job, self.kind)
+            self.optimizer = make_optimizer(recipe.optimizer, stacked(params, self.model), used)
             self.state = self.devices.spread(State.start(params, rest, self.optimizer, recipe, self.kind))
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size

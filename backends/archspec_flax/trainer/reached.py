@@ -1,0 +1,25 @@
+"""Parameters that the output depends on: what reaches no output has no gradient, and is left as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from flax import nnx
+from jax.interpreters.partial_eval import dce_jaxpr
+
+from archspec_runtime.job import Job
+
+
+def reached(graph: Any, params: Any, rest: Any, job: Job, kind: Any) -> Any:
+    """For each array of `params`, whether the output depends on it, seen by tracing and without computing anything."""
+    channels, height, width = job.input_shape
+    images = jax.ShapeDtypeStruct((2, height, width, channels), kind)
+
+    def output(params: Any, images: jax.Array) -> Any:
+        return nnx.merge(graph, params, rest, copy=True)(images)
+
+    traced = jax.make_jaxpr(output)(params, images).jaxpr
+    _, used = dce_jaxpr(traced, [True] * len(traced.outvars))
+    leaves, tree = jax.tree.flatten(params)
+    return jax.tree.unflatten(tree, used[: len(leaves)])
