@@ -77,7 +77,7 @@ def steps(name: str, precision: str, batch: int, mesh: Any, overrides: dict[str,
     model = prepared(nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))), precision)
     model.train()
     graph, params, rest = nnx.split(model, nnx.Param, ...)
-    optimizer = make_optimizer(recipe.optimizer, stacked(params, model))
+    optimizer = make_optimizer(recipe.optimizer, stacked(params, model), jax.tree.map(lambda _: True, params))
     state = jax.eval_shape(lambda params, rest: State.start(params, rest, optimizer, recipe, kind), params, rest)
     padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
     step = Step(job, graph, optimizer, kind, padding, devices.cut)

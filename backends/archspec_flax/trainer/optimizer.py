@@ -27,7 +27,10 @@ def make_optimizer(recipe: Optimizer, stacked: Tree, reached: Tree) -> optax.Gra
 
     def decayed(params: Tree) -> Tree:
         return jax.tree.map(
-            lambda p, many, used: used and (recipe.decay_norm_and_bias or p.ndim - many > 1), params, stacked, reached
+            lambda p, many, used: used and (recipe.decay_norm_and_bias or p.ndim - many > 1),
+            params,
+            stacked,
+            reached,
         )
 
     decay = optax.add_decayed_weights(recipe.weight_decay, mask=decayed)
