@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from archspec.analysis.checks.declarations import check_declarations_beside
-from archspec.analysis.checks.passes import PASSES
+from archspec.analysis.checks.passes import PASSES, check_expectations
 from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.expansion.expand import expand
 from archspec.ir.garbage import no_collection
@@ -112,7 +112,24 @@ _OF_THE_NET = ("norm", "act", "shortcut", "defaults", "stem", "stages", "head", 
 
 
 def _look_at_preset(document: Document, resolved: Resolved | None, problems: Diagnostics) -> None:
-    """Record the unknown names and arguments of a preset that was not asked for and changes what the net is made of."""
+    """Record what is wrong with a preset that was not asked for.
+
+    Of one that states what the net comes to, all mistakes; of another that changes what the net is made of, unknown names
+    and arguments.
+    """
+    expected = resolved.document.root.get("expect") if resolved is not None else None
+    if (
+        resolved is not None
+        and resolved.sound
+        and expected is not None
+        and expected is not document.root.get("expect")
+    ):
+        found = Diagnostics()
+        net = expand(resolved, found)
+        if net is not None:
+            check_expectations(net, found)
+        problems.extend(d for d in found if d.is_error)
+        return
     if resolved is None or all(resolved.document.root.get(key) is document.root.get(key) for key in _OF_THE_NET):
         return
     found = Diagnostics()

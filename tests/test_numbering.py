@@ -67,7 +67,7 @@ CHAINS = {
     f"{CONV}, {{global_avg_pool: {{keep: true}}}}, {CONV}": ["0", "2"],
     f"{CONV}, {{subsample: {{stride: 1}}}}, {{dropout: {{rate: 0}}}}, {CONV}": ["0", "3"],
     f"{CONV}, {{pad_channels: {{after: 2}}}}, {{scale: {{value: 0.5}}}}, identity, {CONV}": ["0", "4"],
-    f"conv_norm_act: {{width: 4}}, [{CONV}, relu, {CONV}], {CONV}": ["0.conv", "0.norm", "1.0", "1.2", "2"],
+    f"conv_norm_act: {{width: 4}}, [{CONV}, relu, {CONV}], {CONV}": ["0.0", "0.1", "1.0", "1.2", "2"],
     "{squeeze_excite: {reduction: 2}}, {max_pool: {kernel: 2, stride: 2}}": ["0.fc1", "0.fc2"],
 }
 

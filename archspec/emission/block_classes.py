@@ -13,6 +13,9 @@ from archspec.ops.base import SymbolicShape
 from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, Value, names, substitute
 from archspec.syntax.simplify import normal, simplify
 
+PAIR = "tuple[int, int]"
+"""The type in source of a pair."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -203,7 +206,8 @@ class _Maker:
 
     def _kind(self, name: str) -> str:
         kinds = {type(value) for value in self.terms.columns[name]}
-        return "float" if kinds == {int, float} else kinds.pop().__name__
+        kind = "float" if kinds == {int, float} else kinds.pop().__name__
+        return PAIR if kind == "tuple" else kind
 
     def _spelt(self, name: str) -> str:
         return self.spelling.get(name, name)
@@ -353,7 +357,11 @@ def _renamed(member: Member, known: Mapping[str, Symbol], shorter: bool = False)
         return simplify(made, {}) if shorter and made != expr else made
 
     numbers: dict[str, Symbol] = {
-        name: (there(symbol[0]), there(symbol[1])) if isinstance(symbol, tuple) else there(symbol)
+        name: (there(symbol[0]), there(symbol[1]))
+        if isinstance(symbol, tuple)
+        else known[symbol.name]
+        if isinstance(symbol, Name) and symbol.name in known
+        else there(symbol)
         for name, symbol in member.numbers.items()
     }
     when = there(member.when) if member.when is not None else None

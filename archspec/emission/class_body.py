@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from archspec.emission.block_classes import PAIR
 from archspec.emission.dataflow import INPUTS, Flow, flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.forward import INDENT, Forward
 from archspec.emission.loops import PLACE, Stretch, stretches
 from archspec.emission.outline import BlockClass, Member, Outline, Parameter
 from archspec.emission.sequences import Part, is_numbered, parts
-from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number
+from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number, pair
 from archspec.emission.symbols import exprs
 from archspec.ir import Block, Chain, Run
 from archspec.ops import Op
-from archspec.syntax.expressions import Literal, Symbol, names, render, substitute
+from archspec.syntax.expressions import Literal, Symbol, names, render, substitute, substituted
 from archspec.syntax.simplify import simplified, simplify
 
 
@@ -145,7 +146,7 @@ class Writer:
             symbol = numbers[parameter.name]
             if parameter.default is not None and isinstance(symbol, Literal) and symbol.value == parameter.default:
                 continue
-            text = number(symbol)
+            text = pair(symbol) if parameter.kind == PAIR else number(symbol)
             keyword = parameter.default is not None or position >= 2
             arguments.append(f"{parameter.name}={text}" if keyword else text)
         return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent)
@@ -183,9 +184,7 @@ class Writer:
         """A member of a block that is written where the block is used, in the names that are known there."""
 
         def there(symbol: Symbol) -> Symbol:
-            if isinstance(symbol, tuple):
-                return simplified((substitute(symbol[0], scope), substitute(symbol[1], scope)), {})
-            return simplify(substitute(symbol, scope), {})
+            return simplified(substituted(symbol, scope), {})
 
         numbers = {name: there(symbol) for name, symbol in member.numbers.items()}
         return Member(member.call, simplify(substitute(member.in_channels, scope), {}), numbers, None)

@@ -43,8 +43,18 @@ def number(symbol: Symbol) -> str:
     """A number or pair as source; a pair of equals as one number."""
     if isinstance(symbol, tuple):
         first, second = render(symbol[0], {}), render(symbol[1], {})
+        if first.endswith("[0]") and second == f"{first[:-3]}[1]":
+            return first[:-3]
         return first if first == second else f"({first}, {second})"
     return render(symbol, {})
+
+
+def pair(symbol: Symbol) -> str:
+    """A pair as source, where one number would not do."""
+    text = number(symbol)
+    if isinstance(symbol, tuple):
+        return f"({text}, {text})" if number(symbol[0]) == number(symbol[1]) else text
+    return text if isinstance(symbol, Literal) and isinstance(symbol.value, tuple) else f"({text}, {text})"
 
 
 def sides(symbol: Symbol, text: str) -> tuple[str, str]:

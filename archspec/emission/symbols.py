@@ -110,6 +110,8 @@ class Terms:
 
 def _equals(result: Value | None, value: Number) -> bool:
     """Whether what an expression gives is a number of the net: 8.0 is not 8, since frameworks do not take it for one."""
+    if isinstance(result, tuple):
+        return result == (value if isinstance(value, tuple) else (value, value))
     if isinstance(value, tuple):
         return all(_equals(result, side) for side in value)
     return result == value and (type(result) is type(value) or isinstance(value, float))

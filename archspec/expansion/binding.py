@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,13 @@ from archspec.diagnostics.fixes import certain, dividing, respelling, rewriting
 from archspec.diagnostics.spelling import did_you_mean, nearest, suggestion
 from archspec.expansion.library import Declaration, Signature
 from archspec.language import synonyms
+from archspec.language.layers import Layer, LayerKind
 from archspec.language.step import MAX_REPEAT, Step
 from archspec.language.values import compute, faults, is_constant, mentioned, names_in
 from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.arguments import Kind, describe
-from archspec.syntax.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, substitute, unknown
-from archspec.syntax.reader import Node, resolve_scalar
+from archspec.syntax.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, substituted, unknown
+from archspec.syntax.reader import Node, node_of, resolve_scalar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +103,9 @@ class Binder:
         """Blocks with a mistake inside that leaves their shape as it would be, by `id`."""
         self.used: dict[tuple[str, Given], list[str] | None] = {}
         self.made: dict[object, tuple[Op, dict[str, Symbol]]] = {}
+        self.layers: Callable[[str], tuple[Signature, Given | None] | None] = lambda name: None
+        """What can be a layer by its name: what it takes, and what a role gives it."""
+        self.words: Callable[[], list[str]] = list
         self.constants: Mapping[str, Expr] = {}
         """Names that are written as numbers: the places of repeated steps, the cells of a row."""
 
@@ -185,7 +189,7 @@ class Binder:
             name = meant.get(written, written)
             if name not in signature.kinds:
                 continue
-            result = self._compute(node.plain(), signature.kinds[name], scope, name, node.span)
+            result = self._value(node, signature.kinds[name], scope, name)
             if result is None:
                 sound = False
                 continue
@@ -198,17 +202,59 @@ class Binder:
         self, declaration: Declaration, bound: Bound, implicit: Mapping[str, Value]
     ) -> dict[str, Value] | None:
         """All arguments of a block, `implicit` ones and defaults included; None where a default is wrong."""
-        values: dict[str, Value] = dict(implicit)
+        values: dict[str, Value] = {**declaration.around, **implicit}
         for key, argument in declaration.arguments.items():
             if key in bound.values:
                 values[key] = bound.values[key]
-            elif key not in values and argument.default is not None:
-                default = argument.default
-                result = self._compute(default.plain(), argument.kind, values, key, default.span)
+            elif key not in implicit and argument.default is not None:
+                result = self._value(argument.default, argument.kind, values, key)
                 if result is None:
                     return None
                 values[key] = result[0]
-        return values
+        return {k: v for k, v in values.items() if k in declaration.arguments or k not in declaration.around}
+
+    def _value(
+        self, node: Node, kind: Kind, scope: Mapping[str, Value], name: str
+    ) -> tuple[Any, Symbol | None] | None:
+        """The value of an argument; None where it is wrong, which is recorded."""
+        reference = isinstance(node.value, str) and node.value.startswith("$")
+        if isinstance(kind, LayerKind) and not reference:
+            layer = self._layer(node, scope, name)
+            return None if layer is None else (layer, None)
+        return self._compute(node.plain(), kind, scope, name, node.span)
+
+    def _layer(self, node: Node, scope: Mapping[str, Value], name: str) -> Layer | None:
+        """A layer that is given by argument, with the values of its own arguments."""
+        if node.value in (None, "none"):
+            return Layer.of("none", {})
+        if isinstance(node.value, str):
+            callee, args, span = node.value, Node({}, node.span), node.span
+        elif isinstance(node.value, dict) and len(node.value) == 1:
+            ((callee, args),) = node.value.items()
+            span = node.key_span(callee)
+        else:
+            help_ = "such as `relu`, `{leaky_relu: {slope: 0.1}}` or `none`"
+            self.add("AS103", f"`{name}` is a layer, not {describe(node.plain())}", node.span, help_)
+            return None
+        found = self.layers(callee)
+        if found is None:
+            known = self.words()
+            help_ = did_you_mean(callee, known) or "name an operation, a block, `norm` or `act`"
+            message = f"no operation, block or role is called `{callee}`"
+            self.add("AS301", message, span, help_, fix=respelling(span, callee, known))
+            return None
+        signature, below = found
+        given = Given(dict(args.items()), args.keys, node.span).over(below)
+        if any(key not in signature.kinds for key in given.nodes):
+            self._check_names(signature, given, complete=False)
+            return None
+        nodes: dict[str, Node] = {}
+        for key, value in given.nodes.items():
+            result = self._value(value, signature.kinds[key], scope, key)
+            if result is None:
+                return None
+            nodes[key] = node_of(result[0], value.span)
+        return Layer.of(signature.name, nodes)
 
     def condition(self, when: Expr | None, scope: Mapping[str, Value], span: Span | None) -> bool | None:
         """Whether a condition holds; None where it cannot be computed."""
@@ -234,6 +280,8 @@ class Binder:
     def survey_value(self, name: str, node: Node, kind: Kind, known: Collection[str] | None) -> None:
         """Record what is wrong with a value whatever the names in it stand for; None where any may be known."""
         raw = node.plain()
+        if isinstance(kind, LayerKind):
+            return
         found = faults(raw, kind, known)
         for error in found:
             self._wrong(name, error, node.span, known or (), kind, raw)
@@ -309,7 +357,7 @@ class Binder:
     ) -> tuple[Any, Symbol | None] | None:
         try:
             value, symbol = compute(raw, kind, scope)
-            return value, substituted(symbol, self.constants)
+            return value, None if symbol is None else substituted(symbol, self.constants)
         except ArgumentError as error:
             fix = fix_of(error, raw, span)
             self.add(error.code, f"`{name}`: {error}", span, error.help, fix=fix, about=mentioned(raw))
@@ -340,15 +388,6 @@ class Binder:
         self.add(
             error.code, f"`{name}`: {error}", span, instead or error.remedy(known), fix=fix, about=mentioned(raw)
         )
-
-
-def substituted(symbol: Symbol | None, known: Mapping[str, Expr]) -> Symbol | None:
-    """A number or pair with names replaced."""
-    if not known or symbol is None:
-        return symbol
-    if isinstance(symbol, tuple):
-        return substitute(symbol[0], known), substitute(symbol[1], known)
-    return substitute(symbol, known)
 
 
 def fix_of(error: ArgumentError, raw: object, span: Span) -> Fix | None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from archspec.diagnostics import Diagnostics, Related, Span
+from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given, given_by, with_cells
 from archspec.expansion.builder import Graph
 from archspec.expansion.chains import chain_block, definition_of
-from archspec.expansion.library import Declaration, Library, Sort
+from archspec.expansion.library import Declaration, Library, Signature, Sort
 from archspec.expansion.parse_steps import StepParser
 from archspec.expansion.repeats import constants, named, repetitions, unnamed
 from archspec.expansion.shortcuts import Merger
@@ -19,10 +20,13 @@ from archspec.ir import Block, Chain, Definition, Run, parts
 from archspec.ir.cost import block_cost
 from archspec.ir.network import Network
 from archspec.language import Stage
+from archspec.language.layers import Layer
+from archspec.language.layers import applied as layer_applied
 from archspec.language.spec import ROLES
 from archspec.language.step import MAX_REPEAT, Step
 from archspec.loading.resolve import PLACEHOLDER, Resolved
 from archspec.ops import NOTHING, OPS, Features, Image, Op, show
+from archspec.ops.arguments import describe
 from archspec.syntax.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate, substitute
 from archspec.syntax.identifiers import class_name, net_class_name
 from archspec.syntax.reader import Node, node_of
@@ -55,7 +59,7 @@ class _Expander:
         self.root = resolved.root
         self.before = problems.errors
         self.scope = resolved.scope
-        self.library = Library(resolved.root, problems, resolved.lost)
+        self.library = Library(resolved.root, problems, resolved.lost, self.scope)
         self.defaults = resolved.root.get("defaults")
         given = {
             k: Given(dict(v.items()), v.keys, v.span) for k, v in (self.defaults.items() if self.defaults else [])
@@ -64,6 +68,7 @@ class _Expander:
         operations = StepParser(OPS.__contains__, lambda: list(OPS), problems)
         self.roles = {role: operations.step(self._role(role)) for role in ROLES}
         self.survey = Survey(self.library, self.binder, self.roles)
+        self.binder.layers, self.binder.words = self._layer, self.library.words
         self.merger = Merger(self.library, self.binder, self.scope, self._instance)
         self.active: list[tuple[Sort, str]] = []
         self.memo: dict[object, Block | None] = {}
@@ -73,6 +78,15 @@ class _Expander:
 
     def _role(self, role: str) -> Node:
         return self.root.get(role) or node_of(getattr(self.resolved.spec, role), self.root.span)
+
+    def _layer(self, name: str) -> tuple[Signature, Given | None] | None:
+        """What a layer that is given by this name takes; None where there is none. Of a role, what it stands for."""
+        role = self.roles.get(name) if name in ROLES else None
+        if role is None and not self.library.callable(name):
+            return None
+        step = role or Step(name, self.root.span)
+        signature = None if step.broken else self.survey.signature(step)
+        return None if signature is None else (signature, given_by(step) if role is not None else None)
 
     # --- the net ---------------------------------------------------------------------------------------
 
@@ -173,13 +187,22 @@ class _Expander:
         return None if step.when is None else substitute(step.when, self.binder.constants)
 
     def _step(self, graph: Graph, step: Step, scope: Mapping[str, Value]) -> None:
+        base = step.callee.removeprefix("$")
+        if step.callee.startswith("$"):
+            chosen = self._given_layer(step, scope)
+            if chosen is None:
+                graph.fail(graph.name(named(step, scope, self.binder), base, step.name_span or step.span))
+                return
+            step = chosen
         applied = self.roles.get(step.callee, step) if step.callee in ROLES else step
         broken = step.broken or applied.broken
         present = None if broken else self.binder.condition(step.when, scope, step.when_span)
+        if step.callee == "none":
+            present = present and False
         if present is False and graph.positional:
             return  # it has no number
         wanted = named(step, scope, self.binder)
-        name = graph.name(wanted, applied.callee, step.name_span or step.span)
+        name = graph.name(wanted, applied.callee if applied is not step else base, step.name_span or step.span)
         sources = graph.sources(step)
         if broken or (wanted is None and step.is_pattern):
             graph.fail(name)
@@ -209,6 +232,23 @@ class _Expander:
             graph.fail(name)
         else:
             graph.append(name, target, sources, step.span, symbols, self._when(step), given=given)
+
+    def _given_layer(self, step: Step, scope: Mapping[str, Value]) -> Step | None:
+        """A step that applies an argument, as one that applies what is given for it; None where that is no layer."""
+        name = step.callee.removeprefix("$")
+        value = scope.get(name)
+        if isinstance(value, Layer):
+            return layer_applied(step, value)
+        if name not in scope:
+            layers = [key for key, known in scope.items() if isinstance(known, Layer)]
+            help_ = (
+                did_you_mean(name, layers) or f"declare it in `args`: `{name}: layer`, or `{name}: {{layer: act}}`"
+            )
+            self.binder.add("AS202", f"unknown name `{name}`", step.span, help_)
+        else:
+            message = f"`{name}` is {describe(value)}, and a step applies a layer"
+            self.binder.add("AS204", message, step.span, f"declare it as one: `{name}: layer`, or `{{layer: act}}`")
+        return None
 
     def _group(
         self, graph: Graph, step: Step, scope: Mapping[str, Value], sources: tuple[str, ...] | None, name: str,
@@ -330,7 +370,9 @@ class _Expander:
             self.binder, tuple(inputs.items()), definition.positional,
             reserved=_given_names([*declaration.body, *(declaration.join or ()), *merging, *declaration.after]),
         )  # fmt: skip
-        outer, self.binder.constants = self.binder.constants, {}
+        outer, around = self.binder.constants, declaration.around
+        self.binder.constants = {k: Literal(v) for k, v in around.items() if k not in args}
+        args_only, args = args, {**around, **args}
         self._steps(graph, declaration.body if declaration.join is None else declaration.join, args)
         branch = graph.giver(graph.current)
         out = self._declared(declaration, args, graph)
@@ -347,7 +389,7 @@ class _Expander:
             return None
         block = Block(
             definition,
-            args,
+            args_only,
             graph.inputs,
             tuple(graph.calls),
             graph.current,

@@ -17,11 +17,12 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.parse_steps import StepParser
 from archspec.ir import Definition
 from archspec.language import BlockModel
+from archspec.language.layers import LayerKind
 from archspec.language.spec import ROLES
 from archspec.language.step import Step
 from archspec.loading.validation import record_validation
 from archspec.ops import OPS
-from archspec.ops.arguments import Choice, Flag, Int, Kind, Real
+from archspec.ops.arguments import Choice, Flag, Int, Kind, Pair, Real
 from archspec.syntax.expressions import Expr, ExpressionError, Value
 from archspec.syntax.identifiers import class_name
 from archspec.syntax.parse import parse
@@ -36,7 +37,7 @@ IMPLICIT: dict[Sort, tuple[str, ...]] = {
 """What a declaration of each sort knows beside its arguments."""
 
 _DECLARE = "give a type, a default, or a list of words"
-_TYPES: dict[str, Kind] = {"int": Int(0), "float": Real(), "bool": Flag()}
+_TYPES: dict[str, Kind] = {"int": Int(0), "float": Real(), "bool": Flag(), "pair": Pair(0), "layer": LayerKind()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +68,8 @@ class Declaration:
     definition: Definition
     arguments: dict[str, Argument]
     implicit: tuple[str, ...]
+    around: Mapping[str, Value]  # the arguments of the spec that a declaration of its own sees
+    first: Literal["branch", "shortcut"]
     body: tuple[Step, ...]
     join: tuple[Step, ...] | None
     merge: Step | None
@@ -93,11 +96,22 @@ def _signature(declaration: Declaration) -> Signature:
     return Signature(declaration.definition.name, kinds, required, (Related("declared here", declaration.span),))
 
 
+def _kind_of(value: Value) -> Kind:
+    """What an argument of the spec is to defaults of blocks."""
+    if isinstance(value, bool):
+        return Flag()
+    return Choice() if isinstance(value, str) else Real() if isinstance(value, float) else Int(0)
+
+
 class Library:
     """Finds declarations by name; each is parsed once."""
 
-    def __init__(self, root: Node, problems: Diagnostics, lost: Collection[tuple[str, ...]] = ()) -> None:
+    def __init__(
+        self, root: Node, problems: Diagnostics, lost: Collection[tuple[str, ...]] = (),
+        scope: Mapping[str, Value] | None = None,
+    ) -> None:  # fmt: skip
         self.problems = problems
+        self.scope = scope or {}
         self.lost = lost
         self.parser = StepParser(self.callable, self.words, problems)
         self.own: dict[Sort, Node | None] = {"blocks": root.get("blocks"), "shortcuts": root.get("shortcuts")}
@@ -132,7 +146,8 @@ class Library:
             span = own.key_span(name) if own and node else None
             if node is None and path is not None:
                 node = read_file(path, f"archspec/{path.relative_to(FOLDER.parent)}", self.problems, library=True)
-            self.found[key] = self._declare(name, node, sort, span or node.span) if node else None
+            around = self.scope if own and own.get(name) is not None else {}
+            self.found[key] = self._declare(name, node, sort, span or node.span, around) if node else None
         return self.found[key]
 
     def check_own(self) -> list[Declaration]:
@@ -141,7 +156,9 @@ class Library:
         declarations = [self.get(sort, name) for sort, name in own]
         return [d for d in declarations if d is not None and d.sound]
 
-    def _declare(self, name: str, node: Node, sort: Sort, span: Span) -> Declaration | None:
+    def _declare(
+        self, name: str, node: Node, sort: Sort, span: Span, around: Mapping[str, Value]
+    ) -> Declaration | None:
         try:
             model = BlockModel.model_validate(node.plain())
         except ValidationError as error:
@@ -160,7 +177,7 @@ class Library:
             )
         body = self.parser.steps(node.get("body")) if chain is None else self.parser.chain(chain)
         join = self.parser.steps(node.get("join")) if model.join is not None else None
-        arguments, sound = self._arguments(node.get("args"), IMPLICIT[sort])
+        arguments, sound = self._arguments(node.get("args"), IMPLICIT[sort], around)
         out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))
         sound = sound and (out is None) == (model.out is None) and (when is None) == (model.when is None)
         after = self.parser.steps(node.get("after"))
@@ -179,6 +196,8 @@ class Library:
             definition=definition,
             arguments=arguments,
             implicit=IMPLICIT[sort],
+            around={k: v for k, v in around.items() if k not in (*arguments, *IMPLICIT[sort])},
+            first=model.first,
             body=body,
             join=join,
             merge=self._merge(node.get("merge")),
@@ -223,9 +242,12 @@ class Library:
         except ExpressionError:
             return None
 
-    def _arguments(self, node: Node | None, implicit: Iterable[str]) -> tuple[dict[str, Argument], bool]:
+    def _arguments(
+        self, node: Node | None, implicit: Iterable[str], around: Mapping[str, Value]
+    ) -> tuple[dict[str, Argument], bool]:
         """The declared arguments, and whether all of them could be read."""
-        before: dict[str, Kind] = {name: Int(0) for name in implicit}
+        before: dict[str, Kind] = {name: _kind_of(value) for name, value in around.items()}
+        before |= {name: Int(0) for name in implicit}
         read: dict[str, Argument | None] = {}
         for name, value in node.items() if node else []:
             argument = read[name] = self._argument(name, value, before)
@@ -237,6 +259,10 @@ class Library:
         value = node.value
         if isinstance(value, str) and value in _TYPES:
             return Argument(_TYPES[value], None)
+        if isinstance(value, dict) and list(value) == ["layer"]:
+            return Argument(LayerKind(), value["layer"])
+        if isinstance(value, list) and len(value) == 2 and all(type(v.value) is int for v in value):
+            return Argument(Pair(0), node)
         if isinstance(value, bool):
             return Argument(Flag(), node)
         if isinstance(value, int):

@@ -166,6 +166,10 @@ class StepParser:
     def _callee_below(self, key: str, value: Node) -> str | None:
         """What is applied under the name `key`; None where `key` itself is applied and `value` has its arguments."""
         words = _words(value)
+        if key.startswith("$"):
+            return None
+        if len(words) == 1 and words[0].startswith("$"):
+            return words[0]
         if len(words) != 1:
             return None
         inner = value.get(words[0])
@@ -219,7 +223,7 @@ class StepParser:
     def _callee(self, applied: _Applied) -> str | None:
         """What is applied, or was surely meant to be; None where that or its arguments are wrong, which is recorded."""
         callee, args = applied.callee, applied.args
-        if not self.known(callee):
+        if not self.known(callee) and not callee.startswith("$"):
             meaning = synonyms.operation(callee)
             help_ = meaning.help if meaning else did_you_mean(callee, self.words()) or WORDS
             meant = meaning.word if meaning else certain(callee, self.words())

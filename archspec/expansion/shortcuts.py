@@ -52,7 +52,9 @@ class Merger:
         implicit = self._implicit(graph, args)
         given = self.binder.given(chosen.signature, use.given, self.scope)
         bound = self.binder.arguments(chosen, given, implicit) if given else None
-        present = self.binder.condition(chosen.when, bound, chosen.when_span) if bound else None
+        present = (
+            self.binder.condition(chosen.when, {**chosen.around, **bound}, chosen.when_span) if bound else None
+        )
         if bound is None or present is None:
             self._go_on(graph, declaration, branch)
             return True
@@ -64,7 +66,7 @@ class Merger:
         symbols: dict[str, Symbol] = {"in_channels": Name("in_channels"), "out_channels": out,
                                       "stride": Name("stride") if "stride" in args else Literal(1)}  # fmt: skip
         member = graph.name(chosen.member, "shortcut", chosen.span)
-        constants = {k: Literal(v) for k, v in bound.items() if k not in symbols}
+        constants = {k: Literal(v) for k, v in {**chosen.around, **bound}.items() if k not in symbols}
         when = substitute(chosen.when, {**constants, **symbols}) if chosen.when else None
         if not present:
             graph.append(member, NOTHING, ("input",), shortcut.span, when=when, present=False, role="shortcut")
@@ -123,9 +125,8 @@ class Merger:
             self._misfit(graph, declaration, branch, message, shortcut, [related])
             self._go_on(graph, declaration, branch)
             return
-        graph.append(
-            graph.name(merge.name, merge.callee, merge.span), target, (branch, over), merge.span, role="merge"
-        )
+        sides = (branch, over) if declaration.first == "branch" else (over, branch)
+        graph.append(graph.name(merge.name, merge.callee, merge.span), target, sides, merge.span, role="merge")
 
     def _unfit(
         self, graph: Graph, declaration: Declaration, branch: str, name: str, shortcut: Node, found: Diagnostics

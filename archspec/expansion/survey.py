@@ -85,7 +85,7 @@ class Survey:
 
     def declaration(self, declaration: Declaration) -> None:
         """Look through a block or shortcut."""
-        known = list(declaration.implicit)
+        known = [*declaration.around, *declaration.implicit]
         for name, argument in declaration.arguments.items():
             if argument.default is not None:
                 self.binder.survey_value(name, argument.default, argument.kind, known)

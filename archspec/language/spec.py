@@ -182,6 +182,7 @@ class BlockModel(Model):
     chain: Annotated[list[Any] | None, WithJsonSchema({"x-definition": "chain"})] = None
     join: Steps | None = None
     merge: Step = None
+    first: Literal["branch", "shortcut"] = "branch"
     after: Steps = []
     shortcut: Callee = None
 

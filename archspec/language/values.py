@@ -7,6 +7,8 @@ from typing import Any
 
 from archspec.ops.arguments import Kind
 from archspec.syntax.expressions import (
+    SIDES,
+    Apply,
     Expr,
     ExpressionError,
     Literal,
@@ -34,7 +36,11 @@ def compute(raw: object, kind: Kind, scope: Mapping[str, Value]) -> tuple[Any, S
         values = [_value(r, s, scope) for r, s in zip(raw, symbols, strict=True)]
         return kind.parse(values), (symbols[0], symbols[1]) if symbols[0] and symbols[1] else None
     symbol = _symbol(raw)
-    return kind.parse(_value(raw, symbol, scope)), symbol
+    value = _value(raw, symbol, scope)
+    if isinstance(value, tuple) and symbol is not None:
+        high, wide = SIDES
+        return kind.parse(value), (Apply(high, (symbol,)), Apply(wide, (symbol,)))
+    return kind.parse(value), symbol
 
 
 def faults(raw: object, kind: Kind, known: Collection[str] | None) -> list[ExpressionError]:

@@ -36,18 +36,18 @@ def load_document(
         return None
     presets = root.get("presets")
     others = _with_presets(root, presets, preset, problems) if presets else ()
-    if preset is not None:
-        chosen = presets.get(preset) if presets else None
+    for name in preset.split(":") if preset is not None else ():
+        chosen = presets.get(name) if presets else None
         if chosen is None:
             known = [k for k, _ in presets.items()] if presets else []
-            help_ = did_you_mean(preset, known) or (
+            help_ = did_you_mean(name, known) or (
                 f"there are {', '.join(known)}" if known else "this spec has no presets"
             )
             problems.add(
-                "AS108", f"`{display}` has no preset `{preset}`", presets.span if presets else root.span, help_
+                "AS108", f"`{display}` has no preset `{name}`", presets.span if presets else root.span, help_
             )
             return None
-        root = _with_preset(root, preset, chosen, problems)
+        root = _with_preset(root, name, chosen, problems)
     for key, raw in overrides.items():
         value = raw if isinstance(raw, Node) else node_of(raw, place_of_override(key, raw), "--set")
         root = override(root, key, value, value.span, problems)
@@ -55,20 +55,22 @@ def load_document(
 
 
 def _with_preset(root: Node, name: str, preset: Node, problems: Diagnostics) -> Node:
-    for key, value in preset.items():
+    if preset.get("expect") is not None:
+        root = without_expectations(root)
+    for key, value in sorted(preset.items(), key=lambda item: item[0].partition(".")[0] == "expect"):
         marked = Node(value.value, value.span, value.keys, origin=f"preset {name}")
         root = override(root, key, marked, preset.key_span(key), problems)
     return root
 
 
 def _with_presets(root: Node, presets: Node, chosen: str | None, problems: Diagnostics) -> tuple[Node, ...]:
-    """The spec with each preset of its own file that is not chosen; without those that set nothing but arguments."""
+    """The spec with each preset of its own file where none is chosen; without those that set nothing but arguments."""
     args = root.get("args")
     arguments = {key for key, _ in args.items()} if args is not None else set()
     return tuple(
         _with_preset(root, name, preset, problems)
         for name, preset in presets.items()
-        if name != chosen
+        if name not in (chosen or "").split(":")
         and presets.key_span(name).source is root.span.source
         and not arguments.issuperset(key for key, _ in preset.items())
     )
@@ -87,6 +89,9 @@ def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | 
         return Path(stem), chosen, stem
     if found := zoo.find(stem):
         return found, chosen or preset, f"specs/{found.name}"
+    if member := zoo.member(stem):
+        found, name = member
+        return found, ":".join(filter(None, (name, chosen, preset))), f"specs/{found.name}"
     beside = next((f"{spec}{suffix}" for suffix in (".yaml", ".yml") if os.path.isfile(f"{spec}{suffix}")), None)
     ours = zoo.find(path.stem) if not os.path.exists(spec) and path.suffix in (".yaml", ".yml") else None
     if beside is not None or ours is not None:
@@ -101,7 +106,7 @@ def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | 
         return None, None, spec
     if "/" in spec or spec.endswith((".yaml", ".yml")) or os.path.exists(spec):
         return path, preset, spec
-    help_ = did_you_mean(stem, zoo.names()) or "see `archspec list`; a file ends in .yaml"
+    help_ = did_you_mean(stem, [*zoo.names(), *zoo.members()]) or "see `archspec list`; a file ends in .yaml"
     problems.add("AS110", f"there is no file and no zoo spec `{spec}`", _nowhere(spec), help_)
     return None, None, spec
 

@@ -194,7 +194,7 @@ class _Substitution:
 
     def _referred(self, node: Node, name: str, path: tuple[str, ...]) -> Node:
         if name in self.scope:
-            return Node(self.scope[name], node.span, origin=node.origin or self.origins[name])
+            return node_of(self.scope[name], node.span, origin=node.origin or self.origins[name])
         if path[:1] not in (("stem",), ("head",)):
             if name not in self.unusable:
                 error = unknown(name)

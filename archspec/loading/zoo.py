@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,25 @@ def recipe(name: str) -> Path | None:
 def find(name: str) -> Path | None:
     """The file of a zoo spec, None for a name that the zoo has not."""
     return folder() / f"{name}.yaml" if name in names() else None  # whether case counts on this disk or not
+
+
+@cache
+def members() -> dict[str, str]:
+    """The nets that are presets of a family's file, by name: `densenet169` is one of `densenet.yaml`."""
+    found: dict[str, str] = {}
+    for family in names():
+        text = (folder() / f"{family}.yaml").read_text(encoding="utf-8")
+        _, _, presets = text.partition("\npresets:\n")
+        found |= dict.fromkeys(re.findall(rf"^  ({re.escape(family)}\w+):", presets, re.MULTILINE), family)
+    return found
+
+
+def member(name: str) -> tuple[Path, str] | None:
+    """The file of a family and the preset that is the net of this name; None where no family has it."""
+    if not any(name != family and name.startswith(family) for family in names()):
+        return None
+    family = members().get(name)
+    return None if family is None else (folder() / f"{family}.yaml", name)
 
 
 def library() -> dict[str, Path]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from archspec.diagnostics.spelling import did_you_mean
 
-Value = int | float | bool | str
+Value = int | float | bool | str | tuple[int, int]
 
 LIMIT = 10**15  # no size in a net comes near; keeps products from growing without bound
 
@@ -62,6 +62,9 @@ Expr = Literal | Name | Apply
 FUNCTIONS = {"min": (1, 99), "max": (1, 99), "round": (1, 1), "floor": (1, 1), "ceil": (1, 1), "divisible": (2, 2)}
 """The functions of expressions: the fewest and the most operands of each."""
 
+SIDES = ("[0]", "[1]")
+"""The operators that take one direction of a pair; specs hand pairs on as they are."""
+
 _IN_PYTHON = {"floor": "math.floor", "ceil": "math.ceil"}
 
 Symbol = Expr | tuple[Expr, Expr]
@@ -81,6 +84,9 @@ def substitute(expr: Expr, symbols: Mapping[str, Symbol]) -> Expr:
         symbol = symbols.get(expr.name, expr)
         return expr if isinstance(symbol, tuple) else symbol
     if isinstance(expr, Apply):
+        (first, *_) = expr.operands
+        if expr.op in SIDES and isinstance(first, Name) and isinstance(pair := symbols.get(first.name), tuple):
+            return pair[SIDES.index(expr.op)]
         return Apply(expr.op, tuple(substitute(o, symbols) for o in expr.operands))
     return expr
 
@@ -100,11 +106,20 @@ def evaluate(expr: Expr, scope: Mapping[str, Value]) -> Value:
         left = evaluate(expr.operands[0], scope)
         return evaluate(expr.operands[1], scope) if bool(left) == (expr.op == "and") else left
     values = [evaluate(o, scope) for o in expr.operands]
+    if expr.op in SIDES:
+        return values[0][SIDES.index(expr.op)] if isinstance(values[0], tuple) else values[0]
     if expr.op == "not":
         return not values[0]
     if expr.op in ("==", "!="):
         return (values[0] == values[1]) == (expr.op == "==")
     return _compute(expr.op, values)
+
+
+def substituted(symbol: Symbol, known: Mapping[str, Symbol]) -> Symbol:
+    """A number or pair with names replaced, a name alone also by a pair."""
+    if isinstance(symbol, tuple):
+        return substitute(symbol[0], known), substitute(symbol[1], known)
+    return known.get(symbol.name, symbol) if isinstance(symbol, Name) else substitute(symbol, known)
 
 
 def render(expr: Expr, scope: Mapping[str, str]) -> str:
@@ -118,8 +133,9 @@ def render(expr: Expr, scope: Mapping[str, str]) -> str:
 def _compute(op: str, values: list[Value]) -> Value:
     numbers: list[int | float] = []
     for value in values:
-        if isinstance(value, (bool, str)):
-            raise ExpressionError("AS204", f"`{op}` needs numbers, not {value!r}", help=_NOT_A_NUMBER[type(value)])
+        if isinstance(value, (bool, str, tuple)):
+            help_ = _NOT_A_NUMBER.get(type(value), _NOT_A_NUMBER[str])
+            raise ExpressionError("AS204", f"`{op}` needs numbers, not {value!r}", help=help_)
         numbers.append(value)
     a, b = numbers[0], numbers[-1]
     result: int | float
@@ -176,6 +192,7 @@ def is_python(expr: Expr) -> bool:
 _NOT_A_NUMBER = {
     bool: "choose a number by it, as in `2 if flag else 1`",
     str: "compare words with `==`; a number stands without quotes",
+    tuple: "hand the pair on as it is, or declare a number for each direction",
 }
 
 
@@ -206,6 +223,8 @@ def _render(expr: Expr, scope: Mapping[str, str]) -> tuple[str, int]:
         text, own = _render(expr.operands[index], scope)
         return text if own >= at_least else f"({text})"
 
+    if expr.op in SIDES:
+        return f"{_render(expr.operands[0], scope)[0]}{expr.op}", 9
     if expr.op in FUNCTIONS:
         return f"{_IN_PYTHON.get(expr.op, expr.op)}({', '.join(_render(o, scope)[0] for o in expr.operands)})", 9
     if expr.op == "if":

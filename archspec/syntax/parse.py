@@ -178,7 +178,7 @@ class _Parser:
         for _ in range(negations):
             expr = (
                 Literal(-expr.value)
-                if isinstance(expr, Literal) and not isinstance(expr.value, (bool, str))
+                if isinstance(expr, Literal) and not isinstance(expr.value, (bool, str, tuple))
                 else Apply("neg", (expr,))
             )
         return expr

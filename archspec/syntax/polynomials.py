@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from math import gcd
 
-from archspec.syntax.expressions import Apply, Expr, Literal, Name, render
+from archspec.syntax.expressions import SIDES, Apply, Expr, Literal, Name, render
 
 MOST = 32  # terms; products of sums grow without bound, and nobody writes so many
 
@@ -28,7 +28,7 @@ def is_whole(expr: Expr, reals: Collection[str]) -> bool:
         return expr.name not in reals
     if expr.op == "if":
         return all(is_whole(o, reals) for o in expr.operands[1:])
-    if expr.op in ("round", "floor", "ceil", "divisible"):
+    if expr.op in ("round", "floor", "ceil", "divisible", *SIDES):
         return True
     return (expr.op in ARITHMETIC or expr.op in ("%", "min", "max")) and all(
         is_whole(o, reals) for o in expr.operands

@@ -63,32 +63,21 @@ class HardSigmoid(nn.Module):
         return F.relu6(x + 3) / 6
 
 
-class ConvNormAct(nn.Module):
-    """A convolution, its normalization and its activation."""
-
-    def __init__(self, in_channels: int, width: int, kernel: int = 3) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels, width, kernel_size=kernel, padding=(kernel - 1) // 2, bias=False
-        )
-        self.norm = nn.GroupNorm(4, width)
-        self.silu = nn.SiLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (N, in_channels, H, W) to (N, width, H, W)."""
-        x = self.conv(x)
-        x = self.norm(x)
-        x = self.silu(x)
-        return x
-
-
 class Inception(nn.Module):
     """Three branches of different reach, side by side."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
-        self.narrow = ConvNormAct(in_channels, width, kernel=1)
-        self.wide = ConvNormAct(in_channels, width, kernel=5)
+        self.narrow = nn.Sequential(
+            nn.Conv2d(in_channels, width, kernel_size=1, bias=False),
+            nn.GroupNorm(4, width),
+            nn.SiLU(),
+        )
+        self.wide = nn.Sequential(
+            nn.Conv2d(in_channels, width, kernel_size=5, padding=2, bias=False),
+            nn.GroupNorm(4, width),
+            nn.SiLU(),
+        )
         self.pool = nn.AvgPool2d(kernel_size=3, stride=1, padding=1, count_include_pad=False)
         self.reduce = nn.Conv2d(in_channels, width, kernel_size=1)
 
@@ -106,16 +95,17 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.fc1 = nn.Conv2d(in_channels, in_channels // 4, kernel_size=1)
-        self.relu = nn.ReLU(inplace=True)
-        self.fc2 = nn.Conv2d(in_channels // 4, in_channels, kernel_size=1)
+        width = in_channels // 4
+        self.fc1 = nn.Conv2d(in_channels, width, kernel_size=1)
+        self.act = nn.ReLU(inplace=True)
+        self.fc2 = nn.Conv2d(width, in_channels, kernel_size=1)
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (N, in_channels, H, W) to (N, in_channels, H, W)."""
         out: Tensor = x.mean(dim=(2, 3), keepdim=True)
         out = self.fc1(out)
-        out = self.relu(out)
+        out = self.act(out)
         out = self.fc2(out)
         out = self.gate(out)
         out = x * out

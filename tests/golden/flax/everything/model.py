@@ -76,34 +76,20 @@ class Sequential(nnx.List[Callable[[Array], Array]]):
         return x
 
 
-class ConvNormAct(nnx.Module):
-    """A convolution, its normalization and its activation."""
-
-    def __init__(self, in_channels: int, width: int, kernel: int = 3, *, rngs: nnx.Rngs) -> None:
-        self.conv = Conv(
-            in_channels,
-            width,
-            (kernel, kernel),
-            padding=(kernel - 1) // 2,
-            use_bias=False,
-            rngs=rngs,
-        )
-        self.norm = nnx.GroupNorm(width, num_groups=4, epsilon=1e-05, rngs=rngs)
-
-    def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
-        x = self.conv(x)
-        x = self.norm(x)
-        x = nnx.silu(x)
-        return x
-
-
 class Inception(nnx.Module):
     """Three branches of different reach, side by side."""
 
     def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
-        self.narrow = ConvNormAct(in_channels, width, kernel=1, rngs=rngs)
-        self.wide = ConvNormAct(in_channels, width, kernel=5, rngs=rngs)
+        self.narrow = Sequential(
+            Conv(in_channels, width, (1, 1), padding=0, use_bias=False, rngs=rngs),
+            nnx.GroupNorm(width, num_groups=4, epsilon=1e-05, rngs=rngs),
+            nnx.silu,
+        )
+        self.wide = Sequential(
+            Conv(in_channels, width, (5, 5), padding=2, use_bias=False, rngs=rngs),
+            nnx.GroupNorm(width, num_groups=4, epsilon=1e-05, rngs=rngs),
+            nnx.silu,
+        )
         self.reduce = Conv(
             in_channels,
             width,
@@ -126,8 +112,9 @@ class SqueezeExcite(nnx.Module):
     """Channels weighted by a gate computed from their means (Hu et al., 2018)."""
 
     def __init__(self, in_channels: int, *, rngs: nnx.Rngs) -> None:
-        self.fc1 = Conv(in_channels, in_channels // 4, (1, 1), padding=0, rngs=rngs)
-        self.fc2 = Conv(in_channels // 4, in_channels, (1, 1), padding=0, rngs=rngs)
+        width = in_channels // 4
+        self.fc1 = Conv(in_channels, width, (1, 1), padding=0, rngs=rngs)
+        self.fc2 = Conv(width, in_channels, (1, 1), padding=0, rngs=rngs)
 
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
