@@ -28,15 +28,3 @@ def kept(traced: Trace) -> set[Value]:
                 traced.sizes.append(traced.sizes[applied.output])
                 found.add(len(traced.sizes) - 1)
     return found
-
-
-def held_in_evaluation(net: Network) -> int:
-    """Elements for one image that a forward pass holds at its fullest where nothing is kept for a gradient."""
-    traced = trace(net)
-    last = {value: index for index, applied in enumerate(traced.applied) for value in applied.inputs}
-    held, most = {0}, traced.sizes[0]
-    for index, applied in enumerate(traced.applied):
-        held.add(applied.output)
-        most = max(most, sum(traced.sizes[value] for value in held))
-        held = {value for value in held if last.get(value, -1) > index}
-    return most

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from archspec.analysis.accelerators import Accelerator, accelerator, peak
+from archspec.analysis.accelerators import Accelerator, peak
 from archspec.analysis.traffic import Kernel, step_kernels
 from archspec.ir.network import Network
 
@@ -65,9 +65,9 @@ def bound(
     )  # fmt: skip
 
 
-def as_lines(net: Network, name: str, devices: int = 1) -> Iterator[str]:
+def as_lines(net: Network, on: Accelerator, devices: int = 1) -> Iterator[str]:
     """The bounds of a net's recipe on an accelerator, as people read them. Raises AcceleratorError."""
-    on, recipe = accelerator(name), net.recipe
+    recipe = net.recipe
     assert recipe is not None, "who trains has a recipe"
     precision = recipe["precision"]
     fused = bound(net, recipe, on, fused=True, devices=devices)

@@ -8,7 +8,17 @@ from pathlib import Path
 
 from .as_spec import as_spec, inline
 from .console import tell
-from .estimates import CPU_RATE, areas, bytes_as_text, memory, multiply_adds, on_cpu, steps_per_epoch, total_steps
+from .estimates import (
+    CPU_RATE,
+    Memory,
+    areas,
+    bytes_as_text,
+    memory,
+    multiply_adds,
+    on_cpu,
+    steps_per_epoch,
+    total_steps,
+)
 from .job import Job, Options
 from .preflight import ready, warn_before
 from .recipe import Epoch, Phase, Step
@@ -21,7 +31,7 @@ LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
 
 
 def dry_run(
-    job: Job, options: Options, has: Collection[str], world: World, *, spec_checked: bool = True
+    job: Job, options: Options, has: Collection[str], world: World, framework: str, *, spec_checked: bool = True
 ) -> None:  # fmt: skip
     """Print how a job would run, with warnings. Raises RunError for what the run would refuse before it loads a framework.
 
@@ -29,12 +39,19 @@ def dry_run(
     """
     runs, per_epoch = ready(job, options, has, world)
     if world.leads:
-        tell(*describe(runs, per_epoch))
+        devices = devices_of(options, world)
+        needed = memory(runs, devices, framework, sharded=options.shard)
+        tell(*describe(runs, needed, devices, framework, per_epoch))
         warn_before(job, runs, options, has, per_epoch, spec_checked=spec_checked)
     check_room(options.out or Path("run"), resume=options.resume, force=options.force)
 
 
-def describe(job: Job, per_epoch: int | None = None) -> list[str]:
+def devices_of(options: Options, world: World) -> int:
+    """How many devices share each batch of a run."""
+    return (options.nproc or world.size) * options.devices
+
+
+def describe(job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None = None) -> list[str]:
     """All of it, as lines; `per_epoch` are the steps of an epoch, where the images were looked at."""
     recipe = job.recipe
     length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
@@ -49,7 +66,7 @@ def describe(job: Job, per_epoch: int | None = None) -> list[str]:
         *lines,
         *(f"  {line}" for line in plot(job)),
         "estimates",
-        *(f"  {e}" for e in _estimates(job, per_epoch)),
+        *(f"  {e}" for e in _estimates(job, needed, devices, framework, per_epoch)),
     ]
 
 
@@ -141,9 +158,10 @@ def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: i
 # --- estimates -----------------------------------------------------------------------------------------
 
 
-def _estimates(job: Job, per_epoch: int | None) -> Iterator[str]:
-    yield f"memory: about {memory(job).as_text()}"
-    yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(memory(job)))}"
+def _estimates(job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None) -> Iterator[str]:
+    each_device = f" on each of {devices} devices" if devices > 1 else ""
+    yield f"memory{each_device}: about {needed.as_text()}"
+    yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(needed, framework))}"
     recipe = job.recipe
     split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
     each = job.kept * max(areas(job))

@@ -15,41 +15,62 @@ IMAGES = {"digits": 1_437, "cifar10": 50_000, "cifar100": 50_000, "synthetic": 2
 IMAGENET = 1_281_167  # images that are trained on where a net has ImageNet's 1,000 classes
 
 
+MARGIN = 0.1
+"""Of gradients and activations: what convolutions take besides, and what an allocator cannot use of what it holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that a run holds at once, without the framework's own and its workspaces."""
+    """Bytes that a step holds at once on a device; an evaluation, which keeps nothing, takes less.
+
+    `images` are those of a data set that lies on the device whole, `workspace` is a margin.
+    """
 
     weights: int
     gradients: int
     optimizer: int
-    average: int
+    ema: int
     activations: int
+    images: int = 0
+    workspace: int = 0
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.weights + self.gradients + self.optimizer + self.average + self.activations
+        return self.tensors + self.activations + self.images + self.workspace
+
+    @property
+    def tensors(self) -> int:
+        """Parameters and what goes with each."""
+        return self.weights + self.gradients + self.optimizer + self.ema
 
     def as_text(self) -> str:
         """The total and what it is made of, as people read it."""
         sizes = {name: getattr(self, name) for name in self.__slots__}
         parts = ", ".join(f"{name} {bytes_as_text(size)}" for name, size in sizes.items() if size)
-        return f"{bytes_as_text(self.total)} ({parts}), without the framework's own and its workspaces"
+        return f"{bytes_as_text(self.total)} ({parts}), without the framework's own"
 
 
-FRAMEWORK = 400 << 20  # of a process that trains a small net: Python, the framework and its libraries
-COPIES = 1.5  # of weights and what goes with each, as checkpoints are written of copies
-WORKSPACES = 2.5  # of the activations: what convolutions turn around, and gradients of activations
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a process takes where it trains on a CPU, as it was measured: no bound."""
+
+    framework: int  # of one that trains a small net: Python, the framework and its libraries, a compiler
+    copies: float  # of parameters and what goes with each, as checkpoints are written of copies
+    activations: float  # with what convolutions turn around, and what the C library cannot use again
+
+    def takes(self, memory: Memory) -> int:
+        """About the bytes of the whole process, evaluations and checkpoints included."""
+        tensors, activations = self.copies * memory.tensors, self.activations * memory.activations
+        return int(self.framework + tensors + activations + memory.images)
 
 
-def on_cpu(memory: Memory) -> int:
-    """About the bytes that the process takes where it trains on a CPU, evaluations and checkpoints included.
+PROCESSES = {"torch": Process(380 << 20, 1.5, 2.15), "flax": Process(490 << 20, 1.5, 2.5)}
 
-    No bound. Measured with PyTorch:
-    2,154 MiB for ResNet-18 at 224 in batches of 32 (estimated 2,162), 1,362 in batches of 16 (1,377).
-    """
-    tensors = memory.total - memory.activations
-    return int(FRAMEWORK + COPIES * tensors + WORKSPACES * memory.activations)
+
+def on_cpu(memory: Memory, framework: str) -> int:
+    """About the bytes that a process of a framework takes where it trains on a CPU."""
+    return PROCESSES.get(framework, PROCESSES["torch"]).takes(memory)
 
 
 def bytes_as_text(count: int) -> str:
@@ -60,23 +81,29 @@ def bytes_as_text(count: int) -> str:
     return f"{count / 1024:.1f} KiB"
 
 
-def memory(job: Job, devices: int = 1) -> Memory:
-    """Parameters and what goes with each, and what one part of a batch keeps for the gradient at its largest size.
+def memory(job: Job, devices: int = 1, framework: str = "torch", *, sharded: bool = False) -> Memory:
+    """What one of several devices holds that share each batch, at the largest size of images; `sharded`, also parameters.
 
-    Of several devices that share each batch it is that of one.
+    Gradients and activations are added up, as those of the last layers, which have most parameters, are there before much of
+    what was kept is let go. In half precision parameters stay whole: their halved copies go as their
+    gradients come.
     """
     recipe = job.recipe
     number = 8 if recipe.precision == "fp64" else 4
     activation = 2 if recipe.precision in ("bf16", "fp16") else number
-    tensors = job.params * number
+    tensors = job.params * number // (devices if sharded else 1)
     slots = (1 if recipe.optimizer.momentum else 0) if isinstance(recipe.optimizer, SGD) else 2
-    images = recipe.batch_size // recipe.accumulate // devices
+    kept = math.ceil(job.kept * (recipe.batch_size // recipe.accumulate // devices) * activation * max(areas(job)))
+    # XLA lays weights out anew for the products that the backward pass makes of them
+    laid_out = tensors if framework == "flax" else 0
     return Memory(
         weights=tensors,
         gradients=tensors,
         optimizer=slots * tensors,
-        average=tensors if recipe.ema is not None else 0,
-        activations=math.ceil(job.kept * images * activation * max(areas(job))),
+        ema=tensors if recipe.ema is not None else 0,
+        activations=kept,
+        images=IMAGES.get(recipe.data.dataset, 0) * math.prod(job.input_shape),
+        workspace=int(MARGIN * (tensors + kept)) + laid_out,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .errors import RunError
@@ -13,15 +14,16 @@ from .job import Job, Options, effective
 from .out_of_memory import address_space, remedy
 
 
-def while_training(job: Job, devices: int = 1) -> RunError:
+def while_training(job: Job, devices: int = 1, framework: str = "torch", *, sharded: bool = False) -> RunError:
     """The batch, the estimate for each of the devices that share it, and how many parts would fit into half of that."""
     recipe = job.recipe
+    needed = partial(memory, devices=devices, framework=framework, sharded=sharded)
     shared = f" on {devices} devices" if devices > 1 else ""
     split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
-    needs = f"a step needs about {memory(job, devices).as_text()}"
+    needs = f"a step needs about {needed(job).as_text()}"
     less = ["make batch_size or input.size smaller"]
     if (parts := _more_parts(job, devices)) is not None:
-        then = bytes_as_text(memory(replace(job, recipe=replace(recipe, accumulate=parts)), devices).total)
+        then = bytes_as_text(needed(replace(job, recipe=replace(recipe, accumulate=parts))).total)
         less.insert(0, f"split each batch (`accumulate: {parts}`, about {then})")
     if recipe.precision in ("fp32", "fp64"):
         less.append("train in bf16 (`precision: bf16`)")
@@ -29,11 +31,11 @@ def while_training(job: Job, devices: int = 1) -> RunError:
     return RunError(f"out of memory with a batch of {recipe.batch_size}{split}{shared}: {needs}", remedy)
 
 
-def anywhere(job: Job, options: Options) -> RunError:
+def anywhere(job: Job, options: Options, framework: str) -> RunError:
     """Where memory ran out besides a step: what a step needs, and the limit, which libraries alone may reach."""
     with suppress(RunError):
         job = effective(job, options)
-    needs = memory(job)
+    needs = memory(job, framework=framework)
     limit = address_space()
     message = f"out of memory: a step needs about {needs.as_text()}, and libraries take more beside it"
     if limit is None or needs.total > limit / 4:

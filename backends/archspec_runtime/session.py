@@ -124,7 +124,7 @@ def train(
         if not isinstance(error, RunError):
             if not is_out_of_memory(error):
                 raise
-            error = anywhere(job, options)
+            error = anywhere(job, options, framework.name)
         if world.size > 1:
             abandon(error.exit_code)
         if not world.may_speak():
@@ -142,7 +142,7 @@ def _train(
 ) -> Result:  # fmt: skip
     folder = options.out or Path("run")
     if options.dry_run:
-        dry_run(job, options, framework.options, world, spec_checked=write is not None)
+        dry_run(job, options, framework.options, world, framework.name, spec_checked=write is not None)
         return Result(folder, 0, 0, {})
     check_options(options, framework.options, world)
     asked, job = job, effective(job, options, scale=False)
@@ -201,16 +201,16 @@ def _train(
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
         result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world, identity).run()
         if world.leads and result.exit_code == 0 and (peak := framework.peak_memory(device)) is not None:
-            say(_memory(peak, job, device, world.size))
+            say(_memory(peak, job, device, framework.name, world.size * options.devices, sharded=options.shard))
         del stepper  # and all that holds the group of processes, so that it can be taken down
     world.close()
     return result
 
 
-def _memory(peak: int, job: Job, device: str, processes: int) -> str:
+def _memory(peak: int, job: Job, device: str, framework: str, devices: int, *, sharded: bool) -> str:
     """What was taken on a device, beside what was expected."""
-    expected = memory(job, processes)
+    expected = memory(job, devices, framework, sharded=sharded)
     on, what, about = f"on {device}", "", expected.total
     if device == "cpu":
-        on, what, about = "on the CPU", ", the whole process", on_cpu(expected)
+        on, what, about = "on the CPU", ", the whole process", on_cpu(expected, framework)
     return f"memory {on}{what}: took {bytes_as_text(peak)} at its peak; about {bytes_as_text(about)} was expected"

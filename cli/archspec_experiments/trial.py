@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from archspec import Network
+from archspec.analysis.accelerators import Accelerator, accelerator
 from archspec.analysis.roofline import as_lines
 from archspec.backends import Backend, check_supported
 from archspec.emission.folder import job_fields
 from archspec_runtime.console import tell
-from archspec_runtime.dry_run import dry_run
+from archspec_runtime.dry_run import devices_of, dry_run
+from archspec_runtime.estimates import bytes_as_text, memory
 from archspec_runtime.job import Job, Options
 from archspec_runtime.preflight import check_options
 from archspec_runtime.world import world_of
@@ -32,12 +34,20 @@ def try_out(net: Network, backend: Backend, options: Options, on: str | None = N
     Raises as the run would, as far as no framework is needed, and AcceleratorError.
     """
     check_before(net, backend, options)
-    world = world_of(os.environ)
-    bounds = [] if on is None else [*as_lines(net, on, (options.nproc or world.size) * options.devices)]
-    dry_run(Job.from_dict(job_fields(net)), options, _has(backend), world)
+    world, job = world_of(os.environ), Job.from_dict(job_fields(net))
+    lines = [] if on is None else [*_on(net, job, backend, options, devices_of(options, world), accelerator(on))]
+    dry_run(job, options, _has(backend), world, backend.name)
     if world.leads:
-        tell(*(f"  {line}" for line in bounds))
+        tell(*(f"  {line}" for line in lines))
     return 0
+
+
+def _on(net: Network, job: Job, backend: Backend, options: Options, devices: int, on: Accelerator) -> Iterator[str]:
+    """What a step needs of an accelerator's memory, and how fast it can be there."""
+    needed = memory(job, devices, backend.name, sharded=options.shard).total
+    fits = "" if needed <= on.memory else ": more than it has"
+    yield f"of the {bytes_as_text(int(on.memory))} of an {on.name} a step takes about {bytes_as_text(needed)}{fits}"
+    yield from as_lines(net, on, devices)
 
 
 def _has(backend: Backend) -> Collection[str]:

@@ -95,7 +95,7 @@ class Flax:
         """A model with its optimizer on the devices of all processes."""
         on = choose_device(device)
         steps, compiled = settings["steps_a_dispatch"], compiler_options(settings["deterministic"])
-        with out_of_memory(partial(while_training, job, world.size * options.devices)):
+        with out_of_memory(partial(while_training, job, world.size * options.devices, self.name)):
             return FlaxStepper(
                 make_model, job, dataset, normalization, on, steps, world, each=options.devices, compiled=compiled
             )

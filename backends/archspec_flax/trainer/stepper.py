@@ -104,7 +104,7 @@ class FlaxStepper:
             self._dispatch()
 
     def _too_much(self) -> RunError:
-        return while_training(self.job, self.devices.mesh.size)
+        return while_training(self.job, self.devices.mesh.size, "flax")
 
     def _inputs(self, batch: Batch, lr: float, number: int, limit: float = math.inf) -> Inputs:
         recipe = self.job.recipe

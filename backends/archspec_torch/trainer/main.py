@@ -81,7 +81,7 @@ class Torch:
         """A model with its optimizer on a device."""
         on = torch.device(device)
         choose_kernels(deterministic=settings["deterministic"], compiled=settings["compiled"])
-        with out_of_memory(partial(while_training, job, world.size)):
+        with out_of_memory(partial(while_training, job, world.size, self.name, sharded=options.shard)):
             return TorchStepper(
                 make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard
             )

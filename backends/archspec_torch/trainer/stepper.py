@@ -103,7 +103,7 @@ class TorchStepper:
                 buffer.copy_(value)
 
     def _too_much(self) -> RunError:
-        return while_training(self.job, self.world.size)
+        return while_training(self.job, self.world.size, "torch", sharded=self.sharded)
 
     def _gradients(self, batch: Batch, number: int) -> None:
         recipe = self.job.recipe

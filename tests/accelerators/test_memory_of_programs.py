@@ -1,0 +1,37 @@
+"""What XLA says that a step of Flax takes is what the estimate says before anything is loaded."""
+
+import pytest
+
+import archspec
+from archspec.emission.folder import job_fields
+from archspec_runtime.estimates import memory
+from archspec_runtime.job import Job
+
+jax = pytest.importorskip("jax")
+from jax.sharding import Mesh  # noqa: E402
+from steps_elsewhere import steps  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def precision():
+    yield
+    jax.config.update("jax_default_matmul_precision", None)
+
+
+def estimated(spec, batch, precision="fp32"):
+    net = archspec.load(spec, set={"train.batch_size": batch, "train.precision": precision})
+    return memory(Job.from_dict(job_fields(net)), framework="flax")
+
+
+def said(spec, batch, precision, device):
+    return steps(spec, precision, batch, Mesh([device], ("data",))).train.lower().compile().memory_analysis()
+
+
+@pytest.mark.parametrize(
+    ("spec", "batch"),
+    [("digits_resnet:resnet8", 1024), pytest.param("cifar_resnet:resnet20", 128, marks=pytest.mark.long)],
+)
+def test_what_a_step_takes_besides_its_state_on_a_cpu_is_as_estimated(spec, batch):
+    needed = estimated(spec, batch)
+    found = said(spec, batch, "fp32", jax.devices("cpu")[0])
+    assert needed.gradients + needed.activations == pytest.approx(found.temp_size_in_bytes, rel=0.15)
