@@ -24,7 +24,7 @@ demo: $(VENV)/ready
 	  --out $(RUNS)/curves.png --title "Plain and residual nets of 8 and 56 layers on 8x8 digits"
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n auto --dist worksteal -q
+	$(BIN)/python -m pytest -n auto -q
 
 # The long loops: random nets by the thousand, a hundred starts and ends of many processes, engines of sweeps for real.
 test-all: $(VENV)/ready-all

@@ -15,9 +15,7 @@ from loops import LONG
 from runs import CPU, TINY
 
 # What Python caches beside sources is no part of what tests compare, and takes the room on the disks that they fill.
-sys.dont_write_bytecode = True
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-
 
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
@@ -26,17 +24,27 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # of each process: the suite has one for each core, and nets are small
 
-# Programs of JAX are compiled once a worker of the suite, however many runs and processes begin with them. A process that
+# Programs of JAX are compiled once, however many runs, processes and workers of the suite begin with them. A process that
 # is killed may leave one of them in part; it is then compiled anew, with a warning.
-_programs = tempfile.TemporaryDirectory(prefix="archspec-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _programs = tempfile.TemporaryDirectory(prefix="archspec-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+# Processes that tests start leave what they do not use unloaded.
+STARTUP = str(Path(__file__).with_name("startup"))
+if STARTUP not in os.environ.get("PYTHONPATH", ""):
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [STARTUP, os.environ.get("PYTHONPATH")]))
+
 LONGEST = (
+    "starts_and_ends",
     "lost_devices",
     "many_devices",
     "sweep",
+    "paths_and_disks",
+    "flax_models",
+    "memory",
     "flax_training",
     "flax_faults",
     "two_trainers",
@@ -83,6 +91,10 @@ def pytest_collection_modifyitems(config, items):
     items[:] = chosen
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+def pytest_collection_finish():
+    sys.dont_write_bytecode = True  # from now on: pytest has kept the test modules as it rewrote them
 
 
 @pytest.hookimpl(optionalhook=True)

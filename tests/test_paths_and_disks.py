@@ -37,15 +37,15 @@ def tree(folder):
 
 
 @pytest.mark.parametrize("room", [0, 20, 200])
-def test_a_build_onto_a_full_disk_leaves_nothing_and_the_build_before_as_it_was(process, small_disk, room):
+def test_a_build_onto_a_full_disk_leaves_nothing_and_the_build_before_as_it_was(cli, small_disk, room):
     disk = small_disk(2000)
-    assert process("build", NET, "--out", disk / "old").returncode == 0
+    assert cli("build", NET, "--out", disk / "old").exit_code == 0
     before = tree(disk / "old")
     fill(disk, room)
     for out in ("new", "old"):
-        done = process("build", "resnet18", "--out", disk / out, "--force")
+        done = cli("build", "resnet18", "--out", disk / out, "--force")
         message = f"error: cannot write to {disk / out}: No space left on device\n"
-        assert (done.returncode, done.stderr) == (2, f"{message}  help: free some space, or give another --out\n")
+        assert (done.exit_code, done.stderr) == (2, f"{message}  help: free some space, or give another --out\n")
     assert tree(disk / "old") == before
     assert sorted(p.name for p in disk.iterdir()) == ["old", "other"]
 

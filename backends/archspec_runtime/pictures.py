@@ -58,12 +58,18 @@ def _below(figure: Any, handles: Sequence[Any], labels: Sequence[str], columns: 
 
 def save_picture(figure: Any, file: Path) -> None:
     """Write a figure of matplotlib's as PNG or SVG, the same bytes for the same figure. Raises OSError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):  # names of nets and runs are written into an SVG's comments as well
         if not text.get_text().isprintable():
             text.set_text(printable(text.get_text()))
-    about = {"Creator": MARK, "Date": None} if file.suffix.lower() == ".svg" else {"Software": MARK}
     file.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(file) as aside:
-        figure.savefig(aside, dpi=150, metadata=about)
+    figure.set_dpi(150)
+    with written_whole(file) as aside:  # by canvases, which draw once where `savefig` draws twice
+        if file.suffix.lower() == ".svg":
+            FigureCanvasSVG(figure).print_svg(aside, metadata={"Creator": MARK, "Date": None})
+        else:
+            FigureCanvasAgg(figure).print_png(aside, metadata={"Software": MARK})
+    figure.set_layout_engine("none")  # another file has the same layout
