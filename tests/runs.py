@@ -90,3 +90,25 @@ def fill(disk, leave):
     """Leave so many KiB."""
     state = os.statvfs(disk)
     (disk / "other").write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - (leave << 10))))
+
+
+# Everything that has to be the same over devices: statistics, clipping by the whole gradient, the average, both evaluations.
+SMALL = """archspec: 1
+name: small
+input: {channels: 1, size: 8}
+classes: 10
+stem: [{conv1: {conv: {out: 8, kernel: 3, stride: 2}}}, {bn1: batch_norm}, {relu: relu}]
+shortcut: projection
+stages: [{name: layer1, block: basic, repeat: 2, width: 8}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+train:
+  data: {dataset: digits, holdout: 803, augment: [{pad_crop: 1}, hflip], normalize: per_channel}
+  batch_size: 64
+  steps: 20
+  optimizer: {sgd: {momentum: 0.9, weight_decay: 1e-3, nesterov: true}}
+  lr: 0.1
+  label_smoothing: 0.1
+  clip_norm: 1.0
+  ema: 0.9
+  precision: fp64
+"""

@@ -4,7 +4,7 @@ import pytest
 
 from archspec_runtime.batches import Fitting
 from archspec_runtime.errors import RunError
-from test_two_trainers import setting
+from settings_of_runs import setting
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402

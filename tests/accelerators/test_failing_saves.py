@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from runs import CPU
-from test_many_devices import SMALL
+from runs import CPU, SMALL
 
 pytest.importorskip("jax")
 KEEP = "train.keep={on_failure: stop}"

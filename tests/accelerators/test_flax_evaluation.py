@@ -13,7 +13,7 @@ from archspec_runtime.recipe import Data
 from archspec_runtime.shared import cores
 from archspec_runtime.world import World
 from photographs import SHAPE
-from test_two_trainers import setting
+from settings_of_runs import setting
 
 jax = pytest.importorskip("jax")
 nnx = pytest.importorskip("flax.nnx")

@@ -10,8 +10,8 @@ import archspec
 from archspec.analysis.resolved_spec import resolved_yaml
 from archspec.loading import zoo
 from conftest import HEAD
+from drawn_nets import nested_nets, random_nets
 from mistaken import marked
-from test_random_nets import nested_nets, random_nets
 
 NET = """\
 input: {size: 8}
@@ -86,7 +86,7 @@ presets: {p: {stages.s.block: left, shortcut: mine}}
     assert [(d.code, marked(d)) for d in mistakes(text)] == [("AS313", "lost"), ("AS313", "other")]
 
 
-RELATIVES = Path(__file__).parent.parent.parent / "shared" / "relatives"
+RELATIVES = Path(__file__).parents[3] / "shared" / "relatives"
 SPECS = sorted([*zoo.folder().glob("*.yaml"), *RELATIVES.glob("*.yaml")])
 
 

@@ -167,7 +167,7 @@ def test_a_norm_of_one_value_is_refused_whatever_the_batch(norm, mistakes):
     assert [d.code for d in found] == (["AS607"] if "8" in norm else [])
 
 
-SHARED = Path(__file__).parent.parent.parent / "shared" / "relatives"
+SHARED = Path(__file__).parents[3] / "shared" / "relatives"
 AUXILIARY = {"googlenet": ["aux1", "aux2"], "inception_v3": ["AuxLogits"]}
 """Relatives with heads whose published weights are loaded and whose values nothing takes."""
 

@@ -14,28 +14,8 @@ from typer.testing import CliRunner
 from archspec_cli.main import app
 from archspec_runtime import checkpoints
 from archspec_runtime.run_folder import read_metrics, read_run
-from runs import CPU, MAIN, several
+from runs import CPU, MAIN, SMALL, several
 
-# Everything that has to be the same over devices: statistics, clipping by the whole gradient, the average, both evaluations.
-SMALL = """archspec: 1
-name: small
-input: {channels: 1, size: 8}
-classes: 10
-stem: [{conv1: {conv: {out: 8, kernel: 3, stride: 2}}}, {bn1: batch_norm}, {relu: relu}]
-shortcut: projection
-stages: [{name: layer1, block: basic, repeat: 2, width: 8}]
-head: [global_avg_pool, {fc: {linear: {out: classes}}}]
-train:
-  data: {dataset: digits, holdout: 803, augment: [{pad_crop: 1}, hflip], normalize: per_channel}
-  batch_size: 64
-  steps: 20
-  optimizer: {sgd: {momentum: 0.9, weight_decay: 1e-3, nesterov: true}}
-  lr: 0.1
-  label_smoothing: 0.1
-  clip_norm: 1.0
-  ema: 0.9
-  precision: fp64
-"""
 TRAIN = ["train", "small.yaml", "--checkpoint-every", "10", *CPU]
 SKIPS = (
     "--set",

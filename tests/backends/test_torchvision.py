@@ -10,7 +10,7 @@ import archspec
 torch = pytest.importorskip("torch")
 from deterministic import fill, tensor  # noqa: E402
 
-REFERENCE = json.loads((Path(__file__).parent / "data" / "torchvision_resnets.json").read_text())["nets"]
+REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "torchvision_resnets.json").read_text())["nets"]
 
 
 @pytest.mark.parametrize("name", REFERENCE)

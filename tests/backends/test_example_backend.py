@@ -11,7 +11,7 @@ import pytest
 
 import archspec
 
-EXAMPLE = Path(__file__).parent / "example_backend"
+EXAMPLE = Path(__file__).parents[1] / "example_backend"
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from archspec_runtime.recipe import (
     TrivialAugment,
 )
 
-REFERENCE = dict(np.load(Path(__file__).parent / "data" / "recipes_reference.npz"))
+REFERENCE = dict(np.load(Path(__file__).parents[1] / "data" / "recipes_reference.npz"))
 IMAGE = Image.fromarray(REFERENCE["image"])
 NAMES = {"AutoContrast": "autocontrast", "TranslateXRel": "translate_x", "TranslateYRel": "translate_y"}
 

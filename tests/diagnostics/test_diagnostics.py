@@ -17,7 +17,7 @@ from archspec.diagnostics.codes import CODES, WARNINGS, page, severity
 from archspec.diagnostics.render import to_text
 from archspec.ops import OPS
 
-REPO = Path(__file__).parent.parent
+REPO = Path(__file__).parents[2]
 PAGES = REPO / "docs" / "diagnostics"
 FIXTURES = {path.stem: path for path in sorted((REPO / "tests" / "fixtures").glob("AS*.yaml"))}
 # What takes more than one sound file, and the test here that does it.

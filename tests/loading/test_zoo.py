@@ -9,7 +9,7 @@ import archspec
 from archspec.ir.verify import verify
 from archspec.loading import zoo
 
-FACTS = json.loads((Path(__file__).parent / "data" / "facts.json").read_text())
+FACTS = json.loads((Path(__file__).parents[1] / "data" / "facts.json").read_text())
 OPTIONS = {"A": "zero_pad", "B": "projection", "C": "projection_all"}
 
 CASES = {f"{n}/{o}": (n, {"shortcut": s}) for n in ("resnet18", "resnet34") for o, s in OPTIONS.items()}

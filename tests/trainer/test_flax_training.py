@@ -149,7 +149,7 @@ def test_whole_steps_lower_for_other_devices():
     import jax
 
     from archspec_flax.trainer.stepper import FlaxStepper
-    from test_two_trainers import MANY, setting
+    from settings_of_runs import MANY, setting
 
     net, job, dataset, normalization, batches = setting(net=MANY)
     model = type(archspec.build(net, "flax"))

@@ -1,18 +1,12 @@
 """The trainers of both backends: the same pixels, the same losses, the same files."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import archspec
-from archspec.emission.folder import job_fields
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.job import Job
-from archspec_runtime.normalize import measure
 from archspec_runtime.recipe import (
     BCE,
     EMA,
@@ -22,7 +16,6 @@ from archspec_runtime.recipe import (
     Data,
     HFlip,
     Mix,
-    PadCrop,
     Phase,
     RandAugment,
     RandomErasing,
@@ -31,12 +24,11 @@ from archspec_runtime.recipe import (
     TrivialAugment,
 )
 from archspec_runtime.schedule import Schedule
+from settings_of_runs import MANY, MOVED, setting
 
 torch = pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
 nnx = pytest.importorskip("flax.nnx")
-
-MOVED = (PadCrop(1), HFlip())
 
 
 @pytest.fixture
@@ -45,21 +37,6 @@ def double():
     before = jax.config.jax_enable_x64
     yield
     jax.config.update("jax_enable_x64", before)
-
-
-MANY = {"stages.layer1.repeat": 8}
-"""So many equal blocks that they are one layer of the Flax model."""
-
-
-def setting(data=None, net=None, **changes):
-    """A small net with its images and batches under a changed recipe."""
-    net = archspec.load("digits_resnet:resnet8", set=net or {})
-    recipe = replace(Recipe.from_dict(net.recipe), data=data or Data(dataset="digits", augment=MOVED), **changes)
-    job = replace(Job.from_dict(job_fields(net)), recipe=recipe)
-    dataset = open_dataset(recipe.data, None, input_shape=job.input_shape, classes=10, seed=0)
-    normalization = measure(recipe.data.normalize, dataset.train, job.input_shape)
-    batches = Batches(dataset.train, recipe.data, recipe.batch_size, 0, job.input_shape, normalization)
-    return net, job, dataset, normalization, batches
 
 
 @pytest.mark.parametrize("normalize", ["none", "per_pixel_mean", "per_channel"])

@@ -13,7 +13,7 @@ from runs import CPU, newest
 
 torch = pytest.importorskip("torch")
 
-EARLIER = Path(__file__).parent / "fixtures" / "runs"
+EARLIER = Path(__file__).parents[1] / "fixtures" / "runs"
 LAST = {"torch-digits": 30, "flax-digits": 30, "torch-photos": 16}
 
 

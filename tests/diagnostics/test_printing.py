@@ -7,7 +7,7 @@ import pytest
 
 from archspec.diagnostics.printable import printable, printable_lines
 
-REPO = Path(__file__).parent.parent
+REPO = Path(__file__).parents[2]
 CONSOLES = {
     "backends/archspec_runtime/console.py",
     "cli/archspec_cli/console.py",
