@@ -9,18 +9,21 @@ CASES = {
     ],
     "linear": [
         "- global_avg_pool\n  - op: {linear: {out: 5}}",
+        "- tokens\n  - op: {linear: {out: 5}}",
         "- flatten\n  - op: {linear: {out: 5, bias: false}}",
     ],
     "scale": [
         "- op: {scale: {value: 0.5}}",
         "- op: {scale: {value: 0.5, learned: true}}",
         "- op: {scale: {value: -1}}",
+        "- tokens\n  - op: {scale: {value: 0.5, learned: true}}",
     ],
     "batch_norm": ["- op: batch_norm", "- op: {batch_norm: {eps: 0.1, affine: false, momentum: 0.3}}"],
     "layer_norm": [
         "- op: layer_norm",
         "- op: {layer_norm: {eps: 0.1, affine: false}}",
         "- global_avg_pool\n  - op: layer_norm",
+        "- tokens\n  - op: layer_norm",
     ],
     "group_norm": ["- op: {group_norm: {groups: 2}}", "- op: {group_norm: {groups: 4, eps: 0.1, affine: false}}"],
     "max_pool": [
@@ -48,7 +51,10 @@ CASES = {
         "- a: tanh\n  - b: {sigmoid: {}, from: input}\n  - op: {mul: {}, from: [a, b]}",
         "- a: tanh\n  - b: {global_avg_pool: {keep: true}}\n  - op: {mul: {}, from: [a, b]}",
     ],
-    "concat": ["- a: tanh\n  - b: {conv: {out: 3, kernel: 1}, from: input}\n  - op: {concat: {}, from: [a, b, a]}"],
+    "concat": [
+        "- tokens\n  - a: tanh\n  - op: {concat: {}, from: [a, tokens]}\n  - c: {concat: {over: places}, from: [op, op]}",
+        "- a: tanh\n  - b: {conv: {out: 3, kernel: 1}, from: input}\n  - op: {concat: {}, from: [a, b, a]}",
+    ],
     "sub": [
         "- a: tanh\n  - b: {sigmoid: {}, from: input}\n  - op: {sub: {}, from: [a, b]}",
         "- a: tanh\n  - b: {global_avg_pool: {keep: true}}\n  - op: {sub: {}, from: [a, b]}",
@@ -60,7 +66,7 @@ CASES = {
     "leaky_relu": ["- op: leaky_relu", "- op: {leaky_relu: {slope: 0.2}}"],
     "prelu": ["- op: prelu", "- op: {prelu: {shared: true, value: 0.1}}", "- global_avg_pool\n  - op: prelu"],
     "elu": ["- op: elu", "- op: {elu: {alpha: 0.5}}"],
-    "softmax": ["- op: softmax", "- global_avg_pool\n  - op: softmax"],
+    "softmax": ["- op: softmax", "- global_avg_pool\n  - op: softmax", "- tokens\n  - op: softmax"],
     "adaptive_avg_pool": [
         "- op: {adaptive_avg_pool: {size: 1}}",
         "- op: {adaptive_avg_pool: {size: [3, 4]}}",
@@ -80,6 +86,91 @@ CASES = {
         "- left: {slice: {stop: 1}}\n  - op: {slice: {start: 1, stop: 3}, from: input}",
         "- global_avg_pool\n  - op: {slice: {start: 1, stop: 4}}",
         "- op: [{slice: {start: 1}}, {channel_shuffle: {groups: 3}}, {pad: {left: 1}}]",
+    ],
+    "std_conv": [
+        "- op: {std_conv: {out: 6, kernel: 3, bias: true}}",
+        "- op: {std_conv: {out: 4, kernel: 3, stride: 2, groups: 2, gain: true, eps: 1e-3}}",
+    ],
+    "conv_transpose": [
+        "- op: {conv_transpose: {out: 3, kernel: 2, stride: 2}}",
+        "- op: {conv_transpose: {out: 6, kernel: [3, 2], stride: [2, 1], padding: [1, 0], groups: 2, bias: true}}",
+        "- op: {conv_transpose: {out: 4, kernel: 3, stride: 3, padding: 1, output_padding: 2, dilation: 2}}",
+    ],
+    "channel_conv": [
+        "- global_avg_pool\n  - op: {channel_conv: {kernel: 3}}",
+        "- global_avg_pool: {keep: true}\n  - op: {channel_conv: {kernel: 5}}",
+    ],
+    "instance_norm": ["- op: instance_norm", "- op: {instance_norm: {eps: 0.1, affine: false}}"],
+    "rms_norm": [
+        "- op: rms_norm",
+        "- op: {rms_norm: {eps: 0.1, affine: false}}",
+        "- global_avg_pool\n  - op: rms_norm",
+        "- tokens\n  - op: rms_norm",
+    ],
+    "upsample": [
+        "- op: {upsample: {scale: 2}}",
+        "- op: {upsample: {scale: [2, 3], mode: bilinear}}",
+        "- op: {upsample: {scale: 2, mode: bilinear, align_corners: true}}",
+        "- a: {conv: {out: 2, kernel: 3, stride: 2}}\n  - op: {upsample: {mode: bilinear}, from: [a, input]}",
+        "- a: {conv: {out: 2, kernel: 3, stride: 2}}\n  - op: {upsample: {}, from: [a, input]}",
+    ],
+    "blur_pool": ["- op: blur_pool", "- op: {blur_pool: {kernel: 4, stride: 3}}"],
+    "mean": [
+        "- op: mean",
+        "- op: {mean: {keep: true}}",
+        "- op: {mean: {over: channels}}",
+        "- tokens\n  - op: mean",
+    ],
+    "amax": ["- op: {amax: {keep: true}}", "- op: {amax: {over: channels}}"],
+    "l2_norm": [
+        "- op: {l2_norm: {keep: true}}",
+        "- channels_last\n  - op: {l2_norm: {keep: true}}",
+        "- op: [{l2_norm: {over: channels}}, relu]",
+    ],
+    "sqrt": ["- a: sigmoid\n  - op: sqrt"],
+    "pow": ["- op: pow", "- a: sigmoid\n  - op: {pow: {exponent: 1.5}}"],
+    "parameter": [
+        "- op: {parameter: {shape: [4, 1, 1], value: 1e-6}}\n  - m: {mul: {}, from: [input, op]}",
+        "- tokens\n  - op: {parameter: {shape: [1, 63, 4], batch: true, start: normal}}\n  - a: {add: {}, from: [tokens, op]}",
+        "- tokens\n  - op: {parameter: {shape: [1, 1, 4], batch: true, start: trunc_normal, std: 0.5}}\n"
+        "  - c: {concat: {over: places}, from: [op, tokens]}",
+        "- tokens\n  - op: {parameter: {shape: [2, 4], value: 1}}\n  - c: {concat: {over: places}, from: [tokens, op]}",
+        "- global_avg_pool\n  - op: {parameter: {shape: [4]}}\n  - c: {concat: {}, from: [global_avg_pool, op]}",
+    ],
+    "apply_linear": [
+        "- tokens\n  - w: {parameter: {shape: [5, 4], start: xavier_uniform}}\n  - b: {parameter: {shape: [5]}}\n"
+        "  - op: {apply_linear: {}, from: [tokens, w, b]}",
+        "- global_avg_pool\n  - w: {parameter: {shape: [5, 4]}}\n  - op: {apply_linear: {}, from: [global_avg_pool, w]}",
+    ],
+    "tokens": ["- op: tokens", "- op: [tokens, layer_norm, {linear: {out: 6}}]"],
+    "image": ["- tokens\n  - op: {image: {size: [9, 7]}}"],
+    "channels_last": [
+        "- op: channels_last\n  - layer_norm\n  - {linear: {out: 6, bias: false}}",
+        "- op: [channels_last, gelu, softmax, channels_first]",
+    ],
+    "channels_first": ["- channels_last\n  - op: channels_first"],
+    "transpose": ["- tokens\n  - op: transpose\n  - {linear: {out: 5}}"],
+    "select": ["- tokens\n  - op: {select: {index: 2}}"],
+    "roll": ["- channels_last\n  - op: {roll: {shift: [-1, 2]}}"],
+    "windows": ["- pad: {bottom: 1}\n  - channels_last\n  - op: {windows: {size: [4, 3]}}"],
+    "unwindow": [
+        "- pad: {bottom: 1}\n  - channels_last\n  - w: {windows: {size: [4, 3]}}\n  - t: tanh\n"
+        "  - op: {unwindow: {size: [4, 3]}, from: [t, channels_last]}",
+    ],
+    "attention": [
+        "- tokens\n  - q: {linear: {out: 6}, from: tokens}\n  - k: {linear: {out: 6}, from: tokens}\n"
+        "  - op: {attention: {heads: 2}, from: [q, k, tokens]}",
+    ],
+    "relative_position_bias": [
+        "- pad: {bottom: 1}\n  - channels_last\n  - x: {windows: {size: [4, 3]}}\n  - table: {parameter: {shape: [35, 2]}}\n"
+        "  - op: {relative_position_bias: {size: [4, 3]}, from: table}\n"
+        "  - {attention: {heads: 2}, from: [x, x, x, op]}",
+    ],
+    "shift_mask": [
+        "- pad: {bottom: 1}\n  - channels_last\n  - x: {windows: {size: [4, 3]}}\n  - table: {parameter: {shape: [35, 2]}}\n"
+        "  - b: {relative_position_bias: {size: [4, 3]}, from: table}\n"
+        "  - op: {shift_mask: {size: [4, 3], shift: [2, 1]}, from: channels_last}\n"
+        "  - {attention: {heads: 2}, from: [x, x, x, b, op]}",
     ],
     "dropout": ["- op: {dropout: {rate: 0}}"],
     "drop_path": ["- op: {drop_path: {rate: 0}}"],

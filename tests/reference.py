@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 
 from archspec.ir import Block, Chain
-from archspec.ops import Op
+from archspec.ops import Op, Tokens
+from archspec.ops.base import tensor_name
 
 RULES = {}
 
@@ -25,8 +26,17 @@ def rule(*kinds):
     return register
 
 
-def apply(op: Op, inputs, params):
-    return RULES[op.kind](op, inputs, params)
+def apply(op: Op, inputs, params, shapes=()):
+    """Tokens have their channels last: operations on channels take them as if these were second."""
+    if op.kind in OF_TOKENS or not any(isinstance(shape, Tokens) for shape in shapes):
+        return RULES[op.kind](op, inputs, params)
+    y, vjp = RULES[op.kind](op, [np.moveaxis(x, -1, 1) for x in inputs], params)
+
+    def back(dy):
+        dxs, dparams = vjp(np.moveaxis(dy, -1, 1) if y.ndim > 2 else dy)
+        return [np.moveaxis(dx, 1, -1) for dx in dxs], dparams
+
+    return (np.moveaxis(y, 1, -1) if y.ndim > 2 else y), back
 
 
 def _windows(x, kernel, stride, dilation, size):
@@ -89,11 +99,95 @@ def conv(op, inputs, params):
     return y, vjp
 
 
+def _product(x, w):
+    """x W^T of vectors or tokens, and the gradients of both."""
+    flat = x.reshape(-1, x.shape[-1])
+    return x @ w.T, lambda dy: (dy @ w, dy.reshape(-1, dy.shape[-1]).T @ flat)
+
+
+def _over_all_but_last(dy):
+    return dy.sum(tuple(range(dy.ndim - 1)))
+
+
 @rule("linear")
 def linear(op, inputs, params):
+    y, slopes = _product(inputs[0], params["weight"])
+
+    def vjp(dy):
+        dx, dw = slopes(dy)
+        return [dx], {"weight": dw} | ({"bias": _over_all_but_last(dy)} if op.bias else {})
+
+    return y + (params["bias"] if op.bias else 0), vjp
+
+
+@rule("apply_linear")
+def apply_linear(op, inputs, params):
+    x, (w,), *bias = inputs
+    y, slopes = _product(x, w)
+
+    def vjp(dy):
+        dx, dw = slopes(dy)
+        return [dx, dw[None], *([_over_all_but_last(dy)[None]] if bias else [])], {}
+
+    return y + sum(b.reshape(-1) for b in bias), vjp
+
+
+@rule("std_conv")
+def std_conv(op, inputs, params):
+    w = params["weight"]
+    z, back = _normalized(w, (1, 2, 3), op.eps)
+    gain = params["gain"] * w[0].size ** -0.5 if op.gain else 1.0
+    y, vjp = conv(op, inputs, params | {"weight": z * gain})
+
+    def through(dy):
+        dxs, dparams = vjp(dy)
+        dz = dparams["weight"]
+        more = {"gain": (dz * z).sum((1, 2, 3), keepdims=True) * w[0].size ** -0.5} if op.gain else {}
+        return dxs, dparams | {"weight": back(dz * gain)} | more
+
+    return y, through
+
+
+@rule("conv_transpose")
+def conv_transpose(op, inputs, params):
+    """By its definition: the gradient of a convolution is put through, the convolution is its gradient."""
     (x,), w = inputs, params["weight"]
-    y = x @ w.T + (params["bias"] if op.bias else 0)
-    return y, lambda dy: ([dy @ w], {"weight": dy.T @ x} | ({"bias": dy.sum(0)} if op.bias else {}))
+    n, _, h, width = x.shape
+    out = op.output_shape(x.shape[1:])
+    g, (ph, pw) = op.groups, op.padding
+    grouped = x.reshape(n, g, -1, h, width)
+    weights = w.reshape(g, -1, *w.shape[1:])
+    whole = (n, out[0], out[1] + 2 * ph + max(op.stride), out[2] + 2 * pw + max(op.stride))
+    dwin = np.einsum("ngcxy,gcokl->ngoxykl", grouped, weights).reshape(n, out[0], h, width, *op.kernel)
+    y = _scatter(dwin, whole, op.stride, op.dilation)[:, :, ph : ph + out[1], pw : pw + out[2]]
+    if op.bias:
+        y = y + params["bias"][:, None, None]
+
+    def vjp(dy):
+        padded = np.zeros(whole)
+        padded[:, :, ph : ph + out[1], pw : pw + out[2]] = dy
+        windows = _windows(padded, op.kernel, op.stride, op.dilation, (h, width)).reshape(
+            n, g, -1, h, width, *op.kernel
+        )
+        dx = np.einsum("ngoxykl,gcokl->ngcxy", windows, weights).reshape(x.shape)
+        dw = np.einsum("ngoxykl,ngcxy->gcokl", windows, grouped).reshape(w.shape)
+        return [dx], {"weight": dw} | ({"bias": dy.sum((0, 2, 3))} if op.bias else {})
+
+    return y, vjp
+
+
+@rule("channel_conv")
+def channel_conv(op, inputs, params):
+    (x,), w = inputs, params["weight"][0, 0]
+    flat, pad = x.reshape(len(x), -1), op.kernel // 2
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(flat, ((0, 0), (pad, pad))), op.kernel, 1)
+
+    def vjp(dy):
+        d = dy.reshape(flat.shape)
+        back = np.lib.stride_tricks.sliding_window_view(np.pad(d, ((0, 0), (pad, pad))), op.kernel, 1)
+        return [(back @ w[::-1]).reshape(x.shape)], {"weight": np.einsum("nck,nc->k", windows, d)[None, None]}
+
+    return (windows @ w).reshape(x.shape), vjp
 
 
 def _normalized(x, axes, eps):
@@ -139,6 +233,27 @@ def group_norm(op, inputs, params):
     return _affine(
         op, z, lambda dz: back(dz.reshape(grouped.shape)).reshape(x.shape), params, lambda a: a.reshape(x.shape)
     )
+
+
+@rule("instance_norm")
+def instance_norm(op, inputs, params):
+    return _affine(op, *_normalized(inputs[0], (2, 3), op.eps), params)
+
+
+@rule("rms_norm")
+def rms_norm(op, inputs, params):
+    (x,) = inputs
+    scale = 1 / np.sqrt((x * x).mean(1, keepdims=True) + op.eps)
+    z = x * scale
+    w = params["weight"].reshape((1, -1) + (1,) * (x.ndim - 2)) if op.affine else 1.0
+    others = tuple(i for i in range(x.ndim) if i != 1)
+
+    def vjp(dy):
+        dz = dy * w
+        dx = scale * (dz - z * (dz * z).mean(1, keepdims=True))
+        return [dx], {"weight": (dy * z).sum(others)} if op.affine else {}
+
+    return z * w, vjp
 
 
 _erf = np.vectorize(math.erf)
@@ -334,6 +449,84 @@ def sliced(op, inputs, params):
     return _gathered(x, index, index.shape)
 
 
+def _resized(x, maps):
+    """An image with a matrix applied to its rows and one to its columns."""
+    rows, columns = maps
+    y = np.einsum("ih,jw,nchw->ncij", rows, columns, x, optimize=True)
+    return y, lambda dy: np.einsum("ih,jw,ncij->nchw", rows, columns, dy, optimize=True)
+
+
+def _blend(op, n, out):
+    """The part that each of n pixels has in each of `out`."""
+    if op.mode == "nearest":
+        return np.eye(n)[np.arange(out) * n // out]
+    if op.align_corners:
+        at = np.arange(out) * ((n - 1) / (out - 1) if out > 1 else 0.0)
+    else:
+        at = np.maximum((np.arange(out) + 0.5) * n / out - 0.5, 0)
+    low = np.minimum(at.astype(int), n - 1)
+    part = (at - low)[:, None]
+    return np.eye(n)[low] * (1 - part) + np.eye(n)[np.minimum(low + 1, n - 1)] * part
+
+
+@rule("upsample")
+def upsample(op, inputs, params):
+    x = inputs[0]
+    size = op.output_shape(*(i.shape[1:] for i in inputs))[1:]
+    y, back = _resized(x, [_blend(op, n, out) for n, out in zip(x.shape[2:], size, strict=True)])
+    return y, lambda dy: ([back(dy), *[np.zeros_like(i) for i in inputs[1:]]], {})
+
+
+@rule("blur_pool")
+def blur_pool(op, inputs, params):
+    (x,) = inputs
+    maps = []
+    for n in x.shape[2:]:
+        mirrored = np.pad(np.arange(n), op.sides[0], mode="reflect")
+        starts = range(0, len(mirrored) - op.kernel + 1, op.stride)
+        taps = np.array(op.taps) / sum(op.taps)
+        maps.append(np.stack([taps @ np.eye(n)[mirrored[i : i + op.kernel]] for i in starts]))
+    y, back = _resized(x, maps)
+    return y, lambda dy: ([back(dy)], {})
+
+
+def _axes(op, x):
+    """The axes that a reduction takes: channels are second here."""
+    return (1,) if op.over == "channels" else tuple(range(2, x.ndim))
+
+
+@rule("mean", "amax", "l2_norm")
+def reduction(op, inputs, params):
+    (x,) = inputs
+    axes = _axes(op, x)
+    reduce = {
+        "mean": np.mean,
+        "amax": np.max,
+        "l2_norm": lambda x, a, keepdims: np.sqrt((x * x).sum(a, keepdims=True)),
+    }
+    y = reduce[op.kind](x, axes, keepdims=True)
+    slope = {
+        "mean": lambda: 1 / (x.size / y.size),
+        "amax": lambda: (x == y) * 1.0,
+        "l2_norm": lambda: x / y,
+    }[op.kind]()
+    keep = op.keep or op.over == "channels" or x.ndim == 2
+    given = y if keep else y.reshape(y.shape[:2])
+    return given, lambda dy: ([dy.reshape(y.shape) * slope * np.ones_like(x)], {})
+
+
+@rule("sqrt")
+def sqrt(op, inputs, params):
+    y = np.sqrt(inputs[0])
+    return y, lambda dy: ([dy / (2 * y)], {})
+
+
+@rule("pow")
+def power(op, inputs, params):
+    (x,) = inputs
+    return x**op.exponent, lambda dy: ([dy * op.exponent * x ** (op.exponent - 1)], {})
+
+
 @rule("global_avg_pool")
 def global_avg_pool(op, inputs, params):
     (x,) = inputs
@@ -377,35 +570,167 @@ def mul(op, inputs, params):
     y = math.prod(inputs[1:], start=inputs[0])
 
     def vjp(dy):
-        grads = []
-        for i, x in enumerate(inputs):
-            d = dy * math.prod((o for j, o in enumerate(inputs) if j != i), start=np.ones(()))
-            grads.append(d if d.shape == x.shape else d.sum((2, 3), keepdims=True))
-        return grads, {}
+        others = [
+            math.prod((o for j, o in enumerate(inputs) if j != i), start=np.ones(())) for i in range(len(inputs))
+        ]
+        return [dy * other for other in others], {}
 
     return y, vjp
-
-
-def _unstretched(d, x):
-    return d if d.shape == x.shape else d.sum((2, 3), keepdims=True)
 
 
 @rule("sub")
 def sub(op, inputs, params):
     a, b = inputs
-    return a - b, lambda dy: ([_unstretched(dy, a), _unstretched(-dy, b)], {})
+    return a - b, lambda dy: ([dy, -dy], {})
 
 
 @rule("div")
 def div(op, inputs, params):
     a, b = inputs
-    return a / b, lambda dy: ([_unstretched(dy / b, a), _unstretched(-dy * a / b**2, b)], {})
+    return a / b, lambda dy: ([dy / b, -dy * a / b**2], {})
 
 
 @rule("concat")
 def concat(op, inputs, params):
-    edges = np.cumsum([x.shape[1] for x in inputs])[:-1]
-    return np.concatenate(inputs, 1), lambda dy: (np.split(dy, edges, 1), {})
+    axis = 1 if op.over == "channels" else 2  # of tokens, the channels come first here
+    samples = max(map(len, inputs))
+    inputs = [np.broadcast_to(x, (samples, *x.shape[1:])) for x in inputs]
+    edges = np.cumsum([x.shape[axis] for x in inputs])[:-1]
+    return np.concatenate(inputs, axis), lambda dy: (np.split(dy, edges, axis), {})
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+OF_TOKENS = frozenset(
+    {"flatten"}
+    | {
+        "linear",
+        "apply_linear",
+        "parameter",
+        "tokens",
+        "image",
+        "channels_last",
+        "channels_first",
+        "transpose",
+        "select",
+    }
+    | {"roll", "windows", "unwindow", "attention", "relative_position_bias", "shift_mask"}
+)
+
+
+@rule("parameter")
+def parameter(op, inputs, params):
+    w = params[""]
+    axis = () if op.batch else (1,)
+    return w.reshape(*axis, *w.shape), lambda dy: ([], {"": dy.reshape(w.shape)})
+
+
+MOVES = {
+    "tokens": lambda x, op: x.reshape(len(x), -1).T.reshape(-1, len(x)),
+    "image": lambda x, op: x.T.reshape(-1, *op.size),
+    "channels_last": lambda x, op: np.moveaxis(x, 0, -1),
+    "channels_first": lambda x, op: np.moveaxis(x, -1, 0),
+    "transpose": lambda x, op: x.T,
+    "select": lambda x, op: x[op.index],
+    "roll": lambda x, op: np.roll(x, op.shift, (0, 1)),
+    "windows": lambda x, op: _cut(x, op.size),
+}
+
+
+def _cut(x, size):
+    (h, w), (high, wide) = x.shape[:2], size
+    return x.reshape(h // high, high, w // wide, wide, -1).swapaxes(1, 2).reshape(-1, high * wide, x.shape[-1])
+
+
+@rule(*MOVES)
+def moved(op, inputs, params):
+    (x,) = inputs
+    index = MOVES[op.kind](_places(x), op)
+    return _gathered(x, index, index.shape)
+
+
+@rule("unwindow")
+def unwindow(op, inputs, params):
+    x, like = inputs
+    grid = np.arange(x[0].size).reshape(*like.shape[1:3], -1)
+    back = _cut(grid, op.size).reshape(-1)
+    index = np.empty_like(back)
+    index[back] = np.arange(back.size)
+    y, vjp = _gathered(x, index, grid.shape)
+    return y, lambda dy: ([*vjp(dy)[0], np.zeros_like(like)], {})
+
+
+@rule("attention")
+def attention(op, inputs, params):
+    q, k, v, *more = inputs
+
+    def split(x):
+        return x.reshape(*x.shape[:-1], op.heads, -1).swapaxes(-3, -2)
+
+    def joined(x):
+        x = x.swapaxes(-3, -2)
+        return x.reshape(*x.shape[:-2], -1)
+
+    qs, ks, vs = map(split, (q, k, v))
+    scale = qs.shape[-1] ** -0.5
+    scores = qs @ ks.swapaxes(-1, -2) * scale
+    if more:
+        scores = scores + more[0]
+    if len(more) > 1:
+        scores = scores + more[1][:, :, None]
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    p = e / e.sum(-1, keepdims=True)
+
+    def vjp(dy):
+        dys = split(dy)
+        dp = dys @ vs.swapaxes(-1, -2)
+        ds = p * (dp - (dp * p).sum(-1, keepdims=True))
+        grads = [
+            joined(ds @ ks * scale),
+            joined(ds.swapaxes(-1, -2) @ qs * scale),
+            joined(p.swapaxes(-1, -2) @ dys),
+        ]
+        if more:
+            grads.append(ds.reshape(-1, *more[0].shape[-3:]).sum(0)[None])
+        if len(more) > 1:
+            grads.append(ds.sum((0, 2))[None])
+        return grads, {}
+
+    return joined(p @ vs), vjp
+
+
+def position_index(op):
+    """The row of the table that each pair of places takes."""
+    high, wide = op.size
+    places = [(i, j) for i in range(high) for j in range(wide)]
+    return np.array(
+        [[(a - c + high - 1) * (2 * wide - 1) + b - d + wide - 1 for c, d in places] for a, b in places]
+    )
+
+
+@rule("relative_position_bias")
+def relative_position_bias(op, inputs, params):
+    (table,), index = inputs, position_index(op)
+
+    def vjp(dy):
+        dx = np.zeros_like(table)
+        np.add.at(dx, (slice(None), index), np.moveaxis(dy.reshape(1, *dy.shape[-3:]), 1, -1))
+        return [dx], {}
+
+    return np.moveaxis(table[:, index], -1, 1), vjp
+
+
+@rule("shift_mask")
+def shift_mask(op, inputs, params):
+    (x,) = inputs
+    regions = []
+    for n, size, shift in zip(x.shape[1:3], op.size, op.shift, strict=True):
+        places = np.arange(n)
+        regions.append((places >= n - size).astype(int) + ((places >= n - shift) & (shift > 0)))
+    cut = _cut(3 * regions[0][:, None, None] + regions[1][None, :, None], op.size)[..., 0]
+    mask = np.where(cut[:, :, None] == cut[:, None, :], 0.0, -100.0)[None]
+    return mask, lambda dy: ([np.zeros_like(x)], {})
 
 
 # --- whole networks -------------------------------------------------------------------------------------------------
@@ -424,8 +749,8 @@ def run(block: Block, inputs, params, prefix=""):
         elif isinstance(call.target, Chain):
             values[call.name], back = _chain(call.target, xs[0], params, name)
         else:
-            own = {k: params[f"{name}.{k}"] for k in call.target.parameters(*call.input_shapes)}
-            values[call.name], inner = apply(call.target, xs, own)
+            own = {k: params[tensor_name(name, k)] for k in call.target.parameters(*call.input_shapes)}
+            values[call.name], inner = apply(call.target, xs, own, call.input_shapes)
             back = _named(inner, name)
         tape.append((call, back))
 
@@ -437,10 +762,19 @@ def run(block: Block, inputs, params, prefix=""):
             dxs, dparams = back(grads.pop(call.name))
             found |= dparams
             for source, dx in zip(call.inputs, dxs, strict=True):
+                if np.ndim(dx) and np.ndim(values[source]):
+                    dx = _summed(dx, values[source].shape)
                 grads[source] = grads[source] + dx if source in grads else dx
         return [grads.get(name, 0.0) for name, _ in block.inputs], found
 
     return values[block.output], vjp
+
+
+def _summed(dx, shape):
+    """The gradient of what was stretched over axes that it has not, or has with size 1."""
+    dx = dx.sum(tuple(range(dx.ndim - len(shape))))
+    ones = tuple(i for i, n in enumerate(shape) if n == 1 and dx.shape[i] != 1)
+    return dx.sum(ones, keepdims=True)
 
 
 def _passed_on(dy, others):
@@ -451,7 +785,7 @@ def _passed_on(dy, others):
 def _named(inner, name):
     def back(dy):
         dxs, dparams = inner(dy)
-        return dxs, {f"{name}.{k}": v for k, v in dparams.items()}
+        return dxs, {tensor_name(name, k): v for k, v in dparams.items()}
 
     return back
 

@@ -9,6 +9,7 @@ from os import PathLike
 from archspec.diagnostics import Diagnostics, SpecError
 from archspec.ir.network import Network
 from archspec.ops import show
+from archspec.ops.base import tensor_name
 
 
 def check_sizes(spec: str | PathLike[str], sizes: Sequence[int], load: Callable[..., Network]) -> None:
@@ -19,7 +20,7 @@ def check_sizes(spec: str | PathLike[str], sizes: Sequence[int], load: Callable[
     for size in sizes:
         for row in _of_size(spec, size, load).modules():
             for name, shape in row.parameters.items():
-                before = expected.get(f"{row.name}.{name}")
+                before = expected.get(tensor_name(row.name, name))
                 if before is not None and before != shape:
                     message = (
                         f"`{row.name}` ties the net to images of {show(net.input_shape)}: "

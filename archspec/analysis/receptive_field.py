@@ -22,7 +22,7 @@ def receptive_field(net: Network) -> tuple[int, int]:
 def _block(block: Block, entry: Field) -> Field:
     fields: dict[str, Field] = dict.fromkeys((name for name, _ in block.inputs), entry)
     for call in block.calls:
-        joined = max(fields[name] for name in call.inputs)
+        joined = max((fields[name] for name in call.inputs), default=entry)
         if not call.present:
             fields[call.name] = joined
         elif isinstance(call.target, Op):

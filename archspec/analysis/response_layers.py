@@ -42,7 +42,7 @@ def _result(call: Call, sources: list[_Value], name: str, names: list[str]) -> _
         for index, block in enumerate(_blocks(target)):
             sources = [_follow(block, sources, f"{name}.{index}.", names)]
         return sources[0]
-    if target.is_response(sources[0].op):
+    if sources and target.is_response(sources[0].op):
         names.append(name)
     return _Value(target)
 

@@ -65,7 +65,7 @@ class Trace:
             return value
         if target.is_alias:
             return given[0]
-        made = self.value(call.shape)
+        made = self.value((0,) if target.makes_constant else call.shape)
         self.applied.append(Applied(target, given, call.input_shapes, made))
         return made
 

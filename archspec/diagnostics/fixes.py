@@ -19,7 +19,6 @@ OTHERS = frozenset(
         "glu",
         "selu",
         "sum",
-        "mean",
         "max",
         "min",
     )

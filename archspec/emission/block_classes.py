@@ -296,8 +296,8 @@ class _Maker:
     def _in_channels(self, present: list[Call], which: list[int]) -> Expr:
         """The channels that a layer is made for; of what has none the first input's, which nobody reads."""
         call, target = present[0], present[0].target
-        if not isinstance(target, Op) or not target.is_sized(*call.input_shapes):
-            return Literal(call.input_shapes[0].channels)
+        if not isinstance(target, Op) or not target.is_sized(*call.input_shapes) or not call.inputs:
+            return Literal(call.input_shapes[0].channels if call.inputs else 1)
         values = [c.input_shapes[0].channels for c in present]
         symbol = self.terms.written(f"{_word(call)}_channels", [self._channels(call.inputs[0])], values, which)
         assert not isinstance(symbol, tuple)
@@ -357,7 +357,7 @@ def _renamed(member: Member, known: Mapping[str, Symbol], shorter: bool = False)
         return simplify(made, {}) if shorter and made != expr else made
 
     numbers: dict[str, Symbol] = {
-        name: (there(symbol[0]), there(symbol[1]))
+        name: tuple(map(there, symbol))
         if isinstance(symbol, tuple)
         else known[symbol.name]
         if isinstance(symbol, Name) and symbol.name in known

@@ -31,6 +31,7 @@ class Flow:
     sources: Mapping[str, tuple[str, ...]]  # of each member, absent calls skipped
     uses: Mapping[str, list[str]]
     output: str
+    constants: frozenset[str] = frozenset()  # values that are the same for every sample
 
     def producer(self, value: str) -> Member | None:
         """The member that gives a value, None for an input."""
@@ -56,4 +57,7 @@ def flow(cls: BlockClass) -> Flow:
         for value in inputs:
             uses[value].append(name)
     uses[output].append("return")
-    return Flow(cls.members, sources, uses, output)
+    constants = frozenset(
+        m.call.name for m in cls.members if isinstance(m.call.target, Op) and m.call.target.makes_constant
+    )
+    return Flow(cls.members, sources, uses, output, constants)

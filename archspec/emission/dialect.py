@@ -41,6 +41,10 @@ class Dialect(ABC):
     def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
         """An operation that is not kept, applied to values."""
 
+    def stretched(self, constant: str, like: str, rank: int) -> str:
+        """A value that is the same for every sample, for as many as another value has; it has `rank` axes for one sample."""
+        raise NotImplementedError
+
     def is_untyped(self, member: Member) -> bool:
         """Whether type checkers know nothing of the result of an operation that is not kept."""
         return False

@@ -9,6 +9,7 @@ from archspec.emission.dataflow import INPUTS, Flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import Member
 from archspec.emission.source import Expression, Infix, Invocation, lay_out
+from archspec.ops import Op
 
 INDENT = 8
 
@@ -42,7 +43,10 @@ class Forward:
                     made = self.flow.producer(name)
                     assert made is not None
                     self.text_of[name] = str(self._expression(made))
-            self._statement(member, order[index + 1 :], inside)
+            if _is_tensor(member):
+                self.text_of[member.call.name] = str(self._expression(member))
+            else:
+                self._statement(member, order[index + 1 :], inside)
         self.lines.append(f"return {self.text_of[self.flow.output]}")
         return self.lines
 
@@ -63,11 +67,11 @@ class Forward:
         sources = self.flow.sources[name]
         expression = self._expression(member)
         variable = self._variable(member, rest, inside)
-        first, untyped = sources[0], name in self.layer_of or self.dialect.is_untyped(member)
+        first, untyped = (sources or (name,))[0], name in self.layer_of or self.dialect.is_untyped(member)
         operator = self.dialect.augmented.get(kind_of(member) or "")
         if (
             operator is not None
-            and self.text_of[first] == variable
+            and self.text_of.get(first) == variable
             and self.flow.overwritable(first, self.dialect.overwritable)
         ):
             others = Infix(operator, tuple(self.text_of[s] for s in sources[1:]))
@@ -113,9 +117,34 @@ class Forward:
             local += "_"
         return local
 
+    def _values(self, member: Member) -> list[str]:
+        """The texts of what a member takes; what has no axis of the batch is given one where others are put beside it."""
+        sources = self.flow.sources[member.call.name]
+        values = [self.text_of[s] for s in sources]
+        batched = [s for s in sources if s not in self.flow.constants]
+        if not batched or not isinstance(target := member.call.target, Op) or not target.joins_axes:
+            return values
+        return [
+            self.dialect.stretched(value, self.text_of[batched[0]], len(shape))
+            if s in self.flow.constants
+            else value
+            for s, value, shape in zip(sources, values, member.call.input_shapes, strict=True)
+        ]
+
     def _expression(self, member: Member) -> Expression:
-        values = [self.text_of[s] for s in self.flow.sources[member.call.name]]
+        values = self._values(member)
         layer = self.layer_of.get(member.call.name)
-        if layer is not None:
+        if layer is not None and _holds_tensor(member):
+            values.append(f"self.{layer}")
+        elif layer is not None:
             return Invocation(f"self.{layer}", tuple(values))
         return self.dialect.applied(member, values, lambda name: self.attribute(member, name))
+
+
+def _holds_tensor(member: Member) -> bool:
+    return isinstance(member.call.target, Op) and member.call.target.holds_tensor
+
+
+def _is_tensor(member: Member) -> bool:
+    """Whether a value is a tensor of the module itself, which needs no variable."""
+    return _holds_tensor(member) and not member.call.inputs

@@ -42,10 +42,10 @@ Expression = str | Invocation | Infix
 def number(symbol: Symbol) -> str:
     """A number or pair as source; a pair of equals as one number."""
     if isinstance(symbol, tuple):
-        first, second = render(symbol[0], {}), render(symbol[1], {})
-        if first.endswith("[0]") and second == f"{first[:-3]}[1]":
-            return first[:-3]
-        return first if first == second else f"({first}, {second})"
+        parts = [render(each, {}) for each in symbol]
+        if len(parts) == 2 and parts[0].endswith("[0]") and parts[1] == f"{parts[0][:-3]}[1]":
+            return parts[0][:-3]
+        return parts[0] if len(set(parts)) == 1 else f"({', '.join(parts)})"
     return render(symbol, {})
 
 

@@ -27,7 +27,7 @@ LONGEST = 40
 UNKNOWN = Name("?")
 """What has no expression: no argument is called so."""
 
-Number = Value | tuple[int, int]
+Number = Value | tuple[int, ...]
 
 
 class Terms:
@@ -66,6 +66,12 @@ class Terms:
         if claimed is not None:
             return claimed
         sides = [value if isinstance(value, tuple) else (value, value) for value in values]
+        if any(len(side) != 2 for side in sides):
+            given = next((c for c in candidates if isinstance(c, tuple)), None)
+            return tuple(
+                _one(self.written(f"{name}_{i}", [given[i]] if given else [], list(size), which))
+                for i, size in enumerate(zip(*sides, strict=True))
+            )
         if all(high == wide for high, wide in sides):
             return self._parameter(name, [high for high, _ in sides], which)
         return (
@@ -117,9 +123,15 @@ def _equals(result: Value | None, value: Number) -> bool:
     return result == value and (type(result) is type(value) or isinstance(value, float))
 
 
+def _one(symbol: Symbol) -> Expr:
+    """One size of a shape."""
+    assert not isinstance(symbol, tuple)
+    return symbol
+
+
 def literal(value: Number) -> Symbol:
     """A number or pair as it is."""
-    return (Literal(value[0]), Literal(value[1])) if isinstance(value, tuple) else Literal(value)
+    return tuple(map(Literal, value)) if isinstance(value, tuple) else Literal(value)
 
 
 def _is_short(symbol: Symbol) -> bool:

@@ -10,8 +10,13 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given
 from archspec.ir import Block, Call, Chain, Role
 from archspec.language.step import Step
-from archspec.ops import Features, Op, ShapeError, typed
+from archspec.ops import OPS, Features, Op, ShapeError, typed
 from archspec.syntax.expressions import Expr, Symbol
+
+
+def takes_nothing(callee: str) -> bool:
+    """Whether a step applies an operation that has no inputs."""
+    return callee in OPS and OPS[callee].inputs == (0, 0)
 
 
 @dataclass(slots=True)
@@ -29,6 +34,7 @@ class Graph:
     named: dict[str, tuple[str, Span]] = field(default_factory=dict)  # what has a name, by that without case
     counts: dict[str, int] = field(default_factory=dict)  # how many unnamed steps there are of each operation
     reserved: frozenset[str] = frozenset()  # the names that the spec gives to steps
+    constants: set[str] = field(default_factory=set)  # values that are the same for every sample
     passed: dict[str, str] = field(default_factory=dict)  # the call that really gives the value of an absent one
     lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
 
@@ -47,7 +53,7 @@ class Graph:
     def sources(self, step: Step) -> tuple[str, ...] | None:
         """The values that a step takes: those it names, else the current one; None where one is unknown."""
         if step.sources is None:
-            return (self.current,)
+            return () if takes_nothing(step.callee) else (self.current,)
         for name, span in zip(step.sources, step.source_spans, strict=True):
             if name not in self.values and not self.lost:
                 help_ = (
@@ -128,9 +134,28 @@ class Graph:
                 self.binder.misfit(target.kind, given or Given({}, {}, span), error)
                 self.fail(name)
                 return
+        if present and not self._takes(target, sources, span):
+            self.fail(name)
+            return
         self.calls.append(Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role))
         self.values[name] = shape
-        self.current = name
+        if isinstance(target, Op) and target.makes_constant:
+            self.constants.add(name)  # it is there for steps that name it
+        else:
+            self.current = name
+
+    def _takes(self, target: Op | Block | Chain, sources: tuple[str, ...], span: Span) -> bool:
+        """Whether a call takes those of its inputs that are the same for every sample; it is recorded where not."""
+        constant = [source for source in sources if source in self.constants]
+        stretches = isinstance(target, Op) and target.takes_constants
+        alone = isinstance(target, Op) and target.makes_constant
+        if not constant or (stretches and (alone or len(constant) < len(sources))):
+            return True
+        what = f"`{target.kind}`" if isinstance(target, Op) else "a block"
+        message = f"`{constant[0]}` is the same for every sample, and {what} takes values of the samples"
+        help_ = f"join it with one, as in `{{add: {{}}, from: [{self.current}, {constant[0]}]}}`"
+        self.binder.add("AS404", message, span, help_)
+        return False
 
     @staticmethod
     def _shape(op: Op, shapes: tuple[Features, ...]) -> Features:
@@ -139,7 +164,7 @@ class Graph:
             message = f"`{op.kind}` takes at least {fewest} inputs, not {len(shapes)}"
             raise ShapeError("AS307", message, "list them: `from: [a, b]`")
         if len(shapes) > most:
-            limit = "one input" if most == 1 else f"at most {most} inputs"
-            help_ = "join them first: `- {concat: {}, from: [a, b]}`"
+            limit = "no input" if most == 0 else "one input" if most == 1 else f"at most {most} inputs"
+            help_ = "join them first: `- {concat: {}, from: [a, b]}`" if most else "take its `from` out"
             raise ShapeError("AS307", f"`{op.kind}` takes {limit}, not {len(shapes)}", help_)
         return typed(op.output_shape(*shapes))

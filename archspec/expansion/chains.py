@@ -46,7 +46,7 @@ def _handed_on(call: Call) -> Call:
 def _there(symbol: Symbol) -> Symbol:
     around: dict[str, Symbol] = {"in_channels": Name(_AROUND)}
     if isinstance(symbol, tuple):
-        return substitute(symbol[0], around), substitute(symbol[1], around)
+        return tuple(substitute(each, around) for each in symbol)
     return substitute(symbol, around)
 
 

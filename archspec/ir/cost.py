@@ -17,7 +17,8 @@ class Cost:
 
     params: learned numbers; norm_params: those of them that belong to normalizations; buffers: numbers kept but not
     learned (running mean and variance, and the counter of batches); macs: multiply-adds of convolutions and linear
-    layers (a multiplication and an addition are one; biases are not counted); activations: numbers in the results of all
+    layers (a multiplication and an addition are one; biases are not counted); attention_macs: those of products of two
+    values, of which neither are weights, as attention has them; activations: numbers in the results of all
     operations; depth: convolutions and linear layers on the longest path from the input to the output, without those of
     shortcuts and gates; modules: operations.
     """
@@ -26,6 +27,7 @@ class Cost:
     norm_params: int = 0
     buffers: int = 0
     macs: int = 0
+    attention_macs: int = 0
     activations: int = 0
     depth: int = 0
     modules: int = 0
@@ -59,7 +61,8 @@ def op_cost(op: Op, inputs: tuple[Shape, ...]) -> Cost:
         norm_params=params if op.is_norm else 0,
         buffers=size(op.buffers(*inputs).values()),
         macs=op.macs(*inputs),
-        activations=size([op.output_shape(*inputs)]),
+        attention_macs=op.attention_macs(*inputs),
+        activations=0 if op.makes_constant else size([op.output_shape(*inputs)]),
         depth=int(op.is_layer),
         modules=1,
     )
@@ -107,7 +110,7 @@ def _depth(block: Block, own: Mapping[str, int]) -> int:
         if isinstance(call.target, Op) and call.target.takes_gates:
             weighted = [name for name, shape in sources if shape == call.shape and name not in gates]
             sources = [(name, shape) for name, shape in sources if name in weighted or not weighted]
-        depths[call.name] = max(depths[name] for name, _ in sources) + own[call.name]
+        depths[call.name] = max((depths[name] for name, _ in sources), default=0) + own[call.name]
         if _is_gate(call):
             gates.add(call.name)
     return depths[block.output]

@@ -14,6 +14,7 @@ from archspec.ir.rows import Row, rows
 from archspec.language import Spec
 from archspec.loading.resolve import Resolved
 from archspec.ops import Features, Shape
+from archspec.ops.base import tensor_name
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -84,12 +85,12 @@ class Network:
 
     def parameter_shapes(self) -> dict[str, Shape]:
         """The shape of every learned tensor by its dotted name."""
-        return {f"{r.name}.{k}": s for r in self.modules() for k, s in r.parameters.items()}
+        return {tensor_name(r.name, k): s for r in self.modules() for k, s in r.parameters.items()}
 
     def tensor_shapes(self) -> dict[str, Shape]:
         """The shape of every tensor by its dotted name, learned or kept: what a checkpoint holds."""
         shapes: dict[str, Shape] = {}
         for row in self.modules():
             tensors = {**row.parameters, **row.target.buffers(*row.input_shapes)}
-            shapes |= {f"{row.name}.{name}": shape for name, shape in tensors.items()}
+            shapes |= {tensor_name(row.name, name): shape for name, shape in tensors.items()}
         return shapes

@@ -53,7 +53,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
         ),
         ("out", "width"),
     ),
-    **_each("kernel_size ksize pool_size window window_size filter_size k", ("kernel",)),
+    **_each("kernel_size ksize pool_size window filter_size k", ("kernel",)),
     **_each("strides subsample step s", ("stride",)),
     **_each("pad pads", ("padding",)),
     **_each("dilation_rate dilations atrous_rate", ("dilation",)),
@@ -63,10 +63,14 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     **_each("p prob drop_prob drop_rate dropout_rate probability survival", ("rate",)),
     **_each("center elementwise_affine trainable learnable", ("affine", "learned")),
     **_each("ceil_mode", ("ceil",)),
+    **_each("scale_factor", ("scale", "value")),
+    **_each("window_size", ("size", "kernel")),
     **_each("output_size", ("size",)),
+    **_each("num_heads n_heads", ("heads",)),
+    **_each("shifts shift_size", ("shift",)),
     **_each("negative_slope", ("slope",)),
     **_each("count_include_pad", ("count_padding",)),
-    **_each("factor scale_factor gamma init_value layer_scale", ("value",)),
+    **_each("factor gamma init_value layer_scale", ("value",)),
     **_each("rd_ratio se_ratio squeeze_factor ratio r", ("reduction",)),
     **_each("expand expand_ratio expansion_factor e mult", ("expansion",)),
     **_each("width_per_group base_channels", ("base_width",)),
@@ -123,6 +127,15 @@ _OPERATIONS: dict[str, str] = {
     **_each("parametricrelu", "prelu"),
     **_each("channelshuffle shuffle shufflechannels", "channel_shuffle"),
     **_each("zeropadding2d zeropad2d reflectionpad2d replicationpad2d constantpad2d padding", "pad"),
+    **_each("upsampling2d interpolate resize upsamplenearest2d upsamplingbilinear2d", "upsample"),
+    **_each("convtranspose2d conv2dtranspose deconv convtranspose transposedconv", "conv_transpose"),
+    **_each("instancenorm2d instancenorm", "instance_norm"),
+    **_each("rmsnorm rootmeansquarenorm", "rms_norm"),
+    **_each("blurpool blurpool2d", "blur_pool"),
+    **_each("scaleddotproductattention sdpa", "attention"),
+    **_each("stdconv2d weightstandardizedconv", "std_conv"),
+    **_each("windowpartition partition", "windows"),
+    **_each("windowreverse", "unwindow"),
     **_each("subtract minus", "sub"),
     **_each("divide", "div"),
     **_each("narrow getitem", "slice"),
@@ -165,33 +178,28 @@ _FORMS: dict[str, str] = {
     **_each(
         "skip shortcut residual", "join by `{add: {}, from: [a, b]}`, or give a block `merge: add` and a `shortcut`"
     ),
-    **_each(
-        "upsampling2d interpolate resize",
-        f"{_LACKING} yet that enlarges images; near it are `subsample`, `avg_pool` and `max_pool`",
-    ),
-    **_each("permute transpose", f"{_LACKING} yet that reorders axes; near it are `channel_shuffle` and `flatten`"),
-    **_each(
-        "convtranspose2d conv2dtranspose deconv convtranspose transposedconv",
-        f"{_LACKING} yet; near it are `conv` and `subsample`",
-    ),
     **_each("selu", f"{_LACKING} yet; near it are `elu`, `leaky_relu` and `gelu`"),
     **_each(
         "globalmaxpool globalmaxpooling2d",
         "`adaptive_max_pool: {size: 1}`, with `flatten` after it",
     ),
     **_each(
-        "instancenorm2d instancenorm rmsnorm lrn localresponsenorm",
-        f"{_LACKING} yet; there are `batch_norm`, `layer_norm` and `group_norm`",
+        "lrn localresponsenorm",
+        f"{_LACKING} yet; there are `batch_norm`, `layer_norm`, `group_norm`, `instance_norm` and `rms_norm`",
     ),
     **_each(
-        "multiheadattention attention selfattention",
-        f"{_LACKING} yet; near it are `squeeze_excite`, `linear` and `mul`",
+        "permute",
+        "between maps and grids of tokens `channels_last` and `channels_first`, of tokens in a row `transpose`",
+    ),
+    **_each(
+        "multiheadattention selfattention mha msa",
+        "projections are steps: `linear` for queries, keys and values, then `{attention: {heads: 8}, from: [q, k, v]}`",
     ),
     **_each(
         "split chunk",
         "a step for each part: `- left: {slice: {stop: 32}}` and `- right: {slice: {start: 32}, from: input}`",
     ),
-    **_each("reshape view squeeze", f"{_LACKING} yet; near it is `flatten`"),
+    **_each("reshape view squeeze", f"{_LACKING} yet; near it are `flatten`, `tokens` and `image`"),
 }
 """What is said in another form, or cannot be said yet."""
 

@@ -31,10 +31,11 @@ def compute(raw: object, kind: Kind, scope: Mapping[str, Value]) -> tuple[Any, S
         if isinstance(raw, str) and raw.startswith("$"):
             return kind.parse(_lookup(raw[1:], scope)), None
         return kind.parse(raw), None
-    if isinstance(raw, (list, tuple)) and len(raw) == 2:
-        symbols = _symbol(raw[0]), _symbol(raw[1])
+    if isinstance(raw, (list, tuple)):
+        symbols = [_symbol(each) for each in raw]
         values = [_value(r, s, scope) for r, s in zip(raw, symbols, strict=True)]
-        return kind.parse(values), (symbols[0], symbols[1]) if symbols[0] and symbols[1] else None
+        written = tuple(symbol for symbol in symbols if symbol is not None)
+        return kind.parse(values), written if len(written) == len(symbols) else None
     symbol = _symbol(raw)
     value = _value(raw, symbol, scope)
     if isinstance(value, tuple) and symbol is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from archspec.ops.arguments import ArgumentError, Kind
+from archspec.ops.attention import ApplyLinear, Attention, Parameter, RelativePositionBias, ShiftMask
 from archspec.ops.base import Op, ShapeError, Window, size
 from archspec.ops.channels import ChannelShuffle, PadChannels, Slice
 from archspec.ops.merge import Add, Concat, Div, Mul, Sub
-from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+from archspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
 from archspec.ops.pointwise import (
     Activation,
     Dropout,
@@ -27,29 +28,45 @@ from archspec.ops.pointwise import (
     Softplus,
     Tanh,
 )
+from archspec.ops.reductions import Amax, L2Norm, Mean, Pow, Sqrt
 from archspec.ops.shapes import Features, Image, Shape, Tokens, Vector, show, typed
 from archspec.ops.spatial import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     AvgPool,
+    BlurPool,
     Flatten,
     GlobalAvgPool,
     MaxPool,
     Pad,
     Subsample,
+    Upsample,
 )
-from archspec.ops.weighted import Conv, Linear, Scale
+from archspec.ops.tokens import (
+    ChannelsFirst,
+    ChannelsLast,
+    Roll,
+    Select,
+    ToImage,
+    ToTokens,
+    Transpose,
+    Unwindow,
+    Windows,
+)
+from archspec.ops.weighted import ChannelConv, Conv, ConvTranspose, Linear, Scale, StdConv
 
 OPS: dict[str, type[Op]] = {
     op.kind: op
     for op in (
-        Conv, Linear, Scale,
-        BatchNorm, LayerNorm, GroupNorm,
+        Conv, StdConv, ConvTranspose, ChannelConv, Linear, ApplyLinear, Scale, Parameter,
+        BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm,
         Relu, Relu6, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh,
-        LeakyRelu, Prelu, Elu, Mish, Softplus, Softmax,
-        MaxPool, AvgPool, AdaptiveMaxPool, AdaptiveAvgPool, GlobalAvgPool, Flatten, Pad, Subsample,
-        PadChannels, ChannelShuffle, Slice,
+        LeakyRelu, Prelu, Elu, Mish, Softplus, Softmax, Sqrt, Pow,
+        MaxPool, AvgPool, BlurPool, AdaptiveMaxPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Amax, L2Norm,
+        Flatten, Pad, Subsample, Upsample, PadChannels, ChannelShuffle, Slice,
         Add, Sub, Mul, Div, Concat,
+        ToTokens, ToImage, ChannelsLast, ChannelsFirst, Transpose, Select, Roll, Windows, Unwindow,
+        Attention, RelativePositionBias, ShiftMask,
         Dropout, DropPath, Identity,
     )
 }  # fmt: skip
@@ -58,9 +75,13 @@ NOTHING = Identity()
 """What stands where a step is absent."""
 
 __all__ = [
-    "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "ArgumentError", "AvgPool", "BatchNorm",
-    "ChannelShuffle", "Concat", "Conv", "Div", "DropPath", "Dropout", "Elu", "Features", "Flatten", "Gelu", "GlobalAvgPool",
-    "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Image", "Kind", "LayerNorm", "LeakyRelu", "Linear", "MaxPool", "Mish",
-    "Mul", "Op", "Pad", "PadChannels", "Prelu", "Relu", "Relu6", "Scale", "Shape", "ShapeError", "Sigmoid", "Silu",
-    "Slice", "Softmax", "Softplus", "Sub", "Subsample", "Tanh", "Tokens", "Vector", "Window", "show", "size", "typed",
+    "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "Amax", "ApplyLinear",
+    "ArgumentError", "Attention", "AvgPool", "BatchNorm", "BlurPool", "ChannelConv", "ChannelShuffle", "ChannelsFirst",
+    "ChannelsLast", "Concat", "Conv", "ConvTranspose", "Div", "DropPath", "Dropout", "Elu", "Features", "Flatten",
+    "Gelu", "GlobalAvgPool", "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Image", "InstanceNorm", "Kind",
+    "L2Norm", "LayerNorm", "LeakyRelu", "Linear", "MaxPool", "Mean", "Mish", "Mul", "Op", "Pad", "PadChannels",
+    "Parameter", "Pow", "Prelu", "RelativePositionBias", "Relu", "Relu6", "RmsNorm", "Roll", "Scale", "Select",
+    "Shape", "ShapeError", "ShiftMask", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt", "StdConv", "Sub",
+    "Subsample", "Tanh", "ToImage", "ToTokens", "Tokens", "Transpose", "Unwindow", "Upsample", "Vector", "Window",
+    "Windows", "show", "size", "typed",
 ]  # fmt: skip

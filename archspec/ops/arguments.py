@@ -130,6 +130,24 @@ class Pair(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Shapes(Kind):
+    """The sizes of a tensor: a list of one to four whole numbers."""
+
+    def parse(self, value: object) -> tuple[int, ...]:
+        if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= 4:
+            message = f"expected a list of one to four sizes, not {describe(value)}"
+            raise ArgumentError("AS103", message, "such as `[1, 1, width]`")
+        return tuple(Int().parse(each) for each in value)
+
+    @property
+    def example(self) -> str:
+        return "[1, 1, width]"
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"type": "array", "items": Int().schema(), "minItems": 1, "maxItems": 4}
+
+
+@dataclass(frozen=True, slots=True)
 class Padding(Pair):
     """Pixels on each side, for both directions or [height, width]; `absent` says what is padded where none is given."""
 

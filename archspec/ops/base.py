@@ -68,6 +68,14 @@ class Op:
     """Whether each value of the result is of one value of each input, so that a compiler can fuse it into what comes before."""
     passes_gradient: ClassVar[bool] = False
     """Whether the gradient of each input is that of the result, or a piece of it, so that no kernel computes it."""
+    makes_constant: ClassVar[bool] = False
+    """Whether the result is the same for every sample, and so has no axis of the batch."""
+    takes_constants: ClassVar[bool] = False
+    """Whether inputs may be such values: it stretches them over the batch."""
+    joins_axes: ClassVar[bool] = False
+    """Whether it puts its inputs side by side, so that all of them need the axis of the batch."""
+    holds_tensor: ClassVar[bool] = False
+    """Whether it keeps a tensor under the name of its step, and no layer that has tensors."""
     is_expression: ClassVar[bool] = False
     """Whether source writes it where it is applied, and not as a layer: among layers it breaks a sequence."""
 
@@ -133,6 +141,10 @@ class Op:
         """Multiply-adds for one sample; convolutions and linear layers only, as the field counts."""
         return 0
 
+    def attention_macs(self, *inputs: Shape) -> int:
+        """Multiply-adds for one sample of products of two values, neither of which are weights."""
+        return 0
+
     def window(self) -> Window | None:
         """What one output pixel sees; None where it is the whole image."""
         return (1, 1), (1, 1)
@@ -166,6 +178,11 @@ def _names(kind: type[Op]) -> tuple[str, ...]:
 
 
 _NAMES: dict[type[Op], tuple[str, ...]] = {}
+
+
+def tensor_name(step: str, tensor: str) -> str:
+    """The dotted name of one of a step's tensors; one without a name of its own has the step's."""
+    return f"{step}.{tensor}" if tensor else step
 
 
 def size(shapes: Iterable[Shape]) -> int:
@@ -276,6 +293,6 @@ def divides(channels: int, groups: int, what: str) -> None:
 
 __all__ = [
     "ArgumentError", "Features", "Image", "Op", "Shape", "ShapeError", "SymbolicShape", "Tokens", "Vector", "Window",
-    "ceiling", "channels", "divides", "image", "minus", "part", "plus", "show", "size", "times", "typed", "windowed",
-    "windowed_symbols",
+    "ceiling", "channels", "divides", "image", "minus", "part", "plus", "show", "size", "tensor_name", "times", "typed",
+    "windowed", "windowed_symbols",
 ]  # fmt: skip

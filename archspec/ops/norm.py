@@ -81,3 +81,35 @@ class GroupNorm(Op):
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (channels(inputs[0]),), "bias": (channels(inputs[0]),)} if self.affine else {}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceNorm(Op):
+    """Instance normalization over the pixels of each channel (Ulyanov et al., 2016)."""
+
+    kind: ClassVar[str] = "instance_norm"
+    is_norm: ClassVar[bool] = True
+    eps: float = argument(Real(0.0), 1e-5, Shown.NEVER)
+    affine: bool = argument(Flag(), True)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return image(inputs[0], self.kind)
+
+    def pooled(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0][1:])
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (channels(inputs[0]),), "bias": (channels(inputs[0]),)} if self.affine else {}
+
+
+@dataclass(frozen=True, slots=True)
+class RmsNorm(Op):
+    """Division by the root of the mean square over the channels, at each pixel for itself (Zhang and Sennrich, 2019)."""
+
+    kind: ClassVar[str] = "rms_norm"
+    is_norm: ClassVar[bool] = True
+    eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
+    affine: bool = argument(Flag(), True)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (channels(inputs[0]),)} if self.affine else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.ops.arguments import Flag, Real, argument
-from archspec.ops.base import Keeps, Op, Shape, channels
+from archspec.ops.base import Keeps, Op, Shape, ShapeError, Tokens, channels, show, typed
 
 
 class Activation(Op):
@@ -93,6 +93,13 @@ class Prelu(Activation):
     kind: ClassVar[str] = "prelu"
     value: float = argument(Real(), 0.25)
     shared: bool = argument(Flag(), False)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = typed(inputs[0])
+        if isinstance(shape, Tokens) and not self.shared:
+            message = f"`prelu` has a slope for each channel of an image or a vector, and its input is tokens {show(shape)}"
+            raise ShapeError("AS404", message, "write `shared: true`, or put it elsewhere")
+        return shape
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (1 if self.shared else channels(inputs[0]),)}

@@ -17,6 +17,7 @@ from archspec.ops.base import (
     Window,
     ceiling,
     image,
+    minus,
     part,
     plus,
     show,
@@ -24,7 +25,7 @@ from archspec.ops.base import (
     windowed,
     windowed_symbols,
 )
-from archspec.syntax.expressions import Literal, Symbol
+from archspec.syntax.expressions import Apply, Literal, Symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class GlobalAvgPool(Op):
 
 
 class Flatten(Op):
-    """An image (C, H, W) as a vector (C H W,), channels outermost in every backend."""
+    """All numbers as a vector: of an image channels outermost in every backend, of tokens the tokens."""
 
     __slots__ = ()
     kind: ClassVar[str] = "flatten"
@@ -193,3 +194,82 @@ class Subsample(Op):
 
     def window(self) -> Window | None:
         return (1, 1), self.stride
+
+
+@dataclass(frozen=True, slots=True)
+class Upsample(Op):
+    """An image resized by `scale`, or to the height and width of a second input (`from: [x, like]`).
+
+    `nearest` takes pixel floor(i H / H'); `bilinear` aligns the outer edges of pixels, or with `align_corners` their centers.
+    """
+
+    kind: ClassVar[str] = "upsample"
+    inputs: ClassVar[tuple[int, int]] = (1, 2)
+    is_expression: ClassVar[bool] = True
+    keeps: ClassVar[Keeps] = "nothing"
+    gives: ClassVar[str] = "(C, H', W')"
+    scale: tuple[int, int] = argument(Pair(), (1, 1))
+    mode: str = argument(Choice(("nearest", "bilinear")), "nearest", Shown.ALWAYS)
+    align_corners: bool = argument(Flag(), False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        made = cls(**values)
+        if made.align_corners and made.mode == "nearest":
+            raise ArgumentError(
+                "AS104", "`nearest` has no corners to align", "write `mode: bilinear`", "align_corners"
+            )
+        return made
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        depth, height, width = image(inputs[0], self.kind)
+        if len(inputs) == 1:
+            return depth, height * self.scale[0], width * self.scale[1]
+        if self.scale != (1, 1):
+            message = "`upsample` has both a `scale` and a second input whose size it takes"
+            raise ShapeError("AS307", message, "take one of the two out", "scale")
+        return depth, *image(inputs[1], self.kind)[1:]
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        if len(inputs) > 1:
+            return inputs[0][0], *inputs[1][1:]
+        return inputs[0][0], *(times(n, part(numbers["scale"], side)) for side, n in enumerate(inputs[0][1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class BlurPool(Op):
+    """A binomial blur of `kernel` by `kernel` pixels before every `stride`-th is taken, borders mirrored (Zhang, 2019)."""
+
+    kind: ClassVar[str] = "blur_pool"
+    keeps: ClassVar[Keeps] = "nothing"
+    gives: ClassVar[str] = "(C, H', W')"
+    kernel: int = argument(Int(2, 7), 3)
+    stride: int = argument(Int(), 2, Shown.ALWAYS)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Mirrored pixels before and behind."""
+        around = self.stride - 1 + self.kernel - 1
+        return around // 2, around // 2
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """The binomial coefficients."""
+        return tuple(math.comb(self.kernel - 1, i) for i in range(self.kernel))
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        _, *size = image(inputs[0], self.kind)
+        if min(size) <= self.sides[0]:
+            message = f"`blur_pool` mirrors {self.sides[0]} pixels, and its input {show(inputs[0])} has too few"
+            raise ShapeError("AS402", message, "use fewer strides before, or a smaller kernel")
+        pads = (self.sides[0], self.sides[0])
+        return inputs[0][0], *windowed(inputs[0], self.kind, (self.kernel,) * 2, (self.stride,) * 2, pads)
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        kernel, stride = part(numbers["kernel"], 0), part(numbers["stride"], 0)
+        around = plus(minus(stride, Literal(1)), minus(kernel, Literal(1)))
+        padding = Apply("//", (around, Literal(2)))
+        return inputs[0][0], *windowed_symbols(inputs[0][1:], kernel, stride, padding)
+
+    def window(self) -> Window | None:
+        return (self.kernel, self.kernel), (self.stride, self.stride)

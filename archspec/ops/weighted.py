@@ -17,13 +17,17 @@ from archspec.ops.base import (
     Window,
     channels,
     divides,
+    image,
     minus,
     part,
+    plus,
     show,
     times,
+    typed,
     windowed,
     windowed_symbols,
 )
+from archspec.ops.shapes import Image
 from archspec.syntax.expressions import Apply, Literal, Symbol
 
 
@@ -96,36 +100,138 @@ class Conv(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class StdConv(Conv):
+    """A convolution whose weights are standardized for each output channel (Qiao et al., 2019): mean 0, variance 1.
+
+    With `gain`, a learned factor for each output channel, and the whole divided by the root of the fan in (Brock et al., 2021).
+    """
+
+    kind: ClassVar[str] = "std_conv"
+    eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
+    gain: bool = argument(Flag(), False)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        gain: dict[str, Shape] = {"gain": (self.out, 1, 1, 1)} if self.gain else {}
+        return Conv.parameters(self, *inputs) | gain
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose(Op):
+    """A transposed convolution: the gradient of `conv` as an operation of its own, which enlarges by `stride`.
+
+    The result has (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1 rows; weights are
+    (in, out / groups, h, w).
+    """
+
+    kind: ClassVar[str] = "conv_transpose"
+    is_layer: ClassVar[bool] = True
+    gives: ClassVar[str] = "(out, H', W')"
+    out: int = argument(Int(), shown=Shown.NEVER)
+    kernel: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
+    stride: tuple[int, int] = argument(Pair(), (1, 1))
+    padding: tuple[int, int] = argument(Padding(absent="left out, it is 0"), (0, 0), Shown.NEVER)
+    output_padding: tuple[int, int] = argument(Padding(absent="left out, it is 0"), (0, 0), Shown.NEVER)
+    dilation: tuple[int, int] = argument(Pair(), (1, 1))
+    groups: int = argument(Int(), 1)
+    bias: bool = argument(Flag(), False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        made = cls(**values)
+        for more, stride, dilation in zip(made.output_padding, made.stride, made.dilation, strict=True):
+            if more >= max(stride, dilation):
+                message = f"an output padding of {more} is not less than the stride of {stride}"
+                raise ArgumentError("AS104", message, f"add at most {max(stride, dilation) - 1}", "output_padding")
+        return made
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels_, *size = image(inputs[0], self.kind)
+        divides(channels_, self.groups, "input channels")
+        divides(self.out, self.groups, "output channels")
+        sides = zip(size, self.kernel, self.stride, self.padding, self.output_padding, self.dilation, strict=True)
+        result = [(n - 1) * s - 2 * p + d * (k - 1) + more + 1 for n, k, s, p, more, d in sides]
+        if min(result) < 1:
+            message = f"`conv_transpose` leaves {result[0]}x{result[1]} pixels of its input {show(inputs[0])}"
+            raise ShapeError("AS402", message, "use less padding or a larger kernel", "padding")
+        return self.out, *result
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        one, two, rows = Literal(1), Literal(2), []
+        for side, n in enumerate(inputs[0][1:]):
+            k, s, p, more, d = (
+                part(numbers[name], side) for name in ("kernel", "stride", "padding", "output_padding", "dilation")
+            )
+            reach = plus(times(minus(n, one), s), times(d, minus(k, one)), more, one)
+            rows.append(minus(reach, times(two, p)))
+        return part(numbers["out"], 0), *rows
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        weight: dict[str, Shape] = {"weight": (inputs[0][0], self.out // self.groups, *self.kernel)}
+        return weight | ({"bias": (self.out,)} if self.bias else {})
+
+    def macs(self, *inputs: Shape) -> int:
+        return math.prod((*inputs[0], self.out // self.groups, *self.kernel))
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelConv(Op):
+    """A convolution along the channels of a vector or of (C, 1, 1), zeros at the ends (Wang et al., 2020)."""
+
+    kind: ClassVar[str] = "channel_conv"
+    kernel: int = argument(Int(), shown=Shown.ALWAYS)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        if values["kernel"] % 2 == 0:
+            message = f"a kernel of {values['kernel']} has no middle"
+            raise ArgumentError(
+                "AS104", message, "choose an odd one, so that there are as many channels after", "kernel"
+            )
+        return cls(**values)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = typed(inputs[0])
+        if shape.channels != math.prod(shape):
+            message = f"`channel_conv` needs one pixel, and its input is {shape.noun} {show(shape)}"
+            raise ShapeError("AS404", message, "put `global_avg_pool` before it")
+        return shape
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (1, 1, self.kernel)}
+
+    def macs(self, *inputs: Shape) -> int:
+        return self.kernel * channels(inputs[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Linear(Op):
-    """y = x W^T + b on a vector (C,)."""
+    """y = x W^T + b on a vector (C,), or on each token."""
 
     kind: ClassVar[str] = "linear"
-    gives: ClassVar[str] = "(out)"
+    gives: ClassVar[str] = "(out), or (L, out) of tokens"
     is_layer: ClassVar[bool] = True
     out: int = argument(Int(), shown=Shown.NEVER)
     bias: bool = argument(Flag(), True)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        if len(inputs[0]) != 1:
-            raise ShapeError(
-                "AS404",
-                f"`linear` needs a vector, and its input is an image {show(inputs[0])}",
-                "put `global_avg_pool` or `flatten` before it",
-            )
-        return (self.out,)
+        shape = typed(inputs[0])
+        if isinstance(shape, Image):
+            message = f"`linear` needs a vector or tokens, and its input is an image {show(shape)}"
+            raise ShapeError("AS404", message, "put `global_avg_pool` or `flatten` before it")
+        return type(shape)((*shape[:-1], self.out))
 
     @property
     def fixed_shape(self) -> Shape:
-        return (self.out,)
+        return (self.out,)  # of a vector, which it is given where nobody knows
 
     def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
-        return (part(numbers["out"], 0),)
+        return *inputs[0][:-1], part(numbers["out"], 0)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (self.out, channels(inputs[0]))} | ({"bias": (self.out,)} if self.bias else {})
 
     def macs(self, *inputs: Shape) -> int:
-        return self.out * inputs[0][0]
+        return self.out * math.prod(inputs[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ SIDES = ("[0]", "[1]")
 
 _IN_PYTHON = {"floor": "math.floor", "ceil": "math.ceil"}
 
-Symbol = Expr | tuple[Expr, Expr]
+Symbol = Expr | tuple[Expr, ...]
 """How the spec wrote an argument: one expression, or one for each direction."""
 
 
@@ -118,7 +118,7 @@ def evaluate(expr: Expr, scope: Mapping[str, Value]) -> Value:
 def substituted(symbol: Symbol, known: Mapping[str, Symbol]) -> Symbol:
     """A number or pair with names replaced, a name alone also by a pair."""
     if isinstance(symbol, tuple):
-        return substitute(symbol[0], known), substitute(symbol[1], known)
+        return tuple(substitute(each, known) for each in symbol)
     return known.get(symbol.name, symbol) if isinstance(symbol, Name) else substitute(symbol, known)
 
 

@@ -47,7 +47,7 @@ def normal(expr: Expr, reals: Collection[str] = ()) -> Expr:
 def simplified(symbol: Symbol, constants: Mapping[str, Value], reals: Collection[str] = ()) -> Symbol:
     """A number or pair, as short as a person would write it."""
     if isinstance(symbol, tuple):
-        return simplify(symbol[0], constants, reals), simplify(symbol[1], constants, reals)
+        return tuple(simplify(each, constants, reals) for each in symbol)
     return simplify(symbol, constants, reals)
 
 

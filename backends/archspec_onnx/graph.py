@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from archspec.ops import Shape
+from archspec.ops import Features, Shape
+from archspec.ops.base import tensor_name
 
 INPUT, OUTPUT = "images", "logits"
 BATCH = "N"
@@ -21,12 +22,12 @@ class Place:
 
     name: str
     inputs: tuple[str, ...]
-    shapes: tuple[Shape, ...]
-    shape: Shape
+    shapes: tuple[Features, ...]
+    shape: Features
 
     def weight(self, name: str) -> str:
         """The spec's name of one of its tensors, which is that of the initializer."""
-        return f"{self.name}.{name}"
+        return tensor_name(self.name, name)
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class Graph:
     nodes: list[NodeProto] = field(default_factory=list)
     constants: list[TensorProto] = field(default_factory=list)
     values: list[ValueInfoProto] = field(default_factory=list)
+    alike: dict[str, int] = field(default_factory=dict)
+    """Values that are the same for every sample, and how many axes each has."""
 
     def node(
         self, at: Place, kind: str, inputs: Sequence[str], *, part: str | None = None, **attributes: Any

@@ -37,7 +37,9 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
         graph.nodes.append(helper.make_node("Identity", [INPUT], [result := OUTPUT], name=OUTPUT))
     _rename(graph, result, OUTPUT)
     used = {name for node in graph.nodes for name in node.input}
-    numbers = cast({name: array for name, array in weights.items() if name in used}, "float32")
+    taken = {name: array for name, array in weights.items() if name in used}
+    indices = {name: array for name, array in taken.items() if array.dtype.kind == "i"}
+    numbers = {**cast({name: array for name, array in taken.items() if name not in indices}, "float32"), **indices}
     if sum(array.nbytes for array in numbers.values()) > MOST:
         raise WeightsError(f"{net.name} has more than 2 GB of weights, which no single ONNX file holds")
     tensors = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in numbers.items()]

@@ -10,8 +10,12 @@ TAIL = "head: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
 CONV = "{conv: {out: 8, kernel: 3}}"
 
 STEPS = {
-    "Interpolate: {scale: 2}": ("AS301", "Interpolate", "no such operation or block"),
+    "Interpolate: {scale: 2}": ("AS301", "Interpolate", "`upsample`"),
     "ChannelShuffle: {groups: 2}": ("AS301", "ChannelShuffle", "`channel_shuffle`"),
+    "MultiheadAttention: {}": ("AS301", "MultiheadAttention", "{attention: {heads: 8}"),
+    "RMSNorm: {}": ("AS301", "RMSNorm", "`rms_norm`"),
+    "permute: {}": ("AS301", "permute", "`channels_last`"),
+    "upsample: {scale_factor: 2}": ("AS303", "scale_factor", "`scale`"),
     "chunk: {}": ("AS301", "chunk", "slice: {start: 32}"),
     "ZeroPad2d: {top: 1}": ("AS301", "ZeroPad2d", "`pad`"),
     "leaky_relu: {negative_slope: 0.1}": ("AS303", "negative_slope", "`slope`"),

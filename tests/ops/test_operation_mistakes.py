@@ -14,6 +14,10 @@ stem:
   - x: tanh
   - v: {{global_avg_pool: {{}}, from: x}}
   - k: {{global_avg_pool: {{keep: true}}, from: x}}
+  - t: {{tokens: {{}}, from: x}}
+  - g: {{channels_last: {{}}, from: x}}
+  - w: {{windows: {{size: 4}}, from: g}}
+  - p: {{parameter: {{shape: [2, 5]}}}}
   - {step}
 head: [{{global_avg_pool: {{}}, from: x}}, {{fc: {{linear: {{out: classes}}}}}}]
 """
@@ -34,6 +38,40 @@ MISTAKES = {
     "{sub: {}, from: x}": ("AS307", "sub", "at least 2"),
     "{div: {}, from: [x, k, x]}": ("AS307", "div", "at most 2"),
     "{leaky_relu: {slope: .inf}, from: x}": ("AS104", ".inf", "finite"),
+    "{upsample: {scale: 2}, from: [x, x]}": ("AS307", "2", "take one of the two out"),
+    "{upsample: {align_corners: true}, from: x}": ("AS104", "true", "mode: bilinear"),
+    "{upsample: {scale: 0}, from: x}": ("AS104", "0", "must be from 1"),
+    "{conv_transpose: {out: 4, kernel: 1, padding: 4}, from: x}": ("AS402", "4", "less padding"),
+    "{conv_transpose: {out: 4, kernel: 2, output_padding: 1}, from: x}": ("AS104", "1", "not less than the stride"),
+    "{std_conv: {out: 4, kernel: 2}, from: x}": ("AS304", "2", "explicit `padding`"),
+    "{channel_conv: {kernel: 2}, from: v}": ("AS104", "2", "odd"),
+    "{channel_conv: {kernel: 3}, from: x}": ("AS404", "channel_conv", "one pixel"),
+    "{blur_pool: {kernel: 9}, from: x}": ("AS104", "9", "must be from 2 to 7"),
+    "{mean: {over: rows}, from: x}": ("AS103", "rows", "`pixels`"),
+    "{amax: {}, from: v}": ("AS404", "amax", "needs an image or tokens"),
+    "{tokens: {}, from: v}": ("AS404", "tokens", "needs an image"),
+    "{image: {size: 4}, from: t}": ("AS403", "4", "32 tokens are no image of 4x4"),
+    "{image: {size: 4}, from: x}": ("AS404", "image", "put `tokens` before it"),
+    "{transpose: {}, from: g}": ("AS404", "transpose", "tokens in a row"),
+    "{select: {index: 32}, from: t}": ("AS403", "32", "the last is 31"),
+    "{roll: {shift: 1}, from: x}": ("AS404", "roll", "put `channels_last` before it"),
+    "{windows: {size: 3}, from: g}": ("AS403", "3", "do not tile a grid of 8x4"),
+    "{unwindow: {size: 2}, from: [w, g]}": ("AS403", "2", "in windows of 2x2"),
+    "{linear: {out: 4}, from: x}": ("AS404", "linear", "a vector or tokens"),
+    "{conv: {out: 4, kernel: 1}, from: t}": ("AS404", "conv", "needs an image"),
+    "{attention: {heads: 4}, from: [t, t, t]}": ("AS403", "4", "6 channels do not split into 4 heads"),
+    "{attention: {heads: 2}, from: [t, t]}": ("AS307", "attention", "at least 3"),
+    "{attention: {heads: 2}, from: [x, x, x]}": ("AS404", "attention", "put `tokens` before"),
+    "{attention: {heads: 2}, from: [t, t, t, p]}": ("AS401", "attention", "2x32x32"),
+    "{parameter: {shape: 4}}": ("AS103", "4", "[1, 1, width]"),
+    "{parameter: {shape: [2, 6], batch: true}}": ("AS403", "[2, 6]", "a 1 before them"),
+    "{parameter: {shape: [6]}, from: x}": ("AS307", "parameter", "take its `from` out"),
+    "{relu: {}, from: p}": ("AS404", "relu", "the same for every sample"),
+    "{add: {}, from: [p, p]}": ("AS404", "add", "the same for every sample"),
+    "{apply_linear: {}, from: [v, p]}": ("AS401", "apply_linear", "[out, 6]"),
+    "{relative_position_bias: {size: 2}, from: p}": ("AS401", "relative_position_bias", "a table of 9 rows"),
+    "{concat: {over: places}, from: [x, x]}": ("AS404", "concat", "put `tokens` before it"),
+    "{prelu: {}, from: t}": ("AS404", "prelu", "`shared: true`"),
     "{prelu: {shared: yes}, from: x}": ("AS202", "yes", "true"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from archspec.emission.source import Invocation, call, lay_out
 from archspec.language.spec import Init
@@ -72,6 +73,210 @@ ADAPTIVE_POOL = '''def adaptive_pool(x: Array, size: tuple[int, int], reduce: Ca
 CHANNEL_SHUFFLE = '''def channel_shuffle(x: Array, groups: int) -> Array:
     """Reorder the channels (groups, C / groups) of (..., C) as (C / groups, groups)."""
     return x.reshape(*x.shape[:-1], groups, -1).swapaxes(-1, -2).reshape(x.shape)'''
+
+UPSAMPLE = '''def upsample(
+    x: Array, size: tuple[int, ...], mode: str = "nearest", *, align_corners: bool = False
+) -> Array:
+    """Resize (N, H, W, C): by the pixel before, or bilinearly, between the edges or the centers of pixels."""
+    for axis, out in zip((1, 2), size, strict=True):
+        n = x.shape[axis]
+        if mode == "nearest":
+            x = jnp.take(x, jnp.arange(out) * n // out, axis=axis)
+            continue
+        if align_corners:
+            at = jnp.arange(out) * ((n - 1) / max(out - 1, 1))
+        else:
+            at = jnp.maximum((jnp.arange(out) + 0.5) * (n / out) - 0.5, 0)
+        low = jnp.minimum(at.astype(int), n - 1)
+        part = jnp.expand_dims((at - low).astype(x.dtype), tuple(range(1, 4 - axis)))
+        high = jnp.take(x, jnp.minimum(low + 1, n - 1), axis=axis)
+        x = jnp.take(x, low, axis=axis) * (1 - part) + high * part
+    return x'''
+
+BLUR_POOL = '''def blur_pool(x: Array, window: int = 3, stride: int = 2) -> Array:
+    """Blur (N, H, W, C) by a binomial, borders mirrored, and take every stride-th pixel."""
+    padding, channels = (stride + window - 2) // 2, x.shape[-1]
+    taps = jnp.array([math.comb(window - 1, i) for i in range(window)], x.dtype)
+    kernel = jnp.outer(taps, taps) / taps.sum() ** 2
+    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode="reflect")
+    return jax.lax.conv_general_dilated(
+        x,
+        jnp.broadcast_to(kernel[..., None, None], (window, window, 1, channels)),
+        (stride, stride),
+        "VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=channels,
+    )'''
+
+WINDOWS = '''def windows(x: Array, size: tuple[int, int]) -> Array:
+    """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
+    n, height, width, depth = x.shape
+    high, wide = size
+    x = x.reshape(n, height // high, high, width // wide, wide, depth)
+    return x.swapaxes(2, 3).reshape(n, -1, high * wide, depth)'''
+
+UNWINDOW = '''def unwindow(x: Array, grid: Array, size: tuple[int, int]) -> Array:
+    """Put windows (N, H W / (h w), h w, D) together to grids (N, H, W, D), as large as another."""
+    n, height, width = grid.shape[:3]
+    high, wide = size
+    x = x.reshape(n, height // high, width // wide, high, wide, -1)
+    return x.swapaxes(2, 3).reshape(n, height, width, -1)'''
+
+SHIFT_MASK = '''def shift_mask(grid: Array, size: tuple[int, int], shift: tuple[int, int]) -> Array:
+    """What a shifted window may not attend to, (windows, h w, h w): -100 where two places were not together."""
+    _, height, width, _ = grid.shape
+    rows, columns = (
+        (jnp.arange(n) >= n - w).astype(int) + (jnp.arange(n) >= n - s).astype(int) * (s > 0)
+        for n, w, s in zip((height, width), size, shift, strict=True)
+    )
+    regions = windows((3 * rows[:, None] + columns)[None, :, :, None], size)[0, ..., 0]
+    apart = regions[:, :, None] != regions[:, None, :]
+    return jnp.where(apart, -100.0, 0.0).astype(grid.dtype)'''
+
+POSITION_INDEX = '''def relative_position_index(height: int, width: int) -> Array:
+    """The row of the table of distances that each pair of places in a window takes, flat."""
+    rows, columns = jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")
+    down = rows.reshape(-1, 1) - rows.reshape(-1) + height - 1
+    right = columns.reshape(-1, 1) - columns.reshape(-1) + width - 1
+    return (down * (2 * width - 1) + right).reshape(-1).astype(jnp.int32)'''
+
+ATTENTION = '''def attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    heads: int,
+    bias: Array | None = None,
+    mask: Array | None = None,
+) -> Array:
+    """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (windows, L, L)."""
+    q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
+    scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5
+    if bias is not None:
+        scores = scores + bias
+    if mask is not None:
+        scores = scores + mask[:, None]
+    x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores), v)
+    return x.reshape(*query.shape[:-1], -1)'''
+
+STD_CONV = '''class StdConv(nnx.Module):
+    """A convolution whose weights have mean 0 and variance 1 for each output channel."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: tuple[int, int],
+        *,
+        strides: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        kernel_dilation: int | tuple[int, int] = 1,
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        bias_init: nnx.Initializer = nnx.initializers.zeros,
+        epsilon: float = 1e-6,
+        gain: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.strides = strides if isinstance(strides, tuple) else (strides, strides)
+        padding = padding if isinstance(padding, tuple) else (padding, padding)
+        self.padding = tuple((side, side) for side in padding)
+        self.kernel_dilation = (
+            kernel_dilation if isinstance(kernel_dilation, tuple) else (kernel_dilation, kernel_dilation)
+        )
+        self.groups = feature_group_count
+        self.epsilon = epsilon
+        shape = (*kernel_size, in_features // feature_group_count, out_features)
+        {start}
+        self.kernel = nnx.Param(draw(rngs.params(), shape, jnp.float32))
+        self.bias = (
+            nnx.Param(bias_init(rngs.params(), (out_features,), jnp.float32)) if use_bias else None
+        )
+        self.gain = nnx.Param(jnp.ones((1, 1, 1, out_features), jnp.float32)) if gain else None
+
+    def __call__(self, x: Array) -> Array:
+        """Map (N, H, W, in) to (N, H', W', out)."""
+        kernel = self.kernel[...]
+        mean, var = kernel.mean((0, 1, 2)), kernel.var((0, 1, 2))
+        kernel = (kernel - mean) * jax.lax.rsqrt(var + self.epsilon)
+        if self.gain is not None:
+            kernel = kernel * self.gain[...] * math.prod(kernel.shape[:3]) ** -0.5
+        x = jax.lax.conv_general_dilated(
+            x,
+            kernel.astype(x.dtype),
+            self.strides,
+            self.padding,
+            rhs_dilation=self.kernel_dilation,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=self.groups,
+        )
+        return x if self.bias is None else x + self.bias[...].astype(x.dtype)'''
+
+CONV_TRANSPOSE = '''class ConvTranspose(nnx.Module):
+    """A transposed convolution, whose kernel is (height, width, out, in)."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: tuple[int, int],
+        *,
+        strides: tuple[int, int] = (1, 1),
+        padding: tuple[int, int] = (0, 0),
+        output_padding: tuple[int, int] = (0, 0),
+        kernel_dilation: tuple[int, int] = (1, 1),
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.strides = strides
+        self.kernel_dilation = kernel_dilation
+        self.groups = feature_group_count
+        reach = [d * (k - 1) - p for d, k, p in zip(kernel_dilation, kernel_size, padding, strict=True)]
+        self.padding = tuple((r, r + more) for r, more in zip(reach, output_padding, strict=True))
+        shape = (*kernel_size, out_features // feature_group_count, in_features)
+        {start}
+        self.kernel = nnx.Param(draw(rngs.params(), shape, jnp.float32))
+        {bias}
+
+    def __call__(self, x: Array) -> Array:
+        """Map (N, H, W, in) to (N, H', W', out)."""
+        kernel = self.kernel[...].astype(x.dtype)[::-1, ::-1]
+        height, width, out, _ = kernel.shape
+        kernel = kernel.reshape(height, width, out, self.groups, -1)
+        kernel = kernel.transpose(0, 1, 4, 3, 2).reshape(height, width, -1, self.groups * out)
+        x = jax.lax.conv_general_dilated(
+            x,
+            kernel,
+            (1, 1),
+            self.padding,
+            lhs_dilation=self.strides,
+            rhs_dilation=self.kernel_dilation,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=self.groups,
+        )
+        return x if self.bias is None else x + self.bias[...].astype(x.dtype)'''
+
+CHANNEL_CONV = '''class ChannelConv(nnx.Module):
+    """A convolution along the channels of (N, C) or (N, 1, 1, C), zeros at the ends."""
+
+    def __init__(self, kernel_size: int, *, rngs: nnx.Rngs) -> None:
+        bound = kernel_size**-0.5
+        self.kernel = nnx.Param(
+            jax.random.uniform(rngs.params(), (1, 1, kernel_size), jnp.float32, -bound, bound)
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map (N, ..., C) to the same shape."""
+        flat = x.reshape(x.shape[0], 1, -1)
+        padding = self.kernel.shape[-1] // 2
+        y = jax.lax.conv_general_dilated(
+            flat,
+            self.kernel[...].astype(x.dtype),
+            (1,),
+            [(padding, padding)],
+            dimension_numbers=("NCH", "OIH", "NCH"),
+        )
+        return y.reshape(x.shape)'''
 
 UNIFORM = '''def uniform(fan_in: int) -> nnx.Initializer:
     """Draw numbers within 1 / sqrt(fan_in) of zero."""
@@ -233,12 +438,23 @@ REPEATED = '''class Repeated(nnx.Module):
 
 FUNCTION_NAMES = (
     *("uniform", "ceil_padding", "ceil_max_pool", "avg_pool", "ceil_avg_pool", "adaptive_pool", "channel_shuffle"),
+    *("upsample", "blur_pool", "windows", "unwindow", "shift_mask", "relative_position_index", "attention"),
 )
 
 NAMES = (
     *FUNCTION_NAMES,
-    *("Conv", "Linear", "GroupNorm", "LayerNorm", "BatchNorm", "ChannelScale", "PReLU"),
-    *("Sequential", "NamedSequential", "Repeated"),
+    *(
+        "Conv",
+        "StdConv",
+        "ConvTranspose",
+        "ChannelConv",
+        "Linear",
+        "GroupNorm",
+        "LayerNorm",
+        "RMSNorm",
+        "BatchNorm",
+    ),
+    *("ChannelScale", "PReLU", "Sequential", "NamedSequential", "Repeated"),
 )
 """All that a file may define, in the order in which it does."""
 
@@ -258,22 +474,43 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "ceil_avg_pool": CEIL_AVG_POOL, "uniform": UNIFORM, "Conv": UNIFORM_CONV, "Linear": UNIFORM_LINEAR,
         "BatchNorm": _batch_norm(init, batch_norm_options), "ChannelScale": CHANNEL_SCALE, "Sequential": SEQUENTIAL,
         "NamedSequential": NAMED_SEQUENTIAL, "Repeated": REPEATED, "PReLU": PRELU, "adaptive_pool": ADAPTIVE_POOL,
-        "channel_shuffle": CHANNEL_SHUFFLE,
+        "channel_shuffle": CHANNEL_SHUFFLE, "upsample": UPSAMPLE, "blur_pool": BLUR_POOL, "windows": WINDOWS,
+        "unwindow": UNWINDOW, "shift_mask": SHIFT_MASK, "relative_position_index": POSITION_INDEX,
+        "attention": ATTENTION, "StdConv": STD_CONV, "ConvTranspose": CONV_TRANSPOSE, "ChannelConv": CHANNEL_CONV,
     }  # fmt: skip
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):
         name, value = how.chosen
         if name != "uniform_fan_in":
-            drawn = f"nnx.initializers.normal({value.std!r})" if name == "normal" else _DRAWN[name]
+            drawn = _drawn(name, value)
             once = ["use_bias=False"] if kind == "Conv" and not biased else []
             found[kind] = _partial(kind, [*once, f"kernel_init={drawn}"])
-    for kind in ("GroupNorm", "LayerNorm"):
-        found[kind] = _partial(kind, _norm_starts(init))
+    for kind in ("GroupNorm", "LayerNorm", "RMSNorm"):
+        found[kind] = _partial(kind, _norm_starts(init)[: 1 if kind == "RMSNorm" else 2])
+    name, value = init.conv.chosen
+    drawn = _drawn(name, value)
+    transposed = "out_features // feature_group_count * math.prod(kernel_size)" if name == "uniform_fan_in" else ""
+    found["ConvTranspose"] = CONV_TRANSPOSE.replace(
+        "{start}", f"draw = {drawn or f'uniform({transposed})'}"
+    ).replace("{bias}", _bias("draw" if drawn is None else None, "out_features"))
+    found["StdConv"] = STD_CONV.replace("{start}", f"draw = {drawn or 'uniform(math.prod(shape[:3]))'}")
     return {name: found[name] for name in NAMES}
 
 
 def differs(init: Init, name: str) -> bool:
     """Whether a layer that Flax has too is not Flax's own here."""
-    return name not in ("GroupNorm", "LayerNorm") or bool(_norm_starts(init))
+    return name not in ("GroupNorm", "LayerNorm", "RMSNorm") or bool(_norm_starts(init))
+
+
+def _drawn(name: str, value: Any) -> str | None:
+    """The initializer of weights; None for the uniform one, which is a function of the fan in."""
+    if name == "uniform_fan_in":
+        return None
+    return f"nnx.initializers.normal({value.std!r})" if name == "normal" else _DRAWN[name]
+
+
+def _bias(draw: str | None, size: str) -> str:
+    made = f"{draw}(rngs.params(), ({size},), jnp.float32)" if draw else f"jnp.zeros(({size},), jnp.float32)"
+    return lay_out("self.bias = ", f"nnx.Param({made}) if use_bias else None", 8)
 
 
 def _partial(kind: str, arguments: list[str]) -> str:

@@ -16,7 +16,8 @@ from archspec.emission.outline import BlockClass, Member, Outline
 from archspec.emission.source import Expression, Infix, Invocation, between, call, is_literal, number, sides
 from archspec.ir import Block, Chain, Run
 from archspec.ir.network import Network
-from archspec.ops import Conv
+from archspec.ops import Conv, Image
+from archspec.ops.base import part, times
 from archspec.syntax.expressions import Apply, Literal, Symbol
 from archspec.syntax.simplify import simplify
 from archspec_flax.emit.helpers import FUNCTION_NAMES
@@ -73,7 +74,8 @@ def _kept(momentum: Symbol) -> str:
     """Flax's momentum is what is kept of the old, the spec's what is taken of the new."""
     assert not isinstance(momentum, tuple)
     if isinstance(momentum, Literal):
-        return repr(round(1.0 - float(momentum.value), 12))
+        assert isinstance(momentum.value, (int, float))
+        return repr(round(1.0 - momentum.value, 12))
     return number(simplify(Apply("-", (Literal(1.0), momentum)), {}))
 
 
@@ -107,6 +109,74 @@ def _prelu(member: Member) -> Constructor:
     return "PReLU", [count, *_options(member, ("value", "value", 0.25))]
 
 
+def _std_conv(member: Member) -> Constructor:
+    _, arguments = _conv(member)
+    return "StdConv", arguments + _options(member, ("eps", "epsilon", 1e-6), ("gain", "gain", False))
+
+
+def _conv_transpose(member: Member) -> Constructor:
+    sizes = [number(member.in_channels), number(member.numbers["out"]), pair(member.numbers["kernel"])]
+    pairs = (("stride", "strides", 1), ("padding", "padding", 0), ("output_padding", "output_padding", 0),
+             ("dilation", "kernel_dilation", 1))  # fmt: skip
+    options = [
+        f"{theirs}={pair(member.numbers[ours])}" for ours, theirs, default in pairs
+        if not is_literal(member.numbers[ours], default)
+    ]  # fmt: skip
+    return "ConvTranspose", [
+        *sizes, *options, *_options(member, ("groups", "feature_group_count", 1), ("bias", "use_bias", True))
+    ]  # fmt: skip
+
+
+def _instance_norm(member: Member) -> Constructor:
+    channels = number(member.in_channels)
+    return "GroupNorm", [
+        channels, f"num_groups={channels}", *_options(member, ("eps", "epsilon", 1e-6)), *_affine(member)
+    ]  # fmt: skip
+
+
+def _rms_norm(member: Member) -> Constructor:
+    options = _options(member, ("eps", "epsilon", 1e-6), ("affine", "use_scale", True))
+    return "RMSNorm", [number(member.in_channels), *options]
+
+
+TURNED = {4: (2, 3, 1, 0), 2: (1, 0)}
+"""How Flax's axes of a tensor follow from the spec's, by their number."""
+
+
+def _parameter(member: Member) -> Constructor:
+    symbols = member.numbers["shape"]
+    sizes = symbols if isinstance(symbols, tuple) else (symbols,)
+    turned = [number(sizes[axis]) for axis in TURNED.get(len(sizes), range(len(sizes)))]
+    shape = f"({', '.join(turned)}{',' if len(turned) == 1 else ''})"
+    start, std = str(_literal(member, "start")), _literal(member, "std")
+    if start == "constant":
+        value = member.numbers["value"]
+        zero = is_literal(value, 0)
+        return "nnx.Param", [f"jnp.zeros({shape})" if zero else f"jnp.full({shape}, {number(value)}, jnp.float32)"]
+    assert isinstance(std, float)
+    drawn = {
+        "normal": f"normal({std!r})",
+        "trunc_normal": f"truncated_normal({std!r}, lower={-2 / std!r}, upper={2 / std!r})"
+        if std
+        else "zeros_init()",
+        "xavier_uniform": "xavier_uniform()",
+    }
+    return "nnx.Param", [f"nnx.initializers.{drawn[start]}(rngs.params(), {shape})"]
+
+
+def _literal(member: Member, name: str) -> object:
+    symbol = member.numbers[name]
+    return symbol.value if isinstance(symbol, Literal) else None
+
+
+def _position_index(member: Member) -> Constructor:
+    return "nnx.BatchStat", [f"relative_position_index({', '.join(_both(member, 'size', _plain_numbers(member)))})"]
+
+
+def _plain_numbers(member: Member) -> Attribute:
+    return lambda name: number(member.numbers[name])
+
+
 LAYERS: dict[str, Callable[[Member], Constructor]] = {
     "conv": _conv,
     "linear": _linear,
@@ -117,10 +187,28 @@ LAYERS: dict[str, Callable[[Member], Constructor]] = {
     "drop_path": _drop_path,
     "scale": _scale,
     "prelu": _prelu,
+    "std_conv": _std_conv,
+    "conv_transpose": _conv_transpose,
+    "channel_conv": lambda member: ("ChannelConv", [number(member.numbers["kernel"])]),
+    "instance_norm": _instance_norm,
+    "rms_norm": _rms_norm,
+    "parameter": _parameter,
+    "relative_position_bias": _position_index,
 }
 
 NORMS = frozenset({"batch_norm", "group_norm", "layer_norm"})
-STATELESS = frozenset({"scale", "prelu"})  # layers that draw nothing
+STATELESS = frozenset({"scale", "prelu", "parameter", "relative_position_bias"})  # layers that take no `rngs`
+
+
+def _draws_nothing(member: Member) -> bool:
+    kind = kind_of(member) or ""
+    drawn = kind == "parameter" and not is_literal(member.numbers["start"], "constant")
+    return kind in STATELESS and not drawn
+
+
+def _both(member: Member, name: str, attribute: Attribute) -> tuple[str, str]:
+    """The two directions of an argument."""
+    return sides(member.numbers[name], attribute(name))
 
 
 def _window(member: Member, attribute: Attribute) -> list[str]:
@@ -198,7 +286,7 @@ def _activation_options(member: Member, kind: str, attribute: Attribute) -> list
 
 def _flatten(member: Member, values: list[str], attribute: Attribute) -> str:
     """Channels outermost, as in the spec."""
-    turned = ".transpose(0, 3, 1, 2)" if len(member.call.input_shapes[0]) == 3 else ""
+    turned = ".transpose(0, 3, 1, 2)" if isinstance(member.call.input_shapes[0], Image) else ""
     return f"{values[0]}{turned}.reshape({values[0]}.shape[0], -1)"
 
 
@@ -230,6 +318,95 @@ def _slice(member: Member, values: list[str], attribute: Attribute) -> str:
     return f"{values[0]}[..., {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
 
 
+def _upsample(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    image, *like = values
+    down, right = _both(member, "scale", attribute)
+    size = f"{like[0]}.shape[1:3]" if like else f"({down} * {image}.shape[1], {right} * {image}.shape[2])"
+    mode = [] if is_literal(member.numbers["mode"], "nearest") else ['mode="bilinear"']
+    aligned = ["align_corners=True"] if is_literal(member.numbers["align_corners"], True) else []
+    return Invocation("upsample", (image, size, *mode, *aligned))
+
+
+def _blur_pool(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    options = (("kernel", "window", 3), ("stride", "stride", 2))
+    given = [
+        f"{theirs}={attribute(ours)}"
+        for ours, theirs, usual in options
+        if not is_literal(member.numbers[ours], usual)
+    ]
+    return Invocation("blur_pool", (values[0], *given))
+
+
+def _axes(member: Member) -> str:
+    """The axes that a reduction takes: channels are the last."""
+    last = len(member.call.input_shapes[0])
+    if is_literal(member.numbers["over"], "channels"):
+        return "-1"
+    return "1" if last == 2 else str(tuple(range(1, last)))
+
+
+def _reduction(before: str, after: str) -> Callable[[Member, list[str], Attribute], str]:
+    def applied(member: Member, values: list[str], attribute: Attribute) -> str:
+        keep = is_literal(member.numbers["keep"], True) or is_literal(member.numbers["over"], "channels")
+        return f"{before}{values[0]}{after}axis={_axes(member)}{', keepdims=True' if keep else ''})"
+
+    return applied
+
+
+def _l2_norm(member: Member, values: list[str], attribute: Attribute) -> str:
+    squares = _reduction("jnp.square(", ").sum(")(member, values, attribute)
+    return f"jnp.sqrt({squares})"
+
+
+def _tensor(member: Member, values: list[str], attribute: Attribute) -> str:
+    """A parameter in the layout of the values that it is joined with."""
+    symbols = member.numbers["shape"]
+    axes = len(symbols) if isinstance(symbols, tuple) else 1
+    batch = is_literal(member.numbers["batch"], True)
+    turned = {2: ".T", 4: ".transpose(3, 0, 1, 2)"} if batch else {2: ".T", 3: ".transpose(1, 2, 0)"}
+    return f"{values[0]}[...]{turned.get(axes, '')}"
+
+
+def _apply_linear(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    x, weight, *bias = values
+    turned = weight.removesuffix(".T") if weight.endswith(".T") else f"{weight}.T"
+    return Infix("+", (f"{x} @ {turned}", *bias)) if bias else f"{x} @ {turned}"
+
+
+def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    return Invocation("attention", (*values[:3], attribute("heads"), *values[3:]))
+
+
+def _position_bias(member: Member, values: list[str], attribute: Attribute) -> str:
+    table, index = values
+    high, wide = (part(member.numbers["size"], side) for side in range(2))
+    area = number(simplify(times(high, wide), {}))
+    return f"{table}[{index}[...]].reshape({area}, {area}, -1).transpose(2, 0, 1)"
+
+
+def _paired(function: str, *names: str) -> Callable[[Member, list[str], Attribute], Expression]:
+    """A function of values and pairs."""
+
+    def applied(member: Member, values: list[str], attribute: Attribute) -> Expression:
+        pairs = (f"({', '.join(_both(member, name, attribute))})" for name in names)
+        return Invocation(function, (*values, *pairs))
+
+    return applied
+
+
+def _image(member: Member, values: list[str], attribute: Attribute) -> str:
+    return f"{values[0]}.reshape({values[0]}.shape[0], {', '.join(_both(member, 'size', attribute))}, -1)"
+
+
+def _roll(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    return Invocation("jnp.roll", (values[0], f"({', '.join(_both(member, 'shift', attribute))})", "(1, 2)"))
+
+
+def _concat(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    axis = "axis=1" if is_literal(member.numbers["over"], "places") else "axis=-1"
+    return Invocation("jnp.concatenate", (Invocation("", tuple(values)), axis))
+
+
 def _subsample(member: Member, values: list[str], attribute: Attribute) -> str:
     rows, columns = (
         f" {side}" if side.startswith("self.") else side
@@ -256,9 +433,30 @@ FUNCTIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "sub": lambda member, values, attribute: Infix("-", tuple(values)),
     "mul": lambda member, values, attribute: Infix("*", tuple(values)),
     "div": lambda member, values, attribute: Infix("/", tuple(values)),
-    "concat": lambda member, values, attribute: Invocation(
-        "jnp.concatenate", (Invocation("", tuple(values)), "axis=-1")
+    "concat": _concat,
+    "apply_linear": _apply_linear,
+    "parameter": _tensor,
+    "relative_position_bias": _position_bias,
+    "attention": _attention,
+    "mean": _reduction("", ".mean("),
+    "amax": _reduction("", ".max("),
+    "l2_norm": _l2_norm,
+    "sqrt": lambda member, values, attribute: f"jnp.sqrt({values[0]})",
+    "pow": lambda member, values, attribute: f"{values[0]} ** {attribute('exponent')}",
+    "upsample": _upsample,
+    "blur_pool": _blur_pool,
+    "tokens": lambda member, values, attribute: (
+        f"{values[0]}.reshape({values[0]}.shape[0], -1, {values[0]}.shape[-1])"
     ),
+    "image": _image,
+    "channels_last": lambda member, values, attribute: values[0],
+    "channels_first": lambda member, values, attribute: values[0],
+    "transpose": lambda member, values, attribute: f"{values[0]}.swapaxes(1, 2)",
+    "select": lambda member, values, attribute: f"{values[0]}[:, {attribute('index')}]",
+    "roll": _roll,
+    "windows": _paired("windows", "size"),
+    "unwindow": _paired("unwindow", "size"),
+    "shift_mask": _paired("shift_mask", "size", "shift"),
     "identity": lambda member, values, attribute: values[0],
     "flatten": _flatten,
     "global_avg_pool": _global_avg_pool,
@@ -279,7 +477,12 @@ class FlaxDialect(Dialect):
     array = "Array"
     identity = "nnx.identity"
     words = frozenset({"jax", "jnp", "nnx", "max", *FUNCTION_NAMES})
-    in_sequence = frozenset(LAYERS) | frozenset(POOLS) | frozenset(ACTIVATIONS) | {"identity"}
+    in_sequence = (
+        frozenset(LAYERS)
+        | frozenset(POOLS)
+        | frozenset(ACTIVATIONS)
+        | {"identity", "channels_last", "channels_first"}
+    )
 
     def __init__(self, net: Network, outline: Outline, names: Callable[[str], str]) -> None:
         self.root = outline.root
@@ -320,7 +523,7 @@ class FlaxDialect(Dialect):
         def there(name: str) -> str:
             return number(member.numbers[name])
 
-        if kind == "identity":
+        if kind in ("identity", "channels_last", "channels_first"):  # channels are last anyway
             return self.identity
         if kind in ACTIVATIONS:
             options = _activation_options(member, kind, there)
@@ -344,6 +547,10 @@ class FlaxDialect(Dialect):
     def is_untyped(self, member: Member) -> bool:
         """The poolings of Flax have no annotations."""
         return kind_of(member) in POOLS
+
+    def stretched(self, constant: str, like: str, rank: int) -> str:
+        """Of all samples."""
+        return f"jnp.broadcast_to({constant}, ({like}.shape[0], *{constant}.shape[-{rank}:]))"
 
     def image(self, channels: str, height: str, width: str) -> str:
         """Channels last."""
@@ -372,6 +579,6 @@ class FlaxDialect(Dialect):
             inner = [b for b in blocks if isinstance(b, Block)]
             if any(self._draws(self.of[b]) for b in inner):
                 return True
-            if not inner and self.is_kept(member) and kind_of(member) not in STATELESS:
+            if not inner and self.is_kept(member) and not _draws_nothing(member):
                 return True
         return False

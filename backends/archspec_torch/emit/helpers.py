@@ -1,6 +1,134 @@
 """Small modules that PyTorch has not, written into a file that needs them."""
 
 HELPERS = {
+    "relative_position_index": '''def relative_position_index(height: int, width: int) -> Tensor:
+    """The row of the table of distances that each pair of places in a window takes, flat."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    down = rows.flatten()[:, None] - rows.flatten() + height - 1
+    right = columns.flatten()[:, None] - columns.flatten() + width - 1
+    return (down * (2 * width - 1) + right).flatten()''',
+    "windows": '''def windows(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
+    high, wide = size
+    x = x.unflatten(2, (-1, wide)).unflatten(1, (-1, high))
+    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)''',
+    "unwindow": '''def unwindow(x: Tensor, grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Put windows (N, H W / (h w), h w, D) together to grids (N, H, W, D), as large as another."""
+    high, wide = size
+    x = x.unflatten(2, (high, wide)).unflatten(1, (grid.shape[1] // high, -1))
+    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)''',
+    "shift_mask": '''def shift_mask(grid: Tensor, size: tuple[int, int], shift: tuple[int, int]) -> Tensor:
+    """What a shifted window may not attend to, (windows, h w, h w): -100 where two places were not together."""
+    _, height, width, _ = grid.shape
+    rows, columns = (
+        (torch.arange(n, device=grid.device) >= n - w).long()
+        + (torch.arange(n, device=grid.device) >= n - s).long() * (s > 0)
+        for n, w, s in zip((height, width), size, shift, strict=True)
+    )
+    regions = windows((3 * rows[:, None] + columns)[None, :, :, None], size)[0, ..., 0]
+    apart = regions[:, :, None] != regions[:, None, :]
+    return torch.zeros_like(apart, dtype=grid.dtype).masked_fill(apart, -100.0)''',
+    "attention": '''def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    heads: int,
+    bias: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (windows, L, L)."""
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
+    if bias is not None and mask is not None:
+        bias = bias + mask[:, None]
+    x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    return x.transpose(-3, -2).flatten(-2)''',
+    "Permute": '''class Permute(nn.Module):
+    """The axes of a tensor in another order."""
+
+    def __init__(self, *axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reorder the axes."""
+        return x.permute(self.axes)''',
+    "StdConv2d": '''class StdConv2d(nn.Conv2d):
+    """A convolution whose weights have mean 0 and variance 1 for each output channel."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        eps: float = 1e-6,
+        gain: bool = False,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+        )
+        self.eps = eps
+        self.gain = nn.Parameter(torch.ones(out_channels, 1, 1, 1)) if gain else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in, H, W) to (N, out, H', W')."""
+        var, mean = torch.var_mean(self.weight, (1, 2, 3), correction=0, keepdim=True)
+        weight = (self.weight - mean) * torch.rsqrt(var + self.eps)
+        if self.gain is not None:
+            weight = weight * self.gain * self.weight[0].numel() ** -0.5
+        return F.conv2d(
+            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )''',
+    "ChannelConv": '''class ChannelConv(nn.Conv1d):
+    """A convolution along the channels of (N, C) or (N, C, 1, 1), zeros at the ends."""
+
+    def __init__(self, kernel_size: int) -> None:
+        super().__init__(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, ...) to the same shape."""
+        return super().forward(x.flatten(1).unsqueeze(1)).view_as(x)''',
+    "ChannelRMSNorm": '''class ChannelRMSNorm(nn.Module):
+    """Division by the root mean square over the channels of (N, C, H, W), at each pixel for itself."""
+
+    def __init__(self, channels: int, eps: float = 1e-6, elementwise_affine: bool = True) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels)) if elementwise_affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        x = F.rms_norm(x.movedim(1, -1), (x.shape[1],), self.weight, self.eps)
+        return x.movedim(-1, 1)''',
+    "BlurPool": '''class BlurPool(nn.Module):
+    """A binomial blur before every stride-th pixel is taken, borders mirrored."""
+
+    def __init__(self, kernel_size: int = 3, stride: int = 2) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = (stride + kernel_size - 2) // 2
+        self.taps = [math.comb(kernel_size - 1, i) / 2 ** (kernel_size - 1) for i in range(kernel_size)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H', W')."""
+        taps = torch.tensor(self.taps, dtype=x.dtype, device=x.device)
+        kernel = torch.outer(taps, taps).expand(x.shape[1], 1, -1, -1)
+        x = F.pad(x, (self.padding,) * 4, mode="reflect")
+        return F.conv2d(x, kernel, stride=self.stride, groups=x.shape[1])''',
+    "TokenScale": '''class TokenScale(nn.Module):
+    """A learned factor for each channel of tokens."""
+
+    def __init__(self, channels: int, value: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), float(value)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, ..., C) to the same shape."""
+        return x * self.weight''',
     "ChannelNorm": '''class ChannelNorm(nn.Module):
     """Layer normalization over the channels of (N, C, H, W), at each pixel for itself."""
 

@@ -5,16 +5,30 @@ from __future__ import annotations
 from archspec.emission.initial_values import last_norm
 from archspec.emission.outline import Outline
 from archspec.ir.network import Network
+from archspec.ir.rows import Row
 from archspec.language.spec import Distribution
-from archspec.ops import Conv, Linear
-from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+from archspec.ops import Conv, ConvTranspose, GroupNorm, Image, InstanceNorm, LayerNorm, Linear, Parameter, RmsNorm
 
 _DRAW = {
     "he_normal_fan_out": 'nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',
     "he_normal_fan_in": 'nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")',
     "xavier_uniform": "nn.init.xavier_uniform_(module.weight)",
 }
-NORMS = {BatchNorm: "nn.BatchNorm2d", GroupNorm: "nn.GroupNorm", LayerNorm: "ChannelNorm"}
+
+
+def norm_module(row: Row) -> str:
+    """The module of a normalization."""
+    image = isinstance(row.input_shapes[0], Image)
+    match row.target:
+        case LayerNorm():
+            return "ChannelNorm" if image else "nn.LayerNorm"
+        case RmsNorm():
+            return "ChannelRMSNorm" if image else "nn.RMSNorm"
+        case InstanceNorm():
+            return "nn.InstanceNorm2d"
+        case GroupNorm():
+            return "nn.GroupNorm"
+    return "nn.BatchNorm2d"
 
 
 def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
@@ -22,20 +36,22 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     rows = list(net.modules())
     init = net.spec.init
     lines: list[str] = []
-    convs = [r.target for r in rows if isinstance(r.target, Conv)]
+    convs = [r.target for r in rows if isinstance(r.target, (Conv, ConvTranspose))]
+    transposed = any(isinstance(c, ConvTranspose) for c in convs)
     linears = [r.target for r in rows if isinstance(r.target, Linear)]
     if convs:
-        lines += _weights("nn.Conv2d", init.conv, any(c.bias for c in convs))
+        kinds = "(nn.Conv2d, nn.ConvTranspose2d)" if transposed else "nn.Conv2d"
+        lines += _weights(kinds, init.conv, any(c.bias for c in convs))
     if linears:
         lines += _weights("nn.Linear", init.linear, any(o.bias for o in linears), first=not lines)
-    norms = sorted({NORMS[type(r.target)] for r in rows if type(r.target) in NORMS and r.params})
+    norms = sorted({norm_module(r) for r in rows if r.target.is_norm and r.params})
     scale, bias = init.norm.scale, init.norm.bias
     if norms and (scale, bias) != (1.0, 0.0):
         kinds = norms[0] if len(norms) == 1 else f"({', '.join(norms)})"
         lines += [
             f"{'elif' if lines else 'if'} isinstance(module, {kinds}):",
             f"    nn.init.constant_(module.weight, {scale!r})",
-            f"    nn.init.constant_(module.bias, {bias!r})",
+            *([] if all("RMS" in norm for norm in norms) else [f"    nn.init.constant_(module.bias, {bias!r})"]),
         ]
     body = [f"    {line}" for line in lines]
     special = _special(outline, init.zero_last_norm)
@@ -46,7 +62,8 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     text = "\n".join(lines)
     named = list(dict.fromkeys(word for module, word in words.items() if module in text))
     if special:
-        named.append("constants")
+        random = any("std=" in line or "xavier" in line for line in special)
+        named.append("single parameters" if random else "constants")
     *most, last = named or ["nothing"]
     told = f"{', '.join(most)} and {last}" if most else last
     return loops, f'"""Initialize {told}; the rest starts as in PyTorch."""'
@@ -63,6 +80,12 @@ def _weights(kind: str, how: Distribution, biased: bool, first: bool = True) -> 
     return lines
 
 
+def _drawn(parameter: Parameter, name: str) -> str:
+    if parameter.start == "xavier_uniform":
+        return f"nn.init.xavier_uniform_(module.{name})"
+    return f"nn.init.{parameter.start}_(module.{name}, std={parameter.std!r})"
+
+
 def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
     """Parameters of single members that start from something else, set after all others."""
     starts: dict[tuple[tuple[str, str], ...], list[str]] = {}  # by (condition, statement), the classes with them
@@ -73,6 +96,8 @@ def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
             if isinstance(target, Conv) and target.bias and target.bias_init:
                 statement = f"nn.init.constant_(module.{name}.bias, {target.bias_init!r})"
                 inner.append((f"module.{name}.bias is not None", statement))
+            elif isinstance(target, Parameter) and target.start != "constant":
+                inner.append(("", _drawn(target, name)))
         if zero_last_norm and (last := last_norm(cls)) is not None:
             inner.append(("", f"nn.init.zeros_(module.{last}.weight)"))
         if inner:

@@ -12,8 +12,11 @@ from typing import ClassVar
 from archspec.emission.dataflow import kind_of
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.outline import Member
-from archspec.emission.source import Expression, Infix, Invocation, between, is_literal, number
+from archspec.emission.source import Expression, Infix, Invocation, between, is_literal, number, sides
+from archspec.ops import Image, Tokens
+from archspec.ops.base import part, times
 from archspec.syntax.expressions import Literal, Symbol
+from archspec.syntax.simplify import simplify
 
 Constructor = tuple[str, list[str]]
 """The name of a class and its arguments."""
@@ -56,6 +59,9 @@ def _group_norm(member: Member) -> Constructor:
 
 
 def _layer_norm(member: Member) -> Constructor:
+    if not is_image(member):
+        own = _options(member, ("eps", "eps", 1e-5), ("affine", "elementwise_affine", True))
+        return "nn.LayerNorm", [number(member.in_channels), *own]
     options = _options(member, ("eps", "eps", 1e-6), ("affine", "elementwise_affine", True))
     return "ChannelNorm", [number(member.in_channels), *options]
 
@@ -83,7 +89,64 @@ def _drop_path(member: Member) -> Constructor:
 
 
 def _scale(member: Member) -> Constructor:
-    return "ChannelScale", [number(member.in_channels), f"value={number(member.numbers['value'])}"]
+    kind = "TokenScale" if isinstance(member.call.input_shapes[0], Tokens) else "ChannelScale"
+    return kind, [number(member.in_channels), f"value={number(member.numbers['value'])}"]
+
+
+def _std_conv(member: Member) -> Constructor:
+    _, arguments = _conv(member)
+    return "StdConv2d", arguments + _options(member, ("eps", "eps", 1e-6), ("gain", "gain", False))
+
+
+def _conv_transpose(member: Member) -> Constructor:
+    sizes = [
+        number(member.in_channels),
+        number(member.numbers["out"]),
+        f"kernel_size={number(member.numbers['kernel'])}",
+    ]
+    names = [("stride", "stride", 1), ("padding", "padding", 0), ("output_padding", "output_padding", 0),
+             ("groups", "groups", 1), ("bias", "bias", True), ("dilation", "dilation", 1)]  # fmt: skip
+    return "nn.ConvTranspose2d", sizes + _options(member, *names)
+
+
+def _instance_norm(member: Member) -> Constructor:
+    options = _options(member, ("eps", "eps", 1e-5), ("affine", "affine", False))
+    return "nn.InstanceNorm2d", [number(member.in_channels), *options]
+
+
+def _rms_norm(member: Member) -> Constructor:
+    name, default = ("ChannelRMSNorm", 1e-6) if is_image(member) else ("nn.RMSNorm", None)
+    options = _options(member, ("eps", "eps", default), ("affine", "elementwise_affine", True))
+    return name, [number(member.in_channels), *options]
+
+
+def _blur_pool(member: Member) -> Constructor:
+    return "BlurPool", _options(member, ("kernel", "kernel_size", 3), ("stride", "stride", 2))
+
+
+def _softmax(member: Member) -> Constructor:
+    return "nn.Softmax", ["dim=1" if is_image(member) else "dim=-1"]
+
+
+def _parameter(member: Member) -> Constructor:
+    symbols = member.numbers["shape"]
+    sizes = ", ".join(number(symbol) for symbol in (symbols if isinstance(symbols, tuple) else (symbols,)))
+    if not is_literal(member.numbers["start"], "constant"):
+        return "nn.Parameter", [f"torch.empty({sizes})"]
+    value = member.numbers["value"]
+    known = {0: f"torch.zeros({sizes})", 1: f"torch.ones({sizes})"}
+    made = next((text for number_, text in known.items() if is_literal(value, number_)), None)
+    return "nn.Parameter", [made or f"torch.full(({sizes},), {number(value)})"]
+
+
+def _position_index(member: Member) -> Constructor:
+    high, wide = sides(member.numbers["size"], number(member.numbers["size"]))
+    return "nn.Buffer", [f"relative_position_index({high}, {wide})"]
+
+
+def is_image(member: Member) -> bool:
+    """Whether the first input has its channels first."""
+    return isinstance(member.call.input_shapes[0], Image)
 
 
 def _adaptive(name: str) -> Callable[[Member], Constructor]:
@@ -175,7 +238,15 @@ MODULES: dict[str, Callable[[Member], Constructor]] = {
     "elu": _with("nn.ELU", ("alpha", "alpha", 1.0)),
     "mish": _plain("nn.Mish"),
     "softplus": _plain("nn.Softplus"),
-    "softmax": _plain("nn.Softmax", "dim=1"),
+    "softmax": _softmax,
+    "std_conv": _std_conv,
+    "conv_transpose": _conv_transpose,
+    "channel_conv": lambda member: ("ChannelConv", [number(member.numbers["kernel"])]),
+    "instance_norm": _instance_norm,
+    "rms_norm": _rms_norm,
+    "blur_pool": _blur_pool,
+    "parameter": _parameter,
+    "relative_position_bias": _position_index,
     "adaptive_avg_pool": _adaptive("nn.AdaptiveAvgPool2d"),
     "adaptive_max_pool": _adaptive("nn.AdaptiveMaxPool2d"),
     "identity": _plain("nn.Identity"),
@@ -188,6 +259,20 @@ IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
     "pad_channels": _padding,
     "channel_shuffle": lambda member: ("nn.ChannelShuffle", [number(member.numbers["groups"])]),
     "slice": _applying("slice"),
+    "mean": _applying("mean"),
+    "amax": _applying("amax"),
+    "l2_norm": _applying("l2_norm"),
+    "sqrt": _applying("sqrt"),
+    "pow": _applying("pow"),
+    "upsample": lambda member: ("nn.Upsample", _upsampling(member)),
+    "tokens": _applying("tokens"),
+    "image": _applying("image"),
+    "channels_last": _plain("Permute", "0", "2", "3", "1"),
+    "channels_first": _plain("Permute", "0", "3", "1", "2"),
+    "transpose": _plain("Permute", "0", "2", "1"),
+    "select": _applying("select"),
+    "roll": _applying("roll"),
+    "windows": _applying("windows"),
     "subsample": _subsampling,
 }
 """Modules for operations that are otherwise expressions, where a condition decides whether they are there."""
@@ -216,7 +301,89 @@ def _pad(member: Member, values: list[str], attribute: Attribute) -> Expression:
     return Invocation("F.pad", (values[0], sides, f'mode="{REPLICATED.get(mode, mode)}"'))
 
 
+def _upsampling(member: Member) -> list[str]:
+    scale = member.numbers["scale"]
+    return [f"scale_factor={number(scale)}", *_resampling(member)]
+
+
+def _resampling(member: Member) -> list[str]:
+    mode = _word(member, "mode")
+    if mode == "nearest":
+        return []
+    aligned = ["align_corners=True"] if is_literal(member.numbers["align_corners"], True) else []
+    return [f'mode="{mode}"', *aligned]
+
+
+def _upsample(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    size = f"size={values[1]}.shape[-2:]" if len(values) > 1 else f"scale_factor={attribute('scale')}"
+    return Invocation("F.interpolate", (values[0], size, *_resampling(member)))
+
+
+def _reduction(function: str) -> Callable[[Member, list[str], Attribute], Expression]:
+    def applied(member: Member, values: list[str], attribute: Attribute) -> str:
+        axes = _axes(member)
+        keep = is_literal(member.numbers["keep"], True) or is_literal(member.numbers["over"], "channels")
+        return f"{function.format(values[0])}dim={axes}{', keepdim=True' if keep else ''})"
+
+    return applied
+
+
+def _axes(member: Member) -> str:
+    """The axes that a reduction takes, those of a batch."""
+    shape = member.call.input_shapes[0]
+    channels = shape.axis % len(shape) + 1
+    axes = [
+        i for i in range(1, len(shape) + 1) if (i == channels) == is_literal(member.numbers["over"], "channels")
+    ]
+    return str(axes[0]) if len(axes) == 1 else str(tuple(axes))
+
+
+def _image(member: Member, values: list[str], attribute: Attribute) -> str:
+    high, wide = sides(member.numbers["size"], attribute("size"))
+    return f"{values[0]}.transpose(1, 2).unflatten(2, ({high}, {wide}))"
+
+
+def _roll(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    down, right = sides(member.numbers["shift"], attribute("shift"))
+    return Invocation("torch.roll", (values[0], f"({down}, {right})", "(1, 2)"))
+
+
+def _pair_of(member: Member, name: str, attribute: Attribute) -> str:
+    high, wide = sides(member.numbers[name], attribute(name))
+    return f"({high}, {wide})"
+
+
+def _windows(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    return Invocation("windows", (values[0], _pair_of(member, "size", attribute)))
+
+
+def _unwindow(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    return Invocation("unwindow", (values[0], values[1], _pair_of(member, "size", attribute)))
+
+
+def _shift_mask(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    pairs = (_pair_of(member, name, attribute) for name in ("size", "shift"))
+    return Invocation("shift_mask", (values[0], *pairs))
+
+
+def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    return Invocation("attention", (*values[:3], attribute("heads"), *values[3:]))
+
+
+def _position_bias(member: Member, values: list[str], attribute: Attribute) -> str:
+    table, index = values
+    area = number(simplify(times(*(part(member.numbers["size"], side) for side in range(2))), {}))
+    return f"{table}[{index}].view({area}, {area}, -1).permute(2, 0, 1)"
+
+
+def _concat(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    last = not is_image(member) and is_literal(member.numbers["over"], "channels")
+    return Invocation("torch.cat", (Invocation("", tuple(values)), "dim=-1" if last else "dim=1"))
+
+
 def _slice(member: Member, values: list[str], attribute: Attribute) -> str:
+    if isinstance(member.call.input_shapes[0], Tokens):
+        return f"{values[0]}[..., {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
     return f"{values[0]}[:, {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
 
 
@@ -234,7 +401,27 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "sub": lambda member, values, attribute: Infix("-", tuple(values)),
     "mul": lambda member, values, attribute: Infix("*", tuple(values)),
     "div": lambda member, values, attribute: Infix("/", tuple(values)),
-    "concat": lambda member, values, attribute: Invocation("torch.cat", (Invocation("", tuple(values)), "dim=1")),
+    "concat": _concat,
+    "apply_linear": lambda member, values, attribute: Invocation("F.linear", tuple(values)),
+    "mean": _reduction("{}.mean("),
+    "amax": _reduction("{}.amax("),
+    "l2_norm": _reduction("torch.linalg.vector_norm({}, "),
+    "sqrt": lambda member, values, attribute: f"{values[0]}.sqrt()",
+    "pow": lambda member, values, attribute: f"{values[0]}.pow({attribute('exponent')})",
+    "upsample": _upsample,
+    "tokens": lambda member, values, attribute: f"{values[0]}.flatten(2).transpose(1, 2)",
+    "image": _image,
+    "channels_last": lambda member, values, attribute: f"{values[0]}.permute(0, 2, 3, 1)",
+    "channels_first": lambda member, values, attribute: f"{values[0]}.permute(0, 3, 1, 2)",
+    "transpose": lambda member, values, attribute: f"{values[0]}.transpose(1, 2)",
+    "select": lambda member, values, attribute: f"{values[0]}[:, {attribute('index')}]",
+    "roll": _roll,
+    "windows": _windows,
+    "unwindow": _unwindow,
+    "shift_mask": _shift_mask,
+    "attention": _attention,
+    "parameter": lambda member, values, attribute: values[0],
+    "relative_position_bias": _position_bias,
     "flatten": lambda member, values, attribute: f"torch.flatten({values[0]}, 1)",
     "global_avg_pool": _global_avg_pool,
     "pad": _pad,
@@ -256,7 +443,7 @@ class TorchDialect(Dialect):
     sequence = "nn.Sequential"
     named_sequence = ("nn.Sequential", "OrderedDict")
     identity = "nn.Identity()"
-    words = frozenset({"torch", "F"})
+    words = frozenset({"torch", "F", "attention", "windows", "unwindow", "shift_mask", "relative_position_index"})
     in_sequence = MODULES
     in_place = IN_PLACE
     augmented: ClassVar[Mapping[str, str]] = {"add": "+"}
@@ -276,6 +463,10 @@ class TorchDialect(Dialect):
     def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
         """The text of an expression."""
         return EXPRESSIONS[kind_of(member) or ""](member, values, attribute)
+
+    def stretched(self, constant: str, like: str, rank: int) -> str:
+        """Of all samples, without a copy."""
+        return f"{constant}.expand({like}.shape[0], {', '.join(['-1'] * rank)})"
 
     def image(self, channels: str, height: str, width: str) -> str:
         """Channels first."""
