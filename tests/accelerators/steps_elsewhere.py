@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -33,15 +35,26 @@ from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.recipe import Recipe
 
-IMAGES = 512
+IMAGES = 50_000
 """As many are on the device, of a data set that is in memory."""
 # without which libtpu looks for the machine it is on, and waits
-NO_MACHINE = {"TPU_SKIP_MDS_QUERY": "1", "TPU_ACCELERATOR_TYPE": "v5litepod-8", "TPU_WORKER_HOSTNAMES": "localhost"}
+NO_MACHINE = {
+    "TPU_SKIP_MDS_QUERY": "1", "TPU_ACCELERATOR_TYPE": "v5litepod-8", "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # by several processes, as no chip is taken
+}  # fmt: skip
+
+
+def libtpu() -> Path | None:
+    """The folder of the compiler for TPUs, where it has been installed."""
+    folder = Path(sys.prefix) / "tpu"
+    return folder if (folder / "libtpu").is_dir() else None
 
 
 @cache
 def tpus(count: int) -> list[Any]:
-    """So many chips of TPU v5e that only the compiler knows of, 1, 4 or 8. Raises whatever libtpu does where it is not there."""
+    """So many chips of TPU v5e that only the compiler knows of, 1, 4 or 8."""
+    jax.devices()  # before libtpu can be found, or JAX would look for chips
+    sys.path.append(str(libtpu()))
     os.environ.update(NO_MACHINE)
     shape, bounds = {1: ("2x2", (2, 2, 1)), 4: ("2x2", (2, 2, 1)), 8: ("2x4", (2, 4, 1))}[count]
     found = topologies.get_topology_desc(f"v5e:{shape}", platform="tpu", chips_per_host_bounds=bounds)

@@ -1,0 +1,86 @@
+"""Trainers with the oldest frameworks that pyproject.toml declares; every other test has the newest.
+
+They are installed once, without what they depend on, into a folder below the virtual environment that comes first on the path.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from conftest import REPO
+from loops import LONG
+
+pytestmark = pytest.mark.long
+
+PACKAGES = {"flax": ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")}
+SUITES = {
+    "flax": (
+        "tests/test_flax_training.py",
+        "tests/accelerators/test_flax_evaluation.py",
+        "tests/accelerators/test_flax_programs.py",
+        "tests/accelerators/test_flax_lowered.py",
+    )
+}
+
+
+def oldest(extra):
+    """The pins of an extra's frameworks at the lowest version that it declares."""
+    declared = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["optional-dependencies"][extra]
+    floors = dict(re.fullmatch(r"([\w-]+)>=([\d.]+)", line).groups() for line in declared)
+    if "jax" in floors:
+        floors["jaxlib"] = floors["jax"]  # which come in pairs
+    return [f"{name}=={floors[name]}" for name in PACKAGES[extra]]
+
+
+@pytest.fixture
+def installed(request):
+    """The folder with the oldest frameworks of an extra."""
+    pins = oldest(request.param)
+    folder = Path(sys.prefix) / "oldest" / "-".join(pins).replace("==", "")
+    if not (folder / "ready").exists():
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--upgrade",
+            "--target",
+            folder,
+            *pins,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"{', '.join(pins)} cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+        (folder / "ready").touch()
+    return request.param, folder, pins
+
+
+@pytest.mark.parametrize("installed", PACKAGES, indirect=True, ids=str)
+def test_the_trainer_works_with_the_oldest_frameworks(installed):
+    extra, folder, pins = installed
+    environment = {k: v for k, v in os.environ.items() if k != LONG} | {"PYTHONPATH": str(folder)}
+    ask = "import sys; from importlib.metadata import version; print(*(f'{n}=={version(n)}' for n in sys.argv[1:]))"
+    command = [sys.executable, "-c", ask, *PACKAGES[extra]]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert found.split() == pins
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        *SUITES[extra],
+    ]
+    done = subprocess.run(command, env=environment, cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
