@@ -2,8 +2,8 @@
 
 `make test-all` installs libtpu into `.venv/tpu`: 200 MB that are of no use to anything else, and beside JAX it would look for
 chips in every process. To compile a step takes a processor ten seconds to minutes (in fp32 the longest), so basic blocks and
-bottlenecks are here by small members of their families. Left out: gates, dense layers and members that repeat the same blocks, which
-`test_flax_lowered.py` lowers; other precisions of the same net; images of 224 pixels; and whether any of it runs.
+bottlenecks are here by small members of their families. Left out: gates, dense layers and members that repeat the same blocks,
+which `test_flax_lowered.py` lowers; other precisions of the same net; images of 224 pixels; and whether any of it runs.
 """
 
 import re
