@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 PACKAGES = {"flax": ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")}
 SUITES = {
     "flax": (
-        "tests/test_flax_training.py",
+        "tests/trainer/test_flax_training.py",
         "tests/accelerators/test_flax_evaluation.py",
         "tests/accelerators/test_flax_programs.py",
         "tests/accelerators/test_flax_lowered.py",
