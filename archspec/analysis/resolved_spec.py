@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import isfinite
 
 import yaml
 
-from archspec.analysis.checks.declarations import SECTIONS, used_words
+from archspec.analysis.checks.declarations import SECTIONS, read_words, used_words
 from archspec.diagnostics.printable import printable
 from archspec.ir.network import Network
 from archspec.syntax.reader import Node, Scalar
@@ -15,7 +15,7 @@ from archspec.syntax.reader import Node, Scalar
 DONE = (
     "extends",
     "presets",
-)  # resolved into what stands; arguments stay, with their values, for expressions in them
+)  # resolved into what stands; arguments stay, with their values, where expressions in them do
 
 
 def resolved_yaml(net: Network) -> str:
@@ -31,6 +31,21 @@ def resolved_lines(net: Network) -> list[tuple[str, str]]:
 def _document(net: Network) -> Iterator[tuple[str, str]]:
     root = net.resolved.root
     used = used_words(Node({k: v for k, v in root.items() if k not in DONE}, root.span))
+    parts = dict(_parts(net, used))
+    while (args := parts.get("args")) is not None:  # of arguments that only each other read, none stays
+        read = read_words(Node(parts, root.span))
+        kept = {name: node for name, node in args.items() if name in read}
+        if len(kept) == len(args.items()):
+            break
+        parts["args"] = Node(kept, args.span, args.keys, origin=args.origin)
+    for key, part in parts.items():
+        if key != "args" or part.value:
+            yield from _lines(key, part, 0, net)
+
+
+def _parts(net: Network, used: Collection[str]) -> Iterator[tuple[str, Node]]:
+    """The sections of the spec in their final form."""
+    root = net.resolved.root
     for key in net.spec.__class__.model_fields:
         node = root.get(key)
         if node is None or node.value is None or key in DONE:
@@ -47,7 +62,7 @@ def _document(net: Network) -> Iterator[tuple[str, str]]:
             )
         if key == "stages" and isinstance(node.value, list):
             final = Node([_stage(n, s.repeat) for n, s in zip(node.value, net.spec.stages, strict=True)], node.span)
-        yield from _lines(key, final, 0, net)
+        yield key, final
 
 
 def _stage(node: Node, repeat: int) -> Node:

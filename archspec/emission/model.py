@@ -44,10 +44,14 @@ def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[Clas
     channels, height, width = map(str, net.input_shape)
     images = dialect.image(channels, height, width)
     size = "x".join(images.strip("()").split(", ")[1:])
-    doc = docstring(net.spec.doc or f"{net.name}: {size} images to {net.classes:,} classes.", 4)
+    doc = docstring(net.spec.doc or f"{net.name}: {size} images to {_classes(net)}.", 4)
     named = [p.name for p in outline.root.parameters if p.argument == "classes"]
     logits = f"(N, {named[0] if named else net.classes})"
     return [*parts, writer.write(outline.root, doc, f'"""Map images {images} to logits {logits}."""')]
+
+
+def _classes(net: Network) -> str:
+    return "1 class" if net.classes == 1 else f"{net.classes:,} classes"
 
 
 def _told(cls: BlockClass) -> str:

@@ -11,7 +11,7 @@ from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, weights_file
 from archspec.emission.import_source import foreign_class, import_model, import_source
-from archspec.emission.lint import check_running
+from archspec.emission.lint import check_files, check_running
 from archspec.emission.resume import begun
 from archspec.files import FolderError, write_folder
 from archspec.ir.network import Network
@@ -94,6 +94,7 @@ class FlaxBackend:
         check_supported(net, self)
         asked = Options(**options)
         found = begun(net, asked.out or Path(net.name), self.name, folder_files(net, KIT), resume=asked.resume)
+        check_files(net.name, self.name, found.files)
 
         def write(folder: Path, job: Job) -> None:
             write_folder(folder, as_ran(found.files, net, KIT, job), force=True)

@@ -14,6 +14,7 @@ RECORD: Mapping[str, Any] = {
     "settings": dict,
     "images": dict | None,
     "overridden": list | None,
+    "memory": dict | None,
     "job": {
         "name": str,
         "input_shape": list,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .pictures import add_legend, save_picture
 from .run_folder import Row
@@ -14,6 +15,8 @@ COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")
 DASHES = ("-", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 """Of the test errors of runs that have the colour of another."""
 POINTS = 200  # of a training curve; more are averaged
+WHOLE: Any = {"clip_on": False, "zorder": 3}
+"""How lines are drawn that may lie on an axis, as an error of 0 does: not cut in half, and above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,11 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
         train = _averaged([(r["step"], r["train_error"]) for r in rows if r["kind"] == "train"])
         test = _tested(rows)
         if train:
-            axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.9, linestyle="--")
-        if len(test) == 1:  # whole, where it lies on an axis
-            axes.plot(*zip(*test, strict=True), color=colour, marker="o", markersize=5, clip_on=False, zorder=3)
+            axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.9, linestyle="--", **WHOLE)
+        if len(test) == 1:
+            axes.plot(*zip(*test, strict=True), color=colour, marker="o", markersize=5, **WHOLE)
         elif test:
-            axes.plot(*zip(*test, strict=True), color=colour, linewidth=2.0, linestyle=dash)
+            axes.plot(*zip(*test, strict=True), color=colour, linewidth=2.0, linestyle=dash, **WHOLE)
         axes.plot([], [], color=colour, linewidth=2.0, linestyle=dash, label=label)
     axes.plot([], [], color="grey", linewidth=0.9, linestyle="--", label="training")
     axes.plot([], [], color="grey", linewidth=2.0, label="test")

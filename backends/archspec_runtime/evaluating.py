@@ -12,6 +12,7 @@ from .errors import RunError
 from .job import Job
 from .measuring import evaluate_run
 from .session import EVALUATE, Framework
+from .stepper import measured
 
 Split = Literal["train", "val", "test"]
 
@@ -26,10 +27,7 @@ def main(framework: Framework, job: Job, argv: Sequence[str]) -> int:
     except RunError as error:
         complain(error)
         return error.exit_code
-    five = "" if found.top5_error is None else f"  top-5 error {found.top5_error:.2f}%"
-    tell(
-        f"{given.split}: {found.samples:,} images  loss {found.loss:.4f}  top-1 error {found.top1_error:.2f}%{five}"
-    )
+    tell(measured(given.split, found.numbers()))
     return 0
 
 

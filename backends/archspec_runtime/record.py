@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .console import warn
 from .datasets import Dataset
 from .datasets.libraries import libraries
 from .errors import RunError
@@ -97,6 +98,22 @@ def record(
         "images": libraries(job.recipe.data),
     })  # fmt: skip
     return 0
+
+
+def keep_memory(folder: Path, peak: int, expected: int) -> None:
+    """Add to a run's record what memory its first process took, where it was resumed the most of all its processes.
+
+    The run is over, and lacks nothing where this is not written.
+    """
+    try:
+        run = read_run(folder)
+        before = run.get("memory")
+        most = (
+            max(peak, before["peak"]) if isinstance(before, dict) and isinstance(before.get("peak"), int) else peak
+        )
+        write_json(folder / "run.json", {**run, "memory": {"peak": most, "expected": expected}})
+    except RunError as error:
+        warn(str(error))
 
 
 def as_it_ran(spec: str, recipe: Recipe, options: Options) -> str:

@@ -26,7 +26,7 @@ from .normalize import Normalization, measure
 from .out_of_memory import is_out_of_memory
 from .preflight import check_options, check_split, open_for, warn_before
 from .probe import Probe
-from .record import MakeModel, Settings, Write, record, take
+from .record import MakeModel, Settings, Write, keep_memory, record, take
 from .resume import recorded
 from .schedule import Schedule
 from .starting import start_from
@@ -200,17 +200,24 @@ def _train(
             start_from(stepper, options.weights, options.fresh)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
         result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world, identity).run()
-        if world.leads and result.exit_code == 0 and (peak := framework.peak_memory(device)) is not None:
-            say(_memory(peak, job, device, framework.name, world.size * options.devices, sharded=options.shard))
+        if world.leads and (peak := framework.peak_memory(device)) is not None:
+            devices = world.size * options.devices
+            expected = _expected(job, device, framework.name, devices, sharded=options.shard)
+            keep_memory(folder, peak, expected)
+            if result.exit_code == 0:
+                say(_memory(peak, expected, device))
         del stepper  # and all that holds the group of processes, so that it can be taken down
     world.close()
     return result
 
 
-def _memory(peak: int, job: Job, device: str, framework: str, devices: int, *, sharded: bool) -> str:
-    """What was taken on a device, beside what was expected."""
+def _expected(job: Job, device: str, framework: str, devices: int, *, sharded: bool) -> int:
+    """The bytes that a process was expected to take on its device."""
     expected = memory(job, devices, framework, sharded=sharded)
-    on, what, about = f"on {device}", "", expected.total
-    if device == "cpu":
-        on, what, about = "on the CPU", ", the whole process", on_cpu(expected, framework)
-    return f"memory {on}{what}: took {bytes_as_text(peak)} at its peak; about {bytes_as_text(about)} was expected"
+    return on_cpu(expected, framework) if device == "cpu" else expected.total
+
+
+def _memory(peak: int, expected: int, device: str) -> str:
+    """What was taken on a device, beside what was expected."""
+    on = "on the CPU, the whole process" if device == "cpu" else f"on {device}"
+    return f"memory {on}: took {bytes_as_text(peak)} at its peak; about {bytes_as_text(expected)} was expected"

@@ -33,6 +33,18 @@ class Evaluation:
         return {"loss": self.loss, "top-1 error": self.top1_error, **five, "images": self.samples}
 
 
+def measured(split: str, numbers: Mapping[str, float]) -> str:
+    """What was measured on a split, on one line: `numbers` are those of an evaluation."""
+    count = int(numbers["images"])
+    images = "1 image" if count == 1 else f"{count:,} images"
+    shown = [
+        f"{name} {value:.2f}%" if name.endswith("error") else f"{name} {value:.4f}"
+        for name, value in numbers.items()
+        if name != "images"
+    ]
+    return "  ".join([f"{split}: {images}", *shown])
+
+
 class Snapshot(Protocol):
     """All state as it was when it was taken: a copy in the host's memory, which further steps leave alone."""
 

@@ -37,6 +37,7 @@ class Run:
     rows: Sequence[Row]
     summary: Summary
     responses: Responses | None
+    memory: int | None = None  # the most bytes that it took at once, where its record says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _read(folder: Path, root: Path | None) -> tuple[str, Net]:
     run = Run(
         name, shown, progress.state, None if progress.state is State.finished else failure(log),
         recipe.pop("seed", None), f"{recipe['steps']:,} steps" if recipe.get("steps") else f"{recipe.get('epochs') or 1} epochs",
-        progress.rows, progress.summary(name), kept(folder),
+        progress.rows, progress.summary(name), kept(folder), _memory(progress.run),
     )  # fmt: skip
     compiled = _compiled(folder / "code" / "spec.yaml")
     backend = progress.run["backend"]
@@ -150,6 +151,11 @@ def _read(folder: Path, root: Path | None) -> tuple[str, Net]:
         _tested(known),
     )  # fmt: skip
     return json.dumps(identity, sort_keys=True), net
+
+
+def _memory(record: Mapping[str, Any]) -> int | None:
+    peak = (record.get("memory") or {}).get("peak")
+    return peak if isinstance(peak, int) else None
 
 
 def kind_of(net: Network) -> str:

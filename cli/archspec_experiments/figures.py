@@ -13,6 +13,7 @@ SERIES = 8  # colours that the style sheet has; further series take them again
 INK, GRID = "#010203", "#040506"
 COLOURS = [f"#0a0b{index:02x}" for index in range(SERIES)]
 POINTS = 200
+BELOW = 0.015  # of the height, below 0: a line that lies there is not cut in half
 SVG = "http://www.w3.org/2000/svg"
 
 Points = Sequence[tuple[float, float]]
@@ -56,7 +57,7 @@ def panel(name: str, curves: Sequence[Curve], axes: Axes) -> str:
                 low = [max(0.0, y - s) for y, s in zip(ys, curve.spread, strict=True)]
                 high = [y + s for y, s in zip(ys, curve.spread, strict=True)]
                 plot.fill_between(xs, low, high, color=colour, alpha=0.15, linewidth=0)
-        plot.set(xlabel=axes.x, ylabel=axes.y, xlim=(axes.left, axes.right), ylim=(0, axes.top))
+        plot.set(xlabel=axes.x, ylabel=axes.y, xlim=(axes.left, axes.right), ylim=(-BELOW * axes.top, axes.top))
         plot.grid(color=GRID, linewidth=0.6)
         plot.spines[["top", "right"]].set_visible(False)
 

@@ -1,6 +1,7 @@
 """What is emitted is looked at before it is written: syntax, names, arguments of classes, and the model that it makes."""
 
 import ast
+import importlib
 import inspect
 import symtable
 import typing
@@ -37,6 +38,26 @@ def test_sound_source_has_no_faults():
 
 
 NET = "input: {size: 4}\nclasses: 2\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_train_looks_at_its_source_as_build_does(backend, cli, spec, monkeypatch, tmp_path):
+    pytest.importorskip(backend)
+    module = importlib.import_module(f"archspec_{backend}.backend")
+    written = module.folder_files
+
+    def damaged(net, kit):
+        files = dict(written(net, kit))
+        return files | {"model.py": files["model.py"].replace("(1, num_classes", "(1, classes")}
+
+    monkeypatch.setattr(module, "folder_files", damaged)
+    path = spec(NET + "train: {data: {dataset: digits}, steps: 1}\n")
+    result = cli("train", path, "--backend", backend, "--out", tmp_path / "run", "--set", "input.channels=1",
+                 "--set", "input.size=8", "--set", "classes=10")  # fmt: skip
+    assert result.exit_code == 1
+    assert "error[AS704]" in result.output
+    assert "`classes` is not defined" in result.output
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("backend", ["torch", "flax"])

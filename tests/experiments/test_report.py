@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 from archspec_cli.main import app
 from archspec_experiments.collect import collect
 from archspec_experiments.curves import error_curves
+from archspec_experiments.figures import Axes, Curve, panel
+from archspec_runtime.curves import draw_curves
+from archspec_runtime.estimates import bytes_as_text
 
 pytest.importorskip("torch")
 
@@ -92,6 +95,29 @@ def test_the_table_has_mean_and_deviation_over_the_seeds_that_ended(runs, page):
     assert f"{mean:.2f} ± {deviation:.2f}" in cells
     assert {"zero_pad", "75,002", "747,136", "2"} <= set(cells)
     assert "±" not in "".join(row(Text(page.read_text()), "digits-plain-8"))
+
+
+def test_the_runs_say_what_memory_they_took(runs, page):
+    kept = json.loads((runs / "plain8,seed=0" / "run.json").read_text())["memory"]["peak"]
+    parsed = Text(page.read_text())
+    assert row(parsed, "plain8,seed=0")[-1] == bytes_as_text(kept)
+    assert [cells for cells in parsed.rows if cells[:1] == ["failed"]][-1][-1] == "–"
+
+
+def test_errors_of_zero_are_drawn_whole(tmp_path):
+    """A line on the axis is not cut in half: in a run's own picture, and in the report's."""
+    rows = [{"kind": "eval", "split": "test", "step": step, "top1_error": 0.0} for step in (0, 1, 2)]
+    draw_curves([("net", rows)], [tmp_path / "curves.svg"])
+    lines = [tag for tag, attributes in Text((tmp_path / "curves.svg").read_text()).tags
+             if tag == "path" and "stroke-width: 2" in attributes.get("style", "") and "clip-path" not in attributes]  # fmt: skip
+    assert len(lines) == 3, "the line, and two samples in the legend"
+    parsed = Text(panel("zero", [Curve(0, [(0, 0.0), (2, 0.0)])], Axes("step", "error (%)", 2, 10)))
+    frame = next(attributes for tag, attributes in parsed.tags if tag == "rect")
+    bottom = float(frame["y"]) + float(frame["height"])
+    (line,) = (
+        attributes["d"] for tag, attributes in parsed.tags if "var(--series-0)" in attributes.get("style", "")
+    )
+    assert all(float(y) + 1 < bottom for y in line.split()[2::3]), "half of its 2 points stand below 0"
 
 
 def test_curves_are_the_means_of_the_runs(runs):

@@ -69,6 +69,17 @@ def test_an_override_that_nothing_reads_is_warned_of(cli, spec):
     assert cli("check", f"{path}:deep", "--strict").exit_code == 1
 
 
+def test_an_argument_that_is_declared_and_never_read_is_warned_of(cli, spec):
+    path = spec(
+        NET.replace("out: 4", "out: width") + "args: {width: 4, depth: 1, left: 2}\npresets: {deep: {depth: 9}}\n"
+    )
+    result = cli("check", path)
+    assert result.exit_code == 0
+    assert result.output.startswith("warning[AS313]: the argument `left` is declared, and nothing reads it\n")
+    assert cli("check", path, "--fix").exit_code == 0
+    assert "args: {width: 4, depth: 1}\n" in path.read_text()
+
+
 def test_declarations_that_a_preset_or_another_declaration_uses_are_used(mistakes):
     text = (
         NET

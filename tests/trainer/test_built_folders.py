@@ -54,7 +54,7 @@ def test_a_built_folder_trains_without_archspec(cli, tmp_path):
     assert measured.exit_code == 0
     alone = run("eval", "--device", "cpu", "--threads", "1")
     assert alone.returncode == 0, alone.stderr
-    assert alone.stdout.splitlines()[0] == f"test: 360 images  {measured.stdout.strip().partition('  images')[0]}"
+    assert alone.stdout.splitlines()[0] == measured.stdout.strip()
     nothing = run("eval", "--out", "nothing")
     assert (nothing.returncode, "Traceback" in nothing.stderr) == (1, False)
     assert "unrecognized arguments: --steps" in run("eval", "--steps", "3").stderr

@@ -9,6 +9,7 @@ import pytest
 
 import archspec
 from archspec_runtime.curves import draw_curves, summarize
+from archspec_runtime.estimates import bytes_as_text
 from archspec_runtime.run_folder import read_metrics, read_run
 from runs import TINY, newest, weights
 
@@ -49,7 +50,14 @@ def test_eval_gives_the_error_that_the_runs_last_line_says(finished, cli, checkp
     result = cli("eval", newest(out) if checkpoint else out, "--device", "cpu")
     assert result.exit_code == 0
     assert f"top-1 error {said}" in result.output
-    assert "images 360" in result.output
+    assert result.output.startswith("test: 360 images  loss ")
+
+
+def test_a_run_keeps_what_memory_it_took(finished):
+    kept = json.loads((finished[0] / "run.json").read_text())["memory"]
+    assert kept["peak"] > 2**25
+    assert bytes_as_text(kept["peak"]) in finished[1]
+    assert bytes_as_text(kept["expected"]) in finished[1]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +78,7 @@ def test_eval_gives_the_error_that_the_run_measured_with_every_recipe(train, cli
 def test_eval_measures_every_split(tiny, train, cli):
     train(tiny, "run", "--steps", 1)
     for split, images in (("train", "1,237"), ("val", "200"), ("test", "360")):
-        assert f"images {images}" in cli("eval", "run", "--split", split, "--device", "cpu").output
+        assert f"{split}: {images} images" in cli("eval", "run", "--split", split, "--device", "cpu").output
 
 
 def test_eval_finds_the_images_of_a_run_from_another_folder(cli, train, tmp_path, monkeypatch):

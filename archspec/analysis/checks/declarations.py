@@ -78,15 +78,24 @@ def used_words(root: Node) -> set[str]:
 
 
 def _check_arguments(root: Node, problems: Diagnostics) -> None:
-    """Look for arguments that were set from outside of the file, to no effect."""
-    args = root.get("args")
-    parts = [node for key, node in root.items() if key not in ("args", "presets", "doc")]
-    read = {word for node in parts for text in _words(node) for word in _WORD.findall(text)}
-    read |= {word for _, node in _entries(args) for text in _words(node) for word in _WORD.findall(text)}
+    """Look for arguments that nothing reads: set from outside of the file, or declared in it and set by no preset."""
+    args, read = root.get("args"), read_words(root)
+    given = set(_words(root.get("presets")))
     for name, node in _entries(args):
         if node.origin is not None and name not in read:
             message = f"the argument `{name}` is set, and nothing reads it"
             problems.add("AS313", message, node.span, "leave it out, or use it in an expression of the spec")
+        elif args is not None and name not in read | given and args.key_span(name).source is root.span.source:
+            message = f"the argument `{name}` is declared, and nothing reads it"
+            fix = removing(root, "args", name)
+            problems.add("AS313", message, args.key_span(name), "use it in an expression, or take it out", fix=fix)
+
+
+def read_words(root: Node) -> set[str]:
+    """The words that may name an argument of a spec, in expressions of all its parts and of the arguments themselves."""
+    parts = [node for key, node in root.items() if key not in ("args", "presets", "doc")]
+    parts += [node for _, node in _entries(root.get("args"))]
+    return {word for node in parts for text in _words(node) for word in _WORD.findall(text)}
 
 
 def _entries(node: Node | None) -> list[tuple[str, Node]]:

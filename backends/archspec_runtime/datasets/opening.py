@@ -118,7 +118,8 @@ def _tested_alone(data: Data, folder: Path | None) -> str | None:
 def _check(raw: Raw, data: Data, input_shape: Shape, classes: int, *, named: bool) -> None:
     refuse_unknown(raw, named=named)
     if len(raw.classes) != classes:
-        raise DataError(f"{data.dataset} has {len(raw.classes)} classes, and the net {classes}{_odd_classes(raw)}"
+        has = "1 class" if len(raw.classes) == 1 else f"{len(raw.classes):,} classes"
+        raise DataError(f"{data.dataset} has {has}, and the net {classes}{_odd_classes(raw)}"
                         f"{_passed_over(raw, classes)}",
                         _remedy(raw))  # fmt: skip
     shape = raw.test.shape

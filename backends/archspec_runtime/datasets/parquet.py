@@ -74,7 +74,8 @@ def _unpack(files: dict[str, tuple[Path, ...]], target: Path, classes: int, data
         known = columns.names or tuple(map(str, range(max(classes, highest + 1))))
         if highest >= len(known):
             raise DataError(
-                f"a label is {highest}, and {files['train'][0]} names {len(known)} classes", "fetch it again"
+                f"a label is {highest}, and the classes that {files['train'][0]} names are {len(known)}",
+                "fetch it again",
             )
         write_manifest(aside, known, sizes, {"from": [str(p) for paths in files.values() for p in paths]})
 

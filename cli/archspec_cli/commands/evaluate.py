@@ -51,6 +51,7 @@ def evaluate(
     from archspec.backends import find_backend
     from archspec_experiments.runs import backend_of, spec_of
     from archspec_runtime.errors import RunError
+    from archspec_runtime.stepper import measured
 
     sides = sizes(scales, "--scales")
     errors: tuple[type[Exception], ...] = (RunError,)
@@ -68,10 +69,4 @@ def evaluate(
     if format is Format.json:
         tell_json({name.replace("-", "").replace(" ", "_"): value for name, value in result.items()}, indent=None)
         return
-    tell("  ".join(f"{name} {_shown(name, value)}" for name, value in result.items()))
-
-
-def _shown(name: str, value: float) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.2f}%" if name.endswith("error") else f"{value:.4f}"
+    tell(measured(str(split), result))

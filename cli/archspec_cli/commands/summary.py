@@ -62,7 +62,8 @@ def summary(
     console = Console(soft_wrap=False, highlight=False)
     if not console.is_terminal:
         console.width = 110
-    console.print(f"{printable(net.name)}: {show(net.input_shape)} images, {net.classes:,} classes\n", markup=False)
+    classes = "1 class" if net.classes == 1 else f"{net.classes:,} classes"
+    console.print(f"{printable(net.name)}: {show(net.input_shape)} images, {classes}\n", markup=False)
     console.print(table)
     cost = net.cost
     height, width = receptive_field(net)
