@@ -9,16 +9,31 @@ pytest.importorskip("torch")
 
 PROGRAM = """
 import sys, torch, torch.distributed as dist
+from torch.distributed.fsdp import FSDPModule
 from torch.testing._internal.distributed.fake_pg import FakeStore
 import archspec
 from archspec.loading import zoo
 from archspec_torch.trainer import parallel
+def halves(model):
+    # The parameters that are put together in half precision.
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.unshard()
+    return {name for name, p in model.named_parameters() if p.dtype == torch.bfloat16}
+def products(model):
+    kinds = torch.nn.Conv2d, torch.nn.Linear
+    return {f"{at}.{n}" for at, m in model.named_modules() if isinstance(m, kinds) for n, _ in m.named_parameters()}
 dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=8)
 for name in sys.argv[1:]:
     net = archspec.load(name)
-    model = archspec.build(net, "torch")
+    with torch.device("meta"):
+        model, halved = archspec.build(net, "torch"), archspec.build(net, "torch")
     parallel.shard(model)
     assert all(parallel.is_split(p) for p in model.parameters()), name
+    parallel.shard(halved, half=torch.bfloat16)
+    halved.to_empty(device="cpu")
+    assert all(parallel.is_split(p) for p in halved.parameters()), name
+    assert halves(halved) == products(halved), name
     assert {n: tuple(p.shape) for n, p in model.named_parameters()} == net.parameter_shapes(), name
     print(name)
 """

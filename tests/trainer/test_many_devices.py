@@ -29,6 +29,7 @@ LAMB = (
     "--set",
     "train.lr=0.01",
 )
+HALF = ("--steps", "10", "--set", "train.accumulate=4", "--set", "train.precision=bf16")
 QUIET = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
 
 
@@ -106,7 +107,10 @@ def torch_runs(tmp_path_factory):
         split = ("--out", "split", "--shard")
         skips = ("--out", "split-skips", "--shard", *SKIPS)
         lamb = ("--out", "split-lamb", "--shard", *LAMB)
-        said = train(folder, 2, ("--out", "two"), split, ("--out", "grown", "--resume", "--shard"), skips, lamb)
+        half = ("--out", "two-half", *HALF), ("--out", "split-half", "--shard", *HALF)
+        said = train(
+            folder, 2, ("--out", "two"), split, ("--out", "grown", "--resume", "--shard"), skips, lamb, *half
+        )
         train(folder, 4, ("--out", "four"))
         cut(folder, "split", "shrunk")
         train_alone(folder, patch, "--out", "shrunk", "--resume")
@@ -149,6 +153,12 @@ def test_lamb_takes_the_same_steps_where_parameters_are_split(torch_runs):
     folder, _ = torch_runs
     same_curve(folder / "one-lamb", folder / "split-lamb")
     same_weights(folder / "one-lamb", folder / "split-lamb", 1e-9)
+
+
+def test_splitting_parameters_changes_no_number_in_half_precision(torch_runs):
+    """What is gathered in it is what would be cast to it, and gradients, of micro-batches too, are added up in single."""
+    folder, _ = torch_runs
+    same_weights(folder / "two-half", folder / "split-half", 1e-7)
 
 
 def test_one_process_speaks_and_the_folder_says_how_many_there_were(torch_runs):

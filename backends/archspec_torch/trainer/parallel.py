@@ -49,17 +49,36 @@ def _reached(output: Tensor) -> int:
     return sum(hasattr(node, "variable") for node in seen)
 
 
-def shard(model: nn.Module, mesh: DeviceMesh | None = None) -> None:
-    """Split the parameters of each repeated block, and of what is left, over the processes of a mesh, or all."""
-    from torch.distributed.fsdp import fully_shard
+PRODUCTS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # layers whose weights autocast takes in half precision
+
+
+def shard(model: nn.Module, mesh: DeviceMesh | None = None, half: torch.dtype | None = None) -> None:
+    """Split the parameters of each repeated block, and of what is left, over the processes of a mesh, or all.
+
+    Under autocast to `half`, what it would cast is gathered so: half the bytes for the same numbers. Gradients are added up in
+    single precision all the same, and what is computed in single precision is gathered so.
+    """
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as FSDP2 wants parameters
-    for block in repeated_blocks(model):
-        if any(True for _ in block.parameters()):
-            fully_shard(block, mesh=mesh)
-    fully_shard(
-        model, mesh=mesh, reshard_after_forward=True
-    )  # what an evaluation has put together is split again before a step
+    split: set[nn.Module] = set()
+    halved = MixedPrecisionPolicy(half, torch.float32, cast_forward_inputs=False)
+    for block in [*repeated_blocks(model), model]:
+        inside = [m for m in block.modules() if m not in split and has_own(m)]
+        split.update(inside)
+        if not inside:
+            continue
+        exact = [m for m in inside if not isinstance(m, PRODUCTS)]
+        policy = MixedPrecisionPolicy() if half is None or block in exact else halved
+        if policy is halved and exact:
+            fully_shard(exact, mesh=mesh)  # type: ignore[arg-type, unused-ignore]
+        # what an evaluation has put together is split again before a step, that of the outermost too
+        fully_shard(block, mesh=mesh, reshard_after_forward=True, mp_policy=policy)
+
+
+def has_own(module: nn.Module) -> bool:
+    """Whether a module has parameters beside those of the modules in it."""
+    return any(True for _ in module.parameters(recurse=False))
 
 
 def repeated_blocks(module: nn.Module) -> Iterator[nn.Module]:

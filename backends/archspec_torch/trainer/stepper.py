@@ -32,7 +32,7 @@ from .images import Images
 from .kernels import deterministic_kernels
 from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, make_optimizer, set_rate
-from .precision import autocast, use_precision
+from .precision import HALF, autocast, use_precision
 from .restoring import load_model, load_optimizer, shapes
 from .snapshot import TorchSnapshot, on_host
 from .world import mesh_of_all, peers_answer
@@ -81,7 +81,7 @@ class TorchStepper:
         if self.sharded:
             mesh = mesh_of_all(self.device)
             for model in (self.model, *([self.average.model] if self.average is not None else [])):
-                parallel.shard(model, mesh)
+                parallel.shard(model, mesh, HALF.get(self.job.recipe.precision))
         elif self.world.size > 1:
             images = torch.zeros((2, *self.job.input_shape), device=self.device, dtype=self.kind)
             return parallel.replicate(self.model, images)
