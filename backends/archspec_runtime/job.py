@@ -13,7 +13,7 @@ from .printable import printable
 from .recipe import Recipe
 from .scaling import scaled
 
-Compile = Literal["auto", "on", "off"]
+Compile = Literal["auto", "on", "off", "graph"]
 DETERMINISTIC = "compute the same bits each time on a GPU as well, which takes longer"
 TIMEOUT = 600  # seconds that a process waits for the others of its run
 
@@ -124,8 +124,8 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
     made.add_argument("--seed", type=int, help="instead of the recipe's")
     made.add_argument("--device", default="auto", help=f"{devices} (default: the best there is)")
     if "compile" in own:
-        made.add_argument("--compile", choices=("auto", "on", "off"), default="auto",
-                          help="compile the model (default: where it pays)")  # fmt: skip
+        made.add_argument("--compile", choices=("auto", "on", "off", "graph"), default="auto",
+                          help="compile the model (default: where it pays); graph also records it as a CUDA graph")  # fmt: skip
     made.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
     made.add_argument("--override", action="store_true",
                       help="resume although recipe, images, class names or model.py have changed; the run's model.py, where "

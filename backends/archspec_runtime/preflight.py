@@ -56,6 +56,10 @@ def _without_effect(options: Options, has: Collection[str], world: World) -> Ite
             f"{world.size} processes were started, and --nproc is {options.nproc}",
             "leave --nproc to the launcher",
         )
+    if options.compile == "graph" and "compile" not in has:
+        yield "--compile graph is PyTorch's: a step of Flax is one program", "leave it out, or take --backend torch"
+    elif options.compile == "graph" and several:
+        yield "--compile graph records a step of one process, and there are several", "--compile on"
     if options.shard and "shard" not in has:
         yield "--shard is PyTorch's", "leave it out, or take --backend torch"
     if options.shard and not several:

@@ -1,12 +1,14 @@
 """The bound that a dry run prints is what one calculates by hand, and counts the kernels that PyTorch launches."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 import archspec
 from archspec.analysis.accelerators import ACCELERATORS, accelerator
 from archspec.analysis.roofline import bound
 from archspec.analysis.traffic import step_kernels
-from kernels import Kernels
 
 RECIPE = {"batch_size": 256, "accumulate": 1, "precision": "bf16", "optimizer": {"kind": "sgd", "momentum": 0.9}}
 
@@ -51,6 +53,9 @@ def test_bytes_of_resnet20_are_those_of_its_maps():
 @pytest.mark.parametrize("name", ["resnet50", "cifar_resnet:resnet20", "cifar_highway"])
 def test_kernels_and_bytes_are_those_that_pytorch_dispatches(name):
     torch = pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
+    from kernels import Kernels
+
     net = archspec.load(name)
     model = archspec.build(net, backend="torch").to("meta").train()
     images, labels = torch.empty((8, *net.input_shape), device="meta"), torch.zeros(8, dtype=int, device="meta")

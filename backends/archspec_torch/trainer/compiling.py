@@ -19,20 +19,24 @@ DEEP = 100  # convolutions, beyond which blocks are compiled kind by kind
 
 
 def compile_model(
-    model: nn.Module, forward: Callable[[Tensor], Tensor], deep: int = DEEP
+    model: nn.Module, forward: Callable[[Tensor], Tensor], deep: int = DEEP, *, graphed: bool = False
 ) -> Callable[[Tensor], Tensor]:
     """What to train with instead of `forward`, which is the model, or the model with what other processes share.
 
-    A net of more than `deep` convolutions is compiled by its blocks.
+    A net of more than `deep` convolutions is compiled by its blocks. `graphed`, the kernels of each pass are recorded once, and
+    launched as one CUDA graph from then on: for nets whose steps are the host's launches.
     """
+    mode = "reduce-overhead" if graphed else None
     blocks = _regions(model, deep)
     if not blocks:
-        return torch.compile(forward, dynamic=False)  # of the few sizes that phases have each is compiled
+        return torch.compile(
+            forward, dynamic=False, mode=mode
+        )  # of the few sizes that phases have each is compiled
     # each kind is a variant of what its class compiles to, and those have a limit
     config: Any = torch._dynamo.config
     config.recompile_limit = max(config.recompile_limit, 2 * len(_kinds(blocks)))
     for block in blocks:
-        block.compile(dynamic=False)
+        block.compile(dynamic=False, mode=mode)
     return forward
 
 
@@ -42,6 +46,11 @@ def compiled_layers(model: nn.Module) -> int:
     if not blocks:
         return _layers([model])
     return _layers(_kinds(blocks).values())
+
+
+def begin_step() -> None:
+    """Let CUDA graphs write over what the step before left: gradients are kept through all micro-batches of one."""
+    torch.compiler.cudagraph_mark_step_begin()
 
 
 def eager() -> AbstractContextManager[Any]:

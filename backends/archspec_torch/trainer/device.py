@@ -67,7 +67,7 @@ def choose_compile(options: Options, device: torch.device, steps: int, layers: i
             raise RunError(message, "leave one of --deterministic and `--compile on` out, or take PyTorch 2.10", 2)
         return False, "this PyTorch compiles by the clock"
     if options.compile != "auto":
-        return options.compile == "on", "as asked"
+        return options.compile != "off", "as one CUDA graph" if options.compile == "graph" else "as asked"
     if device.type == "cuda":
         if (lack := _no_triton(device)) is not None:
             return False, lack
@@ -76,6 +76,20 @@ def choose_compile(options: Options, device: torch.device, steps: int, layers: i
     if device.type == "cpu":
         return False, "on CPUs a compiled step is no faster with channels last"
     return False, f"not tried on {device.type}"
+
+
+def check_graphs(options: Options, device: torch.device) -> None:
+    """Raise RunError where CUDA graphs are asked for and can't be recorded."""
+    if options.compile != "graph":
+        return
+    if device.type != "cuda":
+        raise RunError(
+            f"--compile graph records kernels of CUDA, and the run is on {device.type}",
+            "--device cuda, or another --compile",
+            2,
+        )
+    if (lack := _no_triton(device)) is not None:
+        raise RunError(f"--compile graph compiles the model, and {lack}", "--compile off", 2)
 
 
 def _no_triton(device: torch.device) -> str | None:

@@ -22,7 +22,7 @@ from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 
 from .compiling import compiled_layers
-from .device import ALONE, choose_compile, choose_device, out_of_memory, use_device
+from .device import ALONE, check_graphs, choose_compile, choose_device, out_of_memory, use_device
 from .evaluating import evaluate
 from .kernels import choose_kernels
 from .precision import check_precision, use_precision
@@ -69,10 +69,12 @@ class Torch:
     ) -> tuple[Settings, str]:
         """Whether to compile the model, and why; and whether to take deterministic kernels."""
         check_precision(torch.device(device), job.recipe.precision)
+        check_graphs(options, torch.device(device))
         layers = compiled_layers(make_model())
         compiled, why = choose_compile(options, torch.device(device), steps, layers)
         how = f"{'compiled' if compiled else 'not compiled'} ({why})" + ", deterministic" * options.deterministic
-        return {"compiled": compiled, "deterministic": options.deterministic}, how
+        graphed = options.compile == "graph"
+        return {"compiled": compiled, "graphed": graphed, "deterministic": options.deterministic}, how
 
     def stepper(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: str,
@@ -83,8 +85,9 @@ class Torch:
         choose_kernels(deterministic=settings["deterministic"], compiled=settings["compiled"])
         with out_of_memory(partial(while_training, job, world.size, self.name, sharded=options.shard)):
             return TorchStepper(
-                make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard
-            )
+                make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard,
+                graphed=settings["graphed"],
+            )  # fmt: skip
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,

@@ -25,7 +25,7 @@ from archspec_runtime.world import World
 
 from . import parallel
 from .batch_norm import over_whole_batch
-from .compiling import compile_model
+from .compiling import begin_step, compile_model
 from .device import out_of_memory
 from .evaluating import added_up, evaluate
 from .images import Images
@@ -45,7 +45,7 @@ class TorchStepper:
 
     def __init__(
         self, make_model: Callable[[], nn.Module], job: Job, dataset: Dataset, normalization: Normalization,
-        device: torch.device, compiled: bool, world: World = ALONE, *, sharded: bool = False,
+        device: torch.device, compiled: bool, world: World = ALONE, *, sharded: bool = False, graphed: bool = False,
     ) -> None:  # fmt: skip
         recipe = job.recipe
         self.job = job
@@ -67,7 +67,8 @@ class TorchStepper:
         self.optimizer = make_optimizer(self.model, recipe.optimizer)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-        self.forward = compile_model(self.model, forward) if compiled else forward
+        self.forward = compile_model(self.model, forward, graphed=graphed) if compiled else forward
+        self.graphed = graphed
         self.images = Images(dataset.train, normalization, device, self.kind)
         self.draws = any(isinstance(m, nn.Dropout) or type(m).__name__ == "DropPath" for m in self.model.modules())
         # of the steps since they were looked at, on the device
@@ -114,6 +115,8 @@ class TorchStepper:
         images = mix_images(images, batch.mixed, before)
         targets = targets_of(labels, self.job.classes, recipe, batch.mixed, self.kind, before)
         self.optimizer.zero_grad(set_to_none=True)
+        if self.graphed:
+            begin_step()
         self.model.train()
         parts = [*zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True)]
         for number, part in enumerate(parts, 1):

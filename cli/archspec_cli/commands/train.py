@@ -22,6 +22,7 @@ class Compile(StrEnum):
     auto = "auto"
     on = "on"
     off = "off"
+    graph = "graph"
 
 
 def train(
@@ -80,7 +81,11 @@ def train(
         ),
     ] = None,
     compile: Annotated[
-        Compile, typer.Option(help="Compile the model; auto does where the run is long enough, Flax always.")
+        Compile,
+        typer.Option(
+            help="Compile the model; auto does where the run is long enough, Flax always; "
+            "graph launches it as a CUDA graph besides, which no GPU has run yet."
+        ),
     ] = Compile.auto,
     checkpoint_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between checkpoints (default: a minute).")
