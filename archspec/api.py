@@ -47,9 +47,9 @@ def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[
     for a negative seed or one of more than 63 bits, and WeightsError where the weights cannot be read or do not fit; then
     nothing is loaded.
     """
-    from archspec.backends import find_backend
+    from archspec.backends import find_builder
 
-    chosen = find_backend(backend)
+    chosen = find_builder(backend)
     _check_net(net)
     if not 0 <= index(seed) < 2**63:
         raise ValueError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed}")

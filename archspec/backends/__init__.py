@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from archspec.backends.protocol import Backend, Files, Weights, WeightsFormat
-from archspec.backends.registry import backend_names, check_supported, find_backend
+from archspec.backends.protocol import Backend, Builder, Files, Trainer, Weights, WeightsFormat
+from archspec.backends.registry import (
+    backend_names,
+    check_supported,
+    errors_of,
+    find_backend,
+    find_builder,
+    find_trainer,
+    formats_of,
+)
 
-__all__ = ["Backend", "Files", "Weights", "WeightsFormat", "backend_names", "check_supported", "find_backend"]
+__all__ = [
+    "Backend", "Builder", "Files", "Trainer", "Weights", "WeightsFormat", "backend_names", "check_supported", "errors_of",
+    "find_backend", "find_builder", "find_trainer", "formats_of",
+]  # fmt: skip

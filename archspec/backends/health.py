@@ -39,7 +39,7 @@ def examine() -> Iterator[Finding]:
             yield Finding(f"backend {name}", str(error), False, error.diagnostics[0].help)
             continue
         try:
-            yield from [Finding(*found) for found in backend.examine()]
+            yield from [Finding(*found) for found in getattr(backend, "examine", tuple)()]
         except Exception as error:  # noqa: BLE001 (whatever a plugin raises is what is wrong with it)
             yield Finding(name, f"its examination ends in {type(error).__name__}: {error}", False)
     yield from _optional(set(backend_names()))

@@ -1,8 +1,8 @@
-"""What a backend offers, and the formats of weights that it owns."""
+"""What a backend offers: emission, and as far as it goes models, training and formats of weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,24 +53,32 @@ class WeightsFormat(Protocol):
 
 
 class Backend(Protocol):
-    """What a backend must offer; an entry point names a class with no constructor arguments."""
+    """What every backend offers: emission. An entry point names a class with no constructor arguments.
+
+    It may also have `formats`, the WeightsFormats that it owns beside safetensors, the first that is writable being its usual
+    one; `errors`, what these raise for a user to mend; `try_source`, which makes the emitted model and compares it with the
+    net; and `examine`, which gives for `doctor`: what, its state, whether it is sound, and what would mend it.
+    """
 
     name: str
     supported: frozenset[str]  # kinds of operations
-    errors: tuple[
-        type[Exception], ...
-    ]  # what `train`, `evaluate`, `responses` and its formats raise for a user to mend
-
-    @property
-    def formats(self) -> Sequence[WeightsFormat]:
-        """The formats of weights that it owns, beside safetensors; the first that is writable is its usual one."""
 
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
         """The files of a folder by relative path, with weights where they are given. Raises WeightsError where it cannot
         do without."""
 
+
+class Builder(Backend, Protocol):
+    """A backend that makes models in memory as well."""
+
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> Any:
         """An initialized model, made by importing the emitted source; with weights, which fit, where they are given."""
+
+
+class Trainer(Backend, Protocol):
+    """A backend that trains as well, and measures what it trained."""
+
+    errors: tuple[type[Exception], ...]  # what these raise for a user to mend
 
     def train(self, net: Network, options: Mapping[str, Any]) -> int:
         """Train by the net's recipe, importing the emitted source; returns an exit code."""
@@ -92,9 +100,7 @@ class Backend(Protocol):
     ) -> Sequence[float]:
         """The standard deviation of what each of these layers of a run gives, in evaluation."""
 
-    def examine(self) -> Iterable[tuple[str, str, bool, str | None]]:
-        """For `doctor`: what, its state, whether it is sound, and what would mend it."""
 
-
-MEMBERS = [*Backend.__annotations__, *(member for member in vars(Backend) if not member.startswith("_"))]
-"""What a backend must have."""
+def members(protocol: type) -> list[str]:
+    """What a backend must have for a protocol, beside what every backend has."""
+    return [*protocol.__annotations__, *(member for member in vars(protocol) if not member.startswith("_"))]

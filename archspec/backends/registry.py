@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
+from typing import cast
 
 from archspec.backends.extras import DISTRIBUTION, install_command
-from archspec.backends.protocol import MEMBERS, Backend
+from archspec.backends.protocol import Backend, Builder, Trainer, WeightsFormat, members
 from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError
 from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 from archspec.diagnostics.spelling import did_you_mean
@@ -34,7 +36,7 @@ def find_backend(name: str) -> Backend:
     else:
         try:
             backend: Backend = found[0].load()()
-            if not (lacking := [member for member in MEMBERS if not hasattr(backend, member)]):
+            if not (lacking := _lacking(backend, Backend)):
                 return backend
             why = f"it lacks {', '.join(lacking)}"
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a plugin raises is what is wrong with it)
@@ -46,6 +48,45 @@ def find_backend(name: str) -> Backend:
         problems.add("AS701", message, None, _remedy(found[0]))
     problems.raise_if_any()
     raise AssertionError("unreachable")
+
+
+def find_builder(name: str) -> Builder:
+    """The backend of this name, which makes models. Raises SpecError as `find_backend` does, and where it makes none."""
+    backend = find_backend(name)
+    if _lacking(backend, Builder):
+        message, help_ = f"the backend `{name}` makes no models in memory", f"emit its source: --backend {name}"
+        raise SpecError([Diagnostic("AS701", message, None, help_)])
+    return cast(Builder, backend)
+
+
+def find_trainer(name: str) -> Trainer:
+    """The backend of this name, which trains. Raises SpecError as `find_backend` does, and where it does not train."""
+    backend = find_backend(name)
+    if lacking := _lacking(backend, Trainer):
+        message = f"the backend `{name}` does not train and has no runs"
+        if len(lacking) < len(members(Trainer)):
+            message += f": it lacks {', '.join(lacking)}"
+        help_ = (
+            "train and measure with --backend torch or flax; `archspec build --weights RUN` takes what they trained"
+        )
+        raise SpecError([Diagnostic("AS701", message, None, help_)])
+    return cast(Trainer, backend)
+
+
+def formats_of(backend: Backend) -> Sequence[WeightsFormat]:
+    """The formats of weights that a backend owns."""
+    formats: Sequence[WeightsFormat] = getattr(backend, "formats", ())
+    return formats
+
+
+def errors_of(backend: Backend) -> tuple[type[Exception], ...]:
+    """What a backend raises for a user to mend."""
+    errors: tuple[type[Exception], ...] = getattr(backend, "errors", ())
+    return errors
+
+
+def _lacking(backend: object, protocol: type) -> list[str]:
+    return [member for member in members(protocol) if not hasattr(backend, member)]
 
 
 def _remedy(entry: EntryPoint) -> str:

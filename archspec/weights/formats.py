@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.backends import WeightsFormat, backend_names, find_backend
+from archspec.backends import WeightsFormat, backend_names, errors_of, find_backend, formats_of
 from archspec.diagnostics import SpecError
 from archspec.errors import WeightsError
 from archspec.weights.file_kinds import kind_of
@@ -31,7 +31,7 @@ def known(backend: str | None) -> list[Known]:
             if backend is not None:
                 raise
             continue  # `doctor` names it; whoever needs its formats asks for it
-        found += [Known(format, name, owner.errors) for format in owner.formats]
+        found += [Known(format, name, errors_of(owner)) for format in formats_of(owner)]
     return found
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from archspec.analysis.resolved_spec import resolved_yaml
 from archspec.backends import Files, Weights, WeightsFormat, check_supported
-from archspec.diagnostics import Diagnostic, SpecError
 from archspec.emission.folder import identity_file
 from archspec.errors import WeightsError
 from archspec.ir.network import Network
@@ -42,8 +40,6 @@ class OnnxBackend:
 
     name = "onnx"
     supported = frozenset(OPS)
-    trains = False
-    errors: tuple[type[Exception], ...] = ()
     formats: Sequence[WeightsFormat] = (OnnxFile(),)
 
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
@@ -78,33 +74,8 @@ class OnnxBackend:
 
         return make_model(net, weights)
 
-    def train(self, net: Network, options: Mapping[str, Any]) -> int:
-        """Not offered."""
-        raise _not_offered("does not train", "train with --backend torch or flax, then build with --weights RUN")
-
-    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
-        """Not offered."""
-        raise _not_offered("does not train", "train with --backend torch or flax, then build with --weights RUN")
-
-    def evaluate(
-        self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
-        mirror: bool = False,
-    ) -> Mapping[str, float]:  # fmt: skip
-        """Not offered."""
-        raise _not_offered("has no runs", "use the backend that the run was trained with")
-
-    def responses(
-        self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None
-    ) -> Sequence[float]:
-        """Not offered."""
-        raise _not_offered("has no runs", "use the backend that the run was trained with")
-
     def examine(self) -> Iterator[tuple[str, str, bool, str | None]]:
         """The onnx package and the runtime."""
         from archspec_onnx.health import examine
 
         return examine()
-
-
-def _not_offered(what: str, help_: str) -> SpecError:
-    return SpecError([Diagnostic("AS701", f"the backend `onnx` {what}", None, help_)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import archspec
 from archspec.analysis.response_layers import responding_layers
-from archspec.backends import Backend
+from archspec.backends import Trainer
 from archspec_experiments.runs import folder_of, labels_of, spec_of
 from archspec_runtime.conforming import odd
 from archspec_runtime.console import warn
@@ -44,7 +44,7 @@ class Responses:
 
 
 def measure(
-    backend: Backend, path: Path, split: str, data: Path | None, device: str, images: int | None
+    backend: Trainer, path: Path, split: str, data: Path | None, device: str, images: int | None
 ) -> Responses:
     """Measure a run's newest checkpoint, or one of its checkpoints, and keep the result in the run's folder.
 

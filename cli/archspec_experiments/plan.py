@@ -10,7 +10,7 @@ from typing import Any
 
 import archspec
 from archspec import Diagnostic, Network, SpecError
-from archspec.backends import check_supported, find_backend
+from archspec.backends import check_supported, find_trainer
 from archspec.diagnostics import Diagnostics
 from archspec.emission.folder import job_fields
 from archspec.syntax.reader import read_value
@@ -84,7 +84,7 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
     twice = overridden([*request.sets, *(points[0].sets if points else ())])
     if twice is not None:
         raise GridError(f"--set {twice[0]} would be replaced by --over {twice[1]}", "give one of them")
-    backend = find_backend(request.backend)
+    backend = find_trainer(request.backend)
     compile_: Any = request.options.get("compile", "auto")
     about = Options(steps=request.steps, scale_schedule=request.scale_schedule, compile=compile_)
     mistakes: dict[tuple[str, str], tuple[Diagnostic, list[str]]] = {}

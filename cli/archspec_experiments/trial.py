@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from archspec import Network
 from archspec.analysis.accelerators import Accelerator, accelerator
 from archspec.analysis.roofline import as_lines
-from archspec.backends import Backend, check_supported
+from archspec.backends import Trainer, check_supported
 from archspec.emission.folder import job_fields
 from archspec_runtime.console import tell
 from archspec_runtime.dry_run import devices_of, dry_run
@@ -20,15 +20,13 @@ from archspec_runtime.world import world_of
 ALL = ("compile", "shard", "devices")
 
 
-def check_before(net: Network, backend: Backend, options: Options) -> None:
-    """Raise RunError for an option that could have no effect, and SpecError where the backend cannot train the net."""
+def check_before(net: Network, backend: Trainer, options: Options) -> None:
+    """Raise RunError for an option that could have no effect, and SpecError where the backend lacks an operation."""
     check_supported(net, backend)
-    if not getattr(backend, "trains", True):
-        backend.train(net, {})  # which says why
     check_options(options, _has(backend), world_of(os.environ))
 
 
-def try_out(net: Network, backend: Backend, options: Options, on: str | None = None) -> int:
+def try_out(net: Network, backend: Trainer, options: Options, on: str | None = None) -> int:
     """Print how the run would go, and how fast at most `on` an accelerator; returns the exit code.
 
     Raises as the run would, as far as no framework is needed, and AcceleratorError.
@@ -42,7 +40,7 @@ def try_out(net: Network, backend: Backend, options: Options, on: str | None = N
     return 0
 
 
-def _on(net: Network, job: Job, backend: Backend, options: Options, devices: int, on: Accelerator) -> Iterator[str]:
+def _on(net: Network, job: Job, backend: Trainer, options: Options, devices: int, on: Accelerator) -> Iterator[str]:
     """What a step needs of an accelerator's memory, and how fast it can be there."""
     needed = memory(job, devices, backend.name, sharded=options.shard).total
     fits = "" if needed <= on.memory else ": more than it has"
@@ -50,7 +48,7 @@ def _on(net: Network, job: Job, backend: Backend, options: Options, devices: int
     yield from as_lines(net, on, devices)
 
 
-def _has(backend: Backend) -> Collection[str]:
+def _has(backend: Trainer) -> Collection[str]:
     """The options of training that a backend has and others may lack."""
     has: Collection[str] = getattr(backend, "options", ALL)
     return has

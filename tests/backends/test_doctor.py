@@ -67,7 +67,7 @@ BROKEN = {
     "SyntaxError: invalid syntax": "def (",
     "SystemExit: 3": "raise SystemExit(3)",
     "ValueError: no settings": "class Backend:\n    def __init__(self): raise ValueError('no settings')",
-    "it lacks supported, errors, formats, emit,": "class Backend:\n    name = 'broken'",
+    "it lacks supported, emit": "class Backend:\n    name = 'broken'",
 }
 
 

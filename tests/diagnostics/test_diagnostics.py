@@ -40,7 +40,6 @@ class Tiny(Backend):
     """A backend that lacks two operations."""
 
     name = "tiny"
-    errors = formats = ()
     supported = frozenset(OPS) - {"hard_swish", "tanh"}
 
     def emit(self, net, weights=None):
@@ -52,7 +51,6 @@ class Sloppy(Backend):
     """A backend whose source names what it does not import."""
 
     name = "sloppy"
-    errors = formats = ()
     supported = frozenset(OPS)
 
     def emit(self, net, weights=None):

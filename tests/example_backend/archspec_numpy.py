@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from archspec.backends import Files, Weights, check_supported
-from archspec.diagnostics import Diagnostic, SpecError
 from archspec.errors import WeightsError
 from archspec.ir import Block, Chain
 from archspec.ir.network import Network
@@ -75,8 +74,6 @@ class NumpyBackend:
 
     name = "numpy"
     supported = frozenset(STATEMENTS)
-    errors: tuple[type[Exception], ...] = ()
-    formats = ()
 
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
         """`model.py` with a function `forward(weights, images)`. Raises SpecError for operations that are not supported."""
@@ -103,24 +100,6 @@ class NumpyBackend:
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
         return lambda images: module.forward(weights, images)
-
-    def train(self, net: Network, options: Mapping[str, Any]) -> int:
-        """Not offered."""
-        raise SpecError([Diagnostic("AS701", "the backend `numpy` does not train", None, "use --backend torch")])
-
-    def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
-        """Not offered."""
-        raise SpecError([Diagnostic("AS701", "the backend `numpy` does not train", None, "use --backend torch")])
-
-    def evaluate(self, run: Path, split: str, data: Path | None, device: str, **views: Any) -> Mapping[str, float]:
-        """Not offered."""
-        raise SpecError([Diagnostic("AS701", "the backend `numpy` has no runs", None, "use --backend torch")])
-
-    def responses(
-        self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None
-    ) -> Sequence[float]:
-        """Not offered."""
-        raise SpecError([Diagnostic("AS701", "the backend `numpy` has no runs", None, "use --backend torch")])
 
     def examine(self) -> Iterable[tuple[str, str, bool, str | None]]:
         """For `archspec doctor`."""

@@ -48,7 +48,7 @@ def evaluate(
     """
     import archspec
     from archspec.analysis.fully_convolutional import check_sizes
-    from archspec.backends import find_backend
+    from archspec.backends import find_trainer
     from archspec_experiments.runs import backend_of, spec_of
     from archspec_runtime.errors import RunError
     from archspec_runtime.stepper import measured
@@ -56,7 +56,7 @@ def evaluate(
     sides = sizes(scales, "--scales")
     errors: tuple[type[Exception], ...] = (RunError,)
     try:
-        chosen = find_backend(backend or backend_of(run))
+        chosen = find_trainer(backend or backend_of(run))
         errors = (*errors, *chosen.errors)
         if sides:
             check_sizes(spec_of(run), sides, archspec.load)

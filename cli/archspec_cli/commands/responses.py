@@ -41,7 +41,7 @@ def responses(
     from dataclasses import asdict
 
     import archspec
-    from archspec.backends import find_backend
+    from archspec.backends import find_trainer
     from archspec_experiments.layer_responses import draw, measure, table
     from archspec_experiments.runs import backend_of, runs_below
     from archspec_runtime.errors import RunError
@@ -55,7 +55,7 @@ def responses(
         if out is not None:
             check_picture(out, force=force)
         for run in [found for path in runs for found in list(runs_below(path)) or [path]]:
-            chosen = find_backend(backend or backend_of(run))
+            chosen = find_trainer(backend or backend_of(run))
             errors = (*errors, *chosen.errors)
             measured.append(measure(chosen, run, str(split), data, device, images))
     except archspec.SpecError as error:

@@ -131,7 +131,7 @@ def train(
     import archspec
     from archspec.analysis.accelerators import AcceleratorError
     from archspec.analysis.checks.normalization import check_shares
-    from archspec.backends import find_backend
+    from archspec.backends import find_trainer
     from archspec_experiments.overrides import check_given_once
     from archspec_experiments.trial import check_before, try_out
     from archspec_runtime.errors import RunError
@@ -164,7 +164,7 @@ def train(
     errors: tuple[type[Exception], ...] = (archspec.WeightsError, AcceleratorError, RunError)
     try:
         check_shares(net, nproc or world_of(os.environ).size)
-        chosen = find_backend(backend)
+        chosen = find_trainer(backend)
         errors = (*errors, *chosen.errors)
         given = {"--steps": steps, "--seed": seed}
         check_given_once(net, [option for option, value in given.items() if value is not None])
