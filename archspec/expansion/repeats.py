@@ -32,10 +32,9 @@ def repetitions(
 
     As in a stage, the first takes the stride and the values that are named, and the others follow it.
     """
-    scope = {**scope, **_cells(step, scope)}
     count = 1
     if step.repeat is not None and step.repeat_span is not None:
-        found = binder.count(step.repeat, scope, step.repeat_span)
+        found = binder.count(step.repeat, {**scope, **_cells(step, scope)}, step.repeat_span)
         if found is None:
             return None
         count = found
@@ -46,13 +45,15 @@ def _each(
     step: Step, scope: Mapping[str, Value], count: int, binder: Binder
 ) -> Iterator[tuple[Step, Mapping[str, Value]]]:
     others = following(step) if count > 1 else step
-    before = _before(step, scope)
+    within = step.cells is not None and step.cells.known
+    before, blocks = (scope["index"], scope["blocks"]) if within else _place(step, scope)
+    assert isinstance(before, int)
     for i in range(count):
         here = step if i == 0 else others
         places: dict[str, Value] = {} if step.repeat is None else {"i": i}
-        if step.table:
-            places |= {"i": i, "index": before + i, "blocks": _before(None, scope, step.table)}
-        yield here, {**scope, **(_cells(here, scope) if i else {}), **places}
+        if step.cells is not None:
+            places |= {"i": i, "index": before + i, "blocks": blocks}
+        yield here, {**scope, **_cells(here, scope), **places}
 
 
 @lru_cache(maxsize=4096)
@@ -76,6 +77,8 @@ def _cells(step: Step, scope: Mapping[str, Value]) -> dict[str, Value]:
     """The cells of a row that are numbers, and where the row stands."""
     if step.cells is None:
         return {}
+    if step.cells.known:
+        return {}
     found: dict[str, Value] = {"row": step.cells.place}
     for name, node in step.cells.nodes.items():
         if isinstance(node.value, str):
@@ -88,14 +91,11 @@ def _cells(step: Step, scope: Mapping[str, Value]) -> dict[str, Value]:
     return found
 
 
-def _before(step: Step | None, scope: Mapping[str, Value], table: tuple[Step, ...] | None = None) -> int:
-    """How many blocks of a table stand before a row; in all of it where no row is given."""
-    total = 0
-    for row in table or (step.table if step is not None else ()):
-        if step is not None and row.cells is step.cells:
-            break
-        total += _count(row, scope)
-    return total
+def _place(step: Step, scope: Mapping[str, Value]) -> tuple[int, int]:
+    """How many blocks of a table stand before a row, and how many in all."""
+    counts = [_count(row, scope) for row in step.table]
+    before = sum(counts[: step.cells.place]) if step.cells is not None else 0
+    return before, sum(counts)
 
 
 def _count(row: Step, scope: Mapping[str, Value]) -> int:

@@ -133,9 +133,21 @@ class RowsReader:
         if group is None or group.value is False or step.cells is None:
             return step
         name = None if group.value is True else str(group.value)
-        inner = replace(step, sources=None, source_spans=(), when=None, when_span=None)
-        return Step(CHAIN, step.span, name, group.span if name else None, chain=(inner,), sources=step.sources,
-                    source_spans=step.source_spans, when=step.when, when_span=step.when_span, cells=step.cells)  # fmt: skip
+        cells = replace(step.cells, known=True)
+        inner = replace(step, cells=cells, table=(), sources=None, source_spans=(), when=None, when_span=None)
+        return Step(
+            CHAIN,
+            step.span,
+            name,
+            group.span if name else None,
+            chain=(inner,),
+            sources=step.sources,
+            source_spans=step.source_spans,
+            when=step.when,
+            when_span=step.when_span,
+            cells=step.cells,
+            table=step.table,
+        )
 
 
 __all__ = ["ROWS", "RowsReader"]

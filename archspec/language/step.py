@@ -22,6 +22,7 @@ class Cells:
     nodes: Mapping[str, Node]
     place: int
     span: Span
+    known: bool = False  # whether the chain around has computed them, and where it stands
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,11 +47,19 @@ def load_document(
                 "AS108", f"`{display}` has no preset `{name}`", presets.span if presets else root.span, help_
             )
             return None
-        root = _with_preset(root, name, chosen, problems)
+        root = _with_preset(_named(root, name, path), name, chosen, problems)
     for key, raw in overrides.items():
         value = raw if isinstance(raw, Node) else node_of(raw, place_of_override(key, raw), "--set")
         root = override(root, key, value, value.span, problems)
     return Document(root, display, preset, others)
+
+
+def _named(root: Node, preset: str, path: Path) -> Node:
+    """A spec with the name of its preset, where that is called after the file: a net of a family."""
+    if not preset.startswith(path.stem) or not isinstance(root.value, dict):
+        return root
+    name = Node(preset, root.key_span("name"), origin=f"preset {preset}")
+    return Node({**root.value, "name": name}, root.span, root.keys, root.size, root.origin)
 
 
 def _with_preset(root: Node, name: str, preset: Node, problems: Diagnostics) -> Node:

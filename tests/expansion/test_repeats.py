@@ -83,6 +83,15 @@ def test_expressions_see_where_they_stand(spec):
     assert widths == [5 * w for w in (16, 17, 18, 51, 52)]
 
 
+def test_a_column_may_be_called_as_what_its_cells_are_computed_from(spec):
+    table = (
+        "block: pair, columns: [width, repeat], table: [[width, 1], [2 * width, 2]], group: true, repeat: repeat"
+    )
+    for stem in (f"  - layers: {{rows: {{{table}}}}}", f"  - rows: {{{table.replace(', group: true', '')}}}"):
+        net = archspec.load(spec(whole(stem, "args: {width: 3}\n")))
+        assert [row.output_shape[0] for row in net.modules() if row.op == "conv"] == [3, 6, 6]
+
+
 def test_cells_are_whatever_an_argument_takes(spec):
     conv = "{conv: {out: out * 2, kernel: 1}, when: how == 'b'}"
     text = f"""{HEAD}blocks: {{c: {{args: {{out: int, how: [a, b]}}, chain: [{conv}, relu]}}}}

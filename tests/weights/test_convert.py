@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import archspec
+import zoo_nets
 from archspec.errors import WeightsError
-from archspec.loading import zoo
 from converting import EVERYTHING, in_order, same, smaller
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 
-@pytest.mark.parametrize("name", [*zoo.names(), EVERYTHING], ids=lambda name: Path(name).stem)
+@pytest.mark.parametrize("name", [*zoo_nets.NETS, EVERYTHING], ids=lambda name: Path(name).stem)
 def test_each_net_of_the_zoo_goes_to_flax_and_back_bit_by_bit(name, tmp_path):
     pytest.importorskip("orbax.checkpoint")
     net = smaller(name)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec.loading import zoo
+import zoo_nets
 from comparing import Flax
 from flax_nets import NETS, all_shapes
 
@@ -33,7 +33,7 @@ def forward(model, x):
 
 
 NAMED = [
-    *zoo.names(),
+    *zoo_nets.NETS,
     *(f"cifar_resnet:{key}" for key in ("resnet110", "resnet1202", "plain56")),
     "resnet152:paper",
 ]
@@ -62,11 +62,11 @@ def double_precision():
 
 
 SIZES = {"plain18": 64, "plain34": 64, "resnet34": 64, "resnet50": 64, "resnet50:paper": 32, "resnet101": 32,
-         "resnet152": 32, "vgg19": 32}  # fmt: skip
+         "resnet152": 32, "vgg19": 32, **zoo_nets.SMALL}  # fmt: skip
 """What is not cheap in full is compared on smaller images."""
 
 
-ANSWERS = [*zoo.names(), "cifar_resnet:plain20", "resnet50:paper", NETS["everything"]]
+ANSWERS = [*zoo_nets.NETS, "cifar_resnet:plain20", "resnet50:paper", NETS["everything"]]
 
 
 @pytest.mark.parametrize("name", ANSWERS, ids=lambda name: Path(name).stem)
