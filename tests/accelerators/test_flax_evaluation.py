@@ -79,18 +79,21 @@ def test_nothing_is_asked_of_the_device_before_all_batches_are_on_their_way(read
         job = replace(job, recipe=replace(job.recipe, batch_size=90))
     events, given = [], []
     kind = type(jax.numpy.zeros(()))
-    value, real = kind._value, evaluating.measured
+    value, program = kind._value, evaluating.program
 
     def asked(array):
         events.append("asked")
         return value.fget(array)
 
-    def measured(*arguments):
-        events.append("batch")
-        given.append(arguments[-2])
-        return real(*arguments)
+    def watched(*options):
+        def measured(*arguments):
+            events.append("batch")
+            given.append(arguments[-2])
+            return program(*options)(*arguments)
 
-    monkeypatch.setattr(evaluating, "measured", measured)
+        return measured
+
+    monkeypatch.setattr(evaluating, "program", watched)
     monkeypatch.setattr(kind, "_value", property(asked))
     evaluating.evaluate(model, job, dataset, "test", normalization, device)
     first, last = events.index("batch"), len(events) - events[::-1].index("batch")
