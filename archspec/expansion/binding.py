@@ -53,19 +53,18 @@ def given_by(step: Step) -> Given:
     return Given(step.args, step.keys, step.span, guessed=step.guessed)
 
 
-def with_cells(given: Given, step: Step, signature: Signature, computed: bool = False) -> Given:
+def with_cells(given: Given, step: Step, signature: Signature, scope: Collection[str] = ()) -> Given:
     """The same with the cells of a row below, as far as they are arguments.
 
-    What is computed goes by the name of its column, which stands for it: a cell sees the names around the table.
+    What was computed into `scope` goes by the name of its column: a cell sees the names around the table, and not the others.
     """
     if step.cells is None:
         return given
     nodes = {k: node for k, node in step.cells.nodes.items() if k in signature.kinds}
-    if computed:
-        nodes = {
-            k: Node(k, node.span) if isinstance(node.value, str) and signature.kinds[k].takes_expressions else node
-            for k, node in nodes.items()
-        }
+    for key, node in nodes.items():
+        is_expression = isinstance(node.value, str) and signature.kinds[key].takes_expressions
+        if is_expression and key in scope and mentioned(node.value) <= set(scope):
+            nodes[key] = Node(key, node.span)
     return given.over(Given(nodes, {k: node.span for k, node in nodes.items()}, given.span)) if nodes else given
 
 

@@ -223,7 +223,7 @@ class _Expander:
         if given is None:
             given = given_by(step)
             if (signature := self.survey.signature(applied)) is not None:
-                given = with_cells(given, step, signature, computed=True)
+                given = with_cells(given, step, signature, scope)
             given = given.over(given_by(applied) if applied is not step else None)
             self.given[step, applied] = given
         shapes = [graph.values[source] for source in sources or ()]

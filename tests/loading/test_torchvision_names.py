@@ -8,7 +8,7 @@ import pytest
 
 import archspec
 
-REFERENCE = json.loads((Path(__file__).parent / "data" / "torchvision_names.json").read_text())["nets"]
+REFERENCE = json.loads((Path(__file__).parent.parent / "data" / "torchvision_names.json").read_text())["nets"]
 """Of each net: how many tensors, how many parameters, and a hash of the sorted names and shapes."""
 
 
