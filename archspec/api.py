@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import index
 from os import PathLike
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from archspec.weights.convert import Converted
 
 
-def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = None, tried: bool = False) -> Files:
-    """The files of a net's folder by relative path, with `weights` in them where they are given.
+def emit(
+    net: Network, backend: str, *, weights: str | PathLike[str] | Weights | None = None, tried: bool = False
+) -> Files:
+    """The files of a net's folder by relative path, with `weights` in them, a file or what `read_weights` gave.
 
     The syntax and the names of modules are looked at; what is `tried` was imported too and has the net's tensors, if the
     backend can do that and its framework is installed. Raises SpecError where the backend is missing, lacks an operation or
@@ -31,7 +33,7 @@ def emit(net: Network, backend: str, *, weights: str | PathLike[str] | None = No
 
     chosen = find_backend(backend)
     _check_net(net)
-    given = [] if weights is None else [_weights(net, weights)]
+    given = [] if weights is None else [weights if isinstance(weights, Mapping) else read_weights(net, weights)]
     with no_collection():
         files = chosen.emit(net, *given)
     check_files(net.name, backend, files)
@@ -53,7 +55,7 @@ def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[
     _check_net(net)
     if not 0 <= index(seed) < 2**63:
         raise ValueError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed}")
-    return chosen.build(net, seed=index(seed), weights=None if weights is None else _weights(net, weights))
+    return chosen.build(net, seed=index(seed), weights=None if weights is None else read_weights(net, weights))
 
 
 def convert(
@@ -88,11 +90,12 @@ def _check_net(net: object) -> None:
         raise TypeError(f"a net is what `archspec.load` gives, such as archspec.load('resnet50'), not {net!r}")
 
 
-def _weights(net: Network, path: str | PathLike[str]) -> Weights:
+def read_weights(net: Network, path: str | PathLike[str], fresh: Sequence[str] = ()) -> Weights:
+    """The weights of a file or folder of any known format that fit a net but for its `fresh` modules. Raises WeightsError."""
     with _weights_room():
         from archspec.weights.convert import read_fitting
 
-    return read_fitting(net, Path(path))
+    return read_fitting(net, Path(path), fresh)
 
 
 def _install() -> str:

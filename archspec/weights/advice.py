@@ -32,7 +32,7 @@ def advice(given: Shapes, expected: Shapes) -> str:
         return "it holds no tensors: save the weights again, such as `model.state_dict()`"
     if _fits(given, expected, []):
         return "save the floating-point weights, before they are quantized"
-    for seen in (suggestion, _resized, _turned, _by_order, _folded):
+    for seen in (suggestion, _resized, _prefixed, _turned, _by_order, _folded):
         if help_ := seen(given, expected):
             return help_
     return OTHER
@@ -71,6 +71,15 @@ def _resized(given: Shapes, expected: Shapes) -> str | None:
     fresh = " ".join(f"--fresh {module}" for module in modules)
     return (f"all but {' and '.join(f'`{m}`' for m in modules)} fits: `archspec train --weights` begins it anew with {fresh}; "
             f"to convert or build, give the net of these weights ({spec})")  # fmt: skip
+
+
+def _prefixed(given: Shapes, expected: Shapes) -> str | None:
+    """Where all names have a prefix, and without it only some modules give another number of values."""
+    prefix = _shared_prefix([*given])
+    short = {name.removeprefix(prefix): shape for name, shape in given.items()}
+    if not prefix or (help_ := _resized(short, expected)) is None:
+        return None
+    return f"without the prefix `{prefix}`, which --map {prefix}= takes away, {help_}"
 
 
 def _turned(given: Shapes, expected: Shapes) -> str | None:

@@ -72,7 +72,8 @@ def read_fitting(net: Network, path: Path, fresh: Sequence[str] = ()) -> Weights
     Raises WeightsError, and SpecError where the framework that reads it is missing.
     """
     try:
-        return _read(net, path, None, None, [], fresh)[0]
+        weights, _, notes = _read(net, path, None, None, [], fresh)
+        return OfRun(weights, identity_of(weights), notes)
     except WeightsError as error:
         if error.help and "--map" in error.help and "archspec convert" not in error.help:
             error.help += "; `archspec convert` takes --map, and writes a file to give here"

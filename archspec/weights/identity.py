@@ -6,7 +6,7 @@ What it holds is the trainer's to write and to compare; here it is handed on, an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archspec.backends import Weights
@@ -21,11 +21,18 @@ Identity = Mapping[str, Any]
 
 
 class OfRun(dict[str, Any]):
-    """Tensors by name, with the identity of the run that they are of."""
+    """Tensors by name, with the identity of the run that they are of, and what was noted while they were read."""
 
-    def __init__(self, tensors: Mapping[str, Any], identity: Identity | None) -> None:
+    def __init__(self, tensors: Mapping[str, Any], identity: Identity | None, notes: Sequence[str] = ()) -> None:
         super().__init__(tensors)
         self.identity = identity
+        self.notes = tuple(notes)
+
+
+def notes_on(weights: Mapping[str, Any], net: Network) -> Iterator[str]:
+    """What a user has to know of weights that were read for a net."""
+    yield from getattr(weights, "notes", ())
+    yield from remarks(identity_of(weights), net)
 
 
 def identity_of(weights: Mapping[str, Any]) -> Identity | None:

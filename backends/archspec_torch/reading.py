@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from .formats import LEGACY
 from .unpickling import DTYPES, Claimed, DamagedError, Storage, itemsize, load, load_bytes, storage_of
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+PART = 1 << 20  # bytes that a checksum takes at once
 LOCAL = 30  # bytes of the header in front of a record, behind which come its name and an extra field
 
 Place = Callable[[Storage], int]
@@ -51,8 +53,8 @@ def _read_archive(path: Path) -> tuple[Any, Callable[[Claimed], Stored]]:
         folder = pickled.removesuffix("data.pkl")
         if f"{folder}constants.pkl" in records:
             raise OtherKindError("a TorchScript module, which is code with its weights")
-        big = _bytes(archive, records.get(f"{folder}byteorder"), size) == b"big"
-        data = _bytes(archive, records[pickled], size)
+    big = _bytes(path, records.get(f"{folder}byteorder"), size) == b"big"
+    data = _bytes(path, records[pickled], size)
 
     def storage(pid: Any) -> Storage:
         key, kind, count, _ = storage_of(pid)
@@ -71,19 +73,41 @@ def _read_archive(path: Path) -> tuple[Any, Callable[[Claimed], Stored]]:
         info = records.get(f"{folder}data/{storage.key}")
         if info is None:
             raise DamagedError("a tensor has no numbers: it is one of the device `meta`")
-        with open(path, "rb") as file:
-            file.seek(info.header_offset)
-            head = file.read(LOCAL)
-        if len(head) < LOCAL or head[:4] != b"PK\x03\x04":
-            raise DamagedError(f"its record data/{storage.key} is not where it should be")
-        return (
-            info.header_offset
-            + LOCAL
-            + int.from_bytes(head[26:28], "little")
-            + int.from_bytes(head[28:30], "little")
-        )
+        return _begin(path, info)
 
-    return load_bytes(data, storage), lambda claimed: _tensor(path, claimed, place, ">" if big else "<")
+    checked: set[str] = set()
+
+    def check(storage: Storage) -> None:
+        """Compare the bytes of a storage with their checksum, once; 0 is that of files which were saved without."""
+        info = records[f"{folder}data/{storage.key}"]
+        if storage.key not in checked:
+            _check(path, info)
+        checked.add(storage.key)
+
+    return load_bytes(data, storage), lambda claimed: _tensor(path, claimed, place, ">" if big else "<", check)
+
+
+def _begin(path: Path, info: zipfile.ZipInfo) -> int:
+    """Where the bytes of a record begin. Raises DamagedError."""
+    with open(path, "rb") as file:
+        file.seek(info.header_offset)
+        head = file.read(LOCAL)
+    if len(head) < LOCAL or head[:4] != b"PK\x03\x04":
+        raise DamagedError(f"its record {info.filename[-80:]} is not where it should be")
+    return (
+        info.header_offset + LOCAL + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+    )
+
+
+def _check(path: Path, info: zipfile.ZipInfo) -> None:
+    """Compare the bytes of a record with their checksum; 0 is that of files which were saved without."""
+    found, left = 0, info.file_size
+    with open(path, "rb") as file:
+        file.seek(_begin(path, info))
+        while left > 0 and (part := file.read(min(left, PART))):
+            found, left = zlib.crc32(part, found), left - len(part)
+    if info.CRC not in (0, found):
+        raise DamagedError(f"its record {info.filename[-80:]} has another checksum than when it was written")
 
 
 def _stored(info: zipfile.ZipInfo, size: int) -> int:
@@ -95,8 +119,13 @@ def _stored(info: zipfile.ZipInfo, size: int) -> int:
     return info.file_size
 
 
-def _bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo | None, size: int) -> bytes:
-    return archive.read(info) if info is not None and _stored(info, size) else b""
+def _bytes(path: Path, info: zipfile.ZipInfo | None, size: int) -> bytes:
+    if info is None or not _stored(info, size):
+        return b""
+    _check(path, info)
+    with open(path, "rb") as file:
+        file.seek(_begin(path, info))
+        return file.read(info.file_size)
 
 
 def _read_old(path: Path) -> tuple[Any, Callable[[Claimed], Stored]]:
@@ -157,7 +186,9 @@ def _old_place(places: dict[str, tuple[int, int]], storage: Storage) -> int:
     return at + storage.start * itemsize(storage.kind)
 
 
-def _tensor(path: Path, claimed: Claimed, place: Place, order: str) -> Stored:
+def _tensor(
+    path: Path, claimed: Claimed, place: Place, order: str, check: Callable[[Storage], None] | None = None
+) -> Stored:
     dtype = np.dtype(DTYPES[claimed.kind])
     bits = np.dtype(f"u{dtype.itemsize}")  # which also bfloat16 has, and in both orders of bytes
     begin = place(claimed.storage) + claimed.offset * dtype.itemsize
@@ -169,6 +200,8 @@ def _tensor(path: Path, claimed: Claimed, place: Place, order: str) -> Stored:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size < begin + count * dtype.itemsize:
                 raise DamagedError("it ends too early")
+            if check is not None:
+                check(claimed.storage)
             whole: Array = np.fromfile(file, f"{order}u{dtype.itemsize}", count, offset=begin)
         steps = [step * dtype.itemsize for step in claimed.stride]
         view = np.lib.stride_tricks.as_strided(whole, claimed.shape, steps, writeable=False)

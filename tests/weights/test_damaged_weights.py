@@ -97,6 +97,27 @@ def test_truncated_and_flipped_files_are_said_or_read(suffix, small_net, small_w
     assert {p.name for p in tmp_path.iterdir()} <= {path.name, "out.pt"}
 
 
+def test_a_changed_bit_in_the_numbers_of_a_file_of_pytorch_is_said(cli, small_weights, tmp_path):
+    """Also where the number that it makes is an ordinary one; what was saved without checksums is taken."""
+    command = ("--spec", "digits_resnet", "--set", "n=1", "--force")
+    for checksums in (True, False):
+        torch.serialization.set_crc32_options(checksums)
+        try:
+            torch.save(small_weights, tmp_path / "w.pt")
+        finally:
+            torch.serialization.set_crc32_options(True)
+        assert cli("convert", "w.pt", "w.safetensors", *command).exit_code == 0
+    torch.save(small_weights, tmp_path / "w.pt")
+    whole = bytearray((tmp_path / "w.pt").read_bytes())
+    whole[whole.find(small_weights["fc.weight"].numpy().tobytes()) + 1] ^= 1
+    (tmp_path / "w.pt").write_bytes(whole)
+    result = cli("convert", "w.pt", "w.safetensors", *command)
+    assert result.exit_code == 1
+    assert re.search(
+        r"damaged .*\(its record w/data/\d+ has another checksum than when it was written\)", result.stderr
+    )
+
+
 def test_damaged_orbax_checkpoints_are_said(small_net, weights_file, tmp_path):
     pytest.importorskip("orbax.checkpoint")
     archspec.convert(small_net, weights_file, tmp_path / "whole", target_backend="flax")

@@ -35,6 +35,13 @@ def test_a_head_for_other_classes_is_told_fresh(told, small_weights):
     assert "--set classes=1000" in said
 
 
+def test_a_head_for_other_classes_below_a_prefix_is_told_both(told, small_weights):
+    head = {"fc.weight": torch.zeros(1000, 64), "fc.bias": torch.zeros(1000)}
+    said = told({f"module.{name}": t for name, t in {**small_weights, **head}.items()})
+    assert "without the prefix `module.`, which --map module.= takes away, all but `fc` fits:" in said
+    assert "--fresh fc" in said
+
+
 def test_kernels_in_another_layout_are_told_how_to_turn(told, small_weights):
     turned = {
         name: t.permute(2, 3, 1, 0) if t.ndim == 4 else t.T if t.ndim == 2 else t
@@ -153,6 +160,15 @@ def test_safetensors_of_any_name_are_taken(cli, small_weights, tmp_path):
     done = run(cli, "w.pth", "out.pt")
     assert done.exit_code == 0, done.output
     assert "from a safetensors file" in done.output
+
+
+def test_what_is_noted_of_weights_is_told_by_every_command_that_takes_them(cli, small_weights, tmp_path):
+    torch.save({k: v for k, v in small_weights.items() if not k.endswith("num_batches_tracked")}, tmp_path / "w.pt")
+    net = ("digits_resnet", "--set", "n=1", "--weights", "w.pt")
+    (noted,) = (line for line in run(cli, "w.pt", "out.pt").output.splitlines() if line.startswith("w.pt: "))
+    assert "it has no counters of batches" in noted
+    assert noted in cli("build", *net, "--out", "built").output
+    assert noted in cli("train", *net, "--steps", 1, "--out", "run", "--device", "cpu", "--compile", "off").output
 
 
 def test_commands_without_map_are_told_who_has_it(cli, small_weights, tmp_path):

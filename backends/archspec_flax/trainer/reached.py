@@ -14,7 +14,7 @@ from archspec_runtime.job import Job
 def reached(graph: Any, params: Any, rest: Any, job: Job, kind: Any) -> Any:
     """For each array of `params`, whether the output depends on it, seen by tracing and without computing anything."""
     channels, height, width = job.input_shape
-    images = jax.ShapeDtypeStruct((2, height, width, channels), kind)
+    images = jax.ShapeDtypeStruct((2, height, width, channels), kind)  # type: ignore[no-untyped-call]
 
     def output(params: Any, images: jax.Array) -> Any:
         return nnx.merge(graph, params, rest, copy=True)(images)

@@ -43,6 +43,7 @@ def build(
     Examples: archspec build resnet50 · archspec build my.yaml --out my --set width=32
     """
     import archspec
+    from archspec.api import read_weights
     from archspec.emission.folder import check_same_net
     from archspec.files import FolderError, write_folder
 
@@ -57,7 +58,8 @@ def build(
         return
     folder = out or Path(net.name)
     try:
-        files = archspec.emit(net, backend, weights=weights, tried=True)
+        read = None if weights is None else read_weights(net, weights)
+        files = archspec.emit(net, backend, weights=read, tried=True)
         if not force:
             check_same_net(folder, net)
         write_folder(folder, files, force=force)
@@ -66,10 +68,10 @@ def build(
         raise typer.Exit(1) from None
     except (archspec.WeightsError, FolderError) as error:
         fail_with(error)
-    if weights is not None:
-        from archspec.weights.identity import FILE, parsed, remarks
+    if read is not None:
+        from archspec.weights.identity import notes_on
 
-        for remark in remarks(parsed(files.get(FILE)), net):
-            say(f"warning: {weights}: {remark}")
+        for note in notes_on(read, net):
+            say(f"{weights}: {note}")
     written = sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in files})
     tell(f"{folder}: {', '.join(written)}")

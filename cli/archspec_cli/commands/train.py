@@ -131,6 +131,7 @@ def train(
     import archspec
     from archspec.analysis.accelerators import AcceleratorError
     from archspec.analysis.checks.normalization import check_shares
+    from archspec.api import read_weights
     from archspec.backends import find_trainer
     from archspec_experiments.overrides import check_given_once
     from archspec_experiments.trial import check_before, try_out
@@ -176,9 +177,13 @@ def train(
         with ExitStack() as held:
             if weights is not None:
                 from archspec.weights.for_training import as_safetensors
+                from archspec.weights.identity import notes_on
 
                 check_before(net, chosen, Options(**options))
-                options["weights"] = held.enter_context(as_safetensors(net, weights, fresh or []))
+                read = read_weights(net, weights, fresh or [])
+                for note in notes_on(read, net) if os.environ.get("RANK", "0") == "0" else ():
+                    say(f"{weights}: {note}")
+                options["weights"] = held.enter_context(as_safetensors(read, weights))
             code = try_out(net, chosen, Options(**options), on) if dry_run else chosen.train(net, options)
     except archspec.SpecError as error:
         report(error.diagnostics)
