@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from archspec.ir import Block, Call, Chain
+from archspec.ir import Call
 from archspec.ir.network import Network
+from archspec.ir.walk import walk
 from archspec.ops import Op, Shape
 
 Value = int
@@ -45,33 +45,17 @@ class Trace:
         """How many operations read each value."""
         return Counter(value for applied in self.applied for value in applied.inputs)
 
-    def _block(self, block: Block, inputs: Mapping[str, Value]) -> Value:
-        values = dict(inputs)
-        for call in block.calls:
-            given = tuple(values[name] for name in call.inputs)
-            values[call.name] = self._call(call, given) if call.present else given[0]
-        return values[block.output]
-
-    def _call(self, call: Call, given: tuple[Value, ...]) -> Value:
-        target = call.target
-        if isinstance(target, Block):
-            return self._block(target, dict(zip((name for name, _ in target.inputs), given, strict=True)))
-        if isinstance(target, Chain):
-            (value,) = given
-            for run in target.runs:
-                ((name, _),) = run.block.inputs
-                for _ in range(run.count):
-                    value = self._block(run.block, {name: value})
-            return value
-        if target.is_alias:
+    def take(self, name: str, call: Call, op: Op, given: tuple[Value, ...]) -> Value:
+        """The value that an operation gives."""
+        if op.is_alias:
             return given[0]
-        made = self.value((0,) if target.makes_constant else call.shape)
-        self.applied.append(Applied(target, given, call.input_shapes, made))
+        made = self.value((0,) if op.makes_constant else call.shape)
+        self.applied.append(Applied(op, given, call.input_shapes, made))
         return made
 
 
 def trace(net: Network) -> Trace:
     """Every operation of a net's forward pass, those of equal blocks each for itself."""
     made = Trace()
-    made._block(net.root, {"input": made.value(net.input_shape)})
+    walk(net.root, [made.value(net.input_shape)], made.take)
     return made

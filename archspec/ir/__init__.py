@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from archspec.ir.graph import Block, Call, Chain, Definition, Role, Run, parts
 from archspec.ir.rows import Row, rows
+from archspec.ir.walk import walk
 
-__all__ = ["Block", "Call", "Chain", "Definition", "Role", "Row", "Run", "parts", "rows"]
+__all__ = ["Block", "Call", "Chain", "Definition", "Role", "Row", "Run", "parts", "rows", "walk"]

@@ -8,7 +8,8 @@ from typing import Any
 
 from archspec.diagnostics import Span
 from archspec.ir.cost import op_cost
-from archspec.ir.graph import Block, Chain
+from archspec.ir.graph import Block
+from archspec.ir.walk import operations
 from archspec.ops import Features, Op, Shape
 
 
@@ -29,32 +30,20 @@ class Row:
     span: Span
 
 
-def rows(block: Block, prefix: str = "") -> Iterator[Row]:
+def rows(block: Block) -> Iterator[Row]:
     """Every operation of a block in order of execution, with dotted names."""
-    for call in block.calls:
-        name = f"{prefix}{call.name}"
-        if not call.present:
-            continue
-        if isinstance(call.target, Block):
-            yield from rows(call.target, f"{name}.")
-        elif isinstance(call.target, Chain):
-            index = 0
-            for run in call.target.runs:
-                for _ in range(run.count):
-                    yield from rows(run.block, f"{name}.{index}.")
-                    index += 1
-        else:
-            op, cost = call.target, op_cost(call.target, call.input_shapes)
-            yield Row(
-                name=name,
-                op=op.kind,
-                output_shape=call.shape,
-                params=cost.params,
-                buffers=cost.buffers,
-                macs=cost.macs,
-                attributes=op.attributes,
-                input_shapes=call.input_shapes,
-                target=op,
-                parameters=op.parameters(*call.input_shapes),
-                span=call.span,
-            )
+    for name, call, op in operations(block):
+        cost = op_cost(op, call.input_shapes)
+        yield Row(
+            name=name,
+            op=op.kind,
+            output_shape=call.shape,
+            params=cost.params,
+            buffers=cost.buffers,
+            macs=cost.macs,
+            attributes=op.attributes,
+            input_shapes=call.input_shapes,
+            target=op,
+            parameters=op.parameters(*call.input_shapes),
+            span=call.span,
+        )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import onnx
 from onnx import ModelProto, helper, numpy_helper
 
 from archspec.backends import Weights
 from archspec.errors import WeightsError
-from archspec.ir import Block, Chain
+from archspec.ir import Call
 from archspec.ir.network import Network
+from archspec.ir.walk import walk
+from archspec.ops import Op
 from archspec.version import __version__
 from archspec.weights.dtypes import cast
 from archspec.weights.identity import metadata
@@ -32,7 +32,12 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
     Raises WeightsError where the weights are too large for such a file, or for float32.
     """
     graph = Graph()
-    result = _block(graph, net.root, [INPUT], "")
+
+    def add(name: str, call: Call, op: Op, sources: tuple[str, ...]) -> str:
+        """Add the nodes of an operation; gives the name of its result."""
+        return OPERATIONS[op.kind](op, graph, Place(name, sources, call.input_shapes, call.shape))
+
+    result = walk(net.root, [INPUT], add)
     if result == INPUT:
         graph.nodes.append(helper.make_node("Identity", [INPUT], [result := OUTPUT], name=OUTPUT))
     _rename(graph, result, OUTPUT)
@@ -67,28 +72,3 @@ def _rename(graph: Graph, old: str, new: str) -> None:
     for found in graph.values:
         if found.name == old:
             found.name = new
-
-
-def _block(graph: Graph, block: Block, inputs: list[str], prefix: str) -> str:
-    """Add the nodes of a block; gives the name of its result."""
-    values = {name: given for (name, _), given in zip(block.inputs, inputs, strict=True)}
-    for call in block.calls:
-        sources = [values[name] for name in call.inputs]
-        name = prefix + call.name
-        if not call.present:
-            values[call.name] = sources[0]
-        elif isinstance(call.target, Block):
-            values[call.name] = _block(graph, call.target, sources, f"{name}.")
-        elif isinstance(call.target, Chain):
-            for index, inner in enumerate(_blocks(call.target)):
-                sources = [_block(graph, inner, sources, f"{name}.{index}.")]
-            values[call.name] = sources[0]
-        else:
-            place = Place(name, tuple(sources), call.input_shapes, call.shape)
-            values[call.name] = OPERATIONS[call.target.kind](call.target, graph, place)
-    return values[block.output]
-
-
-def _blocks(chain: Chain) -> Iterator[Block]:
-    for run in chain.runs:
-        yield from [run.block] * run.count

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from archspec.backends import Files, Weights, check_supported
 from archspec.errors import WeightsError
-from archspec.ir import Block, Chain
+from archspec.ir import Call, walk
 from archspec.ir.network import Network
 from archspec.ops import Op
 
@@ -79,7 +79,14 @@ class NumpyBackend:
         """`model.py` with a function `forward(weights, images)`. Raises SpecError for operations that are not supported."""
         check_supported(net, self)
         lines: list[str] = []
-        output = _block(net.root, ["x"], "", lines)
+
+        def add(name: str, call: Call, op: Op, inputs: tuple[str, ...]) -> str:
+            """Write the statement of an operation; gives the variable of its result."""
+            variable = "v_" + name.replace(".", "_")
+            lines.append(f"{variable} = {STATEMENTS[op.kind].format(*inputs, name=name, **op.attributes)}")
+            return variable
+
+        output = walk(net.root, ["x"], add)
         channels, height, width = net.input_shape
         body = "\n".join(f"    {line}" for line in lines)
         return {
@@ -106,34 +113,3 @@ class NumpyBackend:
         import numpy
 
         yield "numpy", numpy.__version__, True, None
-
-
-def _block(block: Block, inputs: list[str], prefix: str, lines: list[str]) -> str:
-    """Write the statements of a block; gives the variable of its result."""
-    values = {name: variable for (name, _), variable in zip(block.inputs, inputs, strict=True)}
-    for call in block.calls:
-        sources = [values[name] for name in call.inputs]
-        name = prefix + call.name
-        if not call.present:
-            values[call.name] = sources[0]
-        elif isinstance(call.target, Block):
-            values[call.name] = _block(call.target, sources, f"{name}.", lines)
-        elif isinstance(call.target, Chain):
-            for index, inner in enumerate(_blocks(call.target)):
-                sources = [_block(inner, sources, f"{name}.{index}.", lines)]
-            values[call.name] = sources[0]
-        else:
-            values[call.name] = _operation(call.target, name, sources, lines)
-    return values[block.output]
-
-
-def _blocks(chain: Chain) -> Iterator[Block]:
-    for run in chain.runs:
-        yield from [run.block] * run.count
-
-
-def _operation(op: Op, name: str, sources: list[str], lines: list[str]) -> str:
-    variable = "v_" + name.replace(".", "_")
-    text = STATEMENTS[op.kind].format(*sources, name=name, **op.attributes)
-    lines.append(f"{variable} = {text}")
-    return variable
