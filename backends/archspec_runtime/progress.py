@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -81,19 +81,36 @@ class Progress:
             say(f"step {step:,}/{self.total:,}  {text}  {_duration(left)} left")
 
 
-def _live() -> Any:
+def _live(console: Any = None) -> Any:
     """A bar with the steps and the time that is left, and below it what was measured, in a terminal of any width."""
+    from rich import get_console
     from rich.console import RenderableType
+    from rich.control import Control
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.segment import ControlType, Segment
     from rich.text import Text
 
+    screen = console or get_console()
+
     class TwoLines(Bar):
+        cells: Sequence[int] = ()  # of each line as it was drawn last
+
         def get_renderables(self) -> Iterator[RenderableType]:
             yield self.make_tasks_table(self.tasks)
             yield from (Text(task.description) for task in self.tasks if task.description)
 
-    return TwoLines(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        def get_renderable(self) -> RenderableType:
+            """What is drawn next, after what a narrower terminal has broken into more rows than Rich knows of was erased."""
+            more = sum(-(-cells // screen.width) - 1 for cells in self.cells if cells)
+            if more > 0:
+                erased = (ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)
+                screen.control(Control(*erased * more))
+            shown = super().get_renderable()
+            self.cells = [Segment.get_line_length(line) for line in screen.render_lines(shown, pad=False)]
+            return shown
+
+    return TwoLines(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=screen)
 
 
 def _duration(seconds: float) -> str:
