@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from archspec_torch.trainer.images import Images  # noqa: E402
-from archspec_torch.trainer.upload import upload  # noqa: E402
+from archspec_torch.trainer.upload import host_buffer, upload  # noqa: E402
 
 COUNT, SIDE = 8, 16
 
@@ -73,6 +73,14 @@ def test_a_batch_goes_over_in_one_copy_that_nobody_waits_for(kind, padding):
         "what is copied grows with the images, not with their pixels' places"
     )
     assert not seen.waits
+
+
+def test_what_goes_to_a_gpu_goes_from_page_locked_memory(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "empty", lambda size, **given: asked.append(given["pin_memory"]))
+    for kind in ("cuda:0", "mps", "meta"):
+        host_buffer(64, torch.device(kind))
+    assert asked == [True, False, False]
 
 
 @pytest.mark.parametrize("kind", ["resident", "read"])

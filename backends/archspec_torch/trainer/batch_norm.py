@@ -105,7 +105,7 @@ def whole_moments(images: Tensor) -> tuple[Tensor, Tensor]:
     variance, mean = torch.var_mean(images.to(exact), AXES, correction=0)
     own = torch.cat([mean, variance])
     every = own.new_empty(dist.get_world_size() * len(own))
-    gather_all(every, own)
+    gather_all(every, own, group=dist.group.WORLD)
     means, variances = every.view(-1, 2, len(mean)).unbind(1)
     mean = means.mean(0)
     return mean, variances.mean(0) + (means - mean).square().mean(0)

@@ -14,6 +14,7 @@ from .lamb import Lamb
 from .parallel import is_split
 
 Pairs = tuple[list[Tensor], list[Tensor]]
+FUSED = ("cpu", "cuda")  # devices whose optimizers are one kernel, which also takes the scale off a loss in fp16
 
 
 def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
@@ -28,7 +29,7 @@ def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer
     if isinstance(recipe, LAMB):
         groups[1]["adapt"] = recipe.always_adapt or recipe.decay_norm_and_bias
     groups = [g for g in groups if g["params"]]
-    fused = all(type(p) is nn.Parameter and p.device.type in ("cpu", "cuda") for p in model.parameters())
+    fused = all(type(p) is nn.Parameter and p.device.type in FUSED for p in model.parameters())
     match recipe:
         case SGD():
             return torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused)

@@ -26,12 +26,17 @@ def upload(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]
     for array in arrays:
         starts.append(size)
         size += -(-array.nbytes // ALIGNED) * ALIGNED
-    buffer = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    buffer = host_buffer(size, device)
     here = buffer.numpy()
     for array, start in zip(arrays, starts, strict=True):
         np.copyto(here[start : start + array.nbytes].view(array.dtype).reshape(array.shape), array)
     there = buffer.to(device, non_blocking=True)
     return [_part(there, array, start) for array, start in zip(arrays, starts, strict=True)]
+
+
+def host_buffer(size: int, device: torch.device) -> Tensor:
+    """Bytes of the host that a device is to be given: page-locked for CUDA, which copies them while the host goes on."""
+    return torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
 
 
 def _part(buffer: Tensor, array: NDArray[Any], start: int) -> Tensor:
