@@ -21,6 +21,7 @@ PACKAGES = {"flax": ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")}
 SUITES = {
     "flax": (
         "tests/trainer/test_flax_training.py",
+        "tests/weights/test_convert.py",
         "tests/accelerators/test_flax_evaluation.py",
         "tests/accelerators/test_flax_programs.py",
         "tests/accelerators/test_flax_lowered.py",
