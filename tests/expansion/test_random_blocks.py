@@ -28,7 +28,7 @@ NAMES = (
 )
 """Of arguments that are whole numbers: among them what source imports, calls or is called itself."""
 
-TYPES = ("int", "bool", "float")
+TYPES = ("int", "bool", "float", "pair", "layer")
 PLACES = ("index + 1", "2 * index + 1", "index // 2 + 1", "blocks - index")
 
 
@@ -38,17 +38,22 @@ def pick(draw, *choices):
 
 def flow(pairs):
     """A YAML mapping on one line, its values quoted where they are expressions."""
-    return "{" + ", ".join(f"{k}: '{v}'" if " " in v else f"{k}: {v}" for k, v in pairs.items()) + "}"
+    quoted = {k: f"'{v}'" if " " in v and v[0] not in "{[" else v for k, v in pairs.items()}
+    return "{" + ", ".join(f"{k}: {v}" for k, v in quoted.items()) + "}"
 
 
 def arguments(draw):
     """The arguments of a block in any order: required ones, ones with defaults, and ones that follow from those before."""
     declared, whole = {}, ["in_channels"]
-    for name in draw(st.permutations([*NAMES, "deep", "rate"]))[: draw(st.integers(1, 5))]:
+    for name in draw(st.permutations([*NAMES, "deep", "rate", "reach", "layer"]))[: draw(st.integers(1, 5))]:
         if name == "deep":
             declared[name] = pick(draw, "bool", "false", "true")
         elif name == "rate":
             declared[name] = pick(draw, "float", "0.0", "0.25")
+        elif name == "reach":
+            declared[name] = pick(draw, "pair", "[1,3]", "[3,3]")
+        elif name == "layer":
+            declared[name] = pick(draw, "layer", "{layer: act}", "{layer: none}")
         else:
             of = pick(draw, *whole)
             follows = [f"{of} * 2", f"max(1, {of} // 2)", f"{of} + 1", f"({of} - 1) * 1 + 1", f"{of} * 4 // 2"]
@@ -61,6 +66,10 @@ def value(draw, name, whole=(), flags=(), places=()):
     """What an argument is given."""
     if name == "deep":
         return pick(draw, "true", "false", *flags)
+    if name == "reach":
+        return pick(draw, "1", "3", "[1,3]", "[3,1]")
+    if name == "layer":
+        return pick(draw, "none", "norm", "tanh", "act")
     if name == "rate":
         return pick(draw, "0.0", "0.5", *(["index / blocks / 2", "0.1 * index / blocks"] if places else []))
     return pick(
@@ -73,10 +82,22 @@ def step(draw, index, before, whole, declared, others):
     flags = [name for name in declared if name == "deep"]
     out = pick(draw, "4", "6", *whole, *(f"{w} * 2" for w in whole), *(f"{w} + 2 * {whole[-1]}" for w in whole))
     kind = pick(
-        draw, "conv", "conv", "norm", "act", "scale", "dropout", "concat", "pad_channels", "avg_pool", *others
+        draw,
+        "conv",
+        "conv",
+        "norm",
+        "act",
+        "scale",
+        "dropout",
+        "concat",
+        "pad_channels",
+        "avg_pool",
+        *others,
+        *(["$layer"] if "layer" in declared else []),
     )
+    reaches = ["1", "3", "2 * 1 + 1", *(["reach"] if "reach" in declared else [])]
     given_ = {
-        "conv": {"out": out, "kernel": pick(draw, "1", "3", "2 * 1 + 1"), "bias": pick(draw, "false", *flags)},
+        "conv": {"out": out, "kernel": pick(draw, *reaches), "bias": pick(draw, "false", *flags)},
         "scale": {"value": "0.5", "learned": pick(draw, "false", "true")},
         "dropout": {"rate": "rate" if "rate" in declared else "0.5"},
         "pad_channels": {"after": out},
@@ -90,7 +111,37 @@ def step(draw, index, before, whole, declared, others):
         return f"- {{{named}, from: [{pick(draw, *before)}, input]}}"
     conditions = [*flags, *(f"not {f}" for f in flags), *(f"{w} > {n}" for w in whole for n in (1, 3))]
     when = f", when: '{pick(draw, *conditions)}'" if draw(st.integers(0, 3)) == 0 else ""
+    repeat = pick(draw, "0", "1", "2", "3", *(f"min({w}, 2)" for w in whole))
+    many = f"{when}, repeat: '{repeat}'"
+    match draw(st.integers(0, 9)):
+        case 0:
+            return f"- {{{named}{many}}}"
+        case 1:
+            if "out" in given_:
+                given_["out"] = pick(draw, given_["out"], "2 * i + 2", "4 - i")
+            return f"- {{'p{index}x{{i + 1}}': {{{kind}: {flow(given_)}}}{many}}}"
+        case 2:
+            return f"- {{{kind}: {flow(given_)}{many}}}"
+        case 3:
+            return f"- {{s{index}: [{{first: {{{kind}: {flow(given_)}}}}}, act, [norm, {{'n-{{i}}': act, repeat: 2}}]]{when}}}"
     return f"- {{{named if draw(st.booleans()) else f'{kind}: {flow(given_)}'}{when}}}"
+
+
+def table(draw, used, takes):
+    """A step that is a table of one to four rows of a block."""
+    columns = [name for name, kind in takes.items() if kind in TYPES or draw(st.booleans())]
+    counts = draw(st.sampled_from([[], ["repeat"]]))
+    rows = [
+        [*(value(draw, name) for name in columns), *("123"[draw(st.integers(0, 2))] for _ in counts)]
+        for _ in range(draw(st.integers(1, 4)))
+    ]
+    if not columns and not counts:
+        columns, rows = ["unused"], [["1"]]
+    written = ", ".join(f"[{', '.join(row)}]" for row in rows)
+    beside = pick(
+        draw, "", ", group: true", ", group: 'g{row}', name: 'g{row}-{i}'", ", name: 'b{index}of{blocks}'"
+    )
+    return f"- {{tabled: {{rows: {{block: {used}, columns: [{', '.join([*columns, *counts])}], table: [{written}]{beside}}}}}}}"
 
 
 def block(draw, name, others):
@@ -126,6 +177,9 @@ def nets(draw):
         chosen = {name: value(draw, name, places=PLACES) for name in names}
         repeat = draw(st.integers(1, 4))
         lines.append(f"  - {{name: t{index}, block: {{{used}: {flow(chosen)}}}, repeat: {repeat}}}")
+    if draw(st.booleans()):
+        used = pick(draw, "inner", "outer")
+        lines += ["stem:", f"  {table(draw, used, takes[used])}"]
     return "\n".join([*lines, "head: [global_avg_pool, {fc: {linear: {out: classes}}}]", ""])
 
 
