@@ -69,13 +69,16 @@ def test_convolutions_start_as_the_recipe_says(how, spec):
 
 
 def test_initialization_is_that_of_the_recipe():
-    model = archspec.build(archspec.load("resnet18", set={"init.zero_last_norm": True}), "flax")
-    assert np.abs(model.layer4[0].bn2.scale[...]).max() == 0
-    assert np.min(model.layer4[0].bn1.scale[...]) == 1
+    many = {"n": 1, "classes": 1000, "init.zero_last_norm": True}
+    model = archspec.build(archspec.load("cifar_resnet", set=many), "flax")
+    assert np.abs(model.layer3[0].bn2.scale[...]).max() == 0
+    assert np.min(model.layer3[0].bn1.scale[...]) == 1
     for values in (model.fc.kernel[...], model.fc.bias[...]):  # as PyTorch's nn.Linear does
-        assert np.std(values) == pytest.approx((1 / 3 / 512) ** 0.5, rel=0.05)
-        assert np.abs(values).max() <= 512**-0.5
-    highway = archspec.build(archspec.load("cifar_highway", set={"shortcut": {"highway": {"bias": -3.5}}}), "flax")
+        assert np.std(values) == pytest.approx((1 / 3 / 64) ** 0.5, rel=0.05)
+        assert np.abs(values).max() <= 64**-0.5
+    highway = archspec.build(
+        archspec.load("cifar_highway", set={"n": 2, "shortcut": {"highway": {"bias": -3.5}}}), "flax"
+    )
     assert np.array_equal(highway.layer1[0].gate.conv.bias[...], np.full(16, -3.5))
     starts = archspec.build(load("starts"), "flax")
     assert np.array_equal(starts.norm0.scale[...], np.full(8, 0.5, np.float32))

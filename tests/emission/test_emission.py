@@ -10,7 +10,7 @@ import pytest
 
 import archspec
 from archspec.files import write_folder
-from emitting import GOLDEN, NASTY, OVERRIDES, RULES
+from emitting import GOLDEN, NASTY, OVERRIDES, RULES, assert_strictly_typed
 
 torch = pytest.importorskip("torch")
 
@@ -80,11 +80,9 @@ def test_emitted_code_passes_strict_types(tmp_path, emitted):
     for key, files in emitted.items():
         (tmp_path / f"{key.replace('-', '_')}.py").write_text(files["model.py"])
     write_folder(tmp_path / "whole", emitted["cifar-resnet-20"])
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path / 'cache'}"]
     models = sorted(p.name for p in tmp_path.glob("*.py"))
-    for folder, targets in ((tmp_path, models), (tmp_path / "whole", ["train.py", "model.py"])):
-        done = subprocess.run([*mypy, *targets], cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout
+    assert_strictly_typed(tmp_path, models, "torch")
+    assert_strictly_typed(tmp_path / "whole", ["train.py", "model.py"], "torch")
 
 
 ALONE = """
