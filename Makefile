@@ -23,12 +23,13 @@ demo: $(VENV)/ready
 	$(BIN)/archspec compare $(RUNS)/plain8 $(RUNS)/resnet8 $(RUNS)/plain56 $(RUNS)/resnet56 \
 	  --out $(RUNS)/curves.png --title "Plain and residual nets of 8 and 56 layers on 8x8 digits"
 
+# Python may keep the modules of tests as pytest rewrites them, whatever the environment says: that is half of their start.
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n auto -q
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto -q
 
 # The long loops: random nets by the thousand, a hundred starts and ends of many processes, engines of sweeps for real.
 test-all: $(VENV)/ready-all
-	$(BIN)/python -m pytest -n auto --dist worksteal -q --long --timeout 1200 --durations 20
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --long --timeout 1200 --durations 20
 
 # The compiler for TPUs stands aside: beside JAX it would look for chips in every process. Its tests are skipped without it.
 $(VENV)/ready-all: $(VENV)/ready

@@ -69,7 +69,9 @@ def save_picture(figure: Any, file: Path) -> None:
     figure.set_dpi(150)
     with written_whole(file) as aside:  # by canvases, which draw once where `savefig` draws twice
         if file.suffix.lower() == ".svg":
-            FigureCanvasSVG(figure).print_svg(aside, metadata={"Creator": MARK, "Date": None})
+            drawn: Any = FigureCanvasSVG(figure)
+            drawn.print_svg(aside, metadata={"Creator": MARK, "Date": None})
         else:
-            FigureCanvasAgg(figure).print_png(aside, metadata={"Software": MARK})
+            drawn = FigureCanvasAgg(figure)
+            drawn.print_png(aside, metadata={"Software": MARK})
     figure.set_layout_engine("none")  # another file has the same layout
