@@ -1,4 +1,4 @@
-"""The textual form of a network: every value with its shape, blocks nested, repeats collapsed."""
+"""The textual form of a network: every value with its shape, blocks nested, repeats collapsed. `parse_text` reads it back."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from archspec.ops import Op, show
 
 def to_text(net: Network) -> str:
     """The whole network."""
-    head = f"net {net.name} (input: {show(net.input_shape)}) -> {show(net.output_shape)} {{"
-    return "\n".join([head, *_body(net.root, "  "), "}"]) + "\n"
+    return graph_text(net.name, net.root)
+
+
+def graph_text(name: str, root: Block) -> str:
+    """A graph under the name of its network."""
+    inputs = ", ".join(f"{given}: {show(shape)}" for given, shape in root.inputs)
+    head = f"net {name} ({inputs}) -> {show(root.shape)} {{"
+    return "\n".join([head, *_body(root, "  "), "}"]) + "\n"
 
 
 def _body(block: Block, pad: str) -> Iterator[str]:
@@ -31,17 +37,24 @@ def _call(call: Call, pad: str) -> Iterator[str]:
         options = " ".join(f"{k}={_value(v)}" for k, v in call.target.attributes.items())
         yield f"{head}{call.target.kind}({inputs}){f' [{options}]' if options else ''} : {shape}"
     elif isinstance(call.target, Block):
-        yield f"{head}{_instance(call.target)}({inputs}) : {shape} {{"
+        yield f"{head}{_instance(call.target)}({_given(call.target, call.inputs)}) : {shape} {{"
         yield from _body(call.target, pad + "  ")
         yield f"{pad}}}"
     else:
         yield from _chain(call.target, head, inputs, shape, pad)
 
 
+def _given(block: Block, outer: tuple[str, ...]) -> str:
+    """What a block is given: by its own name for it where that is another."""
+    pairs = zip((name for name, _ in block.inputs), outer, strict=True)
+    return ", ".join(name if name == given else f"{name}={given}" for name, given in pairs)
+
+
 def _chain(chain: Chain, head: str, inputs: str, shape: str, pad: str) -> Iterator[str]:
     yield f"{head}chain({inputs}) : {shape} {{"
     for run in chain.runs:
-        yield f"{pad}  {run.count} x {_instance(run.block)} : {show(run.block.shape)} {{"
+        ((given, _),) = run.block.inputs
+        yield f"{pad}  {run.count} x {_instance(run.block)}({given}) : {show(run.block.shape)} {{"
         yield from _body(run.block, pad + "    ")
         yield f"{pad}  }}"
     yield f"{pad}}}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from archspec.ir.graph import Block, Chain
-from archspec.ir.network import Network
 from archspec.ops import Op, ShapeError, typed
 
 
-def verify(net: Network) -> list[str]:
-    """Every violation; none for a sound network."""
-    return list(dict.fromkeys(_block(net.root, net.name)))
+def verify(root: Block) -> list[str]:
+    """Every violation in a network with this graph; none where it is sound."""
+    return list(dict.fromkeys(_block(root, root.definition.name)))
 
 
 def _block(block: Block, where: str) -> list[str]:

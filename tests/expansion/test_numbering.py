@@ -76,7 +76,7 @@ CHAINS = {
 def test_in_a_chain_every_step_that_is_there_has_the_next_number(spec, steps):
     net = archspec.load(spec(chain(steps.replace("conv_norm_act: {width: 4}", "{conv_norm_act: {width: 4}}"))))
     assert names(net) == [f"features.{name}" for name in CHAINS[steps]]
-    assert verify(net) == []
+    assert verify(net.root) == []
 
 
 @pytest.mark.parametrize("backend", ["torch", "flax"])

@@ -57,7 +57,7 @@ def every_net():
 def test_every_net_verifies_and_counts_as_built(name):
     torch = pytest.importorskip("torch")
     net = archspec.load(name)
-    assert verify(net) == []
+    assert verify(net.root) == []
     assert net.recipe is not None
     with torch.device("meta"):
         model = archspec.build(net, backend="torch")
@@ -146,4 +146,4 @@ head: [global_avg_pool, {fc: {linear: {out: classes}}}]
     )
     shapes = {row.name: row.output_shape[0] for row in net.modules() if row.name.endswith("conv1")}
     assert list(shapes.values()) == [4, 5, 8, 8, 8]
-    verify(net)
+    verify(net.root)

@@ -1,0 +1,108 @@
+"""The textual form of a network: read back it is the same network, and passes are tried on what is written in it."""
+
+from dataclasses import replace
+
+import pytest
+
+import archspec
+from archspec.analysis.receptive_field import receptive_field
+from archspec.ir.cost import block_cost
+from archspec.ir.fingerprint import fingerprint
+from archspec.ir.parse_text import TextError, parse_text
+from archspec.ir.text import graph_text, to_text
+from archspec.ir.verify import verify
+from archspec.loading import zoo
+
+GATED = """
+net gated (input: 4x8x8) -> (10) {
+  conv1 = conv(input) [out=8 kernel=3x3 stride=2x2 padding=1x1 bias=true] : 8x4x4
+  layer1 = chain(conv1) : 8x4x4 {
+    2 x residual [width=8](input) : 8x4x4 {
+      conv = conv(input) [out=8 kernel=3x3 padding=1x1] : 8x4x4
+      drop = conv : 8x4x4
+      gate = gating [width=8](branch=drop, input) : 8x4x4 {
+        weight = sigmoid(branch) : 8x4x4
+        mul = mul(input, weight) : 8x4x4
+        return mul
+      }
+      add = add(gate, input) : 8x4x4
+      return add
+    }
+  }
+  pool = global_avg_pool(layer1) [keep=false] : (8)
+  fc = linear(pool) [out=10 bias=false] : (10)
+  return fc
+}
+"""
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_net_of_the_zoo_is_read_back(name):
+    net = archspec.load(name)
+    text = to_text(net)
+    root = parse_text(text)
+    assert (fingerprint(root), block_cost(root)) == (net.fingerprint, net.cost)
+    assert graph_text(net.name, root) == text
+    assert verify(root) == []
+
+
+def test_costs_of_a_graph_in_text():
+    cost = block_cost(parse_text(GATED))
+    conv1, residual, fc = 4 * 8 * 9 + 8, 2 * 8 * 8 * 9, 8 * 10
+    assert cost.params == conv1 + residual + fc
+    assert cost.macs == (conv1 - 8) * 16 + residual * 16 + fc
+    assert (cost.depth, cost.modules) == (4, 1 + 2 * 4 + 2)
+
+
+def test_what_a_graph_sees_in_text():
+    net = replace(archspec.load("resnet18"), root=parse_text(GATED))
+    assert receptive_field(net) == (3 + 2 * 2 * 2, 3 + 2 * 2 * 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("residual [width=8]", "other [wide=9]", True),  # what a block is called is not wired
+        ("      drop = conv : 8x4x4\n", "", True),  # nor is a step that is absent
+        ("branch=drop", "branch=conv", True),
+        ("add(gate, input)", "add(input, gate)", False),
+        ("sigmoid", "tanh", False),
+        ("2 x", "3 x", False),
+    ],
+)
+def test_the_fingerprint_is_of_the_wired_graph(before, after, same):
+    text = GATED.replace(before, after)
+    text = text.replace("drop,", "conv,") if "drop = " not in text else text
+    assert (fingerprint(parse_text(text)) == fingerprint(parse_text(GATED))) == same
+
+
+def test_a_step_that_states_another_shape_is_a_violation():
+    root = parse_text(GATED)
+    wrong = replace(root.calls[0], shape=root.calls[0].input_shapes[0])
+    assert verify(replace(root, calls=(wrong, *root.calls[1:]))) == [
+        "gated.conv1 states (4, 8, 8) and gives (8, 4, 4)",
+        "gated.layer1 states input shapes that its inputs do not have",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "message"),
+    [
+        ("conv(input) [out=8 kernel=3x3 stride", "konv(input) [out=8 kernel=3x3 stride", 3, "no operation `konv`"),
+        ("bias=true", "bias=3", 3, "expected true or false"),
+        ("out=8 kernel=3x3 stride=2x2", "kernel=3x3 stride=2x2", 3, "out"),
+        ("[keep=false]", "[kept=false]", 17, "takes no `kept`"),
+        ("layer1 = chain", "layer2 = chain", 17, "no value `layer1`"),
+        ("2 x residual", "two residual", 5, "a chain holds runs"),
+        (") [out=10 bias=false] : (10)", ") [out=10 bias=false] : (11)", 18, "states (11), and gives (10)"),
+        ("add = ", "conv = ", 13, "given twice"),
+        ("  return fc\n}\n", "  return fc\n", 20, "ends within a block"),
+        ("  return fc\n", "  return pool\n", 2, "states (10), and gives (8)"),
+        ("net gated", "gated", 2, "begins with"),
+    ],
+)
+def test_what_is_no_graph_is_told_with_its_line(before, after, line, message):
+    assert before in GATED
+    with pytest.raises(TextError) as caught:
+        parse_text(GATED.replace(before, after))
+    assert (caught.value.line, message in str(caught.value)) == (line, True), caught.value
