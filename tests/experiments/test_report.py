@@ -104,6 +104,48 @@ def test_the_runs_say_what_memory_they_took(runs, page):
     assert [cells for cells in parsed.rows if cells[:1] == ["failed"]][-1][-1] == "–"
 
 
+def test_a_page_of_some_runs_is_titled_by_all_of_them(runs, tmp_path):
+    run("report", runs / "plain8,seed=0", runs / "resnet8,seed=1", "--out", tmp_path / "two.html")
+    assert "<title>plain8,seed=0, resnet8,seed=1</title>" in (tmp_path / "two.html").read_text()
+
+
+def test_responses_takes_the_folder_of_a_sweep(runs, tmp_path):
+    done = run("responses", runs, "--images", 10, "--device", "cpu", "--out", tmp_path / "responses.svg")
+    assert done.output.count("digits-resnet-8") == 6, "three runs, each in the table and above its layers"
+    assert done.output.count("digits-plain-8") == 2
+
+
+def test_long_names_of_many_runs_leave_the_picture_its_size_and_each_line_its_look(tmp_path):
+    rows = [{"kind": "eval", "split": "test", "step": step, "top1_error": 9.0 - step} for step in (0, 1)]
+    named = [(f"runs/sweeps/of-november/digits-resnet-{i}-layers,seed={i}", rows) for i in range(10)]
+    draw_curves(named, [tmp_path / "curves.svg"])
+    tags = Text((tmp_path / "curves.svg").read_text()).tags
+    picture = next(attributes for tag, attributes in tags if tag == "svg")["viewbox"].split()
+    inside = [
+        attributes["d"] for tag, attributes in tags if tag == "path" and attributes.get("d", "").count("L") == 3
+    ][1]
+    xs, ys = ([float(word) for word in re.findall(r"[\d.]+", inside)[i::2]] for i in (0, 1))
+    assert max(xs) - min(xs) > 0.85 * float(picture[2])
+    assert max(ys) - min(ys) > 220, "points, three inches, whatever stands below"
+    looks = [re.sub(r"stroke-opacity[^;]*;?", "", attributes["style"]) for tag, attributes in tags
+             if tag == "path" and "stroke-width: 2" in attributes.get("style", "")]  # fmt: skip
+    assert len(set(looks)) == 11, "of ten runs, and the grey of what is test"
+
+
+def test_the_only_test_error_of_a_run_is_a_whole_dot(tmp_path):
+    draw_curves(
+        [("net", [{"kind": "eval", "split": "test", "step": 0, "top1_error": 0.0}])], [tmp_path / "curves.svg"]
+    )
+    text = (tmp_path / "curves.svg").read_text()
+    dots = [
+        attributes
+        for tag, attributes in Text(text).tags
+        if tag == "use" and "#1f77b4" in attributes.get("style", "")
+    ]
+    assert len(dots) == 1
+    assert not re.search(r"<g clip-path[^>]*>\s*<use[^>]*#1f77b4", text)
+
+
 def test_errors_of_zero_are_drawn_whole(tmp_path):
     """A line on the axis is not cut in half: in a run's own picture, and in the report's."""
     rows = [{"kind": "eval", "split": "test", "step": step, "top1_error": 0.0} for step in (0, 1, 2)]

@@ -1,5 +1,6 @@
 """Runs with the Flax backend, as they are typed: what they leave behind, how they resume, what a built folder needs."""
 
+import json
 import os
 import platform
 import re
@@ -9,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 import archspec
 
@@ -62,6 +64,16 @@ def test_a_run_measures_and_draws_as_with_torch(run, cli):
     error = re.findall(r"test error ([\d.]+%)", said)[-1]
     assert f"top-1 error {error}" in cli("eval", out, "--device", "cpu").output
     assert cli("compare", out, "--out", "c.png").exit_code == 0
+
+
+def test_a_run_says_what_it_is_in_its_record_its_checkpoints_and_their_weights(run):
+    record = json.loads((run[0] / "run.json").read_text())["identity"]
+    assert record["classes"] == [str(digit) for digit in range(10)]
+    recipe = archspec.load(run[0] / "code" / "spec.yaml").recipe
+    assert record["normalization"]["kind"] == recipe["data"]["normalize"]
+    with safe_open(weights_of(run[0]), framework="np") as file:
+        assert json.loads(file.metadata()["archspec"]) == record
+    assert json.loads(weights_of(run[0]).with_name("loop.json").read_text())["identity"] == record
 
 
 def test_weights_of_a_run_are_the_other_backends_too(run, cli):

@@ -36,7 +36,6 @@ UNCLEAR = {
     "F": "its pixels are 32-bit floating-point numbers, and no file says which of them is white",
     "I": "its pixels are 32-bit whole numbers, and no file says which of them is white",
     "LAB": "its colours are in the space L*a*b*",
-    "HSV": "its colours are in the space HSV",
 }
 """Modes of Pillow whose pixels cannot be shown without a guess."""
 
