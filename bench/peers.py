@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 
 def torchvision() -> ModuleType:
@@ -23,3 +24,13 @@ def torchvision() -> ModuleType:
 
 
 _keep: list[object] = []  # declared operators live as long as their library
+
+
+def published(name: str) -> Any:
+    """The net of this name, torchvision's where it has one and else timm's, with weights as they start."""
+    models = torchvision().models
+    if hasattr(models, name):
+        return getattr(models, name)(weights=None)
+    import timm
+
+    return timm.create_model(name)

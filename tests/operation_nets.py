@@ -85,6 +85,7 @@ CASES = {
         "- op: {slice: {stop: 3}}",
         "- left: {slice: {stop: 1}}\n  - op: {slice: {start: 1, stop: 3}, from: input}",
         "- global_avg_pool\n  - op: {slice: {start: 1, stop: 4}}",
+        "- tokens\n  - op: {slice: {start: 1, stop: 4}}",
         "- op: [{slice: {start: 1}}, {channel_shuffle: {groups: 3}}, {pad: {left: 1}}]",
     ],
     "std_conv": [

@@ -75,7 +75,11 @@ def between(start: Symbol, stop: Symbol, attribute: Callable[[str], str]) -> str
     """The slice from `start` to `stop`, whose texts `attribute` gives; it runs to the end where `stop` is 0."""
     first = "" if is_literal(start, 0) else attribute("start")
     last = "" if is_literal(stop, 0) else attribute("stop")
-    return f"{first}:{last}" if " " not in first + last else f"{first} : {last}".strip()
+    return (
+        f"{first}:{last}"
+        if first.isalnum() + last.isalnum() == bool(first) + bool(last)
+        else f"{first} : {last}".strip()
+    )
 
 
 def call(head: str, arguments: Sequence[Expression], indent: int, tail: str = "") -> str:

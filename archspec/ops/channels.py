@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.ops.arguments import Int, Shown, argument
-from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, divides, image, minus, part, plus, show
+from archspec.ops.base import (
+    Keeps,
+    Op,
+    Shape,
+    ShapeError,
+    SymbolicShape,
+    divides,
+    image,
+    minus,
+    part,
+    plus,
+    show,
+    typed,
+)
 from archspec.syntax.expressions import Symbol
 
 
@@ -38,18 +51,20 @@ class Slice(Op):
     stop: int = argument(Int(0), 0, Shown.ALWAYS)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        channels, stop = inputs[0][0], self.stop or inputs[0][0]
-        if stop > channels:
-            message = f"`slice` ends at channel {stop}, and its input {show(inputs[0])} has {channels}"
-            raise ShapeError("AS403", message, f"stop at {channels} at most", "stop")
+        shape = typed(inputs[0])
+        stop = self.stop or shape.channels
+        if stop > shape.channels:
+            message = f"`slice` ends at channel {stop}, and its input {show(shape)} has {shape.channels}"
+            raise ShapeError("AS403", message, f"stop at {shape.channels} at most", "stop")
         if self.start >= stop:
             message = f"`slice` takes no channel: it starts at {self.start} and stops before {stop}"
             raise ShapeError("AS403", message, "channels are counted from 0; start before the stop", "start")
-        return stop - self.start, *inputs[0][1:]
+        at = shape.axis % len(shape)
+        return type(shape)(stop - self.start if i == at else n for i, n in enumerate(shape))
 
     def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
-        channels, *rest = inputs[0]
-        return minus(part(numbers["stop"], 0) if self.stop else channels, part(numbers["start"], 0)), *rest
+        start, stop = part(numbers["start"], 0), part(numbers["stop"], 0)
+        return tuple(minus(stop if self.stop else n, start) for n in inputs[0])  # of which the channels are read
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ UNWINDOW = '''def unwindow(x: Array, grid: Array, size: tuple[int, int]) -> Arra
     return x.swapaxes(2, 3).reshape(n, height, width, -1)'''
 
 SHIFT_MASK = '''def shift_mask(grid: Array, size: tuple[int, int], shift: tuple[int, int]) -> Array:
-    """What a shifted window may not attend to, (windows, h w, h w): -100 where two places were not together."""
+    """What a shifted window may not attend to, (W, h w, h w): -100 where two places were not together."""
     _, height, width, _ = grid.shape
     rows, columns = (
         (jnp.arange(n) >= n - w).astype(int) + (jnp.arange(n) >= n - s).astype(int) * (s > 0)
@@ -140,19 +140,23 @@ POSITION_INDEX = '''def relative_position_index(height: int, width: int) -> Arra
     right = columns.reshape(-1, 1) - columns.reshape(-1) + width - 1
     return (down * (2 * width - 1) + right).reshape(-1).astype(jnp.int32)'''
 
-ATTENTION = '''def attention(
+ATTENTION = '''def attention(query: Array, key: Array, value: Array, heads: int) -> Array:
+    """Attend from (N, L, D) in several heads."""
+    q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
+    x: Array = jax.nn.dot_product_attention(q, k, v)
+    return x.reshape(*query.shape[:-1], -1)'''
+
+BIASED_ATTENTION = '''def biased_attention(
     query: Array,
     key: Array,
     value: Array,
     heads: int,
-    bias: Array | None = None,
+    bias: Array,
     mask: Array | None = None,
 ) -> Array:
-    """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (windows, L, L)."""
+    """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (W, L, L)."""
     q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
-    scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5
-    if bias is not None:
-        scores = scores + bias
+    scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5 + bias
     if mask is not None:
         scores = scores + mask[:, None]
     x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores), v)
@@ -438,7 +442,16 @@ REPEATED = '''class Repeated(nnx.Module):
 
 FUNCTION_NAMES = (
     *("uniform", "ceil_padding", "ceil_max_pool", "avg_pool", "ceil_avg_pool", "adaptive_pool", "channel_shuffle"),
-    *("upsample", "blur_pool", "windows", "unwindow", "shift_mask", "relative_position_index", "attention"),
+    *(
+        "upsample",
+        "blur_pool",
+        "windows",
+        "unwindow",
+        "shift_mask",
+        "relative_position_index",
+        "attention",
+        "biased_attention",
+    ),
 )
 
 NAMES = (
@@ -476,7 +489,8 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "NamedSequential": NAMED_SEQUENTIAL, "Repeated": REPEATED, "PReLU": PRELU, "adaptive_pool": ADAPTIVE_POOL,
         "channel_shuffle": CHANNEL_SHUFFLE, "upsample": UPSAMPLE, "blur_pool": BLUR_POOL, "windows": WINDOWS,
         "unwindow": UNWINDOW, "shift_mask": SHIFT_MASK, "relative_position_index": POSITION_INDEX,
-        "attention": ATTENTION, "StdConv": STD_CONV, "ConvTranspose": CONV_TRANSPOSE, "ChannelConv": CHANNEL_CONV,
+        "attention": ATTENTION, "biased_attention": BIASED_ATTENTION,
+        "StdConv": STD_CONV, "ConvTranspose": CONV_TRANSPOSE, "ChannelConv": CHANNEL_CONV,
     }  # fmt: skip
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):
         name, value = how.chosen

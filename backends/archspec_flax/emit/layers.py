@@ -152,7 +152,9 @@ def _parameter(member: Member) -> Constructor:
     if start == "constant":
         value = member.numbers["value"]
         zero = is_literal(value, 0)
-        return "nnx.Param", [f"jnp.zeros({shape})" if zero else f"jnp.full({shape}, {number(value)}, jnp.float32)"]
+        return "nnx.Param", [
+            f"jnp.zeros({shape}, jnp.float32)" if zero else f"jnp.full({shape}, {number(value)}, jnp.float32)"
+        ]
     assert isinstance(std, float)
     drawn = {
         "normal": f"normal({std!r})",
@@ -161,7 +163,7 @@ def _parameter(member: Member) -> Constructor:
         else "zeros_init()",
         "xavier_uniform": "xavier_uniform()",
     }
-    return "nnx.Param", [f"nnx.initializers.{drawn[start]}(rngs.params(), {shape})"]
+    return "nnx.Param", [f"nnx.initializers.{drawn[start]}(rngs.params(), {shape}, jnp.float32)"]
 
 
 def _literal(member: Member, name: str) -> object:
@@ -374,7 +376,8 @@ def _apply_linear(member: Member, values: list[str], attribute: Attribute) -> Ex
 
 
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    return Invocation("attention", (*values[:3], attribute("heads"), *values[3:]))
+    plain = len(values) == 3 and len(member.call.input_shapes[0]) == 2
+    return Invocation("attention" if plain else "biased_attention", (*values[:3], attribute("heads"), *values[3:]))
 
 
 def _position_bias(member: Member, values: list[str], attribute: Attribute) -> str:

@@ -18,7 +18,7 @@ HELPERS = {
     x = x.unflatten(2, (high, wide)).unflatten(1, (grid.shape[1] // high, -1))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)''',
     "shift_mask": '''def shift_mask(grid: Tensor, size: tuple[int, int], shift: tuple[int, int]) -> Tensor:
-    """What a shifted window may not attend to, (windows, h w, h w): -100 where two places were not together."""
+    """What a shifted window may not attend to, (W, h w, h w): -100 where two places were not together."""
     _, height, width, _ = grid.shape
     rows, columns = (
         (torch.arange(n, device=grid.device) >= n - w).long()
@@ -28,17 +28,21 @@ HELPERS = {
     regions = windows((3 * rows[:, None] + columns)[None, :, :, None], size)[0, ..., 0]
     apart = regions[:, :, None] != regions[:, None, :]
     return torch.zeros_like(apart, dtype=grid.dtype).masked_fill(apart, -100.0)''',
-    "attention": '''def attention(
+    "attention": '''def attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """Attend from (..., L, D) in several heads."""
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
+    return F.scaled_dot_product_attention(q, k, v).transpose(-3, -2).flatten(-2)''',
+    "biased_attention": '''def biased_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
     heads: int,
-    bias: Tensor | None = None,
+    bias: Tensor,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (windows, L, L)."""
+    """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (W, L, L)."""
     q, k, v = (x.unflatten(-1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
-    if bias is not None and mask is not None:
+    if mask is not None:
         bias = bias + mask[:, None]
     x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     return x.transpose(-3, -2).flatten(-2)''',

@@ -136,7 +136,8 @@ def _parameter(member: Member) -> Constructor:
     value = member.numbers["value"]
     known = {0: f"torch.zeros({sizes})", 1: f"torch.ones({sizes})"}
     made = next((text for number_, text in known.items() if is_literal(value, number_)), None)
-    return "nn.Parameter", [made or f"torch.full(({sizes},), {number(value)})"]
+    comma = "," if sizes.count(",") == 0 else ""
+    return "nn.Parameter", [made or f"torch.full(({sizes}{comma}), {number(value)})"]
 
 
 def _position_index(member: Member) -> Constructor:
@@ -367,7 +368,9 @@ def _shift_mask(member: Member, values: list[str], attribute: Attribute) -> Expr
 
 
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    return Invocation("attention", (*values[:3], attribute("heads"), *values[3:]))
+    return Invocation(
+        "attention" if len(values) == 3 else "biased_attention", (*values[:3], attribute("heads"), *values[3:])
+    )
 
 
 def _position_bias(member: Member, values: list[str], attribute: Attribute) -> str:
@@ -443,7 +446,18 @@ class TorchDialect(Dialect):
     sequence = "nn.Sequential"
     named_sequence = ("nn.Sequential", "OrderedDict")
     identity = "nn.Identity()"
-    words = frozenset({"torch", "F", "attention", "windows", "unwindow", "shift_mask", "relative_position_index"})
+    words = frozenset(
+        {
+            "torch",
+            "F",
+            "attention",
+            "biased_attention",
+            "windows",
+            "unwindow",
+            "shift_mask",
+            "relative_position_index",
+        }
+    )
     in_sequence = MODULES
     in_place = IN_PLACE
     augmented: ClassVar[Mapping[str, str]] = {"add": "+"}

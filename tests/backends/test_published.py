@@ -1,0 +1,66 @@
+"""Nets under the names of torchvision and timm: every tensor, and with them installed every answer."""
+
+import importlib.util
+import json
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import archspec
+from published import NETS, SMALL, tensors
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = json.loads((ROOT / "tests" / "data" / "published_nets.json").read_text())["nets"]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_names_shapes_and_counts_are_the_published_ones(name):
+    net = archspec.load(name)
+    expected = REFERENCE[name]
+    shapes = net.tensor_shapes()
+    assert (net.cost.params, len(shapes)) == (expected["params"], expected["tensors"])
+    assert tensors(shapes) == expected["sha256"], "bench/published_reference.py prints what it should be"
+
+
+def filled(model):
+    """The model in double precision with weights by the name of each."""
+    import torch
+
+    with torch.no_grad():
+        for key, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                random = np.random.default_rng(zlib.crc32(key.encode()))
+                scale = 1.0 if tensor.ndim == 1 and key.endswith("weight") else 0.0
+                tensor.copy_(torch.from_numpy(random.normal(size=tensor.shape) * 0.05 + scale))
+    return model.double()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", SMALL)
+def test_answers_are_the_published_ones(name, training, monkeypatch):
+    torch = pytest.importorskip("torch")
+    for package in ("torchvision", "timm"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed: pip install --no-deps torchvision==0.28.0 timm==1.0.31")
+    monkeypatch.syspath_prepend(ROOT / "bench")
+    peers = importlib.import_module("peers")
+    net = archspec.load(name, set={"drop_path": 0.0} if name.startswith("convnext") else {})
+    theirs = filled(peers.published(name))
+    ours = archspec.build(net, "torch").double()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    for model in (theirs, ours):
+        model.train(training)
+        for module in model.modules():
+            if type(module).__name__ == "StochasticDepth":
+                module.p = 0.0
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=(2, *net.input_shape)))
+    with torch.inference_mode():
+        expected, found = theirs(images), ours(images)
+    assert (expected[0] - expected[1]).abs().max() > 1e-3 * expected.abs().max(), "the image matters"
+    assert (found - expected).abs().max() <= 1e-9 * expected.abs().max()
+    sys.modules.pop("peers", None)
