@@ -1,6 +1,7 @@
 """A small data set of photos in every form that images come in, and what a run makes of it."""
 
 import io
+import re
 import tarfile
 
 import numpy as np
@@ -82,3 +83,17 @@ def said(result, code):
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     return result.output
+
+
+COUNTS = {"train": (6, 6), "test": (2, 2)}
+
+
+def counts(found):
+    return {name: one.of_classes for name, one in found.listings.items()}
+
+
+def faults(output):
+    """The places that `verify` calls wrong, with why."""
+    table = re.split(r"^[\d,]+ faults?$", output, maxsplit=1, flags=re.M)
+    rows = table[1].split("\n\n")[0] if len(table) == 2 else ""
+    return dict(re.split(r"  +", line.strip(), maxsplit=1) for line in rows.splitlines() if line.strip())

@@ -1,37 +1,18 @@
 """What is no image or no class: left out by one rule, counted, named by `data verify`, and warned of in training."""
 
-import io
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from archspec_runtime.errors import DataError
-from image_sets import as_folder, as_tars, jpeg, opened, said, samples, tar
-
-COUNTS = {"train": (6, 6), "test": (2, 2)}
-
-
-def counts(found):
-    return {name: one.of_classes for name, one in found.listings.items()}
-
-
-def faults(output):
-    """The places that `verify` calls wrong, with why."""
-    table = re.split(r"^[\d,]+ faults?$", output, maxsplit=1, flags=re.M)
-    rows = table[1].split("\n\n")[0] if len(table) == 2 else ""
-    return dict(re.split(r"  +", line.strip(), maxsplit=1) for line in rows.splitlines() if line.strip())
-
-
-# --- folders -------------------------------------------------------------------------------------------
+from image_sets import COUNTS, as_folder, as_tars, counts, faults, jpeg, opened, said
 
 
 def test_what_systems_leave_behind_is_neither_class_nor_image_and_no_fault(photos, cli):
@@ -116,7 +97,7 @@ def test_another_number_of_classes_names_the_folder_that_is_none(photos, kind):
 def test_a_class_whose_name_begins_with_a_dot_is_told_where_it_is_missed(photos):
     (photos / "train" / "cat").rename(photos / "train" / ".cat")
     shutil.rmtree(photos / "test" / "cat")
-    with pytest.raises(DataError, match=r"1 classes, and the net 2; left out by their names: \S+train/\.cat"):
+    with pytest.raises(DataError, match=r"1 class, and the net 2; left out by their names: \S+train/\.cat"):
         opened(photos)
 
 
@@ -169,8 +150,6 @@ def test_a_link_that_leads_nowhere_is_a_missing_image(photos, cli):
     named = faults(said(cli("data", "verify", photos), 1))
     assert named[str(photos / "train" / "cat" / "gone.jpg")].startswith("No such file")
 
-
-# --- what may not be read ------------------------------------------------------------------------------
 
 AS_NOBODY = """
 import os, sys
@@ -235,201 +214,3 @@ def test_tars_that_may_not_be_read_are_named(place):
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {root / place} cannot be read: Permission denied")
     assert "chmod" in done.stderr
-
-
-# --- tars ----------------------------------------------------------------------------------------------
-
-
-def add(path, name, content=b"", **more):
-    with tarfile.open(path, "a") as made:
-        info = tarfile.TarInfo(name)
-        info.size = len(content)
-        for key, value in more.items():
-            setattr(info, key, value)
-        made.addfile(info, io.BytesIO(content))
-
-
-@pytest.mark.parametrize("prefix", ["./", "././", "../a/"])
-def test_names_in_tars_that_begin_with_this_folder_are_not_hidden(tmp_path, prefix):
-    folder = tmp_path / "trees"
-    folder.mkdir()
-    for split in ("train", "test"):
-        tar(folder / f"{split}.tar", [(f"{prefix}{name}/{number}.jpg", raw)
-                                      for s, name, _, number, raw in samples() if s == split])  # fmt: skip
-    found = opened(folder, "webdataset")
-    assert (found.classes, counts(found)) == (("cat", "dog"), COUNTS)
-
-
-def test_resource_forks_in_tars_are_passed_over(shards, cli):
-    for name in ("._cat0.jpg", "sub/._0000.jpg", "__MACOSX/._cat0.cls", "__MACOSX/cat0.jpg"):
-        add(shards / "train-000.tar", name, b"Mac OS X")
-    assert counts(opened(shards, "webdataset")) == COUNTS
-    output = said(cli("data", "verify", shards), 0)
-    assert re.search(r"^left out +4$", output, re.M)
-
-
-def test_links_and_labels_without_images_in_tars_are_named(shards, cli):
-    add(shards / "train-000.tar", "z.jpg", type=tarfile.SYMTYPE, linkname="/etc/passwd")
-    add(shards / "train-000.tar", "y.cls", b"1")
-    named = faults(said(cli("data", "verify", shards), 1))
-    assert {name.rpartition(":")[2] for name in named} == {"z.jpg", "y.cls"}
-
-
-def test_the_image_of_a_sample_is_the_one_without_another_word_or_the_one_that_is_chosen(tmp_path):
-    mask = io.BytesIO()
-    Image.new("L", (8, 8)).save(mask, "PNG")
-    folder = tmp_path / "masks"
-    folder.mkdir()
-    for split in ("train", "test"):
-        members = []
-        for s, name, label, number, raw in samples():
-            if s == split:
-                members += [(f"{name}{number}.seg.png", mask.getvalue()), (f"{name}{number}.jpg", raw),
-                            (f"{name}{number}.cls", str(label).encode())]  # fmt: skip
-        tar(folder / f"{split}.tar", members)
-    found = opened(folder, "webdataset")
-    assert counts(found) == COUNTS
-    assert {found.train.name(i).rpartition(".")[2] for i in range(12)} == {"jpg"}
-    chosen = opened(folder, "webdataset", image="seg.png")
-    assert chosen.train.image(0).size == (8, 8)
-    with pytest.raises(DataError, match="hold no images"):
-        opened(folder, "webdataset", image="webp")
-
-
-def test_labels_of_tars_may_be_names_or_values_of_json(tmp_path):
-    for kind in ("text", "json"):
-        folder = tmp_path / kind
-        folder.mkdir()
-        for split in ("train", "test"):
-            members = []
-            for s, name, _, number, raw in samples():
-                if s == split:
-                    label = ("cls", name) if kind == "text" else ("json", f'{{"species": "{name}"}}')
-                    members += [(f"{name}{number}.jpg", raw), (f"{name}{number}.{label[0]}", label[1].encode())]
-            tar(folder / f"{split}.tar", members)
-    for found in (
-        opened(tmp_path / "text", "webdataset"),
-        opened(tmp_path / "json", "webdataset", label="json:species"),
-    ):
-        assert found.classes == ("cat", "dog")
-        assert counts(found) == COUNTS
-    with pytest.raises(DataError, match="has no 'genus'"):
-        opened(tmp_path / "json", "webdataset", label="json:genus")
-
-
-@pytest.mark.parametrize(
-    ("label", "says"), [(b"-1", "the label is -1"), (b"0.5", "the label is 0.5"), (b"", "holds no label")]
-)
-def test_a_label_of_a_tar_that_is_no_class_is_named_with_its_value(shards, label, says):
-    tar(shards / "train-001.tar", [("a.jpg", jpeg(1)), ("a.cls", label)])
-    with pytest.raises(DataError, match=rf"train-001\.tar: a\.cls.*{re.escape(says)}") as caught:
-        opened(shards, "webdataset")
-    assert ("without a label" in caught.value.hint) == (label == b"-1")
-
-
-def test_images_in_deeper_folders_of_tars_make_no_class(tmp_path):
-    folder = tmp_path / "trees"
-    folder.mkdir()
-    for split in ("train", "test"):
-        tar(folder / f"{split}.tar", [(f"{name}/{'sub/' if number == 1 and name == 'cat' else ''}{number}.jpg", raw)
-                                      for s, name, _, number, raw in samples() if s == split])  # fmt: skip
-    found = opened(folder, "webdataset")
-    assert found.classes == ("cat", "dog")
-    assert counts(found) == {"train": (5, 6), "test": (1, 2)}
-    assert "cat/sub/1.jpg" in found.notices[0]
-
-
-@pytest.mark.parametrize("kind", ["tar", "cifar", "given"])
-def test_a_pipe_in_the_place_of_an_archive_is_named_at_once(tmp_path, cli, kind):
-    folder = tmp_path / "here"
-    if kind == "tar":
-        path = as_tars(folder) / "train-000.tar"
-        path.unlink()
-    else:
-        folder.mkdir()
-        path = folder / ("data_batch_1.bin" if kind == "cifar" else "cifar-10.tar.gz")
-    os.mkfifo(path)
-    result = cli("data", "verify", path if kind == "given" else folder)
-    assert result.exit_code in (1, 2)
-    assert "a pipe (FIFO)" in result.output + result.stderr
-
-
-# --- twice, and to test on -----------------------------------------------------------------------------
-
-
-def test_equal_images_are_listed_and_no_fault(photos, cli):
-    shutil.copy(photos / "train" / "cat" / "1.jpg", photos / "test" / "dog" / "copy.jpg")
-    output = said(cli("data", "verify", photos), 0)
-    assert re.search(r"^equal images +1$", output, re.M)
-    assert re.search(r"train/cat/1\.jpg = \S+test/dog/copy\.jpg", output)
-
-
-def test_a_folder_of_classes_says_how_to_set_images_aside_and_does(photos, tmp_path, cli):
-    flat = tmp_path / "flat"
-    (photos / "train").rename(flat)
-    with pytest.raises(
-        DataError, match=r"holds folders of classes \(cat, dog\), and no images to measure"
-    ) as caught:
-        opened(flat)
-    assert "--set train.data.test=20%" in caught.value.hint
-    found = opened(flat, test="34%")
-    assert counts(found) == {"train": (4, 4), "test": (2, 2)}
-    assert opened(flat, test="34%", holdout=2).listings == found.listings
-    names = {found.train.name(i) for i in range(8)} | {found.test.name(i) for i in range(4)}
-    assert len(names) == 12
-    assert re.search(r"^classes +2$", said(cli("data", "verify", flat), 0), re.M)
-    root = tmp_path / "root"
-    root.mkdir()
-    flat.rename(root / "train")
-    assert opened(root, test="34%").listings == found.listings
-    with pytest.raises(DataError, match="has neither test/ nor val/") as caught:
-        opened(root)
-    assert "train.data.test=20%" in caught.value.hint
-    photos.joinpath("test").rename(root / "test")
-    with pytest.raises(DataError, match="has test/, and the recipe sets 34% of train/ aside"):
-        opened(root, test="34%")
-
-
-def test_the_only_image_of_a_class_is_not_set_aside_and_a_run_is_measured_on_test_images_that_there_are(photos):
-    from archspec_runtime.datasets import open_dataset
-    from archspec_runtime.recipe import Data
-
-    for number in range(1, 6):
-        (photos / "train" / "cat" / f"{number}.jpg").unlink()
-    found = open_dataset(Data(dataset="image_folder", test="34%", eval_resize=20), photos / "train",
-                         input_shape=(3, 16, 16), classes=2, seed=0)  # fmt: skip
-    assert counts(found) == {"train": (1, 4), "test": (0, 2)}
-    assert found.notices == ("1 class has no images in test: 'cat'",)
-    for number in range(1, 6):
-        (photos / "train" / "dog" / f"{number}.jpg").unlink()
-    with pytest.raises(DataError, match="no class has two images"):
-        opened(photos / "train", test="34%")
-    measured = open_dataset(Data(dataset="image_folder", test="34%", eval_resize=20), photos, input_shape=(3, 16, 16),
-                            classes=2, seed=0, names=("cat", "dog"))  # fmt: skip
-    assert measured.listings["test"].of_classes == (2, 2)
-
-
-def test_tars_without_images_to_test_on_set_some_aside(tmp_path):
-    shards = as_tars(tmp_path / "shards")
-    (shards / "test-000.tar").unlink()
-    assert counts(opened(shards, "webdataset", test="34%")) == {"train": (4, 4), "test": (2, 2)}
-
-
-def test_classes_of_a_run_are_matched_by_name_and_may_be_missing(photos, tmp_path):
-    from archspec_runtime.datasets import open_dataset
-    from archspec_runtime.recipe import Data
-
-    def evaluated(folder, *names):
-        data = Data(dataset="image_folder", eval_resize=20)
-        return open_dataset(data, folder, input_shape=(3, 16, 16), classes=len(names), seed=0, names=names)
-
-    (photos / "train").rename(tmp_path / "away")
-    found = evaluated(photos, "bird", "cat", "dog")
-    assert counts(found) == {"test": (0, 2, 2)}
-    with pytest.raises(DataError, match="no images of the split train"):
-        found.split("train")
-    shutil.rmtree(photos / "test" / "cat")
-    assert counts(evaluated(photos, "bird", "cat", "dog")) == {"test": (0, 0, 2)}
-    with pytest.raises(DataError, match=r"test has the class 'dog', which the net was not trained on"):
-        evaluated(photos, "bird", "cat")
-    assert counts(evaluated(photos / "test", "cat", "dog")) == {"test": (0, 2)}
