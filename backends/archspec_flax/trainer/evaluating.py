@@ -92,7 +92,7 @@ class Sums:
         try:
             found = [self.measure(*self.here.shared(given)) for given in self._filled(piece, pixels)]
             if not self.fits:  # a device says late that memory ran out
-                jax.block_until_ready(found)
+                jax.block_until_ready(found)  # type: ignore[no-untyped-call]
         except jax.errors.JaxRuntimeError as error:
             if self.each == 1 or not is_too_much(error):
                 raise
@@ -104,12 +104,13 @@ class Sums:
         self.fits = True
         self.parts += found
         if len(self.parts) > AHEAD:  # so that images that are read do not pile up on the device
-            jax.block_until_ready(self.parts[-1 - AHEAD])
+            jax.block_until_ready(self.parts[-1 - AHEAD])  # type: ignore[no-untyped-call]
 
     def total(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """The sums over all samples of this process; the only time that the device is asked for numbers."""
         each = jax.device_get(self.parts)
-        return np.asarray(each, np.float64).reshape(-1, 3).sum(0)
+        sums: np.ndarray[Any, np.dtype[np.float64]] = np.asarray(each, np.float64).reshape(-1, 3).sum(0)
+        return sums
 
     def _filled(self, piece: slice, pixels: Bytes | None) -> Iterator[tuple[Any, ...]]:
         """Batches of one shape: the last is filled up, and what fills it is not counted."""

@@ -81,12 +81,10 @@ class Flax:
         _check(Devices.of(on, options.devices), job, options)
         data = job.recipe.data
         several = 1 if device == "cpu" or data.dataset in ENCODED or data.size else LOG_EVERY
-        steps = f"up to {several} steps" if several > 1 else "1"
-        how = f"compiled, {steps} to a dispatch" + ", deterministic" * options.deterministic
-        return {
-            "steps_a_dispatch": several,
-            "deterministic": options.deterministic,
-        }, f"{how}; {keep_programs(on.platform)}"
+        most = f"up to {several} steps" if several > 1 else "1"
+        how = f"compiled, {most} to a dispatch" + ", deterministic" * options.deterministic
+        settings = {"steps_a_dispatch": several, "deterministic": options.deterministic}
+        return settings, f"{how}; {keep_programs(on.platform)}"
 
     def stepper(
         self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -24,9 +25,10 @@ def keep_programs(platform: str) -> str:
 
     JAX_COMPILATION_CACHE_DIR moves the folder, and JAX_ENABLE_COMPILATION_CACHE=false keeps nothing.
     """
-    if not jax.config.jax_enable_compilation_cache:
+    settings: Any = jax.config  # whose names are made when JAX is loaded
+    if not settings.jax_enable_compilation_cache:
         return "programs are not kept"
-    if jax.config.jax_compilation_cache_dir is None:
+    if settings.jax_compilation_cache_dir is None:
         try:
             folder = _folder(platform)
             folder.mkdir(parents=True, exist_ok=True)
@@ -34,8 +36,8 @@ def keep_programs(platform: str) -> str:
                 raise PermissionError(f"{folder} cannot be written")
         except (OSError, RuntimeError) as error:  # no home, or one that is full or cannot be written
             return f"programs are not kept: {getattr(error, 'strerror', None) or error}"
-        jax.config.update("jax_compilation_cache_dir", str(folder))  # type: ignore[no-untyped-call]
-    return f"programs are kept in {jax.config.jax_compilation_cache_dir}"
+        settings.update("jax_compilation_cache_dir", str(folder))
+    return f"programs are kept in {settings.jax_compilation_cache_dir}"
 
 
 def _folder(platform: str) -> Path:

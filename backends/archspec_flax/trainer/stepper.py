@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from archspec_flax.names import load_state_dict, spec_shapes, stacked, state_dict
 from archspec_runtime.averaging import kept
-from archspec_runtime.batches import Batch
+from archspec_runtime.batches import Batch, Fitting
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.exhausted import while_training
@@ -30,7 +30,7 @@ from archspec_runtime.world import World
 from .convolution import use_fast_gradients
 from .device import out_of_memory
 from .drawing import drawn
-from .evaluating import Fitting, evaluate
+from .evaluating import evaluate
 from .images import pick, store
 from .loss import shares_of
 from .mesh import Devices, on_this_process
