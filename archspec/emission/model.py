@@ -70,6 +70,9 @@ def header(net: Network) -> dict[str, str]:
     }
 
 
+DOCSTRING = re.compile(r'""".*?"""', re.DOTALL)
+
+
 def code(classes: Iterable[ClassText]) -> str:
     """The statements of classes without their words, for finding out what they use."""
     return "\n".join("\n".join([*c.parameters, *c.statements, *c.inputs, *c.forward]) for c in classes)
@@ -83,7 +86,7 @@ def used(helpers: Mapping[str, str], text: str) -> list[str]:
         one = texts.pop()
         new = {h for h in helpers if re.search(rf"(?<![\w.]){h}\b", one)} - found
         found |= new
-        texts += [helpers[h] for h in new]
+        texts += [DOCSTRING.sub("", helpers[h]) for h in new]  # a word of one may be another's name
     return [h for h in helpers if h in found]
 
 

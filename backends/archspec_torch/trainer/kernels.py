@@ -33,7 +33,8 @@ def choose_kernels(*, deterministic: bool, compiled: bool = False) -> None:
             CUBLAS, ":4096:8"
         )  # read when cuBLAS begins; without it its sums are of several streams
         # PyTorch would fill what it allocates, so that reading it by mistake gives the same: nothing here reads it
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        memory: Any = torch.utils.deterministic
+        memory.fill_uninitialized_memory = False
     if (
         torch.version.hip is not None
     ):  # without these MIOpen copies images that lie with channels last to another layout
