@@ -149,6 +149,7 @@ class Expect(Model):
 
     params: Count | None = None
     macs: Count | None = None
+    attention_macs: Count | None = None
     depth: NonNegative | None = None
 
 

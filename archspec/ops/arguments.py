@@ -131,9 +131,11 @@ class Pair(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Shapes(Kind):
-    """The sizes of a tensor: a list of one to four whole numbers."""
+    """The sizes of a tensor: a list of one to four whole numbers, or a number for the one size of a vector."""
 
     def parse(self, value: object) -> tuple[int, ...]:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = [value]
         if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= 4:
             message = f"expected a list of one to four sizes, not {describe(value)}"
             raise ArgumentError("AS103", message, "such as `[1, 1, width]`")
@@ -144,7 +146,12 @@ class Shapes(Kind):
         return "[1, 1, width]"
 
     def schema(self) -> Mapping[str, Any]:
-        return {"type": "array", "items": Int().schema(), "minItems": 1, "maxItems": 4}
+        return {
+            "anyOf": [
+                *Int().schema()["anyOf"],
+                {"type": "array", "items": Int().schema(), "minItems": 1, "maxItems": 4},
+            ]
+        }
 
 
 @dataclass(frozen=True, slots=True)

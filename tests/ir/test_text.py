@@ -12,6 +12,7 @@ from archspec.ir.parse_text import TextError, parse_text
 from archspec.ir.text import graph_text, to_text
 from archspec.ir.verify import verify
 from archspec.loading import zoo
+from operation_nets import TEXTS
 
 GATED = """
 net gated (input: 4x8x8) -> (10) {
@@ -106,3 +107,16 @@ def test_what_is_no_graph_is_told_with_its_line(before, after, line, message):
     with pytest.raises(TextError) as caught:
         parse_text(GATED.replace(before, after))
     assert (caught.value.line, message in str(caught.value)) == (line, True), caught.value
+
+
+def test_every_operation_is_read_back(spec):
+    for _, text in TEXTS:
+        head = "head: [flatten, {fc: {linear: {out: classes}}}]"
+        net = archspec.load(spec(f"input: {{channels: 4, size: [7, 9]}}\nclasses: 5\nstem:\n  {text}\n{head}\n"))
+        assert graph_text(net.name, parse_text(to_text(net))) == to_text(net), text
+
+
+def test_products_of_attention_are_counted_apart(cli):
+    told = cli("summary", "deit_small_patch16_224").output
+    assert "multiply-adds  4,241,218,560" in told
+    assert "attention      357,663,744" in told

@@ -138,6 +138,7 @@ def test_nothing_outside_the_operations_names_one():
         "analysis/checks/passes.py": {"parameter"},  # a count, in words
         "language/spec.py": {"batch_norm", "relu"},  # what `norm` and `act` are where a spec does not say
         "language/data.py": {"scale", "image"},  # an argument of augmentations, a kind of data
+        "language/layers.py": {"relu"},  # in an example
         "language/recipe.py": {"linear"},  # a schedule
         "loading/overlay.py": {"conv", "linear"},  # keys of `init`
     }

@@ -63,7 +63,7 @@ MISTAKES = {
     "{attention: {heads: 2}, from: [t, t]}": ("AS307", "attention", "at least 3"),
     "{attention: {heads: 2}, from: [x, x, x]}": ("AS404", "attention", "put `tokens` before"),
     "{attention: {heads: 2}, from: [t, t, t, p]}": ("AS401", "attention", "2x32x32"),
-    "{parameter: {shape: 4}}": ("AS103", "4", "[1, 1, width]"),
+    "{parameter: {shape: []}}": ("AS103", "[]", "[1, 1, width]"),
     "{parameter: {shape: [2, 6], batch: true}}": ("AS403", "[2, 6]", "a 1 before them"),
     "{parameter: {shape: [6]}, from: x}": ("AS307", "parameter", "take its `from` out"),
     "{relu: {}, from: p}": ("AS404", "relu", "the same for every sample"),

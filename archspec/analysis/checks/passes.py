@@ -23,7 +23,7 @@ DATASETS: dict[str, tuple[tuple[int, int, int], int]] = {
 def check_expectations(net: Network, problems: Diagnostics) -> None:
     """Compare the counts that the spec states with those of the net."""
     node = net.resolved.root.get("expect")
-    for key in ("params", "macs", "depth"):
+    for key in ("params", "macs", "attention_macs", "depth"):
         expected, actual = getattr(net.spec.expect, key), getattr(net.cost, key)
         if node is not None and expected is not None and expected != actual:
             span = (node.get(key) or node).span
@@ -35,6 +35,8 @@ def _count(key: str, number: int) -> str:
     """A count that the spec states, in words."""
     if key == "depth":
         return f"depth {number:,}"
+    if key == "attention_macs":
+        return f"{number:,} multiply-adds of attention"
     noun = {"params": "parameter", "macs": "multiply-add"}[key]
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 

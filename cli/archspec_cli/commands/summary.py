@@ -67,10 +67,13 @@ def summary(
     console.print(table)
     cost = net.cost
     height, width = receptive_field(net)
+    of_values = f"attention      {cost.attention_macs:,} multiply-adds for one image: products without weights"
+    attention = [of_values] if cost.attention_macs else []
     tell(
         "",
         f"parameters     {cost.params:,} ({cost.params_without_norm:,} outside normalizations), buffers {cost.buffers:,}",
         f"multiply-adds  {cost.macs:,} for one image: convolutions and linear layers, one multiplication with its addition",
+        *attention,
         f"activations    {cost.activations:,} numbers for one image, in the results of all operations",
         f"depth          {cost.depth:,} convolutions and linear layers on the longest path, without shortcuts and gates",
         f"sees           {height}x{width} pixels before the global pool",
