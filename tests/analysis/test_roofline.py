@@ -53,7 +53,7 @@ def test_bytes_of_resnet20_are_those_of_its_maps():
 @pytest.mark.parametrize("name", ["resnet50", "cifar_resnet:resnet20", "cifar_highway"])
 def test_kernels_and_bytes_are_those_that_pytorch_dispatches(name):
     torch = pytest.importorskip("torch")
-    sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
+    sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
     from kernels import Kernels
 
     net = archspec.load(name)
