@@ -69,15 +69,16 @@ def _forward(applied: Applied, sizes: list[int], widths: tuple[int, int], *, fus
     op, (width, master) = applied.op, widths
     given, made = [sizes[value] for value in applied.inputs], sizes[applied.output]
     mask = made if op.keeps == "mask" else 0  # of bytes
+    if op.makes_constant:  # a parameter: it is there
+        return
     if fused and op.is_pointwise:
         yield Kernel(0, sum(given[1:]) * width + mask, 0, 0)
         return
     params, casts = _params(applied, widths)
     yield from casts if not fused else ()
-    layer = bool(op.macs(*applied.shapes))
-    yield Kernel(
-        op.macs(*applied.shapes), (sum(given) + made) * width + mask, params * (width if layer else master)
-    )
+    macs = op.macs(*applied.shapes)
+    products = macs + op.attention_macs(*applied.shapes)
+    yield Kernel(products, (sum(given) + made) * width + mask, params * (width if macs else master))
     if not fused:
         counters = [shape for shape in op.buffers(*applied.shapes).values() if not shape]
         yield from [Kernel()] * len(counters)
@@ -85,22 +86,28 @@ def _forward(applied: Applied, sizes: list[int], widths: tuple[int, int], *, fus
 
 def _backward(applied: Applied, sizes: list[int], widths: tuple[int, int], *, fused: bool) -> Iterator[Kernel]:
     op, (width, master) = applied.op, widths
-    if op.passes_gradient:
+    if op.passes_gradient or op.makes_constant:
         return
     given, gradient = [sizes[value] for value in applied.inputs], sizes[applied.output]
     wanted = [sizes[value] for value in applied.inputs if value != IMAGE]
     params, casts = _params(applied, widths)
     if macs := op.macs(*applied.shapes):
-        for _ in wanted:
-            yield Kernel(macs, (gradient + sum(given)) * width, params * width)
-        yield Kernel(macs, (gradient + sum(given)) * width, params * width)
-        # a bias is no product: its gradient is a sum
-        yield from [Kernel(0, gradient * width)] * (len(op.parameters(*applied.shapes)) - 1)
+        own = len(op.parameters(*applied.shapes))
+        # two factors, of which the weights are the operation's or an input; a bias is none, and its gradient is a sum
+        factors = wanted[: 1 if own else 2]
+        products = len(factors) + (1 if own else 0)
+        yield from [Kernel(macs, (gradient + sum(given)) * width, params * width)] * products
+        yield from [Kernel(0, gradient * width)] * (max(own - 1, 0) + len(wanted) - len(factors))
         yield from casts if not fused else ()
         return
     held = {"inputs": sum(given) * width, "output": gradient * width, "mask": gradient, "nothing": 0}[op.keeps]
     if fused and op.is_pointwise:
         yield Kernel(0, held + sum(wanted[1:]) * width, 0, 0)
+        return
+    if attended := op.attention_macs(
+        *applied.shapes
+    ):  # two products, each with the gradients of both factors, in one kernel
+        yield Kernel(2 * attended, (gradient + sum(wanted)) * width + held)
         return
     share = len(wanted) or 1  # the gradient of each input is a kernel of its own
     moved = (share * gradient + sum(wanted)) * width + held

@@ -26,6 +26,14 @@ def test_arithmetic_of_resnet50_is_three_forward_passes_but_for_the_gradient_of_
     assert found.limit == "memory"
 
 
+@pytest.mark.parametrize("name", ["vit", "deit"])
+def test_products_of_attention_and_of_packed_weights_are_counted_three_times(name):
+    net = archspec.load(name)
+    found = bound(net, recipe(), accelerator("H200"))
+    stem = next(row.macs for row in net.modules() if row.op == "conv")
+    assert found.macs == 3 * (net.cost.macs + net.cost.attention_macs) - stem
+
+
 def test_launches_of_resnet50_are_those_of_its_layers():
     found = bound(archspec.load("resnet50"), recipe(precision="fp32"), accelerator("H200"))
     forward = 53 + 53 + 53 + 49 + 16 + 3  # convolutions, norms and their counters, ReLUs, additions; pools and fc
