@@ -36,6 +36,7 @@ WIDTHS = {f"stages.layer{i}.width": width for i, width in enumerate((4, 8, 12, 1
 SMALLER = {name: {**WIDTHS, "classes": 10} for name in zoo.names() if re.match(r"resnet|plain", name)}
 PATCHES = {"size": 32, "depth": 2, "width": 16, "classes": 10}
 SMALLER |= {"vit": {**PATCHES, "heads": 2}, "deit": {**PATCHES, "heads": 2}, "mixer": PATCHES}
+SMALLER["swin"] = {"width": 32, "deep": 2, "classes": 10}
 SMALLER["convnext"] = {"input.size": 32, "width": 4, "deep": 1, "classes": 10}
 SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
 """What is large goes narrower, with all its layers."""

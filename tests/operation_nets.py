@@ -153,6 +153,9 @@ CASES = {
     "transpose": ["- tokens\n  - op: transpose\n  - {linear: {out: 5}}"],
     "select": ["- tokens\n  - op: {select: {index: 2}}"],
     "roll": ["- channels_last\n  - op: {roll: {shift: [-1, 2]}}"],
+    "merge_patches": [
+        "- pad: {bottom: 1, right: 1}\n  - channels_last\n  - op: merge_patches\n  - {linear: {out: 3}}"
+    ],
     "windows": ["- pad: {bottom: 1}\n  - channels_last\n  - op: {windows: {size: [4, 3]}}"],
     "unwindow": [
         "- pad: {bottom: 1}\n  - channels_last\n  - w: {windows: {size: [4, 3]}}\n  - t: tanh\n"

@@ -615,7 +615,7 @@ OF_TOKENS = frozenset(
         "transpose",
         "select",
     }
-    | {"roll", "windows", "unwindow", "attention", "relative_position_bias", "shift_mask"}
+    | {"roll", "merge_patches", "windows", "unwindow", "attention", "relative_position_bias", "shift_mask"}
 )
 
 
@@ -635,6 +635,7 @@ MOVES = {
     "select": lambda x, op: x[op.index],
     "roll": lambda x, op: np.roll(x, op.shift, (0, 1)),
     "windows": lambda x, op: _cut(x, op.size),
+    "merge_patches": lambda x, op: np.concatenate([x[i::2, j::2] for j in (0, 1) for i in (0, 1)], -1),
 }
 
 

@@ -14,6 +14,7 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     SymbolicShape,
+    Window,
     image,
     part,
     show,
@@ -185,6 +186,27 @@ class Windows(Op):
 
     def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
         return Literal(1), Literal(1), inputs[0][-1]
+
+
+@dataclass(frozen=True, slots=True)
+class MergePatches(Op):
+    """Each 2x2 tokens of a grid as one, their channels one after the other: down the first column, then the second."""
+
+    kind: ClassVar[str] = "merge_patches"
+    is_expression: ClassVar[bool] = True
+    keeps: ClassVar[Keeps] = "nothing"
+    gives: ClassVar[str] = "(H / 2, W / 2, 4 D)"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        height, width, depth = tokens(inputs[0], self.kind, 3)
+        fits(inputs[0], (2, 2))
+        return Tokens((height // 2, width // 2, 4 * depth))
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        return Literal(1), Literal(1), times(Literal(4), inputs[0][-1])
+
+    def window(self) -> Window | None:
+        return (2, 2), (2, 2)
 
 
 def fits(shape: Shape, window: tuple[int, int]) -> None:

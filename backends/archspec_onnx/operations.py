@@ -29,6 +29,7 @@ from archspec.ops import (
     LayerNorm,
     Linear,
     MaxPool,
+    MergePatches,
     Op,
     Pad,
     PadChannels,
@@ -218,6 +219,14 @@ def _windows(op: Windows, graph: Graph, at: Place) -> str:
     cells = np.array([0, height // high, high, width // wide, wide, depth])
     split = graph.node(at, "Reshape", [at.inputs[0], graph.constant(at, "cells", cells)], part="cut")
     turned = graph.node(at, "Transpose", [split], part="turned", perm=[0, 1, 3, 2, 4, 5])
+    return graph.node(at, "Reshape", [turned, graph.constant(at, "shape", np.array([0, *at.shape]))])
+
+
+def _merge_patches(op: MergePatches, graph: Graph, at: Place) -> str:
+    height, width, depth = at.shapes[0]
+    cells = graph.constant(at, "cells", np.array([0, height // 2, 2, width // 2, 2, depth]))
+    split = graph.node(at, "Reshape", [at.inputs[0], cells], part="cut")
+    turned = graph.node(at, "Transpose", [split], part="turned", perm=[0, 1, 3, 4, 2, 5])
     return graph.node(at, "Reshape", [turned, graph.constant(at, "shape", np.array([0, *at.shape]))])
 
 
@@ -519,6 +528,7 @@ OPERATIONS: dict[str, Callable[..., str]] = {
     "roll": _roll,
     "windows": _windows,
     "unwindow": _unwindow,
+    "merge_patches": _merge_patches,
     "attention": _attention,
     "relative_position_bias": _position_bias,
     "shift_mask": _shift_mask,

@@ -56,6 +56,7 @@ MISTAKES = {
     "{select: {index: 32}, from: t}": ("AS403", "32", "the last is 31"),
     "{roll: {shift: 1}, from: x}": ("AS404", "roll", "put `channels_last` before it"),
     "{windows: {size: 3}, from: g}": ("AS403", "3", "do not tile a grid of 8x4"),
+    "{merge_patches: {}, from: x}": ("AS404", "merge_patches", "put `channels_last` before it"),
     "{unwindow: {size: 2}, from: [w, g]}": ("AS403", "2", "in windows of 2x2"),
     "{linear: {out: 4}, from: x}": ("AS404", "linear", "a vector or tokens"),
     "{conv: {out: 4, kernel: 1}, from: t}": ("AS404", "conv", "needs an image"),

@@ -108,6 +108,14 @@ BLUR_POOL = '''def blur_pool(x: Array, window: int = 3, stride: int = 2) -> Arra
         feature_group_count=channels,
     )'''
 
+POSITION_BIAS = '''def relative_position_bias(table: Array, index: Array, area: int) -> Array:
+    """Look up the bias (heads, area, area) of each pair of places in a window."""
+    return table[index].reshape(area, area, -1).transpose(2, 0, 1)'''
+
+MERGE_PATCHES = '''def merge_patches(x: Array) -> Array:
+    """Put the channels of each 2x2 tokens of (N, H, W, D) one after the other, column by column."""
+    return jnp.concatenate([x[:, i::2, j::2] for j in range(2) for i in range(2)], axis=-1)'''
+
 WINDOWS = '''def windows(x: Array, size: tuple[int, int]) -> Array:
     """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
     n, height, width, depth = x.shape
@@ -445,10 +453,12 @@ FUNCTION_NAMES = (
     *(
         "upsample",
         "blur_pool",
+        "merge_patches",
         "windows",
         "unwindow",
         "shift_mask",
         "relative_position_index",
+        "relative_position_bias",
         "attention",
         "biased_attention",
     ),
@@ -488,7 +498,8 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "BatchNorm": _batch_norm(init, batch_norm_options), "ChannelScale": CHANNEL_SCALE, "Sequential": SEQUENTIAL,
         "NamedSequential": NAMED_SEQUENTIAL, "Repeated": REPEATED, "PReLU": PRELU, "adaptive_pool": ADAPTIVE_POOL,
         "channel_shuffle": CHANNEL_SHUFFLE, "upsample": UPSAMPLE, "blur_pool": BLUR_POOL, "windows": WINDOWS,
-        "unwindow": UNWINDOW, "shift_mask": SHIFT_MASK, "relative_position_index": POSITION_INDEX,
+        "merge_patches": MERGE_PATCHES, "unwindow": UNWINDOW, "shift_mask": SHIFT_MASK,
+        "relative_position_index": POSITION_INDEX, "relative_position_bias": POSITION_BIAS,
         "attention": ATTENTION, "biased_attention": BIASED_ATTENTION,
         "StdConv": STD_CONV, "ConvTranspose": CONV_TRANSPOSE, "ChannelConv": CHANNEL_CONV,
     }  # fmt: skip

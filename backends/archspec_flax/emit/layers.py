@@ -380,11 +380,10 @@ def _attention(member: Member, values: list[str], attribute: Attribute) -> Expre
     return Invocation("attention" if plain else "biased_attention", (*values[:3], attribute("heads"), *values[3:]))
 
 
-def _position_bias(member: Member, values: list[str], attribute: Attribute) -> str:
+def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
     table, index = values
     high, wide = (part(member.numbers["size"], side) for side in range(2))
-    area = number(simplify(times(high, wide), {}))
-    return f"{table}[{index}[...]].reshape({area}, {area}, -1).transpose(2, 0, 1)"
+    return Invocation("relative_position_bias", (table, f"{index}[...]", number(simplify(times(high, wide), {}))))
 
 
 def _paired(function: str, *names: str) -> Callable[[Member, list[str], Attribute], Expression]:
@@ -457,6 +456,7 @@ FUNCTIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "transpose": lambda member, values, attribute: f"{values[0]}.swapaxes(1, 2)",
     "select": lambda member, values, attribute: f"{values[0]}[:, {attribute('index')}]",
     "roll": _roll,
+    "merge_patches": _paired("merge_patches"),
     "windows": _paired("windows", "size"),
     "unwindow": _paired("unwindow", "size"),
     "shift_mask": _paired("shift_mask", "size", "shift"),

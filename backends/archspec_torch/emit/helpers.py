@@ -7,6 +7,12 @@ HELPERS = {
     down = rows.flatten()[:, None] - rows.flatten() + height - 1
     right = columns.flatten()[:, None] - columns.flatten() + width - 1
     return (down * (2 * width - 1) + right).flatten()''',
+    "relative_position_bias": '''def relative_position_bias(table: Tensor, index: Tensor, area: int) -> Tensor:
+    """Look up the bias (heads, area, area) of each pair of places in a window."""
+    return table[index].view(area, area, -1).permute(2, 0, 1)''',
+    "merge_patches": '''def merge_patches(x: Tensor) -> Tensor:
+    """Put the channels of each 2x2 tokens of (N, H, W, D) one after the other, column by column."""
+    return torch.cat([x[:, i::2, j::2] for j in range(2) for i in range(2)], dim=-1)''',
     "windows": '''def windows(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
     high, wide = size

@@ -274,6 +274,7 @@ IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
     "select": _applying("select"),
     "roll": _applying("roll"),
     "windows": _applying("windows"),
+    "merge_patches": _applying("merge_patches"),
     "subsample": _subsampling,
 }
 """Modules for operations that are otherwise expressions, where a condition decides whether they are there."""
@@ -368,15 +369,13 @@ def _shift_mask(member: Member, values: list[str], attribute: Attribute) -> Expr
 
 
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    return Invocation(
-        "attention" if len(values) == 3 else "biased_attention", (*values[:3], attribute("heads"), *values[3:])
-    )
+    name = "attention" if len(values) == 3 else "biased_attention"
+    return Invocation(name, (*values[:3], attribute("heads"), *values[3:]))
 
 
-def _position_bias(member: Member, values: list[str], attribute: Attribute) -> str:
-    table, index = values
+def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
     area = number(simplify(times(*(part(member.numbers["size"], side) for side in range(2))), {}))
-    return f"{table}[{index}].view({area}, {area}, -1).permute(2, 0, 1)"
+    return Invocation("relative_position_bias", (*values, area))
 
 
 def _concat(member: Member, values: list[str], attribute: Attribute) -> Expression:
@@ -422,6 +421,7 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "windows": _windows,
     "unwindow": _unwindow,
     "shift_mask": _shift_mask,
+    "merge_patches": lambda member, values, attribute: Invocation("merge_patches", tuple(values)),
     "attention": _attention,
     "parameter": lambda member, values, attribute: values[0],
     "relative_position_bias": _position_bias,
@@ -452,10 +452,12 @@ class TorchDialect(Dialect):
             "F",
             "attention",
             "biased_attention",
+            "merge_patches",
             "windows",
             "unwindow",
             "shift_mask",
             "relative_position_index",
+            "relative_position_bias",
         }
     )
     in_sequence = MODULES
