@@ -120,8 +120,9 @@ class Graph:
                     typed(target.fixed_shape) if target.fixed_shape else None
                 )  # which no input decides
             return
-        blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
-        self.mistaken = self.mistaken or any(id(block) in self.binder.mistaken for block in blocks)
+        if self.binder.mistaken:
+            blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
+            self.mistaken = self.mistaken or any(id(block) in self.binder.mistaken for block in blocks)
         if not present:
             shape = shapes[0]
             self.passed[name] = self.giver(sources[0])
@@ -146,6 +147,8 @@ class Graph:
 
     def _takes(self, target: Op | Block | Chain, sources: tuple[str, ...], span: Span) -> bool:
         """Whether a call takes those of its inputs that are the same for every sample; it is recorded where not."""
+        if not self.constants:
+            return True
         constant = [source for source in sources if source in self.constants]
         stretches = isinstance(target, Op) and target.takes_constants
         alone = isinstance(target, Op) and target.makes_constant

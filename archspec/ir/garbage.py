@@ -16,4 +16,6 @@ def no_collection() -> Iterator[None]:
         yield
     finally:
         if was:
+            gc.freeze()
+            gc.unfreeze()  # what was made meanwhile counts as old: it is not searched at once, as all that is new is
             gc.enable()
