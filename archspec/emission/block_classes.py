@@ -65,12 +65,13 @@ class BlockClass:
     def value(self, block: Block, parameter: Parameter) -> Value:
         """What an instance is given for a parameter."""
         if parameter.argument in block.args:
-            return block.args[parameter.argument]
+            value = block.args[parameter.argument]
+            return value[0] if isinstance(value, tuple) and parameter.kind != PAIR else value
         return self.made[block][parameter.argument]
 
     def values(self, block: Block) -> dict[str, Symbol]:
         """What an instance is given for each parameter, by name."""
-        return {p.name: Literal(self.value(block, p)) for p in self.parameters}
+        return {p.name: literal(self.value(block, p)) for p in self.parameters}
 
     def scope(self, numbers: Mapping[str, Symbol]) -> dict[str, Symbol]:
         """The parameters of an instance, and what follows from them, as numbers of the place where it is used."""
@@ -202,7 +203,9 @@ class _Maker:
         args = self.example.args
         defaults = self.definition.defaults if "in_channels" in args else args  # a net has its own numbers
         value = defaults.get(name, 1 if name == "stride" else None)
-        return value if isinstance(value, (int, float)) else None
+        if isinstance(value, tuple) and name in self.terms.square:
+            return value[0] if value[0] == value[1] else None
+        return value if isinstance(value, (int, float, tuple)) else None
 
     def _kind(self, name: str) -> str:
         kinds = {type(value) for value in self.terms.columns[name]}
@@ -271,7 +274,7 @@ class _Maker:
         }  # fmt: skip
         inside = {p.argument: numbers[p.name] for p in cls.parameters}
         return numbers, substitute(
-            cls.gives, {**{k: Literal(v) for k, v in target.args.items()}, **symbols, **inside}
+            cls.gives, {**{k: literal(v) for k, v in target.args.items()}, **symbols, **inside}
         )
 
     def _given_to(self, call: Call, target: Block) -> dict[str, Symbol]:
@@ -281,7 +284,7 @@ class _Maker:
             if name not in symbols and name in target.definition.derived:
                 symbols[name] = substitute(target.definition.derived[name], symbols)
             elif name not in symbols:
-                symbols[name] = Literal(target.args[name])
+                symbols[name] = literal(target.args[name])
         return symbols
 
     def _given(self, call: Call, calls: list[Call], present: Expr, when: Expr | None) -> Symbol:
@@ -319,7 +322,7 @@ def _in_symbols(shape: Features, channels: Expr) -> SymbolicShape:
 def _word(call: Call) -> str:
     """What a parameter that belongs to a call is called after."""
     if not call.name.isdigit():
-        return call.name
+        return call.name.replace("-", "_")
     kind = call.target.kind if isinstance(call.target, Op) else "block"
     return f"{kind}{call.name}"
 

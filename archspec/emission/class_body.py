@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.emission.block_classes import PAIR
@@ -14,7 +15,7 @@ from archspec.emission.outline import BlockClass, Member, Outline, Parameter
 from archspec.emission.sequences import Part, is_numbered, parts
 from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number, pair
 from archspec.emission.symbols import exprs
-from archspec.ir import Block, Chain, Run
+from archspec.ir import STEPS, Block, Chain, Run
 from archspec.ops import Op
 from archspec.syntax.expressions import Literal, Symbol, names, render, substitute, substituted
 from archspec.syntax.simplify import simplified, simplify
@@ -31,6 +32,7 @@ class ClassText:
     inputs: list[str]
     forward_doc: str
     forward: list[str]
+    base: str = ""  # the sequence that it is a class of, whose forward pass it has
 
 
 class Writer:
@@ -39,13 +41,16 @@ class Writer:
     def __init__(self, outline: Outline, dialect: Dialect) -> None:
         self.outline = outline
         self.dialect = dialect
+        self.sites = Counter(_used(outline))
 
     def is_inline(self, cls: BlockClass) -> bool:
         """Whether a block is written as a sequence where it is used, instead of as a class: chains are."""
-        return cls.definition.positional
+        return cls.definition.positional and (cls.definition.class_name == STEPS or self.sites[cls] < 2)
 
     def write(self, cls: BlockClass, doc: str, forward_doc: str) -> ClassText:
         """The parts of a class."""
+        if cls.definition.positional:
+            return self._write_sequence(cls, doc)
         trace = flow(cls)
         statements, layer_of = self._layers(cls, trace)
         kept: dict[str, str] = {}
@@ -72,6 +77,22 @@ class Writer:
             inputs=[f"{INPUTS[name]}: {self.dialect.array}" for name, _ in cls.example.inputs],
             forward_doc=forward_doc,
             forward=body,
+        )
+
+    def _write_sequence(self, cls: BlockClass, doc: str) -> ClassText:
+        """The parts of a class of layers one after the other."""
+        numbered = is_numbered(cls.members)
+        base, *calls = (self.dialect.sequence,) if numbered else self.dialect.named_sequence
+        made = self._sequence(cls.members, INDENT, "", ("super().__init__", *calls))
+        return ClassText(
+            name=cls.name,
+            doc=doc,
+            parameters=[*map(_parameter, cls.parameters), *self.dialect.more_parameters(cls)],
+            statements=[*(f"{name} = {render(expr, {})}" for name, expr in cls.computed.items()), made],
+            inputs=[],
+            forward_doc="",
+            forward=[],
+            base=base,
         )
 
     def _layers(self, cls: BlockClass, trace: Flow) -> tuple[list[str], dict[str, str]]:
@@ -140,23 +161,24 @@ class Writer:
     def instance(self, cls: BlockClass, numbers: Mapping[str, Symbol], indent: int, head: str = "") -> str:
         """The text that makes a block with these arguments."""
         if self.is_inline(cls):
-            return self._sequence([self._inlined(m, cls.scope(numbers)) for m in cls.members], indent, head)
+            members = [self._inlined(m, cls.scope(numbers)) for m in cls.members]
+            calls = (self.dialect.sequence,) if is_numbered(members) else self.dialect.named_sequence
+            return self._sequence(members, indent, head, calls)
         arguments = []
         for position, parameter in enumerate(cls.parameters):
             symbol = numbers[parameter.name]
-            if parameter.default is not None and isinstance(symbol, Literal) and symbol.value == parameter.default:
-                continue
             text = pair(symbol) if parameter.kind == PAIR else number(symbol)
+            if parameter.default is not None and text == repr(parameter.default):
+                continue
             keyword = parameter.default is not None or position >= 2
             arguments.append(f"{parameter.name}={text}" if keyword else text)
         return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent)
 
-    def _sequence(self, members: Sequence[Member], indent: int, head: str) -> str:
-        """Layers one after the other, by their places or by names of their own."""
+    def _sequence(self, members: Sequence[Member], indent: int, head: str, opening: Sequence[str]) -> str:
+        """Layers one after the other, by their places or by names of their own, in the calls that `opening` names."""
         found = list(parts(members, self.outline.of))
         if is_numbered(members):
-            return call(f"{head}{self.dialect.sequence}", [self._part(p, indent + 4) for p in found], indent)
-        opening = self.dialect.named_sequence
+            return call(f"{head}{opening[0]}", [self._part(p, indent + 4) for p in found], indent)
         inner = indent + 4 * len(opening)
         if len(found) == 1 and found[0].count > 1:
             return nested(head, opening, self._pair(found[0], inner, loop=""), indent)
@@ -206,6 +228,15 @@ class Writer:
         return self.dialect.rolled(
             run, lambda start: self.instance(cls, cls.values(run.block), indent + 4, start), indent, head
         )
+
+
+def _used(outline: Outline) -> Iterator[BlockClass]:
+    """The class of each block, wherever source makes one."""
+    for cls in (*outline.classes, *([outline.root] if outline.root is not None else [])):
+        for member in cls.members:
+            target = member.call.target
+            blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
+            yield from (outline.of[block] for block in blocks if isinstance(block, Block))
 
 
 def _variable(part: Part) -> str:

@@ -75,7 +75,9 @@ DOCSTRING = re.compile(r'""".*?"""', re.DOTALL)
 
 def code(classes: Iterable[ClassText]) -> str:
     """The statements of classes without their words, for finding out what they use."""
-    return "\n".join("\n".join([*c.parameters, *c.statements, *c.inputs, *c.forward]) for c in classes)
+    return "\n".join(
+        "\n".join([*c.parameters, *c.statements, *c.inputs, *c.forward, f"{c.base}("]) for c in classes
+    )
 
 
 def used(helpers: Mapping[str, str], text: str) -> list[str]:
@@ -95,6 +97,7 @@ def class_layout(cls: ClassText) -> dict[str, Any]:
     signature = f"    def __init__(self, {', '.join(cls.parameters)}) -> None:"
     return {
         "name": cls.name,
+        "base": cls.base,
         "doc": cls.doc,
         "parameters": cls.parameters,
         "signature_fits": len(signature) <= WIDTH,

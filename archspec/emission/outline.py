@@ -183,7 +183,10 @@ def _free_name(instances: list[Block], taken: set[str]) -> str:
     block = instances[0]
     base = block.definition.class_name or class_name(block.definition.name)
     flags = [k for k in block.args if all(b.args[k] is True for b in instances)]
-    flags += [value for value in block.args.values() if isinstance(value, str)]
+    flags += [value for value in block.args.values() if isinstance(value, str) and value != "none"]
+    for argument, value in block.args.items():
+        if value == "none" and base.endswith(word := class_name(argument)):
+            base = base.removesuffix(word) or base  # ConvNormAct without its act
     told = ["Plain"] if block.variant == "none" else [class_name(flag) for flag in flags]
     for name in (base, *(f"{word}{base}" for word in told), f"{base}Block"):
         if name.isidentifier() and name not in taken and name not in IMPORTED:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from archspec.syntax.expressions import (
+    SIDES,
+    Apply,
     Expr,
     ExpressionError,
     Literal,
@@ -35,8 +37,15 @@ class Terms:
 
     def __init__(self, scopes: Sequence[Mapping[str, Value]], constants: Mapping[str, Value]) -> None:
         self.columns: dict[str, list[Value]] = {name: [scope[name] for scope in scopes] for name in scopes[0]}
+        self.square = {name for name, values in self.columns.items() if all(map(_is_square, values))}
+        """Pairs of equal sides in every instance, which source has as one number."""
+        for name in self.square:
+            self.columns[name] = [value[0] for value in self.columns[name] if isinstance(value, tuple)]
         self.everywhere = range(len(scopes))
-        self.constants = constants
+        self.constants = {
+            name: value[0] if isinstance(value, tuple) and name in self.square else value
+            for name, value in constants.items()
+        }
         self.reals = {name for name, values in self.columns.items() if any(type(v) is not int for v in values)}
         self.made: dict[str, list[Value]] = {}
 
@@ -47,11 +56,27 @@ class Terms:
         which = self.everywhere if which is None else which
         for candidate in candidates:
             if candidate is not None and candidate != UNKNOWN:
-                symbol = simplified(candidate, self.constants, self.reals)
+                symbol = simplified(self._as_one(candidate), self.constants, self.reals)
                 if _is_short(symbol) and self._holds(symbol, values, which):
                     return symbol
         first = values[0]
         return literal(first) if all(value == first for value in values) else None
+
+    def _as_one(self, symbol: Symbol) -> Symbol:
+        """An expression in which pairs of equal sides are numbers."""
+        if not self.square:
+            return symbol
+        return (
+            (self._sides(symbol[0]), self._sides(symbol[1])) if isinstance(symbol, tuple) else self._sides(symbol)
+        )
+
+    def _sides(self, expr: Expr) -> Expr:
+        if not isinstance(expr, Apply):
+            return expr
+        first = expr.operands[0]
+        if expr.op in SIDES and isinstance(first, Name) and first.name in self.square:
+            return first
+        return Apply(expr.op, tuple(map(self._sides, expr.operands)))
 
     def written(
         self,
@@ -112,6 +137,10 @@ class Terms:
             if not _equals(results[key], value):
                 return False
         return True
+
+
+def _is_square(value: Value) -> bool:
+    return isinstance(value, tuple) and value[0] == value[1]
 
 
 def _equals(result: Value | None, value: Number) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from archspec.expansion.builder import Graph
-from archspec.ir import Block, Call, Definition
+from archspec.ir import STEPS, Block, Call, Definition
 from archspec.syntax.expressions import Expr, Name, Symbol, Value, names, substitute
 
 _AROUND = "in_channels of the block around"
@@ -20,7 +20,7 @@ _AROUND = "in_channels of the block around"
 def definition_of(length: int) -> Definition:
     """What a chain of so many steps is an instance of."""
     steps = "1 step" if length == 1 else f"{length} steps"
-    return Definition(steps, "Steps", "", (), {}, positional=True)
+    return Definition(steps, STEPS, "", (), {}, positional=True)
 
 
 def chain_block(

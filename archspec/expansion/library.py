@@ -96,6 +96,17 @@ def _signature(declaration: Declaration) -> Signature:
     return Signature(declaration.definition.name, kinds, required, (Related("declared here", declaration.span),))
 
 
+def _default(argument: Argument) -> Value | None:
+    """A default as source writes it; None where it is none, or a layer."""
+    node = argument.default
+    if node is None or isinstance(argument.kind, LayerKind):
+        return None
+    if isinstance(node.value, list) and isinstance(argument.kind, Pair):
+        high, wide = (int(side.value) for side in node.value if isinstance(side.value, int))
+        return high, wide
+    return node.value if isinstance(node.value, (str, int, float)) else None
+
+
 def _kind_of(value: Value) -> Kind:
     """What an argument of the spec is to defaults of blocks."""
     if isinstance(value, bool):
@@ -186,8 +197,7 @@ class Library:
             class_name=model.class_name or class_name(name),
             doc=" ".join(model.doc.split()),
             arguments=tuple(arguments),
-            defaults={k: a.default.value for k, a in arguments.items()
-                      if a.default is not None and isinstance(a.default.value, (str, int, float))},
+            defaults={k: default for k, a in arguments.items() if (default := _default(a)) is not None},
             positional=chain is not None,
             out=out,
             derived={k: derived for k, a in arguments.items() if (derived := self._derived(a)) is not None},

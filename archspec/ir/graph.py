@@ -18,6 +18,10 @@ from archspec.syntax.expressions import Expr, Symbol, Value
 Role = Literal["body", "shortcut", "merge"]
 
 
+STEPS = "Steps"
+"""The class name of a chain that no block declares: source writes it where it stands."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
     """What a block is an instance of: its names and how the spec wrote its output channels."""
