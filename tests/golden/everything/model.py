@@ -63,21 +63,24 @@ class HardSigmoid(nn.Module):
         return F.relu6(x + 3) / 6
 
 
+class ConvNormAct(nn.Sequential):
+    """A convolution, its normalization and its activation."""
+
+    def __init__(self, in_channels: int, width: int, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, width, kernel_size=kernel, padding=(kernel - 1) // 2, bias=False),
+            nn.GroupNorm(4, width),
+            nn.SiLU(),
+        )
+
+
 class Inception(nn.Module):
     """Three branches of different reach, side by side."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
-        self.narrow = nn.Sequential(
-            nn.Conv2d(in_channels, width, kernel_size=1, bias=False),
-            nn.GroupNorm(4, width),
-            nn.SiLU(),
-        )
-        self.wide = nn.Sequential(
-            nn.Conv2d(in_channels, width, kernel_size=5, padding=2, bias=False),
-            nn.GroupNorm(4, width),
-            nn.SiLU(),
-        )
+        self.narrow = ConvNormAct(in_channels, width, kernel=1)
+        self.wide = ConvNormAct(in_channels, width, kernel=5)
         self.pool = nn.AvgPool2d(kernel_size=3, stride=1, padding=1, count_include_pad=False)
         self.reduce = nn.Conv2d(in_channels, width, kernel_size=1)
 

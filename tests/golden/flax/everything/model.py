@@ -52,6 +52,14 @@ def avg_pool(
     return total / count
 
 
+def windows(x: Array, size: tuple[int, int]) -> Array:
+    """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
+    n, height, width, depth = x.shape
+    high, wide = size
+    x = x.reshape(n, height // high, high, width // wide, wide, depth)
+    return x.swapaxes(2, 3).reshape(n, -1, high * wide, depth)
+
+
 class ChannelScale(nnx.Module):
     """A learned factor for each channel."""
 
@@ -76,20 +84,30 @@ class Sequential(nnx.List[Callable[[Array], Array]]):
         return x
 
 
+class ConvNormAct(Sequential):
+    """A convolution, its normalization and its activation."""
+
+    def __init__(self, in_channels: int, width: int, kernel: int = 3, *, rngs: nnx.Rngs) -> None:
+        super().__init__(
+            Conv(
+                in_channels,
+                width,
+                (kernel, kernel),
+                padding=(kernel - 1) // 2,
+                use_bias=False,
+                rngs=rngs,
+            ),
+            nnx.GroupNorm(width, num_groups=4, epsilon=1e-05, rngs=rngs),
+            nnx.silu,
+        )
+
+
 class Inception(nnx.Module):
     """Three branches of different reach, side by side."""
 
     def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
-        self.narrow = Sequential(
-            Conv(in_channels, width, (1, 1), padding=0, use_bias=False, rngs=rngs),
-            nnx.GroupNorm(width, num_groups=4, epsilon=1e-05, rngs=rngs),
-            nnx.silu,
-        )
-        self.wide = Sequential(
-            Conv(in_channels, width, (5, 5), padding=2, use_bias=False, rngs=rngs),
-            nnx.GroupNorm(width, num_groups=4, epsilon=1e-05, rngs=rngs),
-            nnx.silu,
-        )
+        self.narrow = ConvNormAct(in_channels, width, kernel=1, rngs=rngs)
+        self.wide = ConvNormAct(in_channels, width, kernel=5, rngs=rngs)
         self.reduce = Conv(
             in_channels,
             width,
