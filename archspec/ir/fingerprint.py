@@ -8,7 +8,6 @@ names of either, steps whose `when` is false and the name of the net.
 from __future__ import annotations
 
 import hashlib
-import json
 
 from archspec.ir.graph import Block, Call
 from archspec.ir.walk import walk
@@ -19,6 +18,8 @@ _INPUT = ""  # the name of what feeds the first operation; no operation can have
 
 def fingerprint(root: Block) -> str:
     """The fingerprint of the network with this graph."""
+    import json  # which `archspec check` does without
+
     operations: list[tuple[str, str, tuple[str, ...]]] = []
     told: dict[Call, str] = {}  # blocks of a run share their calls
 

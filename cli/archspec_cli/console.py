@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -25,6 +24,8 @@ def tell(*lines: str) -> None:
 
 def tell_json(value: object, indent: int | None = 2) -> None:
     """Print a value as JSON."""
+    import json  # which most commands do without
+
     print(json.dumps(value, indent=indent))
 
 
