@@ -105,6 +105,14 @@ def test_apples_devices_are_not_asked_for_what_they_cannot_compute(machine):
     check_precision(devices.choose_device("auto"), "bf16")
 
 
+def test_a_pytorch_that_splits_parameters_on_gpus_alone_is_told_from_one_that_does_on_cpus(monkeypatch):
+    devices.check_shard(Options(shard=True), torch.device("cuda:0"))
+    devices.check_shard(Options(), torch.device("cpu"))
+    monkeypatch.delattr(torch.cpu.Stream, "record_event", raising=False)
+    with pytest.raises(RunError, match="on GPUs alone, and this run is on the CPU"):
+        devices.check_shard(Options(shard=True), torch.device("cpu"))
+
+
 @pytest.mark.parametrize(
     ("error", "memory"),
     [

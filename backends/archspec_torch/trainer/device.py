@@ -92,6 +92,13 @@ def check_graphs(options: Options, device: torch.device) -> None:
         raise RunError(f"--compile graph compiles the model, and {lack}", "--compile off", 2)
 
 
+def check_shard(options: Options, device: torch.device) -> None:
+    """Raise RunError where this PyTorch splits parameters on GPUs alone."""
+    if options.shard and device.type == "cpu" and not hasattr(torch.cpu.Stream, "record_event"):
+        message = f"PyTorch {torch.__version__} splits parameters on GPUs alone, and this run is on the CPU"
+        raise RunError(message, "leave --shard out, or upgrade PyTorch: 2.13 does", 2)
+
+
 def _no_triton(device: torch.device) -> str | None:
     """Why Triton, by which PyTorch compiles for GPUs, can't work here; None where it can."""
     if find_spec("triton") is None:

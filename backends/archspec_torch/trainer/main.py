@@ -22,7 +22,7 @@ from archspec_runtime.stepper import Evaluation
 from archspec_runtime.world import World
 
 from .compiling import compiled_layers
-from .device import ALONE, check_graphs, choose_compile, choose_device, out_of_memory, use_device
+from .device import ALONE, check_graphs, check_shard, choose_compile, choose_device, out_of_memory, use_device
 from .evaluating import evaluate
 from .kernels import choose_kernels
 from .precision import check_precision, use_precision
@@ -69,6 +69,7 @@ class Torch:
     ) -> tuple[Settings, str]:
         """Whether to compile the model, and why; and whether to take deterministic kernels."""
         check_precision(torch.device(device), job.recipe.precision)
+        check_shard(options, torch.device(device))
         check_graphs(options, torch.device(device))
         layers = compiled_layers(make_model())
         compiled, why = choose_compile(options, torch.device(device), steps, layers)
