@@ -19,7 +19,7 @@ PRODUCTS = {
     "fp16": ("f16", "DEFAULT"),
 }
 
-ATTENTIVE = ("deit", "vit")
+ATTENTIVE = ("deit", "swin", "vit")
 MIXED = {("bf16/f32", "DEFAULT")}
 """In the gradient of JAX's attention, whose softmax is in single precision and which multiplies its gradient as in half."""
 

@@ -167,7 +167,7 @@ BIASED_ATTENTION = '''def biased_attention(
     scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5 + bias
     if mask is not None:
         scores = scores + mask[:, None]
-    x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores), v)
+    x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores).astype(v.dtype), v)
     return x.reshape(*query.shape[:-1], -1)'''
 
 STD_CONV = '''class StdConv(nnx.Module):
