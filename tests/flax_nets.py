@@ -1,6 +1,7 @@
 """Nets whose Flax models are tested: those of the golden files, and one whose names are those of helpers."""
 
 import archspec
+from archspec.ops.base import tensor_name
 from emitting import GOLDEN, OVERRIDES
 
 NETS = {
@@ -34,5 +35,7 @@ head: [global_avg_pool, {bias: {linear: {out: classes}}}]
 
 def all_shapes(net):
     """Every tensor of a net by its dotted name, buffers included."""
-    buffers = {f"{r.name}.{k}": s for r in net.modules() for k, s in r.target.buffers(*r.input_shapes).items()}
+    buffers = {
+        tensor_name(r.name, k): s for r in net.modules() for k, s in r.target.buffers(*r.input_shapes).items()
+    }
     return net.parameter_shapes() | buffers

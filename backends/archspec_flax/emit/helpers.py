@@ -149,9 +149,10 @@ POSITION_INDEX = '''def relative_position_index(height: int, width: int) -> Arra
     return (down * (2 * width - 1) + right).reshape(-1).astype(jnp.int32)'''
 
 ATTENTION = '''def attention(query: Array, key: Array, value: Array, heads: int) -> Array:
-    """Attend from (N, L, D) in several heads."""
+    """Attend from (..., L, D) in several heads, as precisely as what comes in."""
     q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
-    x: Array = jax.nn.dot_product_attention(q, k, v)
+    scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5
+    x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores), v)
     return x.reshape(*query.shape[:-1], -1)'''
 
 BIASED_ATTENTION = '''def biased_attention(

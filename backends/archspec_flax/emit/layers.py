@@ -376,8 +376,9 @@ def _apply_linear(member: Member, values: list[str], attribute: Attribute) -> Ex
 
 
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    plain = len(values) == 3 and len(member.call.input_shapes[0]) == 2
-    return Invocation("attention" if plain else "biased_attention", (*values[:3], attribute("heads"), *values[3:]))
+    return Invocation(
+        "attention" if len(values) == 3 else "biased_attention", (*values[:3], attribute("heads"), *values[3:])
+    )
 
 
 def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
