@@ -48,5 +48,5 @@ class Finder(MetaPathFinder, Loader):
 
 
 FINDER = Finder()
-if not any("--shard" in word for word in sys.orig_argv):  # FSDP2 is made with it
+if not any("shard" in word for word in sys.orig_argv):  # FSDP2 is made with it
     sys.meta_path.insert(0, FINDER)
