@@ -200,7 +200,14 @@ class Writer:
         name = part.name.replace("{}", f"{{{place}}}")
         pair = call("", [f'f"{name}"', made], indent)
         each = f"{pair} for {PLACE} in range({part.count})"
-        return f"*({each})" if loop else each
+        whole = f"*({each})" if loop else each
+        if indent + len(whole) + bool(loop) <= WIDTH and "\n" not in whole:
+            return whole
+        pad = " " * (indent + 4 if loop else indent)
+        made = self.construct(part.member, len(pad) + 4, set())
+        pair = call("", [f'f"{name}"', made], len(pad))
+        lines = f"{pair}\n{pad}for {PLACE} in range({part.count})"
+        return f"*(\n{pad}{lines}\n{pad[4:]})" if loop else lines
 
     def _inlined(self, member: Member, scope: Mapping[str, Symbol]) -> Member:
         """A member of a block that is written where the block is used, in the names that are known there."""
