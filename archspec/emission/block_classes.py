@@ -57,6 +57,15 @@ class BlockClass:
         """An instance, for what is the same in all."""
         return self.instances[0]
 
+    def passed_on(self) -> dict[str, str]:
+        """The value that each call which the class does not have passes on: where nothing else made it, an input."""
+        here = {m.call.name for m in self.members}
+        passed: dict[str, str] = {}
+        for call in self.example.calls:
+            if call.name not in here:
+                passed[call.name] = passed.get(call.inputs[0], call.inputs[0])
+        return passed
+
     def take(self, other: BlockClass) -> None:
         """Have the instances of a class that reads the same."""
         self.instances.extend(other.instances)
@@ -384,11 +393,13 @@ def signature(cls: BlockClass, of: ClassOf) -> object:
     """What tells the source of a class from that of another: equal where one class would do for both."""
     kinds = [(p.name, p.kind, p.default) for p in cls.parameters]
     computed = [(name, normal(expr)) for name, expr in cls.computed.items()]
-    calls = tuple(_signature(member, of) for member in cls.members)
-    return cls.definition, tuple(kinds), tuple(computed), calls
+    passed = cls.passed_on()
+    calls = tuple(_signature(member, of, passed) for member in cls.members)
+    output = passed.get(cls.example.output, cls.example.output)
+    return cls.definition, tuple(kinds), tuple(computed), calls, output
 
 
-def _signature(member: Member, of: ClassOf) -> object:
+def _signature(member: Member, of: ClassOf, passed: Mapping[str, str]) -> object:
     call = member.call
     target = (
         of[call.target]
@@ -404,4 +415,5 @@ def _signature(member: Member, of: ClassOf) -> object:
         else None
     )
     types = tuple((type(shape), len(shape)) for shape in call.input_shapes)
-    return call.name, call.inputs, target, sized, numbers, member.when and normal(member.when), types
+    inputs = tuple(passed.get(i, i) for i in call.inputs)
+    return call.name, inputs, target, sized, numbers, member.when and normal(member.when), types

@@ -45,11 +45,7 @@ class Flow:
 
 def flow(cls: BlockClass) -> Flow:
     """Trace the values of a class."""
-    here = {m.call.name for m in cls.members}
-    alias: dict[str, str] = {}
-    for call in cls.example.calls:
-        if call.name not in here:
-            alias[call.name] = alias.get(call.inputs[0], call.inputs[0])
+    alias = cls.passed_on()
     sources = {m.call.name: tuple(alias.get(i, i) for i in m.call.inputs) for m in cls.members}
     output = alias.get(cls.example.output, cls.example.output)
     uses: dict[str, list[str]] = {name: [] for name in [*dict(cls.example.inputs), *sources]}

@@ -336,9 +336,14 @@ class Binder:
         """Whether no argument is missing, and none unknown but those that are surely misspelt, which go into `meant`."""
         near_ones: set[str] = set()
         sound = True
-        for name in given.nodes:
+        for name, node in given.nodes.items():
             if name in signature.kinds:
                 continue
+            if isinstance(node.value, dict) and (callee := did_you_mean(name, OPS)):  # of a step called as this is
+                span = given.keys.get(name, given.span)
+                message = f"there is no operation `{name}`, and `{signature.name}` has no such argument"
+                self.add("AS303", message, span, callee)
+                return False
             takes = signature.kinds.keys() - given.nodes.keys()
             near, help_ = meant_argument(name, signature.name, signature.kinds, given.beside)
             surely, fix = surely_meant(name, takes, given.keys.get(name, given.span), given.beside)

@@ -273,6 +273,8 @@ class _Expander:
                     return
                 definition = self.chains.setdefault((step, len(inner.calls)), definition_of(len(inner.calls)))
                 block, symbols = chain_block(definition, inner, scope)
+                if inner.mistaken:
+                    self.binder.mistaken.add(id(block))
                 graph.append(name, block, sources or (), step.span, symbols, self._when(step))
                 return
         graph.fail(name)

@@ -95,6 +95,8 @@ WORDS = {
     "shortcut",
     "defaults",
 }
+DECLARES = re.compile(r"\bargs: \{[^}\n]*$")  # arguments, which are misspelt where they are used
+NAMES = re.compile(rf": \{{(?:{'|'.join(OPS)}): ")  # steps, which may have any
 SPECS = [path for path in sorted(zoo.folder().glob("*.yaml")) if "extends" not in path.read_text()]
 PLACES = [
     (path, match.span())
@@ -102,7 +104,9 @@ PLACES = [
     for match in re.finditer(
         r"(?<=[{ ])(\w{5,})(?=: )|(?<=[\[ ])(global_avg_pool)(?=,)", path.read_text().split("\ntrain:")[0]
     )
-    if match[0] in WORDS and not match.string[: match.start()].rpartition("\n")[2].startswith("args:")
+    if match[0] in WORDS
+    and not DECLARES.search(match.string[: match.start()])
+    and not NAMES.match(match.string, match.end())
 ]
 
 
@@ -117,3 +121,15 @@ def test_one_typing_error_is_one_mistake_at_its_place(tmp_path_factory, place, d
     draft.write_text(wrong)
     found = archspec.check(draft)
     assert [marked(d) for d in found] == ([] if wrong == text else [wrong[start:end]])
+
+
+def test_a_shortcut_with_a_mistake_in_a_table_of_named_rows_is_one_mistake(tmp_path):
+    text = (zoo.folder() / "regnet.yaml").read_text()
+    draft = tmp_path / "regnet.yaml"
+    draft.write_text(text.replace("kernel: 1, stride: stride}}, norm]", "krenel: 1, stride: stride}}, norm]"))
+    assert [(d.code, marked(d)) for d in archspec.check(draft)] == [("AS303", "krenel")]
+
+
+def test_an_operation_misspelt_below_a_name_of_another_is_one_mistake(mistakes):
+    (found,) = mistakes(NET.replace("global_avg_pool", "dropout: {dorpout: {rate: 0.1}}"))
+    assert "did you mean `dropout`" in (found.help or "")

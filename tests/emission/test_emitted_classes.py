@@ -152,3 +152,22 @@ def test_blocks_whose_inputs_grow_are_a_loop_too(spec):
     assert "self.dense1 = nn.Sequential(*(Dense(3 + 6 * i, 6) for i in range(4)))" in source
     deep = archspec.emit(archspec.load(spec(DENSE), set={"n": 40}), "torch")["model.py"]
     assert len(deep.splitlines()) == len(source.splitlines())
+
+
+ABSENT = """
+input: {channels: 2, size: 5}
+classes: 3
+blocks:
+  padded:
+    args: {times: int, deep: false}
+    body: [{pad_channels: {after: 4}, when: deep, repeat: times}, {s1: {conv: {out: 4, kernel: 3}}}]
+stages:
+  - {name: one, block: {padded: {times: 1}}}
+  - {name: two, block: {padded: {times: 2}}}
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+def test_layers_that_are_absent_do_not_set_classes_apart_however_often_they_are(spec):
+    tree = ast.parse(archspec.emit(archspec.load(spec(ABSENT)), "torch")["model.py"])
+    assert [n.name for n in tree.body if isinstance(n, ast.ClassDef)] == ["Padded", "Net"]
