@@ -16,7 +16,7 @@ from archspec.emission.dialect import Dialect
 from archspec.emission.outline import BlockClass, Outline
 from archspec.emission.source import WIDTH
 from archspec.ir.network import Network
-from archspec.ops import Image
+from archspec.ops import Features, Image
 from archspec.syntax.expressions import render
 from archspec.version import __version__
 
@@ -129,16 +129,31 @@ def docstring(text: str, indent: int) -> str:
 
 def forward_doc(cls: BlockClass, dialect: Dialect) -> str:
     """The shapes that a block maps, in terms of its parameters."""
-    if not (isinstance(cls.example.inputs[0][1], Image) and isinstance(cls.example.shape, Image)):
-        return '"""Map a batch to its features."""'
+    start, end = cls.example.inputs[0][1], cls.example.shape
     inputs = "x" if len(cls.example.inputs) == 1 else "x and branch"
-    into = dialect.image("C" if cls.in_channels is None else render(cls.in_channels, {}), "H", "W")
+    into = _batch(start, "C" if cls.in_channels is None else render(cls.in_channels, {}), _places(start), dialect)
     gives = "C'" if cls.out_channels is None else render(cls.out_channels, {})
-    high, wide = _side(cls, 1, "H"), _side(cls, 2, "W")
-    if high == "H'" or wide == "W'":
-        high, wide = (side if side in ("H", "W") else f"{side[0]}'" for side in (high, wide))
-    out = dialect.image(gives, high, wide)
-    return f'"""Map {inputs} {into} to {out}."""'
+    places = _places(end)
+    if type(start) is type(end) and len(start) == len(end):
+        sides = [_side(cls, axis, name) for axis, name in places.items()]
+        if any(side.endswith("'") for side in sides):
+            sides = [side if side in places.values() else f"{side[0]}'" for side in sides]
+        places = dict(zip(places, sides, strict=True))
+    return f'"""Map {inputs} {into} to {_batch(end, gives, places, dialect)}."""'
+
+
+def _places(shape: Features) -> dict[int, str]:
+    """The sizes of a value beside its channels, by their axes: sides of an image or a grid, the length of a row."""
+    if isinstance(shape, Image):
+        return {1: "H", 2: "W"}
+    return dict(enumerate({1: "L", 2: "HW"}.get(len(shape) - 1, "ABCDEFG"[: len(shape) - 1])))
+
+
+def _batch(shape: Features, channels: str, places: Mapping[int, str], dialect: Dialect) -> str:
+    """The shape of a batch of a value."""
+    if isinstance(shape, Image):
+        return dialect.image(channels, *places.values())
+    return f"({', '.join(['N', *places.values(), channels])})"
 
 
 def _side(cls: BlockClass, side: int, name: str) -> str:

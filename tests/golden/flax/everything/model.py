@@ -52,14 +52,6 @@ def avg_pool(
     return total / count
 
 
-def windows(x: Array, size: tuple[int, int]) -> Array:
-    """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
-    n, height, width, depth = x.shape
-    high, wide = size
-    x = x.reshape(n, height // high, high, width // wide, wide, depth)
-    return x.swapaxes(2, 3).reshape(n, -1, high * wide, depth)
-
-
 class ChannelScale(nnx.Module):
     """A learned factor for each channel."""
 
