@@ -7,8 +7,34 @@ NETS = [
     *("convnext_tiny", "convnext_small", "convnext_base", "convnext_large"),
     *("swin_t", "swin_s", "swin_b"),
     *("deit_small_patch16_224", "mixer_b16_224"),
+    *("alexnet", "squeezenet1_0", "squeezenet1_1", "vgg19"),
+    *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+    *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
+    *("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"),
+    *("densenet121", "densenet161", "densenet169", "densenet201"),
+    *("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"),
+    *(f"efficientnet_b{i}" for i in range(8)),
+    *("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
+    *(
+        f"regnet_{kind}_{size}"
+        for kind in "xy"
+        for size in ("400mf", "800mf", "1_6gf", "3_2gf", "8gf", "16gf", "32gf")
+    ),
+    "regnet_y_128gf",
 ]
-SMALL = ["swin_t", "vit_b_32", "convnext_tiny", "deit_small_patch16_224", "mixer_b16_224"]
+SMALL = [
+    *("swin_t", "vit_b_32", "convnext_tiny", "deit_small_patch16_224", "mixer_b16_224"),
+    *("alexnet", "squeezenet1_1", "vgg19", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "densenet121"),
+    *(
+        "mobilenet_v2",
+        "mobilenet_v3_large",
+        "mobilenet_v3_small",
+        "mnasnet0_5",
+        "efficientnet_b0",
+        "shufflenet_v2_x0_5",
+    ),
+    *("regnet_x_400mf", "regnet_y_400mf"),
+]
 """One of each family, whose answers are compared."""
 
 
