@@ -146,24 +146,26 @@ class Writer:
             return f"{head}(\n{pad}{whole}\n{pad[4:]})"
         return f"{head}(\n{pad}{made}\n{pad}if {condition}\n{pad}{otherwise}\n{pad[4:]})"
 
-    def construct(self, member: Member, indent: int, in_place: set[str], head: str = "") -> str:
-        """The text that makes a member."""
+    def construct(self, member: Member, indent: int, in_place: set[str], head: str = "", tail: str = "") -> str:
+        """The text that makes a member, between `head` and `tail`."""
         target = member.call.target
         if isinstance(target, Chain):
             if len(target.runs) == 1 and (rolled := self._rolled(target.runs[0], indent, head)) is not None:
                 return rolled
             made = [self._stretch(s, indent + 4) for s in stretches(target, self.outline.of)]
-            return call(f"{head}{self.dialect.sequence}", made, indent)
+            return call(f"{head}{self.dialect.sequence}", made, indent, tail)
         if isinstance(target, Block):
-            return self.instance(self.outline.of[target], member.numbers, indent, head)
-        return lay_out(head, self.dialect.layer(member, target.kind in in_place), indent)
+            return self.instance(self.outline.of[target], member.numbers, indent, head, tail)
+        return lay_out(head, self.dialect.layer(member, target.kind in in_place), indent, tail)
 
-    def instance(self, cls: BlockClass, numbers: Mapping[str, Symbol], indent: int, head: str = "") -> str:
-        """The text that makes a block with these arguments."""
+    def instance(
+        self, cls: BlockClass, numbers: Mapping[str, Symbol], indent: int, head: str = "", tail: str = ""
+    ) -> str:
+        """The text that makes a block with these arguments, between `head` and `tail`."""
         if self.is_inline(cls):
             members = [self._inlined(m, cls.scope(numbers)) for m in cls.members]
             calls = (self.dialect.sequence,) if is_numbered(members) else self.dialect.named_sequence
-            return self._sequence(members, indent, head, calls)
+            return self._sequence(members, indent, head, calls) + tail
         arguments = []
         for position, parameter in enumerate(cls.parameters):
             symbol = numbers[parameter.name]
@@ -172,7 +174,7 @@ class Writer:
                 continue
             keyword = parameter.default is not None or position >= 2
             arguments.append(f"{parameter.name}={text}" if keyword else text)
-        return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent)
+        return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent, tail)
 
     def _sequence(self, members: Sequence[Member], indent: int, head: str, opening: Sequence[str]) -> str:
         """Layers one after the other, by their places or by names of their own, in the calls that `opening` names."""
@@ -186,16 +188,16 @@ class Writer:
         return nested(head, opening, bracketed(pairs, inner), indent)
 
     def _part(self, part: Part, indent: int) -> str:
+        if part.count == 1:  # with room for the comma behind it
+            return self.construct(part.member, indent, set(), tail=",").removesuffix(",")
         made = self.construct(part.member, indent, set())
-        if part.count == 1:
-            return made
         return f"*({made} for {_variable(part)} in range({part.count}))"
 
     def _pair(self, part: Part, indent: int, loop: str = "*") -> str:
         """The name and the layer of one member, or of each in a loop."""
-        made = self.construct(part.member, indent + 4, set())
+        made = self.construct(part.member, indent + 4, set(), tail=",").removesuffix(",")
         if part.start is None:
-            return call("", [repr(part.name).replace("'", '"'), made], indent)
+            return call("", [repr(part.name).replace("'", '"'), made], indent, ",").removesuffix(",")
         place = PLACE if part.start == 0 else f"{PLACE} + {part.start}"
         name = part.name.replace("{}", f"{{{place}}}")
         pair = call("", [f'f"{name}"', made], indent)
@@ -204,7 +206,7 @@ class Writer:
         if indent + len(whole) + bool(loop) <= WIDTH and "\n" not in whole:
             return whole
         pad = " " * (indent + 4 if loop else indent)
-        made = self.construct(part.member, len(pad) + 4, set())
+        made = self.construct(part.member, len(pad) + 4, set(), tail=",").removesuffix(",")
         pair = call("", [f'f"{name}"', made], len(pad))
         lines = f"{pair}\n{pad}for {PLACE} in range({part.count})"
         return f"*(\n{pad}{lines}\n{pad[4:]})" if loop else lines
@@ -224,11 +226,14 @@ class Writer:
             run = stretch.runs[0]
             if (rolled := self._rolled(run, indent)) is not None:
                 return rolled
-        made = self.instance(self.outline.of[stretch.runs[0].block], stretch.numbers, indent)
+        cls = self.outline.of[stretch.runs[0].block]
+        if stretch.place is None and run.count == 1:
+            return self.instance(cls, stretch.numbers, indent, tail=",").removesuffix(",")
+        made = self.instance(cls, stretch.numbers, indent)
         if stretch.place is not None:
             first, last = stretch.place.start, stretch.place.stop
             return f"*({made} for i in range({f'{first}, ' if first else ''}{last}))"
-        return made if run.count == 1 else f"*({made} for _ in range({run.count}))"
+        return f"*({made} for _ in range({run.count}))"
 
     def _rolled(self, run: Run, indent: int, head: str = "") -> str | None:
         cls = self.outline.of[run.block]

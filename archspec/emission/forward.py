@@ -57,6 +57,7 @@ class Forward:
         consumer = self.flow.sources.get(uses[0], ()) if len(uses) == 1 else ()
         return (
             len(consumer) > 1
+            and self.flow.constants.isdisjoint(consumer)  # which ask for the size of a batch, a second use
             and member.call.name in self.layer_of
             and all(s in INPUTS for s in sources)
             and consumer[0] != member.call.name

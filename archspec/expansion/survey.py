@@ -64,6 +64,8 @@ class Survey:
         for role, step in self.roles.items():
             if step.broken:
                 continue
+            if step.callee not in OPS:  # `$name`, which is told where it is applied
+                continue
             self.binder.survey_names(signature_of(step.callee), given_by(step))
             node = nodes[role]
             for word in MODIFIERS if node is not None else ():

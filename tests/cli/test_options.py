@@ -121,6 +121,7 @@ ELSEWHERE = {
     "train --resume": "test_schedule_length.py",
     "train --override": "test_faults.py",
     "train --dry-run": "test_train_options.py",
+    "train --on": "analysis/test_roofline.py",
     "train --nproc": "test_many_devices.py",
     "train --max-restarts": "test_lost_devices.py",
     "train --timeout": "test_lost_devices.py",

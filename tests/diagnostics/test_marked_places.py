@@ -74,7 +74,7 @@ EXACTLY = {
     "body that is not used": (NET + "blocks: {b: {body: [{conv: {out: widht, kernel: 1}}]}}\n", {"AS202": "widht"}),
     "out that is not used": (NET + "blocks: {b: {out: widht, body: [relu]}}\n", {"AS202": "widht"}),
     "argument that is not used": (NET + "blocks: {b: {args: {a: c + 1, c: 1}, body: [relu]}}\n", {"AS202": "c + 1"}),
-    "class count in a block": (NET + "blocks: {b: {body: [{conv: {out: classes, kernel: 1}}]}}\n", {"AS202": "classes"}),
+    "class count in a block": (NET + "blocks: {b: {body: [{conv: {out: classes, kernel: 1}}]}}\n", {"AS313": "b"}),
     "condition that is not used": (NET + "shortcuts: {s: {when: strid > 1, body: [relu]}}\n", {"AS202": "strid > 1"}),
     "step that is not there": (NET.replace("kernel: 3}", "kernel: k}, when: false"), {"AS202": "k"}),
     "arguments that are not used": (NET + "blocks: {b: {body: [{conv: {out: 1, kernal: 1}}]}}\n", {"AS303": "kernal"}),

@@ -185,7 +185,7 @@ def test_images_that_changed_since_are_not_measured_as_the_runs_own_without_bein
     error = said(command("eval", run, "--device", "cpu"), 1)
     assert "test images: 6 before, 5 now: 'red' 2 before, 1 now" in error
     assert f"--data {run.parent / 'images'} measures on the images as they are now" in error
-    assert "images 5" in evaluated(run, run.parent / "images").stdout
+    assert "5 images" in evaluated(run, run.parent / "images").stdout
 
 
 def test_runs_of_different_data_sets_are_said_to_be_measured_on_different_images(trained, tmp_path):
@@ -293,7 +293,7 @@ def test_tars_to_test_on_are_measured_alone_with_classes_matched_by_name(trained
     assert result.exit_code == 0, result.output
     assert json.loads((run / "run.json").read_text())["identity"]["classes"] == list(COLOURS)
     measured = evaluated(run, alone)
-    assert "images 2" in measured.stdout, measured.output
+    assert "2 images" in measured.stdout, measured.output
     error = said(evaluated(run, renamed), 1)
     assert "the class 'zblue', which the net was not trained on, and has no images of its 'blue'" in error
     assert "no images of the split train" in said(evaluated(run, alone, "--split", "train"), 1)

@@ -143,7 +143,7 @@ def test_views_of_an_image_are_averaged_as_one_does_by_hand(backend, options, vi
     result = run("eval", trained["pooled"], *options, "--device", "cpu", "--backend", backend)
     expected = by_hand(trained["pooled"], photographs, views)
     assert measured(result) == pytest.approx(expected, abs=6e-5 if backend == "torch" else 2e-4)
-    assert "images 12" in result.output
+    assert "12 images" in result.output
 
 
 def test_one_crop_is_what_training_measures(trained):

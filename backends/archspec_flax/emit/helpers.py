@@ -131,7 +131,7 @@ UNWINDOW = '''def unwindow(x: Array, grid: Array, size: tuple[int, int]) -> Arra
     return x.swapaxes(2, 3).reshape(n, height, width, -1)'''
 
 SHIFT_MASK = '''def shift_mask(grid: Array, size: tuple[int, int], shift: tuple[int, int]) -> Array:
-    """What a shifted window may not attend to, (W, h w, h w): -100 where two places were not together."""
+    """What a shifted window may not attend to, (W, h w, h w): -100 where places were apart."""
     _, height, width, _ = grid.shape
     rows, columns = (
         (jnp.arange(n) >= n - w).astype(int) + (jnp.arange(n) >= n - s).astype(int) * (s > 0)

@@ -24,7 +24,7 @@ HELPERS = {
     x = x.unflatten(2, (high, wide)).unflatten(1, (grid.shape[1] // high, -1))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)''',
     "shift_mask": '''def shift_mask(grid: Tensor, size: tuple[int, int], shift: tuple[int, int]) -> Tensor:
-    """What a shifted window may not attend to, (W, h w, h w): -100 where two places were not together."""
+    """What a shifted window may not attend to, (W, h w, h w): -100 where places were apart."""
     _, height, width, _ = grid.shape
     rows, columns = (
         (torch.arange(n, device=grid.device) >= n - w).long()

@@ -63,7 +63,7 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     named = list(dict.fromkeys(word for module, word in words.items() if module in text))
     if special:
         random = any("std=" in line or "xavier" in line for line in special)
-        named.append("single parameters" if random else "constants")
+        named.append("parameters" if random else "constants")
     *most, last = named or ["nothing"]
     told = f"{', '.join(most)} and {last}" if most else last
     return loops, f'"""Initialize {told}; the rest starts as in PyTorch."""'

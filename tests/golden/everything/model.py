@@ -68,7 +68,9 @@ class ConvNormAct(nn.Sequential):
 
     def __init__(self, in_channels: int, width: int, kernel: int = 3) -> None:
         super().__init__(
-            nn.Conv2d(in_channels, width, kernel_size=kernel, padding=(kernel - 1) // 2, bias=False),
+            nn.Conv2d(
+                in_channels, width, kernel_size=kernel, padding=(kernel - 1) // 2, bias=False
+            ),
             nn.GroupNorm(4, width),
             nn.SiLU(),
         )
