@@ -94,3 +94,7 @@ class Network:
             tensors = {**row.parameters, **row.target.buffers(*row.input_shapes)}
             shapes |= {tensor_name(row.name, name): shape for name, shape in tensors.items()}
         return shapes
+
+    def whole_numbers(self) -> frozenset[str]:
+        """The dotted names of tensors that hold whole numbers."""
+        return frozenset(tensor_name(r.name, name) for r in self.modules() for name in r.target.whole_numbers())

@@ -159,6 +159,9 @@ class RelativePositionBias(Op):
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
         return {"": (math.prod(self.size) ** 2,)}
 
+    def whole_numbers(self) -> frozenset[str]:
+        return frozenset({""})
+
 
 @dataclass(frozen=True, slots=True)
 class ShiftMask(Op):

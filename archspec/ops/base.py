@@ -137,6 +137,10 @@ class Op:
         """The tensors that are kept but not learned."""
         return {}
 
+    def whole_numbers(self) -> frozenset[str]:
+        """The buffers that hold whole numbers."""
+        return frozenset()
+
     def macs(self, *inputs: Shape) -> int:
         """Multiply-adds for one sample; convolutions and linear layers only, as the field counts."""
         return 0

@@ -42,6 +42,9 @@ class BatchNorm(Op):
         of_channels = (channels(inputs[0]),)
         return {"running_mean": of_channels, "running_var": of_channels, "num_batches_tracked": ()}
 
+    def whole_numbers(self) -> frozenset[str]:
+        return frozenset({"num_batches_tracked"})
+
     def is_response(self, source: Op | None) -> bool:
         return isinstance(source, Conv) and source.kernel == RESPONDING
 

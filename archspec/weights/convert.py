@@ -100,7 +100,7 @@ def _read(
         tensors, notes = found.format.read(path, key, net)
         names = rename(tensors, renamings)
         given = {names[name]: tensor for name, tensor in tensors.items() if not _is_below(names[name], fresh)}
-        weights, more = fit(path, given, expected)
+        weights, more = fit(path, given, expected, net.whole_numbers())
     except found.errors as error:
         message, *rows = str(getattr(error, "message", error)).split("\n  ")
         raise WeightsError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +26,18 @@ Fault = tuple[str, str, str]
 """What is wrong, with which tensor, and how."""
 
 
-def fit(path: Path, given: Tensors, expected: Mapping[str, Shape]) -> tuple[Weights, list[str]]:
+def fit(
+    path: Path, given: Tensors, expected: Mapping[str, Shape], whole_numbers: Collection[str]
+) -> tuple[Weights, list[str]]:
     """The weights in the net's order, and what was filled in. Their numbers are read once shapes and types are right.
+
+    Those named in `whole_numbers` are no fractions.
 
     Raises WeightsError that lists what a file lacks, has too much, or has in another shape or type.
     """
     counters = [name for name in expected if name.endswith(COUNTER) and name not in given]
     whole: Tensors = {**given, **{name: np.zeros((), np.int64) for name in counters}}
-    faults = list(_faults(whole, expected))
+    faults = list(_faults(whole, expected, whole_numbers))
     if faults:
         shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
         raise WeightsError(f"{path} does not fit the net:", advice(shapes, expected), rows=_table(faults))
@@ -45,6 +49,8 @@ def fit(path: Path, given: Tensors, expected: Mapping[str, Shape]) -> tuple[Weig
         )
     odd = 0
     for name in expected:
+        if name in whole_numbers and not name.endswith(COUNTER):
+            ordered[name] = ordered[name].astype(np.int64)
         if name.endswith(COUNTER):
             ordered[name], sound = _counter(path, name, ordered[name])
             odd += not sound
@@ -82,7 +88,7 @@ def _shown(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[-LONGEST // 2 :]}"
 
 
-def _faults(given: Tensors, expected: Mapping[str, Shape]) -> Iterator[Fault]:
+def _faults(given: Tensors, expected: Mapping[str, Shape], whole_numbers: Collection[str]) -> Iterator[Fault]:
     missing = [name for name in expected if name not in given]
     unexpected = [name for name in given if name not in expected]
     for name in missing:
@@ -96,5 +102,9 @@ def _faults(given: Tensors, expected: Mapping[str, Shape]) -> Iterator[Fault]:
             continue
         if tuple(tensor.shape) != expected[name]:
             yield "shape", name, f"{tuple(tensor.shape)} in the file, {expected[name]} in the net"
-        if not is_float(tensor) and not name.endswith(COUNTER):
+        if name.endswith(COUNTER):
+            continue
+        if is_float(tensor) and name in whole_numbers:
+            yield "type", name, f"{tensor.dtype} in the file, whole numbers in the net"
+        if not is_float(tensor) and name not in whole_numbers:
             yield "type", name, f"{tensor.dtype} in the file, a floating-point number in the net"

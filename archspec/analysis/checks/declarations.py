@@ -31,7 +31,9 @@ def check_declarations(net: Network, problems: Diagnostics) -> None:
     root = net.resolved.document.root
     if all(d.code in NO_USE or d.code > "AS4" for d in problems if d.is_error):  # be it in a preset
         _check_used(root, problems, ())
-    if not any(d.code.startswith("AS2") for d in problems if d.is_error):  # of expressions, which may mean an argument
+    if not any(
+        d.code.startswith("AS2") for d in problems if d.is_error
+    ):  # of expressions, which may mean an argument
         _check_arguments(root, problems)
 
 
