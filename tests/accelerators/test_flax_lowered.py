@@ -19,10 +19,6 @@ PRODUCTS = {
     "fp16": ("f16", "DEFAULT"),
 }
 
-ATTENTIVE = ("deit", "swin", "vit")
-MIXED = {("bf16/f32", "DEFAULT")}
-"""In the gradient of JAX's attention, whose softmax is in single precision and which multiplies its gradient as in half."""
-
 
 @pytest.fixture(autouse=True)
 def precision():
@@ -35,7 +31,7 @@ def check(name, precision, devices):
     found = steps(name, precision, 8, mesh)
     for program in (found.train, found.evaluate):
         text = program.lower(lowering_platforms=("cuda",)).as_text()
-        assert set(products(text)) - (MIXED if name in ATTENTIVE else set()) == {PRODUCTS[precision]}
+        assert set(products(text)) == {PRODUCTS[precision]}
         assert host_calls(text) == []
         assert "inlineable" not in text, "the compiler for GPUs knows no calls"
 

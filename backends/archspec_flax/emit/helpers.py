@@ -148,6 +148,11 @@ POSITION_INDEX = '''def relative_position_index(height: int, width: int) -> Arra
     right = columns.reshape(-1, 1) - columns.reshape(-1) + width - 1
     return (down * (2 * width - 1) + right).reshape(-1).astype(jnp.int32)'''
 
+APPLY_LINEAR = '''def apply_linear(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """Multiply by a kernel (in, out), in the precision of x."""
+    x = x @ kernel.astype(x.dtype)
+    return x if bias is None else x + bias.astype(x.dtype)'''
+
 ATTENTION = '''def attention(query: Array, key: Array, value: Array, heads: int) -> Array:
     """Attend from (..., L, D) in several heads, as precisely as what comes in."""
     q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
@@ -460,6 +465,7 @@ FUNCTION_NAMES = (
         "shift_mask",
         "relative_position_index",
         "relative_position_bias",
+        "apply_linear",
         "attention",
         "biased_attention",
     ),
@@ -501,7 +507,7 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "channel_shuffle": CHANNEL_SHUFFLE, "upsample": UPSAMPLE, "blur_pool": BLUR_POOL, "windows": WINDOWS,
         "merge_patches": MERGE_PATCHES, "unwindow": UNWINDOW, "shift_mask": SHIFT_MASK,
         "relative_position_index": POSITION_INDEX, "relative_position_bias": POSITION_BIAS,
-        "attention": ATTENTION, "biased_attention": BIASED_ATTENTION,
+        "apply_linear": APPLY_LINEAR, "attention": ATTENTION, "biased_attention": BIASED_ATTENTION,
         "StdConv": STD_CONV, "ConvTranspose": CONV_TRANSPOSE, "ChannelConv": CHANNEL_CONV,
     }  # fmt: skip
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):

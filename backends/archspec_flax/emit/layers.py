@@ -372,7 +372,7 @@ def _tensor(member: Member, values: list[str], attribute: Attribute) -> str:
 def _apply_linear(member: Member, values: list[str], attribute: Attribute) -> Expression:
     x, weight, *bias = values
     turned = weight.removesuffix(".T") if weight.endswith(".T") else f"{weight}.T"
-    return Infix("+", (f"{x} @ {turned}", *bias)) if bias else f"{x} @ {turned}"
+    return Invocation("apply_linear", (x, turned, *bias))
 
 
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
