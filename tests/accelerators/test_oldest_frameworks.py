@@ -98,7 +98,7 @@ def test_the_trainer_works_with_the_oldest_frameworks(installed):
     ask = "import sys; from importlib.metadata import version; print(*(f'{n}=={version(n).split('+')[0]}' for n in sys.argv[1:]))"
     command = [sys.executable, "-c", ask, *PACKAGES[extra]]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert found.split() == pins
+    assert all(f"{name}.".startswith(f"{pin}.") for name, pin in zip(found.split(), pins, strict=True)), found
     command = [
         sys.executable,
         "-m",
