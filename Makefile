@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := runs/demo
 BACKEND ?= torch
 
-.PHONY: demo test test-all lint types clean
+.PHONY: demo test test-all test-release lint types clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,14 +31,21 @@ test: $(VENV)/ready
 test-all: $(VENV)/ready-all
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --long --timeout 1200 --durations 20
 
+# Before a release: the whole zoo in every backend, the oldest frameworks, compilers for devices that are not here.
+test-release: $(VENV)/ready-release
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --release --timeout 1800 --durations 20
+
 # Libraries whose nets ours are compared with stand aside, since nothing else may need them.
-# The compiler for TPUs stands aside: beside JAX it would look for chips in every process. Its tests are skipped without it.
 $(VENV)/ready-all: $(VENV)/ready
 	$(BIN)/pip install --quiet -e '.[ray]'
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchvision==0.28.0 timm==1.0.31
+	touch $@
+
+# The compiler for TPUs stands aside: beside JAX it would look for chips in every process. Its tests are skipped without it.
+$(VENV)/ready-release: $(VENV)/ready-all
 	libtpu=$$($(BIN)/python -c "from importlib import metadata as m; \
 	  print(next(r.split(';')[0] for r in m.requires('jax') if r.startswith('libtpu')))") && \
 	  $(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/tpu "$$libtpu" || echo "no compiler for TPUs: no libtpu"
-	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchvision==0.28.0 timm==1.0.31
 	touch $@
 
 lint: $(VENV)/ready

@@ -62,6 +62,9 @@ HEAD = "archspec: 1\nname: net\n"
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; read the diff")
     parser.addoption("--long", action="store_true", help="run the long loops, and these alone")
+    parser.addoption(
+        "--release", action="store_true", help="run what takes too long for every change, and that alone"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,12 +84,16 @@ def pytest_sessionstart(session):
 
 
 def pytest_collection_modifyitems(config, items):
-    markers = ("long", "longer") if config.option.long else None
-    chosen = [
-        i
-        for i in items
-        if (any(map(i.get_closest_marker, markers)) if markers else not i.get_closest_marker("long"))
-    ]
+    release, long = config.option.release, config.option.long
+
+    def is_chosen(item):
+        if release or item.get_closest_marker("release"):
+            return release and item.get_closest_marker("release") is not None
+        if long:
+            return any(map(item.get_closest_marker, ("long", "longer")))
+        return not item.get_closest_marker("long")
+
+    chosen = [item for item in items if is_chosen(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     items[:] = chosen
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}

@@ -35,7 +35,9 @@ SMALL = [
     ),
     *("regnet_x_400mf", "regnet_y_400mf"),
 ]
-"""One of each family, whose answers are compared."""
+"""One of each family, whose answers are compared before a release."""
+FEW = ("vit_b_32", "swin_t", "resnet18", "mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf")
+"""Those of them that the long loops compare."""
 
 
 def tensors(shapes):

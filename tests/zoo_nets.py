@@ -1,11 +1,20 @@
-"""The nets of the zoo for tests that build each: a few of them in every run, the others with `--long`."""
+"""The nets of the zoo for tests that build each: a few in every run, one of each kind with `--long`, all with `--release`."""
 
 import pytest
 
 from archspec.loading import zoo
 
 FEW = ("cifar_highway", "cifar_resnet", "digits_resnet", "resnet18")
-NETS = [name if name in FEW else pytest.param(name, marks=pytest.mark.long) for name in zoo.names()]
+EACH_KIND = ("mobilenet_v3_small", "vit", "swin")
+
+
+def marked(name):
+    """A net as a parameter: in which runs it is."""
+    mark = pytest.mark.long if name in EACH_KIND else pytest.mark.release
+    return name if name in FEW else pytest.param(name, marks=mark)
+
+
+NETS = [marked(name) for name in zoo.names()]
 SMALL = dict.fromkeys(
     ("alexnet", "densenet", "efficientnet", "mnasnet", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small",
      "regnet", "shufflenet_v2", "squeezenet1_0", "squeezenet1_1"), 64,
@@ -13,6 +22,6 @@ SMALL = dict.fromkeys(
 """The side of images on which these answer soon."""
 
 
-def long(*names):
-    """Parameters for the long run."""
-    return [pytest.param(name, marks=pytest.mark.long) for name in names]
+def rarely(*names):
+    """Parameters for the runs before a release."""
+    return [pytest.param(name, marks=pytest.mark.release) for name in names]

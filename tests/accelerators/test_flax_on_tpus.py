@@ -19,7 +19,7 @@ from steps_elsewhere import host_calls, libtpu, steps, tpus  # noqa: E402
 
 pytestmark = [
     pytest.mark.skipif(not libtpu(), reason="libtpu is not there: `make test-all` installs it into .venv/tpu"),
-    pytest.mark.long,
+    pytest.mark.release,
 ]
 
 KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute|collective-broadcast"

@@ -31,7 +31,7 @@ def said(spec, batch, precision, device):
 
 @pytest.mark.parametrize(
     ("spec", "batch"),
-    [("digits_resnet:resnet8", 1024), pytest.param("cifar_resnet:resnet20", 128, marks=pytest.mark.long)],
+    [("digits_resnet:resnet8", 1024), pytest.param("cifar_resnet:resnet20", 128, marks=pytest.mark.release)],
 )
 def test_what_a_step_takes_besides_its_state_on_a_cpu_is_as_estimated(spec, batch):
     needed = estimated(spec, batch)
@@ -39,7 +39,7 @@ def test_what_a_step_takes_besides_its_state_on_a_cpu_is_as_estimated(spec, batc
     assert needed.gradients + needed.activations == pytest.approx(found.temp_size_in_bytes, rel=0.15)
 
 
-@pytest.mark.long
+@pytest.mark.release
 @pytest.mark.skipif(not libtpu(), reason="libtpu is not there: `make test-all` installs it into .venv/tpu")
 def test_what_a_step_takes_and_moves_on_a_tpu_is_as_estimated():
     """At so many images that a TPU lays them side by side: with few it pads channels to 128."""

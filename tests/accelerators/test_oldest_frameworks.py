@@ -16,7 +16,7 @@ import pytest
 from conftest import REPO
 from loops import LONG
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.release
 
 PACKAGES = {
     "flax": ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import archspec
-from published import NETS, SMALL, tensors
+from published import FEW, NETS, SMALL, tensors
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = json.loads((ROOT / "tests" / "data" / "published_nets.json").read_text())["nets"]
@@ -48,7 +48,9 @@ def filled(model):
 
 @pytest.mark.long
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.release) for name in SMALL]
+)
 def test_answers_are_the_published_ones(name, training, monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.syspath_prepend(Path(sys.prefix) / "peers")

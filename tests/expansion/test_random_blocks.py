@@ -208,7 +208,7 @@ def check_net(text, spec, backend):
 def test_blocks_are_emitted_as_models_that_the_core_counts(backend, usual, spec):
     pytest.importorskip(backend)
 
-    @settings(max_examples=tries(usual, 2500 if backend == "torch" else 250), deadline=None, database=None,
+    @settings(max_examples=tries(usual, 2000 if backend == "torch" else 100), deadline=None, database=None,
               derandomize=not is_long(), suppress_health_check=list(HealthCheck), print_blob=True,
               phases=[Phase.generate, Phase.shrink])  # fmt: skip
     @given(text=nets())

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 
 @pytest.mark.longer
-@settings(max_examples=tries(25, 500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25, 300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=random_nets())
 def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
     path = spec(text)
@@ -40,7 +40,7 @@ def test_random_nets_equal_the_reference(text, spec):
 
 
 @pytest.mark.longer
-@settings(max_examples=tries(30, 500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(30, 300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=nested_nets())
 def test_blocks_inside_blocks_are_emitted_as_they_are(text, spec):
     net = archspec.load(spec(text))

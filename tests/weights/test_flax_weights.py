@@ -34,7 +34,7 @@ def forward(model, x):
 
 NAMED = [
     *zoo_nets.NETS,
-    *zoo_nets.long(*(f"cifar_resnet:{key}" for key in ("resnet110", "resnet1202", "plain56")), "resnet152:paper"),
+    *zoo_nets.rarely(*(f"cifar_resnet:{key}" for key in ("resnet110", "resnet1202", "plain56")), "resnet152:paper"),
 ]
 
 
@@ -65,7 +65,7 @@ SIZES = {"plain18": 64, "plain34": 64, "resnet34": 64, "resnet50": 64, "resnet50
 """What is not cheap in full is compared on smaller images."""
 
 
-ANSWERS = [*zoo_nets.NETS, *zoo_nets.long("cifar_resnet:plain20", "resnet50:paper"), NETS["everything"]]
+ANSWERS = [*zoo_nets.NETS, *zoo_nets.rarely("cifar_resnet:plain20", "resnet50:paper"), NETS["everything"]]
 
 
 @pytest.mark.parametrize("name", ANSWERS, ids=lambda name: Path(name).stem)
