@@ -132,7 +132,7 @@ def test_no_recipe_makes_a_step_wait(name, monkeypatch):
 @pytest.mark.parametrize("name", NETS)
 def test_no_net_makes_a_step_of_its_recipe_wait(name, monkeypatch):
     own = archspec.load(name).recipe is not None
-    sets = {"train.batch_size": 4, "train.accumulate": 1} | ({} if own else {"train.recipe": "imagenet_resnet"})
+    sets = {"train.batch_size": 8, "train.accumulate": 1} | ({} if own else {"train.recipe": "imagenet_resnet"})
     net = archspec.load(name, set=sets)
     with stand_in(monkeypatch) as device:
         check(*stepper_of(net, device))
