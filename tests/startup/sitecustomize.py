@@ -17,7 +17,9 @@ class Unloaded(ModuleType):
     """A module of the compiler, as far as a process asks for it that compiles nothing; all else is asked of the real one."""
 
     def __getattr__(self, name):
-        if "complete" not in vars(self):  # while Python makes the module
+        if "complete" not in vars(self) or name.startswith(
+            "__"
+        ):  # while Python makes the module, or looks over all
             raise AttributeError(name)
         if FINDER in sys.meta_path:
             sys.meta_path.remove(FINDER)
@@ -48,5 +50,6 @@ class Finder(MetaPathFinder, Loader):
 
 
 FINDER = Finder()
-if not any("shard" in word for word in sys.orig_argv):  # FSDP2 is made with it
+# FSDP2 is made with it, and workers of pytest, which read what they are to do, run tests of all kinds
+if not any(word in given for given in sys.orig_argv for word in ("shard", "sys.stdin.readline")):
     sys.meta_path.insert(0, FINDER)
