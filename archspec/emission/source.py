@@ -106,13 +106,15 @@ def bracketed(items: Sequence[str], indent: int) -> str:
 
 
 def nested(head: str, calls: Sequence[str], argument: str, indent: int) -> str:
-    """`a(b(argument))` for the calls a and b, on one line where that fits, else each call on lines of its own."""
-    line = f"{head}{''.join(f'{name}(' for name in calls)}{argument}{')' * len(calls)}"
-    if indent + len(line) <= WIDTH and "\n" not in line:
-        return line
-    opening = "".join(f"{name}(\n{' ' * (indent + 4 * depth)}" for depth, name in enumerate(calls, 1))
-    closing = "".join(f"\n{' ' * (indent + 4 * depth)})" for depth in reversed(range(len(calls))))
-    return f"{head}{opening}{argument}{closing}"
+    """`a(b(argument))` for the calls a and b: from the first that fits on one line, else each call on lines of its own."""
+    for depth in range(len(calls) + 1):
+        rest = f"{''.join(f'{name}(' for name in calls[depth:])}{argument}{')' * (len(calls) - depth)}"
+        fits = indent + 4 * depth + len(rest) + (0 if depth else len(head)) <= WIDTH and "\n" not in rest
+        if fits or depth == len(calls):
+            break
+    opening = "".join(f"{name}(\n{' ' * (indent + 4 * place)}" for place, name in enumerate(calls[:depth], 1))
+    closing = "".join(f"\n{' ' * (indent + 4 * place)})" for place in reversed(range(depth)))
+    return f"{head}{opening}{rest}{closing}"
 
 
 def lay_out(head: str, expression: Expression, indent: int, tail: str = "") -> str:

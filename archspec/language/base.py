@@ -13,6 +13,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationInfo,
+    model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import with_info_plain_validator_function
@@ -114,6 +115,11 @@ class OneOf(Model):
                 raise fault("AS103", f"expected exactly one of {known}", help_)
         return raw
 
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        return cls.normalize(raw)
+
     @property
     def chosen(self) -> tuple[str, Any]:
         """The one key that is given, and its value."""
@@ -121,3 +127,8 @@ class OneOf(Model):
             if (value := getattr(self, name)) is not None:
                 return name, value
         raise AssertionError("validated to have one key")
+
+    def recipe(self) -> dict[str, Any]:
+        """What is chosen, with its arguments, as a recipe states it."""
+        kind, value = self.chosen
+        return {"kind": kind, **value.model_dump()}

@@ -131,16 +131,16 @@ class Augment(OneOf):
     pca_lighting: PcaLighting | None = None
     random_erasing: RandomErasing | None = None
 
-    @model_validator(mode="before")
     @classmethod
-    def _short(cls, raw: Any) -> Any:
+    def normalize(cls, raw: Any) -> Any:
+        """Accept the short forms, `resize_shorter: [low, high]` among them."""
         if (
             isinstance(raw, dict)
             and isinstance(raw.get("resize_shorter"), list)
             and len(raw["resize_shorter"]) == 2
         ):
             raw = {"resize_shorter": dict(zip(("low", "high"), raw["resize_shorter"], strict=True))}
-        step = cls.normalize(raw)
+        step = super().normalize(raw)
         if isinstance(step, dict) and step.get("pad_crop") == {}:
             raise fault(
                 "AS102", "`pad_crop` needs the pixels that it pads each side with", "such as `{pad_crop: 4}`"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import field_validator
 
 from archspec.language.base import Model, OneOf, Positive, PositiveReal, fault
 
@@ -51,13 +51,3 @@ class BadLoss(OneOf):
     stop: Stop | None = None
     skip: Skip | None = None
     roll_back: RollBack | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, raw: Any) -> Any:
-        return cls.normalize(raw)
-
-    def recipe(self) -> dict[str, Any]:
-        """The policy as the recipe states it."""
-        kind, value = self.chosen
-        return {"kind": kind, **value.model_dump()}

@@ -67,16 +67,6 @@ class Optimizer(OneOf):
     adamw: Adamw | None = None
     lamb: Lamb | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, raw: Any) -> Any:
-        return cls.normalize(raw)
-
-    def recipe(self) -> dict[str, Any]:
-        """The optimizer as the recipe states it."""
-        kind, value = self.chosen
-        return {"kind": kind, **value.model_dump()}
-
 
 class Bce(Model):
     """A binary cross entropy for each class; with a threshold, targets above it are 1 and the others 0."""
@@ -89,16 +79,6 @@ class Loss(OneOf):
 
     cross_entropy: Model | None = None
     bce: Bce | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, raw: Any) -> Any:
-        return cls.normalize(raw)
-
-    def recipe(self) -> dict[str, Any]:
-        """The loss as the recipe states it."""
-        kind, value = self.chosen
-        return {"kind": kind, **value.model_dump()}
 
 
 class Ema(Model):

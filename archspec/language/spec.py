@@ -3,7 +3,7 @@
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from archspec.language.base import (
     Boolean,
@@ -124,11 +124,6 @@ class Distribution(OneOf):
     xavier_uniform: Model | None = None
     uniform_fan_in: Model | None = None
     normal: Normal | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, raw: Any) -> Any:
-        return cls.normalize(raw)
 
 
 class Init(Model):

@@ -7,7 +7,7 @@ an expression.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from archspec.emission.dataflow import kind_of
 from archspec.emission.dialect import Attribute, Dialect
@@ -143,7 +143,7 @@ TURNED = {4: (2, 3, 1, 0), 2: (1, 0)}
 """How Flax's axes of a tensor follow from the spec's, by their number."""
 
 
-def _parameter(member: Member) -> Constructor:
+def _parameter(member: Member) -> tuple[str, Sequence[Expression]]:
     symbols = member.numbers["shape"]
     sizes = symbols if isinstance(symbols, tuple) else (symbols,)
     turned = [number(sizes[axis]) for axis in TURNED.get(len(sizes), range(len(sizes)))]
@@ -163,7 +163,7 @@ def _parameter(member: Member) -> Constructor:
         else "zeros_init()",
         "xavier_uniform": "xavier_uniform()",
     }
-    return "nnx.Param", [f"nnx.initializers.{drawn[start]}(rngs.params(), {shape}, jnp.float32)"]
+    return "nnx.Param", [Invocation(f"nnx.initializers.{drawn[start]}", ("rngs.params()", shape, "jnp.float32"))]
 
 
 def _literal(member: Member, name: str) -> object:
@@ -179,7 +179,7 @@ def _plain_numbers(member: Member) -> Attribute:
     return lambda name: number(member.numbers[name])
 
 
-LAYERS: dict[str, Callable[[Member], Constructor]] = {
+LAYERS: dict[str, Callable[[Member], tuple[str, Sequence[Expression]]]] = {
     "conv": _conv,
     "linear": _linear,
     "batch_norm": _batch_norm,
@@ -518,7 +518,7 @@ class FlaxDialect(Dialect):
         if kind == "conv" and not self.biased:
             arguments = [a for a in arguments if a != "use_bias=False"]
         elif kind == "batch_norm":
-            self.batch_norm_options |= {a.partition("=")[0] for a in arguments[1:]}
+            self.batch_norm_options |= {str(a).partition("=")[0] for a in arguments[1:]}
         return Invocation(self.names(name), tuple(arguments) if kind in STATELESS else (*arguments, "rngs=rngs"))
 
     def _function(self, member: Member, kind: str) -> Expression:
