@@ -17,9 +17,8 @@ class Unloaded(ModuleType):
     """A module of the compiler, as far as a process asks for it that compiles nothing; all else is asked of the real one."""
 
     def __getattr__(self, name):
-        if "complete" not in vars(self) or name.startswith(
-            "__"
-        ):  # while Python makes the module, or looks over all
+        # while Python makes the module, or looks over all that there are
+        if "complete" not in vars(self) or name == "__file__":
             raise AttributeError(name)
         if FINDER in sys.meta_path:
             sys.meta_path.remove(FINDER)
