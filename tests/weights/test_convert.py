@@ -22,7 +22,7 @@ def test_each_net_of_the_zoo_goes_to_flax_and_back_bit_by_bit(name, tmp_path):
         model = archspec.build(net, "torch")
     random = torch.Generator().manual_seed(0)
     state = {
-        key: torch.randn(t.shape, generator=random).abs() if t.is_floating_point() else torch.tensor(7)
+        key: torch.randn(t.shape, generator=random).abs() if t.is_floating_point() else torch.full(t.shape, 7)
         for key, t in model.state_dict().items()
     }
     assert {key: tuple(t.shape) for key, t in state.items()} == net.tensor_shapes()
