@@ -47,12 +47,10 @@ def summarize(label: str, rows: Sequence[Row]) -> Summary:
 
 def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path], title: str = "") -> None:
     """Draw runs into files (PNG, SVG): training error thin, test error bold, one colour a run."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
     for index, (label, rows) in enumerate(runs):
         colour, dash = COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
         train = _averaged([(r["step"], r["train_error"]) for r in rows if r["kind"] == "train"])
@@ -76,7 +74,6 @@ def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path]
     add_legend(figure, axes)
     for file in files:
         save_picture(figure, file)
-    plt.close(figure)
 
 
 def _tested(rows: Sequence[Row]) -> list[tuple[int, float]]:

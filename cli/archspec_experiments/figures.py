@@ -66,18 +66,15 @@ def panel(name: str, curves: Sequence[Curve], axes: Axes) -> str:
 
 def _svg(name: str, draw: Callable[[object], None]) -> str:
     import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     style: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "text.color": INK, "axes.labelcolor": INK,
              "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK, "font.size": 10}  # fmt: skip
     with matplotlib.rc_context(style):
-        figure, plot = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
-        draw(plot)
+        figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+        draw(figure.subplots())
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        plt.close(figure)
     return _inline(buffer.getvalue(), name)
 
 

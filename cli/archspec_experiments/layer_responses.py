@@ -96,12 +96,11 @@ def labelled(measured: Sequence[Responses]) -> list[str]:
 def draw(measured: Sequence[Responses], file: Path) -> None:
     """Draw the responses in order of layers and sorted, as in Figure 7 (PNG, SVG). Raises OSError."""
     import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"text.parse_math": False}):  # a name is no formula
-        figure, (above, below) = plt.subplots(2, figsize=(8, 6), layout="constrained", sharex=True, sharey=True)
+        figure = Figure(figsize=(8, 6), layout="constrained")
+        above, below = figure.subplots(2, sharex=True, sharey=True)
         for label, one in zip(labelled(measured), measured, strict=True):
             index = range(1, len(one.layers) + 1)
             above.plot(index, one.deviations, marker=".", linewidth=1.0, label=label)
@@ -115,4 +114,3 @@ def draw(measured: Sequence[Responses], file: Path) -> None:
             axes.grid(alpha=0.3)
         add_legend(figure, above)
         save_picture(figure, file)
-        plt.close(figure)

@@ -24,7 +24,8 @@ def choose_kernels(*, deterministic: bool, compiled: bool = False) -> None:
     """
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic
-    torch.use_deterministic_algorithms(deterministic)
+    if torch.are_deterministic_algorithms_enabled() != deterministic:  # to ask for it loads the whole compiler
+        torch.use_deterministic_algorithms(deterministic)
     if compiled and compiles_by_rule():
         inductor: Any = importlib.import_module("torch._inductor.config")
         inductor.deterministic = deterministic
