@@ -111,10 +111,10 @@ class Writer:
                 continue
             text = self.construct(member, INDENT, in_place, head)
             key = text.removeprefix(head)
-            if key in made and not is_named(member) and _is_stateless(member):
-                layer_of[name] = made[key]
+            shared = _is_stateless(member) and not is_named(member)
+            layer_of[name] = made.setdefault(key, name) if shared else name
+            if layer_of[name] != name:
                 continue
-            made[key] = layer_of[name] = name
             statements.append(text)
         return statements, layer_of
 

@@ -20,7 +20,7 @@ def kind_of(member: Member) -> str | None:
 def is_named(member: Member) -> bool:
     """Whether the spec named a step itself: other names are made of the operation's."""
     kind = kind_of(member)
-    return kind is None or member.call.name.rstrip("0123456789") != kind
+    return member.call.named or kind is None or member.call.name.rstrip("0123456789") != kind
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ class Dialect(ABC):
     def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
         """An operation that is not kept, applied to values."""
 
-    def stretched(self, constant: str, like: str, rank: int) -> str:
+    def stretched(self, constant: str, like: str, rank: int) -> Expression:
         """A value that is the same for every sample, for as many as another value has; it has `rank` axes for one sample."""
         raise NotImplementedError
 

@@ -125,12 +125,17 @@ class Forward:
         batched = [s for s in sources if s not in self.flow.constants]
         if not batched or not isinstance(target := member.call.target, Op) or not target.joins_axes:
             return values
+        like = self.text_of[batched[0]]
         return [
-            self.dialect.stretched(value, self.text_of[batched[0]], len(shape))
-            if s in self.flow.constants
-            else value
+            self._stretched(s, value, like, len(shape)) if s in self.flow.constants else value
             for s, value, shape in zip(sources, values, member.call.input_shapes, strict=True)
         ]
+
+    def _stretched(self, source: str, value: str, like: str, rank: int) -> str:
+        """The variable of a constant value that has been given an axis of the batch."""
+        variable = self._local(source)
+        self._line(f"{variable} = ", self.dialect.stretched(value, like, rank))
+        return variable
 
     def _expression(self, member: Member) -> Expression:
         values = self._values(member)

@@ -36,6 +36,7 @@ class Graph:
     reserved: frozenset[str] = frozenset()  # the names that the spec gives to steps
     constants: set[str] = field(default_factory=set)  # values that are the same for every sample
     passed: dict[str, str] = field(default_factory=dict)  # the call that really gives the value of an absent one
+    spelt: set[str] = field(default_factory=set)  # names of calls that the spec says
     lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
 
     def __post_init__(self) -> None:
@@ -75,6 +76,7 @@ class Graph:
                 help_ = f"only the steps of a chain may; write `{wanted.replace('-', '_')}`"
                 self.binder.add("AS106", f"`{wanted}` has a hyphen", span, help_)
             self._tell_apart(wanted, span)
+            self.spelt.add(wanted)
             return wanted
         if self.positional:
             return str(len(self.calls))
@@ -138,7 +140,10 @@ class Graph:
         if present and not self._takes(target, sources, span):
             self.fail(name)
             return
-        self.calls.append(Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role))
+        named = name in self.spelt
+        self.calls.append(
+            Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role, named)
+        )
         self.values[name] = shape
         if isinstance(target, Op) and target.makes_constant:
             self.constants.add(name)  # it is there for steps that name it

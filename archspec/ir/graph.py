@@ -54,6 +54,7 @@ class Call:
     when: Expr | None = None
     present: bool = True
     role: Role = "body"
+    named: bool = False  # whether the spec says the name; others are made of the operation's
 
 
 @dataclass(frozen=True, slots=True, eq=False)

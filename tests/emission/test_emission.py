@@ -10,7 +10,7 @@ import pytest
 
 import archspec
 from archspec.files import write_folder
-from emitting import GOLDEN, NASTY, OVERRIDES, RULES, assert_strictly_typed
+from emitting import FAMILIES, GOLDEN, NASTY, OVERRIDES, RULES, assert_strictly_typed
 
 torch = pytest.importorskip("torch")
 
@@ -80,7 +80,7 @@ def test_emitted_code_passes_strict_types(tmp_path, emitted):
     for key, files in emitted.items():
         (tmp_path / f"{key.replace('-', '_')}.py").write_text(files["model.py"])
     write_folder(tmp_path / "whole", emitted["cifar-resnet-20"])
-    models = sorted(p.name for p in tmp_path.glob("*.py"))
+    models = sorted([p.name for p in tmp_path.glob("*.py")] + [str(p) for p in (FAMILIES / "torch").iterdir()])
     assert_strictly_typed(tmp_path, models, "torch")
     assert_strictly_typed(tmp_path / "whole", ["train.py", "model.py"], "torch")
 

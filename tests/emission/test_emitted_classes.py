@@ -171,3 +171,19 @@ head: [global_avg_pool, {fc: {linear: {out: classes}}}]
 def test_layers_that_are_absent_do_not_set_classes_apart_however_often_they_are(spec):
     tree = ast.parse(archspec.emit(archspec.load(spec(ABSENT)), "torch")["model.py"])
     assert [n.name for n in tree.body if isinstance(n, ast.ClassDef)] == ["Padded", "Net"]
+
+
+NAMED = """
+input: {channels: 2, size: 5}
+classes: 3
+blocks:
+  b: {body: [{relu1: act}, {c1: {conv: {out: 4, kernel: 3}}}, {relu2: act}, {c2: {conv: {out: 4, kernel: 3}}}, act, act]}
+stages: [{name: one, block: b}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+def test_a_step_that_the_spec_names_is_a_module_of_that_name(spec):
+    names = dict(archspec.build(archspec.load(spec(NAMED)), "torch").named_modules())
+    assert {"one.0.relu1", "one.0.relu2", "one.0.relu"} < names.keys()
+    assert "one.0.relu3" not in names

@@ -12,7 +12,7 @@ from archspec.files import write_folder
 from archspec.syntax.identifiers import RESERVED
 from comparing import check
 from conftest import REPO
-from emitting import GOLDEN, NASTY, RULES, assert_strictly_typed
+from emitting import FAMILIES, GOLDEN, NASTY, RULES, assert_strictly_typed
 from flax_nets import HELPERS, NETS, all_shapes, load
 
 jax = pytest.importorskip("jax")
@@ -65,7 +65,7 @@ def test_emitted_code_passes_ruff(tmp_path, emitted):
 def test_emitted_code_passes_strict_types(tmp_path, emitted):
     for key, files in emitted.items():
         (tmp_path / f"{key.replace('-', '_')}.py").write_text(files["model.py"])
-    files = sorted(p.name for p in tmp_path.glob("*.py"))
+    files = sorted([p.name for p in tmp_path.glob("*.py")] + [str(p) for p in (FAMILIES / "flax").iterdir()])
     assert_strictly_typed(
         tmp_path, files, "flax", "--untyped-calls-exclude=flax"
     )  # its poolings have no annotations

@@ -166,6 +166,7 @@ BIASED_ATTENTION = '''def biased_attention(
     value: Array,
     heads: int,
     bias: Array,
+    *,
     mask: Array | None = None,
 ) -> Array:
     """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (W, L, L)."""

@@ -376,9 +376,10 @@ def _apply_linear(member: Member, values: list[str], attribute: Attribute) -> Ex
 
 
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    return Invocation(
-        "attention" if len(values) == 3 else "biased_attention", (*values[:3], attribute("heads"), *values[3:])
-    )
+    query, key, value, *more = values
+    name = "biased_attention" if more else "attention"
+    mask = [f"mask={text}" for text in more[1:]]
+    return Invocation(name, (query, key, value, attribute("heads"), *more[:1], *mask))
 
 
 def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
@@ -552,9 +553,9 @@ class FlaxDialect(Dialect):
         """The poolings of Flax have no annotations."""
         return kind_of(member) in POOLS
 
-    def stretched(self, constant: str, like: str, rank: int) -> str:
+    def stretched(self, constant: str, like: str, rank: int) -> Expression:
         """Of all samples."""
-        return f"jnp.broadcast_to({constant}, ({like}.shape[0], *{constant}.shape[-{rank}:]))"
+        return Invocation("jnp.broadcast_to", (constant, f"({like}.shape[0], *{constant}.shape[-{rank}:])"))
 
     def image(self, channels: str, height: str, width: str) -> str:
         """Channels last."""

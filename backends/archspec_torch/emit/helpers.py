@@ -16,12 +16,12 @@ HELPERS = {
     "windows": '''def windows(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
     high, wide = size
-    x = x.unflatten(2, (-1, wide)).unflatten(1, (-1, high))
+    x = torch.unflatten(torch.unflatten(x, 2, (-1, wide)), 1, (-1, high))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)''',
     "unwindow": '''def unwindow(x: Tensor, grid: Tensor, size: tuple[int, int]) -> Tensor:
     """Put windows (N, H W / (h w), h w, D) together to grids (N, H, W, D), as large as another."""
     high, wide = size
-    x = x.unflatten(2, (high, wide)).unflatten(1, (grid.shape[1] // high, -1))
+    x = torch.unflatten(torch.unflatten(x, 2, (high, wide)), 1, (grid.shape[1] // high, -1))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)''',
     "shift_mask": '''def shift_mask(grid: Tensor, size: tuple[int, int], shift: tuple[int, int]) -> Tensor:
     """What a shifted window may not attend to, (W, h w, h w): -100 where places were apart."""
@@ -36,7 +36,7 @@ HELPERS = {
     return torch.zeros_like(apart, dtype=grid.dtype).masked_fill(apart, -100.0)''',
     "attention": '''def attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     """Attend from (..., L, D) in several heads."""
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
+    q, k, v = (torch.unflatten(x, -1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
     return F.scaled_dot_product_attention(q, k, v).transpose(-3, -2).flatten(-2)''',
     "biased_attention": '''def biased_attention(
     query: Tensor,
@@ -44,10 +44,11 @@ HELPERS = {
     value: Tensor,
     heads: int,
     bias: Tensor,
+    *,
     mask: Tensor | None = None,
 ) -> Tensor:
     """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (W, L, L)."""
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
+    q, k, v = (torch.unflatten(x, -1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
     if mask is not None:
         bias = bias + mask[:, None]
     x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)

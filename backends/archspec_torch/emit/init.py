@@ -39,11 +39,16 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     convs = [r.target for r in rows if isinstance(r.target, (Conv, ConvTranspose))]
     transposed = any(isinstance(c, ConvTranspose) for c in convs)
     linears = [r.target for r in rows if isinstance(r.target, Linear)]
+    starts: dict[tuple[str, ...], list[str]] = {}  # by what is done, the kinds of modules that it is done to
     if convs:
-        kinds = "(nn.Conv2d, nn.ConvTranspose2d)" if transposed else "nn.Conv2d"
-        lines += _weights(kinds, init.conv, any(c.bias for c in convs))
+        kinds = ["nn.Conv2d", "nn.ConvTranspose2d"] if transposed else ["nn.Conv2d"]
+        starts.setdefault(_weights(init.conv, any(c.bias for c in convs)), []).extend(kinds)
     if linears:
-        lines += _weights("nn.Linear", init.linear, any(o.bias for o in linears), first=not lines)
+        starts.setdefault(_weights(init.linear, any(o.bias for o in linears)), []).append("nn.Linear")
+    for done, kinds in starts.items():
+        if done:
+            one = kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
+            lines += [f"{'elif' if lines else 'if'} isinstance(module, {one}):", *(f"    {line}" for line in done)]
     norms = sorted({norm_module(r) for r in rows if r.target.is_norm and r.params})
     scale, bias = init.norm.scale, init.norm.bias
     if norms and (scale, bias) != (1.0, 0.0):
@@ -69,15 +74,13 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     return loops, f'"""Initialize {told}; the rest starts as in PyTorch."""'
 
 
-def _weights(kind: str, how: Distribution, biased: bool, first: bool = True) -> list[str]:
+def _weights(how: Distribution, biased: bool) -> tuple[str, ...]:
+    """The lines that initialize a module with weights."""
     name, value = how.chosen
     if name == "uniform_fan_in":  # what PyTorch does for both kinds of module
-        return []
+        return ()
     draw = f"nn.init.normal_(module.weight, std={value.std!r})" if name == "normal" else _DRAW[name]
-    lines = [f"{'if' if first else 'elif'} isinstance(module, {kind}):", f"    {draw}"]
-    if biased:
-        lines += ["    if module.bias is not None:", "        nn.init.zeros_(module.bias)"]
-    return lines
+    return draw, *(("if module.bias is not None:", "    nn.init.zeros_(module.bias)") if biased else ())
 
 
 def _drawn(parameter: Parameter, name: str) -> str:

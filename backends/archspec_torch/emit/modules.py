@@ -342,7 +342,7 @@ def _axes(member: Member) -> str:
 
 def _image(member: Member, values: list[str], attribute: Attribute) -> str:
     high, wide = sides(member.numbers["size"], attribute("size"))
-    return f"{values[0]}.transpose(1, 2).unflatten(2, ({high}, {wide}))"
+    return f"torch.unflatten({values[0]}.transpose(1, 2), 2, ({high}, {wide}))"
 
 
 def _roll(member: Member, values: list[str], attribute: Attribute) -> Expression:
@@ -369,8 +369,10 @@ def _shift_mask(member: Member, values: list[str], attribute: Attribute) -> Expr
 
 
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    name = "attention" if len(values) == 3 else "biased_attention"
-    return Invocation(name, (*values[:3], attribute("heads"), *values[3:]))
+    query, key, value, *more = values
+    name = "biased_attention" if more else "attention"
+    mask = [f"mask={text}" for text in more[1:]]
+    return Invocation(name, (query, key, value, attribute("heads"), *more[:1], *mask))
 
 
 def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
@@ -480,9 +482,9 @@ class TorchDialect(Dialect):
         """The text of an expression."""
         return EXPRESSIONS[kind_of(member) or ""](member, values, attribute)
 
-    def stretched(self, constant: str, like: str, rank: int) -> str:
+    def stretched(self, constant: str, like: str, rank: int) -> Expression:
         """Of all samples, without a copy."""
-        return f"{constant}.expand({like}.shape[0], {', '.join(['-1'] * rank)})"
+        return Invocation(f"{constant}.expand", (f"{like}.shape[0]", *["-1"] * rank))
 
     def image(self, channels: str, height: str, width: str) -> str:
         """Channels first."""

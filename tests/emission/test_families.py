@@ -1,0 +1,54 @@
+"""The zoo's families in both frameworks: golden model files, which keep the rules of a linter and a formatter.
+
+Their types are checked with those of the other golden files.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+import archspec
+from emitting import FAMILIES, RULES
+
+NETS = {
+    "mobilenet_v2": "mobilenet_v2",
+    "densenet121": "densenet:densenet121",
+    "convnext_tiny": "convnext:convnext_tiny",
+    "efficientnet_b0": "efficientnet:efficientnet_b0",
+    "vit_b_16": "vit:vit_b_16",
+    "swin_t": "swin:swin_t",
+    "regnet_y_400mf": "regnet:regnet_y_400mf",
+}
+
+
+@pytest.fixture(scope="module", params=["torch", "flax"])
+def backend(request):
+    pytest.importorskip(request.param)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def emitted(backend):
+    return {key: archspec.emit(archspec.load(spec), backend)["model.py"] for key, spec in NETS.items()}
+
+
+@pytest.mark.parametrize("key", NETS)
+def test_emitted_models_are_the_golden_ones(key, backend, emitted, request):
+    path = FAMILIES / backend / f"{key}.py"
+    if request.config.getoption("--update-golden"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(emitted[key], encoding="utf-8")
+    assert emitted[key] == path.read_text(encoding="utf-8"), f"{backend}/{key}; see --update-golden"
+
+
+def test_golden_code_passes_ruff(backend):
+    for path in (FAMILIES / backend).iterdir():
+        assert max(map(len, path.read_text().splitlines())) <= 100, path.name
+    ruff = [sys.executable, "-m", "ruff"]
+    # as in test_emission
+    check = ["check", f"--select={RULES}", "--ignore=PLR2004,PLR0913,D107,N812"]
+    for command in (check, ["format", "--check"]):
+        done = subprocess.run([*ruff, *command, "--isolated", "--no-cache", "--line-length=100", "."],
+                              cwd=FAMILIES / backend, capture_output=True, text=True)  # fmt: skip
+        assert done.returncode == 0, done.stdout

@@ -1,0 +1,194 @@
+"""densenet121: 7,978,856 parameters, 2,834,161,664 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+from jax.typing import DTypeLike
+
+Conv = partial(
+    nnx.Conv,
+    use_bias=False,
+    kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
+)
+
+
+def uniform(fan_in: int) -> nnx.Initializer:
+    """Draw numbers within 1 / sqrt(fan_in) of zero."""
+    bound = fan_in**-0.5
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return draw
+
+
+class Linear(nnx.Linear):
+    """A linear layer whose weights and bias start within 1 / sqrt(in_features) of zero."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, use_bias: bool = True, rngs: nnx.Rngs
+    ) -> None:
+        super().__init__(
+            in_features,
+            out_features,
+            use_bias=use_bias,
+            kernel_init=uniform(in_features),
+            bias_init=uniform(in_features),
+            rngs=rngs,
+        )
+
+
+class BatchNorm(nnx.BatchNorm):
+    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
+
+    def __init__(self, num_features: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(num_features, momentum=0.9, rngs=rngs)
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        """Map (..., C) to the same shape."""
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean, var = self.statistics(x)
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = factor * self.scale[...]
+        shift = -mean * factor
+        if self.bias is not None:
+            shift = shift + self.bias[...]
+        y = x * factor + shift
+        return y if self.dtype is None else y.astype(self.dtype)
+
+    def statistics(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance of a batch, which the running ones move towards."""
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        unbiased = var * (count / max(count - 1, 1))
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            kept = self.momentum * running[...] + (1 - self.momentum) * batch
+            running.set_value(kept.astype(running.dtype))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        return mean, var
+
+
+class NamedSequential(nnx.Module):
+    """Layers that are applied one after the other and called by names."""
+
+    def __init__(self, layers: Iterable[tuple[str, Callable[[Array], Array]]]) -> None:
+        self.names: tuple[str, ...] = ()
+        for name, layer in layers:
+            setattr(self, name, layer)
+            self.names += (name,)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for name in self.names:
+            x = getattr(self, name)(x)
+        return x
+
+
+class DenseLayer(nnx.Module):
+    """A bottleneck whose channels are added to those of its input."""
+
+    def __init__(self, in_channels: int, growth: int, *, rngs: nnx.Rngs) -> None:
+        self.norm1 = BatchNorm(in_channels, rngs=rngs)
+        self.conv1 = Conv(in_channels, 4 * growth, (1, 1), padding=0, rngs=rngs)
+        self.norm2 = BatchNorm(4 * growth, rngs=rngs)
+        self.conv2 = Conv(4 * growth, growth, (3, 3), padding=1, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H, W, in_channels + growth)."""
+        out: Array = self.norm1(x)
+        out = nnx.relu(out)
+        out = self.conv1(out)
+        out = self.norm2(out)
+        out = nnx.relu(out)
+        out = self.conv2(out)
+        out = jnp.concatenate((x, out), axis=-1)
+        return out
+
+
+class Transition(NamedSequential):
+    """Half of the channels, at half of the resolution."""
+
+    def __init__(self, in_channels: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(
+            [
+                ("norm", BatchNorm(in_channels, rngs=rngs)),
+                ("relu", nnx.relu),
+                ("conv", Conv(in_channels, in_channels // 2, (1, 1), padding=0, rngs=rngs)),
+                ("pool", partial(nnx.avg_pool, window_shape=(2, 2), strides=(2, 2))),
+            ]
+        )
+
+
+class DenseNet(nnx.Module):
+    """densenet121: 224x224x3 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
+        self.features = NamedSequential(
+            [
+                ("conv0", Conv(3, 64, (7, 7), strides=2, padding=3, rngs=rngs)),
+                ("norm0", BatchNorm(64, rngs=rngs)),
+                ("relu0", nnx.relu),
+                (
+                    "pool0",
+                    partial(
+                        nnx.max_pool, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1))
+                    ),
+                ),
+                (
+                    "denseblock1",
+                    NamedSequential(
+                        (f"denselayer{i + 1}", DenseLayer(64 + 32 * i, 32, rngs=rngs))
+                        for i in range(6)
+                    ),
+                ),
+                ("transition1", Transition(256, rngs=rngs)),
+                (
+                    "denseblock2",
+                    NamedSequential(
+                        (f"denselayer{i + 1}", DenseLayer(128 + 32 * i, 32, rngs=rngs))
+                        for i in range(12)
+                    ),
+                ),
+                ("transition2", Transition(512, rngs=rngs)),
+                (
+                    "denseblock3",
+                    NamedSequential(
+                        (f"denselayer{i + 1}", DenseLayer(256 + 32 * i, 32, rngs=rngs))
+                        for i in range(24)
+                    ),
+                ),
+                ("transition3", Transition(1024, rngs=rngs)),
+                (
+                    "denseblock4",
+                    NamedSequential(
+                        (f"denselayer{i + 1}", DenseLayer(512 + 32 * i, 32, rngs=rngs))
+                        for i in range(16)
+                    ),
+                ),
+                ("norm5", BatchNorm(1024, rngs=rngs)),
+            ]
+        )
+        self.classifier = Linear(1024, num_classes, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """Map images (N, 224, 224, 3) to logits (N, num_classes)."""
+        x = self.features(x)
+        x = nnx.relu(x)
+        x = x.mean(axis=(1, 2))
+        x = self.classifier(x)
+        return x

@@ -1,0 +1,280 @@
+"""efficientnet_b0: 5,288,548 parameters, 385,814,752 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+from jax.typing import DTypeLike
+
+Conv = partial(nnx.Conv, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"))
+
+
+def uniform(fan_in: int) -> nnx.Initializer:
+    """Draw numbers within 1 / sqrt(fan_in) of zero."""
+    bound = fan_in**-0.5
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return draw
+
+
+class Linear(nnx.Linear):
+    """A linear layer whose weights and bias start within 1 / sqrt(in_features) of zero."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, use_bias: bool = True, rngs: nnx.Rngs
+    ) -> None:
+        super().__init__(
+            in_features,
+            out_features,
+            use_bias=use_bias,
+            kernel_init=uniform(in_features),
+            bias_init=uniform(in_features),
+            rngs=rngs,
+        )
+
+
+class BatchNorm(nnx.BatchNorm):
+    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
+
+    def __init__(self, num_features: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(num_features, momentum=0.9, rngs=rngs)
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        """Map (..., C) to the same shape."""
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean, var = self.statistics(x)
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = factor * self.scale[...]
+        shift = -mean * factor
+        if self.bias is not None:
+            shift = shift + self.bias[...]
+        y = x * factor + shift
+        return y if self.dtype is None else y.astype(self.dtype)
+
+    def statistics(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance of a batch, which the running ones move towards."""
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        unbiased = var * (count / max(count - 1, 1))
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            kept = self.momentum * running[...] + (1 - self.momentum) * batch
+            running.set_value(kept.astype(running.dtype))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        return mean, var
+
+
+class Sequential(nnx.List[Callable[[Array], Array]]):
+    """Layers applied one after the other, under the names 0, 1, 2, ..."""
+
+    def __init__(self, *layers: Callable[[Array], Array]) -> None:
+        super().__init__(layers)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class ConvNormAct(Sequential):
+    """A convolution, its normalization and its activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        super().__init__(
+            Conv(
+                in_channels,
+                width,
+                (kernel, kernel),
+                strides=stride,
+                padding=(kernel - 1) // 2,
+                feature_group_count=groups,
+                use_bias=False,
+                rngs=rngs,
+            ),
+            BatchNorm(width, rngs=rngs),
+            nnx.silu,
+        )
+
+
+class SqueezeExcite(nnx.Module):
+    """Channels weighted by a gate computed from their means (Hu et al., 2018)."""
+
+    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.fc1 = Conv(in_channels, width, (1, 1), padding=0, rngs=rngs)
+        self.fc2 = Conv(width, in_channels, (1, 1), padding=0, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
+        out: Array = x.mean(axis=(1, 2), keepdims=True)
+        out = self.fc1(out)
+        out = nnx.silu(out)
+        out = self.fc2(out)
+        out = nnx.sigmoid(out)
+        out = x * out
+        return out
+
+
+class ConvNorm(Sequential):
+    """A convolution, its normalization and its activation."""
+
+    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(
+            Conv(in_channels, width, (1, 1), padding=0, use_bias=False, rngs=rngs),
+            BatchNorm(width, rngs=rngs),
+        )
+
+
+class MBConv(nnx.Module):
+    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
+    narrows (Tan and Le, 2019).
+    """
+
+    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.block = Sequential(
+            ConvNormAct(in_channels, in_channels, groups=in_channels, rngs=rngs),
+            SqueezeExcite(in_channels, max(1, in_channels // 4), rngs=rngs),
+            ConvNorm(in_channels, width, rngs=rngs),
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
+        x = self.block(x)
+        return x
+
+
+class PlainMBConv(nnx.Module):
+    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
+    narrows (Tan and Le, 2019).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        stride: int = 1,
+        kernel: int = 3,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.block = Sequential(
+            ConvNormAct(in_channels, in_channels * 6, kernel=1, rngs=rngs),
+            ConvNormAct(
+                in_channels * 6,
+                in_channels * 6,
+                kernel=kernel,
+                stride=stride,
+                groups=in_channels * 6,
+                rngs=rngs,
+            ),
+            SqueezeExcite(in_channels * 6, max(1, in_channels // 4), rngs=rngs),
+            ConvNorm(in_channels * 6, width, rngs=rngs),
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
+        x = self.block(x)
+        return x
+
+
+class SiluMBConv(nnx.Module):
+    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
+    narrows (Tan and Le, 2019). Its shortcut is `identity_or_none`; where there is one, a
+    sample's branch is dropped with probability drop_path.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        kernel: int = 3,
+        drop_path: float = 0.0,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.block = Sequential(
+            ConvNormAct(in_channels, in_channels * 6, kernel=1, rngs=rngs),
+            ConvNormAct(
+                in_channels * 6, in_channels * 6, kernel=kernel, groups=in_channels * 6, rngs=rngs
+            ),
+            SqueezeExcite(in_channels * 6, max(1, in_channels // 4), rngs=rngs),
+            ConvNorm(in_channels * 6, width, rngs=rngs),
+        )
+        self.stochastic_depth = nnx.Dropout(drop_path, broadcast_dims=(1, 2, 3), rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
+        out: Array = self.block(x)
+        out = self.stochastic_depth(out)
+        out = x + out
+        return out
+
+
+class EfficientNet(nnx.Module):
+    """efficientnet_b0: 224x224x3 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
+        self.features = Sequential(
+            ConvNormAct(3, 32, stride=2, rngs=rngs),
+            Sequential(MBConv(32, 16, rngs=rngs)),
+            Sequential(
+                PlainMBConv(16, 24, stride=2, rngs=rngs),
+                SiluMBConv(24, 24, drop_path=0.025, rngs=rngs),
+            ),
+            Sequential(
+                PlainMBConv(24, 40, stride=2, kernel=5, rngs=rngs),
+                SiluMBConv(40, 40, kernel=5, drop_path=0.05, rngs=rngs),
+            ),
+            Sequential(
+                PlainMBConv(40, 80, stride=2, rngs=rngs),
+                SiluMBConv(80, 80, drop_path=0.07500000000000001, rngs=rngs),
+                SiluMBConv(80, 80, drop_path=0.08750000000000001, rngs=rngs),
+            ),
+            Sequential(
+                PlainMBConv(80, 112, kernel=5, rngs=rngs),
+                SiluMBConv(112, 112, kernel=5, drop_path=0.1125, rngs=rngs),
+                SiluMBConv(112, 112, kernel=5, drop_path=0.125, rngs=rngs),
+            ),
+            Sequential(
+                PlainMBConv(112, 192, stride=2, kernel=5, rngs=rngs),
+                SiluMBConv(192, 192, kernel=5, drop_path=0.15000000000000002, rngs=rngs),
+                SiluMBConv(192, 192, kernel=5, drop_path=0.1625, rngs=rngs),
+                SiluMBConv(192, 192, kernel=5, drop_path=0.17500000000000002, rngs=rngs),
+            ),
+            Sequential(PlainMBConv(192, 320, rngs=rngs)),
+            ConvNormAct(320, 1280, kernel=1, rngs=rngs),
+        )
+        self.classifier = Sequential(
+            nnx.Dropout(0.2, rngs=rngs), Linear(1280, num_classes, rngs=rngs)
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map images (N, 224, 224, 3) to logits (N, num_classes)."""
+        x = self.features(x)
+        x = x.mean(axis=(1, 2))
+        x = self.classifier(x)
+        return x

@@ -1,0 +1,189 @@
+"""mobilenet_v2: 3,504,872 parameters, 300,774,272 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+Conv = partial(
+    nnx.Conv,
+    use_bias=False,
+    kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
+)
+Linear = partial(nnx.Linear, kernel_init=nnx.initializers.normal(0.01))
+
+
+class BatchNorm(nnx.BatchNorm):
+    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
+
+    def __init__(self, num_features: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(num_features, momentum=0.9, rngs=rngs)
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        """Map (..., C) to the same shape."""
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean, var = self.statistics(x)
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = factor * self.scale[...]
+        shift = -mean * factor
+        if self.bias is not None:
+            shift = shift + self.bias[...]
+        y = x * factor + shift
+        return y if self.dtype is None else y.astype(self.dtype)
+
+    def statistics(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance of a batch, which the running ones move towards."""
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        unbiased = var * (count / max(count - 1, 1))
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            kept = self.momentum * running[...] + (1 - self.momentum) * batch
+            running.set_value(kept.astype(running.dtype))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        return mean, var
+
+
+class Sequential(nnx.List[Callable[[Array], Array]]):
+    """Layers applied one after the other, under the names 0, 1, 2, ..."""
+
+    def __init__(self, *layers: Callable[[Array], Array]) -> None:
+        super().__init__(layers)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class ConvNormAct(Sequential):
+    """A convolution, its normalization and its activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        super().__init__(
+            Conv(
+                in_channels,
+                width,
+                (kernel, kernel),
+                strides=stride,
+                padding=(kernel - 1) // 2,
+                feature_group_count=groups,
+                rngs=rngs,
+            ),
+            BatchNorm(width, rngs=rngs),
+            nnx.relu6,
+        )
+
+
+class InvertedResidual(nnx.Module):
+    """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
+    2018). Its shortcut is `identity_or_none`.
+    """
+
+    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.conv = Sequential(
+            ConvNormAct(in_channels, in_channels, groups=in_channels, rngs=rngs),
+            Conv(in_channels, width, (1, 1), padding=0, rngs=rngs),
+            BatchNorm(width, rngs=rngs),
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
+        x = self.conv(x)
+        return x
+
+
+class PlainInvertedResidual(nnx.Module):
+    """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
+    2018). Its shortcut is `identity_or_none`.
+    """
+
+    def __init__(self, in_channels: int, width: int, stride: int = 1, *, rngs: nnx.Rngs) -> None:
+        self.conv = Sequential(
+            ConvNormAct(in_channels, in_channels * 6, kernel=1, rngs=rngs),
+            ConvNormAct(
+                in_channels * 6, in_channels * 6, stride=stride, groups=in_channels * 6, rngs=rngs
+            ),
+            Conv(in_channels * 6, width, (1, 1), padding=0, rngs=rngs),
+            BatchNorm(width, rngs=rngs),
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
+        x = self.conv(x)
+        return x
+
+
+class InvertedResidualBlock(nnx.Module):
+    """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
+    2018). Its shortcut is `identity_or_none`.
+    """
+
+    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.conv = Sequential(
+            ConvNormAct(in_channels, in_channels * 6, kernel=1, rngs=rngs),
+            ConvNormAct(in_channels * 6, in_channels * 6, groups=in_channels * 6, rngs=rngs),
+            Conv(in_channels * 6, width, (1, 1), padding=0, rngs=rngs),
+            BatchNorm(width, rngs=rngs),
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
+        out: Array = self.conv(x)
+        out = x + out
+        return out
+
+
+class MobileNetV2(nnx.Module):
+    """mobilenet_v2: 224x224x3 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
+        self.features = Sequential(
+            ConvNormAct(3, 32, stride=2, rngs=rngs),
+            InvertedResidual(32, 16, rngs=rngs),
+            PlainInvertedResidual(16, 24, stride=2, rngs=rngs),
+            InvertedResidualBlock(24, 24, rngs=rngs),
+            PlainInvertedResidual(24, 32, stride=2, rngs=rngs),
+            *(InvertedResidualBlock(32, 32, rngs=rngs) for _ in range(2)),
+            PlainInvertedResidual(32, 64, stride=2, rngs=rngs),
+            *(InvertedResidualBlock(64, 64, rngs=rngs) for _ in range(3)),
+            PlainInvertedResidual(64, 96, rngs=rngs),
+            *(InvertedResidualBlock(96, 96, rngs=rngs) for _ in range(2)),
+            PlainInvertedResidual(96, 160, stride=2, rngs=rngs),
+            *(InvertedResidualBlock(160, 160, rngs=rngs) for _ in range(2)),
+            PlainInvertedResidual(160, 320, rngs=rngs),
+            ConvNormAct(320, 1280, kernel=1, rngs=rngs),
+        )
+        self.classifier = Sequential(
+            nnx.Dropout(0.2, rngs=rngs), Linear(1280, num_classes, rngs=rngs)
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map images (N, 224, 224, 3) to logits (N, num_classes)."""
+        x = self.features(x)
+        x = x.mean(axis=(1, 2))
+        x = self.classifier(x)
+        return x

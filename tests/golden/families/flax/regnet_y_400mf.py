@@ -1,0 +1,339 @@
+"""regnet_y_400mf: 4,344,144 parameters, 401,842,848 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+from jax.typing import DTypeLike
+
+Conv = partial(nnx.Conv, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"))
+
+
+def uniform(fan_in: int) -> nnx.Initializer:
+    """Draw numbers within 1 / sqrt(fan_in) of zero."""
+    bound = fan_in**-0.5
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return draw
+
+
+class Linear(nnx.Linear):
+    """A linear layer whose weights and bias start within 1 / sqrt(in_features) of zero."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, use_bias: bool = True, rngs: nnx.Rngs
+    ) -> None:
+        super().__init__(
+            in_features,
+            out_features,
+            use_bias=use_bias,
+            kernel_init=uniform(in_features),
+            bias_init=uniform(in_features),
+            rngs=rngs,
+        )
+
+
+class BatchNorm(nnx.BatchNorm):
+    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
+
+    def __init__(self, num_features: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(num_features, momentum=0.9, rngs=rngs)
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        """Map (..., C) to the same shape."""
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean, var = self.statistics(x)
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = factor * self.scale[...]
+        shift = -mean * factor
+        if self.bias is not None:
+            shift = shift + self.bias[...]
+        y = x * factor + shift
+        return y if self.dtype is None else y.astype(self.dtype)
+
+    def statistics(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance of a batch, which the running ones move towards."""
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        unbiased = var * (count / max(count - 1, 1))
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            kept = self.momentum * running[...] + (1 - self.momentum) * batch
+            running.set_value(kept.astype(running.dtype))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        return mean, var
+
+
+class Sequential(nnx.List[Callable[[Array], Array]]):
+    """Layers applied one after the other, under the names 0, 1, 2, ..."""
+
+    def __init__(self, *layers: Callable[[Array], Array]) -> None:
+        super().__init__(layers)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class NamedSequential(nnx.Module):
+    """Layers that are applied one after the other and called by names."""
+
+    def __init__(self, layers: Iterable[tuple[str, Callable[[Array], Array]]]) -> None:
+        self.names: tuple[str, ...] = ()
+        for name, layer in layers:
+            setattr(self, name, layer)
+            self.names += (name,)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for name in self.names:
+            x = getattr(self, name)(x)
+        return x
+
+
+class ConvNormAct(Sequential):
+    """A convolution, its normalization and its activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        super().__init__(
+            Conv(
+                in_channels,
+                width,
+                (kernel, kernel),
+                strides=stride,
+                padding=(kernel - 1) // 2,
+                feature_group_count=groups,
+                use_bias=False,
+                rngs=rngs,
+            ),
+            BatchNorm(width, rngs=rngs),
+            nnx.relu,
+        )
+
+
+class SqueezeExcite(nnx.Module):
+    """Channels weighted by a gate computed from their means (Hu et al., 2018)."""
+
+    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.fc1 = Conv(in_channels, width, (1, 1), padding=0, rngs=rngs)
+        self.fc2 = Conv(width, in_channels, (1, 1), padding=0, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
+        out: Array = x.mean(axis=(1, 2), keepdims=True)
+        out = self.fc1(out)
+        out = nnx.relu(out)
+        out = self.fc2(out)
+        out = nnx.sigmoid(out)
+        out = x * out
+        return out
+
+
+class FBlock(nnx.Module):
+    """A bottleneck of one width in groups."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        squeeze: int,
+        stride: int = 1,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.a = ConvNormAct(in_channels, width, kernel=1, rngs=rngs)
+        self.b = ConvNormAct(width, width, stride=stride, groups=width // min(8, width), rngs=rngs)
+        self.se = SqueezeExcite(width, squeeze, rngs=rngs)
+        self.c = Sequential(
+            Conv(width, width, (1, 1), padding=0, use_bias=False, rngs=rngs),
+            BatchNorm(width, rngs=rngs),
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
+        x = self.a(x)
+        x = self.b(x)
+        x = self.se(x)
+        x = self.c(x)
+        return x
+
+
+class Residual(nnx.Module):
+    """A bottleneck beside its shortcut."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        proj_out_channels: int,
+        has_proj: bool,
+        stride: int = 1,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.f = FBlock(
+            in_channels, width, squeeze=round(0.25 * in_channels), stride=stride, rngs=rngs
+        )
+        self.proj = (
+            Sequential(
+                Conv(
+                    in_channels,
+                    proj_out_channels,
+                    (1, 1),
+                    strides=stride,
+                    padding=0,
+                    use_bias=False,
+                    rngs=rngs,
+                ),
+                BatchNorm(proj_out_channels, rngs=rngs),
+            )
+            if has_proj
+            else nnx.identity
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
+        out: Array = self.f(x)
+        out = self.proj(x) + out
+        out = nnx.relu(out)
+        return out
+
+
+class RegNet(nnx.Module):
+    """regnet_y_400mf: 224x224x3 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
+        self.stem = ConvNormAct(3, 32, stride=2, rngs=rngs)
+        self.trunk_output = NamedSequential(
+            [
+                (
+                    "block1",
+                    NamedSequential(
+                        [
+                            (
+                                "block1-0",
+                                Residual(
+                                    32, 48, proj_out_channels=48, has_proj=True, stride=2, rngs=rngs
+                                ),
+                            ),
+                        ]
+                    ),
+                ),
+                (
+                    "block2",
+                    NamedSequential(
+                        [
+                            (
+                                "block2-0",
+                                Residual(
+                                    48,
+                                    104,
+                                    proj_out_channels=104,
+                                    has_proj=True,
+                                    stride=2,
+                                    rngs=rngs,
+                                ),
+                            ),
+                            *(
+                                (
+                                    f"block2-{i + 1}",
+                                    Residual(
+                                        104, 104, proj_out_channels=48, has_proj=False, rngs=rngs
+                                    ),
+                                )
+                                for i in range(2)
+                            ),
+                        ]
+                    ),
+                ),
+                (
+                    "block3",
+                    NamedSequential(
+                        [
+                            (
+                                "block3-0",
+                                Residual(
+                                    104,
+                                    208,
+                                    proj_out_channels=208,
+                                    has_proj=True,
+                                    stride=2,
+                                    rngs=rngs,
+                                ),
+                            ),
+                            *(
+                                (
+                                    f"block3-{i + 1}",
+                                    Residual(
+                                        208, 208, proj_out_channels=48, has_proj=False, rngs=rngs
+                                    ),
+                                )
+                                for i in range(5)
+                            ),
+                        ]
+                    ),
+                ),
+                (
+                    "block4",
+                    NamedSequential(
+                        [
+                            (
+                                "block4-0",
+                                Residual(
+                                    208,
+                                    440,
+                                    proj_out_channels=440,
+                                    has_proj=True,
+                                    stride=2,
+                                    rngs=rngs,
+                                ),
+                            ),
+                            *(
+                                (
+                                    f"block4-{i + 1}",
+                                    Residual(
+                                        440, 440, proj_out_channels=48, has_proj=False, rngs=rngs
+                                    ),
+                                )
+                                for i in range(5)
+                            ),
+                        ]
+                    ),
+                ),
+            ]
+        )
+        self.fc = Linear(440, num_classes, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """Map images (N, 224, 224, 3) to logits (N, num_classes)."""
+        x = self.stem(x)
+        x = self.trunk_output(x)
+        x = x.mean(axis=(1, 2))
+        x = self.fc(x)
+        return x

@@ -1,0 +1,161 @@
+"""vit_b_16: 86,567,656 parameters, 16,848,500,736 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+Conv = partial(nnx.Conv, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"))
+Linear = partial(nnx.Linear, kernel_init=nnx.initializers.xavier_uniform())
+
+
+def apply_linear(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """Multiply by a kernel (in, out), in the precision of x."""
+    x = x @ kernel.astype(x.dtype)
+    return x if bias is None else x + bias.astype(x.dtype)
+
+
+def attention(query: Array, key: Array, value: Array, heads: int) -> Array:
+    """Attend from (..., L, D) in several heads, as precisely as what comes in."""
+    q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
+    scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5
+    x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores), v)
+    return x.reshape(*query.shape[:-1], -1)
+
+
+class Sequential(nnx.List[Callable[[Array], Array]]):
+    """Layers applied one after the other, under the names 0, 1, 2, ..."""
+
+    def __init__(self, *layers: Callable[[Array], Array]) -> None:
+        super().__init__(layers)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class NamedSequential(nnx.Module):
+    """Layers that are applied one after the other and called by names."""
+
+    def __init__(self, layers: Iterable[tuple[str, Callable[[Array], Array]]]) -> None:
+        self.names: tuple[str, ...] = ()
+        for name, layer in layers:
+            setattr(self, name, layer)
+            self.names += (name,)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for name in self.names:
+            x = getattr(self, name)(x)
+        return x
+
+
+class SelfAttention(nnx.Module):
+    """Self-attention with packed projections, under the names of PyTorch's MultiheadAttention
+    (Vaswani et al., 2017).
+    """
+
+    def __init__(self, in_channels: int, heads: int, *, rngs: nnx.Rngs) -> None:
+        self.in_proj_weight = nnx.Param(
+            nnx.initializers.xavier_uniform()(
+                rngs.params(), (in_channels, 3 * in_channels), jnp.float32
+            ),
+        )
+        self.in_proj_bias = nnx.Param(jnp.zeros((3 * in_channels,), jnp.float32))
+        self.out_proj = Linear(in_channels, in_channels, rngs=rngs)
+        self.stop = in_channels
+        self.start = in_channels
+        self.key_stop = 2 * in_channels
+        self.value_start = 2 * in_channels
+        self.value_stop = 3 * in_channels
+        self.heads = heads
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, L, in_channels) to (N, L, in_channels)."""
+        qkv = apply_linear(x, self.in_proj_weight[...], self.in_proj_bias[...])
+        query = qkv[..., : self.stop]
+        key = qkv[..., self.start : self.key_stop]
+        x = qkv[..., self.value_start : self.value_stop]
+        x = attention(query, key, x, self.heads)
+        x = self.out_proj(x)
+        return x
+
+
+class EncoderLayer(nnx.Module):
+    """Self-attention and two linear layers on each token, each after a normalization and added
+    to what it took (Dosovitskiy et al., 2021).
+    """
+
+    def __init__(self, in_channels: int, heads: int, *, rngs: nnx.Rngs) -> None:
+        self.ln_1 = nnx.LayerNorm(in_channels, rngs=rngs)
+        self.self_attention = SelfAttention(in_channels, heads, rngs=rngs)
+        self.ln_2 = nnx.LayerNorm(in_channels, rngs=rngs)
+        self.mlp = Sequential(
+            Linear(in_channels, 4 * in_channels, rngs=rngs),
+            partial(nnx.gelu, approximate=False),
+            nnx.Dropout(0.0, rngs=rngs),
+            Linear(4 * in_channels, in_channels, rngs=rngs),
+            nnx.Dropout(0.0, rngs=rngs),
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, L, in_channels) to (N, L, in_channels)."""
+        out: Array = self.ln_1(x)
+        out = self.self_attention(out)
+        attended = x + out
+        out = self.ln_2(attended)
+        out = self.mlp(out)
+        out = out + attended
+        return out
+
+
+class Encoder(nnx.Module):
+    """Transformer layers on tokens that know their place."""
+
+    def __init__(self, in_channels: int, length: int, heads: int, *, rngs: nnx.Rngs) -> None:
+        self.pos_embedding = nnx.Param(
+            nnx.initializers.normal(0.02)(rngs.params(), (1, length, in_channels), jnp.float32)
+        )
+        self.layers = NamedSequential(
+            (f"encoder_layer_{i}", EncoderLayer(in_channels, heads, rngs=rngs)) for i in range(12)
+        )
+        self.ln = nnx.LayerNorm(in_channels, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, L, in_channels) to (N, L, in_channels)."""
+        x = self.pos_embedding[...] + x
+        x = self.layers(x)
+        x = self.ln(x)
+        return x
+
+
+class VisionTransformer(nnx.Module):
+    """vit_b_16: 224x224x3 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
+        self.class_token = nnx.Param(jnp.zeros((1, 1, 768), jnp.float32))
+        self.conv_proj = Conv(3, 768, (16, 16), strides=16, padding=0, rngs=rngs)
+        self.encoder = Encoder(768, 197, heads=12, rngs=rngs)
+        self.heads = NamedSequential([("head", Linear(768, num_classes, rngs=rngs))])
+
+    def __call__(self, x: Array) -> Array:
+        """Map images (N, 224, 224, 3) to logits (N, num_classes)."""
+        x = self.conv_proj(x)
+        x = x.reshape(x.shape[0], -1, x.shape[-1])
+        class_token = jnp.broadcast_to(
+            self.class_token[...], (x.shape[0], *self.class_token[...].shape[-2:])
+        )
+        x = jnp.concatenate((class_token, x), axis=1)
+        x = self.encoder(x)
+        x = x[:, 0]
+        x = self.heads(x)
+        return x

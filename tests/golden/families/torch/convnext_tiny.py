@@ -1,0 +1,150 @@
+"""convnext_tiny: 28,589,128 parameters, 4,455,531,264 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Permute(nn.Module):
+    """The axes of a tensor in another order."""
+
+    def __init__(self, *axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reorder the axes."""
+        return x.permute(self.axes)
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalization over the channels of (N, C, H, W), at each pixel for itself."""
+
+    def __init__(self, channels: int, eps: float = 1e-6, elementwise_affine: bool = True) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels)) if elementwise_affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if elementwise_affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, ...) to the same shape."""
+        channels = (x.shape[1],)
+        x = F.layer_norm(x.movedim(1, -1), channels, self.weight, self.bias, self.eps)
+        return x.movedim(-1, 1)
+
+
+class DropPath(nn.Module):
+    """In training, drop samples, or the batch, with probability p; divide what is kept by 1 - p."""
+
+    def __init__(self, p: float, per_batch: bool = False) -> None:
+        super().__init__()
+        self.p = p
+        self.per_batch = per_batch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, ...) to the same shape."""
+        if not self.training or self.p == 0.0:
+            return x
+        draws = 1 if self.per_batch else x.shape[0]
+        keep = torch.rand(draws, *(1 for _ in x.shape[1:]), device=x.device) >= self.p
+        return x * keep.to(x.dtype) / (1.0 - self.p)
+
+
+class ConvNeXtBlock(nn.Module):
+    """A 7x7 depthwise convolution, then two linear layers on each pixel, whose result is scaled
+    for each channel (Liu et al., 2022).
+    """
+
+    def __init__(self, in_channels: int, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.layer_scale = nn.Parameter(torch.full((in_channels, 1, 1), 1e-06))
+        self.block = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels, kernel_size=7, padding=3, groups=in_channels),
+            Permute(0, 2, 3, 1),
+            nn.LayerNorm(in_channels, eps=1e-06),
+            nn.Linear(in_channels, 4 * in_channels),
+            nn.GELU(),
+            nn.Linear(4 * in_channels, in_channels),
+            Permute(0, 3, 1, 2),
+        )
+        self.stochastic_depth = DropPath(p=drop_path) if drop_path > 0 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (N, in_channels, H, W) to (N, in_channels, H, W)."""
+        out: Tensor = self.block(x)
+        out = self.layer_scale * out
+        out = self.stochastic_depth(out)
+        out = out + x
+        return out
+
+
+class Downsample(nn.Sequential):
+    """The block `downsample`."""
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__(
+            ChannelNorm(in_channels), nn.Conv2d(in_channels, width, kernel_size=2, stride=2)
+        )
+
+
+class ConvNeXt(nn.Module):
+    """convnext_tiny: 3x224x224 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Sequential(nn.Conv2d(3, 96, kernel_size=4, stride=4), ChannelNorm(96)),
+            nn.Sequential(
+                ConvNeXtBlock(96),
+                ConvNeXtBlock(96, drop_path=0.0058823529411764705),
+                ConvNeXtBlock(96, drop_path=0.011764705882352941),
+            ),
+            Downsample(96, 192),
+            nn.Sequential(
+                ConvNeXtBlock(192, drop_path=0.017647058823529415),
+                ConvNeXtBlock(192, drop_path=0.023529411764705882),
+                ConvNeXtBlock(192, drop_path=0.029411764705882353),
+            ),
+            Downsample(192, 384),
+            nn.Sequential(
+                ConvNeXtBlock(384, drop_path=0.03529411764705883),
+                ConvNeXtBlock(384, drop_path=0.0411764705882353),
+                ConvNeXtBlock(384, drop_path=0.047058823529411764),
+                ConvNeXtBlock(384, drop_path=0.052941176470588235),
+                ConvNeXtBlock(384, drop_path=0.058823529411764705),
+                ConvNeXtBlock(384, drop_path=0.06470588235294118),
+                ConvNeXtBlock(384, drop_path=0.07058823529411766),
+                ConvNeXtBlock(384, drop_path=0.07647058823529412),
+                ConvNeXtBlock(384, drop_path=0.0823529411764706),
+            ),
+            Downsample(384, 768),
+            nn.Sequential(
+                ConvNeXtBlock(768, drop_path=0.08823529411764706),
+                ConvNeXtBlock(768, drop_path=0.09411764705882353),
+                ConvNeXtBlock(768, drop_path=0.1),
+            ),
+        )
+        self.classifier = nn.Sequential(
+            ChannelNorm(768), nn.Flatten(1), nn.Linear(768, num_classes)
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialize convolutions and linear layers; the rest starts as in PyTorch."""
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, 3, 224, 224) to logits (N, num_classes)."""
+        x = self.features(x)
+        x = x.mean(dim=(2, 3), keepdim=True)
+        x = self.classifier(x)
+        return x

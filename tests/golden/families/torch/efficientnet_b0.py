@@ -1,0 +1,208 @@
+"""efficientnet_b0: 5,288,548 parameters, 385,814,752 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class DropPath(nn.Module):
+    """In training, drop samples, or the batch, with probability p; divide what is kept by 1 - p."""
+
+    def __init__(self, p: float, per_batch: bool = False) -> None:
+        super().__init__()
+        self.p = p
+        self.per_batch = per_batch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, ...) to the same shape."""
+        if not self.training or self.p == 0.0:
+            return x
+        draws = 1 if self.per_batch else x.shape[0]
+        keep = torch.rand(draws, *(1 for _ in x.shape[1:]), device=x.device) >= self.p
+        return x * keep.to(x.dtype) / (1.0 - self.p)
+
+
+class ConvNormAct(nn.Sequential):
+    """A convolution, its normalization and its activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                width,
+                kernel_size=kernel,
+                stride=stride,
+                padding=(kernel - 1) // 2,
+                groups=groups,
+                bias=False,
+            ),
+            nn.BatchNorm2d(width),
+            nn.SiLU(),
+        )
+
+
+class SqueezeExcite(nn.Module):
+    """Channels weighted by a gate computed from their means (Hu et al., 2018)."""
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(in_channels, width, kernel_size=1)
+        self.act = nn.SiLU(inplace=True)
+        self.fc2 = nn.Conv2d(width, in_channels, kernel_size=1)
+        self.gate = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (N, in_channels, H, W) to (N, in_channels, H, W)."""
+        out: Tensor = x.mean(dim=(2, 3), keepdim=True)
+        out = self.fc1(out)
+        out = self.act(out)
+        out = self.fc2(out)
+        out = self.gate(out)
+        out = x * out
+        return out
+
+
+class ConvNorm(nn.Sequential):
+    """A convolution, its normalization and its activation."""
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, width, kernel_size=1, bias=False), nn.BatchNorm2d(width)
+        )
+
+
+class MBConv(nn.Module):
+    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
+    narrows (Tan and Le, 2019).
+    """
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            ConvNormAct(in_channels, in_channels, groups=in_channels),
+            SqueezeExcite(in_channels, max(1, in_channels // 4)),
+            ConvNorm(in_channels, width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (N, in_channels, H, W) to (N, width, H, W)."""
+        x = self.block(x)
+        return x
+
+
+class PlainMBConv(nn.Module):
+    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
+    narrows (Tan and Le, 2019).
+    """
+
+    def __init__(self, in_channels: int, width: int, stride: int = 1, kernel: int = 3) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            ConvNormAct(in_channels, in_channels * 6, kernel=1),
+            ConvNormAct(
+                in_channels * 6,
+                in_channels * 6,
+                kernel=kernel,
+                stride=stride,
+                groups=in_channels * 6,
+            ),
+            SqueezeExcite(in_channels * 6, max(1, in_channels // 4)),
+            ConvNorm(in_channels * 6, width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (N, in_channels, H, W) to (N, width, H / stride, W / stride)."""
+        x = self.block(x)
+        return x
+
+
+class SiluMBConv(nn.Module):
+    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
+    narrows (Tan and Le, 2019). Its shortcut is `identity_or_none`; where there is one, a
+    sample's branch is dropped with probability drop_path.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        kernel: int = 3,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            ConvNormAct(in_channels, in_channels * 6, kernel=1),
+            ConvNormAct(in_channels * 6, in_channels * 6, kernel=kernel, groups=in_channels * 6),
+            SqueezeExcite(in_channels * 6, max(1, in_channels // 4)),
+            ConvNorm(in_channels * 6, width),
+        )
+        self.stochastic_depth = DropPath(p=drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (N, in_channels, H, W) to (N, width, H, W)."""
+        out: Tensor = self.block(x)
+        out = self.stochastic_depth(out)
+        out = out + x
+        return out
+
+
+class EfficientNet(nn.Module):
+    """efficientnet_b0: 3x224x224 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            ConvNormAct(3, 32, stride=2),
+            nn.Sequential(MBConv(32, 16)),
+            nn.Sequential(PlainMBConv(16, 24, stride=2), SiluMBConv(24, 24, drop_path=0.025)),
+            nn.Sequential(
+                PlainMBConv(24, 40, stride=2, kernel=5),
+                SiluMBConv(40, 40, kernel=5, drop_path=0.05),
+            ),
+            nn.Sequential(
+                PlainMBConv(40, 80, stride=2),
+                SiluMBConv(80, 80, drop_path=0.07500000000000001),
+                SiluMBConv(80, 80, drop_path=0.08750000000000001),
+            ),
+            nn.Sequential(
+                PlainMBConv(80, 112, kernel=5),
+                SiluMBConv(112, 112, kernel=5, drop_path=0.1125),
+                SiluMBConv(112, 112, kernel=5, drop_path=0.125),
+            ),
+            nn.Sequential(
+                PlainMBConv(112, 192, stride=2, kernel=5),
+                SiluMBConv(192, 192, kernel=5, drop_path=0.15000000000000002),
+                SiluMBConv(192, 192, kernel=5, drop_path=0.1625),
+                SiluMBConv(192, 192, kernel=5, drop_path=0.17500000000000002),
+            ),
+            nn.Sequential(PlainMBConv(192, 320)),
+            ConvNormAct(320, 1280, kernel=1),
+        )
+        self.classifier = nn.Sequential(nn.Dropout(p=0.2), nn.Linear(1280, num_classes))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialize convolutions; the rest starts as in PyTorch."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, 3, 224, 224) to logits (N, num_classes)."""
+        x = self.features(x)
+        x = x.mean(dim=(2, 3))
+        x = self.classifier(x)
+        return x

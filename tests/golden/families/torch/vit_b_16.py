@@ -1,0 +1,134 @@
+"""vit_b_16: 86,567,656 parameters, 16,848,500,736 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """Attend from (..., L, D) in several heads."""
+    q, k, v = (torch.unflatten(x, -1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
+    return F.scaled_dot_product_attention(q, k, v).transpose(-3, -2).flatten(-2)
+
+
+class SelfAttention(nn.Module):
+    """Self-attention with packed projections, under the names of PyTorch's MultiheadAttention
+    (Vaswani et al., 2017).
+    """
+
+    def __init__(self, in_channels: int, heads: int) -> None:
+        super().__init__()
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * in_channels, in_channels))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * in_channels))
+        self.out_proj = nn.Linear(in_channels, in_channels)
+        self.stop = in_channels
+        self.start = in_channels
+        self.key_stop = 2 * in_channels
+        self.value_start = 2 * in_channels
+        self.value_stop = 3 * in_channels
+        self.heads = heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (N, L, in_channels) to (N, L, in_channels)."""
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        query = qkv[..., : self.stop]
+        key = qkv[..., self.start : self.key_stop]
+        x = qkv[..., self.value_start : self.value_stop]
+        x = attention(query, key, x, self.heads)
+        x = self.out_proj(x)
+        return x
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and two linear layers on each token, each after a normalization and added
+    to what it took (Dosovitskiy et al., 2021).
+    """
+
+    def __init__(self, in_channels: int, heads: int) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(in_channels, eps=1e-06)
+        self.self_attention = SelfAttention(in_channels, heads)
+        self.ln_2 = nn.LayerNorm(in_channels, eps=1e-06)
+        self.mlp = nn.Sequential(
+            nn.Linear(in_channels, 4 * in_channels),
+            nn.GELU(),
+            nn.Dropout(p=0.0),
+            nn.Linear(4 * in_channels, in_channels),
+            nn.Dropout(p=0.0),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (N, L, in_channels) to (N, L, in_channels)."""
+        out: Tensor = self.ln_1(x)
+        out = self.self_attention(out)
+        attended = out + x
+        out = self.ln_2(attended)
+        out = self.mlp(out)
+        out = attended + out
+        return out
+
+
+class Encoder(nn.Module):
+    """Transformer layers on tokens that know their place."""
+
+    def __init__(self, in_channels: int, length: int, heads: int) -> None:
+        super().__init__()
+        self.pos_embedding = nn.Parameter(torch.empty(1, length, in_channels))
+        self.layers = nn.Sequential(
+            OrderedDict((f"encoder_layer_{i}", EncoderLayer(in_channels, heads)) for i in range(12))
+        )
+        self.ln = nn.LayerNorm(in_channels, eps=1e-06)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (N, L, in_channels) to (N, L, in_channels)."""
+        x = x + self.pos_embedding
+        x = self.layers(x)
+        x = self.ln(x)
+        return x
+
+
+class VisionTransformer(nn.Module):
+    """vit_b_16: 3x224x224 images to 1,000 classes."""
+
+    def __init__(self, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.class_token = nn.Parameter(torch.zeros(1, 1, 768))
+        self.conv_proj = nn.Conv2d(3, 768, kernel_size=16, stride=16)
+        self.encoder = Encoder(768, 197, heads=12)
+        self.heads = nn.Sequential(OrderedDict([("head", nn.Linear(768, num_classes))]))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialize convolutions, linear layers and parameters; the rest starts as in PyTorch."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, SelfAttention):
+                nn.init.xavier_uniform_(module.in_proj_weight)
+            elif isinstance(module, Encoder):
+                nn.init.normal_(module.pos_embedding, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, 3, 224, 224) to logits (N, num_classes)."""
+        x = self.conv_proj(x)
+        x = x.flatten(2).transpose(1, 2)
+        class_token = self.class_token.expand(x.shape[0], -1, -1)
+        x = torch.cat((class_token, x), dim=1)
+        x = self.encoder(x)
+        x = x[:, 0]
+        x = self.heads(x)
+        return x
