@@ -38,7 +38,7 @@ PATCHES = {"size": 32, "depth": 2, "width": 16, "classes": 10}
 SMALLER |= {"vit": {**PATCHES, "heads": 2}, "deit": {**PATCHES, "heads": 2}, "mixer": PATCHES}
 SMALLER["swin"] = {"width": 32, "deep": 2, "classes": 10}
 SMALLER["convnext"] = {"input.size": 32, "width": 4, "deep": 1, "classes": 10}
-SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
+SMALLER["vgg"] = SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
 """What is large goes narrower, with all its layers."""
 
 

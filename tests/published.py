@@ -7,7 +7,8 @@ NETS = [
     *("convnext_tiny", "convnext_small", "convnext_base", "convnext_large"),
     *("swin_t", "swin_s", "swin_b"),
     *("deit_small_patch16_224", "mixer_b16_224"),
-    *("alexnet", "squeezenet1_0", "squeezenet1_1", "vgg19"),
+    *("alexnet", "squeezenet1_0", "squeezenet1_1"),
+    *(f"vgg{n}{norm}" for n in (11, 13, 16, 19) for norm in ("", "_bn")),
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
     *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
     *("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"),
@@ -24,7 +25,7 @@ NETS = [
 ]
 SMALL = [
     *("swin_t", "vit_b_32", "convnext_tiny", "deit_small_patch16_224", "mixer_b16_224"),
-    *("alexnet", "squeezenet1_1", "vgg19", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "densenet121"),
+    *("alexnet", "squeezenet1_1", "vgg11_bn", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "densenet121"),
     *(
         "mobilenet_v2",
         "mobilenet_v3_large",

@@ -12,7 +12,7 @@ from archspec.expansion.builder import Graph
 from archspec.expansion.chains import chain_block, definition_of
 from archspec.expansion.library import Declaration, Library, Signature, Sort
 from archspec.expansion.parse_steps import StepParser
-from archspec.expansion.repeats import constants, named, repetitions, unnamed
+from archspec.expansion.repeats import constants, inlined, named, repetitions, unnamed
 from archspec.expansion.shortcuts import Merger
 from archspec.expansion.survey import Survey
 from archspec.expansion.uses import Use, use_in_stage
@@ -50,7 +50,13 @@ def expand(resolved: Resolved, problems: Diagnostics) -> Network | None:
 
 def _given_names(steps: Iterable[Step]) -> frozenset[str]:
     """The names that a spec gives to steps."""
-    return frozenset(step.name for step in steps if step.name is not None and not step.is_pattern)
+    names: set[str] = set()
+    for step in steps:
+        if step.inline:
+            names |= _given_names(step.chain or ())
+        elif step.name is not None and not step.is_pattern:
+            names.add(step.name)
+    return frozenset(names)
 
 
 class _Expander:
@@ -187,6 +193,9 @@ class _Expander:
         return None if step.when is None else substitute(step.when, self.binder.constants)
 
     def _step(self, graph: Graph, step: Step, scope: Mapping[str, Value]) -> None:
+        if step.inline and not step.broken:
+            self._steps(graph, inlined(step, self._when(step)), scope)
+            return
         base = step.callee.removeprefix("$")
         if step.callee.startswith("$"):
             chosen = self._given_layer(step, scope)

@@ -8,19 +8,21 @@ conv1: {conv: {out: 64, kernel: 3}}            a name and an operation with argu
 {features: [{conv: {out: 64, kernel: 3}}, relu]}                   a name and a chain, whose steps are numbered
 {layer: {conv: {out: 64, kernel: 3}}, repeat: 3}                   a name and a chain of equal steps
 {rows: {block: basic, columns: [width], table: [[64], [128]]}}     a table, whose rows are steps
+{steps: [{conv: {out: 64, kernel: 3}}, relu], repeat: 2}           steps that stand in the list around, twice
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from archspec.diagnostics import Diagnostics, Span
 from archspec.diagnostics.fixes import certain, respelling, rewriting
 from archspec.diagnostics.spelling import did_you_mean, nearest, suggestion
 from archspec.expansion.tables import RowsReader
 from archspec.language import synonyms
-from archspec.language.step import CHAIN, MODIFIERS, ROWS, Step
+from archspec.language.step import CHAIN, MODIFIERS, ROWS, STEPS, Step
 from archspec.ops.arguments import describe
 from archspec.syntax.expressions import Expr, ExpressionError
 from archspec.syntax.identifiers import step_name_fault
@@ -68,6 +70,8 @@ class StepParser:
         return tuple(self._in_chain(step) for step in steps)
 
     def _in_chain(self, step: Step) -> Step:
+        if step.inline and step.chain is not None:
+            return replace(step, chain=tuple(map(self._in_chain, step.chain)))
         if step.sources is not None:
             span = next(iter(step.source_spans), step.span)
             help_ = "steps that take named values belong in the `body` of a block"
@@ -75,8 +79,8 @@ class StepParser:
             return replace(step, sources=None, source_spans=(), broken=True)
         return step
 
-    def step(self, item: Node) -> Step:
-        """Read one step."""
+    def step(self, item: Node, numbered: bool = False) -> Step:
+        """Read one step; `numbered` ones stand in a chain."""
         if isinstance(item.value, str):
             return self._checked(_Applied(item.value, item.span), item)
         if isinstance(item.value, list):
@@ -95,7 +99,10 @@ class StepParser:
             help_ = f"did you mean `{near}`?" if near else "one step to each `- `"
             self.problems.add("AS305", message, item.span, help_)
             return Step(words[0] if words else "step", item.span, broken=True)
-        return self._of_mapping(item, words[0], item.value[words[0]])
+        key, value = words[0], item.value[words[0]]
+        if key == STEPS and (isinstance(value.value, list) or not self.known(key)):
+            return self._inline(item, value, numbered)
+        return self._of_mapping(item, key, value)
 
     def _spelt(self, item: Node) -> Node:
         """A step of several words with the one read as a modifier that was surely meant to be one, which is recorded."""
@@ -120,12 +127,37 @@ class StepParser:
         if numbered and isinstance(item.value, list):
             return [self._checked(_Applied(CHAIN, item.span, item), item)]
         item = self._spelt(item)
-        if (rows := self._rows(item)) is not None:
+        if (rows := self._rows(item, numbered)) is not None:
             return rows
         more = [Step(word, item.key_span(word), broken=True) for word in _words(item)[1:]]
-        return [self.step(item), *more]
+        return [self.step(item, numbered), *more]
 
-    def _rows(self, item: Node) -> list[Step] | None:
+    def _inline(self, item: Node, value: Node, numbered: bool) -> Step:
+        """Several steps as one that holds them for the list around."""
+        span = item.key_span(STEPS)
+        steps = self.steps(value, numbered)
+        if value.value is None or value.value == []:
+            help_ = "such as `{steps: [{conv: {...}}, relu], repeat: 2}`"
+            self.problems.add("AS305", "`steps` lists the steps that stand in its place", value.span, help_)
+        if (source := item.get("from")) is not None:
+            help_ = "write `from` in the step that takes the value"
+            self.problems.add("AS305", "`steps` takes no `from`", source.span, help_)
+        when, readable = self._condition(item)
+        repeat, countable = self._repeat(item)
+        condition, counted = item.get("when"), item.get("repeat")
+        return Step(
+            CHAIN,
+            span,
+            when=when,
+            when_span=condition.span if condition else None,
+            repeat=repeat,
+            repeat_span=counted.span if counted is not None else None,
+            chain=steps,
+            inline=True,
+            broken=not (steps and readable and countable) or source is not None,
+        )
+
+    def _rows(self, item: Node, numbered: bool) -> list[Step] | None:
         """The steps of a table, or a chain of them where it has a name; None where this is none."""
         words = _words(item)
         if len(words) != 1:
@@ -137,13 +169,14 @@ class StepParser:
         if value is None or table is None:
             return None
         named = table is within
-        steps = RowsReader(self.step, self.problems).read(table, Node({}, item.span) if named else item)
+        step = partial(self.step, numbered=numbered or named)
+        steps = RowsReader(step, self.problems).read(table, Node({}, item.span) if named else item)
         if steps is None:
             return [Step(CHAIN, item.span, key if named else None, broken=True)]
         if not named:
             return list(steps)
         applied = _Applied(CHAIN, table.span, None, key, item.key_span(key))
-        return [self._checked(applied, _with_modifiers(item, value), steps)]
+        return [self._checked(applied, _with_modifiers(item, value), tuple(map(self._in_chain, steps)))]
 
     def _of_mapping(self, item: Node, key: str, value: Node) -> Step:
         span = item.key_span(key)
@@ -151,6 +184,10 @@ class StepParser:
             return self._checked(_Applied(value.value, value.span, None, key, span), item)
         if isinstance(value.value, list) and (not self.known(key) or self._are_steps(value.value)):
             return self._checked(_Applied(CHAIN, value.span, value, key, span), item)
+        listed = value.get(STEPS) if _words(value) == [STEPS] else None
+        if listed is not None and isinstance(listed.value, list):
+            inner = self._in_chain(self._inline(value, listed, numbered=True))
+            return self._checked(_Applied(CHAIN, value.span, None, key, span), item, (inner,))
         callee = self._callee_below(key, value)
         if callee is None:
             return self._checked(_Applied(key, span, value), item)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from archspec.expansion.binding import Binder
 from archspec.language.step import Step
-from archspec.syntax.expressions import ExpressionError, Literal, Value, evaluate
+from archspec.syntax.expressions import Apply, Expr, ExpressionError, Literal, Value, evaluate
 from archspec.syntax.identifiers import step_name_fault
 from archspec.syntax.parse import parse
 from archspec.syntax.reader import Node
@@ -67,6 +67,21 @@ def following(step: Step) -> Step:
 def unnamed(step: Step) -> Step:
     """A step as it stands in the chain that has its name, its condition and its input."""
     return replace(step, name=None, name_span=None, when=None, when_span=None, sources=None, source_spans=())
+
+
+@lru_cache(maxsize=4096)
+def inlined(step: Step, when: Expr | None) -> tuple[Step, ...]:
+    """The steps that one holds for the list around, each under its condition beside their own.
+
+    Conditions are as they read inside, where `i` is that of the innermost repetition.
+    """
+    steps = step.chain or ()
+    if when is None:
+        return steps
+    both = (when if inner.when is None else Apply("and", (when, inner.when)) for inner in steps)
+    return tuple(
+        replace(s, when=w, when_span=s.when_span or step.when_span) for s, w in zip(steps, both, strict=True)
+    )
 
 
 def _unit_stride(nodes: Mapping[str, Node]) -> dict[str, Node]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from archspec.diagnostics import Diagnostics, Span
 from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
-from archspec.language.step import CHAIN, ROWS, Cells, Step
+from archspec.language.step import CHAIN, ROWS, STEPS, Cells, Step
 from archspec.ops.arguments import describe
 from archspec.syntax.identifiers import identifier_fault
 from archspec.syntax.reader import Node
@@ -110,9 +110,16 @@ class RowsReader:
 
     def _template(self, block: Node, rows: Node, item: Node, columns: list[str]) -> Step:
         """What all rows apply: the block as a step with the table's `repeat` and `name`, and the modifiers around it."""
-        applied = (
-            {str(block.value): Node(None, block.span)} if isinstance(block.value, str) else dict(block.items())
-        )
+        if isinstance(block.value, list):
+            applied = {STEPS: block}
+            if (name := rows.get("name")) is not None:
+                help_ = "name the steps; `group` names the chain of each row"
+                self.problems.add("AS305", "`name` is that of one block, and these are steps", name.span, help_)
+                return Step(STEPS, block.span, broken=True)
+        elif isinstance(block.value, str):
+            applied = {block.value: Node(None, block.span)}
+        else:
+            applied = dict(block.items())
         keys = {**item.keys, **(block.keys or dict.fromkeys(applied, block.span))}
         step: dict[str, Node] = {k: v for k, v in item.items() if k in ("from", "when")}
         if (name := rows.get("name")) is not None and len(applied) == 1:

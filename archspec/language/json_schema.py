@@ -11,7 +11,7 @@ from typing import Any
 from archspec.blocks import blocks
 from archspec.language import Spec
 from archspec.language.spec import ROLES, VERSION
-from archspec.language.step import MAX_REPEAT, ROWS
+from archspec.language.step import MAX_REPEAT, ROWS, STEPS
 from archspec.ops import OPS
 from archspec.ops.arguments import Int
 
@@ -106,12 +106,12 @@ def _steps() -> dict[str, Any]:
         "repeat": {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_REPEAT}, {"type": "string"}]},
     }
     applied = {**calls, **dict.fromkeys(ROLES, anything), **dict.fromkeys(library, anything)}
-    rows = {"$ref": "#/definitions/rows"}
+    several = {ROWS: {"$ref": "#/definitions/rows"}, STEPS: {"$ref": "#/definitions/chain"}}
     chain = {"type": "array", "items": {"$ref": "#/definitions/numbered"}, "minItems": 1}
     named = {
         "anyOf": [
             word,
-            {"type": "object", "properties": {**applied, ROWS: rows, **modifiers}, "minProperties": 1},
+            {"type": "object", "properties": {**applied, **several, **modifiers}, "minProperties": 1},
             {"$ref": "#/definitions/chain"},
         ]
     }
@@ -126,7 +126,7 @@ def _steps() -> dict[str, Any]:
             ]
         },
         "call": {"anyOf": [word, {"type": "object", "minProperties": 1, "maxProperties": 1}, {"type": "null"}]},
-        "step": {"anyOf": [word, {"type": "null"}, _step({**applied, ROWS: rows}, modifiers)]},
+        "step": {"anyOf": [word, {"type": "null"}, _step({**applied, **several}, modifiers)]},
         "rows": _rows(),
         "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
         "numbered": {"anyOf": [{"$ref": "#/definitions/step"}, {"$ref": "#/definitions/chain"}]},
@@ -151,9 +151,9 @@ def _rows() -> dict[str, Any]:
     cell = {"type": ["number", "string", "boolean", "array", "object", "null"]}
     return {
         "type": "object",
-        "description": "a table whose rows are blocks and whose columns are their arguments",
+        "description": "a table whose rows are blocks or steps and whose columns are their arguments",
         "properties": {
-            "block": {"$ref": "#/definitions/call"},
+            "block": {"anyOf": [{"$ref": "#/definitions/call"}, {"$ref": "#/definitions/chain"}]},
             "columns": {"type": "array", "items": {"type": "string"}, "minItems": 1},
             "table": {"type": "array", "items": {"type": "array", "items": cell}, "minItems": 1},
             "repeat": {"type": ["integer", "string"]},

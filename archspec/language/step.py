@@ -12,6 +12,7 @@ from archspec.syntax.reader import Node
 MODIFIERS = ("from", "when", "repeat")
 CHAIN = "chain"
 ROWS = "rows"
+STEPS = "steps"
 MAX_REPEAT = 10_000
 
 
@@ -48,6 +49,7 @@ class Step:
     cells: Cells | None = None  # where it is a row of a table
     table: tuple[Step, ...] = ()  # all rows of it
     chain: tuple[Step, ...] | None = None  # steps that are numbered, in place of something that is applied
+    inline: bool = False  # those steps stand in the list around, and no chain holds them
     broken: bool = False
     guessed: bool = False  # the `callee` is not what is written, but what was surely meant
 

@@ -155,15 +155,16 @@ def _read_chain(
         problems.add("AS103", "`extends` is the name of a zoo spec or the path of a file", extends.span,
                      "such as `extends: resnet18`, or `extends: base.yaml`")  # fmt: skip
         return None
-    base, base_display = _base_path(path, extends.value, display)
+    base, base_display, member = _base_path(path, extends.value, display)
     chain = [*chain, (path.resolve(), extends.span)]
     if base is not None and (reason := _closed(base)) is not None:
         message = f"cannot read `{extends.value}`: {reason}"
         problems.add("AS001", message, extends.span, "check the path and its permissions")
         return None
     if base is None or not os.path.isfile(base):
-        help_ = did_you_mean(extends.value, zoo.names()) or "a file is given relative to this one and ends in .yaml"
-        fix = respelling(extends.span, extends.value, zoo.names())
+        names = [*zoo.names(), *zoo.members()]
+        help_ = did_you_mean(extends.value, names) or "a file is given relative to this one and ends in .yaml"
+        fix = respelling(extends.span, extends.value, names)
         problems.add("AS110", f"there is no spec `{extends.value}`", extends.span, help_, fix=fix)
         return None
     resolved = base.resolve()
@@ -183,6 +184,9 @@ def _read_chain(
                      "copy it here, or allow its folder with `--include`")  # fmt: skip
         return None
     parent = _read_chain(base, base_display, allowed, problems, chain)
+    presets = parent.get("presets") if parent is not None and member else None
+    if parent is not None and presets is not None and (preset := presets.get(member)) is not None:
+        parent = _with_preset(_named(parent, member, base), member, preset, problems)
     return None if parent is None else overlay(without_expectations(parent), node, problems)
 
 
@@ -197,8 +201,9 @@ def _closed(path: Path) -> str | None:
     return None
 
 
-def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str]:
+def _base_path(path: Path, name: str, display: str) -> tuple[Path | None, str, str]:
+    """The file that a spec extends, how messages call it, and the preset of a family's net, empty for others."""
     if name.endswith((".yaml", ".yml")):
-        return path.parent / name, os.path.normpath(Path(display).parent / name)
-    found = zoo.find(name)
-    return found, f"specs/{name}.yaml"
+        return path.parent / name, os.path.normpath(Path(display).parent / name), ""
+    found, member = (zoo.find(name), "") if zoo.find(name) else zoo.member(name) or (None, "")
+    return found, f"specs/{found.name if found else name}", member

@@ -32,7 +32,7 @@ def spec_names(incomplete: str) -> list[str]:
 
     name, colon, _ = incomplete.partition(":")
     if not colon:
-        return [name for name in zoo.names() if name.startswith(incomplete)]
+        return [name for name in sorted({*zoo.names(), *zoo.members()}) if name.startswith(incomplete)]
     from archspec.diagnostics import Diagnostics
     from archspec.syntax.reader import read_file
 

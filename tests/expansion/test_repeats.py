@@ -42,6 +42,23 @@ NAMED = {
     .replace("block: res", "block: {res: {width: n}}"): [f"layers.{name}.conv" for name in ("s1.s1-0", "s2.s2-0", "s2.s2-1")],
     "- layers: {rows: {block: res, columns: [width, n], table: [[4, 2], [4, 3]], repeat: n - 1, name: 'b{index}of{blocks}'}}":
         [f"layers.b{i}of3.conv" for i in range(3)],
+    f"- features: [relu, {{steps: [{CONV}, relu], repeat: 2}}, {CONV}]": [f"features.{i}" for i in (1, 3, 5)],
+    f"- features: [{{steps: [{CONV}, {{steps: [relu, {CONV}], repeat: 2, when: i > 0}}], repeat: 2}}]":
+        [f"features.{i}" for i in (0, 2, 3, 5)],
+    f"- features: [{{steps: [{CONV}, {{steps: [relu, {CONV}], repeat: 2}}], repeat: 3, when: i != 1}}]":
+        [f"features.{i}" for i in (0, 2, 4, 5, 7, 9)],
+    f"- features: [{{steps: [[{CONV}, relu]], repeat: 2}}, {CONV}]": ["features.0.0", "features.1.0", "features.2"],
+    f"- {{features: {{steps: [{CONV}, relu], repeat: 2}}}}": ["features.0", "features.2"],
+    f"- {{steps: [{CONV}, norm, {{'l{{i}}': {CONV}}}], repeat: 2}}": [
+        "conv", "batch_norm", "l0", "conv2", "batch_norm2", "l1"],
+    f"- {{steps: [{CONV}, {{named: {CONV}}}], when: 1 > 2}}\n  - {CONV}": ["conv2"],
+    f"- {{steps: [{CONV}], repeat: 0}}\n  - {CONV}": ["conv"],
+    "- features: {rows: {block: [{steps: [{conv: {out: w, kernel: 1}}, relu], repeat: n}, {max_pool: {kernel: 2}}],"
+    " columns: [w, n], table: [[4, 1], [6, 2], [8, 0]]}}": [f"features.{i}" for i in (0, 3, 5)],
+    "- features: {rows: {block: [relu, {conv: {out: w, kernel: 1}}], columns: [w], table: [[4], [6]], group: 's{row}'}}":
+        ["features.s0.1", "features.s1.1"],
+    "- rows: {block: [{conv: {out: w, kernel: 1}}, relu], columns: [w, repeat], table: [[4, 1], [6, 2]]}":
+        ["conv", "conv2", "conv3"],
 }  # fmt: skip
 
 
@@ -142,6 +159,26 @@ MISTAKES = {
     "- rows: {block: res, columns: [depth], table: [[4]]}": ("AS304", "[4]"),
     "- rows: {block: {res: {width: depht}}, columns: [depth], table: [[4]]}": ("AS202", "depht"),
     "- rows: [res]": ("AS103", "[res]"),
+    "- rows: {block: [], columns: [w], table: [[4]]}": ("AS305", "[]"),
+    "- rows: {block: [relu], columns: [w], table: [[4]], name: l}": ("AS305", "l"),
+    "- rows: {block: [{conv: {out: wide, kernel: 1}}], columns: [w], table: [[4]]}": ("AS202", "wide"),
+    "- steps: []": ("AS305", "[]"),
+    "- {steps: , repeat: 2}": ("AS305", ""),
+    "- {steps: 3, repeat: 2}": ("AS103", "3"),
+    "- {steps: relu, repeat: 2}": ("AS103", "relu"),
+    "- {steps: {conv: {out: 4, kernel: 1}}, repeat: 2}": ("AS103", "{conv: {out: 4, kernel: 1}}"),
+    "- {steps: [rleu], repeat: 2}": ("AS301", "rleu"),
+    "- {steps: [relu, norm], repeat: many}": ("AS202", "many"),
+    "- {steps: [relu, norm], repeat: 20000}": ("AS308", "20000"),
+    "- {steps: [relu, norm], repaet: 2}": ("AS305", "repaet"),
+    "- {steps: [relu, norm], when: many > 2}": ("AS202", "many > 2"),
+    "- {steps: [relu, norm], when: 2 >}": ("AS201", "2 >"),
+    "- {steps: [relu, norm], from: input}": ("AS305", "input"),
+    "- {steps: [{x: relu}, norm], repeat: 2}": ("AS107", "x"),
+    "- {steps: [[relu, norm]], repeat: 2}": ("AS305", "[relu, norm]"),
+    "- features: [{steps: [relu, {norm: {}, from: input}], repeat: 2}]": ("AS305", "input"),
+    "- features: {steps: [relu, {norm: {}, from: input}], repeat: 2}": ("AS305", "input"),
+    "- features: {rows: {block: [relu, {norm: {}, from: input}], columns: [w], table: [[1], [2]]}}": ("AS305", "input"),
 }  # fmt: skip
 
 

@@ -17,6 +17,14 @@ def test_extends_itself(spec, mistakes):
     assert "b.yaml" in found.message
 
 
+def test_extends_a_net_of_a_family(spec):
+    net = archspec.load(spec("archspec: 1\nextends: vgg11\nclasses: 10\n", "mine.yaml"))
+    assert (net.name, net.cost.depth, net.classes) == ("mine", 11, 10)
+    assert archspec.load(spec("archspec: 1\nextends: vgg11\nargs: {batch_norm: true}\n")).tensor_shapes() == (
+        archspec.load("vgg11_bn").tensor_shapes()
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "code"),
     [("./missing.yaml", "AS110"), ("resnet5", "AS110"), ("../outside.yaml", "AS112"), ("/etc/passwd.yaml", "AS110"),

@@ -61,7 +61,7 @@ def double_precision():
 
 
 SIZES = {"plain18": 64, "plain34": 64, "resnet34": 64, "resnet50": 64, "resnet50:paper": 32, "resnet101": 32,
-         "resnet152": 32, "vgg19": 32, **zoo_nets.SMALL}  # fmt: skip
+         "resnet152": 32, "vgg": 32, **zoo_nets.SMALL}  # fmt: skip
 """What is not cheap in full is compared on smaller images."""
 
 
