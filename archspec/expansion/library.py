@@ -154,12 +154,18 @@ class Library:
         if key not in self.found:
             own = self.own[sort]
             node, path = own.get(name) if own else None, _standard(sort).get(name)
-            span = own.key_span(name) if own and node else None
-            if node is None and path is not None:
-                node = read_file(path, f"archspec/{path.relative_to(FOLDER.parent)}", self.problems, library=True)
-            around = self.scope if own and own.get(name) is not None else {}
-            self.found[key] = self._declare(name, node, sort, span or node.span, around) if node else None
+            if own is not None and node is not None:
+                self.found[key] = self._declare(name, node, sort, own.key_span(name), self.scope)
+            else:
+                self.found[key] = None if path is None else self._read(sort, name, path)
         return self.found[key]
+
+    def _read(self, sort: Sort, name: str, path: Path) -> Declaration | None:
+        """A declaration of the standard library."""
+        node = read_file(path, f"archspec/{path.relative_to(FOLDER.parent)}", self.problems, library=True)
+        declaration, problems = (None, ()) if node is None else _standard_declaration(sort, name, node)
+        self.problems.extend(problems)
+        return declaration
 
     def check_own(self) -> list[Declaration]:
         """Parse the spec's own declarations, used or not, so that their mistakes are found; those that are sound."""
@@ -295,6 +301,14 @@ class Library:
                 help_ = did_you_mean(value, [*_TYPES, *numeric]) or _DECLARE
         self.problems.add("AS103", message, node.span, help_)
         return None
+
+
+@lru_cache(maxsize=256)
+def _standard_declaration(sort: Sort, name: str, node: Node) -> tuple[Declaration | None, Diagnostics]:
+    """A declaration of the standard library: the same in every spec, whatever blocks of its own that has."""
+    problems = Diagnostics()
+    library = Library(Node({}, node.span), problems)
+    return library._declare(name, node, sort, node.span, {}), problems
 
 
 def _standard(sort: Sort) -> Mapping[str, Path]:

@@ -7,8 +7,6 @@ names of either, steps whose `when` is false and the name of the net.
 
 from __future__ import annotations
 
-import hashlib
-
 from archspec.ir.graph import Block, Call
 from archspec.ir.walk import walk
 from archspec.ops import Op
@@ -32,4 +30,6 @@ def fingerprint(root: Block) -> str:
 
     output = walk(root, [_INPUT] * len(root.inputs), apply)
     text = json.dumps([[shape for _, shape in root.inputs], operations, output])
+    import hashlib  # which loads OpenSSL, for which `check` need not wait
+
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from reprlib import repr as repr_of
 from typing import Any
@@ -27,6 +28,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_NODES = 50_000
 MAX_BITS = 1400
+MAX_KEPT = 1 << 14  # characters of a text that need not be read twice
 
 Scalar = str | int | float | bool | None
 Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -176,9 +178,25 @@ def read_file(path: Path, display: str, problems: Diagnostics, library: bool = F
 
 
 def read_text(text: str, name: str, problems: Diagnostics, library: bool = False) -> Node | None:
-    """Read a spec from its text; on any mistake records it and returns None."""
-    source = Source(name, text, library=library)
-    before = problems.errors
+    """Read a spec from its text; on any mistake records it and returns None. A short one is read once: nodes stay as they are."""
+    root, found = _read_once(text, name, library) if len(text) <= MAX_KEPT else _read(text, name, library)
+    problems.extend(found)
+    return root
+
+
+def _read(text: str, name: str, library: bool) -> tuple[Node | None, Diagnostics]:
+    problems = Diagnostics()
+    return _root(Source(name, text, library=library), problems), problems
+
+
+@lru_cache(maxsize=64)
+def _read_once(text: str, name: str, library: bool) -> tuple[Node | None, Diagnostics]:
+    return _read(text, name, library)
+
+
+def _root(source: Source, problems: Diagnostics) -> Node | None:
+    """The top of a document; None where there are mistakes, which are recorded."""
+    text = source.text
     try:
         root = _Builder(source, problems).build()
     except yaml.MarkedYAMLError as error:
@@ -200,7 +218,7 @@ def read_text(text: str, name: str, problems: Diagnostics, library: bool = False
         kind = "a list" if isinstance(root.value, list) else "a single value"
         problems.add("AS007", f"the top of a spec is a mapping, not {kind}", root.span, "start with `archspec: 1`")
         return None
-    return None if problems.errors > before else root
+    return None if problems.errors else root
 
 
 def read_value(text: str, name: str, problems: Diagnostics) -> Node | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 try:
+    import atexit
     import gc
     import os
     import signal
+    import sys
 except KeyboardInterrupt:  # so early that there is nothing to say
     raise SystemExit(130) from None
 
@@ -27,4 +29,11 @@ def main() -> None:
 
     gc.freeze()
     gc.enable()
+    atexit.register(_leave)
     run()
+
+
+def _leave() -> None:
+    """End without a search for cycles among all that was imported; what a framework holds is left to it."""
+    if sys.modules.keys().isdisjoint(("torch", "jax")):
+        gc.freeze()

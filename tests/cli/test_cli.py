@@ -47,13 +47,29 @@ def test_completion_can_be_shown():
     assert done.stdout.split() == ["summary"], done.stderr
 
 
-def test_a_command_imports_none_of_the_others():
-    code = "import sys\ntry: main()\nfinally: print(*sorted(m for m in sys.modules if m.startswith('archspec_cli.commands.')))"
-    done = subprocess.run(
-        [sys.executable, "-c", f"from archspec_cli.main import main\n{code}", "check", "resnet18"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == "archspec_cli.commands.check", done.stderr
+PROCESS = """
+import atexit, gc, sys
+atexit.register(lambda: print("searched for cycles:", len(gc.get_objects())))  # the last to be called
+from archspec_cli.entry import main
+try: main()
+finally: print("commands:", *sorted(m for m in sys.modules if m.startswith("archspec_cli.commands.")))
+"""
+
+
+@pytest.fixture(scope="module")
+def checked():
+    """What a process that checks a spec prints, by line."""
+    done = subprocess.run([sys.executable, "-c", PROCESS, "check", "resnet18"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return dict(line.split(": ") for line in done.stdout.splitlines() if ": " in line)
+
+
+def test_a_command_imports_none_of_the_others(checked):
+    assert checked["commands"] == "archspec_cli.commands.check"
+
+
+def test_a_command_ends_without_a_search_through_all_that_it_made(checked):
+    assert int(checked["searched for cycles"]) < 1000
 
 
 def test_a_mistyped_command_is_told_what_was_meant(cli):
