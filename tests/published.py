@@ -15,6 +15,7 @@ NETS = [
     *("densenet121", "densenet161", "densenet169", "densenet201"),
     *("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"),
     *(f"efficientnet_b{i}" for i in range(8)),
+    *(f"efficientnet_v2_{size}" for size in "sml"),
     *("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
     *(
         f"regnet_{kind}_{size}"
@@ -32,6 +33,7 @@ SMALL = [
         "mobilenet_v3_small",
         "mnasnet0_5",
         "efficientnet_b0",
+        "efficientnet_v2_s",
         "shufflenet_v2_x0_5",
     ),
     *("regnet_x_400mf", "regnet_y_400mf"),

@@ -35,13 +35,17 @@ class RowsReader:
             return None
         block = rows.get("block")
         assert block is not None
-        template = self._template(block, rows, item, columns)
-        if template.broken:
-            return None
         whole = [
             Cells(dict(zip(columns, cells, strict=True)), place, span) for place, (cells, span) in enumerate(table)
         ]
-        steps = [replace(template, span=cells.span, cells=cells) for cells in whole]
+        blocks = [self._block(block, cells) for cells in whole]
+        templates = {id(each): self._template(each, rows, item, columns) for each in blocks}
+        if any(template.broken for template in templates.values()):
+            return None
+        steps = [
+            replace(templates[id(each)], span=cells.span, cells=cells)
+            for each, cells in zip(blocks, whole, strict=True)
+        ]
         first, *others = steps
         steps = [first, *(replace(step, sources=None, source_spans=()) for step in others)]
         table_of = tuple(steps)
@@ -107,6 +111,22 @@ class RowsReader:
                 return None
             table.append((row.value, row.span))
         return table
+
+    def _block(self, block: Node, cells: Cells) -> Node:
+        """What a row applies: the block of all rows, or that of the column which `$name` stands for."""
+        only = (
+            next(iter(block.value), None)
+            if isinstance(block.value, dict) and len(block.value) == 1
+            else block.value
+        )
+        column = only.removeprefix("$") if isinstance(only, str) and only.startswith("$") else ""
+        cell = cells.nodes.get(column)
+        if cell is None or not isinstance(cell.value, str):
+            return block
+        if not isinstance(block.value, dict):
+            return cell
+        (args,) = block.value.values()
+        return Node({cell.value: args}, block.span, {cell.value: cell.span})
 
     def _template(self, block: Node, rows: Node, item: Node, columns: list[str]) -> Step:
         """What all rows apply: the block as a step with the table's `repeat` and `name`, and the modifiers around it."""

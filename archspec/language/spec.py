@@ -21,7 +21,7 @@ from archspec.language.base import (
     scalar,
 )
 from archspec.language.recipe import Train
-from archspec.ops.arguments import MAX_SIZE
+from archspec.ops.arguments import MAX_SIZE, describe
 from archspec.syntax.identifiers import class_name_fault, identifier_fault, net_name_fault
 
 VERSION = 1
@@ -77,9 +77,21 @@ def _finite(value: Any) -> Any:
 NetName = Annotated[str, BeforeValidator(_net_name)]
 ClassName = Annotated[str, BeforeValidator(_class_name)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
-ArgValue = Annotated[
-    str | int | float | bool, BeforeValidator(_finite), scalar("a number, a word, true or false", "width: 64")
-]
+
+
+def _argument(value: Any) -> Any:
+    """Refuse what is neither a value nor a list of values or of lists of them."""
+    rows = [value] if not isinstance(value, list) else value
+    values = [v for row in rows for v in (row if isinstance(row, list) and rows is value else [row])]
+    wrong = next((v for v in values if isinstance(v, (dict, list)) or v is None), values)
+    if wrong is not values:
+        expected = "a number, a word, true or false, or a list" if rows is not value else "values in the list"
+        help_ = "such as `width: 64`, or `table: [[64, 2], [128, 2]]`"
+        raise fault("AS103", f"expected {expected}, not {describe(wrong)}", help_)
+    return value
+
+
+ArgValue = Annotated[str | int | float | bool | list[Any], BeforeValidator(_finite), BeforeValidator(_argument)]
 Doc = Annotated[str, Field(max_length=2000)]
 
 

@@ -34,7 +34,8 @@ def override(root: Node, key: str, value: Node, span: Span, problems: Diagnostic
     args = root.get("args")
     if args is not None and (default := args.get(key)) is not None:
         if expected := _other_kind(default, value, args):
-            help_ = f"such as `{key}={str(default.value).lower() if isinstance(default.value, bool) else default.value}`"
+            plain = default.plain()
+            help_ = f"such as `{key}={str(plain).lower() if isinstance(plain, bool) else plain}`"
             message = f"`{key}` is {expected}, not {describe(value.plain())}"
             problems.add("AS103", message, span, help_)
             return root
@@ -61,6 +62,8 @@ def override(root: Node, key: str, value: Node, span: Span, problems: Diagnostic
 
 def _other_kind(default: Node, value: Node, args: Node) -> str | None:
     """What an argument is, where it is given something else: a word or a collection for a number, a number for a flag."""
+    if isinstance(default.value, list):
+        return None if isinstance(value.value, list) else "a list"
     if isinstance(value.value, (dict, list)) or value.value is None:
         return "a number" if isinstance(default.value, (int, float)) else "a word"
     if isinstance(default.value, bool):

@@ -64,11 +64,12 @@ class Resolved:
 def resolve(document: Document, problems: Diagnostics) -> Resolved | None:
     """Validate a document; None where it cannot be gone on with. Mistakes are recorded."""
     scope = _arguments(document.root, problems)
-    unusable = {name for name, _ in _entries(document.root.get("args"))} - scope.keys()
+    lists = _lists(document.root)
+    unusable = {name for name, _ in _entries(document.root.get("args"))} - scope.keys() - lists.keys()
     origins = {
         k: f"args.{k}, {v.origin}" if v.origin else f"args.{k}" for k, v in _entries(document.root.get("args"))
     }
-    root = with_recipe(_Substitution(scope, origins, unusable, problems).apply(document.root), problems)
+    root = with_recipe(_Substitution(scope, lists, origins, unusable, problems).apply(document.root), problems)
     scope = {**dict.fromkeys(unusable, 1), **scope}
     lost: set[tuple[str, ...]] = {("args", name) for name in unusable}
     classes = root.get("classes")
@@ -149,6 +150,11 @@ def _arguments(root: Node, problems: Diagnostics) -> dict[str, Value]:
     return scope
 
 
+def _lists(root: Node) -> dict[str, Node]:
+    """The arguments that are lists, for which `$name` stands."""
+    return {name: node for name, node in _entries(root.get("args")) if isinstance(node.value, list)}
+
+
 def _is_expression(text: str, scope: Mapping[str, Value]) -> bool:
     """Whether an argument's text is to be computed: it has operators, and is no word with hyphens such as `se-a`."""
     if _HYPHENATED.fullmatch(text):
@@ -166,11 +172,13 @@ class _Substitution:
     def __init__(
         self,
         scope: Mapping[str, Value],
+        lists: Mapping[str, Node],
         origins: Mapping[str, str],
         unusable: Collection[str],
         problems: Diagnostics,
     ) -> None:
         self.scope = scope
+        self.lists = lists
         self.origins = origins
         self.unusable = unusable
         self.problems = problems
@@ -181,6 +189,9 @@ class _Substitution:
             values = {
                 k: v if not path and k in _SCOPED else self.apply(v, (*path, k)) for k, v in node.value.items()
             }
+            for key in ("blocks", "shortcuts") if not path and self.lists else ():
+                if (declared := values.get(key)) is not None:
+                    values[key] = self._declared(declared)
             return Node(values, node.span, node.keys, node.size, node.origin)
         if isinstance(node.value, list):
             return Node([self.apply(v, path) for v in node.value], node.span, origin=node.origin)
@@ -192,7 +203,24 @@ class _Substitution:
             return Interpolation(node, self.scope, self.unusable, self.problems).node
         return node
 
+    def _declared(self, node: Node, own: Collection[str] = ()) -> Node:
+        """The declarations of blocks with the lists of the spec, but for names that are arguments of `own`."""
+        if isinstance(node.value, dict):
+            own = own or [name for name, _ in _entries(node.get("args"))]
+            values = {key: self._declared(value, own) for key, value in node.value.items()}
+            return Node(values, node.span, node.keys, node.size, node.origin)
+        if isinstance(node.value, list):
+            return Node([self._declared(value, own) for value in node.value], node.span, origin=node.origin)
+        match = _REFERENCE.fullmatch(node.value) if isinstance(node.value, str) else None
+        return self._list(node, match[1]) if match and match[1] in self.lists and match[1] not in own else node
+
+    def _list(self, node: Node, name: str) -> Node:
+        found = self.lists[name]
+        return Node(found.value, found.span, origin=node.origin or self.origins[name])
+
     def _referred(self, node: Node, name: str, path: tuple[str, ...]) -> Node:
+        if name in self.lists:
+            return self._list(node, name)
         if name in self.scope:
             return node_of(self.scope[name], node.span, origin=node.origin or self.origins[name])
         if path[:1] not in (("stem",), ("head",)):

@@ -117,6 +117,49 @@ stem: [{{rows: {{block: c, columns: [out, how], table: [[2, a], [3, b]]}}}}]
     assert names(archspec.load(spec(text))) == ["c2.0"]
 
 
+LISTED = """- layers: {rows: {block: {$kind: {stride: 1}}, columns: [kind, width, repeat], table: $rows}}
+presets: {wide: {rows: [[pair, 8, 1]]}}"""
+
+
+def test_a_column_says_what_each_row_applies_and_an_argument_is_the_table(spec):
+    path = spec(
+        whole(f"  {LISTED}", "args: {n: 4, rows: [[pair, n, 2], [res, 2 * n, 1], [conv_norm_act, 3, 1]]}\n")
+    )
+    net = archspec.load(path)
+    assert names(net) == [f"layers.{n}" for n in ("0.0", "0.1", "1.0", "1.1", "2.conv", "3.0", "3.1")]
+    assert [row.output_shape[0] for row in net.modules() if row.op == "conv"] == [4, 4, 8, 3]
+    assert names(archspec.load(path, preset="wide")) == ["layers.0.0", "layers.0.1"]
+    net = archspec.load(path, set={"n": 5, "rows": [["res", "n", 2]]})
+    assert [row.output_shape[0] for row in net.modules() if row.op == "conv"] == [5, 5]
+
+
+def test_a_block_sees_the_lists_of_its_spec_but_for_arguments_of_that_name(spec):
+    block = "{body: [{rows: {block: conv_norm_act, columns: [width], table: $t}}, $l]}"
+    text = f"args: {{t: [[4], [6]], l: [1]}}\n{HEAD}blocks: {{b: {block.replace('{body', '{args: {l: {layer: relu}}, body')}}}\n"
+    assert names(archspec.load(spec(f"{text}stem: [b]\n{TAIL}"))) == [
+        f"b.conv_norm_act{n}" for n in (".0", ".1", "2.0", "2.1")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("args", "stem", "expected"),
+    [("t: [[4, [5]]]", "relu", ("AS103", "t")),
+     ("t: {a: 4}", "relu", ("AS103", "t")),
+     ("t: [[4], {a: 4}]", "relu", ("AS103", "t")),
+     ("t: [4, ]", "{conv: {out: t, kernel: 1}}", ("AS202", "t")),
+     ("t: [4]", "{conv: {out: $t, kernel: 1}}", ("AS103", "[4]")),
+     ("t: [[4], [wide]]", "{rows: {block: res, columns: [width], table: $t}}", ("AS202", "wide")),
+     ("t: [[4, 5]]", "{rows: {block: res, columns: [width], table: $t}}", ("AS103", "[4, 5]")),
+     ("t: 4", "{rows: {block: res, columns: [width], table: $t}}", ("AS103", "$t")),
+     ("t: [[rse, 4]]", "{rows: {block: $b, columns: [b, width], table: $t}}", ("AS301", "rse")),
+     ("t: [[3, 4]]", "{rows: {block: $b, columns: [b, width], table: $t}}", ("AS204", "[3, 4]")),
+     ("t: [[res, 4]]", "{rows: {block: $c, columns: [b, width], table: $t}}", ("AS202", "[res, 4]"))],
+)  # fmt: skip
+def test_lists_that_are_wrong_or_misplaced_are_told(mistakes, args, stem, expected):
+    found = [d for d in mistakes(whole(f"  - {stem}", f"args: {{{args}}}\n")) if d.is_error]
+    assert [(d.code, marked(d)) for d in found] == [expected]
+    assert found[0].help
+
+
 def test_repeated_layers_are_a_loop_in_source(spec):
     net = archspec.load(
         spec(
