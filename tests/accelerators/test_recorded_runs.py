@@ -12,6 +12,7 @@ from archspec.emission.folder import job_fields
 from archspec_runtime.batches import Batches
 from archspec_runtime.datasets.splits import ArraySplit, Dataset
 from archspec_runtime.job import Job
+from archspec_runtime.judge import Judge
 from archspec_runtime.normalize import Normalization
 
 torch = pytest.importorskip("torch")
@@ -32,6 +33,10 @@ RECIPES = {
     "adamw": {"optimizer": "{adamw: {weight_decay: 0.1}}"},
     "lamb": {"optimizer": "{lamb: {weight_decay: 0.1}}", "ema": "0.9"},
     "lamb in fp16": {"optimizer": "{lamb: {weight_decay: 0.1}}", "precision": "fp16"},
+    "skip": {"bad_loss": "skip", "ema": "0.9"},
+    "skip and clip in fp16": {"bad_loss": "{skip: {spike: 4}}", "clip_norm": "1.0", "precision": "fp16"},
+    "skip with adamw": {"bad_loss": "skip", "optimizer": "{adamw: {weight_decay: 0.1}}", "accumulate": "2"},
+    "skip with lamb in fp16": {"bad_loss": "skip", "optimizer": "{lamb: {}}", "precision": "fp16"},
 }
 NETS = [
     "cifar_resnet:resnet20",
@@ -77,8 +82,9 @@ def check(stepper, batches):
     """What every recipe and net must do."""
     size = stepper.job.recipe.batch_size
     made = batches.run(0, 3)
+    limit = Judge(stepper.job.recipe.bad_loss).bound
     first, *steps = [
-        recorded(lambda batch=batch, n=n: stepper.step(batch, 0.1, n))[0] for n, batch in enumerate(made)
+        recorded(lambda batch=batch, n=n: stepper.step(batch, 0.1, n, limit))[0] for n, batch in enumerate(made)
     ]
     assert first.downloads == first.waits == []  # it begins the state of the optimizer
     for seen in steps:

@@ -121,9 +121,14 @@ def exact(device: torch.device) -> torch.dtype:
 
 def added_up(values: Sequence[Tensor], world: World) -> list[Any]:
     """Each value, summed over all processes; numbers, or lists of them. All are of one shape, and are waited for once."""
+    found: list[Any] = summed(values, world).cpu().tolist()
+    return found
+
+
+def summed(values: Sequence[Tensor], world: World) -> Tensor:
+    """The same, stacked, where they are."""
     total = torch.stack([value.to(exact(value.device)) for value in values])
     if world.size > 1:
         with peers_answer():
             dist.all_reduce(total)
-    found: list[Any] = total.cpu().tolist()
-    return found
+    return total

@@ -124,7 +124,8 @@ def like(value: Tensor, other: Tensor) -> Tensor:
     if is_split(other):
         from torch.distributed.tensor import distribute_tensor
 
-        return distribute_tensor(value.to(other.device), other.device_mesh, other.placements, src_data_rank=None)
+        value = value.to(other.device).contiguous()  # as the parts of parameters are
+        return distribute_tensor(value, other.device_mesh, other.placements, src_data_rank=None)
     return torch.empty_like(other, dtype=value.dtype, requires_grad=False).copy_(value)
 
 

@@ -62,13 +62,12 @@ def _loaded(file: Path) -> Mapping[str, Any]:
 def _check(file: Path, state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> None:
     """Raise UnfitError for the state of another optimizer, ValueError where a tensor has not the shape of its parameter."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    wanted = KEPT[type(optimizer)]
+    kind = next(kind for kind in KEPT if isinstance(optimizer, kind))
+    wanted = KEPT[kind]
     for index, kept in state["state"].items():
         if kept and kept.keys() != wanted:
             has, takes = (", ".join(sorted(names)) for names in (kept.keys(), wanted))
-            raise unfit(
-                file, "optimizer", [f"it keeps {has} of a parameter, and {type(optimizer).__name__} {takes}"]
-            )
+            raise unfit(file, "optimizer", [f"it keeps {has} of a parameter, and {kind.__name__} {takes}"])
         for name, value in kept.items():
             if isinstance(value, Tensor) and value.shape not in (parameters[index].shape, torch.Size([])):
                 raise ValueError(f"{name} of parameter {index} has the shape {tuple(value.shape)}")

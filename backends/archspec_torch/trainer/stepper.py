@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -34,6 +34,7 @@ from .loss import loss_of, mix_images, one_before, targets_of
 from .optimizer import Average, make_optimizer, set_rate
 from .precision import HALF, autocast, use_precision
 from .restoring import load_model, load_optimizer, shapes
+from .skipped_updates import Before, is_faulty, left_out
 from .snapshot import TorchSnapshot, on_host
 from .world import mesh_of_all, peers_answer
 
@@ -65,6 +66,7 @@ class TorchStepper:
         forward = self._spread()
         self.replica = forward if forward is not self.model else None
         self.optimizer = make_optimizer(self.model, recipe.optimizer)
+        self.fused: bool = getattr(self.optimizer, "_step_supports_amp_scaling", False)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
         self.forward = compile_model(self.model, forward, graphed=graphed) if compiled else forward
@@ -74,7 +76,8 @@ class TorchStepper:
         # of the steps since they were looked at, on the device
         self.losses = torch.zeros(LOG_EVERY, device=device, dtype=self.kind)
         self.errors = torch.zeros(LOG_EVERY, device=device, dtype=torch.int64)
-        self.updated: list[bool] = []
+        self.skipped = torch.zeros(LOG_EVERY, device=device, dtype=self.kind)
+        self.unseen = 0  # steps since they were looked at
         self.fitting = Fitting()
         self.outcomes: list[Outcome] = []
 
@@ -90,18 +93,20 @@ class TorchStepper:
         return alone
 
     def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
-        """One forward, backward and update; what came of it stays on the device, unless there is a limit to its loss."""
-        if len(self.updated) == LOG_EVERY:
+        """One forward, backward and update; what came of it stays on the device."""
+        if self.unseen == LOG_EVERY:
             self._look()
         with out_of_memory(self._too_much), peers_answer(), deterministic_kernels():
-            statistics = [] if limit is None else [buffer.clone() for buffer in self.model.buffers()]
-            self._gradients(batch, number)
-            self.updated.append(limit is None or self._sound(limit))
-            if self.updated[-1]:
+            if limit is None:
+                self._gradients(batch, number)
                 self._update(lr, number)
-                return
-            for buffer, value in zip(self.model.buffers(), statistics, strict=True):
-                buffer.copy_(value)
+            else:
+                statistics = Before(self.model.buffers())
+                self._gradients(batch, number)
+                faulty = self._faulty(limit)
+                statistics.restore(faulty)
+                self._update(lr, number, faulty)
+        self.unseen += 1
 
     def _too_much(self) -> RunError:
         return while_training(self.job, self.world.size, "torch", sharded=self.sharded)
@@ -123,26 +128,29 @@ class TorchStepper:
             with parallel.gradients_shared(self.replica, self.model, last=number == len(parts)):
                 self._accumulate(*part)
 
-    def _update(self, lr: float, number: int) -> None:
+    def _update(self, lr: float, number: int, faulty: Tensor | None = None) -> None:
         recipe = self.job.recipe
+        if (
+            faulty is not None and not self.fused and faulty.item()
+        ):  # PyTorch leaves steps out in fused kernels alone
+            return
         if recipe.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         set_rate(self.optimizer, lr)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        with nullcontext() if faulty is None or not self.fused else left_out(self.optimizer, self.scaler, faulty):
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
         if self.average is not None and recipe.ema is not None:
-            self.average.update(self.model, kept(recipe.ema, number + 1, self.steps_per_epoch))
+            self.average.update(self.model, kept(recipe.ema, number + 1, self.steps_per_epoch), faulty)
 
-    def _sound(self, limit: float) -> bool:
-        """Whether the loss of the batch is finite and no more than this, and its gradient finite. Waits for the device."""
-        gradients = (
-            [] if self.scaler.is_enabled() else [p.grad for p in self.model.parameters() if p.grad is not None]
-        )
-        faulty = [~parallel.local(gradient).isfinite().all() for gradient in gradients]
-        here = self.losses[len(self.updated)]
-        loss, faults = added_up([here, torch.stack(faulty).sum() if faulty else torch.zeros_like(here)], self.world)
-        return math.isfinite(loss) and loss / self.world.size <= limit and not faults
+    def _faulty(self, limit: float) -> Tensor:
+        """1 where the step is to be left out, else 0. Gradients in fp16 are judged by what scales them."""
+        scaled = self.scaler.is_enabled()
+        gradients = [] if scaled else [p.grad for p in self.model.parameters() if p.grad is not None]
+        faulty = is_faulty(self.losses[self.unseen], limit, gradients, self.world)
+        self.skipped[self.unseen] = faulty
+        return faulty
 
     def _accumulate(self, images: Tensor, labels: Tensor, targets: Tensor) -> None:
         """Add the gradient and the loss of a part of the batch."""
@@ -151,9 +159,8 @@ class TorchStepper:
             logits = self.forward(images)
             loss = loss_of(logits, targets, recipe) / recipe.accumulate
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        slot = len(self.updated)
-        self.losses[slot].add_(loss.detach())
-        self.errors[slot].add_((logits.detach().argmax(1) != labels).sum())
+        self.losses[self.unseen].add_(loss.detach())
+        self.errors[self.unseen].add_((logits.detach().argmax(1) != labels).sum())
 
     def drain(self) -> list[Outcome]:
         """What came of the steps since the last call, over all processes."""
@@ -162,12 +169,12 @@ class TorchStepper:
         return outcomes
 
     def _look(self) -> None:
-        losses, errors = added_up([self.losses, self.errors], self.world)
-        for loss, wrong, updated in zip(losses, errors, self.updated, strict=False):
-            self.outcomes.append(Outcome(loss / self.world.size, int(wrong), updated))
-        self.updated.clear()
-        self.losses.zero_()
-        self.errors.zero_()
+        sums = self.losses, self.errors, self.skipped
+        for loss, wrong, skipped in [*zip(*added_up(sums, self.world), strict=True)][: self.unseen]:
+            self.outcomes.append(Outcome(loss / self.world.size, int(wrong), not skipped))
+        self.unseen = 0
+        for values in sums:
+            values.zero_()
 
     def evaluate(self, split: str) -> Evaluation:
         """Measure a split with the averaged weights where there are any."""
