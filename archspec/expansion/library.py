@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from archspec.blocks import FOLDER, blocks, shortcuts
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.diagnostics.spelling import did_you_mean
+from archspec.expansion.misspelt_arguments import names_used, respelt
 from archspec.expansion.parse_steps import StepParser
 from archspec.ir import Definition
 from archspec.language import BlockModel
@@ -124,6 +125,7 @@ class Library:
         self.problems = problems
         self.scope = scope or {}
         self.lost = lost
+        self.root = root
         self.parser = StepParser(self.callable, self.words, problems)
         self.own: dict[Sort, Node | None] = {"blocks": root.get("blocks"), "shortcuts": root.get("shortcuts")}
         self.found: dict[tuple[Sort, str], Declaration | None] = {}
@@ -194,10 +196,15 @@ class Library:
             )
         body = self.parser.steps(node.get("body")) if chain is None else self.parser.chain(chain)
         join = self.parser.steps(node.get("join")) if model.join is not None else None
-        arguments, sound = self._arguments(node.get("args"), IMPLICIT[sort], around)
-        out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))
-        sound = sound and (out is None) == (model.out is None) and (when is None) == (model.when is None)
         after = self.parser.steps(node.get("after"))
+        out, when = self._expression(model.out, node.get("out")), self._expression(model.when, node.get("when"))
+        args = node.get("args")
+        if args is not None and isinstance(args.value, dict):
+            steps = [*body, *(join or ()), *after]
+            used = names_used(steps, [*args.value.values(), node.get("shortcut")], [out, when])
+            args = respelt(args, used, {*IMPLICIT[sort], *around}, self.root, name, self.problems)
+        arguments, sound = self._arguments(args, IMPLICIT[sort], around)
+        sound = sound and (out is None) == (model.out is None) and (when is None) == (model.when is None)
         definition = Definition(
             name=name,
             class_name=model.class_name or class_name(name),

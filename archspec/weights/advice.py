@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from archspec.errors import WeightsError
 from archspec.ops import Shape
@@ -57,6 +57,26 @@ def suggestion(given: Shapes, expected: Shapes) -> str | None:
 
 def _resized(given: Shapes, expected: Shapes) -> str | None:
     """Where only some modules give another number of values, such as a head for other classes."""
+    if (modules := _others(given, expected)) is None:
+        return None
+    return (f"all but {_quoted(modules)} fits: `archspec train --weights` begins it anew with {_fresh(modules)}; "
+            f"to convert or build, give the net of these weights ({_sizes(modules, given, expected)})")  # fmt: skip
+
+
+def _prefixed(given: Shapes, expected: Shapes) -> str | None:
+    """Where all names have a prefix, and without it only some modules give another number of values."""
+    prefix = _shared_prefix([*given])
+    short = {name.removeprefix(prefix): shape for name, shape in given.items()}
+    if not prefix or (modules := _others(short, expected)) is None:
+        return None
+    sizes, which = _sizes(modules, short, expected), _quoted(modules)
+    return (f"without the prefix `{prefix}` all but {which} fits: `archspec convert` takes it away with --map {prefix}=, given "
+            f"the net of these weights ({sizes}); `archspec train --weights` of the file that it writes begins {which} anew "
+            f"with {_fresh(modules)}")  # fmt: skip
+
+
+def _others(given: Shapes, expected: Shapes) -> list[str] | None:
+    """The modules that give another number of values, where nothing else differs; None where more does, or nothing."""
     differing = [name for name in expected if given.get(name, expected[name]) != expected[name]]
     known = _required(expected) <= given.keys() <= expected.keys()
     if not known or not all(
@@ -64,22 +84,25 @@ def _resized(given: Shapes, expected: Shapes) -> str | None:
     ):
         return None
     modules = list(dict.fromkeys(name.rpartition(".")[0] for name in differing))
-    if not 0 < len(modules) <= 3:
-        return None
-    sizes = {given[name][0] for name in differing}
-    spec = f"--set classes={sizes.pop()}" if len(sizes) == 1 else "another --spec or --set"
-    fresh = " ".join(f"--fresh {module}" for module in modules)
-    return (f"all but {' and '.join(f'`{m}`' for m in modules)} fits: `archspec train --weights` begins it anew with {fresh}; "
-            f"to convert or build, give the net of these weights ({spec})")  # fmt: skip
+    return modules if 0 < len(modules) <= 3 else None
 
 
-def _prefixed(given: Shapes, expected: Shapes) -> str | None:
-    """Where all names have a prefix, and without it only some modules give another number of values."""
-    prefix = _shared_prefix([*given])
-    short = {name.removeprefix(prefix): shape for name, shape in given.items()}
-    if not prefix or (help_ := _resized(short, expected)) is None:
-        return None
-    return f"without the prefix `{prefix}`, which --map {prefix}= takes away, {help_}"
+def _quoted(modules: Iterable[str]) -> str:
+    return " and ".join(f"`{module}`" for module in modules)
+
+
+def _fresh(modules: Iterable[str]) -> str:
+    return " ".join(f"--fresh {module}" for module in modules)
+
+
+def _sizes(modules: Sequence[str], given: Shapes, expected: Shapes) -> str:
+    """How the net of these weights is asked for."""
+    sizes = {
+        given[n][0]
+        for n in expected
+        if n.rpartition(".")[0] in modules and given.get(n, expected[n]) != expected[n]
+    }
+    return f"--set classes={sizes.pop()}" if len(sizes) == 1 else "another --spec or --set"
 
 
 def _turned(given: Shapes, expected: Shapes) -> str | None:

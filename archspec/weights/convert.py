@@ -13,6 +13,7 @@ from archspec.errors import WeightsError
 from archspec.files import written_aside
 from archspec.ir.network import Network
 from archspec.ops import Shape
+from archspec.weights.advice import OTHER, advice
 from archspec.weights.dtypes import FLOATS, cast, remarks_on_numbers
 from archspec.weights.fit import fit
 from archspec.weights.formats import format_to_read, format_to_write
@@ -100,7 +101,12 @@ def _read(
         tensors, notes = found.format.read(path, key, net)
         names = rename(tensors, renamings)
         given = {names[name]: tensor for name, tensor in tensors.items() if not _is_below(names[name], fresh)}
-        weights, more = fit(path, given, expected, net.whole_numbers())
+        try:
+            weights, more = fit(path, given, expected, net.whole_numbers())
+        except WeightsError as error:
+            if fresh and error.help == OTHER:  # where more differs than those modules, or their names
+                error.help = advice({names[name]: tuple(t.shape) for name, t in tensors.items()}, shapes)
+            raise
     except found.errors as error:
         message, *rows = str(getattr(error, "message", error)).split("\n  ")
         raise WeightsError(

@@ -133,3 +133,44 @@ def test_a_shortcut_with_a_mistake_in_a_table_of_named_rows_is_one_mistake(tmp_p
 def test_an_operation_misspelt_below_a_name_of_another_is_one_mistake(mistakes):
     (found,) = mistakes(NET.replace("global_avg_pool", "dropout: {dorpout: {rate: 0.1}}"))
     assert "did you mean `dropout`" in (found.help or "")
+
+
+DECLARED = """\
+input: {size: 32}
+classes: 10
+blocks:
+  mine:
+    args: {width: int, stride: 1}
+    out: width * 2
+    body: [{conv: {out: width, kernel: 3, stride: stride}}, norm, {conv: {out: width * 2, kernel: 3}}]
+    merge: add
+shortcuts:
+  halved:
+    args: {factor: 0.5, kernel: 1}
+    body: [{conv: {out: out_channels, kernel: kernel, stride: stride}}, {scale: {value: factor}}]
+stages: [{name: a, block: mine, width: 8, shortcut: {halved: {factor: 0.25}}}]
+head: [global_avg_pool, {linear: {out: classes}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("declared", "misspelt"),
+    [("{width: int", "{widht: int"), ("{width: int", "{widht: 8"), ("{factor: 0.5", "{facter: 0.5")],
+)
+def test_an_argument_that_is_misspelt_where_it_is_declared_is_told_there_and_once(declared, misspelt, mistakes):
+    assert mistakes(DECLARED) == ()
+    (found,) = mistakes(DECLARED.replace(declared, misspelt))
+    assert (found.code, marked(found)) == ("AS202", misspelt[1:].partition(":")[0])
+    assert found.help == f"did you mean `{declared[1:].partition(':')[0]}`?"
+    assert found.fix is not None
+
+
+def test_a_name_that_is_misspelt_in_a_block_is_told_in_it(mistakes):
+    for right, wrong in (("stride: stride}}, norm", "stride: strde}}, norm"), ("kernel: kernel", "kernel: kernl")):
+        (found,) = mistakes(DECLARED.replace(right, wrong, 1))
+        assert found.code == "AS202"
+        assert marked(found) in wrong
+    told = mistakes(DECLARED.replace("width * 2", "widht * 2").replace("out: width,", "out: widht,"))
+    assert {(d.code, marked(d)) for d in told} == {("AS202", "widht"), ("AS202", "widht * 2")}, (
+        "as it is given, it is declared"
+    )

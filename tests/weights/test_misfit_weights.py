@@ -35,11 +35,24 @@ def test_a_head_for_other_classes_is_told_fresh(told, small_weights):
     assert "--set classes=1000" in said
 
 
-def test_a_head_for_other_classes_below_a_prefix_is_told_both(told, small_weights):
+@pytest.mark.parametrize("prefix", ["model.", "_orig_mod.module."])
+def test_a_head_for_other_classes_below_a_prefix_is_told_how_to_train_on_it(
+    told, cli, small_weights, tmp_path, prefix
+):
     head = {"fc.weight": torch.zeros(1000, 64), "fc.bias": torch.zeros(1000)}
-    said = told({f"module.{name}": t for name, t in {**small_weights, **head}.items()})
-    assert "without the prefix `module.`, which --map module.= takes away, all but `fc` fits:" in said
-    assert "--fresh fc" in said
+    said = told({f"{prefix}{name}": t for name, t in {**small_weights, **head}.items()})
+    for words in (
+        f"without the prefix `{prefix}` all but `fc` fits",
+        f"--map {prefix}=",
+        "--set classes=1000",
+        "--fresh fc",
+    ):
+        assert words in said
+    for fresh in ((), ("--fresh", "fc")):  # which is right, and not enough
+        trained = cli(
+            "train", "digits_resnet:resnet8", "--weights", tmp_path / "w.pt", *fresh, "--out", tmp_path / "run"
+        )
+        assert trained.output.splitlines()[-1] == said.splitlines()[-1]
 
 
 def test_kernels_in_another_layout_are_told_how_to_turn(told, small_weights):
