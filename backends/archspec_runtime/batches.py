@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from .datasets.splits import ArraySplit, Split
 from .draws import epoch_order, repeated
 from .erasing import erased_boxes
 from .errors import DataError
+from .estimates import EVALUATED_ROOM
 from .mixing import Mixed, draw_mix
 from .normalize import Normalization
 from .patience import Readers, patiently
@@ -202,9 +204,31 @@ def share_of_cores(world: World) -> int:
 
 @dataclass
 class Fitting:
-    """How many images a device measures at once, for all evaluations of a run: fewer where memory ran out."""
+    """What fits on a device, for all evaluations of a run.
+
+    `each` are the images that are measured at once: fewer where memory ran out. `kept` is what lies there from one evaluation to
+    the next: images that are in memory anyway, so that they go over once.
+    """
 
     each: int | None = None
+    room: int = 0  # bytes that may still be kept
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of_run() -> Fitting:
+        """With room for the splits of small data sets."""
+        return Fitting(room=EVALUATED_ROOM)
+
+    def keep(self, key: Hashable, value: Any, size: int) -> None:
+        """Let something of so many bytes lie where it is, if there is room."""
+        if size <= self.room:
+            self.kept[key] = value
+            self.room -= size
+
+    def forget(self) -> None:
+        """Keep nothing any more, as memory is needed."""
+        self.kept.clear()
+        self.room = 0
 
 
 def evaluation_size(recipe: Recipe, samples: int, devices: int = 1) -> int:

@@ -12,6 +12,9 @@ CPU_RATE = 4.5e10
 """Multiply-adds a second of training in single precision, measured with ResNet-20 and ResNet-56 on two CPU cores."""
 PASSES = 3  # a backward pass is two of the forward pass's products: for the gradient of weights and of inputs
 IMAGES = {"digits": 1_437, "cifar10": 50_000, "cifar100": 50_000, "synthetic": 2_048}
+EVALUATED = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "synthetic": 512}  # images that are evaluated on
+EVALUATED_ROOM = 256 << 20
+"""Bytes of images to evaluate on that stay on a device from one evaluation to the next."""
 IMAGENET = 1_281_167  # images that are trained on where a net has ImageNet's 1,000 classes
 
 
@@ -96,13 +99,15 @@ def memory(job: Job, devices: int = 1, framework: str = "torch", *, sharded: boo
     kept = math.ceil(job.kept * (recipe.batch_size // recipe.accumulate // devices) * activation * max(areas(job)))
     # XLA lays weights out anew for the products that the backward pass makes of them
     laid_out = tensors if framework == "flax" else 0
+    data, pixels = recipe.data.dataset, math.prod(job.input_shape)
+    evaluated = EVALUATED.get(data, 0) * pixels
     return Memory(
         weights=tensors,
         gradients=tensors,
         optimizer=slots * tensors,
         ema=tensors if recipe.ema is not None else 0,
         activations=kept,
-        images=IMAGES.get(recipe.data.dataset, 0) * math.prod(job.input_shape),
+        images=IMAGES.get(data, 0) * pixels + (evaluated if evaluated <= EVALUATED_ROOM else 0),
         workspace=int(MARGIN * (tensors + kept)) + laid_out,
     )
 

@@ -40,13 +40,14 @@ def digits():
 def test_batches_that_are_too_much_are_halved_until_they_fit_and_all_images_count_once(digits, capfd):
     expected = evaluate(Linear(), *digits)
     assert capfd.readouterr().err == ""
-    fitting, model = Fitting(), Linear(room=100)
+    fitting, model = Fitting.of_run(), Linear(room=100)
     found = evaluate(model, *digits, fitting=fitting)
     assert [line.split(" while ")[1] for line in capfd.readouterr().err.splitlines()] == [
         "360 images were measured at once: from here on 180 are",
         "180 images were measured at once: from here on 90 are",
     ]
     assert model.seen == [90] * 4
+    assert fitting.room == 0, "where memory ran out no images are left on the device"
     assert found.loss == pytest.approx(expected.loss, rel=1e-6)
     assert (found.top1_error, found.top5_error) == (expected.top1_error, expected.top5_error)
     assert evaluate(Linear(room=100), *digits, fitting=fitting) == found

@@ -60,6 +60,15 @@ def test_batches_that_are_too_much_are_halved_until_they_fit_and_all_images_coun
     assert capfd.readouterr().err == "", "later evaluations begin with what fits"
 
 
+def test_a_split_that_a_device_has_room_for_is_given_to_it_once(digits, monkeypatch):
+    given, sent = [], evaluating.store
+    monkeypatch.setattr(evaluating, "store", lambda *of: given.append(1) or sent(*of))
+    room, none = evaluating.Fitting.of_run(), evaluating.Fitting()
+    for fitting in (room, room, none, none):
+        evaluating.evaluate(Linear(64, 10), digits[0], digits[1], "test", *digits[2:], fitting=fitting)
+    assert len(given) == 1 + 2
+
+
 def test_one_image_that_is_too_much_is_an_error(digits):
     with pytest.raises(RunError, match="out of memory while 1 images were measured at once"):
         evaluating.evaluate(Linear(64, 10, room=0), digits[0], digits[1], "test", *digits[2:])

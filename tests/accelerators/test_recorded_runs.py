@@ -103,6 +103,8 @@ def check(stepper, batches):
     seen, _ = recorded(lambda: stepper.evaluate("test"))
     assert all(pinned and later for _, pinned, later in seen.uploads)
     assert (seen.downloads, seen.waits) == ([3 * 8], []), "one question, at the end"
+    seen, _ = recorded(lambda: stepper.evaluate("test"))
+    assert seen.uploads == [], "images in memory go over once in a run"
 
     seen, snapshot = recorded(stepper.snapshot)
     kept = [t for t in torch.utils._pytree.tree_leaves(snapshot.optimizer) if isinstance(t, torch.Tensor)]
@@ -142,6 +144,19 @@ def test_no_net_makes_a_step_of_its_recipe_wait(name, monkeypatch):
     net = archspec.load(name, set=sets)
     with stand_in(monkeypatch) as device:
         check(*stepper_of(net, device))
+
+
+def test_images_for_which_a_device_has_no_room_go_over_in_each_evaluation(monkeypatch):
+    _, _, images, *_ = setting()
+    with stand_in(monkeypatch) as device:
+        stepper, _ = stepper_of(archspec.load("digits_resnet:resnet8"), device, images)
+        each = stepper.job.recipe.batch_size
+        stepper.fitting.room = 2 * each * 64
+        counts = [len(recorded(lambda: stepper.evaluate("test"))[0].uploads) for _ in range(2)]
+    batches = -(-len(images.test) // each)
+    assert counts == [1 + batches, batches - 2], (
+        "the constants of normalization, and each batch; then what is not there"
+    )
 
 
 def archspec_value(text):

@@ -52,7 +52,10 @@ def evaluate(
 
     with jax.default_device(device), out_of_memory(lambda: while_measuring(sums.size)):
         state = here.spread(state)
-        data = here.spread(store(samples, normalization, device))
+        data = fitting.kept.get(split)
+        if data is None:
+            data = here.spread(store(samples, normalization, device))
+            fitting.keep(split, data, sum(leaf.nbytes for leaf in jax.tree.leaves(data)))
         measure = program(measured, *(compiled or {}).items())
         sums.measure = partial(measure, graph, np.dtype(kind), min(5, job.classes), state, data)
         pieces = evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world)
@@ -61,6 +64,7 @@ def evaluate(
         own = sums.total()
     if sums.halved:
         fitting.each = sums.each
+        fitting.forget()
     total = len(samples)
     loss, error1, error5 = added_up(own.tolist(), world)
     five = 100.0 * error5 / total if job.classes > 5 else None

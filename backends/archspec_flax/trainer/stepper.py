@@ -87,7 +87,7 @@ class FlaxStepper:
         self.queue: list[Inputs] = []
         self.undrained = 0  # steps whose outcomes are on the device
         self.outcomes: list[Outcome] = []
-        self.fitting = Fitting()
+        self.fitting = Fitting.of_run()
         self.compiled = compiled
         whole = Step(job, self.graph, self.optimizer, self.kind, padding, self.devices.cut)
         step: Callable[..., State] = whole.several if self.size > 1 else whole.one

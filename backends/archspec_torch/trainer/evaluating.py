@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from archspec_runtime.batches import Fitting, evaluation_batches, evaluation_size
 from archspec_runtime.console import warn
-from archspec_runtime.datasets.splits import ArraySplit, Dataset
+from archspec_runtime.datasets.splits import ArraySplit, Dataset, Split
 from archspec_runtime.exhausted import measured_in_halves, while_measuring
 from archspec_runtime.job import Job
 from archspec_runtime.normalize import Normalization
@@ -27,6 +27,7 @@ from .images import Normalizer
 from .kernels import deterministic_kernels
 from .parallel import is_split
 from .precision import autocast
+from .upload import upload
 from .world import peers_answer
 
 ALONE = World()
@@ -42,19 +43,46 @@ def evaluate(
     samples = dataset.split(split)
     size = evaluation_size(job.recipe, len(samples), world.size)
     fitting = fitting or Fitting()
-    sums = Sums(model, job, normalization, device, min(size, fitting.each or size))
+    sums = Sums(
+        model, job, Given(samples, split, normalization, model, device, fitting), min(size, fitting.each or size)
+    )
     with out_of_memory(lambda: while_measuring(sums.size)), deterministic_kernels():
         for piece, pixels in evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world):
-            if pixels is None:
-                assert isinstance(samples, ArraySplit)
-                pixels = samples.images[piece]
-            sums.add(pixels, samples.labels[piece])
+            sums.add(piece, pixels)
     if sums.size < size:
         fitting.each = sums.size
     ((loss, wrong1, wrong5),) = added_up([sums.total], world)
     count = len(samples)
     five = 100.0 * wrong5 / count if job.classes > 5 else None
     return Evaluation(loss / count, 100.0 * wrong1 / count, five, count)
+
+
+class Given:
+    """Images and labels of a split on a device, as they are asked for; those in memory go over once in a run, if they fit."""
+
+    def __init__(
+        self, samples: Split, split: str, normalization: Normalization, model: nn.Module, device: torch.device,
+        fitting: Fitting,
+    ) -> None:  # fmt: skip
+        self.samples = samples
+        self.split = split
+        self.device = device
+        self.fitting = fitting
+        self.kind = next(model.parameters()).dtype
+        self.normalizer = fitting.kept.get("normalizer") or Normalizer(normalization, device, self.kind)
+        fitting.keep("normalizer", self.normalizer, 0)
+
+    def part(self, piece: slice, pixels: NDArray[np.uint8] | None) -> tuple[Tensor, Tensor]:
+        """Pixels and labels of consecutive samples, whose bytes (N, C, H, W) are given unless all are in memory."""
+        key = self.split, piece.start, piece.stop
+        if (there := self.fitting.kept.get(key)) is None:
+            images = self.samples.images[piece] if isinstance(self.samples, ArraySplit) else pixels
+            assert images is not None
+            there = upload([images, self.samples.labels[piece]], self.device)
+            if pixels is None and self.device.type != "cpu":
+                self.fitting.keep(key, there, images.nbytes)
+        bytes_, labels = there
+        return self.normalizer.finished(self.normalizer.normalized(bytes_)), labels
 
 
 class Sums:
@@ -64,51 +92,49 @@ class Sums:
     over processes, which put it together as often as each other.
     """
 
-    def __init__(
-        self, model: nn.Module, job: Job, normalization: Normalization, device: torch.device, size: int
-    ) -> None:
+    def __init__(self, model: nn.Module, job: Job, given: Given, size: int) -> None:
         self.model = model
         self.job = job
-        self.device = device
+        self.given = given
         self.size = size  # images at once
-        self.kind = next(model.parameters()).dtype
         self.halves = not any(map(is_split, model.parameters()))
-        self.images = Normalizer(normalization, device, self.kind)
         # in double precision, as the sum of many batches should be that of few
-        self.total = torch.zeros(3, device=device, dtype=exact(device))
+        self.total = torch.zeros(3, device=given.device, dtype=exact(given.device))
 
-    def add(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-        """Measure samples: their bytes (N, C, H, W), and labels."""
-        start = 0
-        while (
-            start < len(images) or start == 0
-        ):  # a process whose piece is empty has its part in what all put together
-            part = slice(start, start + self.size)
-            if self._fits(images[part], labels[part]):
+    def add(self, piece: slice, pixels: NDArray[np.uint8] | None) -> None:
+        """Measure consecutive samples, whose bytes (N, C, H, W) are given unless all are in memory."""
+        start = piece.start
+        # a process whose piece is empty has its part in what all put together
+        while start < piece.stop or start == piece.start:
+            part = slice(start, min(start + self.size, piece.stop))
+            if self._fits(
+                part, None if pixels is None else pixels[part.start - piece.start : part.stop - piece.start]
+            ):
                 start += self.size
                 continue
             before, self.size = self.size, -(-self.size // 2)
             warn(measured_in_halves(before, self.size))
 
-    def _fits(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> bool:
+    def _fits(self, part: slice, pixels: NDArray[np.uint8] | None) -> bool:
         """Add what is measured of these, if memory suffices."""
         try:
-            found = self._measured(images, labels)
+            found = self._measured(part, pixels)
         except RuntimeError as error:
             if self.size == 1 or not self.halves or not is_out_of_memory(error):
                 raise
         else:
             self.total += found
             return True
-        if self.device.type == "cuda":  # what was allocated, in sizes that are not asked for any more
+        self.given.fitting.forget()
+        if self.given.device.type == "cuda":  # what was allocated, in sizes that are not asked for any more
             torch.cuda.empty_cache()
         return False
 
-    def _measured(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Tensor:
-        with autocast(self.device, self.job.recipe.precision), eager():
-            pixels, targets = self.images.plain(images, labels)
-            logits: Tensor = self.model(pixels)
-        loss = F.cross_entropy(logits.to(self.kind), targets, reduction="sum")
+    def _measured(self, part: slice, pixels: NDArray[np.uint8] | None) -> Tensor:
+        with autocast(self.given.device, self.job.recipe.precision), eager():
+            images, targets = self.given.part(part, pixels)
+            logits: Tensor = self.model(images)
+        loss = F.cross_entropy(logits.to(self.given.kind), targets, reduction="sum")
         hits = logits.topk(min(5, self.job.classes), dim=1).indices == targets[:, None]
         wrong = (~hits[:, 0]).sum(), (~hits.any(dim=1)).sum()
         return torch.stack([value.to(self.total.dtype) for value in (loss, *wrong)])

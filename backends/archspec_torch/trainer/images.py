@@ -37,11 +37,6 @@ class Normalizer:
         """Pixels in the precision of the net, channels last."""
         return pixels.to(self.dtype, memory_format=torch.channels_last)
 
-    def plain(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Pixels and labels of bytes as they are, which go over in one copy."""
-        bytes_, there = upload([images, labels], self.device)
-        return self.finished(self.normalized(bytes_)), there
-
 
 class Images(Normalizer):
     """A split on a device: all of its bytes where they are in memory."""

@@ -78,7 +78,7 @@ class TorchStepper:
         self.errors = torch.zeros(LOG_EVERY, device=device, dtype=torch.int64)
         self.skipped = torch.zeros(LOG_EVERY, device=device, dtype=self.kind)
         self.unseen = 0  # steps since they were looked at
-        self.fitting = Fitting()
+        self.fitting = Fitting.of_run()
         self.outcomes: list[Outcome] = []
 
     def _spread(self) -> Callable[[Tensor], Tensor]:
