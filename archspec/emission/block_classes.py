@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from archspec.emission.alignment import CallsOf
 from archspec.emission.symbols import UNKNOWN, Terms, exprs, literal
-from archspec.ir import Block, Call, Definition
+from archspec.ir import STEPS, Block, Call, Definition
 from archspec.ops import Features, Op
 from archspec.ops.base import SymbolicShape
-from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, Value, names, substitute
+from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, Value, names, substitute, substituted
 from archspec.syntax.simplify import normal, simplify
 
 PAIR = "tuple[int, int]"
@@ -97,32 +98,39 @@ Spelling = Mapping[str, str]
 """The name in source of each argument."""
 
 
-def make_class(name: str, instances: Sequence[Block], of: ClassOf, spelling: Spelling) -> BlockClass:
-    """The class of blocks that have the same calls."""
-    return _Maker(instances, of, spelling).make(name)
+def make_class(
+    name: str, instances: Sequence[Block], of: ClassOf, spelling: Spelling, calls: CallsOf
+) -> BlockClass:
+    """The class of blocks that have the same calls, as `calls` says them."""
+    return _Maker(instances, of, spelling, [calls[block] for block in instances]).make(name)
 
 
 class _Maker:
-    def __init__(self, instances: Sequence[Block], of: ClassOf, spelling: Spelling) -> None:
+    def __init__(
+        self, instances: Sequence[Block], of: ClassOf, spelling: Spelling, calls: Sequence[Sequence[Call]]
+    ) -> None:
         self.instances = instances
+        self.calls = calls
         self.example = instances[0]
+        given = {name: value for b in reversed(instances) for name, value in b.args.items()}
+        # what no step of a chain uses that is there, is not known in it, and does not matter
+        self.args = [{**given, **b.args} for b in instances]
         self.definition = self.example.definition
         self.of = of
         self.spelling = spelling
         self.derived = self._derived()
-        self.terms = Terms([b.args for b in instances], self._constants())
+        self.terms = Terms(self.args, self._constants())
         self.channels: dict[str, Symbol] = {}
         self.members: list[Member] = []
 
     def make(self, name: str) -> BlockClass:
         self._inputs()
-        for index, call in enumerate(self.example.calls):
+        last = self.calls[0][-1].name if self.definition.positional else self.example.output
+        for index, call in enumerate(self.calls[0]):
             self._call(index, call.name)
         example = self.example
-        out = [self.definition.out, Name("out_channels") if "out_channels" in example.args else None]
-        gives = self.terms.claimed(
-            [*out, self.channels[example.output]], [b.shape.channels for b in self.instances]
-        )
+        out = [self.definition.out, Name("out_channels") if "out_channels" in self.args[0] else None]
+        gives = self.terms.claimed([*out, self.channels[last]], [b.shape.channels for b in self.instances])
         computed = self._computed()
         parameters = self._parameters(computed)
         known = {
@@ -151,11 +159,11 @@ class _Maker:
 
     def _derived(self) -> dict[str, Expr]:
         """The arguments that follow from others by their defaults, in every instance."""
-        terms = Terms([b.args for b in self.instances], {})
+        terms = Terms(self.args, {})
         return {
             name: default
             for name, default in self.definition.derived.items()
-            if name in self.example.args
+            if name in self.args[0]
             and terms.claimed([default], terms.columns[name]) == simplify(default, {}, terms.reals)
         }
 
@@ -165,7 +173,7 @@ class _Maker:
         A stride that is not 1 stays an argument: a reader looks for it where the block is used.
         """
         constants: dict[str, Value] = {}
-        for name, value in self.example.args.items():
+        for name, value in self.args[0].items():
             if name == "stride" and value != 1:
                 continue
             if name in self.derived:
@@ -174,7 +182,7 @@ class _Maker:
                     constants[name] = follows.value
                 continue
             optional = name in self.definition.defaults or name == "stride" or isinstance(value, str)
-            if optional and all(b.args[name] == value for b in self.instances):
+            if optional and all(args[name] == value for args in self.args):
                 constants[name] = value
         return constants
 
@@ -183,7 +191,7 @@ class _Maker:
         computed: dict[str, Expr] = {}
         for name in reversed([n for n in self.derived if n not in self.terms.constants]):
             uses = Counter[str]()
-            for expr in [*(e for m in self.members for e in _exprs_of(m)), *computed.values()]:
+            for expr in [*(e for m in self.members for e in self._written_of(m)), *computed.values()]:
                 uses.update(_names_in(expr))
             expr = simplify(self.derived[name], self.terms.constants, self.terms.reals)
             if uses[name] > 1 and not isinstance(expr, Name):
@@ -193,6 +201,17 @@ class _Maker:
                 self.members = [_renamed(m, put, shorter=True) for m in self.members]
                 computed = {n: simplify(substitute(e, put), {}) for n, e in computed.items()}
         return dict(reversed(computed.items()))
+
+    def _written_of(self, member: Member) -> Iterator[Expr]:
+        """The expressions of a member; of a chain that is written where it stands, those of its layers."""
+        target = member.call.target
+        if not isinstance(target, Block) or target.definition.class_name != STEPS:
+            yield from _exprs_of(member)
+            return
+        cls = self.of[target]
+        scope = cls.scope(member.numbers)
+        for inner in cls.members:
+            yield from (e for expr in _exprs_of(inner) for e in exprs(substituted(expr, scope)))
 
     def _parameters(self, computed: Mapping[str, Expr]) -> tuple[Parameter, ...]:
         """What is used, those first that have to be given."""
@@ -209,7 +228,7 @@ class _Maker:
     def _default(self, name: str) -> Value | None:
         if name in self.definition.derived or name in self.terms.made:
             return None
-        args = self.example.args
+        args = self.args[0]
         defaults = self.definition.defaults if "in_channels" in args else args  # a net has its own numbers
         value = defaults.get(name, 1 if name == "stride" else None)
         if isinstance(value, tuple) and name in self.terms.square:
@@ -234,7 +253,7 @@ class _Maker:
 
     def _call(self, index: int, name: str) -> None:
         """Find the numbers of a call, and the channels that it gives."""
-        calls = [b.calls[index] for b in self.instances]
+        calls = [own[index] for own in self.calls]
         which = [i for i, c in enumerate(calls) if c.present]
         if not which:
             self.channels[name] = self.channels[calls[0].inputs[0]]
@@ -244,9 +263,9 @@ class _Maker:
         numbers, given = self._numbers(present, which)
         when = None
         if len(which) < len(calls):
-            condition = self.terms.written(f"has_{_word(call)}", [call.when], [c.present for c in calls])
-            assert not isinstance(condition, tuple)
-            when = condition
+            written = self.terms.written(condition(call), [call.when], [c.present for c in calls])
+            assert not isinstance(written, tuple)
+            when = written
         self.channels[name] = self._given(call, calls, given, when)
         if self.definition.positional or not _is_idle(present):  # a chain has its numbers
             self.members.append(Member(call, self._in_channels(present, which), numbers, when))
@@ -273,18 +292,23 @@ class _Maker:
         if not isinstance(target, Block):
             return {}, UNKNOWN
         cls = self.of[target]
-        symbols = self._given_to(call, target)
-        numbers = {
-            p.name: self.terms.written(
-                f"{_word(call)}_{p.argument}", [symbols.get(p.argument)],
-                [cls.value(c.target, p) for c in present if isinstance(c.target, Block)], which,
-            )
-            for p in cls.parameters
-        }  # fmt: skip
+        numbers = {p.name: self._given_number(p, cls, present, which) for p in cls.parameters}
         inside = {p.argument: numbers[p.name] for p in cls.parameters}
+        symbols = self._given_to(call, target)
         return numbers, substitute(
             cls.gives, {**{k: literal(v) for k, v in target.args.items()}, **symbols, **inside}
         )
+
+    def _given_number(self, parameter: Parameter, cls: BlockClass, present: list[Call], which: list[int]) -> Symbol:
+        """What a block is given for a parameter, wherever it has it."""
+        calls = {i: c for i, c in zip(which, present, strict=True) if _has(c, parameter, cls)}
+        if not calls:  # then it does not matter
+            return next(literal(cls.value(b, parameter)) for b in cls.instances if parameter.argument in b.args)
+        first = next(iter(calls.values()))
+        assert isinstance(first.target, Block)
+        written = self._given_to(first, first.target).get(parameter.argument)
+        values = [cls.value(c.target, parameter) for c in calls.values() if isinstance(c.target, Block)]
+        return self.terms.written(f"{_word(first)}_{parameter.argument}", [written], values, list(calls))
 
     def _given_to(self, call: Call, target: Block) -> dict[str, Symbol]:
         """The arguments of a block as they are written where it is used, its defaults included."""
@@ -326,6 +350,17 @@ def _in_symbols(shape: Features, channels: Expr) -> SymbolicShape:
     sizes: list[Expr] = [*map(Literal, shape)]
     sizes[shape.axis] = channels
     return tuple(sizes)
+
+
+def _has(call: Call, parameter: Parameter, cls: BlockClass) -> bool:
+    """Whether the block that is called has an argument: of a chain, whether a step that is there uses it."""
+    target = call.target
+    return isinstance(target, Block) and parameter.argument in {**cls.made.get(target, {}), **target.args}
+
+
+def condition(call: Call) -> str:
+    """What a parameter is called that says whether a call is there."""
+    return f"has_{'shortcut' if call.role == 'merge' else _word(call)}"
 
 
 def _word(call: Call) -> str:

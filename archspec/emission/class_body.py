@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from archspec.emission.block_classes import PAIR
-from archspec.emission.dataflow import INPUTS, Flow, flow, is_named, kind_of
+from archspec.emission.block_classes import PAIR, condition
+from archspec.emission.dataflow import INPUTS, Flow, flow, is_branch, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.forward import INDENT, Forward
 from archspec.emission.loops import PLACE, Stretch, stretches
@@ -17,7 +17,7 @@ from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, nu
 from archspec.emission.symbols import exprs
 from archspec.ir import STEPS, Block, Chain, Run
 from archspec.ops import Op
-from archspec.syntax.expressions import Literal, Symbol, names, render, substitute, substituted
+from archspec.syntax.expressions import Expr, Literal, Name, Symbol, names, render, substitute, substituted
 from archspec.syntax.simplify import simplified, simplify
 
 
@@ -66,7 +66,15 @@ class Writer:
             kept[own] = text
             return f"self.{own}"
 
-        body = Forward(self.dialect, trace, layer_of, attribute).write()
+        conditions: dict[str, str] = {}
+        for member in filter(is_branch, cls.members):
+            assert member.when is not None
+            text = render(member.when, {})
+            wanted = text if isinstance(member.when, Name) else condition(member.call)
+            own = next((n for n, known in kept.items() if known == text), self._free(wanted, layers | {*kept}))
+            kept[own] = text
+            conditions[member.call.name] = f"self.{own}"
+        body = Forward(self.dialect, trace, layer_of, attribute, conditions).write()
         statements += [f"self.{name} = {text}" for name, text in kept.items()]
         computed = [f"{name} = {render(expr, {})}" for name, expr in cls.computed.items()]
         return ClassText(
@@ -95,6 +103,13 @@ class Writer:
             base=base,
         )
 
+    @staticmethod
+    def _free(name: str, taken: Collection[str]) -> str:
+        """A name for an attribute that no other has."""
+        while name in taken:
+            name += "_"
+        return name
+
     def _layers(self, cls: BlockClass, trace: Flow) -> tuple[list[str], dict[str, str]]:
         """The statements that make the layers of a class, and the attribute that each member is found under."""
         statements: list[str] = []
@@ -103,6 +118,8 @@ class Writer:
         in_place = self._in_place(cls, trace)
         for member in cls.members:
             name, head = member.call.name, f"self.{member.call.name} = "
+            if is_branch(member):
+                continue
             if member.when is not None:
                 statements.append(self._conditional(head, member, in_place))
                 layer_of[name] = name
@@ -136,15 +153,15 @@ class Writer:
         if made.startswith("lambda "):
             made = f"({made})"
         assert member.when is not None
-        condition = render(member.when, {})
+        when = render(member.when, {})
         otherwise = f"else {self.dialect.identity}"
-        whole = f"{made} if {condition} {otherwise}"
+        whole = f"{made} if {when} {otherwise}"
         pad = " " * (INDENT + 4)
         if "\n" not in made and INDENT + len(head) + len(whole) <= WIDTH:
             return head + whole
         if "\n" not in made and len(pad) + len(whole) <= WIDTH:
             return f"{head}(\n{pad}{whole}\n{pad[4:]})"
-        return f"{head}(\n{pad}{made}\n{pad}if {condition}\n{pad}{otherwise}\n{pad[4:]})"
+        return f"{head}(\n{pad}{made}\n{pad}if {when}\n{pad}{otherwise}\n{pad[4:]})"
 
     def construct(self, member: Member, indent: int, in_place: set[str], head: str = "", tail: str = "") -> str:
         """The text that makes a member, between `head` and `tail`."""
@@ -163,7 +180,7 @@ class Writer:
     ) -> str:
         """The text that makes a block with these arguments, between `head` and `tail`."""
         if self.is_inline(cls):
-            members = [self._inlined(m, cls.scope(numbers)) for m in cls.members]
+            members = self._inlined(cls, numbers)
             calls = (self.dialect.sequence,) if is_numbered(members) else self.dialect.named_sequence
             return self._sequence(members, indent, head, calls) + tail
         arguments = []
@@ -188,6 +205,9 @@ class Writer:
         return nested(head, opening, bracketed(pairs, inner), indent)
 
     def _part(self, part: Part, indent: int) -> str:
+        if (when := part.member.when) is not None:
+            made = self.construct(part.member, indent + 8, set(), tail=",").removesuffix(",")
+            return _optional(made, when, indent)
         if part.count == 1:  # with room for the comma behind it
             return self.construct(part.member, indent, set(), tail=",").removesuffix(",")
         made = self.construct(part.member, indent, set())
@@ -196,8 +216,12 @@ class Writer:
     def _pair(self, part: Part, indent: int, loop: str = "*") -> str:
         """The name and the layer of one member, or of each in a loop."""
         made = self.construct(part.member, indent + 4, set(), tail=",").removesuffix(",")
+        own = repr(part.name).replace("'", '"')
+        if (when := part.member.when) is not None:
+            made = self.construct(part.member, indent + 12, set(), tail=",").removesuffix(",")
+            return _optional(call("", [own, made], indent + 8, ",").removesuffix(","), when, indent)
         if part.start is None:
-            return call("", [repr(part.name).replace("'", '"'), made], indent, ",").removesuffix(",")
+            return call("", [own, made], indent, ",").removesuffix(",")
         place = PLACE if part.start == 0 else f"{PLACE} + {part.start}"
         name = part.name.replace("{}", f"{{{place}}}")
         pair = call("", [f'f"{name}"', made], indent)
@@ -211,14 +235,20 @@ class Writer:
         lines = f"{pair}\n{pad}for {PLACE} in range({part.count})"
         return f"*(\n{pad}{lines}\n{pad[4:]})" if loop else lines
 
-    def _inlined(self, member: Member, scope: Mapping[str, Symbol]) -> Member:
-        """A member of a block that is written where the block is used, in the names that are known there."""
-
-        def there(symbol: Symbol) -> Symbol:
-            return simplified(substituted(symbol, scope), {})
-
-        numbers = {name: there(symbol) for name, symbol in member.numbers.items()}
-        return Member(member.call, simplify(substitute(member.in_channels, scope), {}), numbers, None)
+    def _inlined(self, cls: BlockClass, numbers: Mapping[str, Symbol]) -> list[Member]:
+        """The members of a block that is written where it is used, in the names that are known there."""
+        scope = cls.scope(numbers)
+        numbered = is_numbered(cls.members)
+        members: list[Member] = []
+        for member in cls.members:
+            when = None if member.when is None else simplify(substitute(member.when, scope), {})
+            if isinstance(when, Literal) and not when.value:
+                continue
+            call = replace(member.call, name=str(len(members))) if numbered else member.call
+            sized = simplify(substitute(member.in_channels, scope), {})
+            own = {name: simplified(substituted(symbol, scope), {}) for name, symbol in member.numbers.items()}
+            members.append(Member(call, sized, own, None if isinstance(when, Literal) else when))
+        return members
 
     def _stretch(self, stretch: Stretch, indent: int) -> str:
         """Blocks of a chain: one, equal ones in a loop, or in a loop ones whose numbers follow from their place."""
@@ -240,6 +270,18 @@ class Writer:
         return self.dialect.rolled(
             run, lambda start: self.instance(cls, cls.values(run.block), indent + 4, start), indent, head
         )
+
+
+def _optional(made: str, when: Expr, indent: int) -> str:
+    """What a sequence has under a condition, wrapped as a formatter would."""
+    condition, pad = render(when, {}), " " * (indent + 4)
+    whole = f"[{made}] if {condition} else []"
+    if "\n" not in made and indent + len(whole) + 4 <= WIDTH:
+        return f"*({whole})"
+    if "\n" not in made and len(pad) + len(whole) <= WIDTH:
+        return f"*(\n{pad}{whole}\n{pad[4:]})"
+    listed = bracketed([made], indent + 4)
+    return f"*(\n{pad}{listed}\n{pad}if {condition}\n{pad}else []\n{pad[4:]})"
 
 
 def _used(outline: Outline) -> Iterator[BlockClass]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from archspec.emission.dataflow import INPUTS, Flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import Member
-from archspec.emission.source import Expression, Infix, Invocation, lay_out
+from archspec.emission.source import Choice, Expression, Infix, Invocation, lay_out
 from archspec.ops import Op
 
 INDENT = 8
@@ -22,6 +22,7 @@ class Forward:
     flow: Flow
     layer_of: Mapping[str, str]  # the attribute that each kept member is found under
     attribute: Callable[[Member, str], str]
+    conditions: Mapping[str, str] = field(default_factory=dict)  # of members that may be absent, as they are asked
     lines: list[str] = field(default_factory=list)
     text_of: dict[str, str] = field(default_factory=dict)
     running: str = "x"
@@ -70,7 +71,14 @@ class Forward:
         variable = self._variable(member, rest, inside)
         first, untyped = (sources or (name,))[0], name in self.layer_of or self.dialect.is_untyped(member)
         operator = self.dialect.augmented.get(kind_of(member) or "")
-        if (
+        when = self.conditions.get(name)
+        if when is not None and self.text_of[first] == variable:
+            self.lines.append(f"if {when}:")
+            self.lines.append(f"    {lay_out(f'{variable} = ', expression, INDENT + 4)}")
+        elif when is not None:
+            self._line(f"{variable} = ", Choice(expression, when, self.text_of[first]))
+            self._annotate(variable, untyped)
+        elif (
             operator is not None
             and self.text_of.get(first) == variable
             and self.flow.overwritable(first, self.dialect.overwritable)

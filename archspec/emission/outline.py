@@ -7,9 +7,10 @@ parameters, as the spec wrote them; each such expression is checked against ever
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from archspec.emission.alignment import CallsOf, aligned
 from archspec.emission.block_classes import BlockClass, ClassOf, Member, Parameter, make_class, signature
 from archspec.ir import Block, Call, Chain
 from archspec.ir.network import Network
@@ -30,12 +31,15 @@ def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
     """Decide the classes of a net; names in `reserved` are those of other things in the file."""
     result = Outline()
     blocks = list(_blocks(net.root))
+    calls = aligned(blocks)
+    calls[net.root] = net.root.calls
     spelling = _spelling([net.root, *blocks], {net.class_name, *reserved})
     taken = {net.class_name, *reserved, *spelling.values()}
     known: dict[object, BlockClass] = {}
-    for group in _groups(blocks):
-        for instances in _split(group, result.of):
-            made = make_class(_free_name(instances, taken), instances, result.of, spelling)
+    zeroed = net.spec.init.zero_last_norm
+    for group in _groups(blocks, lambda block: (_kind(block, calls[block]), zeroed and block.branch is None)):
+        for instances in _split(group, result.of, calls):
+            made = make_class(_free_name(instances, taken), instances, result.of, spelling, calls)
             own = signature(made, result.of)
             if (same := known.get(own)) is not None:
                 same.take(made)
@@ -44,7 +48,7 @@ def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
                 result.classes.append(made)
                 same = known[own] = made
             result.of.update(dict.fromkeys(instances, same))
-    result.root = make_class(net.class_name, [net.root], result.of, spelling)
+    result.root = make_class(net.class_name, [net.root], result.of, spelling, calls)
     result.classes = list(_inner_first(result))
     return result
 
@@ -77,12 +81,12 @@ def _inner_first(result: Outline) -> Iterator[BlockClass]:
         yield from visit(cls)
 
 
-def _groups(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+def _groups(blocks: Iterable[Block], kind_of: Callable[[Block], object]) -> Iterator[list[Block]]:
     """The blocks of a net that may share a class, each group after those of all the blocks inside of it."""
     groups: dict[object, list[Block]] = {}
     kinds: dict[Block, object] = {}
     for block in blocks:
-        kinds[block] = _kind(block)
+        kinds[block] = kind_of(block)
         groups.setdefault(kinds[block], []).append(block)
     done: set[object] = set()
 
@@ -121,11 +125,13 @@ def _inside(block: Block) -> Iterator[Block]:
             yield call.target
 
 
-def _split(group: list[Block], of: ClassOf) -> list[list[Block]]:
-    """As few classes as can be written: one, else one for each way of joining values, choice of flags, and structure."""
+def _split(group: list[Block], of: ClassOf, calls: CallsOf) -> list[list[Block]]:
+    """As few classes as can be written: one, else one for each choice of flags, and structure."""
     parts = [group]
-    for trait in (_joins, _flags, lambda block: _structure(block, of)):
-        parts = [p for part in parts for p in ([part] if _uniform(part, of) else _by(trait, part))]
+    for trait in (_flags, lambda block: _structure(calls[block], of)):
+        parts = [
+            p for part in parts for p in ([part] if _uniform([calls[b] for b in part], of) else _by(trait, part))
+        ]
     return parts
 
 
@@ -136,33 +142,24 @@ def _by(trait: Callable[[Block], object], blocks: list[Block]) -> list[list[Bloc
     return list(parts.values())
 
 
-def _joins(block: Block) -> object:
-    """Which calls that join values are there: a class has such a call always, or never."""
-    return tuple(c.present for c in block.calls if len(c.inputs) > 1)
-
-
 def _flags(block: Block) -> object:
     return tuple((k, v) for k, v in block.args.items() if isinstance(v, bool))
 
 
-def _structure(block: Block, of: ClassOf) -> object:
-    return tuple(_target_kind(c, of) if c.present else None for c in block.calls)
+def _structure(calls: Sequence[Call], of: ClassOf) -> object:
+    return tuple(_target_kind(c, of) if c.present else None for c in calls)
 
 
-def _kind(block: Block) -> object:
+def _kind(block: Block, calls: Sequence[Call]) -> object:
     """Equal for blocks that may be instances of one class."""
     words = tuple((k, v) for k, v in block.args.items() if isinstance(v, str))
-    calls = tuple((c.name, c.inputs, c.role, c.when is None) for c in block.calls)
-    return block.definition, block.variant, words, calls
+    wired = tuple((c.name, c.inputs, c.role, c.when is None) for c in calls)
+    return block.definition.origin or block.definition, block.variant, words, wired
 
 
-def _uniform(group: list[Block], of: ClassOf) -> bool:
+def _uniform(group: Sequence[Sequence[Call]], of: ClassOf) -> bool:
     """Whether the same calls apply the same kinds of things wherever they are present."""
-    for calls in zip(*(b.calls for b in group), strict=True):
-        kinds = {_target_kind(c, of) for c in calls if c.present}
-        if len(kinds) > 1 or (len({c.present for c in calls}) > 1 and len(calls[0].inputs) > 1):
-            return False
-    return True
+    return all(len({_target_kind(c, of) for c in calls if c.present}) <= 1 for calls in zip(*group, strict=True))
 
 
 def _target_kind(call: Call, of: ClassOf) -> object:
@@ -187,7 +184,8 @@ def _free_name(instances: list[Block], taken: set[str]) -> str:
     for argument, value in block.args.items():
         if value == "none" and base.endswith(word := class_name(argument)):
             base = base.removesuffix(word) or base  # ConvNormAct without its act
-    told = ["Plain"] if block.variant == "none" else [class_name(flag) for flag in flags]
+    plain = block.variant == "none" or (block.variant and all(b.branch is None for b in instances))
+    told = ["Plain"] if plain else [class_name(flag) for flag in flags]
     for name in (base, *(f"{word}{base}" for word in told), f"{base}Block"):
         if name.isidentifier() and name not in taken and name not in IMPORTED:
             return name

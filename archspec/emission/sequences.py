@@ -43,7 +43,7 @@ def is_numbered(members: Sequence[Member]) -> bool:
 def _loop(members: Sequence[Member], of: ClassOf, numbered: bool) -> Part | None:
     """The longest loop that begins with a member; None where it is too short for one."""
     first = members[0]
-    if not isinstance(first.call.target, Block):
+    if not isinstance(first.call.target, Block) or first.when is not None:
         return None
     name, start = first.call.name, None
     if not numbered:

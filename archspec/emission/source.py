@@ -35,7 +35,20 @@ class Infix:
         return f" {self.operator} ".join(self.operands)
 
 
-Expression = str | Invocation | Infix
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of two values."""
+
+    value: Expression
+    condition: str
+    otherwise: str
+
+    def __str__(self) -> str:
+        """All on one line."""
+        return f"{self.value} if {self.condition} else {self.otherwise}"
+
+
+Expression = str | Invocation | Infix | Choice
 """An expression that can be laid out; a text is left as it is."""
 
 
@@ -125,5 +138,11 @@ def lay_out(head: str, expression: Expression, indent: int, tail: str = "") -> s
     if isinstance(expression, str) or indent + len(line) <= WIDTH:
         return line
     pad = " " * (indent + 4)
+    if isinstance(expression, Choice):
+        if len(pad) + len(str(expression)) <= WIDTH:
+            return f"{head}(\n{pad}{expression}\n{pad[4:]}){tail}"
+        value = lay_out("", expression.value, indent + 4)
+        choice = f"{value}\n{pad}if {expression.condition}\n{pad}else {expression.otherwise}"
+        return f"{head}(\n{pad}{choice}\n{pad[4:]}){tail}"
     rest = "".join(f"\n{pad}{expression.operator} {operand}" for operand in expression.operands[1:])
     return f"{head}(\n{pad}{expression.operands[0]}{rest}\n{' ' * indent}){tail}"

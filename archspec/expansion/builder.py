@@ -36,6 +36,7 @@ class Graph:
     reserved: frozenset[str] = frozenset()  # the names that the spec gives to steps
     constants: set[str] = field(default_factory=set)  # values that are the same for every sample
     passed: dict[str, str] = field(default_factory=dict)  # the call that really gives the value of an absent one
+    unmet: list[Expr] = field(default_factory=list)  # the conditions of steps that are absent from a chain
     spelt: set[str] = field(default_factory=set)  # names of calls that the spec says
     lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
 

@@ -16,11 +16,14 @@ from archspec.syntax.expressions import Expr, Name, Symbol, Value, names, substi
 _AROUND = "in_channels of the block around"
 """The argument for them: in the chain, `in_channels` are those of its first step. No argument of a spec can be called so."""
 
+_IN_CHAIN: Mapping[str, Symbol] = {"in_channels": Name(_AROUND)}
+"""What names of the block around are in a chain."""
 
-def definition_of(length: int) -> Definition:
-    """What a chain of so many steps is an instance of."""
+
+def definition_of(length: int, origin: object) -> Definition:
+    """What a chain of so many steps is an instance of; `origin` is the step of the spec."""
     steps = "1 step" if length == 1 else f"{length} steps"
-    return Definition(steps, STEPS, "", (), {}, positional=True)
+    return Definition(steps, STEPS, "", (), {}, positional=True, origin=origin)
 
 
 def chain_block(
@@ -28,26 +31,30 @@ def chain_block(
 ) -> tuple[Block, dict[str, Symbol]]:
     """The block of a graph that holds a chain's steps, and what it is given where it stands: the names that they use."""
     assert graph.shape is not None
-    calls = tuple(_handed_on(call) for call in graph.calls)
     known = {_AROUND if name == "in_channels" else name: value for name, value in scope.items()}
-    used = sorted(
-        {name for call in calls for symbol in call.symbols.values() for name in _names(symbol)} & known.keys()
-    )
+    numbers = {name for name, value in known.items() if isinstance(value, (int, float, tuple))}
+    calls = tuple(_handed_on(call, numbers) for call in graph.calls)
+    numbers_of = [symbol for call in calls for symbol in call.symbols.values()]
+    conditions = [c.when for c in calls if c.when is not None] + [substitute(c, _IN_CHAIN) for c in graph.unmet]
+    decided = [c for c in conditions if names(c) <= numbers]
+    used = sorted({name for symbol in [*numbers_of, *decided] for name in _names(symbol)} & known.keys())
     args: dict[str, Value] = {"in_channels": graph.inputs[0][1].channels, **{name: known[name] for name in used}}
     block = Block(definition, args, graph.inputs, calls, graph.current, graph.shape)
     return block, {name: Name("in_channels" if name == _AROUND else name) for name in used}
 
 
-def _handed_on(call: Call) -> Call:
-    """A call in the names of the chain; a condition has been decided."""
-    return replace(call, symbols={name: _there(symbol) for name, symbol in call.symbols.items()}, when=None)
+def _handed_on(call: Call, numbers: set[str]) -> Call:
+    """A call in the names of the chain; a condition on anything but numbers has been decided."""
+    when = substitute(call.when, _IN_CHAIN) if call.when is not None else None
+    if when is not None and not names(when) <= numbers:
+        when = None
+    return replace(call, symbols={name: _there(symbol) for name, symbol in call.symbols.items()}, when=when)
 
 
 def _there(symbol: Symbol) -> Symbol:
-    around: dict[str, Symbol] = {"in_channels": Name(_AROUND)}
     if isinstance(symbol, tuple):
-        return tuple(substitute(each, around) for each in symbol)
-    return substitute(symbol, around)
+        return tuple(substitute(each, _IN_CHAIN) for each in symbol)
+    return substitute(symbol, _IN_CHAIN)
 
 
 def _names(symbol: Symbol) -> set[str]:

@@ -160,6 +160,7 @@ class _Expander:
             return
         present = self.binder.condition(step.when, scope, step.when_span)
         if present is False and graph.positional:
+            graph.unmet += [when] if (when := self._when(step)) is not None else []
             return
         sources = graph.sources(step)
         name = graph.name(step.name, step.callee, step.name_span or step.span)
@@ -209,6 +210,7 @@ class _Expander:
         if step.callee == "none":
             present = present and False
         if present is False and graph.positional:
+            graph.unmet += [when] if (when := self._when(step)) is not None else []
             return  # it has no number
         wanted = named(step, scope, self.binder)
         name = graph.name(wanted, applied.callee if applied is not step else base, step.name_span or step.span)
@@ -280,7 +282,7 @@ class _Expander:
                 if not inner.calls:
                     graph.append(name, NOTHING, sources or (), step.span, when=self._when(step), present=False)
                     return
-                definition = self.chains.setdefault((step, len(inner.calls)), definition_of(len(inner.calls)))
+                definition = self.chains.setdefault((step, len(inner.calls)), definition_of(len(inner.calls), step))
                 block, symbols = chain_block(definition, inner, scope)
                 if inner.mistaken:
                     self.binder.mistaken.add(id(block))
@@ -406,17 +408,18 @@ class _Expander:
             graph.current,
             graph.shape,
             branch or None,
-            self._variant(declaration, branch, shortcut),
+            self._variant(declaration, graph, branch, shortcut),
         )
         if graph.mistaken:
             self.binder.mistaken.add(id(block))
         return block
 
     @staticmethod
-    def _variant(declaration: Declaration, branch: str, shortcut: Node | None) -> str:
+    def _variant(declaration: Declaration, graph: Graph, branch: str, shortcut: Node | None) -> str:
         if declaration.merge is None:
             return ""
-        return "none" if not branch or shortcut is None else repr(shortcut.plain())
+        merges = branch or any(call.role == "merge" for call in graph.calls)
+        return "none" if not merges or shortcut is None else repr(shortcut.plain())
 
     def _declared(self, declaration: Declaration, args: Mapping[str, Value], graph: Graph) -> Expr:
         """The channels that the branch gives, as written in `out` where it is."""

@@ -58,16 +58,18 @@ class Merger:
         if bound is None or present is None:
             self._go_on(graph, declaration, branch)
             return True
-        if not present and (chosen.join is not None or chosen.otherwise == "none"):
+        absent = not present and (chosen.join is not None or chosen.otherwise == "none")
+        if absent and (chosen.join is not None or declaration.first != "branch"):
             return False
-        if chosen.join is None and not chosen.body:
-            self._join(graph, declaration, branch, "input", name, shortcut)
-            return True
         symbols: dict[str, Symbol] = {"in_channels": Name("in_channels"), "out_channels": out,
                                       "stride": Name("stride") if "stride" in args else Literal(1)}  # fmt: skip
-        member = graph.name(chosen.member, "shortcut", chosen.span)
         constants = {k: Literal(v) for k, v in {**chosen.around, **bound}.items() if k not in symbols}
         when = substitute(chosen.when, {**constants, **symbols}) if chosen.when else None
+        merged = when if chosen.otherwise == "none" and declaration.first == "branch" else None
+        if chosen.join is None and not chosen.body:
+            self._join(graph, declaration, branch, "input", name, shortcut, merged, absent)
+            return not absent
+        member = graph.name(chosen.member, "shortcut", chosen.span)
         if not present:
             graph.append(member, NOTHING, ("input",), shortcut.span, when=when, present=False, role="shortcut")
         else:
@@ -82,8 +84,8 @@ class Merger:
             more = given.symbols if given else {}
             graph.append(member, block, sources, shortcut.span, {**symbols, **more}, when, "shortcut")
         if chosen.join is None:
-            self._join(graph, declaration, branch, member, name, shortcut)
-        return True
+            self._join(graph, declaration, branch, member, name, shortcut, merged, absent)
+        return not absent
 
     @contextmanager
     def _aside(self) -> Iterator[Diagnostics]:
@@ -104,12 +106,18 @@ class Merger:
         }
 
     def _join(
-        self, graph: Graph, declaration: Declaration, branch: str, over: str, name: str, shortcut: Node
-    ) -> None:
+        self, graph: Graph, declaration: Declaration, branch: str, over: str, name: str, shortcut: Node,
+        when: Expr | None, absent: bool,
+    ) -> None:  # fmt: skip
+        """Append the merge; where it is absent, as `when` says, the block gives its branch."""
         left, right = graph.values[branch], graph.values[over]
         merge = declaration.merge
         if merge is None or merge.broken or left is None or right is None:
             graph.broken = True
+            return
+        if absent:
+            own = graph.name(merge.name, merge.callee, merge.span)
+            graph.append(own, NOTHING, (branch, over), merge.span, when=when, present=False, role="merge")
             return
         target = MERGES[merge.callee]()
         try:
@@ -126,7 +134,8 @@ class Merger:
             self._go_on(graph, declaration, branch)
             return
         sides = (branch, over) if declaration.first == "branch" else (over, branch)
-        graph.append(graph.name(merge.name, merge.callee, merge.span), target, sides, merge.span, role="merge")
+        own = graph.name(merge.name, merge.callee, merge.span)
+        graph.append(own, target, sides, merge.span, when=when, role="merge")
 
     def _unfit(
         self, graph: Graph, declaration: Declaration, branch: str, name: str, shortcut: Node, found: Diagnostics

@@ -34,6 +34,9 @@ class Definition:
     positional: bool  # steps are named 0, 1, ... as in a sequence
     out: Expr | None = None
     derived: Mapping[str, Expr] = field(default_factory=dict)  # defaults that follow from arguments before them
+    origin: object = (
+        None  # the step of the spec that a chain without a declaration is, however many of its steps are there
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

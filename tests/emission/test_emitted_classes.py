@@ -187,3 +187,53 @@ def test_a_step_that_the_spec_names_is_a_module_of_that_name(spec):
     names = dict(archspec.build(archspec.load(spec(NAMED)), "torch").named_modules())
     assert {"one.0.relu1", "one.0.relu2", "one.0.relu"} < names.keys()
     assert "one.0.relu3" not in names
+
+
+CONDITIONS = """
+input: {channels: 3, size: 8}
+classes: 3
+shortcut: identity_or_none
+blocks:
+  hourglass:
+    args: {width: int, stride: 1, expand: 2, squeeze: 0}
+    out: width
+    body:
+      - branch:
+          - {conv_norm_act: {width: in_channels * expand, kernel: 1}, when: expand > 1}
+          - conv: {out: in_channels * expand, kernel: 3, stride: stride}
+          - {squeeze_excite: {width: squeeze}, when: squeeze > 0}
+          - conv: {out: width, kernel: 1}
+    merge: add
+    after: [act]
+stages:
+  - {name: one, block: hourglass, width: 4, repeat: 2}
+  - {name: two, block: hourglass, width: 4, expand: 1, squeeze: 2}
+  - {name: three, block: hourglass, width: 6, stride: 2, squeeze: 1}
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_layers_and_shortcuts_that_are_not_in_every_block_are_conditions_of_one_class(backend, spec):
+    if backend == "flax":
+        pytest.importorskip("flax")
+    net = archspec.load(spec(CONDITIONS))
+    check(net, tolerance=1e-8, backend=backend)
+    source = archspec.emit(net, backend)["model.py"]
+    assert source.count("class Hourglass") == 1
+    assert "if squeeze > 0 else []" in source.replace("\n                ", " ")
+    assert "self.has_shortcut = stride == 1 and in_channels == width" in source
+
+
+def test_a_class_whose_last_norm_starts_at_zero_always_has_a_shortcut(spec):
+    """Only a branch beside a shortcut may start as nothing."""
+    path = spec(CONDITIONS.replace("          - conv: {out: width, kernel: 1}\n    merge",
+                                   "      - {conv: {out: width, kernel: 1}}\n      - last: norm\n    merge"))  # fmt: skip
+    net = archspec.load(path, set={"init.zero_last_norm": True})
+    model = archspec.build(net, "torch", seed=0)
+    zeroed = {
+        name: not bool(module.last.weight.any())
+        for name, module in model.named_modules()
+        if hasattr(module, "last")
+    }
+    assert zeroed == {"one.0": False, "one.1": True, "two.0": True, "three.0": False}

@@ -47,14 +47,15 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
         starts.setdefault(_weights(init.linear, any(o.bias for o in linears)), []).append("nn.Linear")
     for done, kinds in starts.items():
         if done:
-            one = kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
-            lines += [f"{'elif' if lines else 'if'} isinstance(module, {one}):", *(f"    {line}" for line in done)]
+            lines += [
+                f"{'elif' if lines else 'if'} isinstance(module, {_kinds(kinds)}):",
+                *(f"    {line}" for line in done),
+            ]
     norms = sorted({norm_module(r) for r in rows if r.target.is_norm and r.params})
     scale, bias = init.norm.scale, init.norm.bias
     if norms and (scale, bias) != (1.0, 0.0):
-        kinds = norms[0] if len(norms) == 1 else f"({', '.join(norms)})"
         lines += [
-            f"{'elif' if lines else 'if'} isinstance(module, {kinds}):",
+            f"{'elif' if lines else 'if'} isinstance(module, {_kinds(norms)}):",
             f"    nn.init.constant_(module.weight, {scale!r})",
             *([] if all("RMS" in norm for norm in norms) else [f"    nn.init.constant_(module.bias, {bias!r})"]),
         ]
@@ -72,6 +73,11 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     *most, last = named or ["nothing"]
     told = f"{', '.join(most)} and {last}" if most else last
     return loops, f'"""Initialize {told}; the rest starts as in PyTorch."""'
+
+
+def _kinds(names: list[str]) -> str:
+    """What `isinstance` is asked for."""
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def _weights(how: Distribution, biased: bool) -> tuple[str, ...]:
@@ -107,8 +113,7 @@ def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
             starts.setdefault(tuple(inner), []).append(cls.name)
     lines: list[str] = []
     for found, names in starts.items():
-        kinds = names[0] if len(names) == 1 else f"({', '.join(names)})"
-        head = f"{'elif' if lines else 'if'} isinstance(module, {kinds})"
+        head = f"{'elif' if lines else 'if'} isinstance(module, {_kinds(names)})"
         if len(found) == 1 and found[0][0]:
             lines += [f"{head} and {found[0][0]}:", f"    {found[0][1]}"]
         else:

@@ -139,69 +139,7 @@ class SqueezeExcite(nnx.Module):
         return out
 
 
-class ConvNorm(Sequential):
-    """A convolution, its normalization and its activation."""
-
-    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
-        super().__init__(
-            Conv(in_channels, width, (1, 1), padding=0, use_bias=False, rngs=rngs),
-            BatchNorm(width, rngs=rngs),
-        )
-
-
 class MBConv(nnx.Module):
-    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
-    narrows (Tan and Le, 2019).
-    """
-
-    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
-        self.block = Sequential(
-            ConvNormAct(in_channels, in_channels, groups=in_channels, rngs=rngs),
-            SqueezeExcite(in_channels, max(1, in_channels // 4), rngs=rngs),
-            ConvNorm(in_channels, width, rngs=rngs),
-        )
-
-    def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
-        x = self.block(x)
-        return x
-
-
-class PlainMBConv(nnx.Module):
-    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
-    narrows (Tan and Le, 2019).
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        width: int,
-        stride: int = 1,
-        kernel: int = 3,
-        *,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.block = Sequential(
-            ConvNormAct(in_channels, in_channels * 6, kernel=1, rngs=rngs),
-            ConvNormAct(
-                in_channels * 6,
-                in_channels * 6,
-                kernel=kernel,
-                stride=stride,
-                groups=in_channels * 6,
-                rngs=rngs,
-            ),
-            SqueezeExcite(in_channels * 6, max(1, in_channels // 4), rngs=rngs),
-            ConvNorm(in_channels * 6, width, rngs=rngs),
-        )
-
-    def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
-        x = self.block(x)
-        return x
-
-
-class SiluMBConv(nnx.Module):
     """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
     narrows (Tan and Le, 2019). Its shortcut is `identity_or_none`; where there is one, a
     sample's branch is dropped with probability drop_path.
@@ -211,26 +149,42 @@ class SiluMBConv(nnx.Module):
         self,
         in_channels: int,
         width: int,
+        stride: int = 1,
         kernel: int = 3,
+        expand: int = 1,
         drop_path: float = 0.0,
         *,
         rngs: nnx.Rngs,
     ) -> None:
+        expanded = in_channels * expand
         self.block = Sequential(
-            ConvNormAct(in_channels, in_channels * 6, kernel=1, rngs=rngs),
-            ConvNormAct(
-                in_channels * 6, in_channels * 6, kernel=kernel, groups=in_channels * 6, rngs=rngs
+            *(
+                [ConvNormAct(in_channels, expanded, kernel=1, rngs=rngs)]
+                if expanded != in_channels
+                else []
             ),
-            SqueezeExcite(in_channels * 6, max(1, in_channels // 4), rngs=rngs),
-            ConvNorm(in_channels * 6, width, rngs=rngs),
+            ConvNormAct(
+                expanded, expanded, kernel=kernel, stride=stride, groups=expanded, rngs=rngs
+            ),
+            SqueezeExcite(expanded, max(1, in_channels // 4), rngs=rngs),
+            Sequential(
+                Conv(expanded, width, (1, 1), padding=0, use_bias=False, rngs=rngs),
+                BatchNorm(width, rngs=rngs),
+            ),
         )
-        self.stochastic_depth = nnx.Dropout(drop_path, broadcast_dims=(1, 2, 3), rngs=rngs)
+        self.stochastic_depth = (
+            nnx.Dropout(drop_path, broadcast_dims=(1, 2, 3), rngs=rngs)
+            if drop_path > 0 and stride == 1 and in_channels == width
+            else nnx.identity
+        )
+        self.has_shortcut = stride == 1 and in_channels == width
 
     def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
+        """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
         out: Array = self.block(x)
         out = self.stochastic_depth(out)
-        out = x + out
+        if self.has_shortcut:
+            out = x + out
         return out
 
 
@@ -242,30 +196,32 @@ class EfficientNet(nnx.Module):
             ConvNormAct(3, 32, stride=2, rngs=rngs),
             Sequential(MBConv(32, 16, rngs=rngs)),
             Sequential(
-                PlainMBConv(16, 24, stride=2, rngs=rngs),
-                SiluMBConv(24, 24, drop_path=0.025, rngs=rngs),
+                MBConv(16, 24, stride=2, expand=6, drop_path=0.0125, rngs=rngs),
+                MBConv(24, 24, expand=6, drop_path=0.025, rngs=rngs),
             ),
             Sequential(
-                PlainMBConv(24, 40, stride=2, kernel=5, rngs=rngs),
-                SiluMBConv(40, 40, kernel=5, drop_path=0.05, rngs=rngs),
+                MBConv(
+                    24, 40, stride=2, kernel=5, expand=6, drop_path=0.037500000000000006, rngs=rngs
+                ),
+                MBConv(40, 40, kernel=5, expand=6, drop_path=0.05, rngs=rngs),
             ),
             Sequential(
-                PlainMBConv(40, 80, stride=2, rngs=rngs),
-                SiluMBConv(80, 80, drop_path=0.07500000000000001, rngs=rngs),
-                SiluMBConv(80, 80, drop_path=0.08750000000000001, rngs=rngs),
+                MBConv(40, 80, stride=2, expand=6, drop_path=0.0625, rngs=rngs),
+                MBConv(80, 80, expand=6, drop_path=0.07500000000000001, rngs=rngs),
+                MBConv(80, 80, expand=6, drop_path=0.08750000000000001, rngs=rngs),
             ),
             Sequential(
-                PlainMBConv(80, 112, kernel=5, rngs=rngs),
-                SiluMBConv(112, 112, kernel=5, drop_path=0.1125, rngs=rngs),
-                SiluMBConv(112, 112, kernel=5, drop_path=0.125, rngs=rngs),
+                MBConv(80, 112, kernel=5, expand=6, drop_path=0.1, rngs=rngs),
+                MBConv(112, 112, kernel=5, expand=6, drop_path=0.1125, rngs=rngs),
+                MBConv(112, 112, kernel=5, expand=6, drop_path=0.125, rngs=rngs),
             ),
             Sequential(
-                PlainMBConv(112, 192, stride=2, kernel=5, rngs=rngs),
-                SiluMBConv(192, 192, kernel=5, drop_path=0.15000000000000002, rngs=rngs),
-                SiluMBConv(192, 192, kernel=5, drop_path=0.1625, rngs=rngs),
-                SiluMBConv(192, 192, kernel=5, drop_path=0.17500000000000002, rngs=rngs),
+                MBConv(112, 192, stride=2, kernel=5, expand=6, drop_path=0.1375, rngs=rngs),
+                MBConv(192, 192, kernel=5, expand=6, drop_path=0.15000000000000002, rngs=rngs),
+                MBConv(192, 192, kernel=5, expand=6, drop_path=0.1625, rngs=rngs),
+                MBConv(192, 192, kernel=5, expand=6, drop_path=0.17500000000000002, rngs=rngs),
             ),
-            Sequential(PlainMBConv(192, 320, rngs=rngs)),
+            Sequential(MBConv(192, 320, expand=6, drop_path=0.1875, rngs=rngs)),
             ConvNormAct(320, 1280, kernel=1, rngs=rngs),
         )
         self.classifier = Sequential(

@@ -103,57 +103,29 @@ class InvertedResidual(nnx.Module):
     2018). Its shortcut is `identity_or_none`.
     """
 
-    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        stride: int = 1,
+        expand: int = 6,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        expanded = in_channels * expand
         self.conv = Sequential(
-            ConvNormAct(in_channels, in_channels, groups=in_channels, rngs=rngs),
-            Conv(in_channels, width, (1, 1), padding=0, rngs=rngs),
+            *([ConvNormAct(in_channels, expanded, kernel=1, rngs=rngs)] if expand > 1 else []),
+            ConvNormAct(expanded, expanded, stride=stride, groups=expanded, rngs=rngs),
+            Conv(expanded, width, (1, 1), padding=0, rngs=rngs),
             BatchNorm(width, rngs=rngs),
         )
-
-    def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
-        x = self.conv(x)
-        return x
-
-
-class PlainInvertedResidual(nnx.Module):
-    """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
-    2018). Its shortcut is `identity_or_none`.
-    """
-
-    def __init__(self, in_channels: int, width: int, stride: int = 1, *, rngs: nnx.Rngs) -> None:
-        self.conv = Sequential(
-            ConvNormAct(in_channels, in_channels * 6, kernel=1, rngs=rngs),
-            ConvNormAct(
-                in_channels * 6, in_channels * 6, stride=stride, groups=in_channels * 6, rngs=rngs
-            ),
-            Conv(in_channels * 6, width, (1, 1), padding=0, rngs=rngs),
-            BatchNorm(width, rngs=rngs),
-        )
+        self.has_shortcut = stride == 1 and in_channels == width
 
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
-        x = self.conv(x)
-        return x
-
-
-class InvertedResidualBlock(nnx.Module):
-    """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
-    2018). Its shortcut is `identity_or_none`.
-    """
-
-    def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
-        self.conv = Sequential(
-            ConvNormAct(in_channels, in_channels * 6, kernel=1, rngs=rngs),
-            ConvNormAct(in_channels * 6, in_channels * 6, groups=in_channels * 6, rngs=rngs),
-            Conv(in_channels * 6, width, (1, 1), padding=0, rngs=rngs),
-            BatchNorm(width, rngs=rngs),
-        )
-
-    def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H, W, width)."""
         out: Array = self.conv(x)
-        out = x + out
+        if self.has_shortcut:
+            out = x + out
         return out
 
 
@@ -163,18 +135,18 @@ class MobileNetV2(nnx.Module):
     def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
         self.features = Sequential(
             ConvNormAct(3, 32, stride=2, rngs=rngs),
-            InvertedResidual(32, 16, rngs=rngs),
-            PlainInvertedResidual(16, 24, stride=2, rngs=rngs),
-            InvertedResidualBlock(24, 24, rngs=rngs),
-            PlainInvertedResidual(24, 32, stride=2, rngs=rngs),
-            *(InvertedResidualBlock(32, 32, rngs=rngs) for _ in range(2)),
-            PlainInvertedResidual(32, 64, stride=2, rngs=rngs),
-            *(InvertedResidualBlock(64, 64, rngs=rngs) for _ in range(3)),
-            PlainInvertedResidual(64, 96, rngs=rngs),
-            *(InvertedResidualBlock(96, 96, rngs=rngs) for _ in range(2)),
-            PlainInvertedResidual(96, 160, stride=2, rngs=rngs),
-            *(InvertedResidualBlock(160, 160, rngs=rngs) for _ in range(2)),
-            PlainInvertedResidual(160, 320, rngs=rngs),
+            InvertedResidual(32, 16, expand=1, rngs=rngs),
+            InvertedResidual(16, 24, stride=2, rngs=rngs),
+            InvertedResidual(24, 24, rngs=rngs),
+            InvertedResidual(24, 32, stride=2, rngs=rngs),
+            *(InvertedResidual(32, 32, rngs=rngs) for _ in range(2)),
+            InvertedResidual(32, 64, stride=2, rngs=rngs),
+            *(InvertedResidual(64, 64, rngs=rngs) for _ in range(3)),
+            InvertedResidual(64, 96, rngs=rngs),
+            *(InvertedResidual(96, 96, rngs=rngs) for _ in range(2)),
+            InvertedResidual(96, 160, stride=2, rngs=rngs),
+            *(InvertedResidual(160, 160, rngs=rngs) for _ in range(2)),
+            InvertedResidual(160, 320, rngs=rngs),
             ConvNormAct(320, 1280, kernel=1, rngs=rngs),
         )
         self.classifier = Sequential(

@@ -187,33 +187,18 @@ class FBlock(nnx.Module):
 class Residual(nnx.Module):
     """A bottleneck beside its shortcut."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        width: int,
-        proj_out_channels: int,
-        has_proj: bool,
-        stride: int = 1,
-        *,
-        rngs: nnx.Rngs,
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1, *, rngs: nnx.Rngs) -> None:
         self.f = FBlock(
             in_channels, width, squeeze=round(0.25 * in_channels), stride=stride, rngs=rngs
         )
         self.proj = (
             Sequential(
                 Conv(
-                    in_channels,
-                    proj_out_channels,
-                    (1, 1),
-                    strides=stride,
-                    padding=0,
-                    use_bias=False,
-                    rngs=rngs,
+                    in_channels, width, (1, 1), strides=stride, padding=0, use_bias=False, rngs=rngs
                 ),
-                BatchNorm(proj_out_channels, rngs=rngs),
+                BatchNorm(width, rngs=rngs),
             )
-            if has_proj
+            if stride != 1 or in_channels != width
             else nnx.identity
         )
 
@@ -232,43 +217,13 @@ class RegNet(nnx.Module):
         self.stem = ConvNormAct(3, 32, stride=2, rngs=rngs)
         self.trunk_output = NamedSequential(
             [
-                (
-                    "block1",
-                    NamedSequential(
-                        [
-                            (
-                                "block1-0",
-                                Residual(
-                                    32, 48, proj_out_channels=48, has_proj=True, stride=2, rngs=rngs
-                                ),
-                            ),
-                        ]
-                    ),
-                ),
+                ("block1", NamedSequential([("block1-0", Residual(32, 48, stride=2, rngs=rngs))])),
                 (
                     "block2",
                     NamedSequential(
                         [
-                            (
-                                "block2-0",
-                                Residual(
-                                    48,
-                                    104,
-                                    proj_out_channels=104,
-                                    has_proj=True,
-                                    stride=2,
-                                    rngs=rngs,
-                                ),
-                            ),
-                            *(
-                                (
-                                    f"block2-{i + 1}",
-                                    Residual(
-                                        104, 104, proj_out_channels=48, has_proj=False, rngs=rngs
-                                    ),
-                                )
-                                for i in range(2)
-                            ),
+                            ("block2-0", Residual(48, 104, stride=2, rngs=rngs)),
+                            *((f"block2-{i + 1}", Residual(104, 104, rngs=rngs)) for i in range(2)),
                         ]
                     ),
                 ),
@@ -276,26 +231,8 @@ class RegNet(nnx.Module):
                     "block3",
                     NamedSequential(
                         [
-                            (
-                                "block3-0",
-                                Residual(
-                                    104,
-                                    208,
-                                    proj_out_channels=208,
-                                    has_proj=True,
-                                    stride=2,
-                                    rngs=rngs,
-                                ),
-                            ),
-                            *(
-                                (
-                                    f"block3-{i + 1}",
-                                    Residual(
-                                        208, 208, proj_out_channels=48, has_proj=False, rngs=rngs
-                                    ),
-                                )
-                                for i in range(5)
-                            ),
+                            ("block3-0", Residual(104, 208, stride=2, rngs=rngs)),
+                            *((f"block3-{i + 1}", Residual(208, 208, rngs=rngs)) for i in range(5)),
                         ]
                     ),
                 ),
@@ -303,26 +240,8 @@ class RegNet(nnx.Module):
                     "block4",
                     NamedSequential(
                         [
-                            (
-                                "block4-0",
-                                Residual(
-                                    208,
-                                    440,
-                                    proj_out_channels=440,
-                                    has_proj=True,
-                                    stride=2,
-                                    rngs=rngs,
-                                ),
-                            ),
-                            *(
-                                (
-                                    f"block4-{i + 1}",
-                                    Residual(
-                                        440, 440, proj_out_channels=48, has_proj=False, rngs=rngs
-                                    ),
-                                )
-                                for i in range(5)
-                            ),
+                            ("block4-0", Residual(208, 440, stride=2, rngs=rngs)),
+                            *((f"block4-{i + 1}", Residual(440, 440, rngs=rngs)) for i in range(5)),
                         ]
                     ),
                 ),

@@ -96,14 +96,15 @@ class EncoderLayer(nnx.Module):
     """
 
     def __init__(self, in_channels: int, heads: int, *, rngs: nnx.Rngs) -> None:
+        hidden = 4 * in_channels
         self.ln_1 = nnx.LayerNorm(in_channels, rngs=rngs)
         self.self_attention = SelfAttention(in_channels, heads, rngs=rngs)
         self.ln_2 = nnx.LayerNorm(in_channels, rngs=rngs)
         self.mlp = Sequential(
-            Linear(in_channels, 4 * in_channels, rngs=rngs),
+            Linear(in_channels, hidden, rngs=rngs),
             partial(nnx.gelu, approximate=False),
             nnx.Dropout(0.0, rngs=rngs),
-            Linear(4 * in_channels, in_channels, rngs=rngs),
+            Linear(hidden, in_channels, rngs=rngs),
             nnx.Dropout(0.0, rngs=rngs),
         )
 

@@ -73,61 +73,7 @@ class SqueezeExcite(nn.Module):
         return out
 
 
-class ConvNorm(nn.Sequential):
-    """A convolution, its normalization and its activation."""
-
-    def __init__(self, in_channels: int, width: int) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, width, kernel_size=1, bias=False), nn.BatchNorm2d(width)
-        )
-
-
 class MBConv(nn.Module):
-    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
-    narrows (Tan and Le, 2019).
-    """
-
-    def __init__(self, in_channels: int, width: int) -> None:
-        super().__init__()
-        self.block = nn.Sequential(
-            ConvNormAct(in_channels, in_channels, groups=in_channels),
-            SqueezeExcite(in_channels, max(1, in_channels // 4)),
-            ConvNorm(in_channels, width),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (N, in_channels, H, W) to (N, width, H, W)."""
-        x = self.block(x)
-        return x
-
-
-class PlainMBConv(nn.Module):
-    """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
-    narrows (Tan and Le, 2019).
-    """
-
-    def __init__(self, in_channels: int, width: int, stride: int = 1, kernel: int = 3) -> None:
-        super().__init__()
-        self.block = nn.Sequential(
-            ConvNormAct(in_channels, in_channels * 6, kernel=1),
-            ConvNormAct(
-                in_channels * 6,
-                in_channels * 6,
-                kernel=kernel,
-                stride=stride,
-                groups=in_channels * 6,
-            ),
-            SqueezeExcite(in_channels * 6, max(1, in_channels // 4)),
-            ConvNorm(in_channels * 6, width),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (N, in_channels, H, W) to (N, width, H / stride, W / stride)."""
-        x = self.block(x)
-        return x
-
-
-class SiluMBConv(nn.Module):
     """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
     narrows (Tan and Le, 2019). Its shortcut is `identity_or_none`; where there is one, a
     sample's branch is dropped with probability drop_path.
@@ -137,23 +83,34 @@ class SiluMBConv(nn.Module):
         self,
         in_channels: int,
         width: int,
+        stride: int = 1,
         kernel: int = 3,
+        expand: int = 1,
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
+        expanded = in_channels * expand
         self.block = nn.Sequential(
-            ConvNormAct(in_channels, in_channels * 6, kernel=1),
-            ConvNormAct(in_channels * 6, in_channels * 6, kernel=kernel, groups=in_channels * 6),
-            SqueezeExcite(in_channels * 6, max(1, in_channels // 4)),
-            ConvNorm(in_channels * 6, width),
+            *([ConvNormAct(in_channels, expanded, kernel=1)] if expanded != in_channels else []),
+            ConvNormAct(expanded, expanded, kernel=kernel, stride=stride, groups=expanded),
+            SqueezeExcite(expanded, max(1, in_channels // 4)),
+            nn.Sequential(
+                nn.Conv2d(expanded, width, kernel_size=1, bias=False), nn.BatchNorm2d(width)
+            ),
         )
-        self.stochastic_depth = DropPath(p=drop_path)
+        self.stochastic_depth = (
+            DropPath(p=drop_path)
+            if drop_path > 0 and stride == 1 and in_channels == width
+            else nn.Identity()
+        )
+        self.has_shortcut = stride == 1 and in_channels == width
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x (N, in_channels, H, W) to (N, width, H, W)."""
+        """Map x (N, in_channels, H, W) to (N, width, H / stride, W / stride)."""
         out: Tensor = self.block(x)
         out = self.stochastic_depth(out)
-        out = out + x
+        if self.has_shortcut:
+            out = out + x
         return out
 
 
@@ -165,28 +122,31 @@ class EfficientNet(nn.Module):
         self.features = nn.Sequential(
             ConvNormAct(3, 32, stride=2),
             nn.Sequential(MBConv(32, 16)),
-            nn.Sequential(PlainMBConv(16, 24, stride=2), SiluMBConv(24, 24, drop_path=0.025)),
             nn.Sequential(
-                PlainMBConv(24, 40, stride=2, kernel=5),
-                SiluMBConv(40, 40, kernel=5, drop_path=0.05),
+                MBConv(16, 24, stride=2, expand=6, drop_path=0.0125),
+                MBConv(24, 24, expand=6, drop_path=0.025),
             ),
             nn.Sequential(
-                PlainMBConv(40, 80, stride=2),
-                SiluMBConv(80, 80, drop_path=0.07500000000000001),
-                SiluMBConv(80, 80, drop_path=0.08750000000000001),
+                MBConv(24, 40, stride=2, kernel=5, expand=6, drop_path=0.037500000000000006),
+                MBConv(40, 40, kernel=5, expand=6, drop_path=0.05),
             ),
             nn.Sequential(
-                PlainMBConv(80, 112, kernel=5),
-                SiluMBConv(112, 112, kernel=5, drop_path=0.1125),
-                SiluMBConv(112, 112, kernel=5, drop_path=0.125),
+                MBConv(40, 80, stride=2, expand=6, drop_path=0.0625),
+                MBConv(80, 80, expand=6, drop_path=0.07500000000000001),
+                MBConv(80, 80, expand=6, drop_path=0.08750000000000001),
             ),
             nn.Sequential(
-                PlainMBConv(112, 192, stride=2, kernel=5),
-                SiluMBConv(192, 192, kernel=5, drop_path=0.15000000000000002),
-                SiluMBConv(192, 192, kernel=5, drop_path=0.1625),
-                SiluMBConv(192, 192, kernel=5, drop_path=0.17500000000000002),
+                MBConv(80, 112, kernel=5, expand=6, drop_path=0.1),
+                MBConv(112, 112, kernel=5, expand=6, drop_path=0.1125),
+                MBConv(112, 112, kernel=5, expand=6, drop_path=0.125),
             ),
-            nn.Sequential(PlainMBConv(192, 320)),
+            nn.Sequential(
+                MBConv(112, 192, stride=2, kernel=5, expand=6, drop_path=0.1375),
+                MBConv(192, 192, kernel=5, expand=6, drop_path=0.15000000000000002),
+                MBConv(192, 192, kernel=5, expand=6, drop_path=0.1625),
+                MBConv(192, 192, kernel=5, expand=6, drop_path=0.17500000000000002),
+            ),
+            nn.Sequential(MBConv(192, 320, expand=6, drop_path=0.1875)),
             ConvNormAct(320, 1280, kernel=1),
         )
         self.classifier = nn.Sequential(nn.Dropout(p=0.2), nn.Linear(1280, num_classes))

@@ -39,58 +39,22 @@ class InvertedResidual(nn.Module):
     2018). Its shortcut is `identity_or_none`.
     """
 
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1, expand: int = 6) -> None:
         super().__init__()
+        expanded = in_channels * expand
         self.conv = nn.Sequential(
-            ConvNormAct(in_channels, in_channels, groups=in_channels),
-            nn.Conv2d(in_channels, width, kernel_size=1, bias=False),
+            *([ConvNormAct(in_channels, expanded, kernel=1)] if expand > 1 else []),
+            ConvNormAct(expanded, expanded, stride=stride, groups=expanded),
+            nn.Conv2d(expanded, width, kernel_size=1, bias=False),
             nn.BatchNorm2d(width),
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (N, in_channels, H, W) to (N, width, H, W)."""
-        x = self.conv(x)
-        return x
-
-
-class PlainInvertedResidual(nn.Module):
-    """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
-    2018). Its shortcut is `identity_or_none`.
-    """
-
-    def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Sequential(
-            ConvNormAct(in_channels, in_channels * 6, kernel=1),
-            ConvNormAct(in_channels * 6, in_channels * 6, stride=stride, groups=in_channels * 6),
-            nn.Conv2d(in_channels * 6, width, kernel_size=1, bias=False),
-            nn.BatchNorm2d(width),
-        )
+        self.has_shortcut = stride == 1 and in_channels == width
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (N, in_channels, H, W) to (N, width, H / stride, W / stride)."""
-        x = self.conv(x)
-        return x
-
-
-class InvertedResidualBlock(nn.Module):
-    """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
-    2018). Its shortcut is `identity_or_none`.
-    """
-
-    def __init__(self, in_channels: int, width: int) -> None:
-        super().__init__()
-        self.conv = nn.Sequential(
-            ConvNormAct(in_channels, in_channels * 6, kernel=1),
-            ConvNormAct(in_channels * 6, in_channels * 6, groups=in_channels * 6),
-            nn.Conv2d(in_channels * 6, width, kernel_size=1, bias=False),
-            nn.BatchNorm2d(width),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (N, in_channels, H, W) to (N, width, H, W)."""
         out: Tensor = self.conv(x)
-        out = out + x
+        if self.has_shortcut:
+            out = out + x
         return out
 
 
@@ -101,18 +65,18 @@ class MobileNetV2(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             ConvNormAct(3, 32, stride=2),
-            InvertedResidual(32, 16),
-            PlainInvertedResidual(16, 24, stride=2),
-            InvertedResidualBlock(24, 24),
-            PlainInvertedResidual(24, 32, stride=2),
-            *(InvertedResidualBlock(32, 32) for _ in range(2)),
-            PlainInvertedResidual(32, 64, stride=2),
-            *(InvertedResidualBlock(64, 64) for _ in range(3)),
-            PlainInvertedResidual(64, 96),
-            *(InvertedResidualBlock(96, 96) for _ in range(2)),
-            PlainInvertedResidual(96, 160, stride=2),
-            *(InvertedResidualBlock(160, 160) for _ in range(2)),
-            PlainInvertedResidual(160, 320),
+            InvertedResidual(32, 16, expand=1),
+            InvertedResidual(16, 24, stride=2),
+            InvertedResidual(24, 24),
+            InvertedResidual(24, 32, stride=2),
+            *(InvertedResidual(32, 32) for _ in range(2)),
+            InvertedResidual(32, 64, stride=2),
+            *(InvertedResidual(64, 64) for _ in range(3)),
+            InvertedResidual(64, 96),
+            *(InvertedResidual(96, 96) for _ in range(2)),
+            InvertedResidual(96, 160, stride=2),
+            *(InvertedResidual(160, 160) for _ in range(2)),
+            InvertedResidual(160, 320),
             ConvNormAct(320, 1280, kernel=1),
         )
         self.classifier = nn.Sequential(nn.Dropout(p=0.2), nn.Linear(1280, num_classes))

@@ -81,22 +81,15 @@ class FBlock(nn.Module):
 class Residual(nn.Module):
     """A bottleneck beside its shortcut."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        width: int,
-        proj_out_channels: int,
-        has_proj: bool,
-        stride: int = 1,
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.f = FBlock(in_channels, width, squeeze=round(0.25 * in_channels), stride=stride)
         self.proj = (
             nn.Sequential(
-                nn.Conv2d(in_channels, proj_out_channels, kernel_size=1, stride=stride, bias=False),
-                nn.BatchNorm2d(proj_out_channels),
+                nn.Conv2d(in_channels, width, kernel_size=1, stride=stride, bias=False),
+                nn.BatchNorm2d(width),
             )
-            if has_proj
+            if stride != 1 or in_channels != width
             else nn.Identity()
         )
         self.relu = nn.ReLU(inplace=True)
@@ -120,39 +113,15 @@ class RegNet(nn.Module):
                 [
                     (
                         "block1",
-                        nn.Sequential(
-                            OrderedDict(
-                                [
-                                    (
-                                        "block1-0",
-                                        Residual(
-                                            32, 48, proj_out_channels=48, has_proj=True, stride=2
-                                        ),
-                                    ),
-                                ]
-                            )
-                        ),
+                        nn.Sequential(OrderedDict([("block1-0", Residual(32, 48, stride=2))])),
                     ),
                     (
                         "block2",
                         nn.Sequential(
                             OrderedDict(
                                 [
-                                    (
-                                        "block2-0",
-                                        Residual(
-                                            48, 104, proj_out_channels=104, has_proj=True, stride=2
-                                        ),
-                                    ),
-                                    *(
-                                        (
-                                            f"block2-{i + 1}",
-                                            Residual(
-                                                104, 104, proj_out_channels=48, has_proj=False
-                                            ),
-                                        )
-                                        for i in range(2)
-                                    ),
+                                    ("block2-0", Residual(48, 104, stride=2)),
+                                    *((f"block2-{i + 1}", Residual(104, 104)) for i in range(2)),
                                 ]
                             )
                         ),
@@ -162,21 +131,8 @@ class RegNet(nn.Module):
                         nn.Sequential(
                             OrderedDict(
                                 [
-                                    (
-                                        "block3-0",
-                                        Residual(
-                                            104, 208, proj_out_channels=208, has_proj=True, stride=2
-                                        ),
-                                    ),
-                                    *(
-                                        (
-                                            f"block3-{i + 1}",
-                                            Residual(
-                                                208, 208, proj_out_channels=48, has_proj=False
-                                            ),
-                                        )
-                                        for i in range(5)
-                                    ),
+                                    ("block3-0", Residual(104, 208, stride=2)),
+                                    *((f"block3-{i + 1}", Residual(208, 208)) for i in range(5)),
                                 ]
                             )
                         ),
@@ -186,21 +142,8 @@ class RegNet(nn.Module):
                         nn.Sequential(
                             OrderedDict(
                                 [
-                                    (
-                                        "block4-0",
-                                        Residual(
-                                            208, 440, proj_out_channels=440, has_proj=True, stride=2
-                                        ),
-                                    ),
-                                    *(
-                                        (
-                                            f"block4-{i + 1}",
-                                            Residual(
-                                                440, 440, proj_out_channels=48, has_proj=False
-                                            ),
-                                        )
-                                        for i in range(5)
-                                    ),
+                                    ("block4-0", Residual(208, 440, stride=2)),
+                                    *((f"block4-{i + 1}", Residual(440, 440)) for i in range(5)),
                                 ]
                             )
                         ),

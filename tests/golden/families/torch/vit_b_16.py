@@ -53,14 +53,15 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, in_channels: int, heads: int) -> None:
         super().__init__()
+        hidden = 4 * in_channels
         self.ln_1 = nn.LayerNorm(in_channels, eps=1e-06)
         self.self_attention = SelfAttention(in_channels, heads)
         self.ln_2 = nn.LayerNorm(in_channels, eps=1e-06)
         self.mlp = nn.Sequential(
-            nn.Linear(in_channels, 4 * in_channels),
+            nn.Linear(in_channels, hidden),
             nn.GELU(),
             nn.Dropout(p=0.0),
-            nn.Linear(4 * in_channels, in_channels),
+            nn.Linear(hidden, in_channels),
             nn.Dropout(p=0.0),
         )
 
