@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,6 +129,41 @@ def test_a_resumed_run_compiles_nothing_that_is_kept_and_goes_on_deterministical
     text = "\n".join(caplog.messages)
     hits = set(re.findall(r"Persistent compilation cache hit for '(\w+)'", text))
     assert {"jit_one", "jit_measured", "jit_copied"} <= hits
+
+
+def test_a_program_that_a_killed_process_left_in_part_is_written_anew_in_silence(kept_elsewhere):
+    """Warnings are errors here."""
+    programs.keep_programs("cpu")
+
+    def compiled():
+        jax.clear_caches()
+        return jax.jit(lambda x: 2 * x + 1)(1.0)
+
+    compiled()
+    files = {path: path.read_bytes() for path in kept_elsewhere.glob("*-cache")}
+    assert files
+    for path, content in files.items():
+        path.write_bytes(content[: len(content) // 2])
+    stale, fresh = (kept_elsewhere / f"{name}.part" for name in ("stale", "fresh"))
+    for path in (stale, fresh):
+        path.write_bytes(b"")
+    os.utime(stale, (0, 0))
+    programs.keep_programs("cpu")
+    assert (stale.exists(), fresh.exists()) == (False, True)
+    assert compiled() == 3
+    assert all(len(path.read_bytes()) >= len(content) - 64 for path, content in files.items()), "whole again"
+
+
+def test_a_process_that_is_killed_while_it_writes_a_program_leaves_none(tmp_path, monkeypatch):
+    def killed(path, content):
+        path.touch()
+        raise KeyboardInterrupt
+
+    cache = SimpleNamespace(path=tmp_path, eviction_enabled=False)
+    monkeypatch.setattr(type(tmp_path), "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        programs.put_whole(cache, "step", b"program")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
 
 
 def test_programs_are_kept_in_the_users_cache_unless_jax_is_told_otherwise(kept_elsewhere, tmp_path, monkeypatch):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ CompilerOptions = dict[str, bool | str | int]
 CPUINFO = Path("/proc/cpuinfo")
 DETERMINISTIC: CompilerOptions = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
 """Options of XLA: no sums in the order in which threads arrive, and no algorithm that is chosen by the clock."""
+PART = ".part"
+STALE = 3600.0  # seconds after which nobody writes a part any more
 
 
 def compiler_options(deterministic: bool) -> CompilerOptions | None:
@@ -37,7 +42,48 @@ def keep_programs(platform: str) -> str:
         except (OSError, RuntimeError) as error:  # no home, or one that is full or cannot be written
             return f"programs are not kept: {getattr(error, 'strerror', None) or error}"
         settings.update("jax_compilation_cache_dir", str(folder))
-    return f"programs are kept in {settings.jax_compilation_cache_dir}"
+    folder = settings.jax_compilation_cache_dir
+    write_whole()
+    clear_parts(Path(folder))
+    warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry", UserWarning)
+    return f"programs are kept in {folder}"
+
+
+def write_whole() -> None:
+    """Have JAX write each program beside its place, and rename it, so that a killed process leaves no part of one there.
+
+    JAX writes at the place itself, and never again: such a part would be compiled anew, with a warning, by all who come after.
+    Here what cannot be read is written anew. Where another JAX keeps its programs otherwise, it does so.
+    """
+    with suppress(ImportError, AttributeError):
+        from jax._src.lru_cache import LRUCache
+
+        kept: Any = LRUCache
+        if kept.put is not put_whole:
+            bounded.append(kept.put)
+            kept.put = put_whole
+
+
+bounded: list[Any] = []
+"""JAX's own way, which a cache of a limited size keeps, where a lock is held meanwhile."""
+
+
+def put_whole(cache: Any, key: str, value: bytes) -> None:
+    """Write a program to a cache, a file that is there already too: JAX compiles what it could not read."""
+    if cache.eviction_enabled:
+        bounded[0](cache, key, value)
+        return
+    part = cache.path / f"{key}-{os.getpid()}{PART}"
+    part.write_bytes(value)
+    part.replace(cache.path / f"{key}-cache")
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove what processes that were killed have written in part."""
+    with suppress(OSError):
+        for part in folder.glob(f"*{PART}"):
+            if part.stat().st_mtime < time.time() - STALE:
+                part.unlink()
 
 
 def _folder(platform: str) -> Path:
