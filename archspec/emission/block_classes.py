@@ -36,6 +36,9 @@ class Member:
     in_channels: Expr
     numbers: Mapping[str, Symbol]  # arguments of an operation, or by name the parameters of a block's class
     when: Expr | None  # None: always there
+    written: Mapping[str, Expr] = field(
+        default_factory=dict
+    )  # numbers of a block as the spec wrote them, unsimplified
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,7 +271,7 @@ class _Maker:
             when = written
         self.channels[name] = self._given(call, calls, given, when)
         if self.definition.positional or not _is_idle(present):  # a chain has its numbers
-            self.members.append(Member(call, self._in_channels(present, which), numbers, when))
+            self.members.append(Member(call, self._in_channels(present, which), numbers, when, self._written(call)))
 
     def _numbers(self, present: list[Call], which: list[int]) -> tuple[dict[str, Symbol], Expr]:
         """The numbers of a call where it is present, and the channels that these say it gives."""
@@ -309,6 +312,13 @@ class _Maker:
         written = self._given_to(first, first.target).get(parameter.argument)
         values = [cls.value(c.target, parameter) for c in calls.values() if isinstance(c.target, Block)]
         return self.terms.written(f"{_word(first)}_{parameter.argument}", [written], values, list(calls))
+
+    def _written(self, call: Call) -> dict[str, Expr]:
+        """The numbers that a block is given as they are written there, by the parameters of its class."""
+        if not isinstance(call.target, Block):
+            return {}
+        symbols = {p.name: call.symbols.get(p.argument) for p in self.of[call.target].parameters}
+        return {name: s for name, s in symbols.items() if s is not None and not isinstance(s, tuple)}
 
     def _given_to(self, call: Call, target: Block) -> dict[str, Symbol]:
         """The arguments of a block as they are written where it is used, its defaults included."""
@@ -412,7 +422,8 @@ def _renamed(member: Member, known: Mapping[str, Symbol], shorter: bool = False)
         for name, symbol in member.numbers.items()
     }
     when = there(member.when) if member.when is not None else None
-    return replace(member, in_channels=there(member.in_channels), numbers=numbers, when=when)
+    written = {name: substitute(expr, known) for name, expr in member.written.items()}
+    return replace(member, in_channels=there(member.in_channels), numbers=numbers, when=when, written=written)
 
 
 def _in_names(symbol: Symbol | None, follows: Mapping[str, Expr], known: Mapping[str, Symbol]) -> Expr | None:

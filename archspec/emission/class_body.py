@@ -14,7 +14,7 @@ from archspec.emission.loops import PLACE, Stretch, stretches
 from archspec.emission.outline import BlockClass, Member, Outline, Parameter
 from archspec.emission.sequences import Part, is_numbered, parts
 from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number, pair
-from archspec.emission.symbols import exprs
+from archspec.emission.symbols import exprs, readable
 from archspec.ir import STEPS, Block, Chain, Run
 from archspec.ops import Op
 from archspec.syntax.expressions import Expr, Literal, Name, Symbol, names, render, substitute, substituted
@@ -211,7 +211,12 @@ class Writer:
         if part.count == 1:  # with room for the comma behind it
             return self.construct(part.member, indent, set(), tail=",").removesuffix(",")
         made = self.construct(part.member, indent, set())
-        return f"*({made} for {_variable(part)} in range({part.count}))"
+        loop = f"for {_variable(part)} in range({part.count})"
+        whole = f"*({made} {loop})"
+        if "\n" not in made and indent + len(whole) + 1 <= WIDTH:
+            return whole
+        pad = " " * (indent + 4)
+        return f"*(\n{pad}{self.construct(part.member, indent + 4, set())}\n{pad}{loop}\n{pad[4:]})"
 
     def _pair(self, part: Part, indent: int, loop: str = "*") -> str:
         """The name and the layer of one member, or of each in a loop."""
@@ -247,7 +252,9 @@ class Writer:
             call = replace(member.call, name=str(len(members))) if numbered else member.call
             sized = simplify(substitute(member.in_channels, scope), {})
             own = {name: simplified(substituted(symbol, scope), {}) for name, symbol in member.numbers.items()}
-            members.append(Member(call, sized, own, None if isinstance(when, Literal) else when))
+            written = {name: substitute(expr, scope) for name, expr in member.written.items()}
+            own |= {name: readable(own[name], expr) for name, expr in written.items()}
+            members.append(Member(call, sized, own, None if isinstance(when, Literal) else when, written))
         return members
 
     def _stretch(self, stretch: Stretch, indent: int) -> str:

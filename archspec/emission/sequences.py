@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from archspec.emission.block_classes import ClassOf
 from archspec.emission.loops import PLACE, SHORTEST
 from archspec.emission.outline import Member
+from archspec.emission.symbols import with_whole_parts
 from archspec.ir import Block
 from archspec.ops import Op
-from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, names
-from archspec.syntax.simplify import simplify
+from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, is_python, names
+from archspec.syntax.simplify import simplified, simplify
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,15 @@ def _loop(members: Sequence[Member], of: ClassOf, numbered: bool) -> Part | None
             start is not None and member.call.name != _named(name, start + place)
         ):
             break
-        grown = _grown(first, member, place) if place == 1 else numbers
+        grown = _grown(first, member) if place == 1 else numbers
         if grown is None or not _follows(grown, member, place):
             break
         numbers, length = grown, length + 1
     varies = numbers is not None and any(PLACE in names(e) for s in numbers.values() for e in _exprs(s))
     if numbers is None or length < (SHORTEST if varies else 2):
         return None
+    if not varies:
+        numbers = first.numbers
     return Part(Member(first.call, first.in_channels, numbers, None), name, length, start)
 
 
@@ -92,15 +95,44 @@ def _is_like(one: Member, other: Member, of: ClassOf) -> bool:
     return of[a] is of[b] and one.numbers.keys() == other.numbers.keys() and other.when is None
 
 
-def _grown(first: Member, second: Member, place: int) -> Mapping[str, Symbol] | None:
-    """The numbers of a first member, those that the second has more of as expressions in the place."""
+def _grown(first: Member, second: Member) -> Mapping[str, Symbol] | None:
+    """The numbers of a first member, those that the second has others of as expressions in the place."""
     numbers: dict[str, Symbol] = {}
     for name, symbol in first.numbers.items():
-        grown = _step(symbol, second.numbers[name])
+        one, other = _known(symbol), _known(second.numbers[name])
+        grown = _as_written(first.written.get(name), second.written.get(name), one, other) or _step(one, other)
         if grown is None:
             return None
         numbers[name] = grown
     return numbers
+
+
+def _as_written(one: Expr | None, other: Expr | None, first: Symbol, second: Symbol) -> Symbol | None:
+    """What the spec wrote for two members, in their places, where it comes to exactly their numbers."""
+    if one is None or other is None:
+        return None
+    found = _in_place(one, other)
+    if found is None or PLACE not in names(found):
+        return None
+    for grown in (simplify(found, {}), with_whole_parts(found)):
+        if is_python(grown) and _at(grown, 0) == first and _at(grown, 1) == second:
+            return grown
+    return None
+
+
+def _in_place(one: Expr, other: Expr) -> Expr | None:
+    """An expression with the place where a second one has the next whole number; None where more differs."""
+    if one == other:
+        return one
+    if isinstance(one, Literal) and isinstance(other, Literal):
+        a, b = one.value, other.value
+        if type(a) is not int or type(b) is not int or b != a + 1:
+            return None
+        return Apply("+", (Name(PLACE), one)) if a else Name(PLACE)
+    if not isinstance(one, Apply) or not isinstance(other, Apply) or one.op != other.op:
+        return None
+    operands = [_in_place(a, b) for a, b in zip(one.operands, other.operands, strict=True)]
+    return None if None in operands else Apply(one.op, tuple(o for o in operands if o is not None))
 
 
 def _step(one: Symbol, other: Symbol) -> Symbol | None:
@@ -115,7 +147,12 @@ def _step(one: Symbol, other: Symbol) -> Symbol | None:
 
 
 def _follows(numbers: Mapping[str, Symbol], member: Member, place: int) -> bool:
-    return all(_at(symbol, place) == member.numbers[name] for name, symbol in numbers.items())
+    return all(_at(symbol, place) == _known(member.numbers[name]) for name, symbol in numbers.items())
+
+
+def _known(symbol: Symbol) -> Symbol:
+    """A number that is written as a quotient as what it comes to."""
+    return simplified(symbol, {})
 
 
 def _at(symbol: Symbol, place: int) -> Symbol:

@@ -20,8 +20,9 @@ from archspec.syntax.expressions import (
     evaluate,
     is_python,
     names,
+    render,
 )
-from archspec.syntax.simplify import simplified, size
+from archspec.syntax.simplify import simplified, simplify, size
 
 LONGEST = 40
 """The parts of the longest expression that is written; what is longer is a number, or a parameter."""
@@ -170,3 +171,28 @@ def _is_short(symbol: Symbol) -> bool:
 def exprs(symbol: Symbol) -> tuple[Expr, ...]:
     """The one or two expressions of a number."""
     return symbol if isinstance(symbol, tuple) else (symbol,)
+
+
+LONGEST_QUOTIENT = 16
+"""The characters of the longest quotient that is written for a number that is known."""
+
+
+def readable(symbol: Symbol, written: Expr) -> Symbol:
+    """A number; a fraction as the quotient that the spec wrote, which comes to exactly that."""
+    if not isinstance(symbol, Literal) or not isinstance(symbol.value, float) or symbol.value.is_integer():
+        return symbol
+    short = with_whole_parts(written)
+    if not isinstance(short, Apply) or short.op != "/" or names(short) or not is_python(short):
+        return symbol
+    fits = len(render(short, {})) <= LONGEST_QUOTIENT and simplify(short, {}) == symbol
+    return short if fits else symbol
+
+
+def with_whole_parts(expr: Expr) -> Expr:
+    """An expression in which parts that come to whole numbers are these."""
+    if not isinstance(expr, Apply):
+        return expr
+    short = simplify(expr, {})
+    if isinstance(short, Literal) and type(short.value) is int:
+        return short
+    return Apply(expr.op, tuple(map(with_whole_parts, expr.operands)))

@@ -52,3 +52,16 @@ def test_golden_code_passes_ruff(backend):
         done = subprocess.run([*ruff, *command, "--isolated", "--no-cache", "--line-length=100", "."],
                               cwd=FAMILIES / backend, capture_output=True, text=True)  # fmt: skip
         assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("key", ["convnext_tiny", "efficientnet_b0", "swin_t"])
+def test_rates_that_grow_are_exactly_those_of_the_network(key):
+    torch = pytest.importorskip("torch")
+    net = archspec.load(NETS[key])
+    space: dict[str, object] = {}
+    exec(compile((FAMILIES / "torch" / f"{key}.py").read_text(), key, "exec", dont_inherit=True), space)
+    with torch.device("meta"):
+        model = space[net.class_name]()
+    built = {name: module.p for name, module in model.named_modules() if type(module) is space["DropPath"]}
+    assert built == {row.name: row.attributes["rate"] for row in net.modules() if row.op == "drop_path"}
+    assert len(set(built.values())) > 8

@@ -85,34 +85,18 @@ class ConvNeXt(nnx.Module):
             Sequential(
                 Conv(3, 96, (4, 4), strides=4, padding=0, rngs=rngs), nnx.LayerNorm(96, rngs=rngs)
             ),
-            Sequential(
-                ConvNeXtBlock(96, rngs=rngs),
-                ConvNeXtBlock(96, drop_path=0.0058823529411764705, rngs=rngs),
-                ConvNeXtBlock(96, drop_path=0.011764705882352941, rngs=rngs),
-            ),
+            Sequential(*(ConvNeXtBlock(96, drop_path=0.1 * i / 17, rngs=rngs) for i in range(3))),
             Downsample(96, 192, rngs=rngs),
             Sequential(
-                ConvNeXtBlock(192, drop_path=0.017647058823529415, rngs=rngs),
-                ConvNeXtBlock(192, drop_path=0.023529411764705882, rngs=rngs),
-                ConvNeXtBlock(192, drop_path=0.029411764705882353, rngs=rngs),
+                *(ConvNeXtBlock(192, drop_path=0.1 * (i + 3) / 17, rngs=rngs) for i in range(3)),
             ),
             Downsample(192, 384, rngs=rngs),
             Sequential(
-                ConvNeXtBlock(384, drop_path=0.03529411764705883, rngs=rngs),
-                ConvNeXtBlock(384, drop_path=0.0411764705882353, rngs=rngs),
-                ConvNeXtBlock(384, drop_path=0.047058823529411764, rngs=rngs),
-                ConvNeXtBlock(384, drop_path=0.052941176470588235, rngs=rngs),
-                ConvNeXtBlock(384, drop_path=0.058823529411764705, rngs=rngs),
-                ConvNeXtBlock(384, drop_path=0.06470588235294118, rngs=rngs),
-                ConvNeXtBlock(384, drop_path=0.07058823529411766, rngs=rngs),
-                ConvNeXtBlock(384, drop_path=0.07647058823529412, rngs=rngs),
-                ConvNeXtBlock(384, drop_path=0.0823529411764706, rngs=rngs),
+                *(ConvNeXtBlock(384, drop_path=0.1 * (i + 6) / 17, rngs=rngs) for i in range(9)),
             ),
             Downsample(384, 768, rngs=rngs),
             Sequential(
-                ConvNeXtBlock(768, drop_path=0.08823529411764706, rngs=rngs),
-                ConvNeXtBlock(768, drop_path=0.09411764705882353, rngs=rngs),
-                ConvNeXtBlock(768, drop_path=0.1, rngs=rngs),
+                *(ConvNeXtBlock(768, drop_path=0.1 * (i + 15) / 17, rngs=rngs) for i in range(3)),
             ),
         )
         self.classifier = Sequential(

@@ -196,32 +196,31 @@ class EfficientNet(nnx.Module):
             ConvNormAct(3, 32, stride=2, rngs=rngs),
             Sequential(MBConv(32, 16, rngs=rngs)),
             Sequential(
-                MBConv(16, 24, stride=2, expand=6, drop_path=0.0125, rngs=rngs),
-                MBConv(24, 24, expand=6, drop_path=0.025, rngs=rngs),
+                MBConv(16, 24, stride=2, expand=6, drop_path=0.2 * 1 / 16, rngs=rngs),
+                MBConv(24, 24, expand=6, drop_path=0.2 * 2 / 16, rngs=rngs),
             ),
             Sequential(
-                MBConv(
-                    24, 40, stride=2, kernel=5, expand=6, drop_path=0.037500000000000006, rngs=rngs
+                MBConv(24, 40, stride=2, kernel=5, expand=6, drop_path=0.2 * 3 / 16, rngs=rngs),
+                MBConv(40, 40, kernel=5, expand=6, drop_path=0.2 * 4 / 16, rngs=rngs),
+            ),
+            Sequential(
+                MBConv(40, 80, stride=2, expand=6, drop_path=0.2 * 5 / 16, rngs=rngs),
+                MBConv(80, 80, expand=6, drop_path=0.2 * 6 / 16, rngs=rngs),
+                MBConv(80, 80, expand=6, drop_path=0.2 * 7 / 16, rngs=rngs),
+            ),
+            Sequential(
+                MBConv(80, 112, kernel=5, expand=6, drop_path=0.2 * 8 / 16, rngs=rngs),
+                MBConv(112, 112, kernel=5, expand=6, drop_path=0.2 * 9 / 16, rngs=rngs),
+                MBConv(112, 112, kernel=5, expand=6, drop_path=0.2 * 10 / 16, rngs=rngs),
+            ),
+            Sequential(
+                MBConv(112, 192, stride=2, kernel=5, expand=6, drop_path=0.2 * 11 / 16, rngs=rngs),
+                *(
+                    MBConv(192, 192, kernel=5, expand=6, drop_path=0.2 * (i + 12) / 16, rngs=rngs)
+                    for i in range(3)
                 ),
-                MBConv(40, 40, kernel=5, expand=6, drop_path=0.05, rngs=rngs),
             ),
-            Sequential(
-                MBConv(40, 80, stride=2, expand=6, drop_path=0.0625, rngs=rngs),
-                MBConv(80, 80, expand=6, drop_path=0.07500000000000001, rngs=rngs),
-                MBConv(80, 80, expand=6, drop_path=0.08750000000000001, rngs=rngs),
-            ),
-            Sequential(
-                MBConv(80, 112, kernel=5, expand=6, drop_path=0.1, rngs=rngs),
-                MBConv(112, 112, kernel=5, expand=6, drop_path=0.1125, rngs=rngs),
-                MBConv(112, 112, kernel=5, expand=6, drop_path=0.125, rngs=rngs),
-            ),
-            Sequential(
-                MBConv(112, 192, stride=2, kernel=5, expand=6, drop_path=0.1375, rngs=rngs),
-                MBConv(192, 192, kernel=5, expand=6, drop_path=0.15000000000000002, rngs=rngs),
-                MBConv(192, 192, kernel=5, expand=6, drop_path=0.1625, rngs=rngs),
-                MBConv(192, 192, kernel=5, expand=6, drop_path=0.17500000000000002, rngs=rngs),
-            ),
-            Sequential(MBConv(192, 320, expand=6, drop_path=0.1875, rngs=rngs)),
+            Sequential(MBConv(192, 320, expand=6, drop_path=0.2 * 15 / 16, rngs=rngs)),
             ConvNormAct(320, 1280, kernel=1, rngs=rngs),
         )
         self.classifier = Sequential(

@@ -211,26 +211,24 @@ class SwinTransformer(nnx.Module):
             ),
             Sequential(
                 SwinBlock(96, 3, rngs=rngs),
-                SwinBlock(96, 3, shift=3, drop_path=0.018181818181818184, rngs=rngs),
+                SwinBlock(96, 3, shift=3, drop_path=0.2 * 1 / 11, rngs=rngs),
             ),
             PatchMerging(96, rngs=rngs),
             Sequential(
-                SwinBlock(192, 6, drop_path=0.03636363636363637, rngs=rngs),
-                SwinBlock(192, 6, shift=3, drop_path=0.05454545454545456, rngs=rngs),
+                SwinBlock(192, 6, drop_path=0.2 * 2 / 11, rngs=rngs),
+                SwinBlock(192, 6, shift=3, drop_path=0.2 * 3 / 11, rngs=rngs),
             ),
             PatchMerging(192, rngs=rngs),
             Sequential(
-                SwinBlock(384, 12, drop_path=0.07272727272727274, rngs=rngs),
-                SwinBlock(384, 12, shift=3, drop_path=0.09090909090909091, rngs=rngs),
-                SwinBlock(384, 12, drop_path=0.10909090909090911, rngs=rngs),
-                SwinBlock(384, 12, shift=3, drop_path=0.1272727272727273, rngs=rngs),
-                SwinBlock(384, 12, drop_path=0.14545454545454548, rngs=rngs),
-                SwinBlock(384, 12, shift=3, drop_path=0.16363636363636364, rngs=rngs),
+                *(
+                    SwinBlock(384, 12, shift=3 * (i % 2), drop_path=0.2 * (i + 4) / 11, rngs=rngs)
+                    for i in range(6)
+                ),
             ),
             PatchMerging(384, rngs=rngs),
             Sequential(
-                SwinBlock(768, 24, drop_path=0.18181818181818182, rngs=rngs),
-                SwinBlock(768, 24, drop_path=0.2, rngs=rngs),
+                SwinBlock(768, 24, drop_path=0.2 * 10 / 11, rngs=rngs),
+                SwinBlock(768, 24, drop_path=0.2 * 11 / 11, rngs=rngs),
             ),
         )
         self.norm = nnx.LayerNorm(768, epsilon=1e-05, rngs=rngs)

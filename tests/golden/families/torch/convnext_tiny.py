@@ -99,35 +99,13 @@ class ConvNeXt(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             nn.Sequential(nn.Conv2d(3, 96, kernel_size=4, stride=4), ChannelNorm(96)),
-            nn.Sequential(
-                ConvNeXtBlock(96),
-                ConvNeXtBlock(96, drop_path=0.0058823529411764705),
-                ConvNeXtBlock(96, drop_path=0.011764705882352941),
-            ),
+            nn.Sequential(*(ConvNeXtBlock(96, drop_path=0.1 * i / 17) for i in range(3))),
             Downsample(96, 192),
-            nn.Sequential(
-                ConvNeXtBlock(192, drop_path=0.017647058823529415),
-                ConvNeXtBlock(192, drop_path=0.023529411764705882),
-                ConvNeXtBlock(192, drop_path=0.029411764705882353),
-            ),
+            nn.Sequential(*(ConvNeXtBlock(192, drop_path=0.1 * (i + 3) / 17) for i in range(3))),
             Downsample(192, 384),
-            nn.Sequential(
-                ConvNeXtBlock(384, drop_path=0.03529411764705883),
-                ConvNeXtBlock(384, drop_path=0.0411764705882353),
-                ConvNeXtBlock(384, drop_path=0.047058823529411764),
-                ConvNeXtBlock(384, drop_path=0.052941176470588235),
-                ConvNeXtBlock(384, drop_path=0.058823529411764705),
-                ConvNeXtBlock(384, drop_path=0.06470588235294118),
-                ConvNeXtBlock(384, drop_path=0.07058823529411766),
-                ConvNeXtBlock(384, drop_path=0.07647058823529412),
-                ConvNeXtBlock(384, drop_path=0.0823529411764706),
-            ),
+            nn.Sequential(*(ConvNeXtBlock(384, drop_path=0.1 * (i + 6) / 17) for i in range(9))),
             Downsample(384, 768),
-            nn.Sequential(
-                ConvNeXtBlock(768, drop_path=0.08823529411764706),
-                ConvNeXtBlock(768, drop_path=0.09411764705882353),
-                ConvNeXtBlock(768, drop_path=0.1),
-            ),
+            nn.Sequential(*(ConvNeXtBlock(768, drop_path=0.1 * (i + 15) / 17) for i in range(3))),
         )
         self.classifier = nn.Sequential(
             ChannelNorm(768), nn.Flatten(1), nn.Linear(768, num_classes)

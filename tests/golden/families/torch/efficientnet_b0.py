@@ -123,30 +123,31 @@ class EfficientNet(nn.Module):
             ConvNormAct(3, 32, stride=2),
             nn.Sequential(MBConv(32, 16)),
             nn.Sequential(
-                MBConv(16, 24, stride=2, expand=6, drop_path=0.0125),
-                MBConv(24, 24, expand=6, drop_path=0.025),
+                MBConv(16, 24, stride=2, expand=6, drop_path=0.2 * 1 / 16),
+                MBConv(24, 24, expand=6, drop_path=0.2 * 2 / 16),
             ),
             nn.Sequential(
-                MBConv(24, 40, stride=2, kernel=5, expand=6, drop_path=0.037500000000000006),
-                MBConv(40, 40, kernel=5, expand=6, drop_path=0.05),
+                MBConv(24, 40, stride=2, kernel=5, expand=6, drop_path=0.2 * 3 / 16),
+                MBConv(40, 40, kernel=5, expand=6, drop_path=0.2 * 4 / 16),
             ),
             nn.Sequential(
-                MBConv(40, 80, stride=2, expand=6, drop_path=0.0625),
-                MBConv(80, 80, expand=6, drop_path=0.07500000000000001),
-                MBConv(80, 80, expand=6, drop_path=0.08750000000000001),
+                MBConv(40, 80, stride=2, expand=6, drop_path=0.2 * 5 / 16),
+                MBConv(80, 80, expand=6, drop_path=0.2 * 6 / 16),
+                MBConv(80, 80, expand=6, drop_path=0.2 * 7 / 16),
             ),
             nn.Sequential(
-                MBConv(80, 112, kernel=5, expand=6, drop_path=0.1),
-                MBConv(112, 112, kernel=5, expand=6, drop_path=0.1125),
-                MBConv(112, 112, kernel=5, expand=6, drop_path=0.125),
+                MBConv(80, 112, kernel=5, expand=6, drop_path=0.2 * 8 / 16),
+                MBConv(112, 112, kernel=5, expand=6, drop_path=0.2 * 9 / 16),
+                MBConv(112, 112, kernel=5, expand=6, drop_path=0.2 * 10 / 16),
             ),
             nn.Sequential(
-                MBConv(112, 192, stride=2, kernel=5, expand=6, drop_path=0.1375),
-                MBConv(192, 192, kernel=5, expand=6, drop_path=0.15000000000000002),
-                MBConv(192, 192, kernel=5, expand=6, drop_path=0.1625),
-                MBConv(192, 192, kernel=5, expand=6, drop_path=0.17500000000000002),
+                MBConv(112, 192, stride=2, kernel=5, expand=6, drop_path=0.2 * 11 / 16),
+                *(
+                    MBConv(192, 192, kernel=5, expand=6, drop_path=0.2 * (i + 12) / 16)
+                    for i in range(3)
+                ),
             ),
-            nn.Sequential(MBConv(192, 320, expand=6, drop_path=0.1875)),
+            nn.Sequential(MBConv(192, 320, expand=6, drop_path=0.2 * 15 / 16)),
             ConvNormAct(320, 1280, kernel=1),
         )
         self.classifier = nn.Sequential(nn.Dropout(p=0.2), nn.Linear(1280, num_classes))

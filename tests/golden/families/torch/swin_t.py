@@ -205,26 +205,23 @@ class SwinTransformer(nn.Module):
             nn.Sequential(
                 nn.Conv2d(3, 96, kernel_size=4, stride=4), Permute(0, 2, 3, 1), nn.LayerNorm(96)
             ),
-            nn.Sequential(
-                SwinBlock(96, 3), SwinBlock(96, 3, shift=3, drop_path=0.018181818181818184)
-            ),
+            nn.Sequential(SwinBlock(96, 3), SwinBlock(96, 3, shift=3, drop_path=0.2 * 1 / 11)),
             PatchMerging(96),
             nn.Sequential(
-                SwinBlock(192, 6, drop_path=0.03636363636363637),
-                SwinBlock(192, 6, shift=3, drop_path=0.05454545454545456),
+                SwinBlock(192, 6, drop_path=0.2 * 2 / 11),
+                SwinBlock(192, 6, shift=3, drop_path=0.2 * 3 / 11),
             ),
             PatchMerging(192),
             nn.Sequential(
-                SwinBlock(384, 12, drop_path=0.07272727272727274),
-                SwinBlock(384, 12, shift=3, drop_path=0.09090909090909091),
-                SwinBlock(384, 12, drop_path=0.10909090909090911),
-                SwinBlock(384, 12, shift=3, drop_path=0.1272727272727273),
-                SwinBlock(384, 12, drop_path=0.14545454545454548),
-                SwinBlock(384, 12, shift=3, drop_path=0.16363636363636364),
+                *(
+                    SwinBlock(384, 12, shift=3 * (i % 2), drop_path=0.2 * (i + 4) / 11)
+                    for i in range(6)
+                ),
             ),
             PatchMerging(384),
             nn.Sequential(
-                SwinBlock(768, 24, drop_path=0.18181818181818182), SwinBlock(768, 24, drop_path=0.2)
+                SwinBlock(768, 24, drop_path=0.2 * 10 / 11),
+                SwinBlock(768, 24, drop_path=0.2 * 11 / 11),
             ),
         )
         self.norm = nn.LayerNorm(768)
