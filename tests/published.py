@@ -11,6 +11,9 @@ NETS = [
     *(f"vgg{n}{norm}" for n in (11, 13, 16, 19) for norm in ("", "_bn")),
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
     *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
+    *("resnet50c", "resnet50d", "ecaresnet50d", "seresnet50", "resnetaa50", "resnest50d"),
+    *("resnetv2_50", "resnetv2_50x1_bit"),
+    *("repvgg_a0", "repvgg_a1", "repvgg_a2", "repvgg_b0", "repvgg_b1"),
     *("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"),
     *("densenet121", "densenet161", "densenet169", "densenet201"),
     *("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"),
@@ -37,6 +40,8 @@ SMALL = [
         "shufflenet_v2_x0_5",
     ),
     *("regnet_x_400mf", "regnet_y_400mf"),
+    *("resnet50d", "ecaresnet50d", "seresnet50", "resnetaa50", "resnest50d"),
+    *("resnetv2_50", "resnetv2_50x1_bit", "repvgg_a0"),
 ]
 """One of each family, whose answers are compared before a release."""
 FEW = ("vit_b_32", "swin_t", "resnet18", "mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf")

@@ -39,19 +39,18 @@ def find(name: str) -> Path | None:
 
 @cache
 def members() -> dict[str, str]:
-    """The nets that are presets of a family's file, by name: `densenet169` is one of `densenet.yaml`."""
+    """The nets that are presets of a family's file, by name: called after the file, or with that name of their own."""
     found: dict[str, str] = {}
     for family in names():
         text = (folder() / f"{family}.yaml").read_text(encoding="utf-8")
         _, _, presets = text.partition("\npresets:\n")
-        found |= dict.fromkeys(re.findall(rf"^  ({re.escape(family)}\w+):", presets, re.MULTILINE), family)
+        own = re.findall(r"^  (\w+):\s*\{?\s*name: \1\b", presets, re.MULTILINE)
+        found |= dict.fromkeys([*re.findall(rf"^  ({re.escape(family)}\w+):", presets, re.MULTILINE), *own], family)
     return found
 
 
 def member(name: str) -> tuple[Path, str] | None:
     """The file of a family and the preset that is the net of this name; None where no family has it."""
-    if not any(name != family and name.startswith(family) for family in names()):
-        return None
     family = members().get(name)
     return None if family is None else (folder() / f"{family}.yaml", name)
 
