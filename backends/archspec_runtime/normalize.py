@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ IMAGENET = (
     (0.229, 0.224, 0.225),
 )  # mean and deviation of RGB, as torchvision and timm have them
 SAMPLE = 2_000  # images that statistics are taken over where a folder is read as needed
-CHUNK = 4_096
+CHUNK = 1 << 20  # bytes of images that are summed at once, eight times as many in double precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,19 @@ def measure(kind: Kind, train: Split, shape: tuple[int, int, int], *, skip: bool
         return Normalization(*(np.array(values, np.float32)[:, None, None] for values in IMAGENET))
     if kind == "none":
         return Normalization(np.zeros((shape[0], 1, 1), np.float32))
-    images = _images(train, shape, skip)
     axes = 0 if kind == "per_pixel_mean" else (0, 2, 3)
     total = np.zeros(shape if axes == 0 else (shape[0], 1, 1), np.float64)
     squares = np.zeros_like(total)
     keep = axes != 0
-    for start in range(0, len(images), CHUNK):
-        chunk = images[start : start + CHUNK].astype(np.float64) / 255
-        total += chunk.sum(axis=axes, keepdims=keep).reshape(total.shape)
-        squares += (chunk * chunk).sum(axis=axes, keepdims=keep).reshape(total.shape)
-    count = len(images) * (1 if axes == 0 else shape[1] * shape[2])
+    count = 0
+    for images in _chunks(train, shape, skip):
+        pixels = images.astype(np.float64)  # whole numbers, whose sums are exact
+        total += pixels.sum(axis=axes, keepdims=keep).reshape(total.shape)
+        pixels *= pixels
+        squares += pixels.sum(axis=axes, keepdims=keep).reshape(total.shape)
+        count += len(images) * (1 if axes == 0 else shape[1] * shape[2])
+    total /= 255
+    squares /= 255**2
     mean = total / count
     if kind != "per_channel":
         return Normalization(mean.astype(np.float32))
@@ -78,16 +82,20 @@ def measure(kind: Kind, train: Split, shape: tuple[int, int, int], *, skip: bool
     return Normalization(mean.astype(np.float32), deviation.astype(np.float32))
 
 
-def _images(train: Split, shape: tuple[int, int, int], skip: bool) -> NDArray[np.uint8]:
+def _chunks(train: Split, shape: tuple[int, int, int], skip: bool) -> Iterator[NDArray[np.uint8]]:
+    """Images (N, C, H, W), no more at once than a few megabytes."""
     if isinstance(train, ArraySplit):
-        return train.images
+        size = max(1, CHUNK // math.prod(shape))
+        yield from (train.images[start : start + size] for start in range(0, len(train), size))
+        return
     assert isinstance(train, EncodedSplit)
     from .augment import centre
 
     indices = np.linspace(0, len(train) - 1, min(SAMPLE, len(train))).astype(np.int64)
     say = Skipped().append
+
+    def read(index: int) -> NDArray[np.uint8]:
+        return to_array(train.readable(index, lambda p: centre(p.image(), shape, Data()), skip, say)[1])
+
     with ThreadPoolExecutor(cores()) as pool:
-        read = pool.map(
-            lambda i: train.readable(int(i), lambda p: centre(p.image(), shape, Data()), skip, say)[1], indices
-        )
-        return np.stack([to_array(image) for image in read])
+        yield from (image[None] for image in pool.map(read, indices.tolist()))

@@ -1,5 +1,7 @@
 """How images are split into those for training and others, and the statistics of the former."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -72,9 +74,13 @@ def test_normalization_is_measured_over_training_images_only(kind):
     np.testing.assert_array_equal(same.apply(part.test.images), found.apply(part.test.images))
 
 
-def test_statistics_of_many_images_equal_numpys():
-    split = noise(9000, (3, 4, 4))  # more than are taken at once
-    found = measure("per_channel", split, (3, 4, 4))
+def test_statistics_of_many_images_equal_numpys_and_take_little_memory():
+    split = noise(9000, (3, 16, 16))  # several times as many bytes as are taken at once
+    tracemalloc.start()
+    found = measure("per_channel", split, (3, 16, 16))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20e6, "all of them in double precision are 110 MB twice"
     pixels = split.images / 255
     np.testing.assert_allclose(found.mean[:, 0, 0], pixels.mean((0, 2, 3)), rtol=1e-6)
     np.testing.assert_allclose(found.std[:, 0, 0], pixels.std((0, 2, 3)), rtol=1e-6)
