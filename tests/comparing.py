@@ -8,6 +8,7 @@ import pytest
 
 import archspec
 import reference
+from archspec.backends import find_builder
 
 
 class Torch:
@@ -45,9 +46,8 @@ class Flax:
         from archspec_flax import names
 
         self.names = names
-        self.model = archspec.build(net, backend="flax")
-        state = {k: v.astype(np.float64) if v.ndim else v for k, v in names.state_dict(self.model).items()}
-        names.load_state_dict(self.model, state | params)
+        # with weights, since otherwise half of a test's time goes into the program that draws them
+        self.model = find_builder("flax").build(net, seed=0, weights=params | buffers_at_the_start(net))
 
     def run(self, x, dy, training=True):
         """The result, the gradient of the input, and those of the parameters."""
@@ -88,6 +88,20 @@ class Flax:
         kept = self.names.places(self.model)
         state = self.names.state_dict(self.model)
         return {name: state[name] for name, place in kept.items() if isinstance(place.variable, nnx.BatchStat)}
+
+
+def buffers_at_the_start(net):
+    """What a net has beside its parameters, before the first step."""
+    shapes = net.tensor_shapes()
+    starts = {"running_mean": np.zeros, "running_var": np.ones}
+    buffers = {n: starts[n.rpartition(".")[2]](shapes[n]) for n in shapes if n.rpartition(".")[2] in starts}
+    buffers |= {n: np.zeros((), np.int64) for n in shapes if n.endswith("num_batches_tracked")}
+    return buffers | position_indices(net)
+
+
+def position_indices(net):
+    bias = [row for row in net.modules() if row.op == "relative_position_bias"]
+    return {row.name: reference.position_index(row.target).reshape(-1) for row in bias}
 
 
 @contextlib.contextmanager
@@ -154,9 +168,7 @@ def check(net, batch=3, tolerance=1e-9, backend="torch", slopes_in_evaluation=Fa
         names = [row.name for row in net.modules() if row.op == "batch_norm"]
         for name, (mean, var) in zip(names, statistics.running, strict=True):
             expected |= {f"{name}.running_mean": mean, f"{name}.running_var": var, f"{name}.num_batches_tracked": 1}
-        for row in net.modules():
-            if row.op == "relative_position_bias":
-                expected[row.name] = reference.position_index(row.target).reshape(-1)
+        expected |= position_indices(net)
         same(model.buffers(), expected, tolerance)
 
         with batch_norm_as(statistics.evaluate):
