@@ -108,7 +108,7 @@ def _compiled(
     return net
 
 
-_OF_THE_NET = ("norm", "act", "shortcut", "defaults", "stem", "stages", "head", "blocks", "shortcuts")
+_OF_THE_NET = ("norm", "act", "shortcut", "defaults", "stem", "stages", "head", "outputs", "blocks", "shortcuts")
 
 
 def _look_at_preset(document: Document, resolved: Resolved | None, problems: Diagnostics) -> None:

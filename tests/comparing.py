@@ -9,6 +9,7 @@ import pytest
 import archspec
 import reference
 from archspec.backends import find_builder
+from archspec.ir.liveness import for_inference
 
 
 class Torch:
@@ -26,12 +27,15 @@ class Torch:
         self.model.train(training).zero_grad()
         image = self.torch.from_numpy(x).requires_grad_()
         y = self.model(image)
-        y.backward(self.torch.from_numpy(dy))
-        return y.detach().numpy(), image.grad.numpy(), {n: p.grad.numpy() for n, p in self.model.named_parameters()}
+        named = y if isinstance(y, dict) else {"": y}
+        slopes = dy if isinstance(dy, dict) else {"": dy}
+        self.torch.autograd.backward(list(named.values()), [self.torch.from_numpy(slopes[name]) for name in named])
+        grads = {n: p.grad.numpy() for n, p in self.model.named_parameters()}
+        return each(y, lambda one: one.detach().numpy()), image.grad.numpy(), grads
 
     def evaluate(self, x):
         with self.torch.no_grad():
-            return self.model.eval()(self.torch.from_numpy(x)).numpy()
+            return each(self.model.eval()(self.torch.from_numpy(x)), lambda one: one.numpy())
 
     def buffers(self):
         return {name: buffer.numpy() for name, buffer in self.model.named_buffers()}
@@ -62,7 +66,8 @@ class Flax:
         def loss(params, others, image):
             model = nnx.merge(graph, params, others, copy=True)
             y = model(image)
-            return jnp.sum(y * dy), (y, nnx.state(model, nnx.Not(nnx.Param)))
+            sums = jax.tree.map(lambda one, slope: jnp.sum(one * slope), y, each(dy, channels_last))
+            return sum(jax.tree.leaves(sums)), (y, nnx.state(model, nnx.Not(nnx.Param)))
 
         gradient = jax.jit(jax.grad(loss, argnums=(0, 2), has_aux=True), compiler_options=dict(self.quickly))
         (grads, dx), (y, others) = gradient(params, others, jnp.asarray(x.transpose(0, 2, 3, 1)))
@@ -71,7 +76,7 @@ class Flax:
             self.names.spec_names(path, {})[0]: self.names.to_spec(g.get_value())
             for path, g in nnx.to_flat_state(grads)
         }
-        return np.asarray(y), np.asarray(dx).transpose(0, 3, 1, 2), named
+        return each(y, channels_first), channels_first(dx), named
 
     def evaluate(self, x):
         import jax
@@ -80,7 +85,7 @@ class Flax:
         self.model.eval()
         graph, state = nnx.split(self.model)
         forward = jax.jit(lambda state, image: nnx.merge(graph, state)(image), compiler_options=dict(self.quickly))
-        return np.asarray(forward(state, x.transpose(0, 2, 3, 1)))
+        return each(forward(state, x.transpose(0, 2, 3, 1)), channels_first)
 
     def buffers(self):
         from flax import nnx
@@ -102,6 +107,22 @@ def buffers_at_the_start(net):
 def position_indices(net):
     bias = [row for row in net.modules() if row.op == "relative_position_bias"]
     return {row.name: reference.position_index(row.target).reshape(-1) for row in bias}
+
+
+def each(values, apply):
+    """What comes of each of several named values, or of the only one."""
+    return {name: apply(value) for name, value in values.items()} if isinstance(values, dict) else apply(values)
+
+
+def channels_first(value):
+    """A result of Flax in the layout of PyTorch and the reference, an array of numbers."""
+    array = np.asarray(value)
+    return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+
+
+def channels_last(value):
+    """A value of the reference in the layout of Flax."""
+    return value.transpose(0, 2, 3, 1) if value.ndim == 4 else value
 
 
 @contextlib.contextmanager
@@ -161,8 +182,8 @@ def check(net, batch=3, tolerance=1e-9, backend="torch", slopes_in_evaluation=Fa
     with precisely(backend) as make:
         model = make(net, params)
         with batch_norm_as(statistics.gather):
-            y, vjp = reference.run(net.root, [x], params)
-        dy = random.normal(size=y.shape)
+            y, vjp = expected_of(net, x, params)
+        dy = each(y, lambda one: random.normal(size=one.shape))
         same(model.run(x, dy), (y, *slopes(vjp, dy)), tolerance)
         expected = {}
         names = [row.name for row in net.modules() if row.op == "batch_norm"]
@@ -172,11 +193,20 @@ def check(net, batch=3, tolerance=1e-9, backend="torch", slopes_in_evaluation=Fa
         same(model.buffers(), expected, tolerance)
 
         with batch_norm_as(statistics.evaluate):
-            y, vjp = reference.run(net.root, [x], params)
+            y, vjp = expected_of(net, x, params, training=False)
         same(model.evaluate(x), y, tolerance)
         if slopes_in_evaluation:
             same(model.run(x, dy, training=False), (y, *slopes(vjp, dy)), tolerance)
             same(model.buffers(), expected, tolerance)
+
+
+def expected_of(net, x, params, training=True):
+    """What the reference gives: of named outputs a dictionary, of which inference leaves some out."""
+    if not net.outputs:
+        return reference.run(net.root, [x], params)
+    (_, *results), vjp = reference.run_results(net.root if training else for_inference(net.root), [x], params)
+    named = [output.name for output in net.outputs if training or not output.train_only]
+    return dict(zip(named, results, strict=True)), lambda dy: vjp((None, *(dy[name] for name in named)))
 
 
 def slopes(vjp, dy):

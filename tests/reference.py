@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from archspec.ir import Block, Chain
+from archspec.ir import Block, Chain, tapped
 from archspec.ops import Op, Tokens
 from archspec.ops.base import tensor_name
 
@@ -739,6 +739,12 @@ def shift_mask(op, inputs, params):
 
 def run(block: Block, inputs, params, prefix=""):
     """Evaluate a block; gives the result and a function to the gradients of the inputs and of `params` by dotted name."""
+    results, back = run_results(block, inputs, params, prefix)
+    return results[0], lambda dy: back((dy, *[None] * (len(results) - 1)))
+
+
+def run_results(block: Block, inputs, params, prefix=""):
+    """Evaluate a block; gives all its results, and a function of their gradients, None for one that nothing uses."""
     values = {name: x for (name, _), x in zip(block.inputs, inputs, strict=True)}
     tape = []
     for call in block.calls:
@@ -746,7 +752,8 @@ def run(block: Block, inputs, params, prefix=""):
         if not call.present:
             values[call.name], back = xs[0], partial(_passed_on, others=len(xs) - 1)
         elif isinstance(call.target, Block):
-            values[call.name], back = run(call.target, xs, params, f"{name}.")
+            made, back = run_results(call.target, xs, params, f"{name}.")
+            values |= zip((call.name, *tapped(call)), made, strict=True)
         elif isinstance(call.target, Chain):
             values[call.name], back = _chain(call.target, xs[0], params, name)
         else:
@@ -755,12 +762,17 @@ def run(block: Block, inputs, params, prefix=""):
             back = _named(inner, name)
         tape.append((call, back))
 
-    def vjp(dy):
-        grads, found = {block.output: dy}, {}
+    def vjp(dys):
+        grads, found = {}, {}
+        for name, dy in zip(block.results, dys, strict=True):
+            if dy is not None:
+                grads[name] = grads[name] + dy if name in grads else dy
         for call, back in reversed(tape):
-            if call.name not in grads:
+            names = (call.name, *tapped(call))
+            if grads.keys().isdisjoint(names):
                 continue
-            dxs, dparams = back(grads.pop(call.name))
+            given = [grads.pop(name, None) for name in names]
+            dxs, dparams = back(tuple(given) if call.present and isinstance(call.target, Block) else given[0])
             found |= dparams
             for source, dx in zip(call.inputs, dxs, strict=True):
                 if np.ndim(dx) and np.ndim(values[source]):
@@ -768,7 +780,7 @@ def run(block: Block, inputs, params, prefix=""):
                 grads[source] = grads[source] + dx if source in grads else dx
         return [grads.get(name, 0.0) for name, _ in block.inputs], found
 
-    return values[block.output], vjp
+    return tuple(values[name] for name in block.results), vjp
 
 
 def _summed(dx, shape):

@@ -65,7 +65,8 @@ def _present(block: Block) -> Block:
         elif isinstance(target, Chain):
             target = Chain(tuple(Run(_present(run.block), run.count) for run in target.runs))
         calls.append(replace(call, inputs=inputs, target=target))
-    return replace(block, calls=tuple(calls), output=given.get(block.output, block.output))
+    outputs = tuple(replace(output, value=given.get(output.value, output.value)) for output in block.outputs)
+    return replace(block, calls=tuple(calls), output=given.get(block.output, block.output), outputs=outputs)
 
 
 def _opened(root: Block, other: Block) -> Block:

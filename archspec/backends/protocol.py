@@ -56,7 +56,8 @@ class Backend(Protocol):
     """What every backend offers: emission. An entry point names a class with no constructor arguments.
 
     It may also have `formats`, the WeightsFormats that it owns beside safetensors, the first that is writable being its usual
-    one; `errors`, what these raise for a user to mend; `try_source`, which makes the emitted model and compares it with the
+    one; `errors`, what these raise for a user to mend; `named_outputs`, true where it emits nets whose outputs have names;
+    `try_source`, which makes the emitted model and compares it with the
     net; and `examine`, which gives for `doctor`: what, its state, whether it is sound, and what would mend it.
     """
 

@@ -98,8 +98,11 @@ def _remedy(entry: EntryPoint) -> str:
 
 
 def check_supported(net: Network, backend: Backend) -> None:
-    """Raise SpecError with one diagnostic for each kind of operation that a backend lacks."""
+    """Raise SpecError with one diagnostic for each kind of operation that a backend lacks, and for outputs it cannot name."""
     problems = Diagnostics()
+    if net.outputs and not getattr(backend, "named_outputs", False):
+        message = f"the backend `{backend.name}` has no named outputs, which `{net.name}` has"
+        problems.add("AS702", message, net.resolved.root.key_span("outputs"), "build it with another backend")
     lacking: dict[str, Row] = {}
     for row in net.modules():
         if row.op not in backend.supported:

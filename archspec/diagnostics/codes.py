@@ -51,6 +51,7 @@ CODES: dict[str, str] = {
     "AS311": "value that reaches no output",
     "AS312": "whole samples are zeroed",
     "AS313": "declaration that nothing uses",
+    "AS314": "output that a net cannot have",
     # shapes
     "AS401": "shapes do not merge",
     "AS402": "input smaller than the window",

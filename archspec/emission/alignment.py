@@ -23,7 +23,7 @@ def aligned(blocks: Iterable[Block]) -> dict[Block, tuple[Call, ...]]:
     calls = {block: block.calls for block in blocks}
     lists: dict[object, list[Block]] = {}
     for block in calls:
-        if block.definition.positional:
+        if block.definition.positional and not block.taps:  # which are called by their numbers
             lists.setdefault(_steps(block), []).append(block)
     for group in lists.values():
         places = _places([_keys(block.calls) for block in group])

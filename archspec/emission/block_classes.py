@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from archspec.emission.alignment import CallsOf
 from archspec.emission.symbols import UNKNOWN, Terms, exprs, literal
-from archspec.ir import STEPS, Block, Call, Definition
+from archspec.ir import STEPS, Block, Call, Definition, tapped
 from archspec.ops import Features, Op
 from archspec.ops.base import SymbolicShape
 from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, Value, names, substitute, substituted
@@ -55,6 +55,7 @@ class BlockClass:
     out_channels: Expr | None
     gives: Expr  # the output's channels in the names of the block's arguments
     made: dict[Block, Mapping[str, Value]] = field(default_factory=dict)  # parameters that no argument says
+    taps: Mapping[str, Expr] = field(default_factory=dict)  # the channels of each, as in `gives`
 
     @property
     def example(self) -> Block:
@@ -156,6 +157,7 @@ class _Maker:
                 block: {n: column[i] for n, column in self.terms.made.items()}
                 for i, block in enumerate(self.instances)
             } if self.terms.made else {},
+            taps={tap: self._channels(tap) for tap in example.taps},
         )  # fmt: skip
 
     # --- arguments -------------------------------------------------------------------------------------
@@ -270,8 +272,23 @@ class _Maker:
             assert not isinstance(written, tuple)
             when = written
         self.channels[name] = self._given(call, calls, given, when)
+        self._tapped(present, numbers)
         if self.definition.positional or not _is_idle(present):  # a chain has its numbers
             self.members.append(Member(call, self._in_channels(present, which), numbers, when, self._written(call)))
+
+    def _tapped(self, present: list[Call], numbers: Mapping[str, Symbol]) -> None:
+        """Find the channels of what the steps inside of a chain give, where they are used around it."""
+        call, target = present[0], present[0].target
+        if not isinstance(target, Block) or not target.taps:
+            return
+        cls = self.of[target]
+        inside = {p.argument: numbers[p.name] for p in cls.parameters}
+        known = {**{k: literal(v) for k, v in target.args.items()}, **self._given_to(call, target), **inside}
+        for name, tap in zip(tapped(call), target.taps, strict=True):
+            made = [c.target.call(tap) for c in present if isinstance(c.target, Block)]
+            values = [step.shape.channels for step in made if step is not None]
+            claimed = self.terms.claimed([substitute(cls.taps[tap], known)], values)
+            self.channels[name] = UNKNOWN if claimed is None else claimed
 
     def _numbers(self, present: list[Call], which: list[int]) -> tuple[dict[str, Symbol], Expr]:
         """The numbers of a call where it is present, and the channels that these say it gives."""
@@ -442,7 +459,7 @@ def signature(cls: BlockClass, of: ClassOf) -> object:
     passed = cls.passed_on()
     calls = tuple(_signature(member, of, passed) for member in cls.members)
     output = passed.get(cls.example.output, cls.example.output)
-    return cls.definition, tuple(kinds), tuple(computed), calls, output
+    return cls.definition, tuple(kinds), tuple(computed), calls, output, cls.example.taps
 
 
 def _signature(member: Member, of: ClassOf, passed: Mapping[str, str]) -> object:

@@ -33,6 +33,7 @@ class ClassText:
     forward_doc: str
     forward: list[str]
     base: str = ""  # the sequence that it is a class of, whose forward pass it has
+    returns: str = ""  # the type of what comes out, where it is not an array
 
 
 class Writer:
@@ -76,6 +77,8 @@ class Writer:
             conditions[member.call.name] = f"self.{own}"
         body = Forward(self.dialect, trace, layer_of, attribute, conditions).write()
         statements += [f"self.{name} = {text}" for name, text in kept.items()]
+        if self.dialect.training_state is not None and any(o.train_only for o in trace.outputs):
+            statements.append(self.dialect.training_state)
         computed = [f"{name} = {render(expr, {})}" for name, expr in cls.computed.items()]
         return ClassText(
             name=cls.name,
@@ -85,6 +88,7 @@ class Writer:
             inputs=[f"{INPUTS[name]}: {self.dialect.array}" for name, _ in cls.example.inputs],
             forward_doc=forward_doc,
             forward=body,
+            returns=f"dict[str, {self.dialect.array}]" if trace.outputs else self.dialect.array,
         )
 
     def _write_sequence(self, cls: BlockClass, doc: str) -> ClassText:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archspec.emission.outline import BlockClass, Member
+from archspec.ir import Output, tapped
+from archspec.ir.liveness import training_only
 from archspec.ops import Op
 
 INPUTS = {"input": "x", "branch": "branch"}
@@ -37,6 +39,8 @@ class Flow:
     uses: Mapping[str, list[str]]
     output: str
     constants: frozenset[str] = frozenset()  # values that are the same for every sample
+    outputs: tuple[Output, ...] = ()  # of a net that names them
+    training: frozenset[str] = frozenset()  # members that are there for training alone
 
     def producer(self, value: str) -> Member | None:
         """The member that gives a value, None for an input."""
@@ -53,12 +57,15 @@ def flow(cls: BlockClass) -> Flow:
     alias = cls.passed_on()
     sources = {m.call.name: tuple(alias.get(i, i) for i in m.call.inputs) for m in cls.members}
     output = alias.get(cls.example.output, cls.example.output)
-    uses: dict[str, list[str]] = {name: [] for name in [*dict(cls.example.inputs), *sources]}
+    taps = [name for m in cls.members for name in tapped(m.call)]
+    uses: dict[str, list[str]] = {name: [] for name in [*dict(cls.example.inputs), *sources, *taps]}
     for name, inputs in sources.items():
         for value in inputs:
             uses[value].append(name)
-    uses[output].append("return")
+    outputs = tuple(replace(o, value=alias.get(o.value, o.value)) for o in cls.example.outputs)
+    for value in [o.value for o in outputs] or [output]:
+        uses[value].append("return")
     constants = frozenset(
         m.call.name for m in cls.members if isinstance(m.call.target, Op) and m.call.target.makes_constant
     )
-    return Flow(cls.members, sources, uses, output, constants)
+    return Flow(cls.members, sources, uses, output, constants, outputs, training_only(cls.example))

@@ -21,6 +21,8 @@ class Dialect(ABC):
     sequence: str  # the class of layers applied one after the other
     named_sequence: tuple[str, ...]  # the calls around pairs of a name and a layer that make the same
     identity: ClassVar[str]  # the layer that does nothing
+    inference: ClassVar[str]  # the condition under which a module is not training
+    training_state: ClassVar[str | None] = None  # the statement of a constructor that this needs
     words: ClassVar[Collection[str]]  # names that a forward pass uses, which no variable may take
     in_sequence: ClassVar[Collection[str]]  # operations that can be layers of a sequence
     overwritable: ClassVar[Collection[str]] = ()  # operations whose result may be overwritten
@@ -40,6 +42,10 @@ class Dialect(ABC):
     @abstractmethod
     def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
         """An operation that is not kept, applied to values."""
+
+    @abstractmethod
+    def tapped(self, sequence: str, value: str, names: list[str], numbered: bool) -> Expression:
+        """A sequence applied to a value, which gives the results of some of its layers before its own."""
 
     def stretched(self, constant: str, like: str, rank: int) -> Expression:
         """A value that is the same for every sample, for as many as another value has; it has `rank` axes for one sample."""

@@ -14,6 +14,7 @@ import jinja2
 from archspec.analysis.activations import kept_for_gradient
 from archspec.analysis.resolved_spec import resolved_yaml
 from archspec.analysis.run_spec import as_run
+from archspec.analysis.untrained import why_untrained
 from archspec.backends import Weights
 from archspec.emission.literals import literal, names_used
 from archspec.files import FolderError
@@ -49,7 +50,8 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
     written = {"model.py": kit.model(net), "spec.yaml": resolved_yaml(net)}
     requirements = [kit.framework, *(LOADING if weighted else ())]
     dataset = ""
-    if net.recipe is not None:
+    trains = net.recipe is not None and why_untrained(net) is None
+    if net.recipe is not None and trains:
         dataset = net.recipe["data"]["dataset"]
         written["train.py"] = train_source(kit.templates, net, kit.job(job_fields(net)))
         written |= kit.carried()
@@ -59,7 +61,7 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
     written |= identity
     written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
     written["README.md"] = kit.templates.get_template("README.md.j2").render(
-        net=net, trains=net.recipe is not None, dataset=dataset, weighted=weighted, version=__version__,
+        net=net, trains=trains, dataset=dataset, weighted=weighted, version=__version__,
         identified=bool(identity),
     )  # fmt: skip
     return written

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 
 from archspec.emission.dataflow import INPUTS, Flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import Member
-from archspec.emission.source import Choice, Expression, Infix, Invocation, lay_out
+from archspec.emission.source import Choice, Expression, Infix, Invocation, lay_out, mapping
+from archspec.ir import Block, tapped
 from archspec.ops import Op
 
 INDENT = 8
@@ -27,6 +30,7 @@ class Forward:
     text_of: dict[str, str] = field(default_factory=dict)
     running: str = "x"
     first_line: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(INPUTS.values()))
+    locals: dict[str, str] = field(default_factory=dict)  # the value that each variable of its own is of
 
     @property
     def graph_like(self) -> bool:
@@ -38,7 +42,10 @@ class Forward:
         self.text_of.update(INPUTS)
         inside = {m.call.name for m in self.flow.members if self._goes_inside(m)}
         order = [m for m in self.flow.members if m.call.name not in inside]
+        order.sort(key=lambda m: m.call.name in self.flow.training)  # what inference needs comes first
         for index, member in enumerate(order):
+            if member.call.name in self.flow.training:
+                self._end_of_inference()
             for name in self.flow.sources[member.call.name]:
                 if name in inside:
                     made = self.flow.producer(name)
@@ -48,8 +55,28 @@ class Forward:
                 self.text_of[member.call.name] = str(self._expression(member))
             else:
                 self._statement(member, order[index + 1 :], inside)
-        self.lines.append(f"return {self.text_of[self.flow.output]}")
+        if self.flow.outputs:
+            self._end_of_inference()
+            self.lines.append(self._dictionary(INDENT, training=True))
+        else:
+            self.lines.append(f"return {self.text_of[self.flow.output]}")
         return self.lines
+
+    def _end_of_inference(self) -> None:
+        """Return what there is without training, where that is not all."""
+        head = f"if {self.dialect.inference}:"
+        if any(output.train_only for output in self.flow.outputs) and head not in self.lines:
+            self.lines += [head, f"    {self._dictionary(INDENT + 4, training=False)}"]
+
+    def _dictionary(self, indent: int, training: bool) -> str:
+        """The statement that returns named outputs, in the order of the spec."""
+        there = [o for o in self.flow.outputs if training or not o.train_only]
+        return mapping([(o.name, self.text_of[o.value]) for o in there], indent, "return ")
+
+    @property
+    def alternative(self) -> str:
+        """The variable that takes the place of `x` where the input is still needed."""
+        return "features" if any(output.name == "out" for output in self.flow.outputs) else "out"
 
     def _goes_inside(self, member: Member) -> bool:
         """A layer applied to an input of the block, for the sake of one merge, is written inside the merge."""
@@ -67,6 +94,9 @@ class Forward:
     def _statement(self, member: Member, rest: list[Member], inside: set[str]) -> None:
         name = member.call.name
         sources = self.flow.sources[name]
+        if tapped(member.call):
+            self._unpacked(member, rest, inside)
+            return
         expression = self._expression(member)
         variable = self._variable(member, rest, inside)
         first, untyped = (sources or (name,))[0], name in self.layer_of or self.dialect.is_untyped(member)
@@ -93,6 +123,22 @@ class Forward:
             self._annotate(variable, untyped)
         self.text_of[name] = variable
 
+    def _unpacked(self, member: Member, rest: list[Member], inside: set[str]) -> None:
+        """The statement of a chain whose steps give values beside its own."""
+        block, name = member.call.target, member.call.name
+        assert isinstance(block, Block)
+        steps = [call.name for call in block.calls if call.present]
+        numbered = steps == [str(place) for place in range(len(steps))]
+        (value,) = self._values(member)
+        names = [self._output_local(tap) or self._local(tap.partition(".")[2], tap) for tap in tapped(member.call)]
+        for tap, local in zip(tapped(member.call), names, strict=True):
+            self.text_of[tap] = local
+        own = self._variable(member, rest, inside) if self.flow.uses[name] else "_"
+        expression = self.dialect.tapped(f"self.{self.layer_of[name]}", value, list(block.taps), numbered)
+        self._line(f"{', '.join([*names, own])} = ", expression)
+        self.first_line |= dict.fromkeys([*names, own])
+        self.text_of[name] = own
+
     def _line(self, head: str, expression: Expression) -> None:
         self.lines.append(lay_out(head, expression, INDENT))
 
@@ -107,6 +153,8 @@ class Forward:
     def _variable(self, member: Member, rest: list[Member], inside: set[str]) -> str:
         name = member.call.name
         uses = self.flow.uses[name]
+        if (local := self._output_local(name)) is not None:
+            return local
         following = rest[0].call.name if rest else "return"
         if uses != [following] or (self.graph_like and is_named(member)):
             return self._local(name)
@@ -115,16 +163,29 @@ class Forward:
             s for m in rest for i in self.flow.sources[m.call.name] if i in inside for s in self.flow.sources[i]
         }
         if self.running == "x" and ("input" in later or any(self.text_of.get(v) == "x" for v in later)):
-            self.running = "out"
+            self.running = self.alternative
         return self.running
 
-    def _local(self, name: str) -> str:
+    def _local(self, name: str, value: str | None = None) -> str:
         """The variable of a value that is kept by its name; those that come and go have names of their own."""
+        value = name if value is None else value
         local = name if not name.isdigit() else f"x{name}"
-        taken = {"x", "out", *INPUTS.values(), *self.dialect.words}
-        while local in taken or (local != name and local in self.flow.uses):
+        local = local.replace("-", "_")
+        taken = {"x", self.alternative, *INPUTS.values(), *self.dialect.words}
+        while (
+            local in taken or (local != value and local in self.flow.uses) or self.locals.get(local, value) != value
+        ):
             local += "_"
+        self.locals[local] = value
         return local
+
+    def _output_local(self, value: str) -> str | None:
+        """The variable of a value that is an output of the net, which is called as that is."""
+        name = next((o.name for o in self.flow.outputs if o.value == value), None)
+        if name is None:
+            return None
+        reserved = iskeyword(name) or name in dir(builtins)
+        return self._local(f"{name}_" if reserved else name, value)
 
     def _values(self, member: Member) -> list[str]:
         """The texts of what a member takes; what has no axis of the batch is given one where others are put beside it."""

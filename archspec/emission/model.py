@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from archspec.emission.dialect import Dialect
 from archspec.emission.outline import BlockClass, Outline
 from archspec.emission.source import WIDTH
 from archspec.ir.network import Network
-from archspec.ops import Features, Image
+from archspec.ops import Features, Image, show
 from archspec.syntax.expressions import render
 from archspec.version import __version__
 
@@ -44,14 +44,38 @@ def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[Clas
     channels, height, width = map(str, net.input_shape)
     images = dialect.image(channels, height, width)
     size = "x".join(images.strip("()").split(", ")[1:])
-    doc = docstring(net.spec.doc or f"{net.name}: {size} images to {_classes(net)}.", 4)
+    doc = docstring(net.spec.doc or f"{net.name}: {size} images to {_gives(net)}.", 4)
     named = [p.name for p in outline.root.parameters if p.argument == "classes"]
-    logits = f"(N, {named[0] if named else net.classes})"
-    return [*parts, writer.write(outline.root, doc, f'"""Map images {images} to logits {logits}."""')]
+    if net.outputs:
+        pad = " " * 8
+        told = f'"""Map images {images} to outputs by name.\n\n{pad}'
+        told += f"\n{pad}".join(_outputs(net, dialect)) + f'\n{pad}"""'
+    elif net.classes is None:
+        told = docstring(f"Map images {images} to {_shape(net.output_shape, dialect)}.", 8)
+    else:
+        told = f'"""Map images {images} to logits (N, {named[0] if named else net.classes})."""'
+    return [*parts, writer.write(outline.root, doc, told)]
 
 
-def _classes(net: Network) -> str:
+def _gives(net: Network) -> str:
+    """What images become, in words."""
+    if net.outputs:
+        *most, last = [f"`{output.name}`" for output in net.outputs]
+        return f"{', '.join(most)} and {last}" if most else last
+    if net.classes is None:
+        return f"features of {show(net.output_shape)}"
     return "1 class" if net.classes == 1 else f"{net.classes:,} classes"
+
+
+def _outputs(net: Network, dialect: Dialect) -> Iterator[str]:
+    """The named outputs of a net with their shapes, a line for each."""
+    for output in net.outputs:
+        yield f"`{output.name}`: {_shape(output.shape, dialect)}{', only in training' * output.train_only}"
+
+
+def _shape(shape: Features, dialect: Dialect) -> str:
+    """The shape of a batch of a value, in numbers."""
+    return _batch(shape, str(shape.channels), {axis: str(shape[axis]) for axis in _places(shape)}, dialect)
 
 
 def _told(cls: BlockClass) -> str:
@@ -105,6 +129,7 @@ def class_layout(cls: ClassText) -> dict[str, Any]:
         "inputs": cls.inputs,
         "forward_doc": cls.forward_doc,
         "forward": cls.forward,
+        "returns": cls.returns,
     }
 
 

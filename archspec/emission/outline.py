@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from archspec.emission.alignment import CallsOf, aligned
 from archspec.emission.block_classes import BlockClass, ClassOf, Member, Parameter, make_class, signature
-from archspec.ir import Block, Call, Chain
+from archspec.ir import Block, Call, Chain, tapped
 from archspec.ir.network import Network
 from archspec.ops import Op
 from archspec.syntax.identifiers import IMPORTED, class_name
@@ -153,8 +153,8 @@ def _structure(calls: Sequence[Call], of: ClassOf) -> object:
 def _kind(block: Block, calls: Sequence[Call]) -> object:
     """Equal for blocks that may be instances of one class."""
     words = tuple((k, v) for k, v in block.args.items() if isinstance(v, str))
-    wired = tuple((c.name, c.inputs, c.role, c.when is None) for c in calls)
-    return block.definition.origin or block.definition, block.variant, words, wired
+    wired = tuple((c.name, c.inputs, c.role, c.when is None, tapped(c)) for c in calls)
+    return block.definition.origin or block.definition, block.variant, words, wired, block.taps
 
 
 def _uniform(group: Sequence[Sequence[Call]], of: ClassOf) -> bool:

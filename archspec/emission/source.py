@@ -118,6 +118,16 @@ def bracketed(items: Sequence[str], indent: int) -> str:
     return "[\n" + "".join(f"{pad}{item},\n" for item in items) + " " * indent + "]"
 
 
+def mapping(entries: Sequence[tuple[str, str]], indent: int, head: str = "") -> str:
+    """A dictionary of texts by names behind `head`, on one line where it fits, else each entry on its own."""
+    pairs = [f'"{name}": {value}' for name, value in entries]
+    line = f"{head}{{{', '.join(pairs)}}}"
+    if indent + len(line) <= WIDTH:
+        return line
+    pad = " " * (indent + 4)
+    return f"{head}{{\n" + "".join(f"{pad}{each},\n" for each in pairs) + " " * indent + "}"
+
+
 def nested(head: str, calls: Sequence[str], argument: str, indent: int) -> str:
     """`a(b(argument))` for the calls a and b: from the first that fits on one line, else each call on lines of its own."""
     for depth in range(len(calls) + 1):

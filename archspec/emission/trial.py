@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from archspec.ir import Output
 from archspec.ir.network import Network
-from archspec.ops import Shape
+from archspec.ops import Features, Shape
 
 
 def check_tensors(net: Network, found: Mapping[str, Shape]) -> None:
@@ -16,7 +18,21 @@ def check_tensors(net: Network, found: Mapping[str, Shape]) -> None:
             raise ValueError(f"`{name}` is {found.get(name)} in the model and {expected.get(name)} in the net")
 
 
-def check_output(net: Network, found: tuple[int, ...]) -> None:
-    """Compare the shape of a model's output for two images with that of the net. Raises ValueError."""
-    if found[1:] != net.output_shape:
-        raise ValueError(f"the model gives {found[1:]}, and the net {net.output_shape}")
+def check_output(
+    net: Network, found: Any, training: bool = False, layout: Callable[[Features], Shape] = tuple
+) -> None:
+    """Compare the shapes of what a model gives for two images with those of the net, in the framework's layout.
+
+    Raises ValueError.
+    """
+    if not net.outputs:
+        found, outputs = {"": found}, [Output("", net.root.output, net.output_shape)]
+    else:
+        outputs = [output for output in net.outputs if training or not output.train_only]
+    given = {name: tuple(value.shape)[1:] for name, value in found.items()}
+    expected = {output.name: layout(output.shape) for output in outputs}
+    if given != expected:
+        told = [
+            ", ".join(f"{name} {shape}".strip() for name, shape in shapes.items()) for shapes in (given, expected)
+        ]
+        raise ValueError(f"the model gives {told[0]}, and the net {told[1]}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archspec.diagnostics import Related, Span
 from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given
-from archspec.ir import Block, Call, Chain, Role
+from archspec.ir import STEPS, Block, Call, Chain, Role
 from archspec.language.step import Step
 from archspec.ops import OPS, Features, Op, ShapeError, typed
 from archspec.syntax.expressions import Expr, Symbol
@@ -56,14 +56,65 @@ class Graph:
         """The values that a step takes: those it names, else the current one; None where one is unknown."""
         if step.sources is None:
             return () if takes_nothing(step.callee) else (self.current,)
-        for name, span in zip(step.sources, step.source_spans, strict=True):
-            if name not in self.values and not self.lost:
-                help_ = (
-                    did_you_mean(name, self.values) or "name a step that comes before this one in the same block"
-                )
-                fix = respelling(span, name, self.values)
-                self.binder.add("AS306", f"there is no value `{name}` before this step", span, help_, fix=fix)
-        return step.sources if self.values.keys() >= set(step.sources) else None
+        found = [
+            self.value(name, span, "before this step")
+            for name, span in zip(step.sources, step.source_spans, strict=True)
+        ]
+        return tuple(name for name in found if name is not None) if None not in found else None
+
+    def value(self, name: str, span: Span, where: str) -> str | None:
+        """The value that is called so, `features.3` being that of a step in a chain; None where there is none."""
+        if name in self.values or self._tap(name):
+            return name
+        outer, _, inner = name.partition(".")
+        chain = self._chain(outer)
+        if chain is not None and inner == chain.output:
+            return outer
+        if not self.lost and self.values.get(outer, ...) is not None:
+            inside = [(c.name, b) for c in self.calls if (b := self._chain(c.name)) is not None]
+            known = [*self.values, *(f"{name}.{step.name}" for name, block in inside for step in block.calls)]
+            hidden = self._hidden(outer, inner)
+            help_ = hidden or did_you_mean(name, known) or "name a step that comes before, in the same block"
+            fix = None if hidden else respelling(span, name, known)
+            self.binder.add("AS306", f"there is no value `{name}` {where}", span, help_, fix=fix)
+        return None
+
+    def _chain(self, name: str) -> Block | None:
+        """The chain of this name, whose steps stand in the spec where it does."""
+        target = next((call.target for call in self.calls if call.name == name), None)
+        return target if isinstance(target, Block) and target.definition.class_name == STEPS else None
+
+    def _tap(self, name: str) -> bool:
+        """Have a chain give the value of one of its steps as well; whether there is such a step before its last."""
+        outer, _, inner = name.partition(".")
+        chain = self._chain(outer)
+        step = chain.call(inner) if chain is not None else None
+        conditional = any(call.name == outer and call.when is not None for call in self.calls)
+        if chain is None or step is None or inner == chain.output or conditional:
+            return False
+        taps = {*chain.taps, inner}
+        tapped = replace(chain, taps=tuple(c.name for c in chain.calls if c.name in taps))
+        if id(chain) in self.binder.mistaken:
+            self.binder.mistaken.add(id(tapped))
+        self.calls = [replace(c, target=tapped) if c.name == outer else c for c in self.calls]
+        self.values[name] = step.shape
+        return True
+
+    def _hidden(self, outer: str, inner: str) -> str | None:
+        """Why what stands inside of a value cannot be used around it; None where nothing of this name does."""
+        call = next((call for call in self.calls if call.name == outer), None)
+        if call is None or not inner:
+            return None
+        if isinstance(call.target, Chain):
+            return f"the blocks of a stage are no values: split `{outer}` in two, and name the first"
+        if (chain := self._chain(outer)) is None:
+            return f"what is inside of `{outer}` is its own: only steps of a chain in the spec are values"
+        if call.when is not None:
+            return f"`{outer}` has a `when`, and is not always there: take that out"
+        step = inner.partition(".")[0]
+        if step != inner and chain.call(step) is not None:
+            return f"what is inside of `{outer}.{step}` is its own: name a step of `{outer}` itself"
+        return None
 
     def name(self, wanted: str | None, base: str, span: Span) -> str:
         """The name of a call: as wanted, else its number in a chain, else its operation and which without a name this is."""

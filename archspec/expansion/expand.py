@@ -11,6 +11,7 @@ from archspec.expansion.binding import Binder, Given, given_by, with_cells
 from archspec.expansion.builder import Graph
 from archspec.expansion.chains import chain_block, definition_of
 from archspec.expansion.library import Declaration, Library, Signature, Sort
+from archspec.expansion.outputs import net_outputs
 from archspec.expansion.parse_steps import StepParser
 from archspec.expansion.repeats import constants, inlined, named, repetitions, unnamed
 from archspec.expansion.shortcuts import Merger
@@ -38,8 +39,7 @@ MAX_NESTED = 32  # blocks inside of blocks; frameworks build, move and save modu
 
 _ENDS = (
     "end the head with `{linear: {out: classes}}`",
-    "a net gives one number for each class, and no map of them yet: end the head with `global_avg_pool` and "
-    "`{linear: {out: classes}}`",
+    "end the head with `global_avg_pool` and `{linear: {out: classes}}`, or name what the net gives: `outputs: {out: VALUE}`",
 )
 
 
@@ -111,7 +111,14 @@ class _Expander:
             self._stage(graph, stage, node, before)
             before += stage.repeat
         self._steps(graph, head, self.scope)
-        if graph.shape is not None and graph.shape != (spec.classes,) and not graph.lost:
+        outputs = net_outputs(graph, spec, self.root)
+        if spec.classes is None and graph.current == "input" and not (spec.outputs or graph.lost):
+            message = "`stem`, `stages` and `head` are missing, so that the net has no steps"
+            self.binder.add(
+                "AS102", message, self.root.span, "add some, and `classes: 1000` where it tells classes apart"
+            )
+        unnamed = spec.classes is not None and not any(spec.outputs.values()) and not graph.lost
+        if unnamed and graph.shape is not None and graph.shape != (spec.classes,):
             self.binder.add("AS406", f"the net gives {show(graph.shape)}, and `classes` is {spec.classes}",
                             self._end(graph, head), _ENDS[len(graph.shape) > 1])  # fmt: skip
         for declaration in declarations:
@@ -119,12 +126,15 @@ class _Expander:
             self.survey.shortcut(declaration.shortcut, self.scope)
         self.survey.steps([*stem, *head], self.scope)
         self.survey.shortcut(self.root.get("shortcut"), self.scope)
+        if outputs:
+            graph.current = next((o.value for o in outputs if not o.train_only), outputs[0].value)
         if problems.errors > self.before or graph.broken or graph.mistaken or graph.shape is None:
             return None
         called = net_class_name(spec.class_name or class_name(spec.name))
         definition = Definition(spec.name, called, spec.doc, (), {}, False)
+        args = {} if spec.classes is None else {"classes": spec.classes}
         root = Block(
-            definition, {"classes": spec.classes}, graph.inputs, tuple(graph.calls), graph.current, graph.shape
+            definition, args, graph.inputs, tuple(graph.calls), graph.current, graph.shape, outputs=outputs
         )
         if block_cost(root).modules > MAX_MODULES:
             message = f"the net has more than {MAX_MODULES:,} modules"

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from archspec.ir.graph import STEPS, Block, Call, Chain, Definition, Role, Run, parts
+from archspec.ir.graph import STEPS, Block, Call, Chain, Definition, Output, Role, Run, parts, tapped
 from archspec.ir.rows import Row, rows
 from archspec.ir.walk import walk
 
-__all__ = ["STEPS", "Block", "Call", "Chain", "Definition", "Role", "Row", "Run", "parts", "rows", "walk"]
+__all__ = [
+    "STEPS",
+    "Block",
+    "Call",
+    "Chain",
+    "Definition",
+    "Output",
+    "Role",
+    "Row",
+    "Run",
+    "parts",
+    "rows",
+    "tapped",
+    "walk",
+]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from operator import add, attrgetter
 
-from archspec.ir.graph import Block, Call, Chain
+from archspec.ir.graph import Block, Call, Chain, tapped
+from archspec.ir.liveness import training_only
 from archspec.ops import Op, Shape, size
 
 
@@ -20,7 +21,8 @@ class Cost:
     layers (a multiplication and an addition are one; biases are not counted); attention_macs: those of products of two
     values, of which neither are weights, as attention has them; activations: numbers in the results of all
     operations; depth: convolutions and linear layers on the longest path from the input to the output, without those of
-    shortcuts and gates; modules: operations.
+    shortcuts and gates; modules: operations. Heads of a net that are there only in training count with their parameters,
+    buffers and modules, which the model has, and not with what they compute, which inference does not.
     """
 
     params: int = 0
@@ -37,6 +39,11 @@ class Cost:
 
     def __mul__(self, times: int) -> Cost:
         return Cost(*(count * times for count in _counts(self)))
+
+    @property
+    def stored(self) -> Cost:
+        """What is left of it where nothing is computed."""
+        return replace(self, macs=0, attention_macs=0, activations=0, depth=0)
 
     @property
     def params_without_norm(self) -> int:
@@ -71,8 +78,16 @@ def op_cost(op: Op, inputs: tuple[Shape, ...]) -> Cost:
 @lru_cache(maxsize=4096)
 def block_cost(block: Block) -> Cost:
     """The cost of a block with all that is in it."""
-    costs = {call.name: _call_cost(call) for call in block.calls if call.present}
+    costs = {call.name: call_cost(call) for call in block.calls if call.present}
+    for name in training_only(block):
+        costs[name] = costs[name].stored
     return replace(total(costs.values()), depth=_depth(block, {name: c.depth for name, c in costs.items()}))
+
+
+def training_cost(root: Block) -> Cost:
+    """The cost of what of a net is there only in training."""
+    names = training_only(root)
+    return total([Cost(), *(call_cost(call) for call in root.calls if call.present and call.name in names)])
 
 
 def chain_cost(chain: Chain) -> Cost:
@@ -82,7 +97,8 @@ def chain_cost(chain: Chain) -> Cost:
     )
 
 
-def _call_cost(call: Call) -> Cost:
+def call_cost(call: Call) -> Cost:
+    """The cost of a call that is there."""
     if isinstance(call.target, Chain):
         return chain_cost(call.target)
     if isinstance(call.target, Op):
@@ -110,10 +126,26 @@ def _depth(block: Block, own: Mapping[str, int]) -> int:
         if isinstance(call.target, Op) and call.target.takes_gates:
             weighted = [name for name, shape in sources if shape == call.shape and name not in gates]
             sources = [(name, shape) for name, shape in sources if name in weighted or not weighted]
-        depths[call.name] = max((depths[name] for name, _ in sources), default=0) + own[call.name]
+        before = max((depths[name] for name, _ in sources), default=0)
+        depths[call.name] = before + own[call.name]
+        for name, inside in zip(tapped(call), _tap_depths(call), strict=True):
+            depths[name] = before + inside
         if _is_gate(call):
             gates.add(call.name)
-    return depths[block.output]
+    return (
+        depths[block.output]
+        if not block.outputs
+        else max(depths[o.value] for o in block.outputs if not o.train_only)
+    )
+
+
+def _tap_depths(call: Call) -> list[int]:
+    """The layers before the taps of a call, from its input on."""
+    block = call.target
+    if not isinstance(block, Block) or not block.taps:
+        return []
+    own = {inner.name: call_cost(inner).depth for inner in block.calls if inner.present}
+    return [_depth(replace(block, output=tap, taps=()), own) for tap in block.taps]
 
 
 def _is_gate(call: Call) -> bool:

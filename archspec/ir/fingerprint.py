@@ -1,14 +1,15 @@
 """The fingerprint of a network: a hash of its wired graph, which is what a checkpoint must fit.
 
 Counted are the input, every operation that is there with its name, its attributes, the shape of its result and the operations
-that feed it, in their order, and the operation that gives the output. How the spec wrote it is not: blocks, arguments, the
+that feed it, in their order, and the operation that gives the output, or of named outputs each with its name and whether it
+is there only in training. How the spec wrote it is not: blocks, arguments, the
 names of either, steps whose `when` is false and the name of the net.
 """
 
 from __future__ import annotations
 
 from archspec.ir.graph import Block, Call
-from archspec.ir.walk import walk
+from archspec.ir.walk import walk_results
 from archspec.ops import Op
 
 _INPUT = ""  # the name of what feeds the first operation; no operation can have it
@@ -28,8 +29,9 @@ def fingerprint(root: Block) -> str:
         operations.append((name, told[call], sources))
         return name
 
-    output = walk(root, [_INPUT] * len(root.inputs), apply)
-    text = json.dumps([[shape for _, shape in root.inputs], operations, output])
+    results = walk_results(root, [_INPUT] * len(root.inputs), apply)
+    outputs = [(o.name, results[o.value], o.train_only) for o in root.outputs]
+    text = json.dumps([[shape for _, shape in root.inputs], operations, outputs or results[root.output]])
     import hashlib  # which loads OpenSSL, for which `check` need not wait
 
     return hashlib.sha256(text.encode()).hexdigest()[:16]

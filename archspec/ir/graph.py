@@ -61,8 +61,23 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """A named output of a net: the value that it gives, and what training makes of it."""
+
+    name: str
+    value: str
+    shape: Features
+    loss_weight: float = 1.0
+    train_only: bool = False  # whether it is there only in training
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """One block with its arguments, as a graph of calls in order of execution."""
+    """One block with its arguments, as a graph of calls in order of execution.
+
+    `output` is the value that it gives; of a net with named `outputs`, that of the first one in inference. `taps` are steps
+    of a chain whose results the block around uses as well, in order: that of `conv` in `stem` is the value `stem.conv` there.
+    """
 
     definition: Definition
     args: Mapping[str, Value]
@@ -72,10 +87,17 @@ class Block:
     shape: Features
     branch: str | None = None  # the value that the shortcut is merged with
     variant: str = ""  # the shortcut that was chosen, as text
+    taps: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
 
     def call(self, name: str) -> Call | None:
         """The call that gives a value, None for an input."""
         return next((c for c in self.calls if c.name == name), None)
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The values that it gives: its output first, and those of its taps or of its named outputs."""
+        return (self.output, *self.taps, *(output.value for output in self.outputs))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +123,12 @@ class Chain:
     def shape(self) -> Features:
         """The shape that comes out of the last block."""
         return self.runs[-1].block.shape
+
+
+def tapped(call: Call) -> tuple[str, ...]:
+    """The values of steps inside of a call's chain that are used around it, by their names there."""
+    taps = call.target.taps if isinstance(call.target, Block) else ()
+    return tuple(f"{call.name}.{tap}" for tap in taps)
 
 
 def parts(block: Block) -> Iterator[Block]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import Diagnostic
-from archspec.ir.cost import Cost, block_cost
+from archspec.ir.cost import Cost, block_cost, training_cost
 from archspec.ir.fingerprint import fingerprint
-from archspec.ir.graph import Block
+from archspec.ir.graph import Block, Output
 from archspec.ir.rows import Row, rows
 from archspec.language import Spec
 from archspec.loading.resolve import Resolved
@@ -55,19 +55,29 @@ class Network:
 
     @property
     def output_shape(self) -> Features:
-        """The shape for one input: (classes,)."""
+        """The shape for one input: (classes,); of named outputs that of the first in inference."""
         return self.root.shape
 
     @property
-    def classes(self) -> int:
-        """How many classes the net tells apart."""
-        classes: int = self.spec.classes
+    def outputs(self) -> tuple[Output, ...]:
+        """The named outputs in the order of the spec; none where the net gives its last value."""
+        return self.root.outputs
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the net tells apart; None where the spec does not say."""
+        classes: int | None = self.spec.classes
         return classes
 
     @property
     def cost(self) -> Cost:
-        """Exact counts for one input."""
+        """Exact counts for one input: what the model holds, and what inference computes."""
         return block_cost(self.root)
+
+    @property
+    def training_cost(self) -> Cost:
+        """Exact counts of the heads that are there only in training: their parameters are in `cost` too."""
+        return training_cost(self.root)
 
     @property
     def recipe(self) -> dict[str, Any] | None:

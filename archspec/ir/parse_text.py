@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from archspec.diagnostics import Source, Span
-from archspec.ir.graph import Block, Call, Chain, Definition, Run
+from archspec.ir.graph import Block, Call, Chain, Definition, Output, Run, tapped
 from archspec.ops import NOTHING, OPS, ArgumentError, Features, Op, ShapeError, show, typed
 from archspec.syntax.expressions import Value
 from archspec.syntax.identifiers import class_name
@@ -21,7 +21,8 @@ _BLOCK = re.compile(
 )
 _OP = re.compile(r"(?P<name>\S+) = (?P<op>\w+)\((?P<given>.*?)\)(?: \[(?P<args>.*)\])? : (?P<shape>\S+)")
 _ABSENT = re.compile(r"(?P<name>\S+) = (?P<given>\S+) : (?P<shape>\S+)")
-_RETURN = re.compile(r"return (?P<name>\S+)")
+_RETURN = re.compile(r"return [^\s,]+(?:, [^\s,]+)*")
+_OUTPUT = re.compile(r"return (?P<value>\S+) as (?P<name>\S+)(?: \[(?P<args>.*)\])? : (?P<shape>\S+)")
 
 
 class TextError(ValueError):
@@ -62,19 +63,46 @@ class _Parser:
     def body(self, name: str, args: dict[str, Value], inputs: list[tuple[str, Features]]) -> Block:
         """A block from the line after its head to its closing brace."""
         shapes, calls = dict(inputs), list[Call]()
-        while (returned := _RETURN.fullmatch(line := self.next())) is None:
+        while not (line := self.next()).startswith("return "):
             call = self.call(line, shapes)
             if call.name in shapes:
                 raise self.wrong(f"`{call.name}` is given twice")
             shapes[call.name] = call.shape
             calls.append(call)
-        output = returned["name"]
+            if isinstance(call.target, Block):
+                inside = {inner.name: inner.shape for inner in call.target.calls}
+                shapes |= zip(tapped(call), (inside[tap] for tap in call.target.taps), strict=True)
+        outputs, taps = list[Output](), list[str]()
+        while (found := _OUTPUT.fullmatch(line)) is not None:
+            outputs.append(self.output(found, shapes))
+            line = self.next()
+        if outputs:
+            output = next((o.value for o in outputs if not o.train_only), outputs[0].value)
+        else:
+            if _RETURN.fullmatch(line) is None:
+                raise self.wrong(f"`{line}` returns nothing")
+            output, *taps = line.removeprefix("return ").split(", ")
+            if unknown := [tap for tap in taps if tap not in {call.name for call in calls}]:
+                raise self.wrong(f"there is no step `{unknown[0]}` before this line")
+            line = self.next()
         shape = self.of(output, shapes)
-        if self.next() != "}":
+        if line != "}":
             raise self.wrong("what comes after `return` is the `}` of its block")
         positional = bool(calls) and all(call.name.isdecimal() for call in calls)
         definition = Definition(name, class_name(name), "", tuple(args), {}, positional)
-        return Block(definition, args, tuple(inputs), tuple(calls), output, shape)
+        return Block(
+            definition, args, tuple(inputs), tuple(calls), output, shape, taps=tuple(taps), outputs=tuple(outputs)
+        )
+
+    def output(self, found: re.Match[str], shapes: dict[str, Features]) -> Output:
+        """A named output."""
+        shape = self.of(found["value"], shapes)
+        self.check(shape, found["shape"], self.number)
+        args = self.arguments(found["args"])
+        weight, train_only = args.pop("loss_weight", 1.0), args.pop("train_only", False)
+        if args or not isinstance(weight, (int, float)) or not isinstance(train_only, bool):
+            raise self.wrong("an output says `loss_weight`, a number, and `train_only`, and nothing else")
+        return Output(found["name"], found["value"], shape, float(weight), train_only)
 
     def call(self, line: str, shapes: dict[str, Features]) -> Call:
         number, given = self.number, tuple[str, ...]()

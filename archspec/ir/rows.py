@@ -9,6 +9,7 @@ from typing import Any
 from archspec.diagnostics import Span
 from archspec.ir.cost import op_cost
 from archspec.ir.graph import Block
+from archspec.ir.liveness import training_only
 from archspec.ir.walk import operations
 from archspec.ops import Features, Op, Shape
 
@@ -28,10 +29,12 @@ class Row:
     target: Op
     parameters: Mapping[str, Shape]
     span: Span
+    train_only: bool = False  # whether it is part of a head that is there only in training
 
 
 def rows(block: Block) -> Iterator[Row]:
     """Every operation of a block in order of execution, with dotted names."""
+    for_training = training_only(block)
     for name, call, op in operations(block):
         cost = op_cost(op, call.input_shapes)
         yield Row(
@@ -46,4 +49,5 @@ def rows(block: Block) -> Iterator[Row]:
             target=op,
             parameters=op.parameters(*call.input_shapes),
             span=call.span,
+            train_only=bool(for_training) and name.partition(".")[0] in for_training,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archspec.ir.graph import Block, Call, Chain
+from archspec.ir.graph import Block, Call, Chain, Output
 from archspec.ir.network import Network
 from archspec.ops import Op, show
 
@@ -27,7 +27,17 @@ def _body(block: Block, pad: str) -> Iterator[str]:
             yield from _call(call, pad)
         else:
             yield f"{pad}{call.name} = {call.inputs[0]} : {show(call.shape)}"
-    yield f"{pad}return {block.output}"
+    for output in block.outputs:
+        yield f"{pad}return {output.value} as {output.name}{_training(output)} : {show(output.shape)}"
+    if not block.outputs:
+        yield f"{pad}return {', '.join(block.results)}"
+
+
+def _training(output: Output) -> str:
+    """What training makes of an output, where that is anything."""
+    options = [f"loss_weight={_value(output.loss_weight)}"] if output.loss_weight != 1.0 else []
+    options += ["train_only=true"] if output.train_only else []
+    return f" [{' '.join(options)}]" if options else ""
 
 
 def _call(call: Call, pad: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.ir.graph import Block, Chain
+from archspec.ir.graph import Block, Chain, tapped
 from archspec.ops import Op, ShapeError, typed
 
 
@@ -41,8 +41,18 @@ def _block(block: Block, where: str) -> list[str]:
         if call.shape != expected:
             faults.append(f"{place} states {call.shape} and gives {expected}")
         shapes[call.name] = call.shape
+        for name, tap in zip(tapped(call), target.taps if isinstance(target, Block) else (), strict=True):
+            if isinstance(target, Block) and (made := target.call(tap)) is not None:
+                shapes[name] = made.shape
+            else:
+                faults.append(f"{place} has no step `{tap}`")
     if shapes.get(block.output) != block.shape:
         faults.append(f"{where} returns `{block.output}`, which is not of its shape {block.shape}")
+    for output in block.outputs:
+        if shapes.get(output.value) != output.shape:
+            faults.append(
+                f"{where} gives `{output.value}` as {output.name}, which is not of its shape {output.shape}"
+            )
     return faults
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from archspec.ir.graph import Block, Call, Chain
+from archspec.ir.graph import Block, Call, Chain, tapped
 from archspec.ops import Op
 
 V = TypeVar("V")
@@ -20,15 +20,21 @@ def walk(block: Block, inputs: Sequence[V], apply: Apply[V], *, once: bool = Fal
     With `once`, a block that was given equal values before is not walked again, and operations in it are met by the name of
     the first: for values that can be compared and hashed, where the name does not count.
     """
-    return _Walk(apply, once).block(block, tuple(inputs), "")
+    return _Walk(apply, once).block(block, tuple(inputs), "")[0]
+
+
+def walk_results(block: Block, inputs: Sequence[V], apply: Apply[V]) -> dict[str, V]:
+    """The values that a block gives for these inputs, by the names of `block.results`."""
+    return dict(zip(block.results, _Walk(apply, once=False).block(block, tuple(inputs), ""), strict=True))
 
 
 class _Walk(Generic[V]):
     def __init__(self, apply: Apply[V], once: bool) -> None:
         self.apply = apply
-        self.known: dict[tuple[Block, tuple[V, ...]], V] | None = {} if once else None
+        self.known: dict[tuple[Block, tuple[V, ...]], tuple[V, ...]] | None = {} if once else None
 
-    def block(self, block: Block, inputs: tuple[V, ...], prefix: str) -> V:
+    def block(self, block: Block, inputs: tuple[V, ...], prefix: str) -> tuple[V, ...]:
+        """The values of `block.results`."""
         if self.known is None:
             return self.inside(block, inputs, prefix)
         key = block, inputs
@@ -36,23 +42,27 @@ class _Walk(Generic[V]):
             self.known[key] = self.inside(block, inputs, prefix)
         return self.known[key]
 
-    def inside(self, block: Block, inputs: tuple[V, ...], prefix: str) -> V:
+    def inside(self, block: Block, inputs: tuple[V, ...], prefix: str) -> tuple[V, ...]:
         values = dict(zip((name for name, _ in block.inputs), inputs, strict=True))
         for call in block.calls:
             given = tuple([values[name] for name in call.inputs])
-            values[call.name] = self.call(call, given, f"{prefix}{call.name}") if call.present else given[0]
-        return values[block.output]
+            values[call.name], *others = (
+                self.call(call, given, f"{prefix}{call.name}") if call.present else given[:1]
+            )
+            if others:
+                values.update(zip(tapped(call), others, strict=False))
+        return tuple([values[name] for name in block.results])
 
-    def call(self, call: Call, given: tuple[V, ...], name: str) -> V:
+    def call(self, call: Call, given: tuple[V, ...], name: str) -> tuple[V, ...]:
         target = call.target
         if isinstance(target, Block):
             return self.block(target, given, f"{name}.")
         if isinstance(target, Chain):
             (value,) = given
             for index, block in enumerate(each(target)):
-                value = self.block(block, (value,), f"{name}.{index}.")
-            return value
-        return self.apply(name, call, target, given)
+                (value,) = self.block(block, (value,), f"{name}.{index}.")
+            return (value,)
+        return (self.apply(name, call, target, given),)
 
 
 def each(chain: Chain) -> Iterator[Block]:

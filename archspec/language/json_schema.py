@@ -33,7 +33,10 @@ def json_schema() -> dict[str, Any]:
     }  # fmt: skip
     properties["presets"]["additionalProperties"] = {"type": "object"}
     properties["extends"] = {"type": "string", "description": "a zoo name, or a file relative to this one"}
-    for key in ("args", "presets", "defaults", "init", "expect", "blocks", "shortcuts", "stem", "stages", "head"):
+    outputs = properties["outputs"]["additionalProperties"]
+    properties["outputs"]["additionalProperties"] = {"anyOf": [{"type": "string"}, *outputs["anyOf"]]}
+    for key in (*("args", "presets", "defaults", "init", "expect", "blocks", "shortcuts"),
+                *("stem", "stages", "head", "outputs")):  # fmt: skip
         properties[key] = {"anyOf": [properties[key], {"type": "null"}]}  # a key with nothing under it
     definitions |= _steps()
     _relax(definitions)
@@ -44,7 +47,7 @@ def json_schema() -> dict[str, Any]:
         "properties": properties,
         "additionalProperties": False,
         "required": ["archspec"],
-        "anyOf": [{"required": ["extends"]}, {"required": ["input", "classes"]}],
+        "anyOf": [{"required": ["extends"]}, {"required": ["input"]}],
         "definitions": definitions,
     }
 

@@ -22,7 +22,7 @@ from archspec.language.base import (
 )
 from archspec.language.recipe import Train
 from archspec.ops.arguments import MAX_SIZE, describe
-from archspec.syntax.identifiers import class_name_fault, identifier_fault, net_name_fault
+from archspec.syntax.identifiers import class_name_fault, identifier_fault, net_name_fault, output_name_fault
 
 VERSION = 1
 ROLES = ("norm", "act")
@@ -68,6 +68,12 @@ def _identifier(value: Any) -> Any:
     return value
 
 
+def _output_name(value: Any) -> Any:
+    if isinstance(value, str) and (why := output_name_fault(value)):
+        raise fault("AS106", f"`{value[:80]}` cannot name an output", why)
+    return value
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not isfinite(value):
         raise fault("AS104", f"expected a finite number, not {value}", "such as `1e-4` or `0.5`")
@@ -77,6 +83,7 @@ def _finite(value: Any) -> Any:
 NetName = Annotated[str, BeforeValidator(_net_name)]
 ClassName = Annotated[str, BeforeValidator(_class_name)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
+OutputName = Annotated[str, BeforeValidator(_output_name)]
 
 
 def _argument(value: Any) -> Any:
@@ -160,6 +167,19 @@ class Expect(Model):
     depth: NonNegative | None = None
 
 
+def _value_alone(raw: Any) -> Any:
+    """`{out: fc}` is short for `{out: {value: fc}}`."""
+    return {"value": raw} if isinstance(raw, str) else raw
+
+
+class OutputModel(Model):
+    """A named output: the value that it gives, and what training makes of it."""
+
+    value: str
+    loss_weight: PositiveReal = 1.0
+    train_only: Boolean = False
+
+
 class Stage(Model):
     """A chain of equal blocks; whatever else it holds are arguments of its block.
 
@@ -209,7 +229,7 @@ class Spec(Model):
     presets: Annotated[dict[str, dict[str, Any]], BeforeValidator(none_as_empty)] = {}
     extends: str | None = None
     input: Input
-    classes: Positive
+    classes: Positive | None = None
     defaults: Annotated[dict[str, dict[str, Any]], BeforeValidator(none_as_empty)] = {}
     norm: Callee = "batch_norm"
     act: Callee = "relu"
@@ -217,6 +237,10 @@ class Spec(Model):
     stem: Steps = []
     stages: Annotated[list[Stage], BeforeValidator(none_as_no_items)] = []
     head: Steps = []
+    outputs: Annotated[
+        dict[OutputName, Annotated[OutputModel | None, BeforeValidator(_value_alone)]],
+        BeforeValidator(none_as_empty),
+    ] = {}
     blocks: Blocks = {}
     shortcuts: Blocks = {}
     init: Annotated[Init, BeforeValidator(none_as_empty)] = Init()

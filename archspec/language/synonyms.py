@@ -328,7 +328,7 @@ _KEYS = _merged(
         "backbone layers model features neck blocks_args architecture net",
         (("stem", "a net is its `stem`, its `stages` and its `head`"),),
     ),
-    _each("outputs output aux auxiliary", (("stem", "a net has one output yet: what its `head` ends with"),)),
+    _each("output aux auxiliary", (("stem", "name them: `outputs: {out: fc, aux: aux_classifier}`"),)),
     _each(
         "inputs input_shape image_size img_size imgsz input_size",
         (("stem", "write `input: {channels: 3, size: 224}`"),),

@@ -27,6 +27,8 @@ class ExpressionError(ValueError):
         """What to do about it where these names are known."""
         if self.name is None:
             return self.help
+        if self.name == "classes" and "classes" not in (known := [*known]):
+            return "add `classes: 1000`, or however many there are, to the spec"
         return did_you_mean(self.name, known) or "declare it in `args`"
 
 

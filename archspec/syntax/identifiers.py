@@ -109,6 +109,13 @@ def step_name_fault(name: str) -> str | None:
     return identifier_fault(name.replace("-", "_") if name[-1:] != "-" else name)
 
 
+def output_name_fault(name: str) -> str | None:
+    """Why a name cannot name an output of a net; None when it can: it is a key of what the model returns."""
+    if not re.fullmatch(r"\w{1,64}", name, re.ASCII):
+        return f"{_why(name)}use ASCII letters, digits and `_`, at most 64"
+    return "so the input of a built net is called" if name == "images" else None
+
+
 def class_name_fault(name: str) -> str | None:
     """Why a name cannot be that of an emitted class; None when it can."""
     if not _IDENTIFIER.fullmatch(name):

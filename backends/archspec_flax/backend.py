@@ -38,6 +38,7 @@ class FlaxBackend:
 
     name = "flax"
     supported = SUPPORTED
+    named_outputs = True
     options: Collection[str] = ("devices", "deterministic")  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
     formats: Sequence[WeightsFormat] = (Orbax(), Msgpack(), RunWeights())

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 README = """# {name}
 
-{params:,} parameters, {macs:,} multiply-adds for one image of {shape}, {classes} classes.
+{params:,} parameters, {macs:,} multiply-adds for one image of {shape}{classes}.
 
     pip install -r requirements.txt
     python -c "import onnxruntime; print(onnxruntime.InferenceSession('model.onnx').get_inputs())"
 
-`model.onnx` maps `images` (N, {shape_}), float32 and normalized as for training, to `logits` (N, {classes}). It holds
+`model.onnx` maps `images` (N, {shape_}), float32 and normalized as for training, to {outputs}. It holds
 its weights, by the names of the spec. `spec.yaml` is the spec with everything resolved. Written by archspec {version}.
 """
 
@@ -40,6 +40,7 @@ class OnnxBackend:
 
     name = "onnx"
     supported = frozenset(OPS)
+    named_outputs = True
     formats: Sequence[WeightsFormat] = (OnnxFile(),)
 
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
@@ -48,7 +49,8 @@ class OnnxBackend:
         model = self._model(net, weights)
         shape, identity = net.input_shape, identity_file(weights)
         readme = README.format(
-            name=net.name, params=net.cost.params, macs=net.cost.macs, classes=net.classes, version=__version__,
+            name=net.name, params=net.cost.params, macs=net.cost.macs, version=__version__, outputs=_outputs(net),
+            classes="" if net.classes is None else f", {net.classes} classes",
             shape="x".join(map(str, shape)), shape_=", ".join(map(str, shape)),
         )  # fmt: skip
         return {
@@ -79,3 +81,9 @@ class OnnxBackend:
         from archspec_onnx.health import examine
 
         return examine()
+
+
+def _outputs(net: Network) -> str:
+    """The outputs of a file in words."""
+    named = {o.name: o.shape for o in net.outputs if not o.train_only} or {"logits": net.output_shape}
+    return " and ".join(f"`{name}` (N, {', '.join(map(str, shape))})" for name, shape in named.items())

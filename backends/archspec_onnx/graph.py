@@ -34,6 +34,8 @@ class Place:
 class Graph:
     """Nodes are named by the spec, and what takes several of them `name/part`: no name of a spec has a slash."""
 
+    ends: frozenset[str] = frozenset({INPUT, OUTPUT})
+    """What the inputs and outputs of the net are called, which nothing else may be."""
     nodes: list[NodeProto] = field(default_factory=list)
     constants: list[TensorProto] = field(default_factory=list)
     values: list[ValueInfoProto] = field(default_factory=list)
@@ -45,7 +47,7 @@ class Graph:
     ) -> str:
         """Add a node, the operation's last one unless it is a `part`; gives the name of its result."""
         name = f"{at.name}/{part}" if part else at.name
-        result = f"{name}/result" if name in (INPUT, OUTPUT) else name
+        result = f"{name}/result" if name in self.ends else name
         self.nodes.append(helper.make_node(kind, inputs, [result], name=name, **attributes))
         if part is None:  # so that the checker compares what ONNX infers with what the spec says
             self.values.append(value(result, at.shape))

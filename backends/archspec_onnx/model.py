@@ -8,9 +8,10 @@ from onnx import ModelProto, helper, numpy_helper
 
 from archspec.backends import Weights
 from archspec.errors import WeightsError
-from archspec.ir import Call
+from archspec.ir import Call, Output
+from archspec.ir.liveness import for_inference
 from archspec.ir.network import Network
-from archspec.ir.walk import walk
+from archspec.ir.walk import walk_results
 from archspec.ops import Op
 from archspec.version import __version__
 from archspec.weights.dtypes import cast
@@ -27,20 +28,27 @@ MOST = (1 << 31) - (1 << 20)
 
 
 def make_model(net: Network, weights: Weights) -> ModelProto:
-    """A checked model in evaluation mode: `images` (N, C, H, W) to `logits` (N, classes), both float32.
+    """A checked model in evaluation mode: `images` (N, C, H, W) to `logits` (N, classes), or to named outputs, in float32.
 
-    Raises WeightsError where the weights are too large for such a file, or for float32.
+    Heads that are there only in training are left out. Raises WeightsError where the weights are too large for such a file,
+    or for float32.
     """
-    graph = Graph()
+    root = for_inference(net.root)
+    outputs = {output.name: output for output in root.outputs} or {OUTPUT: Output(OUTPUT, root.output, root.shape)}
+    graph = Graph(ends=frozenset({INPUT, *outputs}))
 
     def add(name: str, call: Call, op: Op, sources: tuple[str, ...]) -> str:
         """Add the nodes of an operation; gives the name of its result."""
         return OPERATIONS[op.kind](op, graph, Place(name, sources, call.input_shapes, call.shape))
 
-    result = walk(net.root, [INPUT], add)
-    if result == INPUT:
-        graph.nodes.append(helper.make_node("Identity", [INPUT], [result := OUTPUT], name=OUTPUT))
-    _rename(graph, result, OUTPUT)
+    results = walk_results(root, [INPUT], add)
+    for name, output in outputs.items():
+        result = results[output.value]
+        if result in graph.ends:  # the image itself, or what is an output already
+            graph.nodes.append(helper.make_node("Identity", [result], [name], name=name))
+        else:
+            _rename(graph, result, name)
+            results = {value: name if known == result else known for value, known in results.items()}
     used = {name for node in graph.nodes for name in node.input}
     taken = {name: array for name, array in weights.items() if name in used}
     indices = {name: array for name, array in taken.items() if array.dtype.kind == "i"}
@@ -49,9 +57,9 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
         raise WeightsError(f"{net.name} has more than 2 GB of weights, which no single ONNX file holds")
     tensors = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in numbers.items()]
     made = helper.make_graph(
-        graph.nodes, net.name, [value(INPUT, net.input_shape)], [value(OUTPUT, net.output_shape)],
+        graph.nodes, net.name, [value(INPUT, net.input_shape)], [value(name, output.shape) for name, output in outputs.items()],
         [*tensors, *graph.constants], doc_string=net.spec.doc or "",
-        value_info=[v for v in graph.values if v.name != OUTPUT],
+        value_info=[v for v in graph.values if v.name not in outputs],
     )  # fmt: skip
     model: ModelProto = helper.make_model(
         made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,

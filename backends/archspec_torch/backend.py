@@ -33,6 +33,7 @@ class TorchBackend:
 
     name = "torch"
     supported = SUPPORTED
+    named_outputs = True
     options: Collection[str] = ("compile", "shard", "deterministic")  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
     formats: Sequence[WeightsFormat] = (StateDict(), RunWeights())
@@ -74,7 +75,10 @@ class TorchBackend:
                 with torch.device("meta"), torch.no_grad():
                     model = made().eval()
                     check_tensors(net, {name: tuple(t.shape) for name, t in model.state_dict().items()})
-                    check_output(net, tuple(model(torch.zeros(2, *net.input_shape)).shape))
+                    images = torch.zeros(2, *net.input_shape)
+                    check_output(net, model(images))
+                    if any(output.train_only for output in net.outputs):
+                        check_output(net, model.train()(images), training=True)
             finally:
                 sys.modules.pop(file, None)
 

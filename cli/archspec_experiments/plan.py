@@ -10,6 +10,7 @@ from typing import Any
 
 import archspec
 from archspec import Diagnostic, Network, SpecError
+from archspec.analysis.untrained import why_untrained
 from archspec.backends import check_supported, find_trainer
 from archspec.diagnostics import Diagnostics
 from archspec.emission.folder import job_fields
@@ -97,6 +98,8 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
             for d in error.diagnostics:
                 mistakes.setdefault((d.code, str(d.span)), (d, []))[1].append(point.name)
             continue
+        if (why := why_untrained(net)) is not None:
+            raise RunError(*why)
         if net.recipe is None:
             raise RunError(f"{net.name} has no `train`, so it does not say how it is trained",
                            "add `train: {recipe: cifar_resnet}`")  # fmt: skip

@@ -81,7 +81,7 @@ def test_padding_of_a_crop(mistakes):
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [("outputs: {out: fc}", "one output yet"), ("epochs: 3", "train: {...}"), ("backbone: resnet", "`stem`"),
+    [("auxiliary: fc", "aux: aux_classifier"), ("epochs: 3", "train: {...}"), ("backbone: resnet", "`stem`"),
      ("act_layer: relu", "`act`"), ("_base_: resnet18", "`extends`")],
 )  # fmt: skip
 def test_a_key_of_others(mistakes, line, told):
@@ -99,7 +99,7 @@ def test_names_of_classes_cannot_be_said(mistakes, names):
 def test_a_net_that_ends_in_a_map(mistakes):
     (found,) = mistakes(f"{HEAD}head: [{{conv: {{out: classes, kernel: 1}}}}]\n")
     assert found.code == "AS406"
-    assert "no map of them yet" in found.help
+    assert "name what the net gives: `outputs: {out: VALUE}`" in found.help
 
 
 # --- what --set made ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from archspec.syntax.removal import last_line, removing
 USING = ("stem", "head", "stages", "norm", "act", "shortcut", "args", "presets")
 SECTIONS = ("blocks", "shortcuts")
 
-APART = ("train", "expect", "init", "input", "classes", "name", "doc")
+APART = ("train", "expect", "init", "input", "classes", "name", "doc", "outputs")
 """Parts of a spec that use no declarations."""
 NO_USE = frozenset({"AS101", "AS103", "AS104", "AS202", "AS203", "AS204", "AS303", "AS304",
                     "AS401", "AS402", "AS403", "AS404", "AS405", "AS406"})  # fmt: skip

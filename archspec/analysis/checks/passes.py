@@ -44,7 +44,13 @@ def _count(key: str, number: int) -> str:
 def check_data(net: Network, problems: Diagnostics) -> None:
     """Compare the input and the classes of the net with the data set that its recipe names."""
     train = net.resolved.root.get("train")
-    if net.spec.train is None or train is None or net.spec.train.data.dataset not in DATASETS:
+    if net.spec.train is None or train is None:
+        return
+    if net.classes is None and not net.outputs:
+        message, help_ = "`classes` is missing, which `train` needs", "add `classes: 1000`, or take `train` out"
+        problems.add("AS102", message, net.resolved.root.key_span("train"), help_)
+        return
+    if net.spec.train.data.dataset not in DATASETS or net.outputs:
         return
     dataset = net.spec.train.data.dataset
     (channels, height, width), classes = DATASETS[dataset]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archspec.analysis.checks.places import own_place
 from archspec.diagnostics import Diagnostics, Related, Span
-from archspec.ir import Block, Call, Chain
+from archspec.ir import Block, Call, Chain, tapped
 from archspec.ir.cost import block_cost, op_cost
+from archspec.ir.liveness import live_values, wanted
 from archspec.ir.network import Network
 
 
@@ -62,29 +63,29 @@ class _Search:
     seen: set[int] = field(default_factory=set)
     within: list[Related] = field(default_factory=list)
 
-    def block(self, block: Block, prefix: str) -> None:
-        """Look through one instance of a block, and through those inside it, each once."""
+    def block(self, block: Block, prefix: str, results: Sequence[str] | None = None) -> None:
+        """Look through one instance of a block, and through those inside it, each once; `results` are those in use."""
         if id(block) in self.seen:
             return
         self.seen.add(id(block))
-        live = live_values(block)
+        live = live_values(block, results)
         present = [call for call in block.calls if call.present]
+        dead = [c for c in present if c.name not in live and live.isdisjoint(tapped(c))]
         for call in present:
-            if call.name in live:
+            if call not in dead:
                 self.used.add(_key(call))
-        dead = [call for call in present if call.name not in live]
         taken = {name for call in dead for name in call.inputs}
         for call in dead:
             if call.name not in taken:
                 self._record(call, _only_for(call, dead), prefix)
         for call in present:
-            if call.name in live:
-                self._inside(call, prefix)
+            if call not in dead:
+                self._inside(call, prefix, wanted(call, live) if isinstance(call.target, Block) else None)
 
-    def _inside(self, call: Call, prefix: str) -> None:
+    def _inside(self, call: Call, prefix: str, results: Sequence[str] | None) -> None:
         for index, inner in _blocks(call):
             self.within.append(Related(f"`{prefix}{call.name}` is here", call.span))
-            self.block(inner, f"{prefix}{call.name}.{'' if index is None else f'{index}.'}")
+            self.block(inner, f"{prefix}{call.name}.{'' if index is None else f'{index}.'}", results)
             self.within.pop()
 
     def _record(self, call: Call, before: Sequence[Call], prefix: str) -> None:
@@ -98,25 +99,6 @@ class _Search:
 
 def _key(call: Call) -> Key:
     return call.span, call.name
-
-
-def live_values(block: Block) -> set[str]:
-    """The values of a block that its output depends on, inputs included."""
-    live = {block.output}
-    for call in reversed(block.calls):
-        if call.name in live:
-            live.update(_needed(call))
-    return live
-
-
-def _needed(call: Call) -> Iterable[str]:
-    """The inputs of a call that its result depends on: an absent one passes the first on."""
-    if not call.present:
-        return call.inputs[:1]
-    if isinstance(call.target, Block) and len(call.inputs) > 1:
-        inside = live_values(call.target)
-        return [name for name, (inner, _) in zip(call.inputs, call.target.inputs, strict=True) if inner in inside]
-    return call.inputs
 
 
 def _only_for(call: Call, dead: Sequence[Call]) -> list[Call]:

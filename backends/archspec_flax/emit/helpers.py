@@ -455,7 +455,26 @@ REPEATED = '''class Repeated(nnx.Module):
         )
         return scan(self.blocks, x)'''
 
+TAPPED = '''def tapped(layers: Sequential, x: Array, *places: int) -> tuple[Array, ...]:
+    """Map x through layers; the results of those at these places come before the last one's."""
+    results = []
+    for place, layer in enumerate(layers):
+        x = layer(x)
+        if place in places:
+            results.append(x)
+    return (*results, x)'''
+
+NAMED_TAPPED = '''def named_tapped(layers: NamedSequential, x: Array, *names: str) -> tuple[Array, ...]:
+    """Map x through layers; the results of those with these names come before the last one's."""
+    results = []
+    for name in layers.names:
+        x = getattr(layers, name)(x)
+        if name in names:
+            results.append(x)
+    return (*results, x)'''
+
 FUNCTION_NAMES = (
+    *("tapped", "named_tapped"),
     *("uniform", "ceil_padding", "ceil_max_pool", "avg_pool", "ceil_avg_pool", "adaptive_pool", "channel_shuffle"),
     *(
         "upsample",
@@ -509,6 +528,7 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "merge_patches": MERGE_PATCHES, "unwindow": UNWINDOW, "shift_mask": SHIFT_MASK,
         "relative_position_index": POSITION_INDEX, "relative_position_bias": POSITION_BIAS,
         "apply_linear": APPLY_LINEAR, "attention": ATTENTION, "biased_attention": BIASED_ATTENTION,
+        "tapped": TAPPED, "named_tapped": NAMED_TAPPED,
         "StdConv": STD_CONV, "ConvTranspose": CONV_TRANSPOSE, "ChannelConv": CHANNEL_CONV,
     }  # fmt: skip
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):

@@ -481,6 +481,8 @@ class FlaxDialect(Dialect):
 
     array = "Array"
     identity = "nnx.identity"
+    inference = "self.deterministic"
+    training_state = "self.deterministic = False"
     words = frozenset({"jax", "jnp", "nnx", "max", *FUNCTION_NAMES})
     in_sequence = (
         frozenset(LAYERS)
@@ -507,6 +509,12 @@ class FlaxDialect(Dialect):
         """A constant scale is an expression, a learned one a layer."""
         kind = kind_of(member)
         return is_literal(member.numbers["learned"], True) if kind == "scale" else kind is None or kind in LAYERS
+
+    def tapped(self, sequence: str, value: str, names: list[str], numbered: bool) -> Expression:
+        """Layers that have no names are called by their places."""
+        if numbered:
+            return Invocation("tapped", (sequence, value, *names))
+        return Invocation("named_tapped", (sequence, value, *(f'"{name}"' for name in names)))
 
     def layer(self, member: Member, in_place: bool) -> Expression:
         """The constructor of a layer, or a function of one argument."""

@@ -1,6 +1,14 @@
 """Small modules that PyTorch has not, written into a file that needs them."""
 
 HELPERS = {
+    "tapped": '''def tapped(layers: nn.Sequential, x: Tensor, *names: str) -> tuple[Tensor, ...]:
+    """Map x through layers; the results of those with these names come before the last one's."""
+    results = []
+    for name, layer in layers.named_children():
+        x = layer(x)
+        if name in names:
+            results.append(x)
+    return (*results, x)''',
     "relative_position_index": '''def relative_position_index(height: int, width: int) -> Tensor:
     """The row of the table of distances that each pair of places in a window takes, flat."""
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")

@@ -448,10 +448,12 @@ class TorchDialect(Dialect):
     sequence = "nn.Sequential"
     named_sequence = ("nn.Sequential", "OrderedDict")
     identity = "nn.Identity()"
+    inference = "not self.training"
     words = frozenset(
         {
             "torch",
             "F",
+            "tapped",
             "attention",
             "biased_attention",
             "merge_patches",
@@ -466,6 +468,10 @@ class TorchDialect(Dialect):
     in_place = IN_PLACE
     augmented: ClassVar[Mapping[str, str]] = {"add": "+"}
     overwritable = OVERWRITABLE
+
+    def tapped(self, sequence: str, value: str, names: list[str], numbered: bool) -> Expression:
+        """Layers are called by their names, be they numbers."""
+        return Invocation("tapped", (sequence, value, *(f'"{name}"' for name in names)))
 
     def is_kept(self, member: Member) -> bool:
         """All that is not customarily an expression; a constant scale is one, a learned scale is not."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from archspec.diagnostics.printable import printable
 from archspec_cli.common import As, Format, Include, Preset, Set, Spec, given, load
 from archspec_cli.console import fail, tell, tell_json
+
+if TYPE_CHECKING:
+    from archspec.ir import Output
 
 
 def summary(
@@ -40,10 +43,13 @@ def summary(
     if format is Format.json:
         modules = [
             {"name": r.name, "op": r.op, "output": r.output_shape, "params": r.params, "macs": r.macs}
+            | ({"train_only": True} if r.train_only else {})
             for r in net.modules()
         ]
         about = {"name": net.name, "input": net.input_shape, "classes": net.classes, "cost": asdict(net.cost),
                  "receptive_field": receptive_field(net), "modules": modules}  # fmt: skip
+        if net.outputs:
+            about |= {"outputs": [asdict(o) for o in net.outputs], "training_cost": asdict(net.training_cost)}
         tell_json(about)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -62,19 +68,38 @@ def summary(
     console = Console(soft_wrap=False, highlight=False)
     if not console.is_terminal:
         console.width = 110
-    classes = "1 class" if net.classes == 1 else f"{net.classes:,} classes"
-    console.print(f"{printable(net.name)}: {show(net.input_shape)} images, {classes}\n", markup=False)
+    console.print(f"{printable(net.name)}: {show(net.input_shape)} images{_classes(net.classes)}\n", markup=False)
     console.print(table)
     cost = net.cost
     height, width = receptive_field(net)
     of_values = f"attention      {cost.attention_macs:,} multiply-adds for one image: products without weights"
     attention = [of_values] if cost.attention_macs else []
+    heads = net.training_cost
+    of_heads = f"in training    {heads.macs:,} multiply-adds more, of heads with {heads.params:,} of the parameters"
+    training = [of_heads] if heads.modules else []
     tell(
         "",
         f"parameters     {cost.params:,} ({cost.params_without_norm:,} outside normalizations), buffers {cost.buffers:,}",
         f"multiply-adds  {cost.macs:,} for one image: convolutions and linear layers, one multiplication with its addition",
         *attention,
+        *training,
         f"activations    {cost.activations:,} numbers for one image, in the results of all operations",
         f"depth          {cost.depth:,} convolutions and linear layers on the longest path, without shortcuts and gates",
         f"sees           {height}x{width} pixels before the global pool",
+        *(f"output         {_output(output)}" for output in net.outputs),
     )
+
+
+def _classes(classes: int | None) -> str:
+    if classes is None:
+        return ""
+    return ", 1 class" if classes == 1 else f", {classes:,} classes"
+
+
+def _output(output: Output) -> str:
+    """An output with the value that it gives, its shape, and what training makes of it."""
+    from archspec.ops import show
+
+    told = f"{output.name}: {show(output.shape)}, the value `{output.value}`"
+    told += f", {output.loss_weight:g} of its loss" if output.loss_weight != 1 else ""
+    return told + (", only in training" if output.train_only else "")

@@ -131,6 +131,7 @@ def train(
     import archspec
     from archspec.analysis.accelerators import AcceleratorError
     from archspec.analysis.checks.normalization import check_shares
+    from archspec.analysis.untrained import why_untrained
     from archspec.api import read_weights
     from archspec.backends import find_trainer
     from archspec_experiments.overrides import check_given_once
@@ -143,6 +144,8 @@ def train(
         nproc is not None and not dry_run and not launched(os.environ)
     )  # the processes, the first of which warns
     net = load(spec, sets, preset, include, warn=not starts, trains=True)
+    if (why := why_untrained(net)) is not None:
+        fail(*why, 1)
     if net.recipe is None:
         fail(
             f"{net.name} has no `train`, so it does not say how it is trained",
