@@ -194,6 +194,22 @@ POINTWISE = [
 ]
 CASES |= {kind: [f"- op: {kind}", f"- c: {{conv: {{out: 4, kernel: 1}}}}\n  - op: {kind}"] for kind in POINTWISE}
 TEXTS = [(kind, text) for kind, texts in CASES.items() for text in texts]
+IDENTITY_MAPPINGS = """
+input: {channels: 2, size: 4}
+classes: 3
+shortcut: zero_pad
+stem: [{conv: {out: 4, kernel: 3}}]
+stages:
+  - {name: scaled, block: basic, width: 4, shortcut: {constant_scaling: {on_shortcut: 0.25}}}
+  - {name: exclusive, block: basic_norm_after_add, width: 6, stride: 2, shortcut: {exclusive_gating: {bias: -1}}}
+  - {name: gated, block: basic_act_before_add, width: 7, shortcut: {shortcut_only_gating: {bias: -1}}}
+  - {name: dropped, block: basic_act_first, width: 8, stride: 2, shortcut: {dropout: {rate: 0}}}
+  - {name: before, block: preact_basic, width: 9}
+  - {name: narrow, block: preact_bottleneck, width: 3, expansion: 3}
+head: [norm, act, global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+"""The shortcuts and orders of He et al. (2016), Tables 1 and 2, where the shape stays and where it changes."""
+
 BACKENDS = ["torch", "flax"]
 
 

@@ -32,7 +32,7 @@ def _told(value: object) -> str:
 def override(root: Node, key: str, value: Node, span: Span, problems: Diagnostics) -> Node:
     """A document with a value at a key, or for an argument, that `span` asks for; as it was where that is a mistake."""
     args = root.get("args")
-    if args is not None and (default := args.get(key)) is not None:
+    if args is not None and (default := args.get(key)) is not None and not _is_of_key(root, key, value):
         if expected := _other_kind(default, value, args):
             plain = default.plain()
             help_ = f"such as `{key}={str(plain).lower() if isinstance(plain, bool) else plain}`"
@@ -58,6 +58,12 @@ def override(root: Node, key: str, value: Node, span: Span, problems: Diagnostic
     if path[0] not in ("expect", "train", "doc", "name"):
         root = without_expectations(root)
     return _lay(root, place(root, path, value, span), problems)
+
+
+def _is_of_key(root: Node, key: str, value: Node) -> bool:
+    """Whether a value is for the key that an argument of its name stands for: `shortcut: $shortcut` takes a mapping, too."""
+    place = root.get(key)
+    return isinstance(value.value, dict) and place is not None and place.value == f"${key}"
 
 
 def _other_kind(default: Node, value: Node, args: Node) -> str | None:

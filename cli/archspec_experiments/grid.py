@@ -126,7 +126,7 @@ def _name(spec: str, sets: Mapping[str, str], seed: int | None) -> str:
 
 def _safe(part: str) -> str:
     """Letters that every file system and shell takes as they are."""
-    return re.sub(r"[^A-Za-z0-9._=+-]+", "-", part).strip("-")
+    return re.sub(r"=-(?=[A-Za-z])", "=", re.sub(r"[^A-Za-z0-9._=+-]+", "-", part)).strip("-")
 
 
 def _told_apart(points: Sequence[Point]) -> list[Point]:

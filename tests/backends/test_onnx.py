@@ -12,7 +12,7 @@ from archspec.files import write_folder
 from archspec.ops import OPS
 from comparing import Statistics, batch_norm_as, close
 from converting import EVERYTHING, smaller
-from operation_nets import CONFUSING, SOMETIMES, TEXTS
+from operation_nets import CONFUSING, IDENTITY_MAPPINGS, SOMETIMES, TEXTS
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -59,6 +59,10 @@ def check(net, batch=3):
 def test_operation_equals_the_reference(kind, text, spec):
     head = "head: [flatten, {fc: {linear: {out: classes}}}]"
     check(archspec.load(spec(f"input: {{channels: 4, size: [7, 9]}}\nclasses: 5\nstem:\n  {text}\n{head}\n")))
+
+
+def test_the_shortcuts_and_orders_of_identity_mappings_equal_the_reference(spec):
+    check(archspec.load(spec(IDENTITY_MAPPINGS)))
 
 
 @pytest.mark.parametrize("text", [SOMETIMES, CONFUSING])

@@ -4,7 +4,7 @@ import pytest
 
 import archspec
 from comparing import check
-from operation_nets import BACKENDS, CONFUSING, SOMETIMES
+from operation_nets import BACKENDS, CONFUSING, IDENTITY_MAPPINGS, SOMETIMES
 
 OPTIONS = ["none", "zero_pad", "projection", "projection_all"]
 SMALL = [("digits_resnet", option) for option in OPTIONS] + [("cifar_resnet", option) for option in OPTIONS]
@@ -31,6 +31,11 @@ stages:
 head: [global_avg_pool, {fc: {linear: {out: classes}}}]
 """
     check(archspec.load(spec(text)), tolerance=1e-8, backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_shortcuts_and_orders_of_identity_mappings_equal_the_reference(spec, backend):
+    check(archspec.load(spec(IDENTITY_MAPPINGS)), tolerance=1e-8, backend=backend)
 
 
 INVERTED = """

@@ -51,7 +51,9 @@ def test_malformed_axes_are_misuse(wrong, cli):
 
 def test_names_are_readable_stable_and_never_the_same():
     points = make_grid(["a.yaml"], {"n": ["1"], "train.lr": ["[{value: 0.1}]"]}, 2)
-    assert [p.name for p in points] == ["n=1,train.lr=-value-0.1,seed=0", "n=1,train.lr=-value-0.1,seed=1"]
+    assert [p.name for p in points] == ["n=1,train.lr=value-0.1,seed=0", "n=1,train.lr=value-0.1,seed=1"]
+    nested = make_grid(["a.yaml"], {"shortcut": ["{highway: {bias: -1}}"], "n": ["-1"]}, 1)
+    assert [p.name for p in nested] == ["shortcut=highway-bias--1,n=-1,seed=0"]
     alike = make_grid(["specs/a.yaml", "a:b"], {"name": ["x y", "X-y", "../../z", "é" * 400]}, 1)
     names = [p.name for p in alike]
     assert len({name.casefold() for name in names}) == 8

@@ -25,6 +25,17 @@ def test_extends_a_net_of_a_family(spec):
     )
 
 
+def test_an_argument_for_a_key_of_its_name_leaves_a_mapping_to_the_key(spec):
+    net = archspec.load("digits_resnet", set={"n": 1, "shortcut": {"constant_scaling": {"on_branch": 1}}})
+    assert [row.name for row in net.modules() if row.op == "scale"][::2] == [
+        f"layer{i}.0.shortcut.scaled_shortcut" for i in (1, 2, 3)]  # fmt: skip
+    other = spec(
+        "archspec: 1\nextends: digits_resnet\nargs: {shortcut: zero_pad, n: 1}\nshortcut: none\n", "mine.yaml"
+    )
+    (found,) = archspec.check(other, set={"shortcut": {"constant_scaling": {}}})
+    assert found.code == "AS103", "of an argument that stands for nothing, a mapping is no value"
+
+
 @pytest.mark.parametrize(
     ("target", "code"),
     [("./missing.yaml", "AS110"), ("resnet5", "AS110"), ("../outside.yaml", "AS112"), ("/etc/passwd.yaml", "AS110"),
