@@ -37,6 +37,7 @@ SUITES = {
         "tests/accelerators/test_evaluation.py",
         "tests/accelerators/test_optimizers.py",
         "tests/accelerators/test_precision.py",
+        "tests/accelerators/test_skipped_updates.py",
         "tests/accelerators/test_uploads.py",
     ),
 }
