@@ -179,10 +179,18 @@ def _blocks(block: Block) -> Iterator[Block]:
 
 
 def _told_apart(nets: Sequence[Net]) -> Iterator[Net]:
-    """Nets of one name, which differ in structure or recipe, are called after one of their runs as well."""
+    """Nets of one name, which differ in structure or recipe, are called after their runs as well."""
     labels = [net.label for net in nets]
-    for net in nets:
-        yield net if labels.count(net.label) == 1 else replace(net, label=f"{net.label} ({net.runs[0].name})")
+    shared = [_shared([run.name for run in net.runs]) for net in nets]
+    for net, words in zip(nets, shared, strict=True):
+        called = words if words and shared.count(words) == 1 else net.runs[0].name
+        yield net if labels.count(net.label) == 1 else replace(net, label=f"{net.label} ({called})")
+
+
+def _shared(names: Sequence[str]) -> str:
+    """What the names of runs have in common, such as `n=3` of `n=3,seed=0` and `n=3,seed=1`."""
+    first, *others = [name.split(",") for name in names]
+    return ",".join(part for part in first if all(part in other for other in others))
 
 
 def _tested(identity: Mapping[str, Any]) -> str:

@@ -54,6 +54,17 @@ def page(runs, tmp_path_factory):
     return out
 
 
+def test_nets_of_one_name_are_called_after_what_their_runs_share(runs, tmp_path):
+    for batch in (64, 128):
+        for seed in (0, 1):
+            folder = tmp_path / f"batch={batch},seed={seed}"
+            shutil.copytree(runs / f"resnet8,seed={seed}", folder)
+            record = json.loads((folder / "run.json").read_text())
+            record["job"]["recipe"]["batch_size"] = batch
+            (folder / "run.json").write_text(json.dumps(record))
+    assert [net.label for net in collect([tmp_path]).nets] == [f"digits-resnet-8 (batch={b})" for b in (128, 64)]
+
+
 class Text(html.parser.HTMLParser):
     """Tags with their attributes, and the rows of tables as text."""
 
