@@ -33,13 +33,18 @@ def in_order(net, state):
 
 
 WIDTHS = {f"stages.layer{i}.width": width for i, width in enumerate((4, 8, 12, 16), 1)}
-SMALLER = {name: {**WIDTHS, "classes": 10} for name in zoo.names() if re.match(r"resnet|plain", name)}
+SMALLER = {name: {**WIDTHS, "classes": 10} for name in zoo.names() if re.match(r"(se)?resne|plain", name)}
+SMALLER["resnetv2"] = {"input.size": 64, "classes": 10}
 PATCHES = {"size": 32, "depth": 2, "width": 16, "classes": 10}
 SMALLER |= {"vit": {**PATCHES, "heads": 2}, "deit": {**PATCHES, "heads": 2}, "mixer": PATCHES}
 SMALLER["swin"] = {"width": 32, "deep": 2, "classes": 10}
 SMALLER["convnext"] = {"input.size": 32, "width": 4, "deep": 1, "classes": 10}
 SMALLER["vgg"] = SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
 """What is large goes narrower, with all its layers."""
+TABLE = [["fused_mbconv", 1, 8, 1, 1], ["fused_mbconv", 4, 12, 2, 2], ["mbconv", 4, 16, 2, 2]]
+SHALLOW = {"efficientnet_v2": {"width": 8, "table": TABLE}}
+"""What answers alike with fewer layers: of so many, drawn weights make chaos of the rounding of singles."""
+SMALLER["efficientnet_v2"] = {**SHALLOW["efficientnet_v2"], "input.size": 64, "classes": 10}
 
 
 def smaller(name):
