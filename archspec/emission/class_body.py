@@ -14,6 +14,7 @@ from archspec.emission.loops import PLACE, Stretch, stretches
 from archspec.emission.outline import BlockClass, Member, Outline, Parameter
 from archspec.emission.sequences import Part, is_numbered, parts
 from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number, pair
+from archspec.emission.splits import splits
 from archspec.emission.symbols import exprs, readable
 from archspec.ir import STEPS, Block, Chain, Run
 from archspec.ops import Op
@@ -75,7 +76,7 @@ class Writer:
             own = next((n for n, known in kept.items() if known == text), self._free(wanted, layers | {*kept}))
             kept[own] = text
             conditions[member.call.name] = f"self.{own}"
-        body = Forward(self.dialect, trace, layer_of, attribute, conditions).write()
+        body = Forward(self.dialect, trace, layer_of, attribute, tuple(splits(cls)), conditions).write()
         statements += [f"self.{name} = {text}" for name, text in kept.items()]
         if self.dialect.training_state is not None and any(o.train_only for o in trace.outputs):
             statements.append(self.dialect.training_state)

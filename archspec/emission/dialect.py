@@ -51,6 +51,10 @@ class Dialect(ABC):
         """A value that is the same for every sample, for as many as another value has; it has `rank` axes for one sample."""
         raise NotImplementedError
 
+    @abstractmethod
+    def split(self, member: Member, value: str, count: int) -> Expression:
+        """A value in so many equal parts of its channels; `member` is the slice that takes one."""
+
     def is_untyped(self, member: Member) -> bool:
         """Whether type checkers know nothing of the result of an operation that is not kept."""
         return False

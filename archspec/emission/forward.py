@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
@@ -25,6 +25,7 @@ class Forward:
     flow: Flow
     layer_of: Mapping[str, str]  # the attribute that each kept member is found under
     attribute: Callable[[Member, str], str]
+    splits: Sequence[tuple[Member, ...]] = ()  # slices that are equal parts of a value
     conditions: Mapping[str, str] = field(default_factory=dict)  # of members that may be absent, as they are asked
     lines: list[str] = field(default_factory=list)
     text_of: dict[str, str] = field(default_factory=dict)
@@ -51,7 +52,11 @@ class Forward:
                     made = self.flow.producer(name)
                     assert made is not None
                     self.text_of[name] = str(self._expression(made))
-            if _is_tensor(member):
+            split = next((parts for parts in self.splits if member in parts), None)
+            if split is not None:
+                if member.call.name not in self.text_of:
+                    self._split(split)
+            elif _is_tensor(member):
                 self.text_of[member.call.name] = str(self._expression(member))
             else:
                 self._statement(member, order[index + 1 :], inside)
@@ -77,6 +82,18 @@ class Forward:
     def alternative(self) -> str:
         """The variable that takes the place of `x` where the input is still needed."""
         return "features" if any(output.name == "out" for output in self.flow.outputs) else "out"
+
+    def _split(self, parts: Sequence[Member]) -> None:
+        """One statement for all parts of a value, each of which is a variable."""
+        value = self.text_of[self.flow.sources[parts[0].call.name][0]]
+        for place, part in enumerate(parts, 1):
+            name = part.call.name
+            local = self._local(name) if is_named(part) else f"x{place}"
+            while local in self.text_of.values() or (local != name and local in self.flow.uses):
+                local += "_"
+            self.text_of[name] = local
+        variables = ", ".join(self.text_of[part.call.name] for part in parts)
+        self._line(f"{variables} = ", self.dialect.split(parts[0], value, len(parts)))
 
     def _goes_inside(self, member: Member) -> bool:
         """A layer applied to an input of the block, for the sake of one merge, is written inside the merge."""

@@ -557,6 +557,10 @@ class FlaxDialect(Dialect):
             return Invocation(self.names(name), (*values, *arguments))
         return FUNCTIONS[kind](member, values, attribute)
 
+    def split(self, member: Member, value: str, count: int) -> Expression:
+        """Channels are last."""
+        return Invocation("jnp.split", (value, str(count), "axis=-1"))
+
     def is_untyped(self, member: Member) -> bool:
         """The poolings of Flax have no annotations."""
         return kind_of(member) in POOLS

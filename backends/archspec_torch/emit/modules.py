@@ -488,6 +488,10 @@ class TorchDialect(Dialect):
         """The text of an expression."""
         return EXPRESSIONS[kind_of(member) or ""](member, values, attribute)
 
+    def split(self, member: Member, value: str, count: int) -> Expression:
+        """The axis of channels is the second of an image, else the last."""
+        return Invocation(f"{value}.chunk", (str(count), "dim=1" if is_image(member) else "dim=-1"))
+
     def stretched(self, constant: str, like: str, rank: int) -> Expression:
         """Of all samples, without a copy."""
         return Invocation(f"{constant}.expand", (f"{like}.shape[0]", *["-1"] * rank))

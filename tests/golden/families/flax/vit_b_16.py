@@ -72,20 +72,13 @@ class SelfAttention(nnx.Module):
         )
         self.in_proj_bias = nnx.Param(jnp.zeros((3 * in_channels,), jnp.float32))
         self.out_proj = Linear(in_channels, in_channels, rngs=rngs)
-        self.stop = in_channels
-        self.start = in_channels
-        self.key_stop = 2 * in_channels
-        self.value_start = 2 * in_channels
-        self.value_stop = 3 * in_channels
         self.heads = heads
 
     def __call__(self, x: Array) -> Array:
         """Map x (N, L, in_channels) to (N, L, in_channels)."""
         qkv = apply_linear(x, self.in_proj_weight[...], self.in_proj_bias[...])
-        query = qkv[..., : self.stop]
-        key = qkv[..., self.start : self.key_stop]
-        x = qkv[..., self.value_start : self.value_stop]
-        x = attention(query, key, x, self.heads)
+        query, key, value = jnp.split(qkv, 3, axis=-1)
+        x = attention(query, key, value, self.heads)
         x = self.out_proj(x)
         return x
 

@@ -114,11 +114,6 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(in_channels, in_channels)
         self.shift = -shift
         self.mask_shift = shift
-        self.stop = in_channels
-        self.start = in_channels
-        self.key_stop = 2 * in_channels
-        self.value_start = 2 * in_channels
-        self.value_stop = 3 * in_channels
         self.heads = heads
         self.roll_shift = shift
 
@@ -131,10 +126,8 @@ class WindowAttention(nn.Module):
         mask = shift_mask(shifted, (7, 7), (self.mask_shift, self.mask_shift))
         x = windows(shifted, (7, 7))
         qkv: Tensor = self.qkv(x)
-        query = qkv[..., : self.stop]
-        key = qkv[..., self.start : self.key_stop]
-        x = qkv[..., self.value_start : self.value_stop]
-        x = biased_attention(query, key, x, self.heads, relative_position_index_, mask=mask)
+        query, key, value = qkv.chunk(3, dim=-1)
+        x = biased_attention(query, key, value, self.heads, relative_position_index_, mask=mask)
         x = self.proj(x)
         x = unwindow(x, shifted, (7, 7))
         x = torch.roll(x, (self.roll_shift, self.roll_shift), (1, 2))

@@ -28,20 +28,13 @@ class SelfAttention(nn.Module):
         self.in_proj_weight = nn.Parameter(torch.empty(3 * in_channels, in_channels))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * in_channels))
         self.out_proj = nn.Linear(in_channels, in_channels)
-        self.stop = in_channels
-        self.start = in_channels
-        self.key_stop = 2 * in_channels
-        self.value_start = 2 * in_channels
-        self.value_stop = 3 * in_channels
         self.heads = heads
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (N, L, in_channels) to (N, L, in_channels)."""
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        query = qkv[..., : self.stop]
-        key = qkv[..., self.start : self.key_stop]
-        x = qkv[..., self.value_start : self.value_stop]
-        x = attention(query, key, x, self.heads)
+        query, key, value = qkv.chunk(3, dim=-1)
+        x = attention(query, key, value, self.heads)
         x = self.out_proj(x)
         return x
 
