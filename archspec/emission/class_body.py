@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archspec.emission.block_classes import PAIR, condition
-from archspec.emission.dataflow import INPUTS, Flow, flow, is_branch, is_named, kind_of
+from archspec.emission.dataflow import INPUTS, Flow, flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.forward import INDENT, Forward
+from archspec.emission.kept import Kept
 from archspec.emission.loops import PLACE, Stretch, stretches
 from archspec.emission.outline import BlockClass, Member, Outline, Parameter
 from archspec.emission.sequences import Part, is_numbered, parts
@@ -18,7 +19,7 @@ from archspec.emission.splits import splits
 from archspec.emission.symbols import exprs, readable
 from archspec.ir import STEPS, Block, Chain, Run
 from archspec.ops import Op
-from archspec.syntax.expressions import Expr, Literal, Name, Symbol, names, render, substitute, substituted
+from archspec.syntax.expressions import Expr, Literal, Symbol, names, render, substitute, substituted
 from archspec.syntax.simplify import simplified, simplify
 
 
@@ -55,29 +56,21 @@ class Writer:
             return self._write_sequence(cls, doc)
         trace = flow(cls)
         statements, layer_of = self._layers(cls, trace)
-        kept: dict[str, str] = {}
-        layers = {m.call.name for m in cls.members}
+        kept = Kept({m.call.name for m in cls.members})
 
         def attribute(member: Member, name: str) -> str:
-            text = number(member.numbers[name])
-            if isinstance(member.numbers[name], Literal) or text.strip("(), 0123456789") == "":
+            symbol = member.numbers[name]
+            text = number(symbol)
+            if isinstance(symbol, Literal) or text.strip("(), 0123456789") == "":
                 return text
-            own = name if name not in layers and kept.get(name, text) == text else f"{member.call.name}_{name}"
-            while own in layers or kept.get(own, text) != text:
-                own += "_"
-            kept[own] = text
-            return f"self.{own}"
+            return kept.expression(symbol, 2, name, f"{member.call.name}_{name}")
 
-        conditions: dict[str, str] = {}
-        for member in filter(is_branch, cls.members):
-            assert member.when is not None
-            text = render(member.when, {})
-            wanted = text if isinstance(member.when, Name) else condition(member.call)
-            own = next((n for n, known in kept.items() if known == text), self._free(wanted, layers | {*kept}))
-            kept[own] = text
-            conditions[member.call.name] = f"self.{own}"
+        branches = [m for m in cls.members if self._is_branch(m)]
+        conditions = {
+            m.call.name: kept.expression(m.when, 3, condition(m.call)) for m in branches if m.when is not None
+        }
         body = Forward(self.dialect, trace, layer_of, attribute, tuple(splits(cls)), conditions).write()
-        statements += [f"self.{name} = {text}" for name, text in kept.items()]
+        statements += kept.statements
         if self.dialect.training_state is not None and any(o.train_only for o in trace.outputs):
             statements.append(self.dialect.training_state)
         computed = [f"{name} = {render(expr, {})}" for name, expr in cls.computed.items()]
@@ -108,12 +101,11 @@ class Writer:
             base=base,
         )
 
-    @staticmethod
-    def _free(name: str, taken: Collection[str]) -> str:
-        """A name for an attribute that no other has."""
-        while name in taken:
-            name += "_"
-        return name
+    def _is_branch(self, member: Member) -> bool:
+        """Whether a forward pass asks for the condition of a member: what is no layer is there only where it is applied."""
+        kind = kind_of(member)
+        several = len(member.call.inputs) > 1
+        return member.when is not None and (several or (kind is not None and kind not in self.dialect.in_sequence))
 
     def _layers(self, cls: BlockClass, trace: Flow) -> tuple[list[str], dict[str, str]]:
         """The statements that make the layers of a class, and the attribute that each member is found under."""
@@ -123,7 +115,7 @@ class Writer:
         in_place = self._in_place(cls, trace)
         for member in cls.members:
             name, head = member.call.name, f"self.{member.call.name} = "
-            if is_branch(member):
+            if self._is_branch(member):
                 continue
             if member.when is not None:
                 statements.append(self._conditional(head, member, in_place))

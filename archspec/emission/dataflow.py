@@ -25,11 +25,6 @@ def is_named(member: Member) -> bool:
     return member.call.named or kind is None or member.call.name.rstrip("0123456789") != kind
 
 
-def is_branch(member: Member) -> bool:
-    """Whether a member is there under a condition that a forward pass asks: one of several values is no layer."""
-    return member.when is not None and len(member.call.inputs) > 1
-
-
 @dataclass(slots=True)
 class Flow:
     """Who uses which value of a class."""

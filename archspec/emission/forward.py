@@ -10,11 +10,14 @@ from keyword import iskeyword
 from archspec.emission.dataflow import INPUTS, Flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import Member
-from archspec.emission.source import Choice, Expression, Infix, Invocation, lay_out, mapping
+from archspec.emission.source import Choice, Expression, Infix, Invocation, is_literal, lay_out, mapping
 from archspec.ir import Block, tapped
 from archspec.ops import Op
 
 INDENT = 8
+
+LEFT_OUT = "None"
+"""What is given for a value that an operation may do without."""
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class Forward:
             if split is not None:
                 if member.call.name not in self.text_of:
                     self._split(split)
+            elif self._is_zero(member):
+                self.text_of[member.call.name] = LEFT_OUT
             elif _is_tensor(member):
                 self.text_of[member.call.name] = str(self._expression(member))
             else:
@@ -82,6 +87,22 @@ class Forward:
     def alternative(self) -> str:
         """The variable that takes the place of `x` where the input is still needed."""
         return "features" if any(output.name == "out" for output in self.flow.outputs) else "out"
+
+    def _zero(self, member: Member) -> tuple[str, float] | None:
+        """The number with which a value is 0, so that those who use it may do without."""
+        name, target = member.call.name, member.call.target
+        if not isinstance(target, Op) or not target.zero:
+            return None
+        for use in self.flow.uses[name]:
+            user = self.flow.producer(use)
+            first = user.call.target.summands if user is not None and isinstance(user.call.target, Op) else None
+            if first is None or name in self.flow.sources[use][:first]:
+                return None
+        return next(iter(target.zero.items())) if len(target.zero) == 1 else None
+
+    def _is_zero(self, member: Member) -> bool:
+        zero = self._zero(member)
+        return zero is not None and is_literal(member.numbers[zero[0]], zero[1])
 
     def _split(self, parts: Sequence[Member]) -> None:
         """One statement for all parts of a value, each of which is a variable."""
@@ -119,6 +140,9 @@ class Forward:
         first, untyped = (sources or (name,))[0], name in self.layer_of or self.dialect.is_untyped(member)
         operator = self.dialect.augmented.get(kind_of(member) or "")
         when = self.conditions.get(name)
+        if (zero := self._zero(member)) is not None and not isinstance(member.numbers[zero[0]], tuple):
+            asked = f"{self.attribute(member, zero[0])} > {zero[1]}"
+            expression = Choice(expression, asked, LEFT_OUT)
         if when is not None and self.text_of[first] == variable:
             self.lines.append(f"if {when}:")
             self.lines.append(f"    {lay_out(f'{variable} = ', expression, INDENT + 4)}")

@@ -90,6 +90,7 @@ class Attention(Op):
     takes_constants: ClassVar[bool] = True
     is_expression: ClassVar[bool] = True
     gives: ClassVar[str] = "(L, D): L of the queries, D of the values"
+    summands: ClassVar[int] = 4
     heads: int = argument(Int(), shown=Shown.ALWAYS)
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -172,6 +173,7 @@ class ShiftMask(Op):
     is_expression: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "nothing"
     gives: ClassVar[str] = "(windows, h w, h w) of a grid (H, W, D)"
+    zero: ClassVar[Mapping[str, float]] = {"shift": 0}
     size: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
     shift: tuple[int, int] = argument(Pair(0), shown=Shown.ALWAYS)
 

@@ -48,6 +48,10 @@ class Op:
     """What has to be kept from the forward pass until the gradient is taken; a mask is one of the result's size."""
     idle: ClassVar[Mapping[str, float]] = {}
     """The arguments, if any, with which the result is the input, whatever the input: code need not say it."""
+    zero: ClassVar[Mapping[str, float]] = {}
+    """The arguments, if any, with which the result is 0 everywhere, whatever the input; with others they are larger."""
+    summands: ClassVar[int | None] = None
+    """The place of the first input that may be left out where it is 0, if any."""
     is_layer: ClassVar[bool] = False
     """Whether it counts as a layer of the depth."""
     is_gate: ClassVar[bool] = False

@@ -237,3 +237,30 @@ def test_a_class_whose_last_norm_starts_at_zero_always_has_a_shortcut(spec):
         if hasattr(module, "last")
     }
     assert zeroed == {"one.0": False, "one.1": True, "two.0": True, "three.0": False}
+
+
+PARTS = """
+input: {channels: 3, size: 4}
+classes: 3
+blocks:
+  halves:
+    args: {width: int}
+    body:
+      - wide: {conv: {out: width, kernel: 1}}
+      - {slice: {start: 2, stop: 4}}
+      - low: {slice: {stop: 2}, from: wide}
+      - {sub: {}, from: [slice, low]}
+stages: [{name: one, block: halves, width: 4, repeat: 2}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_only_slices_that_are_all_of_a_value_in_equal_parts_are_a_split(backend, spec):
+    if backend == "flax":
+        pytest.importorskip("flax")
+    split = {"torch": "low, x2 = wide.chunk(2, dim=1)", "flax": "low, x2 = jnp.split(wide, 2, axis=-1)"}[backend]
+    for text, is_split in ((PARTS, True), (PARTS.replace("repeat: 2", "repeat: 2, first: {width: 5}"), False)):
+        net = archspec.load(spec(text))
+        check(net, tolerance=1e-8, backend=backend)
+        assert (split in archspec.emit(net, backend)["model.py"]) == is_split

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from archspec.emission.dataflow import kind_of
 from archspec.emission.dialect import Attribute, Dialect
+from archspec.emission.forward import LEFT_OUT
 from archspec.emission.initial_values import last_norm
 from archspec.emission.outline import BlockClass, Member, Outline
 from archspec.emission.source import Expression, Infix, Invocation, between, call, is_literal, number, sides
@@ -378,7 +379,7 @@ def _apply_linear(member: Member, values: list[str], attribute: Attribute) -> Ex
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
     query, key, value, *more = values
     name = "biased_attention" if more else "attention"
-    mask = [f"mask={text}" for text in more[1:]]
+    mask = [f"mask={text}" for text in more[1:] if text != LEFT_OUT]
     return Invocation(name, (query, key, value, attribute("heads"), *more[:1], *mask))
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from archspec.emission.dataflow import kind_of
 from archspec.emission.dialect import Attribute, Dialect
+from archspec.emission.forward import LEFT_OUT
 from archspec.emission.outline import Member
 from archspec.emission.source import Expression, Infix, Invocation, between, is_literal, number, sides
 from archspec.ops import Image, Tokens
@@ -371,7 +372,7 @@ def _shift_mask(member: Member, values: list[str], attribute: Attribute) -> Expr
 def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
     query, key, value, *more = values
     name = "biased_attention" if more else "attention"
-    mask = [f"mask={text}" for text in more[1:]]
+    mask = [f"mask={text}" for text in more[1:] if text != LEFT_OUT]
     return Invocation(name, (query, key, value, attribute("heads"), *more[:1], *mask))
 
 

@@ -107,25 +107,24 @@ class WindowAttention(nnx.Module):
         self.relative_position_index = nnx.BatchStat(relative_position_index(7, 7))
         self.qkv = Linear(in_channels, 3 * in_channels, rngs=rngs)
         self.proj = Linear(in_channels, in_channels, rngs=rngs)
-        self.shift = -shift
-        self.mask_shift = shift
+        self.shift = shift
         self.heads = heads
-        self.roll_shift = shift
 
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
         relative_position_index_: Array = relative_position_bias(
             self.relative_position_bias_table[...].T, self.relative_position_index[...], 49
         )
-        shifted = jnp.roll(x, (self.shift, self.shift), (1, 2))
-        mask = shift_mask(shifted, (7, 7), (self.mask_shift, self.mask_shift))
+        shifted = jnp.roll(x, (-self.shift, -self.shift), (1, 2)) if self.shift > 0 else x
+        mask = shift_mask(shifted, (7, 7), (self.shift, self.shift)) if self.shift > 0 else None
         x = windows(shifted, (7, 7))
         qkv: Array = self.qkv(x)
         query, key, value = jnp.split(qkv, 3, axis=-1)
         x = biased_attention(query, key, value, self.heads, relative_position_index_, mask=mask)
         x = self.proj(x)
         x = unwindow(x, shifted, (7, 7))
-        x = jnp.roll(x, (self.roll_shift, self.roll_shift), (1, 2))
+        if self.shift > 0:
+            x = jnp.roll(x, (self.shift, self.shift), (1, 2))
         return x
 
 

@@ -112,25 +112,24 @@ class WindowAttention(nn.Module):
         self.relative_position_index = nn.Buffer(relative_position_index(7, 7))
         self.qkv = nn.Linear(in_channels, 3 * in_channels)
         self.proj = nn.Linear(in_channels, in_channels)
-        self.shift = -shift
-        self.mask_shift = shift
+        self.shift = shift
         self.heads = heads
-        self.roll_shift = shift
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
         relative_position_index_: Tensor = relative_position_bias(
             self.relative_position_bias_table, self.relative_position_index, 49
         )
-        shifted = torch.roll(x, (self.shift, self.shift), (1, 2))
-        mask = shift_mask(shifted, (7, 7), (self.mask_shift, self.mask_shift))
+        shifted = torch.roll(x, (-self.shift, -self.shift), (1, 2)) if self.shift > 0 else x
+        mask = shift_mask(shifted, (7, 7), (self.shift, self.shift)) if self.shift > 0 else None
         x = windows(shifted, (7, 7))
         qkv: Tensor = self.qkv(x)
         query, key, value = qkv.chunk(3, dim=-1)
         x = biased_attention(query, key, value, self.heads, relative_position_index_, mask=mask)
         x = self.proj(x)
         x = unwindow(x, shifted, (7, 7))
-        x = torch.roll(x, (self.roll_shift, self.roll_shift), (1, 2))
+        if self.shift > 0:
+            x = torch.roll(x, (self.shift, self.shift), (1, 2))
         return x
 
 
