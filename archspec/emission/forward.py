@@ -109,10 +109,7 @@ class Forward:
         value = self.text_of[self.flow.sources[parts[0].call.name][0]]
         for place, part in enumerate(parts, 1):
             name = part.call.name
-            local = self._local(name) if is_named(part) else f"x{place}"
-            while local in self.text_of.values() or (local != name and local in self.flow.uses):
-                local += "_"
-            self.text_of[name] = local
+            self.text_of[name] = self._local(name if is_named(part) else f"x{place}", name)
         variables = ", ".join(self.text_of[part.call.name] for part in parts)
         self._line(f"{variables} = ", self.dialect.split(parts[0], value, len(parts)))
 
@@ -198,7 +195,9 @@ class Forward:
             return local
         following = rest[0].call.name if rest else "return"
         if uses != [following] or (self.graph_like and is_named(member)):
-            return self._local(name)
+            # of what is looked up in a tensor, the tensor has the name
+            looked_up = _holds_tensor(member) and bool(member.call.inputs)
+            return self._local((kind_of(member) or name).rpartition("_")[2] if looked_up else name, name)
         later = {s for m in rest for s in self.flow.sources[m.call.name]}
         later |= {
             s for m in rest for i in self.flow.sources[m.call.name] if i in inside for s in self.flow.sources[i]

@@ -68,7 +68,7 @@ class ConvNeXtBlock(nnx.Module):
 
 
 class Downsample(Sequential):
-    """The block `downsample`."""
+    """A normalization and a 2x2 convolution with stride 2."""
 
     def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
         super().__init__(

@@ -112,7 +112,7 @@ class WindowAttention(nnx.Module):
 
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
-        relative_position_index_: Array = relative_position_bias(
+        bias: Array = relative_position_bias(
             self.relative_position_bias_table[...].T, self.relative_position_index[...], 49
         )
         shifted = jnp.roll(x, (-self.shift, -self.shift), (1, 2)) if self.shift > 0 else x
@@ -120,7 +120,7 @@ class WindowAttention(nnx.Module):
         x = windows(shifted, (7, 7))
         qkv: Array = self.qkv(x)
         query, key, value = jnp.split(qkv, 3, axis=-1)
-        x = biased_attention(query, key, value, self.heads, relative_position_index_, mask=mask)
+        x = biased_attention(query, key, value, self.heads, bias, mask=mask)
         x = self.proj(x)
         x = unwindow(x, shifted, (7, 7))
         if self.shift > 0:
@@ -153,9 +153,9 @@ class SwinBlock(nnx.Module):
         self.mlp = Sequential(
             Linear(in_channels, 4 * in_channels, rngs=rngs),
             partial(nnx.gelu, approximate=False),
-            nnx.Dropout(0, rngs=rngs),
+            nnx.Dropout(0.0, rngs=rngs),
             Linear(4 * in_channels, in_channels, rngs=rngs),
-            nnx.Dropout(0, rngs=rngs),
+            nnx.Dropout(0.0, rngs=rngs),
         )
         self.stochastic_depth = (
             nnx.Dropout(drop_path, broadcast_dims=(1, 2, 3), rngs=rngs)
@@ -177,7 +177,7 @@ class SwinBlock(nnx.Module):
 
 
 class PatchMerging(nnx.Module):
-    """The block `patch_merging`."""
+    """Each 2x2 tokens become one of twice the channels."""
 
     def __init__(self, in_channels: int, *, rngs: nnx.Rngs) -> None:
         self.norm = nnx.LayerNorm(4 * in_channels, epsilon=1e-05, rngs=rngs)

@@ -84,7 +84,7 @@ class ConvNeXtBlock(nn.Module):
 
 
 class Downsample(nn.Sequential):
-    """The block `downsample`."""
+    """A normalization and a 2x2 convolution with stride 2."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__(

@@ -117,7 +117,7 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
-        relative_position_index_: Tensor = relative_position_bias(
+        bias: Tensor = relative_position_bias(
             self.relative_position_bias_table, self.relative_position_index, 49
         )
         shifted = torch.roll(x, (-self.shift, -self.shift), (1, 2)) if self.shift > 0 else x
@@ -125,7 +125,7 @@ class WindowAttention(nn.Module):
         x = windows(shifted, (7, 7))
         qkv: Tensor = self.qkv(x)
         query, key, value = qkv.chunk(3, dim=-1)
-        x = biased_attention(query, key, value, self.heads, relative_position_index_, mask=mask)
+        x = biased_attention(query, key, value, self.heads, bias, mask=mask)
         x = self.proj(x)
         x = unwindow(x, shifted, (7, 7))
         if self.shift > 0:
@@ -153,9 +153,9 @@ class SwinBlock(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(in_channels, 4 * in_channels),
             nn.GELU(),
-            nn.Dropout(p=0),
+            nn.Dropout(p=0.0),
             nn.Linear(4 * in_channels, in_channels),
-            nn.Dropout(p=0),
+            nn.Dropout(p=0.0),
         )
         self.stochastic_depth = DropPath(p=drop_path) if drop_path > 0 else nn.Identity()
 
@@ -173,7 +173,7 @@ class SwinBlock(nn.Module):
 
 
 class PatchMerging(nn.Module):
-    """The block `patch_merging`."""
+    """Each 2x2 tokens become one of twice the channels."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
