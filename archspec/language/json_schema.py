@@ -32,6 +32,10 @@ def json_schema() -> dict[str, Any]:
         ]
     }  # fmt: skip
     properties["presets"]["additionalProperties"] = {"type": "object"}
+    properties["presets"]["properties"] = {
+        "columns": {"type": ["array", "object"], "items": {"type": "string"}, "minItems": 1},
+        "table": {"type": "object", "description": "a preset in each row, as a list with a value for each column"},
+    }
     properties["extends"] = {"type": "string", "description": "a zoo name, or a file relative to this one"}
     outputs = properties["outputs"]["additionalProperties"]
     properties["outputs"]["additionalProperties"] = {"anyOf": [{"type": "string"}, *outputs["anyOf"]]}

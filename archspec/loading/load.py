@@ -16,6 +16,7 @@ from archspec.loading.document import FILE_NAME, Document
 from archspec.loading.misspelt_keys import mend_keys
 from archspec.loading.overlay import overlay
 from archspec.loading.overrides import override, place_of_override, without_expectations
+from archspec.loading.preset_tables import with_preset_table
 from archspec.syntax.reader import MAX_DEPTH, Node, node_of, read_file
 
 
@@ -63,7 +64,7 @@ def _named(root: Node, preset: str, path: Path) -> Node:
 
 
 def _with_preset(root: Node, name: str, preset: Node, problems: Diagnostics) -> Node:
-    if preset.get("expect") is not None:
+    if any(_is_expectation(key) for key, _ in preset.items()):
         root = without_expectations(root)
     before = len(problems)
     for key, value in sorted(preset.items(), key=lambda item: _is_expectation(item[0])):
@@ -142,7 +143,7 @@ def _read_chain(
         message, help_ = other_version(version.value)
         problems.add("AS105", f"`archspec`: {message}", version.span, help_)
         return None
-    node = mend_keys(node, Spec, problems)
+    node = mend_keys(with_preset_table(node, problems), Spec, problems)
     if node.get("name") is None and isinstance(node.value, dict):
         # a spec that does not say its name has that of its file, also where the one it extends has another
         name = Node(path.stem, node.span, origin=FILE_NAME)

@@ -45,7 +45,9 @@ def members() -> dict[str, str]:
         text = (folder() / f"{family}.yaml").read_text(encoding="utf-8")
         _, _, presets = text.partition("\npresets:\n")
         own = re.findall(r"^  (\w+):\s*\{?\s*name: \1\b", presets, re.MULTILINE)
-        found |= dict.fromkeys([*re.findall(rf"^  ({re.escape(family)}\w+):", presets, re.MULTILINE), *own], family)
+        found |= dict.fromkeys(
+            [*re.findall(rf"^(?:  |    )({re.escape(family)}\w+):", presets, re.MULTILINE), *own], family
+        )
     return found
 
 

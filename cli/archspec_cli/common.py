@@ -34,10 +34,12 @@ def spec_names(incomplete: str) -> list[str]:
     if not colon:
         return [name for name in sorted({*zoo.names(), *zoo.members()}) if name.startswith(incomplete)]
     from archspec.diagnostics import Diagnostics
+    from archspec.loading.preset_tables import with_preset_table
     from archspec.syntax.reader import read_file
 
     path = zoo.find(name)
     node = read_file(path, name, Diagnostics()) if path is not None else None
+    node = with_preset_table(node, Diagnostics()) if node is not None else None
     presets = node.get("presets") if node is not None else None
     found = [f"{name}:{key}" for key, _ in presets.items()] if presets is not None else []
     return [one for one in found if one.startswith(incomplete)]

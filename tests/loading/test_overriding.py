@@ -3,7 +3,7 @@
 import pytest
 
 import archspec
-from mistaken import NET, stage
+from mistaken import NET, marked, stage
 
 
 def test_extends_itself(spec, mistakes):
@@ -138,3 +138,49 @@ def test_a_stage_that_is_left_out_passes_on_what_it_takes(text, spec):
     net = archspec.load(spec(text.replace("out: 8", "out: 3")))
     assert net.root.call("add").shape == (3, 8, 8)
     assert "self.s =" not in archspec.emit(net, "torch")["model.py"]
+
+
+FAMILY = """archspec: 1
+name: one
+args: {width: 4, kernel: 1}
+input: {size: 4}
+classes: 3
+stem: [{conv: {out: width, kernel: kernel}}]
+head: [global_avg_pool, {linear: {out: classes}}]
+"""
+
+
+def test_presets_are_rows_of_a_table(spec, mistakes):
+    table = (
+        "presets:\n  columns: [width, kernel, expect.params]\n  table:\n    a: [8, 3, 243]\n    b: [6, null, 39]\n"
+    )
+    path = spec(FAMILY + table)
+    assert [archspec.load(path, preset=name).cost.params for name in "ab"] == [243, 39]
+    spec("archspec: 1\nextends: ./net.yaml\npresets: {c: {width: 2}}\n", "more.yaml")
+    assert [archspec.load(path.parent / "more.yaml", preset=name).cost.params for name in "abc"] == [243, 39, 15]
+    (found,) = mistakes(FAMILY + table.replace("39", "40"))
+    assert (found.code, marked(found)) == ("AS501", "40")
+
+
+@pytest.mark.parametrize(
+    ("presets", "code", "text"),
+    [("{columns: [width], table: {a: [8]}, b: {width: 3}}", "AS101", "b"),
+     ("{columns: [width]}", "AS102", "[width]"),
+     ("{columns: [], table: {a: []}}", "AS103", "[]"),
+     ("{columns: [3], table: {a: [8]}}", "AS103", "3"),
+     ("{columns: [width, width], table: {a: [8, 9]}}", "AS107", "width"),
+     ("{columns: [width], table: [[8]]}", "AS103", "[[8]]"),
+     ("{columns: [width], table: {a: 8}}", "AS103", "8"),
+     ("{columns: [width, kernel], table: {a: [8]}}", "AS103", "[8]"),
+     ("{columns: [wdth], table: {a: [8]}}", "AS109", "8"),
+     ("{columns: [width, expect.params], table: {a: [wide, 9]}}", "AS103", "wide")],
+)  # fmt: skip
+def test_a_malformed_table_of_presets_is_told(mistakes, presets, code, text):
+    (found,) = mistakes(f"{FAMILY}presets: {presets}\n")
+    assert (found.code, marked(found)) == (code, text)
+    assert found.help
+
+
+def test_a_preset_may_be_called_columns(spec):
+    path = spec(f"{FAMILY}presets: {{columns: {{width: 8}}, table: {{width: 6}}}}\n")
+    assert [archspec.load(path, preset=name).cost.params for name in ("columns", "table")] == [51, 39]
