@@ -7,7 +7,7 @@ that is absent stands in its place, as in blocks whose calls have names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from archspec.ir import Block, Call
@@ -32,6 +32,20 @@ def aligned(blocks: Iterable[Block]) -> dict[Block, tuple[Call, ...]]:
             if len(block.calls) < len(places):
                 calls[block] = tuple(_in_place(block, places, known))
     return calls
+
+
+def closed_up(chains: Sequence[Sequence[Call]]) -> list[Sequence[Call]]:
+    """The aligned calls of chains of one class, without the places that are empty in all of them."""
+    absent = {place for place, calls in enumerate(zip(*chains, strict=True)) if not any(c.present for c in calls)}
+    return [tuple(_closed_up(calls, absent)) for calls in chains] if absent else list(chains)
+
+
+def _closed_up(calls: Sequence[Call], absent: Collection[int]) -> Iterable[Call]:
+    value = calls[0].inputs[0]
+    for place, call in enumerate(c for i, c in enumerate(calls) if i not in absent):
+        name = _name(call) or str(place)
+        yield replace(call, name=name, inputs=(value,))
+        value = name
 
 
 def _steps(block: Block) -> object:

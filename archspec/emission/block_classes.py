@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.emission.alignment import CallsOf
+from archspec.emission.alignment import CallsOf, closed_up
 from archspec.emission.symbols import UNKNOWN, Terms, exprs, literal
 from archspec.ir import STEPS, Block, Call, Definition, tapped
 from archspec.ops import Features, Op
@@ -106,7 +106,9 @@ def make_class(
     name: str, instances: Sequence[Block], of: ClassOf, spelling: Spelling, calls: CallsOf
 ) -> BlockClass:
     """The class of blocks that have the same calls, as `calls` says them."""
-    return _Maker(instances, of, spelling, [calls[block] for block in instances]).make(name)
+    own = [calls[block] for block in instances]
+    aligned = closed_up(own) if instances[0].definition.positional else own
+    return _Maker(instances, of, spelling, aligned).make(name)
 
 
 class _Maker:

@@ -264,3 +264,12 @@ def test_only_slices_that_are_all_of_a_value_in_equal_parts_are_a_split(backend,
         net = archspec.load(spec(text))
         check(net, tolerance=1e-8, backend=backend)
         assert (split in archspec.emit(net, backend)["model.py"]) == is_split
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "mobilenet_v3_large"])
+def test_layers_of_a_chain_are_numbered_as_they_are_there_where_blocks_are_not_of_one_class(name):
+    """Of its blocks some have no expansion and some no gate, and most are of classes of their own."""
+    net = archspec.load(name)
+    with torch.device("meta"):
+        model = archspec.build(net, "torch")
+    assert {key: tuple(value.shape) for key, value in model.named_parameters()} == net.parameter_shapes()
