@@ -45,6 +45,8 @@ def chain_block(
 
 def _handed_on(call: Call, numbers: set[str]) -> Call:
     """A call in the names of the chain; a condition on anything but numbers has been decided."""
+    if not call.symbols and call.when is None:
+        return call
     when = substitute(call.when, _IN_CHAIN) if call.when is not None else None
     if when is not None and not names(when) <= numbers:
         when = None
