@@ -55,6 +55,7 @@ class BlockClass:
     out_channels: Expr | None
     gives: Expr  # the output's channels in the names of the block's arguments
     made: dict[Block, Mapping[str, Value]] = field(default_factory=dict)  # parameters that no argument says
+    count: Name | None = None  # of a class that repeats its one member, the parameter that says how often
     taps: Mapping[str, Expr] = field(default_factory=dict)  # the channels of each, as in `gives`
 
     @property
@@ -461,7 +462,7 @@ def signature(cls: BlockClass, of: ClassOf) -> object:
     passed = cls.passed_on()
     calls = tuple(_signature(member, of, passed) for member in cls.members)
     output = passed.get(cls.example.output, cls.example.output)
-    return cls.definition, tuple(kinds), tuple(computed), calls, output, cls.example.taps
+    return cls.definition, tuple(kinds), tuple(computed), calls, output, cls.count, cls.example.taps
 
 
 def _signature(member: Member, of: ClassOf, passed: Mapping[str, str]) -> object:

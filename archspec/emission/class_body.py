@@ -13,7 +13,7 @@ from archspec.emission.forward import INDENT, Forward
 from archspec.emission.kept import Kept
 from archspec.emission.loops import PLACE, Stretch, stretches
 from archspec.emission.outline import BlockClass, Member, Outline, Parameter
-from archspec.emission.sequences import Part, is_numbered, parts
+from archspec.emission.sequences import Part, is_numbered, parts, repeated
 from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number, pair
 from archspec.emission.splits import splits
 from archspec.emission.symbols import exprs, readable
@@ -48,7 +48,11 @@ class Writer:
 
     def is_inline(self, cls: BlockClass) -> bool:
         """Whether a block is written as a sequence where it is used, instead of as a class: chains are."""
-        return cls.definition.positional and (cls.definition.class_name == STEPS or self.sites[cls] < 2)
+        return (
+            cls.count is None
+            and cls.definition.positional
+            and (cls.definition.class_name == STEPS or self.sites[cls] < 2)
+        )
 
     def write(self, cls: BlockClass, doc: str, forward_doc: str) -> ClassText:
         """The parts of a class."""
@@ -89,7 +93,10 @@ class Writer:
         """The parts of a class of layers one after the other."""
         numbered = is_numbered(cls.members)
         base, *calls = (self.dialect.sequence,) if numbered else self.dialect.named_sequence
-        made = self._sequence(cls.members, INDENT, "", ("super().__init__", *calls))
+        found = list(parts(cls.members, self.outline.of))
+        if cls.count is not None:
+            found = [repeated(cls.members[0], cls.count.name)]
+        made = self._sequence(found, numbered, INDENT, "", ("super().__init__", *calls))
         return ClassText(
             name=cls.name,
             doc=doc,
@@ -178,8 +185,9 @@ class Writer:
         """The text that makes a block with these arguments, between `head` and `tail`."""
         if self.is_inline(cls):
             members = self._inlined(cls, numbers)
-            calls = (self.dialect.sequence,) if is_numbered(members) else self.dialect.named_sequence
-            return self._sequence(members, indent, head, calls) + tail
+            numbered = is_numbered(members)
+            calls = (self.dialect.sequence,) if numbered else self.dialect.named_sequence
+            return self._sequence(list(parts(members, self.outline.of)), numbered, indent, head, calls) + tail
         arguments = []
         for position, parameter in enumerate(cls.parameters):
             symbol = numbers[parameter.name]
@@ -190,13 +198,14 @@ class Writer:
             arguments.append(f"{parameter.name}={text}" if keyword else text)
         return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent, tail)
 
-    def _sequence(self, members: Sequence[Member], indent: int, head: str, opening: Sequence[str]) -> str:
+    def _sequence(
+        self, found: Sequence[Part], numbered: bool, indent: int, head: str, opening: Sequence[str]
+    ) -> str:
         """Layers one after the other, by their places or by names of their own, in the calls that `opening` names."""
-        found = list(parts(members, self.outline.of))
-        if is_numbered(members):
+        if numbered:
             return call(f"{head}{opening[0]}", [self._part(p, indent + 4) for p in found], indent)
         inner = indent + 4 * len(opening)
-        if len(found) == 1 and found[0].count > 1:
+        if len(found) == 1 and found[0].count != 1:
             return nested(head, opening, self._pair(found[0], inner, loop=""), indent)
         pairs = [self._pair(p, inner + 4) for p in found]
         return nested(head, opening, bracketed(pairs, inner), indent)

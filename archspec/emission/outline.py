@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archspec.emission.alignment import CallsOf, aligned
-from archspec.emission.block_classes import BlockClass, ClassOf, Member, Parameter, make_class, signature
+from archspec.emission.block_classes import BlockClass, ClassOf, Member, Parameter, Spelling, make_class, signature
+from archspec.emission.repeats import make_loop, repeats_one_step
 from archspec.ir import Block, Call, Chain, tapped
 from archspec.ir.network import Network
 from archspec.ops import Op
@@ -38,8 +39,7 @@ def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
     known: dict[object, BlockClass] = {}
     zeroed = net.spec.init.zero_last_norm
     for group in _groups(blocks, lambda block: (_kind(block, calls[block]), zeroed and block.branch is None)):
-        for instances in _split(group, result.of, calls):
-            made = make_class(_free_name(instances, taken), instances, result.of, spelling, calls)
+        for made in _made(group, result.of, spelling, calls, lambda instances: _free_name(instances, taken)):
             own = signature(made, result.of)
             if (same := known.get(own)) is not None:
                 same.take(made)
@@ -47,10 +47,23 @@ def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
                 taken.add(made.name)
                 result.classes.append(made)
                 same = known[own] = made
-            result.of.update(dict.fromkeys(instances, same))
+            result.of.update(dict.fromkeys(made.instances, same))
     result.root = make_class(net.class_name, [net.root], result.of, spelling, calls)
     result.classes = list(_inner_first(result))
     return result
+
+
+def _made(
+    group: list[Block], of: ClassOf, spelling: Spelling, calls: CallsOf, name: Callable[[list[Block]], str]
+) -> Iterator[BlockClass]:
+    """The classes of blocks that may share one, each made when the one before it has its name."""
+    parts = _by(lambda block: tuple(call.name for call in calls[block]), group)
+    if len(parts) > 1 and (made := make_loop(name(group), group, of, spelling, calls)) is not None:
+        yield made
+        return
+    for part in parts:
+        for instances in _split(part, of, calls):
+            yield make_class(name(instances), instances, of, spelling, calls)
 
 
 def _spelling(blocks: Iterable[Block], reserved: Collection[str]) -> dict[str, str]:
@@ -153,6 +166,8 @@ def _structure(calls: Sequence[Call], of: ClassOf) -> object:
 def _kind(block: Block, calls: Sequence[Call]) -> object:
     """Equal for blocks that may be instances of one class."""
     words = tuple((k, v) for k, v in block.args.items() if isinstance(v, str))
+    if repeats_one_step(block):
+        return block.definition, words
     wired = tuple((c.name, c.inputs, c.role, c.when is None, tapped(c)) for c in calls)
     return block.definition.origin or block.definition, block.variant, words, wired, block.taps
 

@@ -22,7 +22,7 @@ class Part:
 
     member: Member
     name: str
-    count: int = 1
+    count: int | str = 1  # or the parameter that says it
     start: int | None = None  # the number in the first one's name, where a loop has to make names
 
 
@@ -33,7 +33,17 @@ def parts(members: Sequence[Member], of: ClassOf) -> Iterator[Part]:
     while position < len(members):
         found = _loop(members[position:], of, numbered) or Part(members[position], members[position].call.name)
         yield found
-        position += found.count
+        position += int(found.count)
+
+
+def repeated(member: Member, count: str) -> Part:
+    """A member as often as a parameter says, in a loop; the number in its name grows with the place."""
+    name = member.call.name
+    if name.isdigit():
+        return Part(member, name, count)
+    number = re.search(r"[01](?=\D*$)", name)
+    assert number is not None
+    return Part(member, f"{name[: number.start()]}{{}}{name[number.end() :]}", count, int(number[0]))
 
 
 def is_numbered(members: Sequence[Member]) -> bool:

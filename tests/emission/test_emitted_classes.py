@@ -273,3 +273,38 @@ def test_layers_of_a_chain_are_numbered_as_they_are_there_where_blocks_are_not_o
     with torch.device("meta"):
         model = archspec.build(net, "torch")
     assert {key: tuple(value.shape) for key, value in model.named_parameters()} == net.parameter_shapes()
+
+
+REPEATED = """
+input: {channels: 3, size: 4}
+classes: 3
+blocks:
+  grow: {args: {by: int}, body: [{c: {conv: {out: by, kernel: 1}}}, {concat: {}, from: [input, c]}]}
+  named: {args: {layers: int, by: 2}, chain: [{"grow{i + 1}": {grow: {by: by}}, repeat: layers}]}
+  numbered: {args: {layers: int}, chain: [{grow: {by: 3}, repeat: layers}]}
+stem:
+  - one: {named: {layers: 1}}
+  - two: {named: {layers: 3, by: 4}}
+  - three: {numbered: {layers: 2}}
+  - four: {numbered: {layers: 4}}
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_chains_that_repeat_a_block_as_often_as_an_argument_says_are_one_class_with_a_loop(backend, spec):
+    if backend == "flax":
+        pytest.importorskip("flax")
+    net = archspec.load(spec(REPEATED))
+    check(net, tolerance=1e-8, backend=backend)
+    source = archspec.emit(net, backend)["model.py"]
+    assert source.count("class Named(") == source.count("class Numbered(") == 1
+    assert source.count("for i in range(layers)") == 2
+
+
+def test_chains_whose_repeats_follow_from_no_argument_are_classes_of_their_own(spec):
+    net = archspec.load(
+        spec(REPEATED.replace("repeat: layers}]}\n  numbered", "repeat: layers * layers}]}\n  numbered"))
+    )
+    check(net, tolerance=1e-8)
+    assert "range(layers)" in archspec.emit(net, "torch")["model.py"]

@@ -120,6 +120,16 @@ class DenseLayer(nnx.Module):
         return out
 
 
+class DenseBlock(NamedSequential):
+    """Layers that each add to the channels."""
+
+    def __init__(self, in_channels: int, layers: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(
+            (f"denselayer{i + 1}", DenseLayer(in_channels + 32 * i, 32, rngs=rngs))
+            for i in range(layers)
+        )
+
+
 class Transition(NamedSequential):
     """Half of the channels, at half of the resolution."""
 
@@ -149,37 +159,13 @@ class DenseNet(nnx.Module):
                         nnx.max_pool, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1))
                     ),
                 ),
-                (
-                    "denseblock1",
-                    NamedSequential(
-                        (f"denselayer{i + 1}", DenseLayer(64 + 32 * i, 32, rngs=rngs))
-                        for i in range(6)
-                    ),
-                ),
+                ("denseblock1", DenseBlock(64, 6, rngs=rngs)),
                 ("transition1", Transition(256, rngs=rngs)),
-                (
-                    "denseblock2",
-                    NamedSequential(
-                        (f"denselayer{i + 1}", DenseLayer(128 + 32 * i, 32, rngs=rngs))
-                        for i in range(12)
-                    ),
-                ),
+                ("denseblock2", DenseBlock(128, 12, rngs=rngs)),
                 ("transition2", Transition(512, rngs=rngs)),
-                (
-                    "denseblock3",
-                    NamedSequential(
-                        (f"denselayer{i + 1}", DenseLayer(256 + 32 * i, 32, rngs=rngs))
-                        for i in range(24)
-                    ),
-                ),
+                ("denseblock3", DenseBlock(256, 24, rngs=rngs)),
                 ("transition3", Transition(1024, rngs=rngs)),
-                (
-                    "denseblock4",
-                    NamedSequential(
-                        (f"denselayer{i + 1}", DenseLayer(512 + 32 * i, 32, rngs=rngs))
-                        for i in range(16)
-                    ),
-                ),
+                ("denseblock4", DenseBlock(512, 16, rngs=rngs)),
                 ("norm5", BatchNorm(1024, rngs=rngs)),
             ]
         )

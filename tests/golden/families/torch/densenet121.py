@@ -35,6 +35,17 @@ class DenseLayer(nn.Module):
         return out
 
 
+class DenseBlock(nn.Sequential):
+    """Layers that each add to the channels."""
+
+    def __init__(self, in_channels: int, layers: int) -> None:
+        super().__init__(
+            OrderedDict(
+                (f"denselayer{i + 1}", DenseLayer(in_channels + 32 * i, 32)) for i in range(layers)
+            )
+        )
+
+
 class Transition(nn.Sequential):
     """Half of the channels, at half of the resolution."""
 
@@ -63,45 +74,13 @@ class DenseNet(nn.Module):
                     ("norm0", nn.BatchNorm2d(64)),
                     ("relu0", nn.ReLU()),
                     ("pool0", nn.MaxPool2d(kernel_size=3, stride=2, padding=1)),
-                    (
-                        "denseblock1",
-                        nn.Sequential(
-                            OrderedDict(
-                                (f"denselayer{i + 1}", DenseLayer(64 + 32 * i, 32))
-                                for i in range(6)
-                            )
-                        ),
-                    ),
+                    ("denseblock1", DenseBlock(64, 6)),
                     ("transition1", Transition(256)),
-                    (
-                        "denseblock2",
-                        nn.Sequential(
-                            OrderedDict(
-                                (f"denselayer{i + 1}", DenseLayer(128 + 32 * i, 32))
-                                for i in range(12)
-                            )
-                        ),
-                    ),
+                    ("denseblock2", DenseBlock(128, 12)),
                     ("transition2", Transition(512)),
-                    (
-                        "denseblock3",
-                        nn.Sequential(
-                            OrderedDict(
-                                (f"denselayer{i + 1}", DenseLayer(256 + 32 * i, 32))
-                                for i in range(24)
-                            )
-                        ),
-                    ),
+                    ("denseblock3", DenseBlock(256, 24)),
                     ("transition3", Transition(1024)),
-                    (
-                        "denseblock4",
-                        nn.Sequential(
-                            OrderedDict(
-                                (f"denselayer{i + 1}", DenseLayer(512 + 32 * i, 32))
-                                for i in range(16)
-                            )
-                        ),
-                    ),
+                    ("denseblock4", DenseBlock(512, 16)),
                     ("norm5", nn.BatchNorm2d(1024)),
                 ]
             )
