@@ -29,6 +29,10 @@ _keep: list[object] = []  # declared operators live as long as their library
 def published(name: str) -> Any:
     """The net of this name, torchvision's where it has one and else timm's, with weights as they start."""
     models = torchvision().models
+    if name in ("googlenet", "inception_v3"):  # whose usual start takes minutes
+        return getattr(models, name)(weights=None, init_weights=False)
+    if hasattr(models.segmentation, name):
+        return getattr(models.segmentation, name)(weights=None, weights_backbone=None, aux_loss=True)
     if hasattr(models, name):
         return getattr(models, name)(weights=None)
     import timm

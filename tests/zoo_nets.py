@@ -1,5 +1,6 @@
 """The nets of the zoo for tests that build each: a few in every run, one of each kind with `--long`, all with `--release`."""
 
+import numpy as np
 import pytest
 
 from archspec.loading import zoo
@@ -18,9 +19,19 @@ NETS = [marked(name) for name in zoo.names()]
 SMALL = dict.fromkeys(
     ("alexnet", "densenet", "efficientnet", "efficientnet_v2", "mnasnet", "mobilenet_v2", "mobilenet_v3_large",
      "mobilenet_v3_small", "regnet", "repvgg", "resnest50d", "resnet50d", "resnetaa50", "resnetv2", "seresnet50",
-     "shufflenet_v2", "squeezenet1_0", "squeezenet1_1"), 64,
+     "shufflenet_v2", "squeezenet1_0", "squeezenet1_1", "googlenet", "fcn_resnet50"), 64,
 )  # fmt: skip
 """The side of images on which these answer soon."""
+
+
+UNTRAINED = ("fcn_resnet50", "googlenet", "inception_v3")
+"""Those of several outputs, which are not trained yet."""
+
+
+def flat(result):
+    """The outputs of a net as one array, each behind the one whose name comes before its own."""
+    named = result if isinstance(result, dict) else {"": result}
+    return np.concatenate([np.asarray(named[name]).reshape(len(named[name]), -1) for name in sorted(named)], axis=1)
 
 
 def rarely(*names):

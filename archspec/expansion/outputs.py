@@ -24,6 +24,9 @@ def net_outputs(graph: Graph, spec: Spec, root: Node) -> tuple[Output, ...]:
             continue
         if known == "input":
             graph.binder.add("AS314", f"`{name}` is the image itself", value, "name a step of the net")
+        elif known in graph.passed:
+            message = f"`{known}` is left out by its `when`, and `{name}` would be what it takes"
+            graph.binder.add("AS314", message, value, f"take the output out as well: `outputs: {{{name}: null}}`")
         elif known in graph.constants:
             message = f"`{known}` is the same for every sample, and an output is not"
             graph.binder.add("AS314", message, value, "name a step that joins it with values of the samples")

@@ -19,6 +19,8 @@ NETS = {
     "vit_b_16": "vit:vit_b_16",
     "swin_t": "swin:swin_t",
     "regnet_y_400mf": "regnet:regnet_y_400mf",
+    "googlenet": "googlenet",
+    "fcn_resnet50": "fcn_resnet50",
 }
 
 

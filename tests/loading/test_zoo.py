@@ -58,7 +58,7 @@ def test_every_net_verifies_and_counts_as_built(name):
     torch = pytest.importorskip("torch")
     net = archspec.load(name)
     assert verify(net.root) == []
-    assert net.recipe is not None
+    assert net.recipe is not None or net.outputs
     with torch.device("meta"):
         model = archspec.build(net, backend="torch")
     parameters = {k: tuple(p.shape) for k, p in model.named_parameters()}

@@ -9,7 +9,7 @@ import pytest
 
 import archspec
 import zoo_nets
-from comparing import Flax
+from comparing import Flax, channels_first, each
 from converting import SHALLOW
 from flax_nets import NETS, all_shapes
 
@@ -30,7 +30,7 @@ def forward(model, x):
     """The answers for (N, C, H, W), compiled."""
     graph, state = nnx.split(model)
     run = jax.jit(lambda state, image: nnx.merge(graph, state)(image), compiler_options=QUICKLY)
-    return np.asarray(run(state, jnp.asarray(x.transpose(0, 2, 3, 1))))
+    return zoo_nets.flat(each(run(state, jnp.asarray(x.transpose(0, 2, 3, 1))), channels_first))
 
 
 NAMED = [
@@ -79,8 +79,8 @@ def test_same_weights_give_the_same_answers_in_both_frameworks(name):
     state = {key: value.numpy() for key, value in theirs.state_dict().items()}
     x = np.random.default_rng(0).normal(size=(1, *net.input_shape))
     with torch.inference_mode():
-        expected = theirs(torch.from_numpy(x)).numpy()
-        single = theirs.float()(torch.from_numpy(x).float()).numpy()
+        expected = zoo_nets.flat(theirs(torch.from_numpy(x)))
+        single = zoo_nets.flat(theirs.float()(torch.from_numpy(x).float()))
     size = np.abs(expected).max()
     with double_precision():
         singles = {k: v.astype(np.float32) if v.ndim else v for k, v in state.items()}

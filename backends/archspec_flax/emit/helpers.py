@@ -62,7 +62,7 @@ CEIL_AVG_POOL = '''def ceil_avg_pool(
     return total / count'''
 
 ADAPTIVE_POOL = '''def adaptive_pool(x: Array, size: tuple[int, int], reduce: Callable[..., Array]) -> Array:
-    """Pool (N, H, W, C) to a size: cell i of n reduces the pixels floor(i H / n) to ceil((i + 1) H / n)."""
+    """Pool (N, H, W, C) to a size: cell i of n has pixels floor(i H / n) to ceil((i + 1) H / n)."""
     for axis, cells in zip((1, 2), size, strict=True):
         length = x.shape[axis]
         edges = [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
@@ -77,7 +77,7 @@ CHANNEL_SHUFFLE = '''def channel_shuffle(x: Array, groups: int) -> Array:
 UPSAMPLE = '''def upsample(
     x: Array, size: tuple[int, ...], mode: str = "nearest", *, align_corners: bool = False
 ) -> Array:
-    """Resize (N, H, W, C): by the pixel before, or bilinearly, between the edges or the centers of pixels."""
+    """Resize (N, H, W, C): by the pixel before, or bilinear between edges or centers."""
     for axis, out in zip((1, 2), size, strict=True):
         n = x.shape[axis]
         if mode == "nearest":
@@ -250,7 +250,9 @@ CONV_TRANSPOSE = '''class ConvTranspose(nnx.Module):
         self.strides = strides
         self.kernel_dilation = kernel_dilation
         self.groups = feature_group_count
-        reach = [d * (k - 1) - p for d, k, p in zip(kernel_dilation, kernel_size, padding, strict=True)]
+        reach = [
+            d * (k - 1) - p for d, k, p in zip(kernel_dilation, kernel_size, padding, strict=True)
+        ]
         self.padding = tuple((r, r + more) for r, more in zip(reach, output_padding, strict=True))
         shape = (*kernel_size, out_features // feature_group_count, in_features)
         {start}
