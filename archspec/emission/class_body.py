@@ -187,7 +187,7 @@ class Writer:
             members = self._inlined(cls, numbers)
             numbered = is_numbered(members)
             calls = (self.dialect.sequence,) if numbered else self.dialect.named_sequence
-            return self._sequence(list(parts(members, self.outline.of)), numbered, indent, head, calls) + tail
+            return self._sequence(list(parts(members, self.outline.of)), numbered, indent, head, calls, tail)
         arguments = []
         for position, parameter in enumerate(cls.parameters):
             symbol = numbers[parameter.name]
@@ -199,16 +199,22 @@ class Writer:
         return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent, tail)
 
     def _sequence(
-        self, found: Sequence[Part], numbered: bool, indent: int, head: str, opening: Sequence[str]
+        self,
+        found: Sequence[Part],
+        numbered: bool,
+        indent: int,
+        head: str,
+        opening: Sequence[str],
+        tail: str = "",
     ) -> str:
         """Layers one after the other, by their places or by names of their own, in the calls that `opening` names."""
         if numbered:
-            return call(f"{head}{opening[0]}", [self._part(p, indent + 4) for p in found], indent)
+            return call(f"{head}{opening[0]}", [self._part(p, indent + 4) for p in found], indent, tail)
         inner = indent + 4 * len(opening)
         if len(found) == 1 and found[0].count != 1:
-            return nested(head, opening, self._pair(found[0], inner, loop=""), indent)
+            return nested(head, opening, self._pair(found[0], inner, loop=""), indent, tail)
         pairs = [self._pair(p, inner + 4) for p in found]
-        return nested(head, opening, bracketed(pairs, inner), indent)
+        return nested(head, opening, bracketed(pairs, inner), indent, tail)
 
     def _part(self, part: Part, indent: int) -> str:
         if (when := part.member.when) is not None:

@@ -138,14 +138,19 @@ def _inside(block: Block) -> Iterator[Block]:
             yield call.target
 
 
-def _split(group: list[Block], of: ClassOf, calls: CallsOf) -> list[list[Block]]:
-    """As few classes as can be written: one, else one for each choice of flags, and structure."""
-    parts = [group]
-    for trait in (_flags, lambda block: _structure(calls[block], of)):
-        parts = [
-            p for part in parts for p in ([part] if _uniform([calls[b] for b in part], of) else _by(trait, part))
-        ]
-    return parts
+def _split(group: list[Block], of: ClassOf, calls: CallsOf) -> Iterator[list[Block]]:
+    """As few classes as can be written: in each, a call applies the same kind of thing wherever it is present."""
+    parts: list[tuple[list[Block], list[object]]] = []
+    for block in group:
+        kinds = [_target_kind(c, of) if c.present else None for c in calls[block]]
+        for blocks, known in parts:
+            if all(a is None or b is None or a == b for a, b in zip(known, kinds, strict=True)):
+                blocks.append(block)
+                known[:] = [b if a is None else a for a, b in zip(known, kinds, strict=True)]
+                break
+        else:
+            parts.append(([block], kinds))
+    yield from (blocks for blocks, _ in parts)
 
 
 def _by(trait: Callable[[Block], object], blocks: list[Block]) -> list[list[Block]]:
@@ -155,14 +160,6 @@ def _by(trait: Callable[[Block], object], blocks: list[Block]) -> list[list[Bloc
     return list(parts.values())
 
 
-def _flags(block: Block) -> object:
-    return tuple((k, v) for k, v in block.args.items() if isinstance(v, bool))
-
-
-def _structure(calls: Sequence[Call], of: ClassOf) -> object:
-    return tuple(_target_kind(c, of) if c.present else None for c in calls)
-
-
 def _kind(block: Block, calls: Sequence[Call]) -> object:
     """Equal for blocks that may be instances of one class."""
     words = tuple((k, v) for k, v in block.args.items() if isinstance(v, str))
@@ -170,11 +167,6 @@ def _kind(block: Block, calls: Sequence[Call]) -> object:
         return block.definition, words
     wired = tuple((c.name, c.inputs, c.role, c.when is None, tapped(c)) for c in calls)
     return block.definition.origin or block.definition, block.variant, words, wired, block.taps
-
-
-def _uniform(group: Sequence[Sequence[Call]], of: ClassOf) -> bool:
-    """Whether the same calls apply the same kinds of things wherever they are present."""
-    return all(len({_target_kind(c, of) for c in calls if c.present}) <= 1 for calls in zip(*group, strict=True))
 
 
 def _target_kind(call: Call, of: ClassOf) -> object:
@@ -200,7 +192,7 @@ def _free_name(instances: list[Block], taken: set[str]) -> str:
         if value == "none" and base.endswith(word := class_name(argument)):
             base = base.removesuffix(word) or base  # ConvNormAct without its act
     plain = block.variant == "none" or (block.variant and all(b.branch is None for b in instances))
-    told = ["Plain"] if plain else [class_name(flag) for flag in flags]
+    told = ["Plain"] if plain else sorted(map(class_name, flags), key=lambda word: not word.isalpha())
     for name in (base, *(f"{word}{base}" for word in told), f"{base}Block"):
         if name.isidentifier() and name not in taken and name not in IMPORTED:
             return name

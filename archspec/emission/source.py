@@ -128,16 +128,18 @@ def mapping(entries: Sequence[tuple[str, str]], indent: int, head: str = "") -> 
     return f"{head}{{\n" + "".join(f"{pad}{each},\n" for each in pairs) + " " * indent + "}"
 
 
-def nested(head: str, calls: Sequence[str], argument: str, indent: int) -> str:
-    """`a(b(argument))` for the calls a and b: from the first that fits on one line, else each call on lines of its own."""
+def nested(head: str, calls: Sequence[str], argument: str, indent: int, tail: str = "") -> str:
+    """`a(b(argument))tail` for the calls a and b: from the first that fits on one line, else each call on lines of its own."""
     for depth in range(len(calls) + 1):
         rest = f"{''.join(f'{name}(' for name in calls[depth:])}{argument}{')' * (len(calls) - depth)}"
-        fits = indent + 4 * depth + len(rest) + (0 if depth else len(head)) <= WIDTH and "\n" not in rest
+        fits = (
+            indent + 4 * depth + len(rest) + (0 if depth else len(head) + len(tail)) <= WIDTH and "\n" not in rest
+        )
         if fits or depth == len(calls):
             break
     opening = "".join(f"{name}(\n{' ' * (indent + 4 * place)}" for place, name in enumerate(calls[:depth], 1))
     closing = "".join(f"\n{' ' * (indent + 4 * place)})" for place in reversed(range(depth)))
-    return f"{head}{opening}{rest}{closing}"
+    return f"{head}{opening}{rest}{closing}{tail}"
 
 
 def lay_out(head: str, expression: Expression, indent: int, tail: str = "") -> str:

@@ -268,7 +268,7 @@ def test_only_slices_that_are_all_of_a_value_in_equal_parts_are_a_split(backend,
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "mobilenet_v3_large"])
 def test_layers_of_a_chain_are_numbered_as_they_are_there_where_blocks_are_not_of_one_class(name):
-    """Of its blocks some have no expansion and some no gate, and most are of classes of their own."""
+    """Of its blocks some have no expansion and some no gate, and there is a class for each of two activations."""
     net = archspec.load(name)
     with torch.device("meta"):
         model = archspec.build(net, "torch")

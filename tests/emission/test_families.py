@@ -13,6 +13,7 @@ from emitting import FAMILIES, RULES
 
 NETS = {
     "mobilenet_v2": "mobilenet_v2",
+    "mobilenet_v3_large": "mobilenet_v3_large",
     "densenet121": "densenet:densenet121",
     "convnext_tiny": "convnext:convnext_tiny",
     "efficientnet_b0": "efficientnet:efficientnet_b0",

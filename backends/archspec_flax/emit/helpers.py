@@ -200,7 +200,9 @@ STD_CONV = '''class StdConv(nnx.Module):
         padding = padding if isinstance(padding, tuple) else (padding, padding)
         self.padding = tuple((side, side) for side in padding)
         self.kernel_dilation = (
-            kernel_dilation if isinstance(kernel_dilation, tuple) else (kernel_dilation, kernel_dilation)
+            kernel_dilation
+            if isinstance(kernel_dilation, tuple)
+            else (kernel_dilation, kernel_dilation)
         )
         self.groups = feature_group_count
         self.epsilon = epsilon
