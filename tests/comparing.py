@@ -95,6 +95,12 @@ class Flax:
         return {name: state[name] for name, place in kept.items() if isinstance(place.variable, nnx.BatchStat)}
 
 
+def position_index(op):
+    """The buffer of a bias: the row of the table of each pair of places."""
+    index = reference.position_index(op)
+    return index.reshape(-1) if op.flat else index
+
+
 def buffers_at_the_start(net):
     """What a net has beside its parameters, before the first step."""
     shapes = net.tensor_shapes()
@@ -106,7 +112,7 @@ def buffers_at_the_start(net):
 
 def position_indices(net):
     bias = [row for row in net.modules() if row.op == "relative_position_bias"]
-    return {row.name: reference.position_index(row.target).reshape(-1) for row in bias}
+    return {row.name: position_index(row.target) for row in bias}
 
 
 def each(values, apply):

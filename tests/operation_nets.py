@@ -153,6 +153,7 @@ CASES = {
     "transpose": ["- tokens\n  - op: transpose\n  - {linear: {out: 5}}"],
     "select": ["- tokens\n  - op: {select: {index: 2}}"],
     "roll": ["- channels_last\n  - op: {roll: {shift: [-1, 2]}}"],
+    "interleave": ["- pad: {bottom: 1}\n  - channels_last\n  - op: {interleave: {groups: [4, 3]}}"],
     "merge_patches": [
         "- pad: {bottom: 1, right: 1}\n  - channels_last\n  - op: merge_patches\n  - {linear: {out: 3}}"
     ],
@@ -168,6 +169,9 @@ CASES = {
     "relative_position_bias": [
         "- pad: {bottom: 1}\n  - channels_last\n  - x: {windows: {size: [4, 3]}}\n  - table: {parameter: {shape: [35, 2]}}\n"
         "  - op: {relative_position_bias: {size: [4, 3]}, from: table}\n"
+        "  - {attention: {heads: 2}, from: [x, x, x, op]}",
+        "- pad: {bottom: 1}\n  - channels_last\n  - x: {windows: {size: [4, 3]}}\n  - table: {parameter: {shape: [35, 2]}}\n"
+        "  - op: {relative_position_bias: {size: [4, 3], flat: false}, from: table}\n"
         "  - {attention: {heads: 2}, from: [x, x, x, op]}",
     ],
     "shift_mask": [

@@ -5,7 +5,7 @@ import hashlib
 NETS = [
     *("vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"),
     *("convnext_tiny", "convnext_small", "convnext_base", "convnext_large"),
-    *("swin_t", "swin_s", "swin_b"),
+    *("swin_t", "swin_s", "swin_b", "maxvit_t"),
     *("deit_small_patch16_224", "mixer_b16_224"),
     *("alexnet", "squeezenet1_0", "squeezenet1_1"),
     *(f"vgg{n}{norm}" for n in (11, 13, 16, 19) for norm in ("", "_bn")),
@@ -29,7 +29,7 @@ NETS = [
     *("googlenet", "inception_v3", "fcn_resnet50"),
 ]
 SMALL = [
-    *("swin_t", "vit_b_32", "convnext_tiny", "deit_small_patch16_224", "mixer_b16_224"),
+    *("swin_t", "maxvit_t", "vit_b_32", "convnext_tiny", "deit_small_patch16_224", "mixer_b16_224"),
     *("alexnet", "squeezenet1_1", "vgg11_bn", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "densenet121"),
     *(
         "mobilenet_v2",

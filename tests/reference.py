@@ -615,7 +615,16 @@ OF_TOKENS = frozenset(
         "transpose",
         "select",
     }
-    | {"roll", "merge_patches", "windows", "unwindow", "attention", "relative_position_bias", "shift_mask"}
+    | {
+        "roll",
+        "interleave",
+        "merge_patches",
+        "windows",
+        "unwindow",
+        "attention",
+        "relative_position_bias",
+        "shift_mask",
+    }
 )
 
 
@@ -634,9 +643,17 @@ MOVES = {
     "transpose": lambda x, op: x.T,
     "select": lambda x, op: x[op.index],
     "roll": lambda x, op: np.roll(x, op.shift, (0, 1)),
+    "interleave": lambda x, op: np.take(
+        np.take(x, _turns(len(x), op.groups[0]), 0), _turns(x.shape[1], op.groups[1]), 1
+    ),
     "windows": lambda x, op: _cut(x, op.size),
     "merge_patches": lambda x, op: np.concatenate([x[i::2, j::2] for j in (0, 1) for i in (0, 1)], -1),
 }
+
+
+def _turns(length, groups):
+    """The first of each group, then the second of each, and so on."""
+    return [g * (length // groups) + i for i in range(length // groups) for g in range(groups)]
 
 
 def _cut(x, size):

@@ -45,6 +45,7 @@ from archspec.ops.spatial import (
 from archspec.ops.tokens import (
     ChannelsFirst,
     ChannelsLast,
+    Interleave,
     MergePatches,
     Roll,
     Select,
@@ -66,7 +67,7 @@ OPS: dict[str, type[Op]] = {
         MaxPool, AvgPool, BlurPool, AdaptiveMaxPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Amax, L2Norm,
         Flatten, Pad, Subsample, Upsample, PadChannels, ChannelShuffle, Slice,
         Add, Sub, Mul, Div, Concat,
-        ToTokens, ToImage, ChannelsLast, ChannelsFirst, Transpose, Select, Roll, Windows, Unwindow, MergePatches,
+        ToTokens, ToImage, ChannelsLast, ChannelsFirst, Transpose, Select, Roll, Interleave, Windows, Unwindow, MergePatches,
         Attention, RelativePositionBias, ShiftMask,
         Dropout, DropPath, Identity,
     )
@@ -79,7 +80,7 @@ __all__ = [
     "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "Amax", "ApplyLinear",
     "ArgumentError", "Attention", "AvgPool", "BatchNorm", "BlurPool", "ChannelConv", "ChannelShuffle", "ChannelsFirst",
     "ChannelsLast", "Concat", "Conv", "ConvTranspose", "Div", "DropPath", "Dropout", "Elu", "Features", "Flatten",
-    "Gelu", "GlobalAvgPool", "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Image", "InstanceNorm", "Kind",
+    "Gelu", "GlobalAvgPool", "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Image", "InstanceNorm", "Interleave", "Kind",
     "L2Norm", "LayerNorm", "LeakyRelu", "Linear", "MaxPool", "Mean", "MergePatches", "Mish", "Mul", "Op", "Pad", "PadChannels",
     "Parameter", "Pow", "Prelu", "RelativePositionBias", "Relu", "Relu6", "RmsNorm", "Roll", "Scale", "Select",
     "Shape", "ShapeError", "ShiftMask", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt", "StdConv", "Sub",

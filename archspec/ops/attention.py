@@ -132,7 +132,8 @@ class Attention(Op):
 class RelativePositionBias(Op):
     """The bias of each pair of places in a window, from a table of all their distances (Liu et al., 2021).
 
-    The input is a parameter ((2 h - 1) (2 w - 1), heads); which row each pair takes is kept as a buffer of the step's name.
+    The input is a parameter ((2 h - 1) (2 w - 1), heads); which row each pair takes is kept as a buffer of the step's name,
+    in a row, or with `flat: false` as (h w, h w).
     """
 
     kind: ClassVar[str] = "relative_position_bias"
@@ -142,6 +143,7 @@ class RelativePositionBias(Op):
     keeps: ClassVar[Keeps] = "nothing"
     gives: ClassVar[str] = "(heads, h w, h w)"
     size: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
+    flat: bool = argument(Flag(), True)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         high, wide = self.size
@@ -158,7 +160,8 @@ class RelativePositionBias(Op):
         return inputs[0][1], area, area
 
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"": (math.prod(self.size) ** 2,)}
+        area = math.prod(self.size)
+        return {"": (area * area,) if self.flat else (area, area)}
 
     def whole_numbers(self) -> frozenset[str]:
         return frozenset({""})

@@ -169,6 +169,26 @@ class Roll(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class Interleave(Op):
+    """Rows (groups, H / groups) of a grid of tokens reordered as (H / groups, groups), and columns alike (Tu et al., 2022)."""
+
+    kind: ClassVar[str] = "interleave"
+    is_expression: ClassVar[bool] = True
+    keeps: ClassVar[Keeps] = "nothing"
+    idle: ClassVar[Mapping[str, float]] = {"groups": 1}
+    groups: tuple[int, int] = argument(Pair(), shown=Shown.ALWAYS)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape, (high, wide) = tokens(inputs[0], self.kind, 3), self.groups
+        if shape[0] % high or shape[1] % wide:
+            message = (
+                f"a grid of {shape[0]}x{shape[1]} does not split into groups of rows and columns, {high}x{wide}"
+            )
+            raise ShapeError("AS403", message, "choose numbers that divide height and width", "groups")
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
 class Windows(Op):
     """A grid of tokens cut into windows of `size`, each a row of tokens; they follow one another row by row."""
 

@@ -26,6 +26,7 @@ from archspec.ops import (
     GroupNorm,
     Image,
     InstanceNorm,
+    Interleave,
     LayerNorm,
     Linear,
     MaxPool,
@@ -211,6 +212,15 @@ def _roll(op: Roll, graph: Graph, at: Place) -> str:
         places = graph.constant(at, f"places{axis}", (np.arange(n) - shift) % n)
         x = graph.node(at, "Gather", [x, places], part=None if axis == 2 else "rows", axis=axis)
     return x
+
+
+def _interleave(op: Interleave, graph: Graph, at: Place) -> str:
+    height, width, depth = at.shape
+    high, wide = op.groups
+    cells = graph.constant(at, "cells", np.array([0, high, height // high, wide, width // wide, depth]))
+    split = graph.node(at, "Reshape", [at.inputs[0], cells], part="cut")
+    turned = graph.node(at, "Transpose", [split], part="turned", perm=[0, 2, 1, 4, 3, 5])
+    return graph.node(at, "Reshape", [turned, graph.constant(at, "shape", np.array([0, *at.shape]))])
 
 
 def _windows(op: Windows, graph: Graph, at: Place) -> str:
@@ -526,6 +536,7 @@ OPERATIONS: dict[str, Callable[..., str]] = {
     "transpose": _plain("Transpose", perm=[0, 2, 1]),
     "select": _select,
     "roll": _roll,
+    "interleave": _interleave,
     "windows": _windows,
     "unwindow": _unwindow,
     "merge_patches": _merge_patches,

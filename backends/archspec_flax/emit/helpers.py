@@ -116,6 +116,13 @@ MERGE_PATCHES = '''def merge_patches(x: Array) -> Array:
     """Put the channels of each 2x2 tokens of (N, H, W, D) one after the other, column by column."""
     return jnp.concatenate([x[:, i::2, j::2] for j in range(2) for i in range(2)], axis=-1)'''
 
+INTERLEAVE = '''def interleave(x: Array, groups: tuple[int, int]) -> Array:
+    """Reorder rows and columns of grids (N, H, W, D) in groups, so that the first of each group come first."""
+    n, height, width, depth = x.shape
+    high, wide = groups
+    x = x.reshape(n, high, height // high, wide, width // wide, depth)
+    return x.swapaxes(1, 2).swapaxes(3, 4).reshape(n, height, width, depth)'''
+
 WINDOWS = '''def windows(x: Array, size: tuple[int, int]) -> Array:
     """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
     n, height, width, depth = x.shape
@@ -484,6 +491,7 @@ FUNCTION_NAMES = (
         "upsample",
         "blur_pool",
         "merge_patches",
+        "interleave",
         "windows",
         "unwindow",
         "shift_mask",
@@ -528,7 +536,8 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "ceil_avg_pool": CEIL_AVG_POOL, "uniform": UNIFORM, "Conv": UNIFORM_CONV, "Linear": UNIFORM_LINEAR,
         "BatchNorm": _batch_norm(init, batch_norm_options), "ChannelScale": CHANNEL_SCALE, "Sequential": SEQUENTIAL,
         "NamedSequential": NAMED_SEQUENTIAL, "Repeated": REPEATED, "PReLU": PRELU, "adaptive_pool": ADAPTIVE_POOL,
-        "channel_shuffle": CHANNEL_SHUFFLE, "upsample": UPSAMPLE, "blur_pool": BLUR_POOL, "windows": WINDOWS,
+        "channel_shuffle": CHANNEL_SHUFFLE, "upsample": UPSAMPLE, "blur_pool": BLUR_POOL, "interleave": INTERLEAVE,
+        "windows": WINDOWS,
         "merge_patches": MERGE_PATCHES, "unwindow": UNWINDOW, "shift_mask": SHIFT_MASK,
         "relative_position_index": POSITION_INDEX, "relative_position_bias": POSITION_BIAS,
         "apply_linear": APPLY_LINEAR, "attention": ATTENTION, "biased_attention": BIASED_ATTENTION,

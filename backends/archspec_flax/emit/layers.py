@@ -173,7 +173,13 @@ def _literal(member: Member, name: str) -> object:
 
 
 def _position_index(member: Member) -> Constructor:
-    return "nnx.BatchStat", [f"relative_position_index({', '.join(_both(member, 'size', _plain_numbers(member)))})"]
+    high, wide = _both(member, "size", _plain_numbers(member))
+    index, flat = f"relative_position_index({high}, {wide})", member.numbers["flat"]
+    if is_literal(flat, True):
+        return "nnx.BatchStat", [index]
+    area = f"{high} * {wide}" if f"{high}{wide}".isalnum() else f"({high}) * ({wide})"
+    square = f"{index}.reshape({area}, -1).T"  # as kernels are, whose axes are turned among weights
+    return "nnx.BatchStat", [square if is_literal(flat, False) else f"{index} if {number(flat)} else {square}"]
 
 
 def _plain_numbers(member: Member) -> Attribute:
@@ -386,7 +392,8 @@ def _attention(member: Member, values: list[str], attribute: Attribute) -> Expre
 def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
     table, index = values
     high, wide = (part(member.numbers["size"], side) for side in range(2))
-    return Invocation("relative_position_bias", (table, f"{index}[...]", number(simplify(times(high, wide), {}))))
+    index = f"{index}[...]" if is_literal(member.numbers["flat"], True) else f"{index}[...].T"
+    return Invocation("relative_position_bias", (table, index, number(simplify(times(high, wide), {}))))
 
 
 def _paired(function: str, *names: str) -> Callable[[Member, list[str], Attribute], Expression]:
@@ -460,6 +467,7 @@ FUNCTIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "select": lambda member, values, attribute: f"{values[0]}[:, {attribute('index')}]",
     "roll": _roll,
     "merge_patches": _paired("merge_patches"),
+    "interleave": _paired("interleave", "groups"),
     "windows": _paired("windows", "size"),
     "unwindow": _paired("unwindow", "size"),
     "shift_mask": _paired("shift_mask", "size", "shift"),

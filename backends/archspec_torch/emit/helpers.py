@@ -21,6 +21,11 @@ HELPERS = {
     "merge_patches": '''def merge_patches(x: Tensor) -> Tensor:
     """Put the channels of each 2x2 tokens of (N, H, W, D) one after the other, column by column."""
     return torch.cat([x[:, i::2, j::2] for j in range(2) for i in range(2)], dim=-1)''',
+    "interleave": '''def interleave(x: Tensor, groups: tuple[int, int]) -> Tensor:
+    """Reorder rows and columns of grids (N, H, W, D) in groups, so that the first of each group come first."""
+    high, wide = groups
+    x = torch.unflatten(torch.unflatten(x, 2, (wide, -1)), 1, (high, -1))
+    return x.transpose(1, 2).transpose(3, 4).flatten(3, 4).flatten(1, 2)''',
     "windows": '''def windows(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Cut grids (N, H, W, D) into windows (N, H W / (h w), h w, D)."""
     high, wide = size

@@ -143,7 +143,12 @@ def _parameter(member: Member) -> Constructor:
 
 def _position_index(member: Member) -> Constructor:
     high, wide = sides(member.numbers["size"], number(member.numbers["size"]))
-    return "nn.Buffer", [f"relative_position_index({high}, {wide})"]
+    index, flat = f"relative_position_index({high}, {wide})", member.numbers["flat"]
+    if is_literal(flat, True):
+        return "nn.Buffer", [index]
+    area = f"{high} * {wide}" if f"{high}{wide}".isalnum() else f"({high}) * ({wide})"
+    square = f"{index}.view({area}, -1)"
+    return "nn.Buffer", [square if is_literal(flat, False) else f"{index} if {number(flat)} else {square}"]
 
 
 def is_image(member: Member) -> bool:
@@ -274,6 +279,7 @@ IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
     "transpose": _plain("Permute", "0", "2", "1"),
     "select": _applying("select"),
     "roll": _applying("roll"),
+    "interleave": _applying("interleave"),
     "windows": _applying("windows"),
     "merge_patches": _applying("merge_patches"),
     "subsample": _subsampling,
@@ -356,6 +362,10 @@ def _pair_of(member: Member, name: str, attribute: Attribute) -> str:
     return f"({high}, {wide})"
 
 
+def _interleave(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    return Invocation("interleave", (values[0], _pair_of(member, "groups", attribute)))
+
+
 def _windows(member: Member, values: list[str], attribute: Attribute) -> Expression:
     return Invocation("windows", (values[0], _pair_of(member, "size", attribute)))
 
@@ -421,6 +431,7 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "transpose": lambda member, values, attribute: f"{values[0]}.transpose(1, 2)",
     "select": lambda member, values, attribute: f"{values[0]}[:, {attribute('index')}]",
     "roll": _roll,
+    "interleave": _interleave,
     "windows": _windows,
     "unwindow": _unwindow,
     "shift_mask": _shift_mask,
@@ -458,6 +469,7 @@ class TorchDialect(Dialect):
             "attention",
             "biased_attention",
             "merge_patches",
+            "interleave",
             "windows",
             "unwindow",
             "shift_mask",
