@@ -27,7 +27,11 @@ input: {size: 12}
 stem:
   - features: [{conv: {out: 6, kernel: 3}}, norm, relu, {max_pool: {kernel: 2, stride: 2}}, {conv: {out: 8, kernel: 3}}]
   - relu
-stages: [{name: layer1, block: basic, width: 8}, {name: layer2, block: basic, width: 8}]
+stages:
+  - {name: layer1, block: basic, width: 8}
+  - {name: layer1b, block: basic, width: 8}
+  - {name: layer1c, block: basic, width: 8}
+  - {name: layer2, block: basic, width: 8}
 shortcut: identity
 head: [global_avg_pool, {out: {linear: {out: 3}}}, {aux: {linear: {out: 2}}, from: global_avg_pool}]
 outputs:
@@ -38,6 +42,10 @@ outputs:
   x: layer2
   aux: {value: features, train_only: true}
   out: out
+  self: layer1b
+  torch: layer1c
+  _: features.2
+  jnp: relu
 """
 
 JOINED = """

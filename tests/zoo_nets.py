@@ -24,8 +24,9 @@ SMALL = dict.fromkeys(
 """The side of images on which these answer soon."""
 
 
-UNTRAINED = ("fcn_resnet50", "googlenet", "inception_v3")
-"""Those of several outputs, which are not trained yet."""
+SEVERAL_OUTPUTS = {"fcn_resnet50": [], "googlenet": ["googlenet:plain"], "inception_v3": ["inception_v3:plain"]}
+"""Nets that are not trained yet, and what of each is."""
+TRAINED = [trained for name in zoo.names() for trained in SEVERAL_OUTPUTS.get(name, [name])]
 
 
 def flat(result):

@@ -211,7 +211,7 @@ class Forward:
         value = name if value is None else value
         local = name if not name.isdigit() else f"x{name}"
         local = local.replace("-", "_")
-        taken = {"x", self.alternative, *INPUTS.values(), *self.dialect.words}
+        taken = {"x", "self", "_", self.alternative, *INPUTS.values(), *self.dialect.words}
         while (
             local in taken or (local != value and local in self.flow.uses) or self.locals.get(local, value) != value
         ):

@@ -9,7 +9,6 @@ import pytest
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec.loading import zoo
 from archspec_runtime.batches import Batches
 from archspec_runtime.datasets.splits import ArraySplit, Dataset
 from archspec_runtime.job import Job
@@ -21,7 +20,7 @@ from recording import Recording, stand_in  # noqa: E402
 
 from archspec_torch.trainer.stepper import TorchStepper  # noqa: E402
 from settings_of_runs import setting  # noqa: E402
-from zoo_nets import rarely  # noqa: E402
+from zoo_nets import TRAINED, rarely  # noqa: E402
 
 RECIPES = {
     "momentum": {},
@@ -139,7 +138,7 @@ def test_no_recipe_makes_a_step_wait(name, monkeypatch):
         check(*stepper_of(net, device, images))
 
 
-@pytest.mark.parametrize("name", [*NETS, *rarely(*(name for name in zoo.names() if name not in NETS))])
+@pytest.mark.parametrize("name", [*NETS, *rarely(*(name for name in TRAINED if name not in NETS))])
 def test_no_net_makes_a_step_of_its_recipe_wait(name, monkeypatch):
     own = archspec.load(name).recipe is not None
     sets = {"train.batch_size": 8, "train.accumulate": 1} | ({} if own else {"train.recipe": "imagenet_resnet"})

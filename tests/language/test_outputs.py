@@ -17,6 +17,8 @@ classes: 4
 stem:
   - trunk: [{conv: {out: 8, kernel: 3}}, norm, act, {again: {basic: {width: 8}}}]
   - place: {parameter: {shape: [8]}}
+  - absent: {dropout: {rate: 0.1}}
+    when: classes > 4
 stages: [{name: layer1, block: basic, repeat: 2, width: 8}]
 head: [global_avg_pool, {add: {}, from: [global_avg_pool, place]}, {fc: {linear: {out: classes}}}]
 outputs: OUTPUTS
@@ -41,6 +43,7 @@ WRONG = {  # what is written, the code, what it marks, and a word of message or 
     ),
     "the image": ("{out: fc, a: input}", "AS314", "input", "the image itself"),
     "the same for every sample": ("{out: fc, a: place}", "AS314", "place", "same for every sample"),
+    "a step that is left out": ("{out: fc, a: absent}", "AS314", "absent", "`outputs: {a: null}`"),
     "nothing for inference": ("{out: {value: fc, train_only: true}}", "AS314", "outputs", "train_only"),
     "a weight of nothing": ("{out: {value: fc, loss_weight: 0.4}}", "AS314", "loss_weight", "weights nothing"),
     "a weight of zero": ("{out: fc, a: {value: trunk, loss_weight: 0}}", "AS104", "0", "1e-12"),
