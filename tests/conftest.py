@@ -260,3 +260,11 @@ def small_disk(tmp_path):
     yield mount
     if os.path.ismount(place):
         subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_are_let_go():
+    """Programs that JAX compiled for the tests of a file are of no use to those of another, and are gigabytes together."""
+    yield
+    if jax := sys.modules.get("jax"):
+        jax.clear_caches()
