@@ -199,3 +199,35 @@ def test_build_needs_no_extra(tmp_path):
     done = subprocess.run([sys.executable, "-c", BARE], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in tmp_path.glob("*/model.py")} == {"model.py"}
+
+
+LACKING = """
+import importlib.metadata, sys
+WITHOUT = {"numpy", "torch", "jax", "flax", "onnx", "safetensors", "pillow", "scikit-learn", "matplotlib"}
+version = importlib.metadata.version
+def without(name):
+    if name.lower() in WITHOUT:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return version(name)
+importlib.metadata.version = without
+for name in WITHOUT:
+    sys.modules[name] = None
+from archspec_cli.main import main
+for words in (["train", "digits_resnet"], ["train", "digits_resnet", "--dry-run", "--backend", "flax"], ["eval", "run"],
+              ["report", "run"], ["responses", "run"], ["data", "verify", "folder"],
+              ["sweep", "digits_resnet", "--set", "train.seed=1,2", "--dry-run"]):
+    sys.argv[1:] = words
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code)
+"""
+
+
+def test_what_needs_an_extra_says_which(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LACKING], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1"] * 7, done.stderr
+    said = done.stderr.splitlines()
+    assert said[::2] == ["error: this needs numpy, which is not installed"] * 7
+    assert all(line.startswith("  help: pip install ") and "[torch]" in line for line in (said[1], *said[5::2]))
+    assert "[flax]" in said[3]

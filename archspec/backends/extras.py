@@ -24,6 +24,9 @@ PURPOSES: Mapping[str, str] = {
 }
 """What is lacking without an extra; backends say it of theirs."""
 
+DISTRIBUTIONS: Mapping[str, str] = {"PIL": "pillow", "sklearn": "scikit-learn", "cv2": "opencv-python-headless"}
+"""Packages whose name for `import` is not that of their distribution."""
+
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)[^;]*?(?:>=\s*(?P<least>[\d.]+))?[^;]*;.*extra == ['\"](?P<extra>[\w-]+)"
 )
@@ -54,6 +57,12 @@ def install_command(extra: str) -> str:
         editable = "-e " if origin["dir_info"].get("editable") else ""
         return f"pip install {editable}{quote(f'{path}[{extra}]')}"
     return f"pip install {quote(f'{DISTRIBUTION}[{extra}] @ {address}')}"
+
+
+def extras_with(module: str) -> list[str]:
+    """The extras that bring a package which is not installed, by the name it is imported under."""
+    package = DISTRIBUTIONS.get(module, module)
+    return [extra.name for extra in extras() if any(lacking.split()[0] == package for lacking in extra.lacking)]
 
 
 def _origin() -> dict[str, Any]:

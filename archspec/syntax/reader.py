@@ -153,7 +153,8 @@ def read_file(path: Path, display: str, problems: Diagnostics, library: bool = F
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             run = path / "code" / "spec.yaml"
-            help_ = f"the spec of this run is {run}" if run.is_file() else "give the path of a .yaml file"
+            of_run = f"the spec of this run is {run}; to go on with the run: archspec train {display} --resume"
+            help_ = of_run if run.is_file() else "give the path of a .yaml file"
             problems.add("AS001", f"`{display}` is not a regular file", nowhere, help_)
             return None
         if status.st_size > MAX_BYTES:

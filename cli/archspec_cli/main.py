@@ -190,12 +190,31 @@ def main() -> None:
             say("error: out of memory")
             say(f"  help: {remedy()}")
             sys.exit(1)
+        if isinstance(error, ModuleNotFoundError) and (told := _what_is_lacking(error)) is not None:
+            say(f"error: {told[0]}")
+            say(f"  help: {told[1]}")
+            sys.exit(1)
         if not isinstance(error, OSError):
             raise
         message, help_ = _what_failed(error)
         say(f"error: {message}")
         say(f"  help: {help_}")
         sys.exit(2)
+
+
+def _what_is_lacking(error: ModuleNotFoundError) -> tuple[str, str] | None:
+    """Which package of an extra is not installed, and how it is; None for what no extra brings."""
+    from archspec.backends.extras import extras_with, install_command
+
+    package = (error.name or "").partition(".")[0]
+    bringing = extras_with(package)
+    if not bringing:
+        return None
+    usual = "torch" if "torch" in bringing else bringing[0]
+    chosen = next((extra for extra in bringing if extra in sys.argv), usual)
+    others = [f"`{extra}`" for extra in bringing if extra != chosen]
+    also = f"; the extras {' and '.join(others)} bring it too" if others else ""
+    return f"this needs {package}, which is not installed", f"{install_command(chosen)}{also}"
 
 
 def _what_failed(error: OSError) -> tuple[str, str]:

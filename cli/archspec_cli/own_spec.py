@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from archspec.diagnostics.printable import printable
 from archspec_cli.console import fail, say
@@ -28,6 +29,27 @@ def spec_of_folder() -> str:
         _fail_between(found)
     say(f"the spec is {found[0]}")
     return str(found[0])
+
+
+class Run(NamedTuple):
+    """What a run's folder says of how it was trained."""
+
+    spec: str
+    backend: str
+    data: Path | None
+
+
+def run_of(folder: str) -> Run | None:
+    """The run that is in a folder; None where it holds none that can be read."""
+    spec, record = Path(folder, "code", "spec.yaml"), Path(folder, "run.json")
+    try:
+        found = json.loads(record.read_bytes()) if spec.is_file() else None
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or not isinstance(backend := found.get("backend"), str):
+        return None
+    data = found.get("data")
+    return Run(str(spec), backend, Path(data) if isinstance(data, str) else None)
 
 
 def _fail_between(found: list[Path]) -> NoReturn:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from runs import CPU, newest, tree
+from archspec_runtime.run_folder import read_run
+from runs import CPU, TINY, newest, tree
 
 torch = pytest.importorskip("torch")
 
@@ -75,6 +76,17 @@ def test_numbers_that_cannot_be_trained_on_are_named_before_a_step(finished, cli
         assert kept.exit_code == 0, kept.output
         assert f"{tensor}: " in kept.output
         assert load_file("same.safetensors")[tensor].tobytes() == whole[tensor].tobytes()
+
+
+def test_a_run_is_gone_on_with_by_its_folder_alone(cli, spec):
+    """Its spec, its backend and its images are what its folder says."""
+    pytest.importorskip("jax")
+    trained = cli("train", spec(TINY), "--backend", "flax", "--out", "a run", "--steps", 2, *CPU)
+    assert trained.exit_code == 0, trained.output
+    done = cli("train", "a run", "--resume", "--steps", 4, "--override", *CPU)
+    assert done.exit_code == 0, done.output
+    assert read_run(Path("a run"))["backend"] == "flax"
+    assert newest(Path("a run")).name == "step-00000004"
 
 
 def test_a_built_folder_starts_from_a_file(finished, cli):

@@ -14,6 +14,7 @@ import typer
 
 from archspec_cli.common import Backend, Include, Preset, Set, Spec, load, report
 from archspec_cli.console import fail, fail_with, say
+from archspec_cli.own_spec import run_of
 
 
 class Compile(StrEnum):
@@ -26,6 +27,7 @@ class Compile(StrEnum):
 
 
 def train(
+    context: typer.Context,
     spec: Spec,
     backend: Backend = "torch",
     data: Annotated[
@@ -126,7 +128,8 @@ def train(
 ) -> None:
     """Train a net by its recipe: emit its source into the run's folder, import that, and run it.
 
-    Examples: archspec train cifar_resnet:plain20 --data ~/cifar10 · archspec train my.yaml --dry-run
+    Examples: archspec train cifar_resnet:plain20 --data ~/cifar10 · archspec train my.yaml --dry-run ·
+    archspec train runs/plain20 --resume
     """
     import archspec
     from archspec.analysis.accelerators import AcceleratorError
@@ -140,6 +143,12 @@ def train(
     from archspec_runtime.job import Options
     from archspec_runtime.world import launched, world_of
 
+    if resume and (run := run_of(spec)) is not None:
+        out = out or Path(spec)
+        spec, data = run.spec, data or run.data
+        source = context.get_parameter_source("backend")
+        if source is not None and source.name == "DEFAULT":
+            backend = run.backend
     starts = (
         nproc is not None and not dry_run and not launched(os.environ)
     )  # the processes, the first of which warns
@@ -196,4 +205,6 @@ def train(
     if code == 0 and not dry_run and os.environ.get("RANK", "0") == "0":
         where = shlex.quote(str(out or Path("runs") / net.name))
         say(f"the run is in {where}; measure it with: archspec eval {where}")
+    elif code in (130, 143) and os.environ.get("RANK", "0") == "0":
+        say(f"go on with: archspec train {shlex.quote(str(options['out']))} --resume")
     raise typer.Exit(code)
