@@ -225,7 +225,9 @@ for words in (["train", "digits_resnet"], ["train", "digits_resnet", "--dry-run"
 
 
 def test_what_needs_an_extra_says_which(tmp_path):
-    done = subprocess.run([sys.executable, "-c", LACKING], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", LACKING], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.stdout.split() == ["1"] * 7, done.stderr
     said = done.stderr.splitlines()
     assert said[::2] == ["error: this needs numpy, which is not installed"] * 7

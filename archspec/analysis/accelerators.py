@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archspec.diagnostics.printable import printable
-from archspec.diagnostics.spelling import did_you_mean
 
 TERA, GIGA = 1e12, 1e9
 
@@ -69,9 +68,8 @@ def accelerator(name: str) -> Accelerator:
     """The accelerator of a name, in any case, with its vendor's "TPU" or without. Raises AcceleratorError."""
     found = ACCELERATORS.get(name.lower().removeprefix("tpu").strip(" -_"))
     if found is None:
-        known = [known.name for known in ACCELERATORS.values()]
-        help_ = did_you_mean(name, known) or "known here: " + ", ".join(f"`{other}`" for other in known)
-        raise AcceleratorError(f"no data sheet of an accelerator {name!r} is known", help_)
+        known = ", ".join(f"`{name}`" for name in sorted(other.name for other in ACCELERATORS.values()))
+        raise AcceleratorError(f"no data sheet of an accelerator {name!r} is known", f"known here: {known}")
     return found
 
 

@@ -80,7 +80,8 @@ class Batches:
     ) -> None:  # fmt: skip
         if len(split) < batch_size:
             raise DataError(
-                f"{len(split)} training images do not fill a batch of {batch_size}", "make batch_size smaller"
+                f"{len(split)} training images do not fill a batch of {batch_size}",
+                f"make it smaller: --set train.batch_size={max(1, len(split))}",
             )
         self.split = split
         self.data = data

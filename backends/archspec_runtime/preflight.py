@@ -75,7 +75,8 @@ def check_images(job: Job, count: int) -> None:
     """Raise DataError where so many training images do not fill a batch."""
     if count < job.recipe.batch_size:
         raise DataError(
-            f"{count} training images do not fill a batch of {job.recipe.batch_size}", "make batch_size smaller"
+            f"{count} training images do not fill a batch of {job.recipe.batch_size}",
+            f"make it smaller: --set train.batch_size={max(1, count)}",
         )
 
 

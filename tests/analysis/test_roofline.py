@@ -115,7 +115,10 @@ def test_a_dry_run_says_how_fast_a_step_can_be_and_by_which_source(name, cli):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (("--dry-run", "--on", "H20"), "did you mean `H200`?"),
+        (
+            ("--dry-run", "--on", "H20"),
+            "no data sheet of an accelerator 'H20' is known\n  help: known here: `A100`, `H200`, `TPU v5e`",
+        ),
         (("--dry-run", "--on", "abacus"), "known here: `A100`, `H200`, `TPU v5e`"),
         (("--dry-run", "--on", "v5e", "--set", "train.precision=fp64"), "take a precision of `bf16`"),
         (("--on", "H200"), "give --dry-run as well"),

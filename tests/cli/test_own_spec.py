@@ -84,3 +84,13 @@ def test_an_extra_is_installed_from_where_archspec_was(monkeypatch, origin):
     monkeypatch.setattr(extras, "distribution", lambda name: Installed())
     assert origin is None or json.loads(origin) is not None
     assert extras.install_command("torch") == ORIGINS[origin]
+
+
+def test_a_folder_is_checked_without_what_its_runs_keep(cli, tmp_path):
+    for place in ("net.yaml", "runs/one/code/spec.yaml", "other/code/spec.yaml"):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("archspec: 1\nextends: resnet18\n")
+    (tmp_path / "runs/one/run.json").write_text("{}")
+    assert cli("check", ".").output == "2 specs without mistakes\n"
+    assert cli("check", "runs/one").output == "1 spec without mistakes\n"

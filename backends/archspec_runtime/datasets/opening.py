@@ -127,7 +127,7 @@ def _check(raw: Raw, data: Data, input_shape: Shape, classes: int, *, named: boo
         has, takes = ("x".join(map(str, s)) for s in (shape, input_shape))
         raise DataError(
             f"{data.dataset} has images of {has}, and the net takes {takes}",
-            f"compile the spec with --set input.channels={shape[0]} --set input.size={shape[1]}",
+            f"train or build it with --set input.channels={shape[0]} --set input.size={shape[1]}",
         )
     if len(raw.train) and data.holdout >= len(raw.train):
         raise DataError(
@@ -159,8 +159,8 @@ def _passed_over(raw: Raw, classes: int) -> str:
 def _remedy(raw: Raw) -> str:
     set_ = f"--set classes={len(raw.classes)}"
     if _odd_classes(raw):
-        return f"take those folders out where they are no classes; otherwise compile the spec with {set_}"
-    return f"compile the spec with {set_}; the classes are {listed(raw.classes)}"
+        return f"take those folders out where they are no classes; otherwise train or build the net with {set_}"
+    return f"train or build the net with {set_}; the classes are {listed(raw.classes)}"
 
 
 def _quoted(raw: Raw, labels: Iterable[int]) -> str:

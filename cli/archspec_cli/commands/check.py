@@ -150,7 +150,7 @@ def _fix(
 def _expand(spec: str) -> tuple[list[str], int]:
     """The specs of a folder, or the spec itself, and how many other files of YAML are there.
 
-    Recipes and blocks are parts of specs, and are checked where one names them.
+    Recipes and blocks are parts of specs, and are checked where one names them; what runs keep is what they ran.
     """
     if not spec:
         fail("the name of a spec is empty", "give a file, a folder, or a zoo name; see `archspec list`")
@@ -167,7 +167,10 @@ def _expand(spec: str) -> tuple[list[str], int]:
 
 def _is_seen(path: Path, folder: Path) -> bool:
     parts = path.relative_to(folder).parts
-    return not path.is_dir() and "recipes" not in parts[:-1] and not any(part.startswith(".") for part in parts)
+    if path.is_dir() or "recipes" in parts[:-1] or any(part.startswith(".") for part in parts):
+        return False
+    run = path.parent.parent  # whose spec is a record, and nothing to mend
+    return run == folder or path.parent.name != "code" or not (run / "run.json").is_file()
 
 
 def _is_spec(path: Path) -> bool:
