@@ -211,6 +211,7 @@ class Forward:
         value = name if value is None else value
         local = name if not name.isdigit() else f"x{name}"
         local = local.replace("-", "_")
+        local = local if iskeyword(local.lower()) else local.lower()
         taken = {"x", "self", "_", self.alternative, *INPUTS.values(), *self.dialect.words}
         while (
             local in taken or (local != value and local in self.flow.uses) or self.locals.get(local, value) != value

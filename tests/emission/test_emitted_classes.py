@@ -308,3 +308,9 @@ def test_chains_whose_repeats_follow_from_no_argument_are_classes_of_their_own(s
     )
     check(net, tolerance=1e-8)
     assert "range(layers)" in archspec.emit(net, "torch")["model.py"]
+
+
+@pytest.mark.parametrize("name", ["Lambda", "Class", "Wide"])
+def test_variables_are_lowercase_and_no_keywords(name, spec):
+    text = PARTS.replace("- wide:", f"- {name}:").replace("from: wide", f"from: {name}")
+    check(archspec.load(spec(text)), tolerance=1e-8)

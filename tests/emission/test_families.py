@@ -3,12 +3,14 @@
 Their types are checked with those of the other golden files.
 """
 
+import ast
 import subprocess
 import sys
 
 import pytest
 
 import archspec
+from archspec.loading import zoo
 from emitting import FAMILIES, RULES
 
 NETS = {
@@ -45,16 +47,20 @@ def test_emitted_models_are_the_golden_ones(key, backend, emitted, request):
     assert emitted[key] == path.read_text(encoding="utf-8"), f"{backend}/{key}; see --update-golden"
 
 
-def test_golden_code_passes_ruff(backend):
-    for path in (FAMILIES / backend).iterdir():
+def assert_passes_ruff(folder):
+    for path in folder.iterdir():
         assert max(map(len, path.read_text().splitlines())) <= 100, path.name
     ruff = [sys.executable, "-m", "ruff"]
     # as in test_emission
     check = ["check", f"--select={RULES}", "--ignore=PLR2004,PLR0913,PLR0917,D107,N812"]
     for command in (check, ["format", "--check"]):
-        done = subprocess.run([*ruff, *command, "--isolated", "--no-cache", "--line-length=100", "."],
-                              cwd=FAMILIES / backend, capture_output=True, text=True)  # fmt: skip
+        options = ["--isolated", "--no-cache", "--line-length=100", "."]
+        done = subprocess.run([*ruff, *command, *options], cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
+
+
+def test_golden_code_passes_ruff(backend):
+    assert_passes_ruff(FAMILIES / backend)
 
 
 @pytest.mark.parametrize("key", ["convnext_tiny", "efficientnet_b0", "swin_t"])
@@ -68,3 +74,16 @@ def test_rates_that_grow_are_exactly_those_of_the_network(key):
     built = {name: module.p for name, module in model.named_modules() if type(module) is space["DropPath"]}
     assert built == {row.name: row.attributes["rate"] for row in net.modules() if row.op == "drop_path"}
     assert len(set(built.values())) > 8
+
+
+@pytest.mark.release
+def test_every_net_of_the_zoo_passes_ruff_and_has_no_numbered_class(backend, tmp_path):
+    for name in zoo.names():
+        net = archspec.load(name)
+        source = archspec.emit(net, backend)["model.py"]
+        classes = [
+            c.name for c in ast.parse(source).body if isinstance(c, ast.ClassDef) and c.name != net.class_name
+        ]
+        assert [c for c in classes if c[-1].isdigit()] == [], name
+        (tmp_path / f"{name}.py").write_text(source)
+    assert_passes_ruff(tmp_path)
