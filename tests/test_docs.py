@@ -21,7 +21,7 @@ from archspec.language.data import (
     TrivialAugment,
 )
 from archspec.language.recipe import Adamw, Bce, Ema, Lamb, Loss, Optimizer, Phase, Sgd, Train
-from archspec.language.spec import BlockModel, Distribution, Spec, Stage
+from archspec.language.spec import BlockModel, Distribution, OutputModel, Spec, Stage
 from archspec.loading import zoo
 from archspec.ops import OPS
 from archspec.ops.reference import operations_table
@@ -31,8 +31,8 @@ REFERENCE = (REPO / "docs" / "language.md").read_text(encoding="utf-8")
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), REPO / "CONTRIBUTING.md", REPO / "CHANGELOG.md"]
 
 
-MODELS = [Spec, Stage, BlockModel, Train, Data, Augment, Phase, Optimizer, Sgd, Adamw, Lamb, Loss, Bce, Ema, Mix, Size,
-          PcaLighting, RandAugment, RandomErasing, RandomResizedCrop, TrivialAugment]  # fmt: skip
+MODELS = [Spec, Stage, BlockModel, OutputModel, Train, Data, Augment, Phase, Optimizer, Sgd, Adamw, Lamb, Loss, Bce, Ema, Mix,
+          Size, PcaLighting, RandAugment, RandomErasing, RandomResizedCrop, TrivialAugment]  # fmt: skip
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -53,7 +53,8 @@ def _record(
     elif kind == "missing":
         where = f" in `{'.'.join(map(str, loc[:-1]))}`" if loc[:-1] else ""
         code, message, named = "AS102", f"`{loc[-1]}` is missing{where}", False
-        help_ = f"add `{_EXAMPLES.get(str(loc[-1]), f'{loc[-1]}: ...')}`"
+        example = "value: fc" if loc[0] == "outputs" else _EXAMPLES.get(str(loc[-1]), f"{loc[-1]}: ...")
+        help_ = f"add `{example}`"
     elif kind in ("too_short", "too_long", "string_too_long"):
         code, (message, help_) = "AS104", _of_length(detail)
     else:

@@ -49,7 +49,7 @@ WRONG = {  # what is written, the code, what it marks, and a word of message or 
     "a weight of zero": ("{out: fc, a: {value: trunk, loss_weight: 0}}", "AS104", "0", "1e-12"),
     "a word for a condition": ("{out: fc, a: {value: trunk, train_only: often}}", "AS202", "often", "often"),
     "unknown key": ("{out: fc, a: {value: trunk, weight: 0.4}}", "AS101", "weight", "loss_weight"),
-    "no value": ("{out: fc, a: {loss_weight: 0.4}}", "AS102", "a", "`value` is missing"),
+    "no value": ("{out: fc, a: {loss_weight: 0.4}}", "AS102", "a", "add `value: fc`"),
     "a name of two words": ("{out: fc, 'an aux': trunk}", "AS106", "'an aux'", "letters"),
     "the name of the input": ("{images: fc}", "AS106", "images", "input"),
     "a list": ("[fc, trunk]", "AS103", "", "mapping"),
@@ -143,7 +143,9 @@ def test_nets_that_are_not_trained_yet_say_so(spec, cli):
     assert (refused.exit_code, "several outputs (`out`, `aux`)" in refused.output) == (1, True)
     refused = cli("sweep", spec(trained), "--over", "train.batch_size=8,16")
     assert (refused.exit_code, "several outputs (`out`, `aux`)" in refused.output) == (1, True)
-    assert "train.py" not in archspec.emit(archspec.load(spec(trained)), "flax")
+    files = archspec.emit(archspec.load(spec(trained)), "flax")
+    assert "train.py" not in files
+    assert "`out`, `aux` (only in training). Nets of" in files["README.md"]
 
 
 FEATURES = "input: {size: 8}\nstem: [{conv: {out: 8, kernel: 3}}]\n"
