@@ -75,24 +75,33 @@ def test_diff_shows_structure_and_cost(cli):
     assert "drop_path" not in plain, "a step that neither net has"
 
 
+def place(name, word):
+    """The file and line of a zoo spec where something is written."""
+    lines = (zoo.folder() / f"{name}.yaml").read_text().splitlines()
+    return f"specs/{name}.yaml:{next(number for number, line in enumerate(lines, 1) if word in line)}"
+
+
 def test_show_prints_the_file_and_where_resolved_values_come_from(cli):
     assert cli("show", "plain34").output == (zoo.folder() / "plain34.yaml").read_text()
     text = cli("show", "cifar_resnet:plain56", "--resolved", "--set", "train.batch_size=64").output
     origin = {line.split("#")[0].strip(): line.split("#")[-1].strip() for line in text.splitlines() if "#" in line}
     assert origin["batch_size: 64"].startswith("--set")
-    assert origin["shortcut: none"] == "specs/cifar_resnet.yaml:21 (args.shortcut, preset plain56)"
+    assert (
+        origin["shortcut: none"]
+        == f"{place('cifar_resnet', 'shortcut: $shortcut')} (args.shortcut, preset plain56)"
+    )
     assert origin["steps: 64000"].startswith("specs/recipes/cifar_resnet.yaml:")
 
 
 def test_each_value_of_a_stage_says_where_it_came_from(cli, spec):
-    path = spec("archspec: 1\nextends: cifar_resnet\nstages:\n  layer2: {width: 48}\n")
+    path = spec("archspec: 1\nextends: resnet18\nstages:\n  layer2: {width: 48}\n")
     text = cli("show", path, "--resolved", "--set", "train.optimizer.sgd.momentum=0.8").output
     origin = {line.split("#")[0].strip(): line.split("#")[-1].strip() for line in text.splitlines() if "#" in line}
-    assert origin["- name: layer2"] == origin["stride: 2"] == "specs/cifar_resnet.yaml:28"
+    assert origin["- name: layer2"] == origin["repeat: 2"] == place("resnet18", "name: layer2")
     assert origin["width: 48"] == f"{path}:4"
     assert origin["momentum: 0.8"] == "--set"
-    assert origin["weight_decay: 0.0001"] == "specs/recipes/cifar_resnet.yaml:5"
-    assert origin["- {name: layer1, block: basic, repeat: 3, width: 16}"] == "specs/cifar_resnet.yaml:27"
+    assert origin["weight_decay: 0.0001"].startswith("specs/recipes/imagenet_resnet.yaml:")
+    assert origin["- {name: layer1, block: basic, repeat: 2, width: 64}"] == place("resnet18", "name: layer1")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ EXACTLY = {
     "block by an unknown name": (stage("$blok"), {"AS202": "$blok"}),
     "number by an unknown name": (NET.replace("classes: 4", "classes: $n"), {"AS202": "$n"}),
     "word by an unknown name": (NET + "train: {recipe: digits, precision: $p}\n", {"AS202": "$p"}),
-    "argument that is a list": (stage(width="$widths") + "args: {widths: [1, 2]}\n", {"AS103": "widths"}),
+    "argument that is a list": (stage(width="$widths") + "args: {widths: [1, 2]}\n", {"AS103": "[1, 2]"}),
     # what is declared and not used
     "body that is not used": (NET + "blocks: {b: {body: [{conv: {out: widht, kernel: 1}}]}}\n", {"AS202": "widht"}),
     "out that is not used": (NET + "blocks: {b: {out: widht, body: [relu]}}\n", {"AS202": "widht"}),
