@@ -1,4 +1,4 @@
-"""archspec: describe a convolutional network in YAML, check it, and compile it to code you would have written.
+"""archspec: describe a vision network in YAML, check it, and compile it to code you would have written.
 
 import archspec
 

@@ -115,10 +115,13 @@ def _steps() -> dict[str, Any]:
     applied = {**calls, **dict.fromkeys(ROLES, anything), **dict.fromkeys(library, anything)}
     several = {ROWS: {"$ref": "#/definitions/rows"}, STEPS: {"$ref": "#/definitions/chain"}}
     chain = {"type": "array", "items": {"$ref": "#/definitions/numbered"}, "minItems": 1}
+    # what stands below a name may be the arguments of the spec's own block, of which one may be called as an operation is
+    value = {"type": ["string", "number", "boolean"]}
+    either = {name: {"anyOf": [call, value]} for name, call in applied.items()}
     named = {
         "anyOf": [
             word,
-            {"type": "object", "properties": {**applied, **several, **modifiers}, "minProperties": 1},
+            {"type": "object", "properties": {**either, **several, **modifiers}, "minProperties": 1},
             {"$ref": "#/definitions/chain"},
         ]
     }

@@ -106,7 +106,7 @@ def _key_of(option: str | None) -> str | None:
 app = typer.Typer(
     name="archspec",
     cls=_Group,
-    help="Describe a convolutional network in YAML; check it, read it as code, train it.",
+    help="Describe a vision network in YAML; check it, read it as code, train it.",
     epilog="Start with: archspec list  ·  archspec summary resnet50  ·  archspec build resnet50 --out resnet50",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -128,7 +128,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Describe a convolutional network in YAML; check it, read it as code, train it."""
+    """Describe a vision network in YAML; check it, read it as code, train it."""
 
 
 class _Stream(TextIOWrapper):
