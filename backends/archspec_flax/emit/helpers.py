@@ -117,7 +117,7 @@ MERGE_PATCHES = '''def merge_patches(x: Array) -> Array:
     return jnp.concatenate([x[:, i::2, j::2] for j in range(2) for i in range(2)], axis=-1)'''
 
 INTERLEAVE = '''def interleave(x: Array, groups: tuple[int, int]) -> Array:
-    """Reorder rows and columns of grids (N, H, W, D) in groups, so that the first of each group come first."""
+    """Reorder rows and columns of grids (N, H, W, D): the first of each group come first."""
     n, height, width, depth = x.shape
     high, wide = groups
     x = x.reshape(n, high, height // high, wide, width // wide, depth)

@@ -22,7 +22,7 @@ HELPERS = {
     """Put the channels of each 2x2 tokens of (N, H, W, D) one after the other, column by column."""
     return torch.cat([x[:, i::2, j::2] for j in range(2) for i in range(2)], dim=-1)''',
     "interleave": '''def interleave(x: Tensor, groups: tuple[int, int]) -> Tensor:
-    """Reorder rows and columns of grids (N, H, W, D) in groups, so that the first of each group come first."""
+    """Reorder rows and columns of grids (N, H, W, D): the first of each group come first."""
     high, wide = groups
     x = torch.unflatten(torch.unflatten(x, 2, (wide, -1)), 1, (high, -1))
     return x.transpose(1, 2).transpose(3, 4).flatten(3, 4).flatten(1, 2)''',
@@ -104,9 +104,7 @@ HELPERS = {
         weight = (self.weight - mean) * torch.rsqrt(var + self.eps)
         if self.gain is not None:
             weight = weight * self.gain * self.weight[0].numel() ** -0.5
-        return F.conv2d(
-            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )''',
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)''',
     "ChannelConv": '''class ChannelConv(nn.Conv1d):
     """A convolution along the channels of (N, C) or (N, C, 1, 1), zeros at the ends."""
 
