@@ -141,6 +141,10 @@ class Op:
         """The tensors that are kept but not learned."""
         return {}
 
+    def first_channel(self) -> int | None:
+        """The first of the channels of its input that an operation hands on as they are; None where it computes others."""
+        return None
+
     def whole_numbers(self) -> frozenset[str]:
         """The buffers that hold whole numbers."""
         return frozenset()

@@ -62,6 +62,9 @@ class Slice(Op):
         at = shape.axis % len(shape)
         return type(shape)(stop - self.start if i == at else n for i, n in enumerate(shape))
 
+    def first_channel(self) -> int:
+        return self.start
+
     def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
         start, stop = part(numbers["start"], 0), part(numbers["stop"], 0)
         return tuple(minus(stop if self.stop else n, start) for n in inputs[0])  # of which the channels are read
