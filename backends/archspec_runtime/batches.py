@@ -19,7 +19,7 @@ from .datasets.splits import ArraySplit, Split
 from .draws import epoch_order, repeated
 from .erasing import erased_boxes
 from .errors import DataError
-from .estimates import EVALUATED_ROOM
+from .memory_estimate import EVALUATED_ROOM
 from .mixing import Mixed, draw_mix
 from .normalize import Normalization
 from .patience import Readers, patiently

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .as_spec import as_spec, inline
 from .console import tell
-from .estimates import (
+from .job import Job, Options
+from .memory_estimate import (
     CPU_RATE,
     Memory,
     areas,
@@ -19,7 +20,6 @@ from .estimates import (
     steps_per_epoch,
     total_steps,
 )
-from .job import Job, Options
 from .preflight import ready, warn_before
 from .recipe import Epoch, Phase, Step
 from .run_folder import check_room

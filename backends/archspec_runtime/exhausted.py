@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from .errors import RunError
-from .estimates import bytes_as_text, memory
 from .job import Job, Options, effective
+from .memory_estimate import bytes_as_text, memory
 from .out_of_memory import address_space, remedy
 
 

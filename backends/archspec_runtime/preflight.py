@@ -9,8 +9,8 @@ from pathlib import Path
 from .console import warn
 from .datasets import EMBEDDED, Dataset, check_folder, open_dataset
 from .errors import DataError, RunError
-from .estimates import IMAGES
 from .job import Job, Options, effective
+from .memory_estimate import IMAGES
 from .scaling import mismatches
 from .starting import of_a_run
 from .world import World, launched

@@ -11,17 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from .allocators import keep_freed
 from .batches import Batches
 from .console import complain, say, warn
 from .datasets import Dataset
 from .dry_run import dry_run
 from .errors import FailedElsewhere, RunError
-from .estimates import bytes_as_text, memory, on_cpu
 from .exhausted import anywhere
 from .identity import Identity, ModelSource, identity_of, normalization_of
 from .job import Job, Options, effective, parse_options
 from .loop import Loop, Result
-from .memory import keep_freed
+from .memory_estimate import bytes_as_text, memory, on_cpu
 from .normalize import Normalization, measure
 from .out_of_memory import is_out_of_memory
 from .preflight import check_options, check_split, open_for, warn_before

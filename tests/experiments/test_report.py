@@ -15,7 +15,7 @@ from archspec_experiments.collect import collect
 from archspec_experiments.curves import error_curves
 from archspec_experiments.figures import Axes, Curve, panel
 from archspec_runtime.curves import draw_curves
-from archspec_runtime.estimates import bytes_as_text
+from archspec_runtime.memory_estimate import bytes_as_text
 
 pytest.importorskip("torch")
 

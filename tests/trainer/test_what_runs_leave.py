@@ -9,7 +9,7 @@ import pytest
 
 import archspec
 from archspec_runtime.curves import draw_curves, summarize
-from archspec_runtime.estimates import bytes_as_text
+from archspec_runtime.memory_estimate import bytes_as_text
 from archspec_runtime.run_folder import read_metrics, read_run
 from runs import TINY, newest, weights
 

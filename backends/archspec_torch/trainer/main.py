@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from archspec_runtime import session
+from archspec_runtime.allocators import taken
 from archspec_runtime.datasets import Dataset
 from archspec_runtime.exhausted import while_training
 from archspec_runtime.job import Job, Options
-from archspec_runtime.memory import taken
 from archspec_runtime.normalize import Normalization
 from archspec_runtime.probe import Probe
 from archspec_runtime.record import MakeModel, Settings
