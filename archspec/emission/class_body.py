@@ -130,7 +130,10 @@ class Writer:
                 continue
             if not self.dialect.is_kept(member):
                 continue
-            text = self.construct(member, INDENT, in_place, head)
+            if isinstance(target := member.call.target, Op):
+                text = lay_out(head, self.dialect.attribute(member, target.kind in in_place), INDENT)
+            else:
+                text = self.construct(member, INDENT, in_place, head)
             key = text.removeprefix(head)
             shared = _is_stateless(member) and not is_named(member)
             layer_of[name] = made.setdefault(key, name) if shared else name

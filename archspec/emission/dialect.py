@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar
 
 from archspec.emission.outline import BlockClass, Member
-from archspec.emission.source import Expression
+from archspec.emission.source import Expression, Invocation
 from archspec.ir import Run
 
 Attribute = Callable[[str], str]
@@ -38,6 +38,14 @@ class Dialect(ABC):
     @abstractmethod
     def layer(self, member: Member, in_place: bool) -> Expression:
         """What makes an operation's layer."""
+
+    def attribute(self, member: Member, in_place: bool) -> Expression:
+        """What makes the layer that a module keeps under a name, and calls by `called`."""
+        return self.layer(member, in_place)
+
+    def called(self, member: Member, layer: str, values: list[str]) -> Expression:
+        """The result of such a layer."""
+        return Invocation(layer, tuple(values))
 
     @abstractmethod
     def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:

@@ -10,7 +10,7 @@ from keyword import iskeyword
 from archspec.emission.dataflow import INPUTS, Flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import Member
-from archspec.emission.source import Choice, Expression, Infix, Invocation, is_literal, lay_out, mapping
+from archspec.emission.source import Choice, Expression, Infix, is_literal, lay_out, mapping
 from archspec.ir import Block, tapped
 from archspec.ops import Op
 
@@ -253,7 +253,7 @@ class Forward:
         if layer is not None and _holds_tensor(member):
             values.append(f"self.{layer}")
         elif layer is not None:
-            return Invocation(f"self.{layer}", tuple(values))
+            return self.dialect.called(member, f"self.{layer}", values)
         return self.dialect.applied(member, values, lambda name: self.attribute(member, name))
 
 

@@ -314,3 +314,14 @@ def test_chains_whose_repeats_follow_from_no_argument_are_classes_of_their_own(s
 def test_variables_are_lowercase_and_no_keywords(name, spec):
     text = PARTS.replace("- wide:", f"- {name}:").replace("from: wide", f"from: {name}")
     check(archspec.load(spec(text)), tolerance=1e-8)
+
+
+def test_a_global_pool_that_the_spec_names_is_a_module_to_hook_into():
+    """As torchvision's `avgpool`, whose result has the pixel's axes."""
+    net = archspec.load("resnet18", set={"input.size": 32})
+    model, seen = archspec.build(net, "torch").eval(), []
+    model.avgpool.register_forward_hook(lambda module, inputs, pooled: seen.append((inputs[0], pooled)))
+    model(torch.zeros(2, 3, 32, 32))
+    ((given, pooled),) = seen
+    assert pooled.shape == (2, 512, 1, 1)
+    assert torch.equal(pooled.flatten(1), given.mean(dim=(2, 3)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from archspec.emission.dataflow import kind_of
+from archspec.emission.dataflow import is_named, kind_of
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.forward import LEFT_OUT
 from archspec.emission.outline import Member
@@ -450,6 +450,8 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
 }
 """The text of an operation from its inputs; `attribute` gives the text of one of its numbers."""
 
+POOL = "global_avg_pool"
+
 SUPPORTED = frozenset(MODULES) | frozenset(EXPRESSIONS)
 
 
@@ -487,15 +489,30 @@ class TorchDialect(Dialect):
         return Invocation("tapped", (sequence, value, *(f'"{name}"' for name in names)))
 
     def is_kept(self, member: Member) -> bool:
-        """All that is not customarily an expression; a constant scale is one, a learned scale is not."""
+        """All that is not customarily an expression; a constant scale is one, a learned scale and a pool of a name are not."""
         kind = kind_of(member)
-        return is_literal(member.numbers["learned"], True) if kind == "scale" else kind is None or kind in MODULES
+        if kind == "scale":
+            return is_literal(member.numbers["learned"], True)
+        return kind is None or kind in MODULES or (kind == POOL and is_named(member))
 
     def layer(self, member: Member, in_place: bool) -> Expression:
         """The constructor of a module."""
         kind = kind_of(member) or ""
         name, arguments = (MODULES.get(kind) or IN_SEQUENCE[kind])(member)
         return Invocation(name, (*arguments, "inplace=True") if in_place else tuple(arguments))
+
+    def attribute(self, member: Member, in_place: bool) -> Expression:
+        """A global pool is alone what torchvision's `avgpool` is, for whoever hooks into it."""
+        if kind_of(member) == POOL:
+            return Invocation("nn.AdaptiveAvgPool2d", ("1",))
+        return self.layer(member, in_place)
+
+    def called(self, member: Member, layer: str, values: list[str]) -> Expression:
+        """The pixel that a global pool leaves has axes of its own, unless they are kept."""
+        pooled = Invocation(layer, tuple(values))
+        if kind_of(member) != POOL or is_literal(member.numbers["keep"], True):
+            return pooled
+        return Invocation("torch.flatten", (pooled, "1"))
 
     def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
         """The text of an expression."""

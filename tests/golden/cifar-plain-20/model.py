@@ -5,6 +5,7 @@ Written by archspec 0.1.0.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -49,6 +50,7 @@ class CifarResNet(nn.Module):
             BasicBlock(32, 64, stride=2),
             *(BasicBlock(64, 64) for _ in range(2)),
         )
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(64, num_classes)
         self.reset_parameters()
 
@@ -66,6 +68,6 @@ class CifarResNet(nn.Module):
         x = self.layer1(x)
         x = self.layer2(x)
         x = self.layer3(x)
-        x = x.mean(dim=(2, 3))
+        x = torch.flatten(self.avgpool(x), 1)
         x = self.fc(x)
         return x

@@ -5,6 +5,7 @@ Written by archspec 0.1.0.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -50,6 +51,7 @@ class ResNet(nn.Module):
         self.layer2 = nn.Sequential(BasicBlock(64, 128, stride=2), BasicBlock(128, 128))
         self.layer3 = nn.Sequential(BasicBlock(128, 256, stride=2), BasicBlock(256, 256))
         self.layer4 = nn.Sequential(BasicBlock(256, 512, stride=2), BasicBlock(512, 512))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(512, num_classes)
         self.reset_parameters()
 
@@ -72,6 +74,6 @@ class ResNet(nn.Module):
         x = self.layer2(x)
         x = self.layer3(x)
         x = self.layer4(x)
-        x = x.mean(dim=(2, 3))
+        x = torch.flatten(self.avgpool(x), 1)
         x = self.fc(x)
         return x

@@ -5,6 +5,7 @@ Written by archspec 0.1.0.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -69,6 +70,7 @@ class ResNet(nn.Module):
             Bottleneck(1024, 512, stride=2),
             *(Bottleneck(2048, 512) for _ in range(2)),
         )
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(2048, num_classes)
         self.reset_parameters()
 
@@ -88,6 +90,6 @@ class ResNet(nn.Module):
         x = self.layer2(x)
         x = self.layer3(x)
         x = self.layer4(x)
-        x = x.mean(dim=(2, 3))
+        x = torch.flatten(self.avgpool(x), 1)
         x = self.fc(x)
         return x

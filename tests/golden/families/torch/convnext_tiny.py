@@ -107,6 +107,7 @@ class ConvNeXt(nn.Module):
             Downsample(384, 768),
             nn.Sequential(*(ConvNeXtBlock(768, drop_path=0.1 * (i + 15) / 17) for i in range(3))),
         )
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(
             ChannelNorm(768), nn.Flatten(1), nn.Linear(768, num_classes)
         )
@@ -123,6 +124,6 @@ class ConvNeXt(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, 3, 224, 224) to logits (N, num_classes)."""
         x = self.features(x)
-        x = x.mean(dim=(2, 3), keepdim=True)
+        x = self.avgpool(x)
         x = self.classifier(x)
         return x

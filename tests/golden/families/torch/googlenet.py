@@ -119,6 +119,7 @@ class GoogLeNet(nn.Module):
         )
         self.aux1 = InceptionAux(512, num_classes)
         self.aux2 = InceptionAux(528, num_classes)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(p=0.2)
         self.fc = nn.Linear(1024, num_classes)
         self.reset_parameters()
@@ -156,7 +157,7 @@ class GoogLeNet(nn.Module):
         x = self.maxpool4(x)
         x = self.inception5a(x)
         x = self.inception5b(x)
-        x = x.mean(dim=(2, 3))
+        x = torch.flatten(self.avgpool(x), 1)
         x = self.dropout(x)
         logits: Tensor = self.fc(x)
         if not self.training:
