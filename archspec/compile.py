@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -88,24 +88,25 @@ def _compiled(
     if document is None:
         return None
     resolved = resolve(document, problems)
+    net = None if resolved is None else _expanded(resolved, problems)
     for other in document.others:
         _look_at_preset(document, resolve(replace(document, root=other), problems), problems)
-    if resolved is None:
-        return None
-    if not resolved.sound:
-        # where what is left is no net, names and arguments can be checked in it, and shapes cannot
-        further = Diagnostics()
-        expand(resolved, further)
-        problems.extend(d for d in further if d.code < "AS4" or resolved.whole_net)
-        check_declarations_beside(resolved, problems)
-        return None
-    net = expand(resolved, problems)
     if net is not None:
         for check_pass in PASSES:
             check_pass(net, problems)
-    else:
+    elif resolved is not None:
         check_declarations_beside(resolved, problems)
     return net
+
+
+def _expanded(resolved: Resolved, problems: Diagnostics) -> Network | None:
+    """The net; where what is left of it is none, names and arguments can be checked in that, and shapes cannot."""
+    if resolved.sound:
+        return expand(resolved, problems)
+    further = Diagnostics()
+    expand(resolved, further)
+    problems.extend(d for d in further if d.code < "AS4" or resolved.whole_net)
+    return None
 
 
 _OF_THE_NET = ("norm", "act", "shortcut", "defaults", "stem", "stages", "head", "outputs", "blocks", "shortcuts")
@@ -128,10 +129,16 @@ def _look_at_preset(document: Document, resolved: Resolved | None, problems: Dia
         net = expand(resolved, found)
         if net is not None:
             check_expectations(net, found)
-        problems.extend(d for d in found if d.is_error)
+        _tell(problems, (d for d in found if d.is_error))
         return
     if resolved is None or all(resolved.document.root.get(key) is document.root.get(key) for key in _OF_THE_NET):
         return
     found = Diagnostics()
     expand(resolved, found)
-    problems.extend(d for d in found if d.is_error and d.code < "AS4")
+    _tell(problems, (d for d in found if d.is_error and d.code < "AS4"))
+
+
+def _tell(problems: Diagnostics, found: Iterable[Diagnostic]) -> None:
+    """Record what is not the same mistake at the same place, of which one preset may say other words than another."""
+    told = {(d.code, str(d.span)) for d in problems if d.span is not None}
+    problems.extend(d for d in found if (d.code, str(d.span)) not in told)

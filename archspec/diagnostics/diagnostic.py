@@ -115,6 +115,8 @@ class Diagnostics:
     items: list[Diagnostic] = field(default_factory=list)
     _seen: set[tuple[str, str, str]] = field(default_factory=set)
     _closed: set[Span] = field(default_factory=set)
+    met: int = 0
+    """How often a mistake was to be recorded, repetitions counted: one who asks before and after knows whether all went well."""
 
     def add(
         self,
@@ -126,10 +128,12 @@ class Diagnostics:
         fix: Fix | None = None,
     ) -> None:
         """Record a mistake or a warning; a repetition of one already recorded is dropped."""
+        found = Diagnostic(code, message, span, help, tuple(related), fix)
+        self.met += found.is_error
         key = (code, str(span), message)
         if key not in self._seen and span not in self._closed:
             self._seen.add(key)
-            self.items.append(Diagnostic(code, message, span, help, tuple(related), fix))
+            self.items.append(found)
 
     def close(self, span: Span) -> None:
         """Say nothing more about a place: what else is wrong with it follows from what was said."""

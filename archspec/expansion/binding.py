@@ -355,6 +355,7 @@ class Binder:
                 meant[name] = surely
             span = given.keys.get(name, given.span)
             self.add("AS303", f"`{signature.name}` has no argument `{name}`", span, help_, fix=fix)
+            self.problems.close(span)  # of others that are applied here by name it would be said again
         for name in signature.required if complete else ():
             if name not in given.nodes and name not in near_ones:
                 sound = False

@@ -190,12 +190,12 @@ class _Expander:
 
     def _all(self, graph: Graph, each: Iterable[tuple[Step, Mapping[str, Value]]]) -> int:
         """Append the repetitions of a step, as many as are returned."""
-        outer, count, before = self.binder.constants, 0, self.binder.problems.errors
+        outer, count, before = self.binder.constants, 0, self.binder.problems.met
         for step, scope in each:
             self.binder.constants = {**outer, **constants(step, scope)}
             self._step(graph, step, scope)
             count += 1
-            if self.binder.problems.errors > before:
+            if self.binder.problems.met > before:
                 break  # which would only be said again
         self.binder.constants = outer
         return count

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # M_TRIM_THRESHOLD, ... of glibc's malloc.h
 LARGEST = 2**31 - 1
@@ -27,6 +29,12 @@ def taken() -> int | None:
         import resource
     except ImportError:
         return None
+    with suppress(
+        OSError
+    ):  # Linux counts what the process had before it became this program, unless it is asked so
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

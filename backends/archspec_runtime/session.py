@@ -120,9 +120,11 @@ def train(
     except FailedElsewhere as error:
         abandon(error.exit_code)
         raise SystemExit(error.exit_code) from None
-    except (RunError, MemoryError, ImportError, SystemError) as error:
+    except (RunError, MemoryError, ImportError, SystemError, RuntimeError) as error:
         if not isinstance(error, RunError):
             if not is_out_of_memory(error):
+                if world.size > 1:
+                    abandon(1)
                 raise
             error = anywhere(job, options, framework.name)
         if world.size > 1:

@@ -185,7 +185,7 @@ def main() -> None:
     except BrokenPipeError:
         _silence()
         sys.exit(141)
-    except (MemoryError, ImportError, SystemError, OSError) as error:
+    except (MemoryError, ImportError, SystemError, RuntimeError, OSError) as error:
         if is_out_of_memory(error):
             say("error: out of memory")
             say(f"  help: {remedy()}")

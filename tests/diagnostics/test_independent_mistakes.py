@@ -50,6 +50,13 @@ TOGETHER = {
 }  # fmt: skip
 
 
+def test_a_mistake_that_presets_would_say_in_other_words_is_said_once(mistakes):
+    block = "blocks: {b: {args: {conv: {layer: conv}}, body: [{c: {$conv: {out: 4, krenel: 1}}}]}}"
+    preset = "presets: {other: {defaults: {b: {conv: {std_conv: {eps: 1e-8}}}}}}"
+    found = mistakes(f"{preset}\ninput: {{size: 8}}\nclasses: 4\nstem: [b]\nhead: [global_avg_pool]\n{block}")
+    assert [(d.code, marked(d)) for d in found] == [("AS303", "krenel")]
+
+
 @pytest.mark.parametrize("name", TOGETHER)
 def test_mistakes_that_do_not_depend_on_each_other_come_together(name, mistakes):
     changes, expected = TOGETHER[name]
@@ -95,8 +102,10 @@ WORDS = {
     "shortcut",
     "defaults",
 }
-DECLARES = re.compile(r"\bargs: \{[^}\n]*$")  # arguments, which are misspelt where they are used
-NAMES = re.compile(rf": \{{(?:{'|'.join(OPS)}): ")  # steps, which may have any
+DECLARES = re.compile(
+    r"\bargs:(?: \{[^}\n]*|\n(?:  .*\n)*  )$"
+)  # arguments, which are misspelt where they are used
+NAMES = re.compile(rf": (?:\{{(?:{'|'.join(OPS)}): |norm\b)")  # steps, which may have any
 SPECS = [path for path in sorted(zoo.folder().glob("*.yaml")) if "extends" not in path.read_text()]
 PLACES = [
     (path, match.span())
