@@ -30,9 +30,9 @@ def test_a_stage_is_written_once_and_gone_over_when_started_again(tmp_path):
 
 
 def test_a_stage_that_takes_too_long_is_ended_and_told(tmp_path):
-    done = script(tmp_path, "--only", "syncs", "launches", "--seconds", "5.5")
+    done = script(tmp_path, "--only", "resuming", "launches", "--seconds", "5.5")
     assert done.returncode == 1
-    assert "took more than 5 seconds" in json.loads((tmp_path / "syncs.json").read_text())["failed"][0]
+    assert "took more than 5 seconds" in json.loads((tmp_path / "resuming.json").read_text())["failed"][0]
     assert "launches: no time left" in done.stdout
 
 
