@@ -27,7 +27,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto -q
 
-# The long loops: random nets by the thousand, a hundred starts and ends of many processes, engines of sweeps for real.
+# The long loops: random nets by the thousand, kills by the hundred, dozens of starts and ends of many processes, engines of sweeps for real.
 test-all: $(VENV)/ready-all
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --long --timeout 1200 --durations 20
 
