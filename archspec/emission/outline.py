@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archspec.emission.alignment import CallsOf, aligned
-from archspec.emission.block_classes import BlockClass, ClassOf, Member, Parameter, Spelling, make_class, signature
+from archspec.emission.block_classes import BlockClass, ClassOf, Member, Parameter, Spelling, signature
+from archspec.emission.class_maker import make_class
 from archspec.emission.repeats import make_loop, repeats_one_step
 from archspec.ir import Block, Call, Chain, tapped
 from archspec.ir.network import Network

@@ -15,7 +15,7 @@ from archspec.emission.lint import check_files, check_running
 from archspec.emission.resume import begun
 from archspec.files import FolderError, write_folder
 from archspec.ir.network import Network
-from archspec_flax.emit.layers import SUPPORTED
+from archspec_flax.emit.dialect import SUPPORTED
 from archspec_flax.emit.model import model_source
 from archspec_flax.formats import Msgpack, Orbax
 from archspec_flax.health import need_flax

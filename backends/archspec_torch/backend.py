@@ -19,8 +19,8 @@ from archspec.ir.network import Network
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
 from archspec_runtime.weights import RunWeights
+from archspec_torch.emit.dialect import SUPPORTED
 from archspec_torch.emit.model import model_source
-from archspec_torch.emit.modules import SUPPORTED
 from archspec_torch.formats import StateDict
 from archspec_torch.health import need_torch
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from archspec.emission.model import class_layout, code, header, model_classes, templates, used
 from archspec.emission.outline import outline
 from archspec.ir.network import Network
+from archspec_flax.emit.dialect import FlaxDialect
 from archspec_flax.emit.helpers import IMPORTED, NAMES, definitions, differs
-from archspec_flax.emit.layers import FlaxDialect
 
 TEMPLATES = templates(Path(__file__).parent.parent / "templates")
 

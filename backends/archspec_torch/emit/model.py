@@ -7,9 +7,9 @@ from pathlib import Path
 from archspec.emission.model import class_layout, code, header, model_classes, templates, used
 from archspec.emission.outline import outline
 from archspec.ir.network import Network
+from archspec_torch.emit.dialect import TorchDialect
 from archspec_torch.emit.helpers import HELPERS
 from archspec_torch.emit.init import reset_statements
-from archspec_torch.emit.modules import TorchDialect
 
 TEMPLATES = templates(Path(__file__).parent.parent / "templates")
 

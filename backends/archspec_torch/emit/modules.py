@@ -1,23 +1,18 @@
-"""Each primitive operation in PyTorch: as a module, as an expression in `forward`, or both.
+"""Operations that are modules in PyTorch.
 
-`MODULES` gives the constructor of operations that keep something or have a customary module; `EXPRESSIONS` the text of
-those that a person writes in `forward`. Every operation of the core is in one of them.
+`MODULES` gives the constructor of operations that keep something or have a customary module; `expressions.py` has the others,
+some of which are modules where they stand in a sequence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from collections.abc import Callable
 
-from archspec.emission.dataflow import is_named, kind_of
-from archspec.emission.dialect import Attribute, Dialect
-from archspec.emission.forward import LEFT_OUT
 from archspec.emission.outline import Member
-from archspec.emission.source import Expression, Infix, Invocation, between, is_literal, number, sides
-from archspec.ops import Image, Tokens
-from archspec.ops.base import part, times
-from archspec.syntax.expressions import Literal, Symbol
-from archspec.syntax.simplify import simplify
+from archspec.emission.source import is_literal, number, sides
+from archspec.ops import Tokens
+from archspec.syntax.expressions import Symbol
+from archspec_torch.emit.expressions import EXPRESSIONS, is_image, resampling, word
 
 Constructor = tuple[str, list[str]]
 """The name of a class and its arguments."""
@@ -151,11 +146,6 @@ def _position_index(member: Member) -> Constructor:
     return "nn.Buffer", [square if is_literal(flat, False) else f"{index} if {number(flat)} else {square}"]
 
 
-def is_image(member: Member) -> bool:
-    """Whether the first input has its channels first."""
-    return isinstance(member.call.input_shapes[0], Image)
-
-
 def _adaptive(name: str) -> Callable[[Member], Constructor]:
     return lambda member: (name, [number(member.numbers["size"])])
 
@@ -188,21 +178,13 @@ def _padding(member: Member) -> Constructor:
     return "nn.ConstantPad3d", [sides, "0.0"]
 
 
-REPLICATED = {"edge": "replicate"}
 PADS = {"constant": "nn.ConstantPad2d", "reflect": "nn.ReflectionPad2d", "edge": "nn.ReplicationPad2d"}
 
 
 def _pad_module(member: Member) -> Constructor:
     sides = f"({', '.join(number(member.numbers[side]) for side in ('left', 'right', 'top', 'bottom'))})"
-    name = PADS[_word(member, "mode")]
+    name = PADS[word(member, "mode")]
     return name, [sides, *([number(member.numbers["value"])] if name == "nn.ConstantPad2d" else [])]
-
-
-def _word(member: Member, name: str) -> str:
-    """An argument that is a word, which a class has as it is."""
-    symbol = member.numbers[name]
-    assert isinstance(symbol, Literal)
-    return str(symbol.value)
 
 
 def _applying(kind: str) -> Callable[[Member], Constructor]:
@@ -259,6 +241,7 @@ MODULES: dict[str, Callable[[Member], Constructor]] = {
     "identity": _plain("nn.Identity"),
 }
 
+
 IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
     "flatten": _plain("nn.Flatten", "1"),
     "global_avg_pool": _pooling,
@@ -286,246 +269,15 @@ IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
 }
 """Modules for operations that are otherwise expressions, where a condition decides whether they are there."""
 
+
 IN_PLACE = frozenset({"relu", "relu6", "silu", "hard_swish"})
 """Activations that can overwrite their input."""
+
 
 OVERWRITABLE = frozenset({"conv", "linear", "batch_norm", "group_norm", "layer_norm", "add", "concat", "avg_pool"})
 """Operations whose result may be overwritten: their gradient does not need it."""
 
 
-def _scaled(member: Member, values: list[str], attribute: Attribute) -> str:
-    return f"-{values[0]}" if is_literal(member.numbers["value"], -1) else f"{values[0]} * {attribute('value')}"
-
-
-def _pad_channels(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    return Invocation("F.pad", (values[0], f"(0, 0, 0, 0, {attribute('before')}, {attribute('after')})"))
-
-
-def _pad(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    sides = f"({', '.join(attribute(side) for side in ('left', 'right', 'top', 'bottom'))})"
-    mode = _word(member, "mode")
-    if mode == "constant":
-        value = [] if is_literal(member.numbers["value"], 0) else [f"value={attribute('value')}"]
-        return Invocation("F.pad", (values[0], sides, *value))
-    return Invocation("F.pad", (values[0], sides, f'mode="{REPLICATED.get(mode, mode)}"'))
-
-
 def _upsampling(member: Member) -> list[str]:
     scale = member.numbers["scale"]
-    return [f"scale_factor={number(scale)}", *_resampling(member)]
-
-
-def _resampling(member: Member) -> list[str]:
-    mode = _word(member, "mode")
-    if mode == "nearest":
-        return []
-    aligned = ["align_corners=True"] if is_literal(member.numbers["align_corners"], True) else []
-    return [f'mode="{mode}"', *aligned]
-
-
-def _upsample(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    size = f"size={values[1]}.shape[-2:]" if len(values) > 1 else f"scale_factor={attribute('scale')}"
-    return Invocation("F.interpolate", (values[0], size, *_resampling(member)))
-
-
-def _reduction(function: str) -> Callable[[Member, list[str], Attribute], Expression]:
-    def applied(member: Member, values: list[str], attribute: Attribute) -> str:
-        axes = _axes(member)
-        keep = is_literal(member.numbers["keep"], True) or is_literal(member.numbers["over"], "channels")
-        return f"{function.format(values[0])}dim={axes}{', keepdim=True' if keep else ''})"
-
-    return applied
-
-
-def _axes(member: Member) -> str:
-    """The axes that a reduction takes, those of a batch."""
-    shape = member.call.input_shapes[0]
-    channels = shape.axis % len(shape) + 1
-    axes = [
-        i for i in range(1, len(shape) + 1) if (i == channels) == is_literal(member.numbers["over"], "channels")
-    ]
-    return str(axes[0]) if len(axes) == 1 else str(tuple(axes))
-
-
-def _image(member: Member, values: list[str], attribute: Attribute) -> str:
-    high, wide = sides(member.numbers["size"], attribute("size"))
-    return f"torch.unflatten({values[0]}.transpose(1, 2), 2, ({high}, {wide}))"
-
-
-def _roll(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    down, right = sides(member.numbers["shift"], attribute("shift"))
-    return Invocation("torch.roll", (values[0], f"({down}, {right})", "(1, 2)"))
-
-
-def _pair_of(member: Member, name: str, attribute: Attribute) -> str:
-    high, wide = sides(member.numbers[name], attribute(name))
-    return f"({high}, {wide})"
-
-
-def _interleave(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    return Invocation("interleave", (values[0], _pair_of(member, "groups", attribute)))
-
-
-def _windows(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    return Invocation("windows", (values[0], _pair_of(member, "size", attribute)))
-
-
-def _unwindow(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    return Invocation("unwindow", (values[0], values[1], _pair_of(member, "size", attribute)))
-
-
-def _shift_mask(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    pairs = (_pair_of(member, name, attribute) for name in ("size", "shift"))
-    return Invocation("shift_mask", (values[0], *pairs))
-
-
-def _attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    query, key, value, *more = values
-    name = "biased_attention" if more else "attention"
-    mask = [f"mask={text}" for text in more[1:] if text != LEFT_OUT]
-    return Invocation(name, (query, key, value, attribute("heads"), *more[:1], *mask))
-
-
-def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    area = number(simplify(times(*(part(member.numbers["size"], side) for side in range(2))), {}))
-    return Invocation("relative_position_bias", (*values, area))
-
-
-def _concat(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    last = not is_image(member) and is_literal(member.numbers["over"], "channels")
-    return Invocation("torch.cat", (Invocation("", tuple(values)), "dim=-1" if last else "dim=1"))
-
-
-def _slice(member: Member, values: list[str], attribute: Attribute) -> str:
-    if isinstance(member.call.input_shapes[0], Tokens):
-        return f"{values[0]}[..., {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
-    return f"{values[0]}[:, {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
-
-
-def _subsample(member: Member, values: list[str], attribute: Attribute) -> Expression:
-    # not a slice: its gradient is laid out anew, and so are the sums that it is part of
-    return Invocation("F.avg_pool2d", (values[0], "kernel_size=1", f"stride={attribute('stride')}"))
-
-
-def _global_avg_pool(member: Member, values: list[str], attribute: Attribute) -> str:
-    return f"{values[0]}.mean(dim=(2, 3){', keepdim=True' if is_literal(member.numbers['keep'], True) else ''})"
-
-
-EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
-    "add": lambda member, values, attribute: Infix("+", tuple(values)),
-    "sub": lambda member, values, attribute: Infix("-", tuple(values)),
-    "mul": lambda member, values, attribute: Infix("*", tuple(values)),
-    "div": lambda member, values, attribute: Infix("/", tuple(values)),
-    "concat": _concat,
-    "apply_linear": lambda member, values, attribute: Invocation("F.linear", tuple(values)),
-    "mean": _reduction("{}.mean("),
-    "amax": _reduction("{}.amax("),
-    "l2_norm": _reduction("torch.linalg.vector_norm({}, "),
-    "sqrt": lambda member, values, attribute: f"{values[0]}.sqrt()",
-    "pow": lambda member, values, attribute: f"{values[0]}.pow({attribute('exponent')})",
-    "upsample": _upsample,
-    "tokens": lambda member, values, attribute: f"{values[0]}.flatten(2).transpose(1, 2)",
-    "image": _image,
-    "channels_last": lambda member, values, attribute: f"{values[0]}.permute(0, 2, 3, 1)",
-    "channels_first": lambda member, values, attribute: f"{values[0]}.permute(0, 3, 1, 2)",
-    "transpose": lambda member, values, attribute: f"{values[0]}.transpose(1, 2)",
-    "select": lambda member, values, attribute: f"{values[0]}[:, {attribute('index')}]",
-    "roll": _roll,
-    "interleave": _interleave,
-    "windows": _windows,
-    "unwindow": _unwindow,
-    "shift_mask": _shift_mask,
-    "merge_patches": lambda member, values, attribute: Invocation("merge_patches", tuple(values)),
-    "attention": _attention,
-    "parameter": lambda member, values, attribute: values[0],
-    "relative_position_bias": _position_bias,
-    "flatten": lambda member, values, attribute: f"torch.flatten({values[0]}, 1)",
-    "global_avg_pool": _global_avg_pool,
-    "pad": _pad,
-    "pad_channels": _pad_channels,
-    "channel_shuffle": lambda member, values, attribute: f"F.channel_shuffle({values[0]}, {attribute('groups')})",
-    "slice": _slice,
-    "subsample": _subsample,
-    "scale": _scaled,
-}
-"""The text of an operation from its inputs; `attribute` gives the text of one of its numbers."""
-
-POOL = "global_avg_pool"
-
-SUPPORTED = frozenset(MODULES) | frozenset(EXPRESSIONS)
-
-
-class TorchDialect(Dialect):
-    """Modules are layers, and images are (N, C, H, W)."""
-
-    array = "Tensor"
-    sequence = "nn.Sequential"
-    named_sequence = ("nn.Sequential", "OrderedDict")
-    identity = "nn.Identity()"
-    inference = "not self.training"
-    words = frozenset(
-        {
-            "torch",
-            "F",
-            "tapped",
-            "attention",
-            "biased_attention",
-            "merge_patches",
-            "interleave",
-            "windows",
-            "unwindow",
-            "shift_mask",
-            "relative_position_index",
-            "relative_position_bias",
-        }
-    )
-    in_sequence = MODULES
-    in_place = IN_PLACE
-    augmented: ClassVar[Mapping[str, str]] = {"add": "+"}
-    overwritable = OVERWRITABLE
-
-    def tapped(self, sequence: str, value: str, names: list[str], numbered: bool) -> Expression:
-        """Layers are called by their names, be they numbers."""
-        return Invocation("tapped", (sequence, value, *(f'"{name}"' for name in names)))
-
-    def is_kept(self, member: Member) -> bool:
-        """All that is not customarily an expression; a constant scale is one, a learned scale and a pool of a name are not."""
-        kind = kind_of(member)
-        if kind == "scale":
-            return is_literal(member.numbers["learned"], True)
-        return kind is None or kind in MODULES or (kind == POOL and is_named(member))
-
-    def layer(self, member: Member, in_place: bool) -> Expression:
-        """The constructor of a module."""
-        kind = kind_of(member) or ""
-        name, arguments = (MODULES.get(kind) or IN_SEQUENCE[kind])(member)
-        return Invocation(name, (*arguments, "inplace=True") if in_place else tuple(arguments))
-
-    def attribute(self, member: Member, in_place: bool) -> Expression:
-        """A global pool is alone what torchvision's `avgpool` is, for whoever hooks into it."""
-        if kind_of(member) == POOL:
-            return Invocation("nn.AdaptiveAvgPool2d", ("1",))
-        return self.layer(member, in_place)
-
-    def called(self, member: Member, layer: str, values: list[str]) -> Expression:
-        """The pixel that a global pool leaves has axes of its own, unless they are kept."""
-        pooled = Invocation(layer, tuple(values))
-        if kind_of(member) != POOL or is_literal(member.numbers["keep"], True):
-            return pooled
-        return Invocation("torch.flatten", (pooled, "1"))
-
-    def applied(self, member: Member, values: list[str], attribute: Attribute) -> Expression:
-        """The text of an expression."""
-        return EXPRESSIONS[kind_of(member) or ""](member, values, attribute)
-
-    def split(self, member: Member, value: str, count: int) -> Expression:
-        """The axis of channels is the second of an image, else the last."""
-        return Invocation(f"{value}.chunk", (str(count), "dim=1" if is_image(member) else "dim=-1"))
-
-    def stretched(self, constant: str, like: str, rank: int) -> Expression:
-        """Of all samples, without a copy."""
-        return Invocation(f"{constant}.expand", (f"{like}.shape[0]", *["-1"] * rank))
-
-    def image(self, channels: str, height: str, width: str) -> str:
-        """Channels first."""
-        return f"(N, {channels}, {height}, {width})"
+    return [f"scale_factor={number(scale)}", *resampling(member)]

@@ -1,0 +1,286 @@
+"""Source of the layers that emitted files define, since Flax has none like them."""
+
+from __future__ import annotations
+
+STD_CONV = '''class StdConv(nnx.Module):
+    """A convolution whose weights have mean 0 and variance 1 for each output channel."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: tuple[int, int],
+        *,
+        strides: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        kernel_dilation: int | tuple[int, int] = 1,
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        bias_init: nnx.Initializer = nnx.initializers.zeros,
+        epsilon: float = 1e-6,
+        gain: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.strides = strides if isinstance(strides, tuple) else (strides, strides)
+        padding = padding if isinstance(padding, tuple) else (padding, padding)
+        self.padding = tuple((side, side) for side in padding)
+        self.kernel_dilation = (
+            kernel_dilation
+            if isinstance(kernel_dilation, tuple)
+            else (kernel_dilation, kernel_dilation)
+        )
+        self.groups = feature_group_count
+        self.epsilon = epsilon
+        shape = (*kernel_size, in_features // feature_group_count, out_features)
+        {start}
+        self.kernel = nnx.Param(draw(rngs.params(), shape, jnp.float32))
+        self.bias = (
+            nnx.Param(bias_init(rngs.params(), (out_features,), jnp.float32)) if use_bias else None
+        )
+        self.gain = nnx.Param(jnp.ones((1, 1, 1, out_features), jnp.float32)) if gain else None
+
+    def __call__(self, x: Array) -> Array:
+        """Map (N, H, W, in) to (N, H', W', out)."""
+        kernel = self.kernel[...]
+        mean, var = kernel.mean((0, 1, 2)), kernel.var((0, 1, 2))
+        kernel = (kernel - mean) * jax.lax.rsqrt(var + self.epsilon)
+        if self.gain is not None:
+            kernel = kernel * self.gain[...] * math.prod(kernel.shape[:3]) ** -0.5
+        x = jax.lax.conv_general_dilated(
+            x,
+            kernel.astype(x.dtype),
+            self.strides,
+            self.padding,
+            rhs_dilation=self.kernel_dilation,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=self.groups,
+        )
+        return x if self.bias is None else x + self.bias[...].astype(x.dtype)'''
+
+
+CONV_TRANSPOSE = '''class ConvTranspose(nnx.Module):
+    """A transposed convolution, whose kernel is (height, width, out, in)."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: tuple[int, int],
+        *,
+        strides: tuple[int, int] = (1, 1),
+        padding: tuple[int, int] = (0, 0),
+        output_padding: tuple[int, int] = (0, 0),
+        kernel_dilation: tuple[int, int] = (1, 1),
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.strides = strides
+        self.kernel_dilation = kernel_dilation
+        self.groups = feature_group_count
+        reach = [
+            d * (k - 1) - p for d, k, p in zip(kernel_dilation, kernel_size, padding, strict=True)
+        ]
+        self.padding = tuple((r, r + more) for r, more in zip(reach, output_padding, strict=True))
+        shape = (*kernel_size, out_features // feature_group_count, in_features)
+        {start}
+        self.kernel = nnx.Param(draw(rngs.params(), shape, jnp.float32))
+        {bias}
+
+    def __call__(self, x: Array) -> Array:
+        """Map (N, H, W, in) to (N, H', W', out)."""
+        kernel = self.kernel[...].astype(x.dtype)[::-1, ::-1]
+        height, width, out, _ = kernel.shape
+        kernel = kernel.reshape(height, width, out, self.groups, -1)
+        kernel = kernel.transpose(0, 1, 4, 3, 2).reshape(height, width, -1, self.groups * out)
+        x = jax.lax.conv_general_dilated(
+            x,
+            kernel,
+            (1, 1),
+            self.padding,
+            lhs_dilation=self.strides,
+            rhs_dilation=self.kernel_dilation,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=self.groups,
+        )
+        return x if self.bias is None else x + self.bias[...].astype(x.dtype)'''
+
+
+CHANNEL_CONV = '''class ChannelConv(nnx.Module):
+    """A convolution along the channels of (N, C) or (N, 1, 1, C), zeros at the ends."""
+
+    def __init__(self, kernel_size: int, *, rngs: nnx.Rngs) -> None:
+        bound = kernel_size**-0.5
+        self.kernel = nnx.Param(
+            jax.random.uniform(rngs.params(), (1, 1, kernel_size), jnp.float32, -bound, bound)
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map (N, ..., C) to the same shape."""
+        flat = x.reshape(x.shape[0], 1, -1)
+        padding = self.kernel.shape[-1] // 2
+        y = jax.lax.conv_general_dilated(
+            flat,
+            self.kernel[...].astype(x.dtype),
+            (1,),
+            [(padding, padding)],
+            dimension_numbers=("NCH", "OIH", "NCH"),
+        )
+        return y.reshape(x.shape)'''
+
+
+UNIFORM_CONV = '''class Conv(nnx.Conv):
+    """A convolution whose weights and bias start within 1 / sqrt(fan_in) of zero."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: tuple[int, int],
+        *,
+        strides: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        kernel_dilation: int | tuple[int, int] = 1,
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        bias_init: nnx.Initializer | None = None,
+        rngs: nnx.Rngs,
+    ) -> None:
+        start = uniform(in_features // feature_group_count * math.prod(kernel_size))
+        super().__init__(
+            in_features,
+            out_features,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            kernel_dilation=kernel_dilation,
+            feature_group_count=feature_group_count,
+            use_bias=use_bias,
+            kernel_init=start,
+            bias_init=bias_init or start,
+            rngs=rngs,
+        )'''
+
+
+UNIFORM_LINEAR = '''class Linear(nnx.Linear):
+    """A linear layer whose weights and bias start within 1 / sqrt(in_features) of zero."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, use_bias: bool = True, rngs: nnx.Rngs
+    ) -> None:
+        super().__init__(
+            in_features,
+            out_features,
+            use_bias=use_bias,
+            kernel_init=uniform(in_features),
+            bias_init=uniform(in_features),
+            rngs=rngs,
+        )'''
+
+
+BATCH_NORM = '''class BatchNorm(nnx.BatchNorm):
+    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
+
+    {init}
+        {super}
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        """Map (..., C) to the same shape."""
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean, var = self.statistics(x)
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = factor * self.scale[...]
+        shift = -mean * factor
+        if self.bias is not None:
+            shift = shift + self.bias[...]
+        y = x * factor + shift
+        return y if self.dtype is None else y.astype(self.dtype)
+
+    def statistics(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance of a batch, which the running ones move towards."""
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        unbiased = var * (count / max(count - 1, 1))
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            kept = self.momentum * running[...] + (1 - self.momentum) * batch
+            running.set_value(kept.astype(running.dtype))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        return mean, var'''
+
+
+CHANNEL_SCALE = '''class ChannelScale(nnx.Module):
+    """A learned factor for each channel."""
+
+    def __init__(self, num_features: int, value: float = 1.0) -> None:
+        self.scale = nnx.Param(jnp.full((num_features,), value, jnp.float32))
+
+    def __call__(self, x: Array) -> Array:
+        """Map (..., C) to the same shape."""
+        return x * self.scale[...]'''
+
+
+PRELU = '''class PReLU(nnx.Module):
+    """A rectifier with a learned slope for negative numbers: one for each channel, or one for all."""
+
+    def __init__(self, num_slopes: int, value: float = 0.25) -> None:
+        self.scale = nnx.Param(jnp.full((num_slopes,), value, jnp.float32))
+
+    def __call__(self, x: Array) -> Array:
+        """Map (..., C) to the same shape."""
+        return jnp.where(x > 0, x, x * self.scale[...])'''
+
+
+SEQUENTIAL = '''class Sequential(nnx.List[Callable[[Array], Array]]):
+    """Layers applied one after the other, under the names 0, 1, 2, ..."""
+
+    def __init__(self, *layers: Callable[[Array], Array]) -> None:
+        super().__init__(layers)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for layer in self:
+            x = layer(x)
+        return x'''
+
+
+NAMED_SEQUENTIAL = '''class NamedSequential(nnx.Module):
+    """Layers that are applied one after the other and called by names."""
+
+    def __init__(self, layers: Iterable[tuple[str, Callable[[Array], Array]]]) -> None:
+        self.names: tuple[str, ...] = ()
+        for name, layer in layers:
+            setattr(self, name, layer)
+            self.names += (name,)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for name in self.names:
+            x = getattr(self, name)(x)
+        return x'''
+
+
+REPEATED = '''class Repeated(nnx.Module):
+    """Equal blocks one after the other, compiled once: their parameters are stacked."""
+
+    def __init__(
+        self,
+        make: Callable[[nnx.Rngs], Callable[[Array], Array]],
+        count: int,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.repeats = count
+        self.blocks = nnx.vmap(make)(rngs.split(count))
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all blocks."""
+        scan: Callable[..., Array] = nnx.scan(
+            lambda block, x: block(x), in_axes=(0, nnx.Carry), out_axes=nnx.Carry
+        )
+        return scan(self.blocks, x)'''
