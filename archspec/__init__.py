@@ -17,6 +17,7 @@ from archspec.errors import WeightsError
 from archspec.ir import Row
 from archspec.ir.cost import Cost
 from archspec.ir.network import Network
+from archspec.loading.program import Program
 from archspec.version import __version__
 
 
@@ -30,6 +31,7 @@ __all__ = [
     "Edit",
     "Fix",
     "Network",
+    "Program",
     "Row",
     "SpecError",
     "WeightsError",

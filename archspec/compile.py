@@ -12,11 +12,11 @@ from archspec.analysis.checks.passes import PASSES, check_expectations
 from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.expansion.expand import expand
 from archspec.ir.garbage import no_collection
-from archspec.ir.network import Network
 from archspec.loading.document import Document
 from archspec.loading.load import load_document
 from archspec.loading.override_mistakes import at_overrides
 from archspec.loading.overrides import place_of_override
+from archspec.loading.program import Program
 from archspec.loading.resolve import Resolved, resolve
 
 
@@ -26,7 +26,7 @@ def load(
     set: Mapping[str, object] | None = None,
     preset: str | None = None,
     include: Sequence[str | PathLike[str]] = (),
-) -> Network:
+) -> Program:
     """Read, check and build a spec: a path, a zoo name, or `name:preset`.
 
     `set` overrides arguments of the spec or dotted keys of it; `include` allows `extends` to reach more folders.
@@ -59,7 +59,7 @@ def _compile(
     preset: str | None,
     include: Sequence[Path],
     problems: Diagnostics,
-) -> Network | None:
+) -> Program | None:
     if not isinstance(spec, (str, PathLike)):
         raise TypeError(f"a spec is a path or the name of a zoo spec, not {spec!r}")
     if not isinstance(overrides, Mapping):
@@ -83,7 +83,7 @@ def _compile(
 @no_collection()
 def _compiled(
     spec: str, overrides: Mapping[str, object], preset: str | None, include: Sequence[Path], problems: Diagnostics
-) -> Network | None:
+) -> Program | None:
     document = load_document(spec, overrides, preset, include, problems)
     if document is None:
         return None
@@ -99,7 +99,7 @@ def _compiled(
     return net
 
 
-def _expanded(resolved: Resolved, problems: Diagnostics) -> Network | None:
+def _expanded(resolved: Resolved, problems: Diagnostics) -> Program | None:
     """The net; where what is left of it is none, names and arguments can be checked in that, and shapes cannot."""
     if resolved.sound:
         return expand(resolved, problems)

@@ -12,6 +12,7 @@ from archspec.ir import Block, Call, Chain, Run
 from archspec.ir.cost import Cost
 from archspec.ir.network import Network
 from archspec.ir.text import to_text
+from archspec.loading.program import recipe_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def diff(first: Network, second: Network) -> Difference:
                 place, found = _enclosing(left, a + offset), places.setdefault(change, [])
                 found += [place] if place not in found else []
     costs = [(f.name, getattr(first.cost, f.name), getattr(second.cost, f.name)) for f in fields(Cost)]
-    recipe = _values(first.recipe or {}, second.recipe or {}, "train.")
+    recipe = _values(recipe_of(first) or {}, recipe_of(second) or {}, "train.")
     return Difference(tuple(_lines(places)), tuple((n, x, y) for n, x, y in costs if x != y), tuple(recipe))
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from archspec.analysis.checks.declarations import SECTIONS, read_words, used_words
 from archspec.diagnostics.printable import printable
-from archspec.ir.network import Network
+from archspec.loading.program import Program
 from archspec.syntax.reader import Node, Scalar
 
 DONE = (
@@ -18,17 +18,17 @@ DONE = (
 )  # resolved into what stands; arguments stay, with their values, where expressions in them do
 
 
-def resolved_yaml(net: Network) -> str:
+def resolved_yaml(net: Program) -> str:
     """The spec as one YAML document that loads to the same net."""
     return "\n".join(line for line, _ in _document(net)) + "\n"
 
 
-def resolved_lines(net: Network) -> list[tuple[str, str]]:
+def resolved_lines(net: Program) -> list[tuple[str, str]]:
     """Each line of the resolved spec with the origin of its value, such as `specs/resnet18.yaml:7` or `--set`."""
     return list(_document(net))
 
 
-def _document(net: Network) -> Iterator[tuple[str, str]]:
+def _document(net: Program) -> Iterator[tuple[str, str]]:
     root = net.resolved.root
     used = used_words(Node({k: v for k, v in root.items() if k not in DONE}, root.span))
     parts = dict(_parts(net, used))
@@ -43,7 +43,7 @@ def _document(net: Network) -> Iterator[tuple[str, str]]:
             yield from _lines(key, part, 0, net)
 
 
-def _parts(net: Network, used: Collection[str]) -> Iterator[tuple[str, Node]]:
+def _parts(net: Program, used: Collection[str]) -> Iterator[tuple[str, Node]]:
     """The sections of the spec in their final form."""
     root = net.resolved.root
     for key in net.spec.__class__.model_fields:
@@ -80,7 +80,7 @@ def _plain(node: Node, value: object) -> Node:
     return node
 
 
-def _lines(key: str, node: Node, depth: int, net: Network) -> Iterator[tuple[str, str]]:
+def _lines(key: str, node: Node, depth: int, net: Program) -> Iterator[tuple[str, str]]:
     """`key: value` on a line, or opened where it is a section, is long, or has values that came from several places."""
     several = len(set(_origins(node))) > 1
     opened = several or depth == 0 or (isinstance(node.value, dict) and not _short(node))
@@ -91,7 +91,7 @@ def _lines(key: str, node: Node, depth: int, net: Network) -> Iterator[tuple[str
         yield f"{'  ' * depth}{key}: {_flow(node, net)}", _origin(node)
 
 
-def _entries(node: Node, depth: int, net: Network) -> Iterator[tuple[str, str]]:
+def _entries(node: Node, depth: int, net: Program) -> Iterator[tuple[str, str]]:
     """What a mapping or a list holds, an entry after the other."""
     if isinstance(node.value, dict):
         for name, inner in node.value.items():
@@ -118,7 +118,7 @@ def _short(node: Node) -> bool:
     return node.size <= 6 and not any(isinstance(v.value, (dict, list)) and v.value for _, v in node.items())
 
 
-def _flow(node: Node, net: Network) -> str:
+def _flow(node: Node, net: Program) -> str:
     """A value in flow style on one line; a spec's argument is written as the number it has."""
     if isinstance(node.value, dict):
         return "{" + ", ".join(f"{_scalar(k, net)}: {_flow(v, net)}" for k, v in node.value.items()) + "}"
@@ -127,7 +127,7 @@ def _flow(node: Node, net: Network) -> str:
     return _scalar(node.value, net)
 
 
-def _scalar(value: Scalar, net: Network) -> str:
+def _scalar(value: Scalar, net: Program) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (int, float)):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from archspec.analysis.accelerators import Accelerator, peak
 from archspec.analysis.traffic import Kernel, step_kernels
 from archspec.ir.network import Network
+from archspec.loading.program import Program
 
 Limit = Literal["arithmetic", "memory", "launches"]
 
@@ -65,7 +66,7 @@ def bound(
     )  # fmt: skip
 
 
-def as_lines(net: Network, on: Accelerator, devices: int = 1) -> Iterator[str]:
+def as_lines(net: Program, on: Accelerator, devices: int = 1) -> Iterator[str]:
     """The bounds of a net's recipe on an accelerator, as people read them. Raises AcceleratorError."""
     recipe = net.recipe
     assert recipe is not None, "who trains has a recipe"

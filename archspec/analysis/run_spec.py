@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archspec.ir.network import Network
 from archspec.language.run_length import written
+from archspec.loading.program import Program
 from archspec.syntax.reader import Node, Scalar
 
 LENGTHS = {"steps": "--steps", "epochs": "--steps", "seed": "--seed"}
 
 
-def as_run(net: Network, recipe: Mapping[str, Any]) -> Network:
-    """The network with the length, the seed and the schedule of a recipe in its resolved spec.
+def as_run(net: Program, recipe: Mapping[str, Any]) -> Program:
+    """The program with the length, the seed and the schedule of a recipe in its resolved spec.
 
-    The recipe is the network's own but for these: other steps, and ends of phases that were scaled to them.
+    The recipe is the program's own but for these: other steps, and ends of phases that were scaled to them.
     """
     root, before = net.resolved.root, net.recipe
     train = root.get("train")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.ir.network import Network
+from archspec.loading.program import Program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +82,7 @@ class Trainer(Backend, Protocol):
 
     errors: tuple[type[Exception], ...]  # what these raise for a user to mend
 
-    def train(self, net: Network, options: Mapping[str, Any]) -> int:
+    def train(self, net: Program, options: Mapping[str, Any]) -> int:
         """Train by the net's recipe, importing the emitted source; returns an exit code."""
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:

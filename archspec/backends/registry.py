@@ -13,6 +13,7 @@ from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.ir import Row
 from archspec.ir.network import Network
+from archspec.loading.program import Program
 
 GROUP = "archspec.backends"
 
@@ -102,7 +103,8 @@ def check_supported(net: Network, backend: Backend) -> None:
     problems = Diagnostics()
     if net.outputs and not getattr(backend, "named_outputs", False):
         message = f"the backend `{backend.name}` has no named outputs, which `{net.name}` has"
-        problems.add("AS702", message, net.resolved.root.key_span("outputs"), "build it with another backend")
+        place = net.resolved.root.key_span("outputs") if isinstance(net, Program) else None
+        problems.add("AS702", message, place, "build it with another backend")
     lacking: dict[str, Row] = {}
     for row in net.modules():
         if row.op not in backend.supported:

@@ -20,6 +20,7 @@ from archspec.emission.literals import literal, names_used
 from archspec.files import FolderError
 from archspec.files.folders import MARK
 from archspec.ir.network import Network
+from archspec.loading.program import Program, recipe_of
 from archspec.version import __version__
 
 LOADING = ("numpy>=1.26", "safetensors>=0.4")
@@ -47,12 +48,14 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
     Where `weights` are written beside them, they say how to load them, and as what they were trained.
     """
     weighted, identity = weights is not None, identity_file(weights)
-    written = {"model.py": kit.model(net), "spec.yaml": resolved_yaml(net)}
+    written, recipe = {"model.py": kit.model(net)}, recipe_of(net)
+    if isinstance(net, Program):
+        written["spec.yaml"] = resolved_yaml(net)
     requirements = [kit.framework, *(LOADING if weighted else ())]
     dataset = ""
-    trains = net.recipe is not None and why_untrained(net) is None
-    if net.recipe is not None and trains:
-        dataset = net.recipe["data"]["dataset"]
+    trains = recipe is not None and why_untrained(net) is None
+    if recipe is not None and trains:
+        dataset = recipe["data"]["dataset"]
         written["train.py"] = train_source(kit.templates, net, kit.job(job_fields(net)))
         written |= kit.carried()
         requirements = [kit.framework, *kit.optimizers, *TRAINING, *([DIGITS] if dataset == "digits" else [])]
@@ -62,12 +65,12 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
     written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
     written["README.md"] = kit.templates.get_template("README.md.j2").render(
         net=net, trains=trains, dataset=dataset, weighted=weighted, version=__version__,
-        identified=bool(identity),
+        identified=bool(identity), specified="spec.yaml" in written,
     )  # fmt: skip
     return written
 
 
-def as_ran(files: Mapping[str, str], net: Network, kit: Kit, job: Any) -> dict[str, str]:
+def as_ran(files: Mapping[str, str], net: Program, kit: Kit, job: Any) -> dict[str, str]:
     """The files of a run: `train.py` and the spec say the job as it ran, whatever options changed of it."""
     ran = as_run(net, job.recipe.to_dict())
     return {**files, "train.py": train_source(kit.templates, net, job), "spec.yaml": resolved_yaml(ran)}
@@ -83,7 +86,7 @@ def job_fields(net: Network) -> dict[str, Any]:
         "params": net.cost.params,
         "kept": kept_for_gradient(net),
         "fingerprint": net.fingerprint,
-        "recipe": net.recipe,
+        "recipe": recipe_of(net),
     }
 
 

@@ -44,7 +44,7 @@ def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[Clas
     channels, height, width = map(str, net.input_shape)
     images = dialect.image(channels, height, width)
     size = "x".join(images.strip("()").split(", ")[1:])
-    doc = docstring(net.spec.doc or f"{net.name}: {size} images to {_gives(net)}.", 4)
+    doc = docstring(net.doc or f"{net.name}: {size} images to {_gives(net)}.", 4)
     named = [p.name for p in outline.root.parameters if p.argument == "classes"]
     if net.outputs:
         pad = " " * 8

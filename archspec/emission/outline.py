@@ -38,7 +38,7 @@ def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
     spelling = _spelling([net.root, *blocks], {net.class_name, *reserved})
     taken = {net.class_name, *reserved, *spelling.values()}
     known: dict[object, BlockClass] = {}
-    zeroed = net.spec.init.zero_last_norm
+    zeroed = net.init.zero_last_norm
     for group in _groups(blocks, lambda block: (_kind(block, calls[block]), zeroed and block.branch is None)):
         for made in _made(group, result.of, spelling, calls, lambda instances: _free_name(instances, taken)):
             own = signature(made, result.of)

@@ -19,12 +19,12 @@ from archspec.expansion.survey import Survey
 from archspec.expansion.uses import Use, use_in_stage
 from archspec.ir import Block, Chain, Definition, Run, parts
 from archspec.ir.cost import block_cost
-from archspec.ir.network import Network
 from archspec.language import Stage
 from archspec.language.layers import Layer
 from archspec.language.layers import applied as layer_applied
 from archspec.language.spec import ROLES
 from archspec.language.step import MAX_REPEAT, Step
+from archspec.loading.program import Program
 from archspec.loading.resolve import PLACEHOLDER, Resolved
 from archspec.ops import NOTHING, OPS, Features, Image, Op, show
 from archspec.ops.arguments import describe
@@ -43,7 +43,7 @@ _ENDS = (
 )
 
 
-def expand(resolved: Resolved, problems: Diagnostics) -> Network | None:
+def expand(resolved: Resolved, problems: Diagnostics) -> Program | None:
     """Build the network of a resolved spec; None where there are mistakes, which are recorded."""
     return _Expander(resolved, problems).network()
 
@@ -96,7 +96,7 @@ class _Expander:
 
     # --- the net ---------------------------------------------------------------------------------------
 
-    def network(self) -> Network | None:
+    def network(self) -> Program | None:
         spec, problems = self.resolved.spec, self.binder.problems
         self.survey.defaults(self.defaults)
         self.survey.roles_of({role: self.root.get(role) for role in ROLES})
@@ -140,7 +140,7 @@ class _Expander:
             message = f"the net has more than {MAX_MODULES:,} modules"
             self.binder.add("AS308", message, self.root.span, "lower what is repeated")
             return None
-        return Network(self.resolved, root)
+        return Program(root, spec.classes, spec.init, resolved=self.resolved)
 
     def _end(self, graph: Graph, head: tuple[Step, ...]) -> Span:
         """Where it is written what the net ends with."""

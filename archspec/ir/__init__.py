@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.ir.graph import STEPS, Block, Call, Chain, Definition, Output, Role, Run, parts, tapped
+from archspec.ir.graph_builder import GraphBuilder
 from archspec.ir.rows import Row, rows
 from archspec.ir.walk import walk
 
@@ -12,6 +13,7 @@ __all__ = [
     "Call",
     "Chain",
     "Definition",
+    "GraphBuilder",
     "Output",
     "Role",
     "Row",

@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from archspec.diagnostics import Span
+from archspec.diagnostics import Source, Span
 from archspec.ops import Features, Op
 from archspec.syntax.expressions import Expr, Symbol, Value
 
 Role = Literal["body", "shortcut", "merge"]
 
+
+NOWHERE = Span(Source("network", "", virtual=True))
+"""The place of what no file says."""
 
 STEPS = "Steps"
 """The class name of a chain that no block declares: source writes it where it stands."""
@@ -52,7 +55,7 @@ class Call:
     inputs: tuple[str, ...]
     input_shapes: tuple[Features, ...]
     shape: Features
-    span: Span
+    span: Span = NOWHERE
     symbols: Mapping[str, Symbol] = field(default_factory=dict)
     when: Expr | None = None
     present: bool = True

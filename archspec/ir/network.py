@@ -1,46 +1,47 @@
-"""The result of compiling a spec: a checked, shaped, costed and named network."""
+"""A network: its graph with how its parameters start. What is of a document is a `Program`, in `archspec.loading`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from archspec.diagnostics import Diagnostic
 from archspec.ir.cost import Cost, block_cost, training_cost
 from archspec.ir.fingerprint import fingerprint
 from archspec.ir.graph import Block, Output
 from archspec.ir.rows import Row, rows
-from archspec.language import Spec
-from archspec.loading.resolve import Resolved
+from archspec.language.spec import Init
 from archspec.ops import Features, Shape
 from archspec.ops.base import tensor_name
+
+USUAL = Init()
+"""How parameters start where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Network:
-    """A net as its spec says, down to every operation; `root` is its graph.
+    """A net down to every operation; `root` is its graph, and all that it needs.
 
-    `warnings` says what in the spec is valid and probably not meant so.
+    `archspec.load` makes one of a spec; a graph that was built in Python (`GraphBuilder`) or read as text (`parse_text`) is as
+    good.
     """
 
-    resolved: Resolved
     root: Block
-    warnings: tuple[Diagnostic, ...] = ()
+    classes: int | None = None  # how many classes it tells apart, where that is known
+    init: Init = USUAL
 
     def __repr__(self) -> str:
         """The counts that tell nets apart."""
         return f"<Network {self.name}: {self.cost.params:,} parameters, {self.cost.macs:,} multiply-adds>"
 
     @property
-    def spec(self) -> Spec:
-        """The validated spec."""
-        return self.resolved.spec
+    def name(self) -> str:
+        """Its name, such as `resnet50`."""
+        return self.root.definition.name
 
     @property
-    def name(self) -> str:
-        """The name that the spec gives, interpolated."""
-        return self.spec.name
+    def doc(self) -> str:
+        """What it says of itself; empty where that is nothing."""
+        return self.root.definition.doc
 
     @property
     def class_name(self) -> str:
@@ -64,12 +65,6 @@ class Network:
         return self.root.outputs
 
     @property
-    def classes(self) -> int | None:
-        """How many classes the net tells apart; None where the spec does not say."""
-        classes: int | None = self.spec.classes
-        return classes
-
-    @property
     def cost(self) -> Cost:
         """Exact counts for one input: what the model holds, and what inference computes."""
         return block_cost(self.root)
@@ -78,11 +73,6 @@ class Network:
     def training_cost(self) -> Cost:
         """Exact counts of the heads that are there only in training: their parameters are in `cost` too."""
         return training_cost(self.root)
-
-    @property
-    def recipe(self) -> dict[str, Any] | None:
-        """The training recipe as plain JSON values, None where the spec has no `train`."""
-        return self.spec.train.recipe() if self.spec.train else None
 
     @property
     def fingerprint(self) -> str:

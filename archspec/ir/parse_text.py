@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from archspec.diagnostics import Source, Span
-from archspec.ir.graph import Block, Call, Chain, Definition, Output, Run, tapped
+from archspec.ir.graph import Block, Call, Chain, Output, Run, tapped
+from archspec.ir.graph_builder import define
 from archspec.ops import NOTHING, OPS, ArgumentError, Features, Op, ShapeError, show, typed
 from archspec.syntax.expressions import Value
-from archspec.syntax.identifiers import class_name
 
 _NET = re.compile(r"net (?P<name>\S+) \((?P<inputs>.*)\) -> (?P<shape>\S+) \{")
 _CHAIN = re.compile(r"(?P<name>\S+) = chain\((?P<given>\S+)\) : (?P<shape>\S+) \{")
@@ -56,11 +56,13 @@ class _Parser:
                 raise self.wrong(f"`{each}` is no input with its shape")
             inputs.append((name, typed(self.sizes(shape))))
         number = self.number
-        block = self.body(found["name"], {}, inputs)
+        block = self.body(found["name"], {}, inputs, net=True)
         self.check(block.shape, found["shape"], number)
         return block
 
-    def body(self, name: str, args: dict[str, Value], inputs: list[tuple[str, Features]]) -> Block:
+    def body(
+        self, name: str, args: dict[str, Value], inputs: list[tuple[str, Features]], *, net: bool = False
+    ) -> Block:
         """A block from the line after its head to its closing brace."""
         shapes, calls = dict(inputs), list[Call]()
         while not (line := self.next()).startswith("return "):
@@ -88,8 +90,8 @@ class _Parser:
         shape = self.of(output, shapes)
         if line != "}":
             raise self.wrong("what comes after `return` is the `}` of its block")
-        positional = bool(calls) and all(call.name.isdecimal() for call in calls)
-        definition = Definition(name, class_name(name), "", tuple(args), {}, positional)
+        positional = not net and bool(calls) and all(call.name.isdecimal() for call in calls)
+        definition = define(name, tuple(args), positional, net=net)
         return Block(
             definition, args, tuple(inputs), tuple(calls), output, shape, taps=tuple(taps), outputs=tuple(outputs)
         )

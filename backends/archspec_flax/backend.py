@@ -15,6 +15,7 @@ from archspec.emission.lint import check_files, check_running
 from archspec.emission.resume import begun
 from archspec.files import FolderError, write_folder
 from archspec.ir.network import Network
+from archspec.loading.program import Program
 from archspec_flax.emit.dialect import SUPPORTED
 from archspec_flax.emit.model import model_source
 from archspec_flax.formats import Msgpack, Orbax
@@ -85,7 +86,7 @@ class FlaxBackend:
 
         check_running(net.name, self.name, f"{file}.py", run)
 
-    def train(self, net: Network, options: Mapping[str, Any]) -> int:
+    def train(self, net: Program, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
         need_flax()
         from archspec_flax.emit.folder import KIT

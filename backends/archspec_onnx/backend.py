@@ -10,6 +10,7 @@ from archspec.backends import Files, Weights, WeightsFormat, check_supported
 from archspec.emission.folder import identity_file
 from archspec.errors import WeightsError
 from archspec.ir.network import Network
+from archspec.loading.program import Program
 from archspec.ops import OPS
 from archspec.version import __version__
 from archspec_onnx.formats import OnnxFile
@@ -26,7 +27,7 @@ README = """# {name}
     python -c "import onnxruntime; print(onnxruntime.InferenceSession('model.onnx').get_inputs())"
 
 `model.onnx` maps `images` (N, {shape_}), float32 and normalized as for training, to {outputs}. It holds
-its weights, by the names of the spec. `spec.yaml` is the spec with everything resolved. Written by archspec {version}.
+its weights, by the names of the spec. {specified}Written by archspec {version}.
 """
 
 IDENTIFIED = """
@@ -51,13 +52,14 @@ class OnnxBackend:
         readme = README.format(
             name=net.name, params=net.cost.params, macs=net.cost.macs, version=__version__, outputs=_outputs(net),
             classes="" if net.classes is None else f", {net.classes} classes",
+            specified="`spec.yaml` is the spec with everything resolved. " if isinstance(net, Program) else "",
             shape="x".join(map(str, shape)), shape_=", ".join(map(str, shape)),
         )  # fmt: skip
         return {
             "model.onnx": model.SerializeToString(deterministic=True),
             "README.md": readme + (IDENTIFIED if identity else ""),
             **identity,
-            "spec.yaml": resolved_yaml(net),
+            **({"spec.yaml": resolved_yaml(net)} if isinstance(net, Program) else {}),
             "requirements.txt": "onnxruntime>=1.19\n",
         }
 

@@ -58,7 +58,7 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
     tensors = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in numbers.items()]
     made = helper.make_graph(
         graph.nodes, net.name, [value(INPUT, net.input_shape)], [value(name, output.shape) for name, output in outputs.items()],
-        [*tensors, *graph.constants], doc_string=net.spec.doc or "",
+        [*tensors, *graph.constants], doc_string=net.doc,
         value_info=[v for v in graph.values if v.name not in outputs],
     )  # fmt: skip
     model: ModelProto = helper.make_model(

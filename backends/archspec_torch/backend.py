@@ -16,6 +16,7 @@ from archspec.emission.resume import begun
 from archspec.emission.trial import check_output, check_tensors
 from archspec.files import FolderError, write_folder
 from archspec.ir.network import Network
+from archspec.loading.program import Program
 from archspec_runtime.errors import RunError
 from archspec_runtime.job import Job, Options
 from archspec_runtime.weights import RunWeights
@@ -84,7 +85,7 @@ class TorchBackend:
 
         check_running(net.name, self.name, f"{file}.py", run)
 
-    def train(self, net: Network, options: Mapping[str, Any]) -> int:
+    def train(self, net: Program, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
         need_torch()
         from archspec_runtime.emitted import train_emitted

@@ -16,7 +16,7 @@ from archspec_cli.repeated import say_replaced
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archspec import Diagnostic, Network
+    from archspec import Diagnostic, Program
 
 
 class Format(StrEnum):
@@ -134,7 +134,7 @@ def load(
     *,
     warn: bool = True,
     trains: bool = False,
-) -> Network:
+) -> Program:
     """Load a spec and print its warnings on stderr; or print its mistakes and exit with 1.
 
     Unless it is to be trained, the schedule of a run's own spec is not warned of: that run is made.

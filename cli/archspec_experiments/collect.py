@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import archspec
-from archspec import Network, SpecError
+from archspec import Program, SpecError
 from archspec.analysis.summary import TableRow, table_rows
 from archspec.ir import Block, Chain
 from archspec_experiments.layer_responses import Responses, kept
@@ -48,7 +48,7 @@ class Net:
     kind: str  # "plain", or the shortcut of a residual net
     images: str  # what it is trained on
     backend: str
-    compiled: Network | None  # None where the run keeps no spec
+    compiled: Program | None  # None where the run keeps no spec
     spec: str
     model: str
     runs: tuple[Run, ...]
@@ -158,7 +158,7 @@ def _memory(record: Mapping[str, Any]) -> int | None:
     return peak if isinstance(peak, int) else None
 
 
-def kind_of(net: Network) -> str:
+def kind_of(net: Program) -> str:
     """`plain` for a net without shortcuts, else what they are, as the spec says it."""
     if not any(block.branch is not None for block in _blocks(net.root)):
         return "plain"
@@ -214,7 +214,7 @@ def _images(job: dict[str, Any]) -> str:
     return f"{job['recipe']['data']['dataset']}, {shape}"
 
 
-def _compiled(spec: Path) -> Network | None:
+def _compiled(spec: Path) -> Program | None:
     try:
         return archspec.load(spec) if spec.is_file() else None
     except SpecError:  # of another version of the language

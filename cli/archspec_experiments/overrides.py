@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archspec import Network
+from archspec import Program
 from archspec_runtime.errors import RunError
 
 OF_A_RECIPE = {"--steps": ("steps", "epochs"), "--seed": ("seed",), "--seeds": ("seed",)}
 """Options that change a recipe, each with the keys of `train` that it takes the place of."""
 
 
-def check_given_once(net: Network, options: Iterable[str]) -> None:
+def check_given_once(net: Program, options: Iterable[str]) -> None:
     """Raise RunError where one of these options and a value of the command line give the same of a recipe."""
     for option in options:
         for key in OF_A_RECIPE[option]:
@@ -22,7 +22,7 @@ def check_given_once(net: Network, options: Iterable[str]) -> None:
                 )
 
 
-def given_by(net: Network, key: str) -> str | None:
+def given_by(net: Program, key: str) -> str | None:
     """The option that gave a value of a net's recipe (`--set` or `--over`), None where its spec or recipe did."""
     train = net.resolved.root.get("train")
     node = train.get(key) if train is not None else None

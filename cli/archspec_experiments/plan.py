@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import archspec
-from archspec import Diagnostic, Network, SpecError
+from archspec import Diagnostic, Program, SpecError
 from archspec.analysis.untrained import why_untrained
 from archspec.backends import check_supported, find_trainer
 from archspec.diagnostics import Diagnostics
@@ -34,7 +34,7 @@ class Planned:
     """A point with the job that it is, once its spec was compiled."""
 
     point: Point
-    net: Network
+    net: Program
     job: Job
 
 
@@ -89,7 +89,7 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
     compile_: Any = request.options.get("compile", "auto")
     about = Options(steps=request.steps, scale_schedule=request.scale_schedule, compile=compile_)
     mistakes: dict[tuple[str, str], tuple[Diagnostic, list[str]]] = {}
-    found: list[tuple[Point, Network]] = []
+    found: list[tuple[Point, Program]] = []
     for point in points:
         try:
             net = _load(point, request)
@@ -149,7 +149,7 @@ def _told(mistake: Diagnostic, where: Sequence[str]) -> Diagnostic:
     return replace(mistake, message=f"{mistake.message} (in {where[0]}{more})")
 
 
-def _load(point: Point, request: Request) -> Network:
+def _load(point: Point, request: Request) -> Program:
     problems = Diagnostics()
     sets: dict[str, object] = {}
     for option, given in (("--set", request.sets), ("--over", point.sets)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 
-from archspec import Network
+from archspec import Program
 from archspec.analysis.accelerators import Accelerator, accelerator
 from archspec.analysis.roofline import as_lines
 from archspec.backends import Trainer, check_supported
@@ -20,13 +20,13 @@ from archspec_runtime.world import world_of
 ALL = ("compile", "shard", "devices")
 
 
-def check_before(net: Network, backend: Trainer, options: Options) -> None:
+def check_before(net: Program, backend: Trainer, options: Options) -> None:
     """Raise RunError for an option that could have no effect, and SpecError where the backend lacks an operation."""
     check_supported(net, backend)
     check_options(options, _has(backend), world_of(os.environ))
 
 
-def try_out(net: Network, backend: Trainer, options: Options, on: str | None = None) -> int:
+def try_out(net: Program, backend: Trainer, options: Options, on: str | None = None) -> int:
     """Print how the run would go, and how fast at most `on` an accelerator; returns the exit code.
 
     Raises as the run would, as far as no framework is needed, and AcceleratorError.
@@ -40,7 +40,7 @@ def try_out(net: Network, backend: Trainer, options: Options, on: str | None = N
     return 0
 
 
-def _on(net: Network, job: Job, backend: Trainer, options: Options, devices: int, on: Accelerator) -> Iterator[str]:
+def _on(net: Program, job: Job, backend: Trainer, options: Options, devices: int, on: Accelerator) -> Iterator[str]:
     """What a step needs of an accelerator's memory, and how fast it can be there."""
     needed = memory(job, devices, backend.name, sharded=options.shard).total
     fits = "" if needed <= on.memory else ": more than it has"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from archspec.diagnostics import Diagnostic, Diagnostics
-from archspec.ir.network import Network
+from archspec.loading.program import Program
 from archspec.loading.resolve import Resolved
 from archspec.syntax.reader import Node
 from archspec.syntax.removal import last_line, removing
@@ -23,7 +23,7 @@ NO_USE = frozenset({"AS101", "AS103", "AS104", "AS202", "AS203", "AS204", "AS303
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
-def check_declarations(net: Network, problems: Diagnostics) -> None:
+def check_declarations(net: Program, problems: Diagnostics) -> None:
     """Look for declarations of the spec's own file that neither the net nor a preset uses.
 
     Whatever stands somewhere as a word counts as used, so that what is warned of can be taken out.

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.ir import Block, Chain, Definition
-from archspec.ir.network import Network
+from archspec.loading.program import Program
 
 
-def check_case(net: Network, problems: Diagnostics) -> None:
+def check_case(net: Program, problems: Diagnostics) -> None:
     """Compare the names of the blocks and shortcuts that a net uses; one of two that are alike is the spec's own."""
     seen: dict[str, str] = {}
     for definition in dict.fromkeys(_definitions(net.root, set())):
@@ -35,7 +35,7 @@ def _definitions(block: Block, seen: set[Block]) -> Iterator[Definition]:
                 yield from _definitions(inner, seen)
 
 
-def _declared(net: Network, name: str) -> Span | None:
+def _declared(net: Program, name: str) -> Span | None:
     """Where a spec declares a block or shortcut; None for those of the library."""
     sections = (net.resolved.root.get(sort) for sort in ("blocks", "shortcuts"))
     return next((s.key_span(name) for s in sections if s is not None and s.get(name) is not None), None)

@@ -7,11 +7,11 @@ from contextlib import suppress
 from archspec.analysis.sizes import look_through
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.ir import Call
-from archspec.ir.network import Network
+from archspec.loading.program import Program
 from archspec.ops import Features, Op, ShapeError, show
 
 
-def check_statistics(net: Network, problems: Diagnostics, processes: int = 1) -> None:
+def check_statistics(net: Program, problems: Diagnostics, processes: int = 1) -> None:
     """Look for normalizations over one value, in each size that the net is trained on.
 
     `processes` is how many share a batch where batch norm takes its statistics in each of them.
@@ -42,7 +42,7 @@ def check_statistics(net: Network, problems: Diagnostics, processes: int = 1) ->
             look_through(net, size, look)
 
 
-def check_shares(net: Network, processes: int) -> None:
+def check_shares(net: Program, processes: int) -> None:
     """Raise SpecError where batch norm would take its statistics over one value in each of so many processes."""
     train = net.spec.train
     if train is None or train.sync_batch_norm or train.batch_size // train.accumulate % processes:
@@ -52,14 +52,14 @@ def check_shares(net: Network, processes: int) -> None:
     problems.raise_if_any()
 
 
-def _micro_batch(net: Network, processes: int) -> str:
+def _micro_batch(net: Program, processes: int) -> str:
     train = net.spec.train
     parts = train.accumulate if train is not None else 1
     of = f" by each of {processes} processes, since `sync_batch_norm` is false" if processes > 1 else ""
     return f"one image at a time{of}" if parts == 1 or of else f"one image at a time, since `accumulate` is {parts}"
 
 
-def _batch(net: Network) -> Span:
+def _batch(net: Program) -> Span:
     """Where it is written how many images are in a micro-batch."""
     train = net.resolved.root.get("train") or net.resolved.root
     parts = net.spec.train.accumulate if net.spec.train is not None else 1

@@ -10,7 +10,7 @@ from archspec.analysis.checks.stochastic_depth import check_stochastic_depth
 from archspec.analysis.checks.unused import check_unused
 from archspec.analysis.sizes import misfit
 from archspec.diagnostics import Diagnostics, Related, Span
-from archspec.ir.network import Network
+from archspec.loading.program import Program
 from archspec.ops import show
 
 DATASETS: dict[str, tuple[tuple[int, int, int], int]] = {
@@ -20,7 +20,7 @@ DATASETS: dict[str, tuple[tuple[int, int, int], int]] = {
 }
 
 
-def check_expectations(net: Network, problems: Diagnostics) -> None:
+def check_expectations(net: Program, problems: Diagnostics) -> None:
     """Compare the counts that the spec states with those of the net."""
     node = net.resolved.root.get("expect")
     for key in ("params", "macs", "attention_macs", "depth"):
@@ -41,7 +41,7 @@ def _count(key: str, number: int) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def check_data(net: Network, problems: Diagnostics) -> None:
+def check_data(net: Program, problems: Diagnostics) -> None:
     """Compare the input and the classes of the net with the data set that its recipe names."""
     train = net.resolved.root.get("train")
     if net.spec.train is None or train is None:
@@ -73,7 +73,7 @@ def check_data(net: Network, problems: Diagnostics) -> None:
         problems.add("AS603", message, span, f"set `classes: {classes}`", related)
 
 
-def check_augmentation(net: Network, problems: Diagnostics) -> None:
+def check_augmentation(net: Program, problems: Diagnostics) -> None:
     """Compare what the recipe does to images with the channels and classes of the net."""
     if net.spec.train is None:
         return
@@ -96,7 +96,7 @@ def check_augmentation(net: Network, problems: Diagnostics) -> None:
         problems.add("AS604", "labels of one class cannot be mixed", _place(net, "mix"), "take `mix` out")
 
 
-def check_size(net: Network, problems: Diagnostics) -> None:
+def check_size(net: Program, problems: Diagnostics) -> None:
     """See whether the net takes the sizes of images that it is trained on."""
     for index, size in enumerate(net.spec.train.data.size if net.spec.train else ()):
         why = misfit(net, (size.value, size.value))
@@ -106,7 +106,7 @@ def check_size(net: Network, problems: Diagnostics) -> None:
             problems.add("AS605", message, _place(net, "size", index), help_)
 
 
-def _place(net: Network, key: str, index: int = 0) -> Span:
+def _place(net: Program, key: str, index: int = 0) -> Span:
     """Where a key of `train.data` is written, or an item of its list."""
     root = net.resolved.root
     node = (root.get("train") or root).get("data")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from archspec.diagnostics import Diagnostics, Related
-from archspec.ir.network import Network
 from archspec.language.recipe import Phase
 from archspec.language.run_length import Length, written
+from archspec.loading.program import Program
 from archspec.syntax.reader import Node
 
 
-def check_phases(net: Network, problems: Diagnostics) -> None:
+def check_phases(net: Program, problems: Diagnostics) -> None:
     """Look for what never begins: a phase of `lr` or of `data.size`, averaging; and for a rate that is never reached."""
     train = net.spec.train
     if train is None:
@@ -49,7 +49,7 @@ def _is_cut(phase: Phase, length: Length) -> bool:
     return phase.value is None and min(ends) > length.total
 
 
-def _record(net: Network, place: tuple[tuple[str, ...], int | None], message: str, problems: Diagnostics) -> None:
+def _record(net: Program, place: tuple[tuple[str, ...], int | None], message: str, problems: Diagnostics) -> None:
     root = net.resolved.root
     train = root.get("train") or root
     part, whole = _part(train, *place), train.get("steps") or train.get("epochs") or train

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.diagnostics import Related, Span
-from archspec.ir.network import Network
+from archspec.loading.program import Program
 
 KEYS = ("head", "stages", "stem", "shortcut", "extends")
 
 
-def own_place(net: Network, what: str, way: Sequence[Related], span: Span) -> tuple[Span, tuple[Related, ...]]:
+def own_place(net: Program, what: str, way: Sequence[Related], span: Span) -> tuple[Span, tuple[Related, ...]]:
     """The place of what is wrong at `span`, reached by the uses of `way` from the outermost on, and what belongs to it.
 
     The innermost place in the spec's own file comes first; where there is none, the key of the spec by which it

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from archspec.analysis.checks.places import own_place
 from archspec.diagnostics import Diagnostics, Related
 from archspec.ir import Block, Call, Chain
-from archspec.ir.network import Network
+from archspec.loading.program import Program
 
 
-def check_stochastic_depth(net: Network, problems: Diagnostics) -> None:
+def check_stochastic_depth(net: Program, problems: Diagnostics) -> None:
     """Look for operations that drop whole samples on the only way from the input to the output."""
     for drop in _Search().of(net.root):
         message = (

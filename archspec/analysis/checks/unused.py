@@ -10,10 +10,10 @@ from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.ir import Block, Call, Chain, tapped
 from archspec.ir.cost import block_cost, op_cost
 from archspec.ir.liveness import live_values, wanted
-from archspec.ir.network import Network
+from archspec.loading.program import Program
 
 
-def check_unused(net: Network, problems: Diagnostics) -> None:
+def check_unused(net: Program, problems: Diagnostics) -> None:
     """Look for values that nothing takes.
 
     One with parameters before it is a mistake wherever a block has it, for they are never trained. One without is

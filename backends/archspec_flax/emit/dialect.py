@@ -42,11 +42,11 @@ class FlaxDialect(Dialect):
         self.sequence = names("Sequential")
         self.named_sequence = (names("NamedSequential"),)
         self.batch_norm_options: set[str] = set()
-        uniform = net.spec.init.conv.chosen[0] == "uniform_fan_in"
+        uniform = net.init.conv.chosen[0] == "uniform_fan_in"
         self.biased = uniform or any(r.target.bias for r in net.modules() if isinstance(r.target, Conv))
         classes = [*outline.classes, *([outline.root] if outline.root else [])]
         self.zeroed = {
-            m for c in classes for m in c.members if net.spec.init.zero_last_norm and m.call.name == last_norm(c)
+            m for c in classes for m in c.members if net.init.zero_last_norm and m.call.name == last_norm(c)
         }
 
     def is_kept(self, member: Member) -> bool:

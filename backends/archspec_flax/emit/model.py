@@ -16,7 +16,7 @@ TEMPLATES = templates(Path(__file__).parent.parent / "templates")
 
 def model_source(net: Network) -> str:
     """The text of `model.py`."""
-    init = net.spec.init
+    init = net.init
 
     def name(helper: str) -> str:
         if helper not in NAMES:

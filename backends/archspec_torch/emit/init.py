@@ -34,7 +34,7 @@ def norm_module(row: Row) -> str:
 def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     """The lines of the method, and its docstring."""
     rows = list(net.modules())
-    init = net.spec.init
+    init = net.init
     lines: list[str] = []
     convs = [r.target for r in rows if isinstance(r.target, (Conv, ConvTranspose))]
     transposed = any(isinstance(c, ConvTranspose) for c in convs)
