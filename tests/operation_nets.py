@@ -91,6 +91,8 @@ CASES = {
     "std_conv": [
         "- op: {std_conv: {out: 6, kernel: 3, bias: true}}",
         "- op: {std_conv: {out: 4, kernel: 3, stride: 2, groups: 2, gain: true, eps: 1e-3}}",
+        "- op: {std_conv: {out: 4, kernel: 1, gain: true, gain_init: 0, gamma: 1.7}}\n"
+        "  - n: {std_conv: {out: 4, kernel: 1, gamma: 0.5}}",
     ],
     "conv_transpose": [
         "- op: {conv_transpose: {out: 3, kernel: 2, stride: 2}}",

@@ -12,7 +12,7 @@ NETS = [
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
     *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
     *("resnet50c", "resnet50d", "ecaresnet50d", "seresnet50", "resnetaa50", "resnest50d"),
-    *("resnetv2_50", "resnetv2_50x1_bit"),
+    *("resnetv2_50", "resnetv2_50x1_bit", "nf_resnet50"),
     *("repvgg_a0", "repvgg_a1", "repvgg_a2", "repvgg_b0", "repvgg_b1"),
     *("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"),
     *("densenet121", "densenet161", "densenet169", "densenet201"),
@@ -42,7 +42,7 @@ SMALL = [
     ),
     *("regnet_x_400mf", "regnet_y_400mf"),
     *("resnet50d", "ecaresnet50d", "seresnet50", "resnetaa50", "resnest50d"),
-    *("resnetv2_50", "resnetv2_50x1_bit", "repvgg_a0"),
+    *("resnetv2_50", "resnetv2_50x1_bit", "nf_resnet50", "repvgg_a0"),
     *("googlenet", "inception_v3", "fcn_resnet50"),
 ]
 """One of each family, whose answers are compared before a release."""

@@ -136,13 +136,14 @@ def apply_linear(op, inputs, params):
 def std_conv(op, inputs, params):
     w = params["weight"]
     z, back = _normalized(w, (1, 2, 3), op.eps)
-    gain = params["gain"] * w[0].size ** -0.5 if op.gain else 1.0
+    factor = op.gamma * (w[0].size ** -0.5 if op.gain else 1.0)
+    gain = factor * (params["gain"] if op.gain else 1.0)
     y, vjp = conv(op, inputs, params | {"weight": z * gain})
 
     def through(dy):
         dxs, dparams = vjp(dy)
         dz = dparams["weight"]
-        more = {"gain": (dz * z).sum((1, 2, 3), keepdims=True) * w[0].size ** -0.5} if op.gain else {}
+        more = {"gain": (dz * z).sum((1, 2, 3), keepdims=True) * factor} if op.gain else {}
         return dxs, dparams | {"weight": back(dz * gain)} | more
 
     return y, through

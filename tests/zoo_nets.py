@@ -18,7 +18,7 @@ def marked(name):
 NETS = [marked(name) for name in zoo.names()]
 SMALL = dict.fromkeys(
     ("alexnet", "densenet", "efficientnet", "efficientnet_v2", "mnasnet", "mobilenet_v2", "mobilenet_v3_large",
-     "mobilenet_v3_small", "regnet", "repvgg", "resnest50d", "resnet50d", "resnetaa50", "resnetv2", "seresnet50",
+     "mobilenet_v3_small", "regnet", "repvgg", "resnest50d", "resnet50d", "resnetaa50", "resnetv2", "nf_resnet50", "seresnet50",
      "shufflenet_v2", "squeezenet1_0", "squeezenet1_1", "googlenet", "fcn_resnet50"), 64,
 )  # fmt: skip
 """The side of images on which these answer soon."""

@@ -103,12 +103,15 @@ class Conv(Op):
 class StdConv(Conv):
     """A convolution whose weights are standardized for each output channel (Qiao et al., 2019): mean 0, variance 1.
 
-    With `gain`, a learned factor for each output channel, and the whole divided by the root of the fan in (Brock et al., 2021).
+    With `gain`, a learned factor for each output channel, which starts at `gain_init`, and the whole divided by the root of the
+    fan in (Brock et al., 2021). `gamma` is a constant factor, which makes up for what the activation before takes.
     """
 
     kind: ClassVar[str] = "std_conv"
     eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
     gain: bool = argument(Flag(), False)
+    gain_init: float = argument(Real(), 1.0)
+    gamma: float = argument(Real(), 1.0, Shown.NEVER)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         gain: dict[str, Shape] = {"gain": (self.out, 1, 1, 1)} if self.gain else {}

@@ -61,13 +61,18 @@ class Apply:
 
 Expr = Literal | Name | Apply
 
-FUNCTIONS = {"min": (1, 99), "max": (1, 99), "round": (1, 1), "floor": (1, 1), "ceil": (1, 1), "divisible": (2, 2)}
+FUNCTIONS = {
+    "min": (1, 99),
+    "max": (1, 99),
+    "divisible": (2, 2),
+    **dict.fromkeys(("round", "floor", "ceil", "sqrt"), (1, 1)),
+}
 """The functions of expressions: the fewest and the most operands of each."""
 
 SIDES = ("[0]", "[1]")
 """The operators that take one direction of a pair; specs hand pairs on as they are."""
 
-_IN_PYTHON = {"floor": "math.floor", "ceil": "math.ceil"}
+_IN_PYTHON = {"floor": "math.floor", "ceil": "math.ceil", "sqrt": "math.sqrt"}
 
 Symbol = Expr | tuple[Expr, ...]
 """How the spec wrote an argument: one expression, or one for each direction."""
@@ -144,6 +149,11 @@ def _compute(op: str, values: list[Value]) -> Value:
     match op:
         case "round" | "floor" | "ceil":
             result = round(a) if op == "round" else math.floor(a) if op == "floor" else math.ceil(a)
+        case "sqrt":
+            if a < 0:
+                help_ = "take the root of what is never below 0, as in `sqrt(max(0, width))`"
+                raise ExpressionError("AS203", f"the root of {a}, which is below 0", help=help_)
+            result = math.sqrt(a)
         case "divisible":
             result = divisible(a, b)
         case "min":

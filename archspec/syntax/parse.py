@@ -10,7 +10,7 @@ product    = unary { ("*" | "/" | "//" | "%") unary }
 unary      = "-" unary | atom
 atom       = number | string | "true" | "false" | ["$"] name | function "(" condition { "," condition } ")"
            | "(" condition ")"
-function   = "min" | "max" | "round" | "floor" | "ceil" | "divisible"
+function   = "min" | "max" | "round" | "floor" | "ceil" | "sqrt" | "divisible"
 """
 
 from __future__ import annotations

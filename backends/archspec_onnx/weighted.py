@@ -60,9 +60,12 @@ def _std_conv(op: StdConv, graph: Graph, at: Place) -> str:
     weight = graph.node(at, "Div", [centered, graph.node(at, "Sqrt", [above], part="deviation")], part="weight")
     if op.gain:
         fan_in = at.shapes[0][0] // op.groups * op.kernel[0] * op.kernel[1]
-        part = graph.constant(at, "part", np.float32(fan_in**-0.5))
+        part = graph.constant(at, "part", np.float32(op.gamma * fan_in**-0.5))
         gain = graph.node(at, "Mul", [at.weight("gain"), part], part="gain")
         weight = graph.node(at, "Mul", [weight, gain], part="scaled")
+    elif op.gamma != 1:
+        gamma = graph.constant(at, "gamma", np.float32(op.gamma))
+        weight = graph.node(at, "Mul", [weight, gamma], part="scaled")
     high, wide = op.padding
     inputs = [at.inputs[0], weight, *([at.weight("bias")] if op.bias else [])]
     return graph.node(at, "Conv", inputs, kernel_shape=op.kernel, strides=op.stride, dilations=op.dilation,

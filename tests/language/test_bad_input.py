@@ -28,6 +28,7 @@ TEXTS = {
     "fraction": (NET.replace("out: 8", "out: 8 / 3"), "AS204", "//"),
     "whole float": (NET.replace("out: 8", "out: 8.0"), "AS204", "write 8"),
     "division by zero": (NET.replace("out: 8", "out: 8 // 0"), "AS203", "zero"),
+    "root of less than zero": (NET.replace("out: 8", "out: floor(sqrt(-8))"), "AS203", "root of -8"),
     "unknown name": (NET.replace("out: 8", "out: widht"), "AS202", "widht"),
     "negative kernel": (NET.replace("kernel: 3", "kernel: -3"), "AS104", ""),
     "zero stride": (NET.replace("kernel: 3", "kernel: 3, stride: 0"), "AS104", ""),

@@ -19,6 +19,8 @@ STD_CONV = '''class StdConv(nnx.Module):
         bias_init: nnx.Initializer = nnx.initializers.zeros,
         epsilon: float = 1e-6,
         gain: bool = False,
+        gain_init: float = 1.0,
+        gamma: float = 1.0,
         rngs: nnx.Rngs,
     ) -> None:
         self.strides = strides if isinstance(strides, tuple) else (strides, strides)
@@ -31,19 +33,22 @@ STD_CONV = '''class StdConv(nnx.Module):
         )
         self.groups = feature_group_count
         self.epsilon = epsilon
+        self.gamma = gamma
         shape = (*kernel_size, in_features // feature_group_count, out_features)
         {start}
         self.kernel = nnx.Param(draw(rngs.params(), shape, jnp.float32))
         self.bias = (
             nnx.Param(bias_init(rngs.params(), (out_features,), jnp.float32)) if use_bias else None
         )
-        self.gain = nnx.Param(jnp.ones((1, 1, 1, out_features), jnp.float32)) if gain else None
+        self.gain = (
+            nnx.Param(jnp.full((1, 1, 1, out_features), gain_init, jnp.float32)) if gain else None
+        )
 
     def __call__(self, x: Array) -> Array:
         """Map (N, H, W, in) to (N, H', W', out)."""
         kernel = self.kernel[...]
         mean, var = kernel.mean((0, 1, 2)), kernel.var((0, 1, 2))
-        kernel = (kernel - mean) * jax.lax.rsqrt(var + self.epsilon)
+        kernel = (kernel - mean) * jax.lax.rsqrt(var + self.epsilon) * self.gamma
         if self.gain is not None:
             kernel = kernel * self.gain[...] * math.prod(kernel.shape[:3]) ** -0.5
         x = jax.lax.conv_general_dilated(

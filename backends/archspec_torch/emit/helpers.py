@@ -91,17 +91,21 @@ HELPERS = {
         bias: bool = True,
         eps: float = 1e-6,
         gain: bool = False,
+        gain_init: float = 1.0,
+        gamma: float = 1.0,
     ) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
         )
         self.eps = eps
-        self.gain = nn.Parameter(torch.ones(out_channels, 1, 1, 1)) if gain else None
+        self.gamma = gamma
+        start = torch.full((out_channels, 1, 1, 1), float(gain_init))
+        self.gain = nn.Parameter(start) if gain else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H', W')."""
         var, mean = torch.var_mean(self.weight, (1, 2, 3), correction=0, keepdim=True)
-        weight = (self.weight - mean) * torch.rsqrt(var + self.eps)
+        weight = (self.weight - mean) * torch.rsqrt(var + self.eps) * self.gamma
         if self.gain is not None:
             weight = weight * self.gain * self.weight[0].numel() ** -0.5
         return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)''',

@@ -91,7 +91,13 @@ def _scale(member: Member) -> Constructor:
 
 def _std_conv(member: Member) -> Constructor:
     _, arguments = _conv(member)
-    return "StdConv2d", arguments + _options(member, ("eps", "eps", 1e-6), ("gain", "gain", False))
+    options = (
+        ("eps", "eps", 1e-6),
+        ("gain", "gain", False),
+        ("gain_init", "gain_init", 1.0),
+        ("gamma", "gamma", 1.0),
+    )
+    return "StdConv2d", arguments + _options(member, *options)
 
 
 def _conv_transpose(member: Member) -> Constructor:
