@@ -170,9 +170,9 @@ class Binder:
             except (ExpressionError, KeyError):
                 self.used[use] = None
         used = self.used[use]
-        if used is None or not scope.keys() >= set(used):
+        if used is None or any(name not in scope for name in used):
             return None
-        return use, tuple((type(scope[name]), scope[name]) for name in used)
+        return use, tuple([(type(scope[name]), scope[name]) for name in used])
 
     def misfit(self, kind: str, given: Given, error: ArgumentError | ShapeError) -> None:
         """Record what does not suit an operation, at the value that is to blame where it is written."""

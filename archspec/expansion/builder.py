@@ -166,7 +166,7 @@ class Graph:
         given: Given | None = None,
     ) -> None:
         """Append a call; its shape follows from the target. `given` are the arguments of an operation, for their places."""
-        shapes = tuple(s for source in sources if (s := self.values[source]) is not None)
+        shapes = tuple([s for source in sources if (s := self.values[source]) is not None])
         if len(shapes) < len(sources):
             self.fail(name)
             if present and isinstance(target, Op):
@@ -189,7 +189,7 @@ class Graph:
                 self.binder.misfit(target.kind, given or Given({}, {}, span), error)
                 self.fail(name)
                 return
-        if present and not self._takes(target, sources, span):
+        if present and self.constants and not self._takes(target, sources, span):
             self.fail(name)
             return
         named = name in self.spelt
@@ -204,8 +204,6 @@ class Graph:
 
     def _takes(self, target: Op | Block | Chain, sources: tuple[str, ...], span: Span) -> bool:
         """Whether a call takes those of its inputs that are the same for every sample; it is recorded where not."""
-        if not self.constants:
-            return True
         constant = [source for source in sources if source in self.constants]
         stretches = isinstance(target, Op) and target.takes_constants
         alone = isinstance(target, Op) and target.makes_constant

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.diagnostics.spelling import did_you_mean
@@ -59,12 +60,20 @@ def _given_names(steps: Iterable[Step]) -> frozenset[str]:
     return frozenset(names)
 
 
+@lru_cache(maxsize=1024)
+def _reserved(declaration: Declaration) -> frozenset[str]:
+    """The names that a block gives to its steps."""
+    merging = [declaration.merge] if declaration.merge is not None else []
+    return _given_names([*declaration.body, *(declaration.join or ()), *merging, *declaration.after])
+
+
 class _Expander:
     def __init__(self, resolved: Resolved, problems: Diagnostics) -> None:
         self.resolved = resolved
         self.root = resolved.root
         self.before = problems.errors
         self.scope = resolved.scope
+        self.blocks = sum(stage.repeat for stage in resolved.spec.stages)
         self.library = Library(resolved.root, problems, resolved.lost, self.scope)
         self.defaults = resolved.root.get("defaults")
         given = {
@@ -207,8 +216,9 @@ class _Expander:
         if step.inline and not step.broken:
             self._steps(graph, inlined(step, self._when(step)), scope)
             return
-        base = step.callee.removeprefix("$")
-        if step.callee.startswith("$"):
+        base = step.callee
+        if base.startswith("$"):
+            base = base.removeprefix("$")
             chosen = self._given_layer(step, scope)
             if chosen is None:
                 graph.fail(graph.name(named(step, scope, self.binder), base, step.name_span or step.span))
@@ -216,13 +226,15 @@ class _Expander:
             step = chosen
         applied = self.roles.get(step.callee, step) if step.callee in ROLES else step
         broken = step.broken or applied.broken
-        present = None if broken else self.binder.condition(step.when, scope, step.when_span)
+        present: bool | None = True
+        if broken or step.when is not None:
+            present = None if broken else self.binder.condition(step.when, scope, step.when_span)
         if step.callee == "none":
             present = present and False
         if present is False and graph.positional:
             graph.unmet += [when] if (when := self._when(step)) is not None else []
             return  # it has no number
-        wanted = named(step, scope, self.binder)
+        wanted = named(step, scope, self.binder) if step.is_pattern else step.name
         name = graph.name(wanted, applied.callee if applied is not step else base, step.name_span or step.span)
         sources = graph.sources(step)
         if broken or (wanted is None and step.is_pattern):
@@ -388,10 +400,9 @@ class _Expander:
         shortcut: Node | None,
     ) -> Block | None:
         definition = declaration.definition
-        merging = [declaration.merge] if declaration.merge is not None else []
         graph = Graph(
             self.binder, tuple(inputs.items()), definition.positional,
-            reserved=_given_names([*declaration.body, *(declaration.join or ()), *merging, *declaration.after]),
+            reserved=_reserved(declaration),
         )  # fmt: skip
         outer, around = self.binder.constants, declaration.around
         self.binder.constants = {k: Literal(v) for k, v in around.items() if k not in args}
@@ -464,9 +475,12 @@ class _Expander:
             self.survey.unused_repeats(node)
         shape, runs, symbols = graph.shape, list[Run](), dict[str, Symbol]()
         varied = any("index" in repr(n.plain()) for n in (node, self.defaults) if n)
+        use: Use | None = None
         for index in range(stage.repeat):
             where = f"{name}.{index}" if written.origin != PLACEHOLDER else None
-            block, symbols = self._stage_block(node, where, index == 0, shape, before + index)
+            if index < 2:  # the first has a use of its own, and all others one
+                use = self._stage_use(node, first=index == 0)
+            block, symbols = self._stage_block(use, where, shape, before + index)
             if block is None:
                 graph.fail(name)
                 return
@@ -486,21 +500,26 @@ class _Expander:
             )
             graph.append(name, chain, (graph.current,), node.span)
         else:
-            self._stage_block(node, None, True, None, before)  # no block is made, but its arguments are looked at
+            use = self._stage_use(node, first=True)
+            self._stage_block(use, None, None, before)  # no block is made, but its arguments are looked at
             graph.append(name, NOTHING, (graph.current,), node.span, present=False)
 
-    def _stage_block(
-        self, node: Node, where: str | None, first: bool, shape: Features | None, index: int
-    ) -> tuple[Block | None, dict[str, Symbol]]:
+    def _stage_use(self, node: Node, *, first: bool) -> Use | None:
         use = use_in_stage(node, first, self.library, self.binder)
+        if use is not None:
+            self.survey.shortcut(use.shortcut, self.scope)
+        return use
+
+    def _stage_block(
+        self, use: Use | None, where: str | None, shape: Features | None, index: int
+    ) -> tuple[Block | None, dict[str, Symbol]]:
         if use is None:
             return None, {}
-        self.survey.shortcut(use.shortcut, self.scope)
         return self._instance("blocks", use, self._places(index), {"input": shape}, where)
 
     def _places(self, index: int) -> dict[str, Value]:
         """Where a block stands in the net, counted from 0, and how many there are: for what grows with depth."""
-        return {"index": index, "blocks": sum(s.repeat for s in self.resolved.spec.stages), **self.scope}
+        return {"index": index, "blocks": self.blocks, **self.scope}
 
     def _stage_nodes(self) -> list[Node]:
         stages = self.root.get("stages")

@@ -36,13 +36,14 @@ class Merger:
         self.scope = scope
         self.instance = instance
         self.told: set[Span] = set()  # shortcuts that were said not to fit
+        self.uses: dict[Node, Use] = {}  # those without a mistake
         self.depth = 0  # how many attempts, whose mistakes are collected apart, this is part of
 
     def merge(
         self, graph: Graph, declaration: Declaration, args: Mapping[str, Value], shortcut: Node, out: Expr
     ) -> bool:
         """Merge the current value of a block in the making with its shortcut; whether there was anything to merge."""
-        use = use_of("shortcuts", shortcut, self.library, self.binder)
+        use = self._use(shortcut)
         chosen = self.library.get("shortcuts", use.name) if use else None
         branch = graph.current
         if use is None or chosen is None or not chosen.sound or graph.shape is None:
@@ -86,6 +87,16 @@ class Merger:
         if chosen.join is None:
             self._join(graph, declaration, branch, member, name, shortcut, merged, absent)
         return not absent
+
+    def _use(self, shortcut: Node) -> Use | None:
+        """What a shortcut uses, read once where nothing is wrong with it."""
+        if shortcut in self.uses:
+            return self.uses[shortcut]
+        before = self.binder.problems.met
+        use = use_of("shortcuts", shortcut, self.library, self.binder)
+        if use is not None and self.binder.problems.met == before:
+            self.uses[shortcut] = use
+        return use
 
     @contextmanager
     def _aside(self) -> Iterator[Diagnostics]:

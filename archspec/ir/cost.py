@@ -118,18 +118,19 @@ def _depth(block: Block, own: Mapping[str, int]) -> int:
     depths = dict.fromkeys((name for name, _ in block.inputs), 0)
     gates = set[str]()
     for call in block.calls:
+        sources = call.inputs
         if not call.present:
-            depths[call.name] = depths[call.inputs[0]]
-            gates |= {call.name} if call.inputs[0] in gates else set()
+            depths[call.name] = depths[sources[0]]
+            gates |= {call.name} if sources[0] in gates else set()
             continue
-        sources = list(zip(call.inputs, call.input_shapes, strict=True))
         if isinstance(call.target, Op) and call.target.takes_gates:
-            weighted = [name for name, shape in sources if shape == call.shape and name not in gates]
-            sources = [(name, shape) for name, shape in sources if name in weighted or not weighted]
-        before = max((depths[name] for name, _ in sources), default=0)
+            shapes = zip(sources, call.input_shapes, strict=True)
+            weighted = tuple([name for name, shape in shapes if shape == call.shape and name not in gates])
+            sources = weighted or sources
+        before = depths[sources[0]] if len(sources) == 1 else max([depths[name] for name in sources], default=0)
         depths[call.name] = before + own[call.name]
-        for name, inside in zip(tapped(call), _tap_depths(call), strict=True):
-            depths[name] = before + inside
+        if taps := tapped(call):
+            depths |= {name: before + inside for name, inside in zip(taps, _tap_depths(call), strict=True)}
         if _is_gate(call):
             gates.add(call.name)
     return (

@@ -131,7 +131,7 @@ class Chain:
 def tapped(call: Call) -> tuple[str, ...]:
     """The values of steps inside of a call's chain that are used around it, by their names there."""
     taps = call.target.taps if isinstance(call.target, Block) else ()
-    return tuple(f"{call.name}.{tap}" for tap in taps)
+    return tuple([f"{call.name}.{tap}" for tap in taps]) if taps else ()
 
 
 def parts(block: Block) -> Iterator[Block]:

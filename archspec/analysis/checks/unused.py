@@ -11,6 +11,7 @@ from archspec.ir import Block, Call, Chain, tapped
 from archspec.ir.cost import block_cost, op_cost
 from archspec.ir.liveness import live_values, wanted
 from archspec.loading.program import Program
+from archspec.ops import Op
 
 
 def check_unused(net: Program, problems: Diagnostics) -> None:
@@ -21,13 +22,14 @@ def check_unused(net: Program, problems: Diagnostics) -> None:
     """
     found = _Search()
     found.block(net.root, "")
+    used = {_key(call) for call in found.used} if found.dead else set()
     for key, dead in found.dead.items():
         span, related = own_place(net, f"`{dead.name}`", dead.way, dead.span)
         if dead.params:
             message = f"{_said(dead)} reaches no output: {_parameters(dead.params)} are never trained"
             help_ = "let a later step take it with `from`, take it out, or give it the condition of what takes it"
             problems.add("AS310", message, span, help_, related)
-        elif key not in found.used:
+        elif key not in used:
             message = f"{_said(dead)} reaches no output: it is computed for nothing"
             help_ = "let a later step take it with `from`, or take it out"
             problems.add("AS311", message, span, help_, related)
@@ -59,7 +61,7 @@ Key = tuple[Span, str]
 @dataclass(slots=True)
 class _Search:
     dead: dict[Key, _Dead] = field(default_factory=dict)
-    used: set[Key] = field(default_factory=set)
+    used: list[Call] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
     within: list[Related] = field(default_factory=list)
 
@@ -69,17 +71,15 @@ class _Search:
             return
         self.seen.add(id(block))
         live = live_values(block, results)
-        present = [call for call in block.calls if call.present]
-        dead = [c for c in present if c.name not in live and live.isdisjoint(tapped(c))]
-        for call in present:
-            if call not in dead:
-                self.used.add(_key(call))
+        dead = [c for c in block.calls if c.present and c.name not in live and live.isdisjoint(tapped(c))]
+        used = [call for call in block.calls if call.present and call not in dead]
+        self.used += used
         taken = {name for call in dead for name in call.inputs}
         for call in dead:
             if call.name not in taken:
                 self._record(call, _only_for(call, dead), prefix)
-        for call in present:
-            if call not in dead:
+        for call in used:
+            if not isinstance(call.target, Op):
                 self._inside(call, prefix, wanted(call, live) if isinstance(call.target, Block) else None)
 
     def _inside(self, call: Call, prefix: str, results: Sequence[str] | None) -> None:
