@@ -14,6 +14,7 @@ from archspec.expansion.expand import expand
 from archspec.ir.garbage import no_collection
 from archspec.loading.document import Document
 from archspec.loading.load import load_document
+from archspec.loading.misspelt_declarations import misspelt, unknown
 from archspec.loading.override_mistakes import at_overrides
 from archspec.loading.overrides import place_of_override
 from archspec.loading.program import Program
@@ -84,9 +85,20 @@ def _compile(
 def _compiled(
     spec: str, overrides: Mapping[str, object], preset: str | None, include: Sequence[Path], problems: Diagnostics
 ) -> Program | None:
-    document = load_document(spec, overrides, preset, include, problems)
-    if document is None:
-        return None
+    found, known = Diagnostics(), dict[str, str]()
+    document = load_document(spec, overrides, preset, include, found)
+    net = None if document is None else _program(document, found)
+    for name, other in misspelt(document.root, found) if document is not None and found.errors else ():
+        again = Diagnostics()
+        if respelt := load_document(spec, overrides, preset, include, again, {**known, name: other}):
+            _program(respelt, again)
+        if len(unknown(other, again)) == 1:  # which is that of the declaration
+            found, known = again, {**known, name: other}
+    problems.extend(found)
+    return net
+
+
+def _program(document: Document, problems: Diagnostics) -> Program | None:
     resolved = resolve(document, problems)
     net = None if resolved is None else _expanded(resolved, problems)
     for other in document.others:

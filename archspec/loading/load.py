@@ -13,6 +13,7 @@ from archspec.language import Spec
 from archspec.language.spec import is_other_language, other_version
 from archspec.loading import zoo
 from archspec.loading.document import FILE_NAME, Document
+from archspec.loading.misspelt_declarations import respelt
 from archspec.loading.misspelt_keys import mend_keys
 from archspec.loading.overlay import overlay
 from archspec.loading.overrides import override, place_of_override, without_expectations
@@ -26,8 +27,12 @@ def load_document(
     preset: str | None,
     include: Sequence[Path],
     problems: Diagnostics,
+    misspelt: Mapping[str, str] | None = None,
 ) -> Document | None:
-    """Read a spec with everything it extends, then apply the preset and the overrides. Mistakes are recorded."""
+    """Read a spec with everything it extends, then apply the preset and the overrides. Mistakes are recorded.
+
+    `misspelt` are arguments that are read under another name than that of their declaration.
+    """
     path, preset, display = _find(str(spec), preset, problems)
     if path is None:
         return None
@@ -35,6 +40,7 @@ def load_document(
     root = _read_chain(path, display, allowed, problems, [])
     if root is None:
         return None
+    root = respelt(root, misspelt or {}, problems)
     presets = root.get("presets")
     others = _with_presets(root, presets, preset, problems) if presets else ()
     for name in preset.split(":") if preset is not None else ():

@@ -174,6 +174,40 @@ def test_an_argument_that_is_misspelt_where_it_is_declared_is_told_there_and_onc
     assert found.fix is not None
 
 
+OF_THE_SPEC = """\
+input: {size: 32}
+classes: 10
+args: {width: 8, repeat: 2}
+stem: [{conv: {out: $width, kernel: 3}}, norm]
+stages:
+  - {name: a, block: basic, width: width, repeat: $repeat}
+  - {name: b, block: basic, width: width * 2, repeat: $repeat, stride: 2}
+head: [global_avg_pool, {linear: {out: classes}}]
+presets: {wide: {width: 32}}
+"""
+
+
+def test_an_argument_of_the_spec_that_is_misspelt_where_it_is_declared_is_told_there_and_once(mistakes):
+    assert mistakes(OF_THE_SPEC) == ()
+    found = mistakes(OF_THE_SPEC.replace("{width: 8, repeat: 2}", "{widht: 8, repaet: 2}"))
+    assert [(d.code, marked(d), d.help) for d in found] == [
+        ("AS202", "widht", "did you mean `width`?"),
+        ("AS202", "repaet", "did you mean `repeat`?"),
+    ]
+    assert all(d.fix is not None for d in found)
+
+
+def test_a_name_that_is_misspelt_once_in_a_spec_is_told_where_it_is(mistakes):
+    (found,) = mistakes(OF_THE_SPEC.replace("width: width * 2", "width: widht * 2"))
+    assert (found.code, marked(found), found.help) == ("AS202", "widht * 2", "did you mean `width`?")
+
+
+def test_an_argument_that_is_misspelt_in_a_spec_that_extends_another_is_told_with_the_one_that_was_meant(mistakes):
+    (found,) = mistakes("extends: cifar_resnet\nargs: {shortcutt: none}\n")
+    assert (found.code, found.help) == ("AS313", "did you mean `shortcut`?")
+    assert found.fix is not None
+
+
 def test_a_name_that_is_misspelt_in_a_block_is_told_in_it(mistakes):
     for right, wrong in (("stride: stride}}, norm", "stride: strde}}, norm"), ("kernel: kernel", "kernel: kernl")):
         (found,) = mistakes(DECLARED.replace(right, wrong, 1))

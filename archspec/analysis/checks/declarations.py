@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from archspec.diagnostics import Diagnostic, Diagnostics
+from archspec.diagnostics.fixes import certain, rewriting
+from archspec.diagnostics.spelling import suggestion
 from archspec.loading.program import Program
 from archspec.loading.resolve import Resolved
 from archspec.syntax.reader import Node
@@ -89,9 +91,14 @@ def _check_arguments(root: Node, problems: Diagnostics) -> None:
             message = f"the argument `{name}` is set, and nothing reads it"
             problems.add("AS313", message, node.span, "leave it out, or use it in an expression of the spec")
         elif args is not None and name not in read | given and args.key_span(name).source is root.span.source:
-            message = f"the argument `{name}` is declared, and nothing reads it"
-            fix = removing(root, "args", name)
-            problems.add("AS313", message, args.key_span(name), "use it in an expression, or take it out", fix=fix)
+            message, span = f"the argument `{name}` is declared, and nothing reads it", args.key_span(name)
+            others = [
+                k for k, _ in args.items() if args.key_span(k).source is not span.source
+            ]  # of what it extends
+            help_, fix = "use it in an expression, or take it out", removing(root, "args", name)
+            if other := certain(name, others):
+                help_, fix = suggestion(name, other), rewriting(span, other)
+            problems.add("AS313", message, span, help_, fix=fix)
 
 
 def read_words(root: Node) -> set[str]:
