@@ -12,6 +12,7 @@ NETS = {
     "resnet18-options-c": "resnet18",
     "vgg19": "vgg19",
     "everything": str(GOLDEN / "everything.yaml"),
+    "paths": str(GOLDEN / "paths.yaml"),
     "starts": str(GOLDEN / "flax" / "starts.yaml"),
 }
 

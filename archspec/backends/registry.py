@@ -110,9 +110,8 @@ def check_supported(net: Network, backend: Backend) -> None:
         if row.op not in backend.supported:
             lacking.setdefault(row.op, row)
     for kind, row in lacking.items():
-        outer, dot, _ = row.name.partition(".")
-        call = net.root.call(outer)
-        related = [Related(f"it is part of `{outer}`", call.span)] if call and dot else []
+        call = next((c for c in net.root.calls if row.name.startswith(f"{c.name}.")), None)
+        related = [Related(f"it is part of `{call.name}`", call.span)] if call else []
         message = f"the backend `{backend.name}` has no `{kind}`, which `{row.name}` needs"
         problems.add("AS702", message, row.span, "build it with another backend, or use another operation", related)
     problems.raise_if_any()

@@ -32,6 +32,7 @@ CODES: dict[str, str] = {
     "AS111": "specs extend each other in a circle",
     "AS112": "extends leaves the folder",
     "AS113": "names differ only in case",
+    "AS114": "gap in numbered steps",
     # expressions
     "AS201": "malformed expression",
     "AS202": "unknown name in an expression",

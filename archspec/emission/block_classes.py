@@ -109,7 +109,7 @@ def condition(call: Call) -> str:
 def word_of(call: Call) -> str:
     """What a parameter that belongs to a call is called after."""
     if not call.name.isdigit():
-        return call.name.replace("-", "_")
+        return call.name.replace("-", "_").replace(".", "_")
     kind = call.target.kind if isinstance(call.target, Op) else "block"
     return f"{kind}{call.name}"
 

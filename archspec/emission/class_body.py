@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from archspec.emission.block_classes import PAIR, condition
+from archspec.emission.containers import (
+    Held,
+    attribute_of,
+    held_by,
+    in_order,
+    is_list,
+    renamed,
+    variable_of,
+)
 from archspec.emission.dataflow import INPUTS, Flow, flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.forward import INDENT, Forward
@@ -20,6 +30,7 @@ from archspec.emission.symbols import exprs, readable
 from archspec.ir import STEPS, Block, Chain, Run
 from archspec.ops import Op
 from archspec.syntax.expressions import Expr, Literal, Symbol, names, render, substitute, substituted
+from archspec.syntax.identifiers import containers
 from archspec.syntax.simplify import simplified, simplify
 
 
@@ -60,14 +71,14 @@ class Writer:
             return self._write_sequence(cls, doc)
         trace = flow(cls)
         statements, layer_of = self._layers(cls, trace)
-        kept = Kept({m.call.name for m in cls.members})
+        kept = Kept({attribute_of(m.call.name) for m in cls.members})
 
         def attribute(member: Member, name: str) -> str:
             symbol = member.numbers[name]
             text = number(symbol)
             if isinstance(symbol, Literal) or text.strip("(), 0123456789") == "":
                 return text
-            return kept.expression(symbol, 2, name, f"{member.call.name}_{name}")
+            return kept.expression(symbol, 2, name, f"{variable_of(member.call.name)}_{name}")
 
         branches = [m for m in cls.members if self._is_branch(m)]
         conditions = {
@@ -120,15 +131,19 @@ class Writer:
         layer_of: dict[str, str] = {}
         made: dict[str, str] = {}
         in_place = self._in_place(cls, trace)
-        for member in cls.members:
+        layers = list(self._kept(cls))
+        for member in layers:
             name, head = member.call.name, f"self.{member.call.name} = "
-            if self._is_branch(member):
+            if containers(name):
+                layer_of[name] = self.dialect.reached(name)
+                root = attribute_of(name)
+                if root not in made:
+                    made[root] = root
+                    statements.append(self._container(root, held_by(root, layers), in_place))
                 continue
             if member.when is not None:
                 statements.append(self._conditional(head, member, in_place))
                 layer_of[name] = name
-                continue
-            if not self.dialect.is_kept(member):
                 continue
             if isinstance(target := member.call.target, Op):
                 text = lay_out(head, self.dialect.attribute(member, target.kind in in_place), INDENT)
@@ -142,6 +157,16 @@ class Writer:
             statements.append(text)
         return statements, layer_of
 
+    def _kept(self, cls: BlockClass) -> Iterator[Member]:
+        """The members that are layers; functions are in lists of layers, where each place has what is called by its number."""
+        members = [m for m in cls.members if not self._is_branch(m)]
+        kept = [m for m in members if m.when is not None or self.dialect.is_kept(m)]
+        lists = {m.call.name.rpartition(".")[0] for m in kept if m.call.name.rpartition(".")[2].isdigit()} - {""}
+        for member in members:
+            beside = member.call.name.rpartition(".")[0] in lists and len(member.call.inputs) == 1
+            if member in kept or (beside and kind_of(member) in self.dialect.in_sequence):
+                yield member
+
     def _in_place(self, cls: BlockClass, trace: Flow) -> set[str]:
         """Activations that may overwrite their input wherever the class applies them."""
         return {
@@ -153,6 +178,61 @@ class Writer:
                 for o in cls.members if kind_of(o) == kind
             )
         }  # fmt: skip
+
+    def _container(self, name: str, held: Mapping[str, Held], in_place: set[str]) -> str:
+        """The statement that makes a container."""
+        kind = self.dialect.held_type(held)
+        return self._held(held, INDENT, in_place, f"self.{name}{f': {kind}' if kind else ''} = ")
+
+    def _held(
+        self, held: Mapping[str, Held], indent: int, in_place: set[str], head: str = "", tail: str = ""
+    ) -> str:
+        """The text that makes a container, between `head` and `tail`."""
+        if not is_list(held):
+            entries = [self._element(each, indent + 8, in_place, f'"{name}": ') for name, each in held.items()]
+            return nested(head, (self.dialect.module_dict,), bracketed(entries, indent + 4, "{}"), indent, tail)
+        listed = in_order(held)
+        items = self._items(listed, indent + 8, in_place)
+        if len(items) == 1 < len(listed):
+            (loop,) = self._items(listed, indent + 4, in_place, "[", "]")
+            return nested(head, (self.dialect.module_list,), loop, indent, tail)
+        return nested(head, (self.dialect.module_list,), bracketed(items, indent + 4), indent, tail)
+
+    def _items(
+        self, held: Sequence[Held | None], indent: int, in_place: set[str], opening: str = "*(", closing: str = "),"
+    ) -> list[str]:
+        """What a list holds, equal layers and those whose numbers follow from their place in loops."""
+        items: list[str] = []
+        position = 0
+        while position < len(held):
+            run = [each for each in takewhile(_is_plain, held[position:]) if isinstance(each, Member)]
+            named = [renamed(member, str(place)) for place, member in enumerate(run)]
+            part = next(parts(named, self.outline.of), None)
+            text = self._element(held[position], indent, in_place)
+            count = int(part.count) if part is not None else 1
+            if part is not None and count == 1:
+                texts = (self._element(member, indent, in_place) for member in run)
+                count = next((place for place, other in enumerate(texts) if other != text), len(run))
+                part = replace(part, count=count)
+            items.append(text if part is None or count == 1 else self._part(part, indent, opening, closing))
+            position += count
+        return items
+
+    def _element(self, each: Held | None, indent: int, in_place: set[str], head: str = "") -> str:
+        """What a container holds at one place; it leaves room for a comma."""
+        if each is None:
+            return f"{head}{self.dialect.identity}"
+        if not isinstance(each, Member):
+            return self._held(each, indent, in_place, head, ",").removesuffix(",")
+        if each.when is not None:
+            made = self.construct(each, indent, in_place)
+            made = f"({made})" if made.startswith("lambda ") else made
+            return f"{head}{made} if {render(each.when, {})} else {self.dialect.identity}"
+        if isinstance(target := each.call.target, Op):
+            text = lay_out(head, self.dialect.attribute(each, target.kind in in_place), indent, ",")
+        else:
+            text = self.construct(each, indent, in_place, head, ",")
+        return text.removesuffix(",")
 
     def _conditional(self, head: str, member: Member, in_place: set[str]) -> str:
         """A member that is there only under its condition, wrapped as a formatter would."""
@@ -219,7 +299,7 @@ class Writer:
         pairs = [self._pair(p, inner + 4) for p in found]
         return nested(head, opening, bracketed(pairs, inner), indent, tail)
 
-    def _part(self, part: Part, indent: int) -> str:
+    def _part(self, part: Part, indent: int, opening: str = "*(", closing: str = "),") -> str:
         if (when := part.member.when) is not None:
             made = self.construct(part.member, indent + 8, set(), tail=",").removesuffix(",")
             return _optional(made, when, indent)
@@ -227,11 +307,12 @@ class Writer:
             return self.construct(part.member, indent, set(), tail=",").removesuffix(",")
         made = self.construct(part.member, indent, set())
         loop = f"for {_variable(part)} in range({part.count})"
-        whole = f"*({made} {loop})"
-        if "\n" not in made and indent + len(whole) + 1 <= WIDTH:
-            return whole
+        whole = f"{opening}{made} {loop}{closing}"
+        if "\n" not in made and indent + len(whole) <= WIDTH:
+            return whole.removesuffix(",")
         pad = " " * (indent + 4)
-        return f"*(\n{pad}{self.construct(part.member, indent + 4, set())}\n{pad}{loop}\n{pad[4:]})"
+        made = self.construct(part.member, indent + 4, set())
+        return f"{opening}\n{pad}{made}\n{pad}{loop}\n{pad[4:]}{closing}".removesuffix(",")
 
     def _pair(self, part: Part, indent: int, loop: str = "*") -> str:
         """The name and the layer of one member, or of each in a loop."""
@@ -292,6 +373,11 @@ class Writer:
         return self.dialect.rolled(
             run, lambda start: self.instance(cls, cls.values(run.block), indent + 4, start), indent, head
         )
+
+
+def _is_plain(held: Held | None) -> bool:
+    """Whether a place of a list has a layer that is always there."""
+    return isinstance(held, Member) and held.when is None
 
 
 def _optional(made: str, when: Expr, indent: int) -> str:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar
 
+from archspec.emission.containers import Held
 from archspec.emission.outline import BlockClass, Member
 from archspec.emission.source import Expression, Invocation
 from archspec.ir import Run
@@ -20,6 +21,8 @@ class Dialect(ABC):
     array: ClassVar[str]  # the type of what flows
     sequence: str  # the class of layers applied one after the other
     named_sequence: tuple[str, ...]  # the calls around pairs of a name and a layer that make the same
+    module_list: ClassVar[str]  # what holds layers by number
+    module_dict: ClassVar[str]  # what holds layers by name
     identity: ClassVar[str]  # the layer that does nothing
     inference: ClassVar[str]  # the condition under which a module is not training
     training_state: ClassVar[str | None] = None  # the statement of a constructor that this needs
@@ -42,6 +45,14 @@ class Dialect(ABC):
     def attribute(self, member: Member, in_place: bool) -> Expression:
         """What makes the layer that a module keeps under a name, and calls by `called`."""
         return self.layer(member, in_place)
+
+    @abstractmethod
+    def reached(self, path: str) -> str:
+        """The source behind `self.` of a layer that containers hold, such as that of `convs.0`."""
+
+    def held_type(self, held: Mapping[str, Held]) -> str:
+        """The type of a container where type checkers cannot infer it, else nothing."""
+        return ""
 
     def called(self, member: Member, layer: str, values: list[str]) -> Expression:
         """The result of such a layer."""

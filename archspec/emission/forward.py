@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
+from archspec.emission.containers import variable_of
 from archspec.emission.dataflow import INPUTS, Flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import Member
 from archspec.emission.source import Choice, Expression, Infix, is_literal, lay_out, mapping
 from archspec.ir import Block, tapped
+from archspec.ir.graph import holds_place
 from archspec.ops import Op
 
 INDENT = 8
@@ -56,6 +58,8 @@ class Forward:
                     assert made is not None
                     self.text_of[name] = str(self._expression(made))
             split = next((parts for parts in self.splits if member in parts), None)
+            if holds_place(member.call) and not self.flow.uses[member.call.name]:
+                continue
             if split is not None:
                 if member.call.name not in self.text_of:
                     self._split(split)
@@ -168,7 +172,11 @@ class Forward:
         steps = [call.name for call in block.calls if call.present]
         numbered = steps == [str(place) for place in range(len(steps))]
         (value,) = self._values(member)
-        names = [self._output_local(tap) or self._local(tap.partition(".")[2], tap) for tap in tapped(member.call)]
+        inner = [tap.removeprefix(f"{name}.") for tap in tapped(member.call)]
+        names = [
+            self._output_local(tap) or self._local(own, tap)
+            for tap, own in zip(tapped(member.call), inner, strict=True)
+        ]
         for tap, local in zip(tapped(member.call), names, strict=True):
             self.text_of[tap] = local
         own = self._variable(member, rest, inside) if self.flow.uses[name] else "_"
@@ -209,7 +217,7 @@ class Forward:
     def _local(self, name: str, value: str | None = None) -> str:
         """The variable of a value that is kept by its name; those that come and go have names of their own."""
         value = name if value is None else value
-        local = name if not name.isdigit() else f"x{name}"
+        local = variable_of(name) if not name.isdigit() else f"x{name}"
         local = local.replace("-", "_")
         local = local if iskeyword(local.lower()) else local.lower()
         taken = {"x", "self", "_", self.alternative, *INPUTS.values(), *self.dialect.words}

@@ -109,13 +109,14 @@ def call(head: str, arguments: Sequence[Expression], indent: int, tail: str = ""
     return f"{head}(\n{inner}{' ' * indent}){tail}"
 
 
-def bracketed(items: Sequence[str], indent: int) -> str:
+def bracketed(items: Sequence[str], indent: int, brackets: str = "[]") -> str:
     """A list of items, each on its own line unless all fit on one; the first line is not indented."""
-    line = f"[{', '.join(items)}]"
+    opening, closing = brackets[0], brackets[1]
+    line = f"{opening}{', '.join(items)}{closing}"
     if indent + len(line) <= WIDTH and "\n" not in line:
         return line
     pad = " " * (indent + 4)
-    return "[\n" + "".join(f"{pad}{item},\n" for item in items) + " " * indent + "]"
+    return f"{opening}\n" + "".join(f"{pad}{item},\n" for item in items) + " " * indent + closing
 
 
 def mapping(entries: Sequence[tuple[str, str]], indent: int, head: str = "") -> str:

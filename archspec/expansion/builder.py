@@ -12,6 +12,7 @@ from archspec.ir import STEPS, Block, Call, Chain, Role
 from archspec.language.step import Step
 from archspec.ops import OPS, Features, Op, ShapeError, typed
 from archspec.syntax.expressions import Expr, Symbol
+from archspec.syntax.identifiers import containers, step_name_fault
 
 
 def takes_nothing(callee: str) -> bool:
@@ -38,6 +39,7 @@ class Graph:
     passed: dict[str, str] = field(default_factory=dict)  # the call that really gives the value of an absent one
     unmet: list[Expr] = field(default_factory=list)  # the conditions of steps that are absent from a chain
     spelt: set[str] = field(default_factory=set)  # names of calls that the spec says
+    containers: dict[str, dict[str, Span]] = field(default_factory=dict)  # what paths have below each, and where
     lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
 
     def __post_init__(self) -> None:
@@ -66,18 +68,28 @@ class Graph:
         """The value that is called so, `features.3` being that of a step in a chain; None where there is none."""
         if name in self.values or self._tap(name):
             return name
-        outer, _, inner = name.partition(".")
+        outer, inner = self._parted(name)
         chain = self._chain(outer)
         if chain is not None and inner == chain.output:
             return outer
         if not self.lost and self.values.get(outer, ...) is not None:
             inside = [(c.name, b) for c in self.calls if (b := self._chain(c.name)) is not None]
             known = [*self.values, *(f"{name}.{step.name}" for name, block in inside for step in block.calls)]
-            hidden = self._hidden(outer, inner)
+            hidden = self._hidden(outer, inner) or self._held(name)
             help_ = hidden or did_you_mean(name, known) or "name a step that comes before, in the same block"
             fix = None if hidden else respelling(span, name, known)
             self.binder.add("AS306", f"there is no value `{name}` {where}", span, help_, fix=fix)
         return None
+
+    def _parted(self, name: str) -> tuple[str, str]:
+        """The name of a value, which may be a path, and what is named inside of it: `convs.1.0` as `convs.1` and `0`."""
+        outer = next((path for path in reversed(containers(name)) if path in self.values), name.partition(".")[0])
+        return outer, name[len(outer) + 1 :]
+
+    def _held(self, name: str) -> str | None:
+        """Which steps a container holds, where the name is that of one."""
+        steps = [value for value in self.values if value.startswith(f"{name}.")]
+        return f"`{name}` holds steps: name one of them, such as `{steps[0]}`" if steps else None
 
     def _chain(self, name: str) -> Block | None:
         """The chain of this name, whose steps stand in the spec where it does."""
@@ -86,7 +98,7 @@ class Graph:
 
     def _tap(self, name: str) -> bool:
         """Have a chain give the value of one of its steps as well; whether there is such a step before its last."""
-        outer, _, inner = name.partition(".")
+        outer, inner = self._parted(name)
         chain = self._chain(outer)
         step = chain.call(inner) if chain is not None else None
         conditional = any(call.name == outer and call.when is not None for call in self.calls)
@@ -124,6 +136,8 @@ class Graph:
                 related = [Related(f"the other `{wanted}` is here", place)] if place is not None else []
                 message = f"`{wanted}` names two modules of one block"
                 self.binder.add("AS107", message, span, "rename one of them", related)
+            else:
+                self._placed(wanted, span)
             if "-" in wanted and not self.positional:
                 help_ = f"only the steps of a chain may; write `{wanted.replace('-', '_')}`"
                 self.binder.add("AS106", f"`{wanted}` has a hyphen", span, help_)
@@ -140,12 +154,51 @@ class Graph:
         self._tell_apart(name, span)
         return name
 
-    def _tell_apart(self, name: str, span: Span) -> None:
-        """Record a name that another has but for its case."""
+    def _placed(self, path: str, span: Span) -> None:
+        """Record what stands against a path: a step that is where it needs a container, or the reverse."""
+        if "." in path and self.positional:
+            outer = path.rpartition(".")[0]
+            help_ = f"a step of a chain has a name in one part: nest a list, `- {outer}: [...]`"
+            self.binder.add("AS106", f"`{path}` is a path, and stands in a chain", span, help_)
+            return
+        if step_name_fault(path) is not None:
+            return
+        for outer in containers(path):
+            known = self._tell_apart(outer, span)
+            self.containers.setdefault(known, {}).setdefault(path[len(outer) + 1 :].partition(".")[0], span)
+            if outer in self.spelt or (outer in self.values and outer != "input"):
+                self._both(outer, path, span, self.named[outer.lower()][1])
+        if path in self.containers:
+            inner = f"{path}.{next(iter(self.containers[path]))}"
+            self._both(path, inner, span, next(iter(self.containers[path].values())))
+
+    def _both(self, step: str, inner: str, span: Span, other: Span) -> None:
+        """Record that a name is that of a step and of what holds others."""
+        message = f"`{step}` is a step, and the container of `{inner}`"
+        help_ = f"rename one of them; what follows in one line may be a chain: `- {step}: [...]`"
+        self.binder.add("AS107", message, span, help_, [Related("the other is here", other)])
+
+    def check_containers(self) -> None:
+        """Record what a container holds that is neither all names nor all numbers from 0 without a gap."""
+        for outer, held in self.containers.items():
+            numbers = {int(part) for part in held if part.isdigit()}
+            if numbers and len(numbers) < len(held):
+                word = next(part for part in held if not part.isdigit())
+                message = f"`{outer}` holds numbered steps, and `{outer}.{word}`"
+                self.binder.add("AS107", message, held[word], f"number all steps of `{outer}` or name them all")
+            elif numbers and (gap := min({*range(len(numbers) + 1)} - numbers)) < max(numbers):
+                behind = min(number for number in numbers if number > gap)
+                message = f"`{outer}.{behind}` is there, and `{outer}.{gap}` is not"
+                help_ = f"count from 0 without a gap; a place without a layer is `- {outer}.{gap}: identity`"
+                self.binder.add("AS114", message, held[str(behind)], help_)
+
+    def _tell_apart(self, name: str, span: Span) -> str:
+        """Record a name that another has but for its case; what was named first."""
         other, place = self.named.setdefault(name.lower(), (name, span))
         if other != name:
             message = f"`{other}` and `{name}` are modules of one block, and differ only in case"
             self.binder.add("AS113", message, span, "rename one of them", [Related(f"`{other}` is here", place)])
+        return other
 
     def fail(self, name: str) -> None:
         """Go on after a mistake, with a value of unknown shape."""

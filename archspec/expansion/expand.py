@@ -30,7 +30,7 @@ from archspec.loading.resolve import PLACEHOLDER, Resolved
 from archspec.ops import NOTHING, OPS, Features, Image, Op, show
 from archspec.ops.arguments import describe
 from archspec.syntax.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate, substitute
-from archspec.syntax.identifiers import class_name, net_class_name
+from archspec.syntax.identifiers import class_name, containers, net_class_name
 from archspec.syntax.reader import Node, node_of
 from archspec.syntax.simplify import simplified
 
@@ -56,7 +56,7 @@ def _given_names(steps: Iterable[Step]) -> frozenset[str]:
         if step.inline:
             names |= _given_names(step.chain or ())
         elif step.name is not None and not step.is_pattern:
-            names.add(step.name)
+            names.update((step.name, *containers(step.name)))
     return frozenset(names)
 
 
@@ -120,6 +120,7 @@ class _Expander:
             self._stage(graph, stage, node, before)
             before += stage.repeat
         self._steps(graph, head, self.scope)
+        graph.check_containers()
         outputs = net_outputs(graph, spec, self.root)
         if spec.classes is None and graph.current == "input" and not (spec.outputs or graph.lost):
             message = "`stem`, `stages` and `head` are missing, so that the net has no steps"
@@ -261,6 +262,10 @@ class _Expander:
             self.given[step, applied] = given
         shapes = [graph.values[source] for source in sources or ()]
         target, symbols = self._target(applied.callee, given, scope, shapes, name)
+        if "." in name and isinstance(target, Op) and target.holds_tensor:
+            help_ = "give it a name in one part, or put it in a block that has the name of the container"
+            self.binder.add("AS106", f"`{name}` is a tensor, which no container of layers holds", step.span, help_)
+            target = None
         if target is None or sources is None or present is None:
             graph.fail(name)
         else:
@@ -418,6 +423,7 @@ class _Expander:
         ):
             branch = ""
         self._steps(graph, declaration.after, args)
+        graph.check_containers()
         self.binder.constants = outer
         if graph.shape is None or graph.broken:
             return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from archspec.diagnostics import Source, Span
-from archspec.ops import Features, Op
+from archspec.ops import NOTHING, Features, Op
 from archspec.syntax.expressions import Expr, Symbol, Value
 
 Role = Literal["body", "shortcut", "merge"]
@@ -132,6 +132,11 @@ def tapped(call: Call) -> tuple[str, ...]:
     """The values of steps inside of a call's chain that are used around it, by their names there."""
     taps = call.target.taps if isinstance(call.target, Block) else ()
     return tuple([f"{call.name}.{tap}" for tap in taps]) if taps else ()
+
+
+def holds_place(call: Call) -> bool:
+    """Whether a step stands for a place without a layer among numbered ones, as `convs.1: identity` does."""
+    return isinstance(call.target, type(NOTHING)) and call.name.rpartition(".")[2].isdigit() and "." in call.name
 
 
 def parts(block: Block) -> Iterator[Block]:

@@ -49,5 +49,5 @@ def rows(block: Block) -> Iterator[Row]:
             target=op,
             parameters=op.parameters(*call.input_shapes),
             span=call.span,
-            train_only=bool(for_training) and name.partition(".")[0] in for_training,
+            train_only=any(name == outer or name.startswith(f"{outer}.") for outer in for_training),
         )

@@ -39,7 +39,6 @@ RESERVED = frozenset(
             "add_module",
             "apply",
             "bfloat16",
-            "body",
             "buffers",
             "call_super_init",
             "children",
@@ -92,6 +91,10 @@ RESERVED = frozenset(
     }
 )
 
+# Methods of PyTorch's ModuleDict and Flax's Dict.
+CONTAINER_WORDS = frozenset(("clear", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"))
+MAX_PARTS = 8
+
 
 def identifier_fault(name: str) -> str | None:
     """Why a name cannot name a module, a block or an argument; None when it can."""
@@ -105,8 +108,36 @@ def identifier_fault(name: str) -> str | None:
 
 
 def step_name_fault(name: str) -> str | None:
-    """Why a name cannot name a step; None when it can. Only chains have steps with hyphens."""
-    return identifier_fault(name.replace("-", "_") if name[-1:] != "-" else name)
+    """Why a name cannot name a step; None when it can. Only chains have steps with hyphens.
+
+    A path such as `convs.0` has a name first, and behind each dot a name or a whole number.
+    """
+    first, *parts = name.split(".")
+    if len(parts) >= MAX_PARTS:
+        return f"a path has at most {MAX_PARTS} parts"
+    if parts and not all((first, *parts)):
+        return "there is nothing at one side of a dot: write such as `convs.0`"
+    for part in parts:
+        number = part.isascii() and part.isdigit()
+        if number and (part != str(int(part)) or len(part) > 5):
+            return f"`{part}` is no place: count from 0, without zeros in front"
+        if part in CONTAINER_WORDS:
+            return f"`{part}` is a method of the container that `{first}` would be"
+        if not number and (why := _part_fault(part)):
+            return f"`{part}`: {why}"
+    if parts and first.isdigit():
+        return "a path begins with a name, such as `convs.0`"
+    return f"`{first}`: {why}" if (why := _part_fault(first)) and parts else _part_fault(first)
+
+
+def _part_fault(part: str) -> str | None:
+    return identifier_fault(part.replace("-", "_") if part[-1:] != "-" else part)
+
+
+def containers(name: str) -> list[str]:
+    """The paths of the containers that a step of this name stands in, the outermost first: of `a.b.0`, `a` and `a.b`."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def output_name_fault(name: str) -> str | None:

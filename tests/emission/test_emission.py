@@ -23,6 +23,7 @@ NETS = {
     "resnet50-paper": "resnet50:paper",
     "vgg19": "vgg19",
     "everything": str(GOLDEN / "everything.yaml"),
+    "paths": str(GOLDEN / "paths.yaml"),
 }
 CARRIED = ("archspec_runtime/", "archspec_torch/")  # tested where they stand
 

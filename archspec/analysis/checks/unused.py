@@ -9,6 +9,7 @@ from archspec.analysis.checks.places import own_place
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.ir import Block, Call, Chain, tapped
 from archspec.ir.cost import block_cost, op_cost
+from archspec.ir.graph import holds_place
 from archspec.ir.liveness import live_values, wanted
 from archspec.loading.program import Program
 from archspec.ops import Op
@@ -76,7 +77,7 @@ class _Search:
         self.used += used
         taken = {name for call in dead for name in call.inputs}
         for call in dead:
-            if call.name not in taken:
+            if call.name not in taken and not holds_place(call):
                 self._record(call, _only_for(call, dead), prefix)
         for call in used:
             if not isinstance(call.target, Op):

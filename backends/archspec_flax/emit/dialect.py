@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from archspec.emission.containers import Held, in_order, is_list
 from archspec.emission.dataflow import kind_of
 from archspec.emission.dialect import Attribute, Dialect
 from archspec.emission.initial_values import last_norm
 from archspec.emission.outline import BlockClass, Member, Outline
+from archspec.emission.sequences import is_numbered
 from archspec.emission.source import Expression, Invocation, call, is_literal, number
-from archspec.ir import Block, Chain, Run
+from archspec.ir import Block, Chain, Run, tapped
 from archspec.ir.network import Network
 from archspec.ops import Conv
 from archspec_flax.emit.functions import ACTIVATIONS, FUNCTIONS, POOLS, activation_options
@@ -24,6 +26,8 @@ class FlaxDialect(Dialect):
     """What keeps something is a layer, the rest is functions; images are (N, H, W, C)."""
 
     array = "Array"
+    module_list = "nnx.List"
+    module_dict = "nnx.Dict"
     identity = "nnx.identity"
     inference = "self.deterministic"
     training_state = "self.deterministic = False"
@@ -53,6 +57,38 @@ class FlaxDialect(Dialect):
         """A constant scale is an expression, a learned one a layer."""
         kind = kind_of(member)
         return is_literal(member.numbers["learned"], True) if kind == "scale" else kind is None or kind in LAYERS
+
+    def reached(self, path: str) -> str:
+        """By index in every container."""
+        container, *parts = path.split(".")
+        return container + "".join(f"[{part}]" if part.isdigit() else f'["{part}"]' for part in parts)
+
+    def held_type(self, held: Mapping[str, Held]) -> str:
+        """That of functions, where layers are of several kinds, whose common type a checker would take."""
+        kinds = {self._kind(each) for each in held.values()}
+        alike = len(kinds) == 1 and "" not in kinds and not (is_list(held) and None in in_order(held))
+        return "" if alike else self._held_type(held)
+
+    def _held_type(self, held: Mapping[str, Held]) -> str:
+        types = {self._type(each) for each in held.values()}
+        inner = types.pop() if len(types) == 1 else "Any"
+        return f"nnx.List[{inner}]" if is_list(held) else f"nnx.Dict[{inner}]"
+
+    def _type(self, held: Held) -> str:
+        if not isinstance(held, Member):
+            return self._held_type(held)
+        return "Any" if tapped(held.call) else "Callable[..., Array]"
+
+    def _kind(self, held: Held) -> str:
+        """The class of a layer; nothing where that has no name of its own, or is a container's."""
+        if not isinstance(held, Member) or held.when is not None:
+            return ""
+        target = held.call.target
+        if isinstance(target, Block):
+            cls = self.of[target]
+            numbered = is_numbered(cls.members)
+            return cls.name if not cls.definition.positional else "Sequential" if numbered else "NamedSequential"
+        return (kind_of(held) or "Sequential") if self.is_kept(held) else ""
 
     def tapped(self, sequence: str, value: str, names: list[str], numbered: bool) -> Expression:
         """Layers that have no names are called by their places."""

@@ -57,6 +57,7 @@ def _imports(text: str) -> list[str]:
         *(["import math"] if mentions(r"math\.") else []),
         *([f"from collections.abc import {', '.join(abstract)}"] if abstract else []),
         *(["from functools import partial"] if mentions(r"partial\(") else []),
+        *(["from typing import Any"] if mentions(r"Any\b") else []),
     ]
     installed = [
         *(["import jax"] if mentions(r"jax\.") else []),

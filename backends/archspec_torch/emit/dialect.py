@@ -24,6 +24,8 @@ class TorchDialect(Dialect):
     array = "Tensor"
     sequence = "nn.Sequential"
     named_sequence = ("nn.Sequential", "OrderedDict")
+    module_list = "nn.ModuleList"
+    module_dict = "nn.ModuleDict"
     identity = "nn.Identity()"
     inference = "not self.training"
     words = frozenset(
@@ -69,6 +71,14 @@ class TorchDialect(Dialect):
         if kind_of(member) == POOL:
             return Invocation("nn.AdaptiveAvgPool2d", ("1",))
         return self.layer(member, in_place)
+
+    def reached(self, path: str) -> str:
+        """By index in one container; type checkers know nothing of what is in those that it holds."""
+        container, *parts = path.split(".")
+        if len(parts) > 1:
+            return f'get_submodule("{path}")'
+        (part,) = parts
+        return f"{container}[{part}]" if part.isdigit() else f'{container}["{part}"]'
 
     def called(self, member: Member, layer: str, values: list[str]) -> Expression:
         """The pixel that a global pool leaves has axes of its own, unless they are kept."""

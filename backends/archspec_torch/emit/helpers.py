@@ -1,7 +1,7 @@
 """Small modules that PyTorch has not, written into a file that needs them."""
 
 HELPERS = {
-    "tapped": '''def tapped(layers: nn.Sequential, x: Tensor, *names: str) -> tuple[Tensor, ...]:
+    "tapped": '''def tapped(layers: nn.Module, x: Tensor, *names: str) -> tuple[Tensor, ...]:
     """Map x through layers; the results of those with these names come before the last one's."""
     results = []
     for name, layer in layers.named_children():

@@ -8,6 +8,7 @@ from archspec.ir.network import Network
 from archspec.ir.rows import Row
 from archspec.language.spec import Distribution
 from archspec.ops import Conv, ConvTranspose, GroupNorm, Image, InstanceNorm, LayerNorm, Linear, Parameter, RmsNorm
+from archspec.syntax.identifiers import containers
 
 _DRAW = {
     "he_normal_fan_out": 'nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',
@@ -95,6 +96,11 @@ def _drawn(parameter: Parameter, name: str) -> str:
     return f"nn.init.{parameter.start}_(module.{name}, std={parameter.std!r})"
 
 
+def _tensor(name: str, leaf: str) -> str:
+    """A tensor of a layer of `module`; type checkers know nothing of layers that containers hold."""
+    return f'module.get_parameter("{name}.{leaf}")' if containers(name) else f"module.{name}.{leaf}"
+
+
 def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
     """Parameters of single members that start from something else, set after all others."""
     starts: dict[tuple[tuple[str, str], ...], list[str]] = {}  # by (condition, statement), the classes with them
@@ -103,12 +109,13 @@ def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
         for member in cls.members:
             target, name = member.call.target, member.call.name
             if isinstance(target, Conv) and target.bias and target.bias_init:
-                statement = f"nn.init.constant_(module.{name}.bias, {target.bias_init!r})"
-                inner.append((f"module.{name}.bias is not None", statement))
+                bias = _tensor(name, "bias")
+                known = "" if containers(name) else f"{bias} is not None"  # which type checkers want to be asked
+                inner.append((known, f"nn.init.constant_({bias}, {target.bias_init!r})"))
             elif isinstance(target, Parameter) and target.start != "constant":
                 inner.append(("", _drawn(target, name)))
         if zero_last_norm and (last := last_norm(cls)) is not None:
-            inner.append(("", f"nn.init.zeros_(module.{last}.weight)"))
+            inner.append(("", f"nn.init.zeros_({_tensor(last, 'weight')})"))
         if inner:
             starts.setdefault(tuple(inner), []).append(cls.name)
     lines: list[str] = []

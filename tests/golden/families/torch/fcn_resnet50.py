@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def tapped(layers: nn.Sequential, x: Tensor, *names: str) -> tuple[Tensor, ...]:
+def tapped(layers: nn.Module, x: Tensor, *names: str) -> tuple[Tensor, ...]:
     """Map x through layers; the results of those with these names come before the last one's."""
     results = []
     for name, layer in layers.named_children():
