@@ -174,7 +174,7 @@ def _target_kind(call: Call, of: ClassOf) -> object:
     target = call.target
     if isinstance(target, Op):
         flags = tuple(v for v in target.attributes.values() if isinstance(v, (bool, str)))
-        return target.kind, flags, tuple((type(shape), len(shape)) for shape in call.input_shapes)
+        return target.kind, flags, tuple((type(shape), len(shape)) for shape in call.input_shapes), call.starts
     if isinstance(target, Block):
         return of[target]
     return tuple(

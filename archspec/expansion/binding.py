@@ -277,6 +277,11 @@ class Binder:
             return None
         return value
 
+    def number(self, name: str, node: Node, kind: Kind, scope: Mapping[str, Value]) -> float | None:
+        """A number that stands at no argument; None where it is wrong, which is recorded."""
+        result = self._compute(node.plain(), kind, scope, name, node.span)
+        return None if result is None else float(result[0])
+
     def survey(self, signature: Signature, given: Given, known: Collection[str], base: Given | None = None) -> None:
         """Record what is wrong with arguments whatever the names in them stand for; `base` was looked at elsewhere."""
         self._check_names(signature, given.over(base).over(self.defaults.get(signature.name)))

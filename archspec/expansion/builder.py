@@ -11,6 +11,7 @@ from archspec.expansion.binding import Binder, Given
 from archspec.ir import STEPS, Block, Call, Chain, Role
 from archspec.language.step import Step
 from archspec.ops import OPS, Features, Op, ShapeError, typed
+from archspec.ops.starts import Starts
 from archspec.syntax.expressions import Expr, Symbol
 from archspec.syntax.identifiers import containers, step_name_fault
 
@@ -217,6 +218,7 @@ class Graph:
         role: Role = "body",
         present: bool = True,
         given: Given | None = None,
+        starts: Starts = (),
     ) -> None:
         """Append a call; its shape follows from the target. `given` are the arguments of an operation, for their places."""
         shapes = tuple([s for source in sources if (s := self.values[source]) is not None])
@@ -247,7 +249,7 @@ class Graph:
             return
         named = name in self.spelt
         self.calls.append(
-            Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role, named)
+            Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role, named, starts)
         )
         self.values[name] = shape
         if isinstance(target, Op) and target.makes_constant:

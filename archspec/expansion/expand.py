@@ -16,6 +16,7 @@ from archspec.expansion.outputs import net_outputs
 from archspec.expansion.parse_steps import StepParser
 from archspec.expansion.repeats import constants, inlined, named, repetitions, unnamed
 from archspec.expansion.shortcuts import Merger
+from archspec.expansion.starts import misplaced, starts_of
 from archspec.expansion.survey import Survey
 from archspec.expansion.uses import Use, use_in_stage
 from archspec.ir import Block, Chain, Definition, Run, parts
@@ -27,8 +28,9 @@ from archspec.language.spec import ROLES
 from archspec.language.step import MAX_REPEAT, Step
 from archspec.loading.program import Program
 from archspec.loading.resolve import PLACEHOLDER, Resolved
-from archspec.ops import NOTHING, OPS, Features, Image, Op, show
+from archspec.ops import NOTHING, OPS, Features, Image, Op, ShapeError, show
 from archspec.ops.arguments import describe
+from archspec.ops.starts import Starts
 from archspec.syntax.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate, substitute
 from archspec.syntax.identifiers import class_name, containers, net_class_name
 from archspec.syntax.reader import Node, node_of
@@ -266,10 +268,24 @@ class _Expander:
             help_ = "give it a name in one part, or put it in a block that has the name of the container"
             self.binder.add("AS106", f"`{name}` is a tensor, which no container of layers holds", step.span, help_)
             target = None
-        if target is None or sources is None or present is None:
+        starts = self._starts(step, target, shapes, scope) if step.init and target is not None else ()
+        if target is None or sources is None or present is None or starts is None:
             graph.fail(name)
         else:
-            graph.append(name, target, sources, step.span, symbols, self._when(step), given=given)
+            graph.append(name, target, sources, step.span, symbols, self._when(step), given=given, starts=starts)
+
+    def _starts(
+        self, step: Step, target: Op | Block, shapes: list[Features | None], scope: Mapping[str, Value]
+    ) -> Starts | None:
+        """What the parameters of a step start from; None where that is wrong."""
+        known = tuple(shape for shape in shapes if shape is not None)
+        if isinstance(target, Block):
+            misplaced(step, f"`{target.definition.name}` is a block", step.init_span or step.span, self.binder)
+            return None
+        try:
+            return starts_of(step, target, known, scope, self.binder) if len(known) == len(shapes) else ()
+        except (ShapeError, ValueError, IndexError):
+            return ()  # it does not take these inputs, which is said where it is appended
 
     def _given_layer(self, step: Step, scope: Mapping[str, Value]) -> Step | None:
         """A step that applies an argument, as one that applies what is given for it; None where that is no layer."""
@@ -293,6 +309,10 @@ class _Expander:
         present: bool | None, fill: Callable[[Graph], bool],
     ) -> None:  # fmt: skip
         """Append a chain, whose steps `fill` appends to a graph of its own, as one value."""
+        if step.init:
+            misplaced(step, f"`{name}` is a chain", step.init_span or step.span, self.binder)
+            graph.fail(name)
+            return
         shapes = [graph.values[source] for source in sources or ()]
         shape = shapes[0] if shapes else None
         if len(shapes) > 1:

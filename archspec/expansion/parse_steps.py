@@ -9,6 +9,7 @@ conv1: {conv: {out: 64, kernel: 3}}            a name and an operation with argu
 {layer: {conv: {out: 64, kernel: 3}}, repeat: 3}                   a name and a chain of equal steps
 {rows: {block: basic, columns: [width], table: [[64], [128]]}}     a table, whose rows are steps
 {steps: [{conv: {out: 64, kernel: 3}}, relu], repeat: 2}           steps that stand in the list around, twice
+{fc: {linear: {out: 10}}, init: {weight: 0}}                       with what its parameters start from
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from functools import partial
 from archspec.diagnostics import Diagnostics, Span
 from archspec.diagnostics.fixes import certain, respelling, rewriting
 from archspec.diagnostics.spelling import did_you_mean, nearest, suggestion
+from archspec.expansion.parse_starts import read_starts
 from archspec.expansion.tables import RowsReader
 from archspec.language import synonyms
 from archspec.language.step import CHAIN, MODIFIERS, ROWS, STEPS, Step
@@ -142,6 +144,9 @@ class StepParser:
         if (source := item.get("from")) is not None:
             help_ = "write `from` in the step that takes the value"
             self.problems.add("AS305", "`steps` takes no `from`", source.span, help_)
+        if item.get("init") is not None:
+            help_ = "write `init` in the step of an operation"
+            self.problems.add("AS305", "`steps` takes no `init`", item.key_span("init"), help_)
         when, readable = self._condition(item)
         repeat, countable = self._repeat(item)
         condition, counted = item.get("when"), item.get("repeat")
@@ -236,7 +241,8 @@ class StepParser:
         sources = self._sources(item)
         when, readable = self._condition(item)
         repeat, countable = self._repeat(item)
-        counted = item.get("repeat")
+        counted, initial = item.get("repeat"), item.get("init")
+        init, initialized = read_starts(initial, self.problems)
         args = applied.args if applicable and chain is None else None
         condition = item.get("when")
         return Step(
@@ -252,8 +258,10 @@ class StepParser:
             when_span=condition.span if condition else None,
             repeat=repeat,
             repeat_span=counted.span if counted is not None else None,
+            init=init,
+            init_span=item.key_span("init") if initial is not None else None,
             chain=chain,
-            broken=not (applicable and readable and countable) or sources == [],
+            broken=not (applicable and readable and countable and initialized) or sources == [],
             guessed=callee is not None and callee != applied.callee,
         )
 
@@ -332,6 +340,6 @@ def _words(item: Node) -> list[str]:
 
 
 def _with_modifiers(outer: Node, inner: Node) -> Node:
-    """`from`, `when` and `repeat` are accepted beside the name and beside the operation."""
+    """`from`, `when`, `repeat` and `init` are accepted beside the name and beside the operation."""
     values = {k: v for source in (inner, outer) for k, v in source.items() if k in MODIFIERS}
     return Node(values, outer.span, {k: (outer.keys | inner.keys)[k] for k in values})

@@ -11,6 +11,7 @@ from archspec.expansion.binding import Binder, given_by, meant_argument, signatu
 from archspec.expansion.library import Declaration, Library, Signature, Sort
 from archspec.expansion.parse_steps import WORDS
 from archspec.expansion.repeats import places_of
+from archspec.expansion.starts import survey_starts
 from archspec.expansion.uses import use_in_stage, use_of
 from archspec.language import synonyms
 from archspec.language.spec import ROLES
@@ -102,6 +103,7 @@ class Survey:
             around, known = known, [*known, *places_of(step)]
             self.binder.survey_expression("repeat", step.repeat, step.repeat_span, known)
             self.binder.survey_expression("when", step.when, step.when_span, known)
+            survey_starts(step, self.binder, known)
             self.steps(step.chain or (), known)
             role = self.roles[step.callee] if step.callee in ROLES else None
             signature = None if step.broken or (role and role.broken) else self.signature(role or step)

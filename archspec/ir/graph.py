@@ -13,6 +13,7 @@ from typing import Literal
 
 from archspec.diagnostics import Source, Span
 from archspec.ops import NOTHING, Features, Op
+from archspec.ops.starts import Starts
 from archspec.syntax.expressions import Expr, Symbol, Value
 
 Role = Literal["body", "shortcut", "merge"]
@@ -61,6 +62,7 @@ class Call:
     present: bool = True
     role: Role = "body"
     named: bool = False  # whether the spec says the name; others are made of the operation's
+    starts: Starts = ()  # what parameters of an operation are initialized from, where the net does not say it
 
 
 @dataclass(frozen=True, slots=True, eq=False)

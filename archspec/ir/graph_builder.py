@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 from archspec.ir.graph import STEPS, Block, Call, Chain, Definition, Output, Role, tapped
 from archspec.ops import Features, Op, ShapeError, typed
+from archspec.ops.starts import Start
 from archspec.syntax.expressions import Value
 from archspec.syntax.identifiers import class_name, net_class_name
+
+NONE: Mapping[str, Start] = MappingProxyType({})
 
 
 @lru_cache(maxsize=1024)
@@ -40,7 +44,14 @@ class GraphBuilder:
         self.types = dict(inputs)
         self.calls: list[Call] = []
 
-    def add(self, name: str, target: Op | Block | Chain, *inputs: str, role: Role = "body") -> str:
+    def add(
+        self,
+        name: str,
+        target: Op | Block | Chain,
+        *inputs: str,
+        role: Role = "body",
+        starts: Mapping[str, Start] = NONE,
+    ) -> str:
         """Apply an operation, block or stage to values; gives the name of the result.
 
         Raises ValueError where a value is unknown or the name is taken, and ShapeError where the target does not take them.
@@ -58,7 +69,7 @@ class GraphBuilder:
             if tuple(shape for _, shape in given) != shapes:
                 raise ShapeError("AS401", f"`{name}` is made for other inputs than {', '.join(inputs)}")
             shape = target.shape
-        call = Call(name, target, inputs, shapes, shape, role=role)
+        call = Call(name, target, inputs, shapes, shape, role=role, starts=tuple(starts.items()))
         self.calls.append(call)
         self.types[name] = shape
         taps = target.taps if isinstance(target, Block) else ()

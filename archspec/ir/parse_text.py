@@ -9,6 +9,7 @@ from archspec.diagnostics import Source, Span
 from archspec.ir.graph import Block, Call, Chain, Output, Run, tapped
 from archspec.ir.graph_builder import define
 from archspec.ops import NOTHING, OPS, ArgumentError, Features, Op, ShapeError, show, typed
+from archspec.ops.starts import Start, Starts
 from archspec.syntax.expressions import Value
 
 _NET = re.compile(r"net (?P<name>\S+) \((?P<inputs>.*)\) -> (?P<shape>\S+) \{")
@@ -120,12 +121,14 @@ class _Parser:
             return self.made(number, found, block, outer, shapes, block.shape)
         if (found := _OP.fullmatch(line)) is not None:
             given = (*self.given(found),)
-            op = self.op(found["op"], self.arguments(found["args"]))
+            args = self.arguments(found["args"])
+            starts = self.starts({name: args.pop(name) for name in [*args] if name.startswith("init.")})
+            op = self.op(found["op"], args)
             try:
                 shape = typed(op.output_shape(*(self.of(name, shapes) for name in given)))
             except ShapeError as error:
                 raise self.wrong(str(error)) from None
-            return self.made(number, found, op, given, shapes, shape)
+            return self.made(number, found, op, given, shapes, shape, starts=starts)
         if (found := _ABSENT.fullmatch(line)) is not None:
             given = (found["given"],)
             return self.made(number, found, NOTHING, given, shapes, self.of(given[0], shapes), present=False)
@@ -150,13 +153,23 @@ class _Parser:
 
     def made(
         self, number: int, found: re.Match[str], target: Op | Block | Chain, given: tuple[str, ...],
-        shapes: dict[str, Features], shape: Features, *, present: bool = True,
+        shapes: dict[str, Features], shape: Features, *, present: bool = True, starts: Starts = (),
     ) -> Call:  # fmt: skip
         self.check(shape, found["shape"], number)
         span = Span(self.source, number - 1)
         return Call(
-            found["name"], target, given, tuple(shapes[name] for name in given), shape, span, present=present
-        )
+            found["name"], target, given, tuple(shapes[name] for name in given), shape, span, present=present,
+            starts=starts,
+        )  # fmt: skip
+
+    def starts(self, written: dict[str, Value]) -> Starts:
+        """What parameters start from."""
+        try:
+            return tuple((name.removeprefix("init."), Start.read(str(value))) for name, value in written.items())
+        except ValueError:
+            raise self.wrong(
+                "a parameter starts from a number, or from a distribution such as `normal(0.02)`"
+            ) from None
 
     # --- words -----------------------------------------------------------------------------------------
 
@@ -191,7 +204,7 @@ class _Parser:
     @staticmethod
     def arguments(text: str | None) -> dict[str, Value]:
         """The arguments in brackets: a value goes up to the next name."""
-        parts = re.split(r"(?:^| )([A-Za-z_]\w*)=", text or "")[1:]
+        parts = re.split(r"(?:^| )([A-Za-z_][\w.]*)=", text or "")[1:]
         return {name: _value(value) for name, value in zip(parts[::2], parts[1::2], strict=True)}
 
     def op(self, kind: str, arguments: dict[str, Value]) -> Op:

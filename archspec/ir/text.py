@@ -44,7 +44,8 @@ def _call(call: Call, pad: str) -> Iterator[str]:
     head = f"{pad}{call.name} = "
     inputs, shape = ", ".join(call.inputs), show(call.shape)
     if isinstance(call.target, Op):
-        options = " ".join(f"{k}={_value(v)}" for k, v in call.target.attributes.items())
+        starts = {f"init.{name}": str(start) for name, start in call.starts}
+        options = " ".join(f"{k}={_value(v)}" for k, v in {**call.target.attributes, **starts}.items())
         yield f"{head}{call.target.kind}({inputs}){f' [{options}]' if options else ''} : {shape}"
     elif isinstance(call.target, Block):
         yield f"{head}{_instance(call.target)}({_given(call.target, call.inputs)}) : {shape} {{"

@@ -38,6 +38,11 @@ def _block(block: Block, where: str) -> list[str]:
         else:
             faults += _chain(target, place)
             expected = target.shape
+        has = (
+            target.parameters(*call.input_shapes) if isinstance(target, Op) and call.starts and call.present else {}
+        )
+        if strange := [name for name, _ in call.starts if name not in has]:
+            faults.append(f"{place} has no parameter {', '.join(strange)} to initialize")
         if call.shape != expected:
             faults.append(f"{place} states {call.shape} and gives {expected}")
         shapes[call.name] = call.shape

@@ -13,7 +13,8 @@ from archspec.language import Spec
 from archspec.language.spec import ROLES, VERSION
 from archspec.language.step import MAX_REPEAT, ROWS, STEPS
 from archspec.ops import OPS
-from archspec.ops.arguments import Int
+from archspec.ops.arguments import Int, Real
+from archspec.ops.starts import NORMAL, OF_FANS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -111,6 +112,7 @@ def _steps() -> dict[str, Any]:
         "from": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
         "when": {"type": ["string", "boolean"]},
         "repeat": {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_REPEAT}, {"type": "string"}]},
+        "init": {"$ref": "#/definitions/starts"},
     }
     applied = {**calls, **dict.fromkeys(ROLES, anything), **dict.fromkeys(library, anything)}
     several = {ROWS: {"$ref": "#/definitions/rows"}, STEPS: {"$ref": "#/definitions/chain"}}
@@ -128,6 +130,7 @@ def _steps() -> dict[str, Any]:
     return {
         **ops,
         "named": named,
+        "starts": _starts(),
         "number": Int(1).schema(),
         "pair": {
             "anyOf": [
@@ -152,7 +155,33 @@ def _step(applied: Mapping[str, Any], modifiers: Mapping[str, Any]) -> dict[str,
         "properties": {**either, **modifiers},
         "additionalProperties": {"$ref": "#/definitions/named"},
         "minProperties": 1,
-        "maxProperties": 4,
+        "maxProperties": 5,
+    }
+
+
+def _starts() -> dict[str, Any]:
+    """What the parameters of a step start from: a number or an expression, or a distribution."""
+    std = {
+        "type": "object",
+        "properties": {"std": dict(Real(0.0).schema())},
+        "required": ["std"],
+        "additionalProperties": False,
+    }
+    nothing = {"type": ["object", "null"], "maxProperties": 0}
+    kinds = {**dict.fromkeys(OF_FANS, nothing), **dict.fromkeys(NORMAL, std)}
+    drawn = {
+        "type": "object",
+        "properties": kinds,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    start = {"anyOf": [*Real().schema()["anyOf"], {"type": "string"}, drawn]}
+    return {
+        "type": "object",
+        "description": "what parameters of a step start from, by their names",
+        "additionalProperties": start,
+        "minProperties": 1,
     }
 
 

@@ -143,6 +143,7 @@ class Distribution(OneOf):
     xavier_uniform: Model | None = None
     uniform_fan_in: Model | None = None
     normal: Normal | None = None
+    trunc_normal: Normal | None = None
 
 
 class Init(Model):

@@ -9,7 +9,7 @@ from archspec.diagnostics import Span
 from archspec.syntax.expressions import Expr
 from archspec.syntax.reader import Node
 
-MODIFIERS = ("from", "when", "repeat")
+MODIFIERS = ("from", "when", "repeat", "init")
 CHAIN = "chain"
 ROWS = "rows"
 STEPS = "steps"
@@ -24,6 +24,15 @@ class Cells:
     place: int
     span: Span
     known: bool = False  # whether the chain around has computed them, and where it stands
+
+
+@dataclass(slots=True, eq=False)
+class WrittenStart:
+    """How a parameter starts, as a step says it: a number where it is constant, or the standard deviation of a distribution."""
+
+    kind: str
+    value: Node | None
+    key: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +55,8 @@ class Step:
     when_span: Span | None = None
     repeat: Expr | None = None
     repeat_span: Span | None = None
+    init: Mapping[str, WrittenStart] = field(default_factory=dict)  # by the name of the parameter
+    init_span: Span | None = None
     cells: Cells | None = None  # where it is a row of a table
     table: tuple[Step, ...] = ()  # all rows of it
     chain: tuple[Step, ...] | None = None  # steps that are numbered, in place of something that is applied

@@ -87,7 +87,7 @@ _SAID_OTHERWISE: dict[str, str] = {
     **_each("inplace data_format padding_mode device dtype", "take it out: a backend decides that"),
     **_each(
         "kernel_initializer bias_initializer weight_init init",
-        "how weights start is said once, as in `init: {conv: he_normal_fan_out}`",
+        "what weights start from stands beside the operation, as in `{fc: {linear: {out: 10}}, init: {weight: 0}}`",
     ),
     **_each(
         "kernel_regularizer weight_decay",

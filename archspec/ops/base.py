@@ -78,6 +78,8 @@ class Op:
     """Whether inputs may be such values: it stretches them over the batch."""
     joins_axes: ClassVar[bool] = False
     """Whether it puts its inputs side by side, so that all of them need the axis of the batch."""
+    starts: ClassVar[tuple[str, ...]] = ()
+    """The parameters whose start a step may say (`init`): those of which no argument says it."""
     holds_tensor: ClassVar[bool] = False
     """Whether it keeps a tensor under the name of its step, and no layer that has tensors."""
     is_expression: ClassVar[bool] = False

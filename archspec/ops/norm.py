@@ -23,6 +23,7 @@ class BatchNorm(Op):
     """
 
     kind: ClassVar[str] = "batch_norm"
+    starts: ClassVar[tuple[str, ...]] = ("weight", "bias")
     is_norm: ClassVar[bool] = True
     pools_batch: ClassVar[bool] = True
     eps: float = argument(Real(0.0), 1e-5, Shown.NEVER)
@@ -54,6 +55,7 @@ class LayerNorm(Op):
     """Layer normalization over the channels, at each pixel for itself (Ba et al., 2016)."""
 
     kind: ClassVar[str] = "layer_norm"
+    starts: ClassVar[tuple[str, ...]] = ("weight", "bias")
     is_norm: ClassVar[bool] = True
     eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
     affine: bool = argument(Flag(), True)
@@ -70,6 +72,7 @@ class GroupNorm(Op):
     """Group normalization over pixels and the channels of each group (Wu and He, 2018)."""
 
     kind: ClassVar[str] = "group_norm"
+    starts: ClassVar[tuple[str, ...]] = ("weight", "bias")
     is_norm: ClassVar[bool] = True
     groups: int = argument(Int(), 32, Shown.ALWAYS)
     eps: float = argument(Real(0.0), 1e-5, Shown.NEVER)
@@ -91,6 +94,7 @@ class InstanceNorm(Op):
     """Instance normalization over the pixels of each channel (Ulyanov et al., 2016)."""
 
     kind: ClassVar[str] = "instance_norm"
+    starts: ClassVar[tuple[str, ...]] = ("weight", "bias")
     is_norm: ClassVar[bool] = True
     eps: float = argument(Real(0.0), 1e-5, Shown.NEVER)
     affine: bool = argument(Flag(), True)
@@ -110,6 +114,7 @@ class RmsNorm(Op):
     """Division by the root of the mean square over the channels, at each pixel for itself (Zhang and Sennrich, 2019)."""
 
     kind: ClassVar[str] = "rms_norm"
+    starts: ClassVar[tuple[str, ...]] = ("weight",)
     is_norm: ClassVar[bool] = True
     eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
     affine: bool = argument(Flag(), True)

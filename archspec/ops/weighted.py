@@ -40,6 +40,7 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    starts: ClassVar[tuple[str, ...]] = ("weight", "bias")
     gives: ClassVar[str] = "(out, H', W')"
     is_layer: ClassVar[bool] = True
     out: int = argument(Int(), shown=Shown.NEVER)
@@ -108,6 +109,7 @@ class StdConv(Conv):
     """
 
     kind: ClassVar[str] = "std_conv"
+    starts: ClassVar[tuple[str, ...]] = ()
     eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
     gain: bool = argument(Flag(), False)
     gain_init: float = argument(Real(), 1.0)
@@ -211,6 +213,7 @@ class Linear(Op):
     """y = x W^T + b on a vector (C,), or on each token."""
 
     kind: ClassVar[str] = "linear"
+    starts: ClassVar[tuple[str, ...]] = ("weight", "bias")
     gives: ClassVar[str] = "(out), or (L, out) of tokens"
     is_layer: ClassVar[bool] = True
     out: int = argument(Int(), shown=Shown.NEVER)

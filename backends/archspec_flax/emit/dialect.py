@@ -16,6 +16,7 @@ from archspec.ir.network import Network
 from archspec.ops import Conv
 from archspec_flax.emit.functions import ACTIVATIONS, FUNCTIONS, POOLS, activation_options
 from archspec_flax.emit.helpers import FUNCTION_NAMES
+from archspec_flax.emit.initializers import started
 from archspec_flax.emit.layers import LAYERS, STATELESS, draws_nothing
 from archspec_flax.emit.rolling import is_rolled
 
@@ -46,8 +47,11 @@ class FlaxDialect(Dialect):
         self.sequence = names("Sequential")
         self.named_sequence = (names("NamedSequential"),)
         self.batch_norm_options: set[str] = set()
-        uniform = net.init.conv.chosen[0] == "uniform_fan_in"
-        self.biased = uniform or any(r.target.bias for r in net.modules() if isinstance(r.target, Conv))
+        ways = {"conv": net.init.conv, "linear": net.init.linear}
+        self.uniform = {kind: how.chosen[0] == "uniform_fan_in" for kind, how in ways.items()}
+        self.biased = self.uniform["conv"] or any(
+            r.target.bias for r in net.modules() if isinstance(r.target, Conv)
+        )
         classes = [*outline.classes, *([outline.root] if outline.root else [])]
         self.zeroed = {
             m for c in classes for m in c.members if net.init.zero_last_norm and m.call.name == last_norm(c)
@@ -104,11 +108,16 @@ class FlaxDialect(Dialect):
         name, arguments = LAYERS[kind](member)
         if member in self.zeroed:
             arguments = [*arguments, "scale_init=nnx.initializers.zeros"]
-        if kind == "conv" and not self.biased:
+        made = self.names(name)
+        if member.call.starts:
+            uniform = self.uniform.get(kind, False)
+            own, arguments = started(member, name, [*arguments], uniform)
+            made = own if uniform else made
+        if kind == "conv" and not self.biased and made == self.names(name):
             arguments = [a for a in arguments if a != "use_bias=False"]
         elif kind == "batch_norm":
             self.batch_norm_options |= {str(a).partition("=")[0] for a in arguments[1:]}
-        return Invocation(self.names(name), tuple(arguments) if kind in STATELESS else (*arguments, "rngs=rngs"))
+        return Invocation(made, tuple(arguments) if kind in STATELESS else (*arguments, "rngs=rngs"))
 
     def _function(self, member: Member, kind: str) -> Expression:
         """An operation as a function of one argument."""

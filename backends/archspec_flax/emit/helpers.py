@@ -7,8 +7,10 @@ from typing import Any
 
 from archspec.emission.source import Invocation, call, lay_out
 from archspec.language.spec import Init
+from archspec.ops.starts import NORMAL
 from archspec_flax.emit import function_sources as functions
 from archspec_flax.emit import layer_sources as layers
+from archspec_flax.emit.initializers import initializer
 
 FUNCTION_NAMES = (
     *("tapped", "named_tapped"),
@@ -49,13 +51,6 @@ NAMES = (
 
 
 IMPORTED = ("Array", "Callable", "DTypeLike", "Iterable")
-
-
-_DRAWN = {
-    "he_normal_fan_out": 'nnx.initializers.variance_scaling(2.0, "fan_out", "normal")',
-    "he_normal_fan_in": 'nnx.initializers.variance_scaling(2.0, "fan_in", "normal")',
-    "xavier_uniform": "nnx.initializers.xavier_uniform()",
-}
 
 
 def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -> dict[str, str]:
@@ -121,7 +116,7 @@ def _drawn(name: str, value: Any) -> str | None:
     """The initializer of weights; None for the uniform one, which is a function of the fan in."""
     if name == "uniform_fan_in":
         return None
-    return f"nnx.initializers.normal({value.std!r})" if name == "normal" else _DRAWN[name]
+    return initializer(name, value.std if name in NORMAL else 0.0)
 
 
 def _bias(draw: str | None, size: str) -> str:
@@ -142,10 +137,12 @@ def _batch_norm(init: Init, options: Collection[str]) -> str:
     """The class with the options that a file makes use of."""
     starts = dict(text.split("=", 1) for text in _norm_starts(init))
     kinds = {"momentum": "float = 0.9", "epsilon": "float = 1e-5", "use_bias": "bool = True",
-             "use_scale": "bool = True", "scale_init": "nnx.Initializer = nnx.initializers.ones"}  # fmt: skip
+             "use_scale": "bool = True", "scale_init": "nnx.Initializer = nnx.initializers.ones",
+             "bias_init": "nnx.Initializer = nnx.initializers.zeros"}  # fmt: skip
     taken = {name: name for name in kinds if name in options}
-    if (start := starts.get("scale_init")) is not None and "scale_init" in taken:
-        kinds["scale_init"], starts["scale_init"] = "nnx.Initializer | None = None", f"scale_init or {start}"
+    for name, start in starts.items():
+        if name in taken:
+            kinds[name], starts[name] = "nnx.Initializer | None = None", f"{name} or {start}"
     given = {"momentum": "0.9", **taken, **starts}
     signature = ["self", "num_features: int", "*", *(f"{name}: {kinds[name]}" for name in taken), "rngs: nnx.Rngs"]
     arguments = ["num_features", *(f"{name}={value}" for name, value in given.items()), "rngs=rngs"]

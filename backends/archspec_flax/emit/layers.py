@@ -15,6 +15,7 @@ from archspec.emission.source import Expression, Invocation, is_literal, number
 from archspec.syntax.expressions import Apply, Literal, Symbol
 from archspec.syntax.simplify import simplify
 from archspec_flax.emit.functions import Constructor, both, pair
+from archspec_flax.emit.initializers import initializer
 
 
 def _options(member: Member, *defaults: tuple[str, str, object]) -> list[str]:
@@ -146,14 +147,8 @@ def _parameter(member: Member) -> tuple[str, Sequence[Expression]]:
             f"jnp.zeros({shape}, jnp.float32)" if zero else f"jnp.full({shape}, {number(value)}, jnp.float32)"
         ]
     assert isinstance(std, float)
-    drawn = {
-        "normal": f"normal({std!r})",
-        "trunc_normal": f"truncated_normal({std!r}, lower={-2 / std!r}, upper={2 / std!r})"
-        if std
-        else "zeros_init()",
-        "xavier_uniform": "xavier_uniform()",
-    }
-    return "nnx.Param", [Invocation(f"nnx.initializers.{drawn[start]}", ("rngs.params()", shape, "jnp.float32"))]
+    drawn = initializer(start, std)
+    return "nnx.Param", [Invocation(drawn, ("rngs.params()", shape, "jnp.float32"))]
 
 
 def _literal(member: Member, name: str) -> object:

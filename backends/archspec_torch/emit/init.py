@@ -8,9 +8,11 @@ from archspec.ir.network import Network
 from archspec.ir.rows import Row
 from archspec.language.spec import Distribution
 from archspec.ops import Conv, ConvTranspose, GroupNorm, Image, InstanceNorm, LayerNorm, Linear, Parameter, RmsNorm
+from archspec.ops.starts import NORMAL
 from archspec.syntax.identifiers import containers
+from archspec_torch.emit.starts import statements_by_name
 
-_DRAW = {
+DRAW = {
     "he_normal_fan_out": 'nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',
     "he_normal_fan_in": 'nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")',
     "xavier_uniform": "nn.init.xavier_uniform_(module.weight)",
@@ -62,15 +64,19 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
         ]
     body = [f"    {line}" for line in lines]
     special = _special(outline, init.zero_last_norm)
+    by_name = statements_by_name(net)
     loops = (["for module in self.modules():", *body] if body else []) + (
         ["for module in self.modules():", *(f"    {line}" for line in special)] if special else []
     )
+    loops += by_name
     words = {"nn.Conv2d": "convolutions", "nn.Linear": "linear layers", **dict.fromkeys(norms, "normalizations")}
     text = "\n".join(lines)
     named = list(dict.fromkeys(word for module, word in words.items() if module in text))
     if special:
         random = any("std=" in line or "xavier" in line for line in special)
         named.append("parameters" if random else "constants")
+    if by_name and "parameters" not in named:
+        named.append("parameters")
     *most, last = named or ["nothing"]
     told = f"{', '.join(most)} and {last}" if most else last
     return loops, f'"""Initialize {told}; the rest starts as in PyTorch."""'
@@ -86,7 +92,7 @@ def _weights(how: Distribution, biased: bool) -> tuple[str, ...]:
     name, value = how.chosen
     if name == "uniform_fan_in":  # what PyTorch does for both kinds of module
         return ()
-    draw = f"nn.init.normal_(module.weight, std={value.std!r})" if name == "normal" else _DRAW[name]
+    draw = f"nn.init.{name}_(module.weight, std={value.std!r})" if name in NORMAL else DRAW[name]
     return draw, *(("if module.bias is not None:", "    nn.init.zeros_(module.bias)") if biased else ())
 
 

@@ -15,9 +15,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 Conv = partial(
-    nnx.Conv,
-    use_bias=False,
-    kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
+    nnx.Conv, use_bias=False, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_in", "normal")
 )
 
 
@@ -29,22 +27,6 @@ def uniform(fan_in: int) -> nnx.Initializer:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return draw
-
-
-class Linear(nnx.Linear):
-    """A linear layer whose weights and bias start within 1 / sqrt(in_features) of zero."""
-
-    def __init__(
-        self, in_features: int, out_features: int, *, use_bias: bool = True, rngs: nnx.Rngs
-    ) -> None:
-        super().__init__(
-            in_features,
-            out_features,
-            use_bias=use_bias,
-            kernel_init=uniform(in_features),
-            bias_init=uniform(in_features),
-            rngs=rngs,
-        )
 
 
 class BatchNorm(nnx.BatchNorm):
@@ -169,7 +151,13 @@ class DenseNet(nnx.Module):
                 ("norm5", BatchNorm(1024, rngs=rngs)),
             ]
         )
-        self.classifier = Linear(1024, num_classes, rngs=rngs)
+        self.classifier = nnx.Linear(
+            1024,
+            num_classes,
+            kernel_init=uniform(1024),
+            bias_init=nnx.initializers.zeros,
+            rngs=rngs,
+        )
 
     def __call__(self, x: Array) -> Array:
         """Map images (N, 224, 224, 3) to logits (N, num_classes)."""

@@ -12,35 +12,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
-from jax.typing import DTypeLike
 
 Conv = partial(nnx.Conv, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"))
-
-
-def uniform(fan_in: int) -> nnx.Initializer:
-    """Draw numbers within 1 / sqrt(fan_in) of zero."""
-    bound = fan_in**-0.5
-
-    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
-        return jax.random.uniform(key, shape, dtype, -bound, bound)
-
-    return draw
-
-
-class Linear(nnx.Linear):
-    """A linear layer whose weights and bias start within 1 / sqrt(in_features) of zero."""
-
-    def __init__(
-        self, in_features: int, out_features: int, *, use_bias: bool = True, rngs: nnx.Rngs
-    ) -> None:
-        super().__init__(
-            in_features,
-            out_features,
-            use_bias=use_bias,
-            kernel_init=uniform(in_features),
-            bias_init=uniform(in_features),
-            rngs=rngs,
-        )
+Linear = partial(nnx.Linear, kernel_init=nnx.initializers.normal(0.01))
 
 
 class BatchNorm(nnx.BatchNorm):

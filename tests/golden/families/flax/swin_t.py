@@ -5,15 +5,27 @@ Written by archspec 0.1.0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
+from jax.typing import DTypeLike
 
-Conv = partial(nnx.Conv, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"))
 Linear = partial(nnx.Linear, kernel_init=nnx.initializers.normal(0.02))
+
+
+def uniform(fan_in: int) -> nnx.Initializer:
+    """Draw numbers within 1 / sqrt(fan_in) of zero."""
+    bound = fan_in**-0.5
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return draw
 
 
 def merge_patches(x: Array) -> Array:
@@ -80,6 +92,39 @@ def biased_attention(
     return x.reshape(*query.shape[:-1], -1)
 
 
+class Conv(nnx.Conv):
+    """A convolution whose weights and bias start within 1 / sqrt(fan_in) of zero."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: tuple[int, int],
+        *,
+        strides: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        kernel_dilation: int | tuple[int, int] = 1,
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        bias_init: nnx.Initializer | None = None,
+        rngs: nnx.Rngs,
+    ) -> None:
+        start = uniform(in_features // feature_group_count * math.prod(kernel_size))
+        super().__init__(
+            in_features,
+            out_features,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            kernel_dilation=kernel_dilation,
+            feature_group_count=feature_group_count,
+            use_bias=use_bias,
+            kernel_init=start,
+            bias_init=bias_init or start,
+            rngs=rngs,
+        )
+
+
 class Sequential(nnx.List[Callable[[Array], Array]]):
     """Layers applied one after the other, under the names 0, 1, 2, ..."""
 
@@ -100,9 +145,7 @@ class WindowAttention(nnx.Module):
 
     def __init__(self, in_channels: int, heads: int, shift: int = 0, *, rngs: nnx.Rngs) -> None:
         self.relative_position_bias_table = nnx.Param(
-            nnx.initializers.truncated_normal(0.02, lower=-100.0, upper=100.0)(
-                rngs.params(), (heads, 169), jnp.float32
-            ),
+            nnx.initializers.normal(0.02)(rngs.params(), (heads, 169), jnp.float32)
         )
         self.relative_position_index = nnx.BatchStat(relative_position_index(7, 7))
         self.qkv = Linear(in_channels, 3 * in_channels, rngs=rngs)

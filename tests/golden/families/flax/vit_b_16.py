@@ -8,12 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
+from jax.typing import DTypeLike
 
 Conv = partial(nnx.Conv, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"))
 Linear = partial(nnx.Linear, kernel_init=nnx.initializers.xavier_uniform())
+
+
+def uniform(fan_in: int) -> nnx.Initializer:
+    """Draw numbers within 1 / sqrt(fan_in) of zero."""
+    bound = fan_in**-0.5
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return draw
 
 
 def apply_linear(x: Array, kernel: Array, bias: Array | None = None) -> Array:
@@ -71,7 +83,9 @@ class SelfAttention(nnx.Module):
             ),
         )
         self.in_proj_bias = nnx.Param(jnp.zeros((3 * in_channels,), jnp.float32))
-        self.out_proj = Linear(in_channels, in_channels, rngs=rngs)
+        self.out_proj = Linear(
+            in_channels, in_channels, kernel_init=uniform(in_channels), rngs=rngs
+        )
         self.heads = heads
 
     def __call__(self, x: Array) -> Array:
@@ -94,10 +108,10 @@ class EncoderLayer(nnx.Module):
         self.self_attention = SelfAttention(in_channels, heads, rngs=rngs)
         self.ln_2 = nnx.LayerNorm(in_channels, rngs=rngs)
         self.mlp = Sequential(
-            Linear(in_channels, hidden, rngs=rngs),
+            Linear(in_channels, hidden, bias_init=nnx.initializers.normal(1e-06), rngs=rngs),
             partial(nnx.gelu, approximate=False),
             nnx.Dropout(0.0, rngs=rngs),
-            Linear(hidden, in_channels, rngs=rngs),
+            Linear(hidden, in_channels, bias_init=nnx.initializers.normal(1e-06), rngs=rngs),
             nnx.Dropout(0.0, rngs=rngs),
         )
 
@@ -137,9 +151,19 @@ class VisionTransformer(nnx.Module):
 
     def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
         self.class_token = nnx.Param(jnp.zeros((1, 1, 768), jnp.float32))
-        self.conv_proj = Conv(3, 768, (16, 16), strides=16, padding=0, rngs=rngs)
+        self.conv_proj = Conv(
+            3,
+            768,
+            (16, 16),
+            strides=16,
+            padding=0,
+            kernel_init=nnx.initializers.normal(0.03608439182435161),
+            rngs=rngs,
+        )
         self.encoder = Encoder(768, 197, heads=12, rngs=rngs)
-        self.heads = NamedSequential([("head", Linear(768, num_classes, rngs=rngs))])
+        self.heads = NamedSequential(
+            [("head", Linear(768, num_classes, kernel_init=nnx.initializers.zeros, rngs=rngs))]
+        )
 
     def __call__(self, x: Array) -> Array:
         """Map images (N, 224, 224, 3) to logits (N, num_classes)."""

@@ -117,7 +117,7 @@ class ConvNeXt(nn.Module):
         """Initialize convolutions and linear layers; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
-                nn.init.normal_(module.weight, std=0.02)
+                nn.init.trunc_normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 

@@ -90,10 +90,11 @@ class DenseNet(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialize convolutions; the rest starts as in PyTorch."""
+        """Initialize convolutions and parameters; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        nn.init.zeros_(self.get_parameter("classifier.bias"))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, 3, 224, 224) to logits (N, num_classes)."""

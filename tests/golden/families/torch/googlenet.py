@@ -128,9 +128,9 @@ class GoogLeNet(nn.Module):
         """Initialize convolutions and linear layers; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, std=0.01)
+                nn.init.trunc_normal_(module.weight, std=0.01)
             elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.01)
+                nn.init.trunc_normal_(module.weight, std=0.01)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 

@@ -155,10 +155,14 @@ class RegNet(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialize convolutions; the rest starts as in PyTorch."""
+        """Initialize convolutions and linear layers; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 

@@ -115,6 +115,13 @@ class VisionTransformer(nn.Module):
                 nn.init.xavier_uniform_(module.in_proj_weight)
             elif isinstance(module, Encoder):
                 nn.init.normal_(module.pos_embedding, std=0.02)
+        nn.init.normal_(self.get_parameter("conv_proj.weight"), std=0.03608439182435161)
+        nn.init.zeros_(self.get_parameter("heads.head.weight"))
+        for name, parameter in self.named_parameters():
+            if name.endswith("out_proj.weight"):
+                nn.init.kaiming_uniform_(parameter, a=5**0.5)
+            elif name.endswith(("mlp.0.bias", "mlp.3.bias")):
+                nn.init.normal_(parameter, std=1e-06)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, 3, 224, 224) to logits (N, num_classes)."""

@@ -1,0 +1,37 @@
+"""Starts: what the parameters of one step are initialized from, where that is not what `init` says of the whole net."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+OF_FANS = ("he_normal_fan_out", "he_normal_fan_in", "xavier_uniform", "uniform_fan_in")
+"""Distributions whose width follows from the fan-in or fan-out of weights."""
+NORMAL = ("normal", "trunc_normal")
+"""Distributions with a standard deviation, around zero; the second is cut off at -2 and 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A constant, or a distribution: `value` is the constant, or the standard deviation of a normal distribution."""
+
+    kind: str  # `constant`, or a distribution of OF_FANS or NORMAL
+    value: float = 0.0
+
+    def __str__(self) -> str:
+        """As the textual form writes it: `0.0`, `normal(0.02)` or `xavier_uniform`."""
+        if self.kind == "constant":
+            return repr(self.value)
+        return f"{self.kind}({self.value!r})" if self.kind in NORMAL else self.kind
+
+    @classmethod
+    def read(cls, text: str) -> Start:
+        """The start that a text is of. Raises ValueError."""
+        found = re.fullmatch(rf"({'|'.join(NORMAL)})\((\S+)\)", text)
+        if found is not None:
+            return cls(found[1], float(found[2]))
+        return cls(text) if text in OF_FANS else cls("constant", float(text))
+
+
+Starts = tuple[tuple[str, Start], ...]
+"""The starts of a step's parameters, by their names."""

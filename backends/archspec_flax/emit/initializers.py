@@ -1,0 +1,66 @@
+"""Initializers of Flax: what parameters start from, as arguments of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from archspec.emission.dataflow import kind_of
+from archspec.emission.outline import Member
+from archspec.emission.source import Expression, is_literal, number, sides
+from archspec.ops.starts import Start
+
+_OF_FANS = {
+    "he_normal_fan_out": 'variance_scaling(2.0, "fan_out", "normal")',
+    "he_normal_fan_in": 'variance_scaling(2.0, "fan_in", "normal")',
+    "xavier_uniform": "xavier_uniform()",
+}
+_UNIFORM = Start("uniform_fan_in")
+
+
+def initializer(kind: str, value: float) -> str:
+    """The initializer of a distribution or constant; `value` is the constant or the standard deviation.
+
+    A normal distribution that is cut off at eight deviations or more is none for all purposes: of 10^15 numbers one lies beyond.
+    """
+    if kind == "constant":
+        told = {0.0: "zeros", 1.0: "ones"}.get(value, f"constant({value!r})")
+    elif kind == "trunc_normal" and value > 0.25:  # cut off at -2 and 2, as PyTorch's is; JAX counts in deviations
+        told = f"truncated_normal({value!r}, lower={-2 / value!r}, upper={2 / value!r})"
+    else:
+        told = _OF_FANS.get(kind, f"normal({value!r})")
+    return f"nnx.initializers.{told}"
+
+
+def started(member: Member, name: str, arguments: list[Expression], uniform: bool) -> tuple[str, list[Expression]]:
+    """The class and the arguments of a layer whose step says what its parameters start from.
+
+    Where layers start `uniform` because their class in the file does so, this one is Flax's own, and says all of it.
+    """
+    starts = dict(member.call.starts)
+    own = uniform and kind_of(member) in ("conv", "linear")
+    if own and not is_literal(member.numbers["bias"], False):
+        starts = {"weight": _UNIFORM, "bias": _UNIFORM, **starts}
+    elif own:
+        starts = {"weight": _UNIFORM, **starts}
+    given = dict(_arguments(member, starts))
+    kept = [a for a in arguments if str(a).partition("=")[0] not in given]
+    return f"nnx.{name}" if own else name, [*kept, *(f"{key}={value}" for key, value in given.items())]
+
+
+def _arguments(member: Member, starts: Mapping[str, Start]) -> Iterator[tuple[str, str]]:
+    """The argument of a layer for each start."""
+    weight = "kernel_init" if kind_of(member) in ("conv", "linear") else "scale_init"
+    for tensor, start in starts.items():
+        drawn = f"uniform({_fan_in(member)})" if start == _UNIFORM else initializer(start.kind, start.value)
+        yield weight if tensor == "weight" else "bias_init", drawn
+
+
+def _fan_in(member: Member) -> str:
+    """The fan-in of a convolution or linear layer."""
+    fan = number(member.in_channels)
+    if kind_of(member) == "linear":
+        return fan
+    if not is_literal(member.numbers["groups"], 1):
+        fan += f" // {number(member.numbers['groups'])}"
+    high, wide = sides(member.numbers["kernel"], number(member.numbers["kernel"]))
+    return f"{fan} * {high} * {wide}"

@@ -1,0 +1,67 @@
+"""The statements of `reset_parameters` that initialize parameters by name: those whose steps say what they start from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from archspec.emission.source import Invocation, lay_out
+from archspec.ir.network import Network
+from archspec.ir.walk import operations
+from archspec.ops.base import tensor_name
+from archspec.ops.starts import NORMAL, Start
+
+_INDENT = 12
+_FROM_FANS = {
+    "he_normal_fan_out": 'nn.init.kaiming_normal_(%s, mode="fan_out", nonlinearity="relu")',
+    "he_normal_fan_in": 'nn.init.kaiming_normal_(%s, mode="fan_in", nonlinearity="relu")',
+    "xavier_uniform": "nn.init.xavier_uniform_(%s)",
+    "uniform_fan_in": "nn.init.kaiming_uniform_(%s, a=5**0.5)",
+}
+_CONSTANTS = {0.0: "nn.init.zeros_(%s)", 1.0: "nn.init.ones_(%s)"}
+
+
+def statements_by_name(net: Network) -> list[str]:
+    """The lines: a single parameter is got by its name, several are found by as much of it as no other's ends with."""
+    starts: dict[Start, list[str]] = {}
+    for name, call, _ in operations(net.root):
+        for tensor, start in call.starts:
+            starts.setdefault(start, []).append(tensor_name(name, tensor))
+    if not starts:
+        return []
+    single = {names[0]: start for start, names in starts.items() if len(names) == 1}
+    lines = [_started(start) % f'self.get_parameter("{name}")' for name, start in single.items()]
+    everything = list(net.parameter_shapes())
+    branches = list[str]()
+    for start, names in starts.items():
+        if len(names) > 1:
+            endings = [f'"{ending}"' for ending in _endings(names, everything)]
+            given = endings[0] if len(endings) == 1 else Invocation("", tuple(endings))
+            condition = Invocation("name.endswith", (given,))
+            branches += lay_out("elif " if branches else "if ", condition, _INDENT, ":").split("\n")
+            branches.append(f"    {_started(start) % 'parameter'}")
+    if branches:
+        inside = [line.removeprefix(" " * _INDENT) for line in branches]
+        lines += ["for name, parameter in self.named_parameters():", *(f"    {line}" for line in inside)]
+    return lines
+
+
+def _endings(names: Iterable[str], everything: Collection[str]) -> list[str]:
+    """The endings of names that no others of a net have."""
+    wanted, endings = set(names), dict[str, None]()
+    for name in names:
+        if any(name.endswith(ending) for ending in endings):
+            continue
+        parts = name.split(".")
+        counts = [count for count in range(2, len(parts) + 1) if not parts[-count].isdecimal()]
+        shorter = (".".join(parts[-count:]) for count in counts)
+        endings[next((e for e in shorter if all(n in wanted for n in everything if n.endswith(e))), name)] = None
+    return list(endings)
+
+
+def _started(start: Start) -> str:
+    """The statement that gives a parameter, `%s`, its start."""
+    if start.kind in NORMAL:
+        return f"nn.init.{start.kind}_(%s, std={start.value!r})"
+    if start.kind != "constant":
+        return _FROM_FANS[start.kind]
+    return _CONSTANTS.get(start.value) or f"nn.init.constant_(%s, {start.value!r})"
