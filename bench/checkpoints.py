@@ -20,12 +20,12 @@ from pairs import in_turn, line, ratio
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.job import Job, Options, effective
-from archspec_runtime.normalize import measure
-from archspec_runtime.saving import LOG_EVERY, Saver
-from archspec_runtime.world import World
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.checkpoints.saver import LOG_EVERY, Saver
+from archspec_runtime.data import open_dataset
+from archspec_runtime.job.job import Job, Options, effective
+from archspec_runtime.processes.world import World
 
 LONG = 10**6  # steps of a run that would compile
 

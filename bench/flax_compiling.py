@@ -23,10 +23,10 @@ def first_step(name: str, rolled: bool) -> float:
     from archspec_flax.emit import rolling
     from archspec_flax.emit.model import model_source
     from archspec_flax.trainer.stepper import FlaxStepper
-    from archspec_runtime.batches import Batches
-    from archspec_runtime.datasets import open_dataset
-    from archspec_runtime.job import Job
-    from archspec_runtime.normalize import measure
+    from archspec_runtime.batches.normalization import measure
+    from archspec_runtime.batches.order import Batches
+    from archspec_runtime.data import open_dataset
+    from archspec_runtime.job.job import Job
 
     if not rolled:
         rolling.ROLLED = 1_000_000

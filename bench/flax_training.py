@@ -69,12 +69,12 @@ def bare_step(net: str, data: Path | None, steps: int) -> float:
 
     import archspec
     from archspec_flax.trainer.stepper import FlaxStepper
-    from archspec_runtime.batches import Batches
-    from archspec_runtime.datasets import Dataset
-    from archspec_runtime.datasets.splits import ArraySplit
-    from archspec_runtime.job import Job
-    from archspec_runtime.normalize import measure
-    from archspec_runtime.recipe import Recipe
+    from archspec_runtime.batches.normalization import measure
+    from archspec_runtime.batches.order import Batches
+    from archspec_runtime.data import Dataset
+    from archspec_runtime.data.splits import ArraySplit
+    from archspec_runtime.job.job import Job
+    from archspec_runtime.recipe.recipe import Recipe
 
     loaded = archspec.load(net)
     recipe, shape = Recipe.from_dict(loaded.recipe), (3, 32, 32)

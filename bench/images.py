@@ -75,8 +75,8 @@ def rate(batches: Iterable[object], steps: int, warm: int = 8) -> Rate:
 
 def training(folder: Path, crop: str, **resizing: Any) -> tuple[Any, Any]:
     """The training split and what is done to it."""
-    from archspec_runtime.datasets import open_dataset
-    from archspec_runtime.recipe import Data, HFlip, RandomCrop, RandomResizedCrop, ResizeShorter
+    from archspec_runtime.data import open_dataset
+    from archspec_runtime.recipe.recipe import Data, HFlip, RandomCrop, RandomResizedCrop, ResizeShorter
 
     cut = (ResizeShorter(*SIDES), RandomCrop()) if crop == "scale" else (RandomResizedCrop(),)
     data = Data(dataset="image_folder", augment=(*cut, HFlip()), **resizing)
@@ -87,8 +87,8 @@ def pipeline(folder: Path, workers: int, steps: int, crop: str, *, floats: bool 
     """The runtime's batches as `archspec train` takes them; floats as its PyTorch trainer makes them."""
     import torch
 
-    from archspec_runtime.batches import Batches
-    from archspec_runtime.normalize import Normalization
+    from archspec_runtime.batches.normalization import Normalization
+    from archspec_runtime.batches.order import Batches
     from archspec_torch.trainer.images import Images
 
     torch.set_num_threads(workers)
@@ -102,7 +102,7 @@ def pipeline(folder: Path, workers: int, steps: int, crop: str, *, floats: bool 
 
 def threads(folder: Path, workers: int, steps: int, crop: str) -> Rate:
     """What `bytes` would be with threads of one process in place of worker processes."""
-    from archspec_runtime.reading import Reader
+    from archspec_runtime.batches.reading import Reader
 
     split, data = training(folder, crop)
     reader = Reader(split, data, (3, 224, 224), 0)

@@ -25,12 +25,12 @@ from torch.utils._pytree import tree_leaves
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec_runtime.augment import Plan
-from archspec_runtime.batches import Batch
-from archspec_runtime.datasets import Dataset
-from archspec_runtime.datasets.splits import ArraySplit
-from archspec_runtime.job import Job
-from archspec_runtime.normalize import Normalization
+from archspec_runtime.augment.plan import Plan
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.order import Batch
+from archspec_runtime.data import Dataset
+from archspec_runtime.data.splits import ArraySplit
+from archspec_runtime.job.job import Job
 
 NO_KERNEL = {"aten::detach", "aten::empty", "aten::empty_like", "aten::empty_strided", "aten::_unsafe_view"}
 """What launches nothing, beside views."""

@@ -16,10 +16,10 @@ import numpy as np
 from pairs import in_turn
 from photos import as_folder
 
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.datasets.packing import pack
-from archspec_runtime.reading import Reader
-from archspec_runtime.recipe import Data, HFlip, RandomResizedCrop
+from archspec_runtime.batches.reading import Reader
+from archspec_runtime.data import open_dataset
+from archspec_runtime.data.packing import pack
+from archspec_runtime.recipe.recipe import Data, HFlip, RandomResizedCrop
 
 SHAPE = (3, 224, 224)
 DATA = Data(dataset="image_folder", augment=(RandomResizedCrop(), HFlip()))

@@ -27,9 +27,9 @@ ARMS = ("plain", "ours", "plain+start", "plain+order", "plain+draws", "plain+all
 
 def our_parts(seed: int) -> Parts:
     """Start, order and draws as archspec has them."""
-    from archspec_runtime.augment import epoch_plan
+    from archspec_runtime.augment.plan import epoch_plan
     from archspec_runtime.draws import epoch_order
-    from archspec_runtime.recipe import HFlip, PadCrop
+    from archspec_runtime.recipe.recipe import HFlip, PadCrop
 
     def start(size: Size) -> nn.Module:
         import archspec

@@ -5,10 +5,10 @@ import io
 import numpy as np
 from PIL import Image
 
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data, HFlip, RandomCrop, ResizeShorter
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.data import open_dataset
+from archspec_runtime.recipe.recipe import Data, HFlip, RandomCrop, ResizeShorter
 
 AUGMENT = (ResizeShorter(20, 40), RandomCrop(), HFlip())
 SHAPE = (3, 16, 16)

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 from safetensors.numpy import load_file
 
-from archspec_runtime import checkpoints
-from archspec_runtime.run_folder import read_metrics
+from archspec_runtime.checkpoints import store
+from archspec_runtime.record.folder import read_metrics
 
 CPU = ("--device", "cpu", "--threads", "1", "--compile", "off")
 MAIN = [sys.executable, "-m", "archspec_cli"]
@@ -55,7 +55,7 @@ train:
 
 
 def newest(out):
-    return checkpoints.newest(out, None)[0]
+    return store.newest(out, None)[0]
 
 
 def weights(out, name="weights"):

@@ -4,16 +4,11 @@ from dataclasses import replace
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.job import Job
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import (
-    Data,
-    HFlip,
-    PadCrop,
-    Recipe,
-)
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.data import open_dataset
+from archspec_runtime.job.job import Job
+from archspec_runtime.recipe.recipe import Data, HFlip, PadCrop, Recipe
 
 MOVED = (PadCrop(1), HFlip())
 

@@ -52,46 +52,80 @@ ROOMS = (  # of the core, from the ground up: each imports from those before it,
     "api",
     "network",
 )
-CORE = REPO / "archspec"
-MODULES = {
-    ".".join(p.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__"): p for p in CORE.rglob("*.py")
+RUNTIME_ROOMS = (  # the same of the runtime
+    "printable",
+    "errors",
+    "console",
+    "draws",
+    "recipe",
+    "schedule",
+    "processes",
+    "files",
+    "images",
+    "data",
+    "augment",
+    "job",
+    "batches",
+    "record",
+    "frameworks",
+    "checkpoints",
+    "measure",
+    "run",
+)
+HOUSES = {
+    "archspec": (REPO / "archspec", ROOMS),
+    "archspec_runtime": (REPO / "backends/archspec_runtime", RUNTIME_ROOMS),
 }
 
 
-def core_imports(path):
-    """The modules of the core that a module imports, at its top or inside of functions."""
+def modules_of(house):
+    root = HOUSES[house][0]
+    return {
+        ".".join(p.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__"): p
+        for p in root.rglob("*.py")
+    }
+
+
+def own_imports(path, modules):
+    """The modules of its house that a module imports, at its top or inside of functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in MODULES)
+            yield from (alias.name for alias in node.names if alias.name in modules)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            if node.module in MODULES:
+            if node.module in modules:
                 inner = (f"{node.module}.{alias.name}" for alias in node.names)
-                yield from {name if name in MODULES else node.module for name in inner}
+                yield from {name if name in modules else node.module for name in inner}
 
 
 def room(module):
     return module.split(".")[1]
 
 
-def test_the_core_is_rooms_with_few_modules_beside_them():
-    assert {room(name) for name in MODULES if name != "archspec"} == set(ROOMS)
-    assert len(list(CORE.glob("*.py"))) <= 6
+@pytest.mark.parametrize("house", HOUSES)
+def test_a_house_is_rooms_with_few_modules_beside_them(house):
+    root, rooms = HOUSES[house]
+    assert {room(name) for name in modules_of(house) if name != house} == set(rooms)
+    assert len(list(root.glob("*.py"))) <= 6
 
 
-def test_no_room_of_the_core_imports_from_a_higher_one():
+@pytest.mark.parametrize("house", HOUSES)
+def test_no_room_imports_from_a_higher_one(house):
+    modules, rooms = modules_of(house), HOUSES[house][1]
     found = {
         f"{name} imports {other}"
-        for name, path in MODULES.items()
-        if name != "archspec"
-        for other in core_imports(path)
-        if other == "archspec" or ROOMS.index(room(other)) > ROOMS.index(room(name))
+        for name, path in modules.items()
+        if name != house
+        for other in own_imports(path, modules)
+        if other == house or rooms.index(room(other)) > rooms.index(room(name))
     }
     assert not found
 
 
-def test_no_modules_of_the_core_import_each_other_in_a_circle():
-    waiting = {name: set(core_imports(path)) - {name} for name, path in MODULES.items()}
+@pytest.mark.parametrize("house", HOUSES)
+def test_no_modules_of_a_house_import_each_other_in_a_circle(house):
+    modules = modules_of(house)
+    waiting = {name: set(own_imports(path, modules)) - {name} for name, path in modules.items()}
     while free := {name for name, others in waiting.items() if not others & waiting.keys()}:
         waiting = {name: others for name, others in waiting.items() if name not in free}
     assert not waiting

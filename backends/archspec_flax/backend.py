@@ -20,9 +20,9 @@ from archspec_flax.emit.dialect import SUPPORTED
 from archspec_flax.emit.model import model_source
 from archspec_flax.formats import Msgpack, Orbax
 from archspec_flax.health import need_flax
+from archspec_runtime.checkpoints.weights import RunWeights
 from archspec_runtime.errors import RunError
-from archspec_runtime.job import Job, Options
-from archspec_runtime.weights import RunWeights
+from archspec_runtime.job.job import Job, Options
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -91,7 +91,7 @@ class FlaxBackend:
         need_flax()
         from archspec_flax.emit.folder import KIT
         from archspec_flax.trainer import Flax
-        from archspec_runtime.emitted import train_emitted
+        from archspec_runtime.run.emitted import train_emitted
 
         check_supported(net, self)
         asked = Options(**options)
@@ -119,7 +119,7 @@ class FlaxBackend:
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
         need_flax()
         from archspec_flax.trainer import Flax
-        from archspec_runtime.crops import Views, evaluate_views
+        from archspec_runtime.measure.crops import Views, evaluate_views
 
         views = Views(crops, tuple(scales), mirror)
         foreign = foreign_class(run, self.name, model_source)
@@ -131,7 +131,7 @@ class FlaxBackend:
         """The standard deviation of what each layer of a run gives. Raises RunError."""
         need_flax()
         from archspec_flax.trainer import Flax
-        from archspec_runtime.responses import measure_responses
+        from archspec_runtime.measure.responses import measure_responses
 
         foreign = foreign_class(run, self.name, model_source)
         return measure_responses(Flax(), run, layers, split, data, device, images, foreign)

@@ -5,9 +5,9 @@ It stands alone on NumPy: it imports no framework and nothing of archspec, and i
 
 from __future__ import annotations
 
-from .errors import CheckpointError, DataError, RunError
-from .job import Job, Options
-from .recipe import (
+from archspec_runtime.errors import CheckpointError, DataError, RunError
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime.recipe.recipe import (
     BCE,
     EMA,
     LAMB,

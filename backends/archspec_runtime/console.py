@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from .errors import RunError
-from .printable import printable
+from archspec_runtime.errors import RunError
+from archspec_runtime.printable import printable
 
 
 def tell(*lines: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from .printable import printable
+from archspec_runtime.printable import printable
 
 
 class RunError(Exception):

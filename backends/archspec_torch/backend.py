@@ -17,9 +17,9 @@ from archspec.emission.trial import check_output, check_tensors
 from archspec.files import FolderError, write_folder
 from archspec.ir.network import Network
 from archspec.loading.program import Program
+from archspec_runtime.checkpoints.weights import RunWeights
 from archspec_runtime.errors import RunError
-from archspec_runtime.job import Job, Options
-from archspec_runtime.weights import RunWeights
+from archspec_runtime.job.job import Job, Options
 from archspec_torch.emit.dialect import SUPPORTED
 from archspec_torch.emit.model import model_source
 from archspec_torch.formats import StateDict
@@ -88,7 +88,7 @@ class TorchBackend:
     def train(self, net: Program, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
         need_torch()
-        from archspec_runtime.emitted import train_emitted
+        from archspec_runtime.run.emitted import train_emitted
         from archspec_torch.emit.folder import KIT
         from archspec_torch.trainer import Torch
 
@@ -117,7 +117,7 @@ class TorchBackend:
     ) -> Mapping[str, float]:  # fmt: skip
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
         need_torch()
-        from archspec_runtime.crops import Views, evaluate_views
+        from archspec_runtime.measure.crops import Views, evaluate_views
         from archspec_torch.trainer import Torch
 
         views = Views(crops, tuple(scales), mirror)
@@ -129,7 +129,7 @@ class TorchBackend:
     ) -> Sequence[float]:
         """The standard deviation of what each layer of a run gives. Raises RunError."""
         need_torch()
-        from archspec_runtime.responses import measure_responses
+        from archspec_runtime.measure.responses import measure_responses
         from archspec_torch.trainer import Torch
 
         foreign = foreign_class(run, self.name, model_source)

@@ -18,10 +18,10 @@ from archspec_experiments.plan import SWEEP, read_sweep
 from archspec_experiments.runs import LOGS, runs_below
 from archspec_experiments.state import State, progress_of
 from archspec_experiments.sweep import failure
-from archspec_runtime.curves import Summary
 from archspec_runtime.errors import RunError
-from archspec_runtime.identity import read_identity, shown_name
-from archspec_runtime.run_folder import Row
+from archspec_runtime.record.folder import Row
+from archspec_runtime.record.identity import read_identity, shown_name
+from archspec_runtime.run.curves import Summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import archspec
 from archspec.analysis.response_layers import responding_layers
 from archspec.backends import Trainer
 from archspec_experiments.runs import folder_of, labels_of, spec_of
-from archspec_runtime.conforming import odd
 from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
-from archspec_runtime.identity import shown_name
-from archspec_runtime.pictures import add_legend, save_picture
-from archspec_runtime.run_folder import read_run, write_json
+from archspec_runtime.files.conforming import odd
+from archspec_runtime.files.pictures import add_legend, save_picture
+from archspec_runtime.record.folder import read_run, write_json
+from archspec_runtime.record.identity import shown_name
 
 KEPT = "responses.json"
 

@@ -17,7 +17,7 @@ from typing import Any
 from archspec.diagnostics.printable import printable
 from archspec_experiments.sweep import BEGIN, Outcome, Task
 from archspec_runtime.console import say
-from archspec_runtime.systems import ask_to_end
+from archspec_runtime.processes.platforms import ask_to_end
 
 POLL = 0.1  # seconds
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}

@@ -12,7 +12,7 @@ from typing import Any
 from archspec_experiments.local import Local
 from archspec_experiments.sweep import Outcome, Task
 from archspec_runtime.errors import RunError
-from archspec_runtime.signals import Signals
+from archspec_runtime.processes.signals import Signals
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ from archspec_experiments.curves import error_figures, response_figure
 from archspec_experiments.figures import SERIES
 from archspec_experiments.state import State
 from archspec_runtime.errors import RunError
-from archspec_runtime.memory_estimate import bytes_as_text
-from archspec_runtime.undoing import written_whole
+from archspec_runtime.job.memory import bytes_as_text
+from archspec_runtime.processes.interrupts import written_whole
 
 NAMED = 4  # folders in a title
 MARK = '<meta name="generator" content="archspec report">'

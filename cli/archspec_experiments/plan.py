@@ -19,11 +19,11 @@ from archspec.version import __version__
 from archspec_experiments.grid import GridError, Point, named, overridden
 from archspec_experiments.overrides import check_given_once
 from archspec_experiments.trial import check_before
-from archspec_runtime.datasets import check_folder
+from archspec_runtime.data import check_folder
 from archspec_runtime.errors import RunError
-from archspec_runtime.job import Job, Options, effective
-from archspec_runtime.preflight import check_images, check_split, known_images, open_for
-from archspec_runtime.run_folder import write_json
+from archspec_runtime.job.job import Job, Options, effective
+from archspec_runtime.record.folder import write_json
+from archspec_runtime.run.preflight import check_images, check_split, known_images, open_for
 
 SWEEP = "sweep.json"
 FORMAT = 1

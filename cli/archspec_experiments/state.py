@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from archspec_runtime import checkpoints
-from archspec_runtime.curves import Summary, summarize
+from archspec_runtime.checkpoints import store
 from archspec_runtime.errors import CheckpointError
-from archspec_runtime.run_folder import Row, read_measured, read_run
+from archspec_runtime.record.folder import Row, read_measured, read_run
+from archspec_runtime.run.curves import Summary, summarize
 
 
 class State(StrEnum):
@@ -41,10 +41,10 @@ def progress_of(folder: Path) -> Progress:
         return Progress(State.absent, 0, [], None)
     run, rows = read_run(folder), read_measured(folder)
     try:
-        newest = checkpoints.newest(folder, None)
+        newest = store.newest(folder, None)
     except CheckpointError:  # none of them is whole; the trainer says so when it goes on
         newest = None
-    step = checkpoints.step_of(newest[0]) if newest else 0
+    step = store.step_of(newest[0]) if newest else 0
     recipe = run["job"]["recipe"]
     last = [
         row for row in rows if row["step"] == step and row.get("kind") == "eval"

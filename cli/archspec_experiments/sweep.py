@@ -10,11 +10,11 @@ from typing import Protocol
 from archspec_experiments.plan import Planned, Request, record
 from archspec_experiments.runs import LOGS
 from archspec_experiments.state import State, progress_of
-from archspec_runtime.changes import changes
 from archspec_runtime.console import say, tell
-from archspec_runtime.curves import Summary
 from archspec_runtime.errors import RunError
-from archspec_runtime.run_folder import lock
+from archspec_runtime.recipe.changes import changes
+from archspec_runtime.record.folder import lock
+from archspec_runtime.run.curves import Summary
 
 SIGNALLED = (130, 137, 143)  # Ctrl-C, kill, SIGTERM
 WAYS = {State.absent: "is to start", State.cut: "is to go on", State.finished: "is kept"}

@@ -11,11 +11,11 @@ from archspec.analysis.roofline import as_lines
 from archspec.backends import Trainer, check_supported
 from archspec.emission.folder import job_fields
 from archspec_runtime.console import tell
-from archspec_runtime.dry_run import devices_of, dry_run
-from archspec_runtime.job import Job, Options
-from archspec_runtime.memory_estimate import bytes_as_text, memory
-from archspec_runtime.preflight import check_options
-from archspec_runtime.world import world_of
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime.job.memory import bytes_as_text, memory
+from archspec_runtime.processes.world import world_of
+from archspec_runtime.run.dry_run import devices_of, dry_run
+from archspec_runtime.run.preflight import check_options
 
 ALL = ("compile", "shard", "devices")
 

@@ -29,11 +29,11 @@ from archspec_flax.trainer.mesh import Devices
 from archspec_flax.trainer.optimizer import make_optimizer
 from archspec_flax.trainer.precision import prepared, use_precision
 from archspec_flax.trainer.step import Inputs, State, Step
-from archspec_runtime.augment import Plan
-from archspec_runtime.batches import Batch
-from archspec_runtime.job import Job
-from archspec_runtime.normalize import Normalization
-from archspec_runtime.recipe import Recipe
+from archspec_runtime.augment.plan import Plan
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.order import Batch
+from archspec_runtime.job.job import Job
+from archspec_runtime.recipe.recipe import Recipe
 
 IMAGES = 50_000
 """As many are on the device, of a data set that is in memory."""

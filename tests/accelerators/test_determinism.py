@@ -5,8 +5,8 @@ import os
 import pytest
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.job import Options
-from archspec_runtime.run_folder import read_run
+from archspec_runtime.job.job import Options
+from archspec_runtime.record.folder import read_run
 from runs import same, weights
 
 torch = pytest.importorskip("torch")

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.job import Options
-from archspec_runtime.world import World
+from archspec_runtime.job.job import Options
+from archspec_runtime.processes.world import World
 
 torch = pytest.importorskip("torch")
 from archspec_torch.trainer import device as devices  # noqa: E402

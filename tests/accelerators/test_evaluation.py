@@ -2,7 +2,7 @@
 
 import pytest
 
-from archspec_runtime.batches import Fitting
+from archspec_runtime.batches.order import Fitting
 from archspec_runtime.errors import RunError
 from settings_of_runs import setting
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archspec_runtime.batches import share_of_cores
-from archspec_runtime.datasets import open_dataset
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import share_of_cores
+from archspec_runtime.data import open_dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data
-from archspec_runtime.shared import cores
-from archspec_runtime.world import World
+from archspec_runtime.processes.platforms import cores
+from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.recipe import Data
 from photographs import SHAPE
 from settings_of_runs import setting
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from archspec_runtime.augment import Plan
-from archspec_runtime.batches import Batch
-from archspec_runtime.datasets.splits import ArraySplit
-from archspec_runtime.normalize import Normalization
+from archspec_runtime.augment.plan import Plan
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.order import Batch
+from archspec_runtime.data.splits import ArraySplit
 
 jax = pytest.importorskip("jax")
 from archspec_flax.trainer.images import Store, batch_of, constants, pick  # noqa: E402

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.job import Options
+from archspec_runtime.job.job import Options
 
 torch = pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))

@@ -6,8 +6,8 @@ import archspec
 from archspec.analysis.accelerators import accelerator
 from archspec.analysis.roofline import bound
 from archspec.emission.folder import job_fields
-from archspec_runtime.job import Job
-from archspec_runtime.memory_estimate import memory
+from archspec_runtime.job.job import Job
+from archspec_runtime.job.memory import memory
 
 jax = pytest.importorskip("jax")
 from jax.sharding import Mesh  # noqa: E402

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from archspec_runtime.recipe import LAMB  # noqa: E402
+from archspec_runtime.recipe.recipe import LAMB  # noqa: E402
 from archspec_torch.trainer.optimizer import Average, make_optimizer, set_rate  # noqa: E402
 
 

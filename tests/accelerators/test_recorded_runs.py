@@ -9,11 +9,11 @@ import pytest
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets.splits import ArraySplit, Dataset
-from archspec_runtime.job import Job
-from archspec_runtime.judge import Judge
-from archspec_runtime.normalize import Normalization
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.data.splits import ArraySplit, Dataset
+from archspec_runtime.job.job import Job
+from archspec_runtime.run.bad_losses import Judge
 
 torch = pytest.importorskip("torch")
 from recording import Recording, stand_in  # noqa: E402

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 import archspec
-from archspec_runtime.recipe import EMA, LAMB, AdamW
-from archspec_runtime.recipe_faults import Skip
+from archspec_runtime.recipe.policies import Skip
+from archspec_runtime.recipe.recipe import EMA, LAMB, AdamW
 
 torch = pytest.importorskip("torch")
 from archspec_torch.trainer.stepper import TorchStepper  # noqa: E402
@@ -66,9 +66,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 sys.path[:0] = sys.argv[1:]
 from settings_of_runs import setting
 import archspec
-from archspec_runtime.recipe import LAMB, AdamW
-from archspec_runtime.recipe_faults import Skip
-from archspec_runtime.world import World
+from archspec_runtime.recipe.recipe import LAMB, AdamW
+from archspec_runtime.recipe.policies import Skip
+from archspec_runtime.processes.world import World
 from archspec_torch.trainer.stepper import TorchStepper
 
 class Waits(TorchDispatchMode):

@@ -7,10 +7,10 @@ import pytest
 import archspec
 from archspec.analysis.activations import kept_for_gradient
 from archspec.emission.folder import job_fields
-from archspec_runtime.dry_run import plot
-from archspec_runtime.job import Job
-from archspec_runtime.memory_estimate import Memory, memory, on_cpu
-from archspec_runtime.recipe import EMA, LAMB, SGD, Phase, Plateau, Recipe, Step
+from archspec_runtime.job.job import Job
+from archspec_runtime.job.memory import Memory, memory, on_cpu
+from archspec_runtime.recipe.recipe import EMA, LAMB, SGD, Phase, Plateau, Recipe, Step
+from archspec_runtime.run.dry_run import plot
 from storages import Storages
 
 torch = pytest.importorskip("torch")

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import archspec
 from archspec_cli.main import app
-from archspec_runtime.run_folder import read_metrics
+from archspec_runtime.record.folder import read_metrics
 from conftest import REPO
 from runs import CPU
 

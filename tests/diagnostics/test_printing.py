@@ -30,10 +30,12 @@ def test_all_that_is_printed_goes_through_a_console():
     assert {place.partition(":")[0] for place in found} == CONSOLES
 
 
-@pytest.mark.parametrize("name", ["printable", "out_of_memory"])
-def test_the_runtime_escapes_as_the_core_does(name):
+@pytest.mark.parametrize(
+    ("name", "place"), [("printable", "printable"), ("out_of_memory", "processes/out_of_memory")]
+)
+def test_the_runtime_escapes_as_the_core_does(name, place):
     """It is carried along by built folders, which have no core."""
-    core, runtime = (REPO / f"archspec/diagnostics/{name}.py", REPO / f"backends/archspec_runtime/{name}.py")
+    core, runtime = (REPO / f"archspec/diagnostics/{name}.py", REPO / f"backends/archspec_runtime/{place}.py")
     assert core.read_text(encoding="utf-8") == runtime.read_text(encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from archspec_experiments.state import State, progress_of
-from archspec_runtime import checkpoints
+from archspec_runtime.checkpoints import store
 from runs import MAIN
 
 pytestmark = pytest.mark.long
@@ -194,7 +194,7 @@ def test_a_sweep_on_ray_that_is_asked_to_end_saves_its_runs_and_goes_on(cluster,
         sweep.kill()
     assert sweep.returncode == 143, said
     assert "stopped; call it again to go on" in said
-    assert all(checkpoints.newest(run, None) is not None for run in runs), said
+    assert all(store.newest(run, None) is not None for run in runs), said
     assert {progress_of(run).state for run in runs} == {State.cut}
     again = start()
     said = again.communicate(timeout=280)[0]

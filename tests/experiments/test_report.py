@@ -14,8 +14,8 @@ from archspec_cli.main import app
 from archspec_experiments.collect import collect
 from archspec_experiments.curves import error_curves
 from archspec_experiments.figures import Axes, Curve, panel
-from archspec_runtime.curves import draw_curves
-from archspec_runtime.memory_estimate import bytes_as_text
+from archspec_runtime.job.memory import bytes_as_text
+from archspec_runtime.run.curves import draw_curves
 
 pytest.importorskip("torch")
 

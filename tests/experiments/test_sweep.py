@@ -12,7 +12,7 @@ import time
 import pytest
 
 from archspec_experiments.grid import GridError, make_grid, parse_over
-from archspec_runtime.run_folder import read_metrics
+from archspec_runtime.record.folder import read_metrics
 
 pytest.importorskip("torch")
 

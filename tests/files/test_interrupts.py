@@ -125,7 +125,7 @@ def test_where_ctrl_c_raises_it_still_does(tmp_path):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from archspec.files import write_folder
-from archspec_runtime.undoing import undone, written_whole
+from archspec_runtime.processes.interrupts import undone, written_whole
 try:
     with undone(lambda: print("undone")), written_whole(Path("page.html")) as aside:
         aside.write_text("half")
@@ -147,7 +147,7 @@ def test_a_folder_is_let_go_also_by_a_process_that_does_not_hear(number, tmp_pat
         DIES
         + f"""
 from pathlib import Path
-from archspec_runtime.run_folder import lock
+from archspec_runtime.record.folder import lock
 with lock(Path(".")):
     {COMPUTES}"""
     )
@@ -163,8 +163,8 @@ def test_a_second_interrupt_ends_a_step_that_does_not_end(tmp_path):
         DIES
         + f"""
 from pathlib import Path
-from archspec_runtime.run_folder import lock
-from archspec_runtime.signals import Signals
+from archspec_runtime.record.folder import lock
+from archspec_runtime.processes.signals import Signals
 with lock(Path(".")), Signals():
     {COMPUTES}"""
     )

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 import archspec
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe_data import (
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.data import open_dataset
+from archspec_runtime.recipe.images import (
     Data,
     Epoch,
     HFlip,

@@ -101,7 +101,7 @@ def test_plain_twins_are_three_lines():
 
 @pytest.mark.parametrize("recipe", zoo.recipes())
 def test_every_recipe_is_sound_and_goes_through_the_runtime(recipe):
-    from archspec_runtime.recipe import Recipe
+    from archspec_runtime.recipe.recipe import Recipe
 
     small = {
         "cifar": {"input.size": 32, "classes": 10},

@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets.splits import ArraySplit
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data, HFlip, PadCrop
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.data.splits import ArraySplit
+from archspec_runtime.recipe.recipe import Data, HFlip, PadCrop
 
 MOVED = (PadCrop(2), HFlip())
 

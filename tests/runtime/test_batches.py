@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from archspec_runtime.augment import Plan, epoch_plan
-from archspec_runtime.batches import Batches
+from archspec_runtime.augment.plan import Plan, epoch_plan
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
 from archspec_runtime.draws import epoch_order
 from archspec_runtime.errors import DataError
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data, HFlip, PadCrop
+from archspec_runtime.recipe.recipe import Data, HFlip, PadCrop
 from making import MOVED, batches, noise
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from archives import archive
-from archspec_runtime.datasets.cifar import LAYOUTS, read_cifar
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.data.cifar import LAYOUTS, read_cifar
 from archspec_runtime.errors import DataError
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data
+from archspec_runtime.recipe.recipe import Data
 from conftest import SHARED
 
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from archives import archive
-from archspec_runtime.datasets.cifar import LAYOUTS, MD5
+from archspec_runtime.data.cifar import LAYOUTS, MD5
 from archspec_runtime.errors import DataError
 from image_sets import opened, said, seen
 
@@ -48,7 +48,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch, tmp_path):
     """A server on this machine, and its address."""
-    monkeypatch.setattr("archspec_runtime.datasets.remote.PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("archspec_runtime.data.remote.PAUSES", (0.01, 0.01, 0.01))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -103,7 +103,7 @@ def test_an_address_that_leads_to_another_of_the_web_is_followed(cli, server):
 
 
 def test_an_encrypted_address_leads_to_encrypted_ones_alone():
-    from archspec_runtime.datasets.remote import Redirects
+    from archspec_runtime.data.remote import Redirects
 
     assert Redirects.refusal("https://a.org/x", "https://b.org/x") is None
     assert Redirects.refusal("http://a.org/x", "https://b.org/x") is None

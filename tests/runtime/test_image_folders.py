@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.datasets.encoded import EncodedSplit
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.data import open_dataset
+from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.errors import DataError
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data, HFlip, PcaLighting, RandomCrop, ResizeShorter
+from archspec_runtime.recipe.recipe import Data, HFlip, PcaLighting, RandomCrop, ResizeShorter
 from conftest import SHARED
 from making import BLUE, RED, batches, halves
 

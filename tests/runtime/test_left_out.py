@@ -155,13 +155,13 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from PIL import Image
-import archspec_cli.commands.data, archspec_runtime.datasets.verify, typer.rich_utils
+import archspec_cli.commands.data, archspec_runtime.data.verify, typer.rich_utils
 from typer.testing import CliRunner
 from archspec_cli.main import app, main
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.datasets.libraries import optional
+from archspec_runtime.data import open_dataset
+from archspec_runtime.images.libraries import optional
 from archspec_runtime.errors import DataError
-from archspec_runtime.recipe import Data
+from archspec_runtime import Data
 Image.init()
 optional("simplejpeg")
 CliRunner().invoke(app, ["data", "verify", "/nowhere"])  # so that what a message needs is imported

@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from archspec_runtime.datasets import Listing, open_dataset
-from archspec_runtime.datasets.cifar import CLASSES
-from archspec_runtime.recipe import Data
+from archspec_runtime.data import Listing, open_dataset
+from archspec_runtime.data.cifar import CLASSES
+from archspec_runtime.recipe.recipe import Data
 from image_sets import as_tars, jpeg, opened
 
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from archspec_runtime.datasets.libraries import PACKAGES
 from archspec_runtime.errors import DataError, RunError
+from archspec_runtime.images.libraries import PACKAGES
 from conftest import REPO
 from image_sets import opened, said, samples, seen
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec_runtime.datasets.decoding import Photo
-from archspec_runtime.datasets.encoded import EncodedSplit
-from archspec_runtime.datasets.sources import Files, Names
+from archspec_runtime.data.encoded import EncodedSplit
+from archspec_runtime.data.sources import Files, Names
 from archspec_runtime.errors import DataError
+from archspec_runtime.images.decoding import Photo
 from making import BLUE, RED, WHITE, halves
 
 
@@ -137,7 +137,7 @@ def half_of(suffix):
     ids=["jpeg", "png", "bmp", "bomb", "empty", "folder", "text", "link"],
 )  # fmt: skip
 def test_an_unreadable_image_is_named_with_a_remedy(damage, tmp_path, monkeypatch):
-    monkeypatch.setattr("archspec_runtime.datasets.sources.PATIENCE", (0.01, 0.01))
+    monkeypatch.setattr("archspec_runtime.data.sources.PATIENCE", (0.01, 0.01))
     damage(tmp_path / "photo.jpg")
     with pytest.raises(DataError, match=r"photo\.jpg cannot be read as an image") as caught:
         EncodedSplit.of(Files(tmp_path, Names.of(["photo.jpg"])), np.zeros(1, np.int64), 3).image(0)

@@ -7,10 +7,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from archspec_runtime.datasets.cifar import read_cifar
-from archspec_runtime.datasets.pickles import read_pickle
+from archspec_runtime.data.cifar import read_cifar
+from archspec_runtime.data.pickles import read_pickle
 from archspec_runtime.errors import DataError
-from archspec_runtime.recipe import Data
+from archspec_runtime.recipe.recipe import Data
 
 
 @pytest.mark.parametrize(

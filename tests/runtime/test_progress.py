@@ -5,7 +5,7 @@ import re
 
 from rich.console import Console
 
-from archspec_runtime.progress import _live
+from archspec_runtime.run.progress import _live
 
 
 class Terminal:

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec_runtime.augment import transform
-from archspec_runtime.batches import evaluation_batches
-from archspec_runtime.datasets import libraries, open_dataset, resampling
-from archspec_runtime.datasets.decoding import Photo
+from archspec_runtime.augment.plan import transform
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import evaluation_batches
+from archspec_runtime.data import open_dataset
 from archspec_runtime.errors import DataError, RunError
-from archspec_runtime.geometry import Window
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data, PcaLighting, RandomCrop, ResizeShorter
+from archspec_runtime.images import libraries, resampling
+from archspec_runtime.images.decoding import Photo
+from archspec_runtime.images.geometry import Window
+from archspec_runtime.recipe.recipe import Data, PcaLighting, RandomCrop, ResizeShorter
 from conftest import SHARED
 from photographs import AUGMENT, SHAPE, as_folder, batches, photograph
 

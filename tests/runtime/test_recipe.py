@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from archspec_runtime.changes import changes
-from archspec_runtime.recipe import (
+from archspec_runtime.recipe.changes import changes
+from archspec_runtime.recipe.recipe import (
     BCE,
     EMA,
     SGD,

@@ -10,14 +10,13 @@ import pytest
 from PIL import Image
 
 import archspec
-from archspec_runtime import pillow_ops
-from archspec_runtime.augment import centre, resized_crop
-from archspec_runtime.averaging import kept
-from archspec_runtime.datasets.decoding import Photo
-from archspec_runtime.erasing import erased_boxes
-from archspec_runtime.geometry import Window
-from archspec_runtime.mixing import Mixed, cut, draw_mix
-from archspec_runtime.recipe import (
+from archspec_runtime.augment import pillow_ops
+from archspec_runtime.augment.erasing import erased_boxes
+from archspec_runtime.augment.mixing import Mixed, cut, draw_mix
+from archspec_runtime.augment.plan import centre, resized_crop
+from archspec_runtime.images.decoding import Photo
+from archspec_runtime.images.geometry import Window
+from archspec_runtime.recipe.recipe import (
     BCE,
     EMA,
     LAMB,
@@ -29,6 +28,7 @@ from archspec_runtime.recipe import (
     Recipe,
     TrivialAugment,
 )
+from archspec_runtime.schedule.averaging import kept
 
 REFERENCE = dict(np.load(Path(__file__).parents[1] / "data" / "recipes_reference.npz"))
 IMAGE = Image.fromarray(REFERENCE["image"])

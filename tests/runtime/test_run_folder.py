@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.run_folder import Metrics, lock, read_metrics
+from archspec_runtime.record.folder import Metrics, lock, read_metrics
 
 
 def test_metrics_are_json_lines_and_a_line_that_a_kill_cut_off_is_dropped(tmp_path):
@@ -63,7 +63,7 @@ def test_a_lock_of_another_user_is_not_taken_over(tmp_path):
     program = """
 import os
 from pathlib import Path
-from archspec_runtime.run_folder import lock
+from archspec_runtime.record.folder import lock
 os.setuid(65534)
 with lock(Path(".")):
     pass

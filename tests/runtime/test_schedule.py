@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec_runtime.recipe import Epoch, Measured, Phase, Plateau, Recipe, Step
-from archspec_runtime.schedule import Schedule
+from archspec_runtime.recipe.recipe import Epoch, Measured, Phase, Plateau, Recipe, Step
+from archspec_runtime.schedule.phases import Schedule
 
 
 def rates(schedule, steps, per_epoch=5, error=lambda epoch: 50.0, measured=lambda step: {}):

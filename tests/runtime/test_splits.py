@@ -5,12 +5,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.datasets.digits import read_digits
+from archspec_runtime.batches.normalization import Normalization, measure
+from archspec_runtime.data import open_dataset
+from archspec_runtime.data.digits import read_digits
 from archspec_runtime.draws import holdout_split
 from archspec_runtime.errors import DataError
-from archspec_runtime.normalize import Normalization, measure
-from archspec_runtime.recipe import Data
+from archspec_runtime.recipe.recipe import Data
 from making import noise
 
 
@@ -89,7 +89,7 @@ def test_statistics_of_many_images_equal_numpys_and_take_little_memory():
 def test_digits_are_those_that_scikit_learn_reads(monkeypatch):
     found = read_digits(None, (1, 8, 8), 10, Data())
     monkeypatch.setattr(
-        "archspec_runtime.datasets.digits.find_spec", lambda name: None
+        "archspec_runtime.data.digits.find_spec", lambda name: None
     )  # as where its file lies elsewhere
     read = read_digits(None, (1, 8, 8), 10, Data())
     for one, other in ((found.train, read.train), (found.test, read.test)):

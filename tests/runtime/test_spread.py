@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from scipy import stats
 
 import archspec
-from archspec_runtime.augment import epoch_plan
-from archspec_runtime.datasets.splits import ArraySplit
+from archspec_runtime.augment.plan import epoch_plan
+from archspec_runtime.data.splits import ArraySplit
 from archspec_runtime.draws import epoch_order, holdout_split
-from archspec_runtime.recipe import HFlip, PadCrop
+from archspec_runtime.recipe.recipe import HFlip, PadCrop
 from conftest import REPO
 from runs import newest
 from runtime.making import batches
@@ -185,8 +185,8 @@ def test_the_rest_starts_as_it_should(starts):
 def test_a_loop_by_hand_with_our_start_order_and_draws_ends_in_our_weights(backend, cli, tmp_path):
     """In double precision: the optimizer, the schedule, augmentation, statistics and evaluation are the same."""
     pytest.importorskip(backend)
-    from archspec_runtime.datasets import open_dataset
-    from archspec_runtime.recipe import Data
+    from archspec_runtime.data import open_dataset
+    from archspec_runtime.recipe.recipe import Data
 
     size = plain_loop.Size(blocks=1, width=4, steps=3, drop=2, lr=0.02)
     torch.manual_seed(5)

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from archspec_runtime.datasets.cifar import LAYOUTS
+from archspec_runtime.data.cifar import LAYOUTS
 from runs import CPU, said, tree
 
 torch = pytest.importorskip("torch")

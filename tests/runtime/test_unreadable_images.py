@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from archspec_runtime import patience
-from archspec_runtime.batches import evaluation_batches
-from archspec_runtime.datasets import open_dataset
+from archspec_runtime.batches import patience
+from archspec_runtime.batches.order import evaluation_batches
+from archspec_runtime.data import open_dataset
 from archspec_runtime.errors import DataError, RunError
-from archspec_runtime.recipe import Data
+from archspec_runtime.recipe.recipe import Data
 from photographs import SHAPE, as_folder, batches, same
 
 
@@ -43,7 +43,7 @@ def test_a_file_that_is_gone_is_named_with_what_to_do(photos):
 def impatient(monkeypatch):
     """As if a minute were a tenth of a second, and a quarter of an hour a few."""
     monkeypatch.setattr(patience, "LOOK_EVERY", 0.05)
-    monkeypatch.setattr("archspec_runtime.workers.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("archspec_runtime.batches.workers.LOOK_EVERY", 0.05)
     monkeypatch.setattr(patience, "SILENCE", 0.1)
     monkeypatch.setattr(patience, "PATIENCE", 4)  # a busy machine takes its time
 

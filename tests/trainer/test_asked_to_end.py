@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec_runtime import checkpoints
+from archspec_runtime.checkpoints import store
 from archspec_runtime.draws import epoch_order
 from runs import CPU, said, tree
 
@@ -50,7 +50,7 @@ def test_a_second_run_in_one_folder_says_who_holds_it_and_touches_nothing(cli, t
 def test_a_second_interrupt_ends_a_run_at_once_and_a_second_request_does_not(second):
     program = f"""
 import os, signal, time
-from archspec_runtime.signals import Signals
+from archspec_runtime.processes.signals import Signals
 with Signals() as signals:
     os.kill(os.getpid(), signal.SIGINT)
     assert signals.received == 130
@@ -98,7 +98,8 @@ def test_a_run_that_is_asked_to_end_while_a_disk_does_not_answer_saves_and_goes_
 
     code = f"""
 import os
-from archspec_runtime import patience, session
+from archspec_runtime.batches import patience
+from archspec_runtime.run import session
 patience.HURRY, say = 0.1, session.say
 def said(text):  # once the images are listed and measured, one becomes what can be opened and never answers
     os.remove({str(last)!r})
@@ -109,7 +110,7 @@ session.say = said
 """
     words = [sys.executable, "-c", code, "train", *map(str, given), "--out", "cut"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as run:
-        while not checkpoints.place(photos / "cut", 5).exists():
+        while not store.place(photos / "cut", 5).exists():
             assert run.poll() is None, run.stderr.read()
             time.sleep(0.01)
         run.send_signal(signal.SIGTERM)
@@ -120,5 +121,5 @@ session.say = said
     last.unlink()
     last.write_bytes(content)
     assert cli("train", *given, "--out", "cut", "--resume").exit_code == 0
-    newest = [checkpoints.newest(Path(out), None)[0] / "weights.safetensors" for out in ("whole", "cut")]
+    newest = [store.newest(Path(out), None)[0] / "weights.safetensors" for out in ("whole", "cut")]
     assert newest[0].read_bytes() == newest[1].read_bytes()

@@ -10,14 +10,14 @@ from safetensors.numpy import load_file
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec_runtime import checkpoints
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.job import Job, Options, effective
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data
-from archspec_runtime.run_folder import read_metrics
-from archspec_runtime.world import World
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.checkpoints import store
+from archspec_runtime.data import open_dataset
+from archspec_runtime.job.job import Job, Options, effective
+from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.record.folder import read_metrics
 
 pytest.importorskip("torch")
 
@@ -58,7 +58,7 @@ def train(cli, tmp_path):
 
 
 def weights(out, step=None):
-    path = checkpoints.newest(out, None)[0] if step is None else checkpoints.place(out, step)
+    path = store.newest(out, None)[0] if step is None else store.place(out, step)
     return {name: load_file(path / f"{name}.safetensors") for name in ("weights", "average")}
 
 
@@ -128,7 +128,7 @@ def test_going_back_too_often_ends_the_run(train, tmp_path):
 def test_where_there_is_nothing_to_go_back_to_the_run_ends(train, tmp_path):
     said = train("run", "roll_back", lr="1e30", code=1).stderr
     assert "error: there is nothing to go back to: the first checkpoint for that is of step 1,000" in said
-    assert checkpoints.newest(tmp_path / "run", None) is None
+    assert store.newest(tmp_path / "run", None) is None
 
 
 def test_weights_that_the_last_step_spoilt_are_taken_back(train, tmp_path):

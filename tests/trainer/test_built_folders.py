@@ -9,7 +9,7 @@ import pytest
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec_runtime.job import Job
+from archspec_runtime.job.job import Job
 from runs import CPU, same, weights
 
 pytest.importorskip("torch")

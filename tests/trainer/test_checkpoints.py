@@ -12,15 +12,15 @@ from safetensors.numpy import load, save
 
 import archspec
 from archspec.emission.folder import job_fields
-from archspec_runtime import checkpoints, writer
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.checkpoints import store, writer
+from archspec_runtime.checkpoints.saver import Saver
+from archspec_runtime.data import open_dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.job import Job, Options, effective
-from archspec_runtime.normalize import measure
-from archspec_runtime.recipe import Data, Keep, Recipe
-from archspec_runtime.saving import Saver
-from archspec_runtime.world import World
+from archspec_runtime.job.job import Job, Options, effective
+from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.recipe import Data, Keep, Recipe
 from loops import tries
 
 JOB = Job(
@@ -78,7 +78,7 @@ def test_a_step_does_not_wait_for_its_checkpoint_which_holds_the_state_of_its_st
         assert not saver.due(20, True, {}), "by the clock no checkpoint is due while one is written"
         counter.gate.set()
         assert saver.finish() == 10
-    path, manifest = checkpoints.newest(tmp_path, "net")
+    path, manifest = store.newest(tmp_path, "net")
     assert manifest["step"] == 10
     state = saver.resume(counter)
     assert (counter.value, state["step"], state["latest"]) == (1.0, 10, "here")
@@ -187,14 +187,14 @@ def test_what_is_asked_for_stays_and_nothing_else(keep, errors, options, expecte
 def test_the_newest_whole_one_stays_where_later_ones_are_damaged(tmp_path):
     left(tmp_path, Keep(last=3), upto=30)
     for step in (20, 30):
-        (checkpoints.place(tmp_path, step) / "weights.safetensors").write_bytes(b"")
+        (store.place(tmp_path, step) / "weights.safetensors").write_bytes(b"")
     saver = Saver(tmp_path, replace(JOB, recipe=Recipe(steps=9, keep=Keep(last=1))), Options(), 1000, World())
     counter = Counter()
     assert saver.resume(counter)["step"] == 10
     saver.save(counter, 11, {})
     saver.finish()
     assert written(tmp_path) == ["step-00000011"]
-    assert checkpoints.newest(tmp_path, "net")[1]["step"] == 11
+    assert store.newest(tmp_path, "net")[1]["step"] == 11
 
 
 def test_a_resumed_run_knows_the_best_of_before(tmp_path):
@@ -205,7 +205,7 @@ def test_a_resumed_run_knows_the_best_of_before(tmp_path):
     again.resume(Counter())
     assert not again.due(61, True, {"test_error": 5.0})
     assert again.due(61, True, {"test_error": 4.9})
-    assert again.described_best() == f"the lowest test error, 5.00%, is that of {checkpoints.place(tmp_path, 20)}"
+    assert again.described_best() == f"the lowest test error, 5.00%, is that of {store.place(tmp_path, 20)}"
 
 
 NET = """archspec: 1
@@ -264,11 +264,11 @@ import os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
-from archspec_runtime import checkpoints
-from archspec_runtime.job import Job, Options
-from archspec_runtime.recipe import Recipe
-from archspec_runtime.saving import Saver
-from archspec_runtime.world import World
+from archspec_runtime.checkpoints import store
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime import Recipe
+from archspec_runtime.checkpoints.saver import Saver
+from archspec_runtime.processes.world import World
 
 FOLDER = Path(sys.argv[1])
 JOB = Job(name="net", input_shape=(1, 8, 8), classes=10, macs=1, params=1, kept=1, fingerprint="net", recipe=Recipe(steps=1))
@@ -332,7 +332,7 @@ for _ in range({KILLS}):
     steps = [int(word[1:]) for word in told.split(b"\\n")[:-1]]
     assert steps[0] >= standing, "what was saved is gone"
     standing = max(standing, *steps)
-    found = checkpoints.newest(FOLDER, "net")
+    found = store.newest(FOLDER, "net")
     assert (found[1]["step"] if found else 0) >= standing, "what was saved is gone"
 print(standing)
 """

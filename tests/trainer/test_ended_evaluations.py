@@ -8,8 +8,8 @@ import time
 import pytest
 
 from archspec_experiments.state import State, progress_of
-from archspec_runtime import checkpoints
-from archspec_runtime.run_folder import read_metrics
+from archspec_runtime.checkpoints import store
+from archspec_runtime.record.folder import read_metrics
 from runs import CPU, MAIN
 
 # A step is a third of a second, and an evaluation of the 360 test images in batches of 8 takes many
@@ -34,7 +34,7 @@ def begin(folder, *given):
 def evaluating(folder, process):
     """Wait until the checkpoint of the last step is there, which is written before its evaluation."""
     until = time.monotonic() + 200
-    while not (checkpoints.place(folder / "run", 2) / "manifest.json").exists():
+    while not (store.place(folder / "run", 2) / "manifest.json").exists():
         assert process.poll() is None, (folder / "log").read_text()
         assert time.monotonic() < until
         time.sleep(0.05)

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from archspec_cli.main import app
-from archspec_runtime import checkpoints
+from archspec_runtime.checkpoints import store
 from archspec_runtime.errors import RunError
-from archspec_runtime.run_folder import prepare, read_metrics
+from archspec_runtime.record.folder import prepare, read_metrics
 from runs import CPU, fill, said, tree
 
 torch = pytest.importorskip("torch")
@@ -61,7 +61,7 @@ def test_a_run_is_not_overwritten_unless_asked(cli, old):
     assert tree(old) == before
     assert cli("train", NET, "--out", old, "--steps", 1, "--force", *CPU).exit_code == 0
     assert {row["step"] for row in read_metrics(old)} == {1}
-    assert checkpoints.newest(old, None)[1]["step"] == 1
+    assert store.newest(old, None)[1]["step"] == 1
 
 
 def test_what_cannot_be_a_folder_is_refused(cli, tmp_path):
@@ -88,7 +88,7 @@ def test_a_folder_without_rights_is_refused(tmp_path, rights):
 import os, sys
 from pathlib import Path
 from archspec_runtime.errors import RunError
-from archspec_runtime.run_folder import lock, prepare
+from archspec_runtime.record.folder import lock, prepare
 if os.geteuid() == 0:
     os.setuid(65534)
 try:
@@ -170,7 +170,7 @@ def test_eval_of_what_is_no_run_is_refused(cli, old, tmp_path):
 
 
 def test_eval_passes_over_a_damaged_checkpoint_and_refuses_it_alone(cli, old):
-    newest = checkpoints.newest(old, None)[0]
+    newest = store.newest(old, None)[0]
     file = newest / "weights.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
     result = cli("eval", old, "--device", "cpu")
@@ -198,7 +198,7 @@ def test_a_disk_that_fills_while_training_is_said_and_the_last_checkpoint_is_who
     assert result.exit_code in (0, 1, 2), result.stderr
     assert "No space left on device" in result.stderr
     assert "Traceback" not in result.stderr
-    found, manifest = checkpoints.newest(run, None)
+    found, manifest = store.newest(run, None)
     if room == 0:
         assert tree(found) == before[found.name]
     assert manifest["step"] >= 10
@@ -206,7 +206,7 @@ def test_a_disk_that_fills_while_training_is_said_and_the_last_checkpoint_is_who
     (disk / "other").unlink()
     again = cli("train", NET, "--out", run, "--steps", 40, "--resume", "--override", *CPU)
     assert again.exit_code == 0, again.stderr
-    assert checkpoints.newest(run, None)[1]["step"] == 40
+    assert store.newest(run, None)[1]["step"] == 40
 
 
 @pytest.mark.parametrize("room", [0, 40, 130])

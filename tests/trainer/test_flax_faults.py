@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from archspec_cli.main import app
-from archspec_runtime import checkpoints
+from archspec_runtime.checkpoints import store
 from runs import MAIN, fill, newest, same, tree, weights
 
 pytest.importorskip("flax.nnx")
@@ -60,7 +60,7 @@ def processes(launcher):
 
 def reached(run, step, launcher):
     until = time.monotonic() + 60
-    while not checkpoints.place(run, step).exists():
+    while not store.place(run, step).exists():
         assert launcher.poll() is None, run.with_name("said").read_text()
         assert time.monotonic() < until, f"step {step} never came"
         time.sleep(0.01)
@@ -97,14 +97,14 @@ def test_where_a_process_is_killed_all_end_and_one_alone_ends_as_if_undisturbed(
 
 def test_a_signal_saves_a_checkpoint_and_the_run_goes_on_as_it_would_have(train, straight, tmp_path):
     def send():
-        while not checkpoints.place(tmp_path / "run", 100).exists():
+        while not store.place(tmp_path / "run", 100).exists():
             time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGTERM)
 
     sender = threading.Thread(target=send, daemon=True)
     sender.start()
     (stopped,) = re.findall(r"stopped after step ([\d,]+); go on with --resume", train("run", *EVERY, code=143))
-    assert newest(tmp_path / "run") == checkpoints.place(tmp_path / "run", int(stopped.replace(",", "")))
+    assert newest(tmp_path / "run") == store.place(tmp_path / "run", int(stopped.replace(",", "")))
     train("run", *EVERY, "--resume")
     assert same(weights(tmp_path / "run"), straight)
 
@@ -121,7 +121,7 @@ def test_a_disk_that_fills_while_training_is_said_and_the_last_checkpoint_is_who
     disk = small_disk(4000)
     given = ("--steps", 40, "--checkpoint-every", 10)
     train(disk / "run", *given)
-    shutil.rmtree(checkpoints.place(disk / "run", 40))
+    shutil.rmtree(store.place(disk / "run", 40))
     before = tree(newest(disk / "run"))
     (disk / "run" / "curves.png").unlink()
     (disk / "run" / "curves.svg").unlink()

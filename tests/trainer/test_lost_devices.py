@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-import archspec_runtime.launch
-from archspec_runtime import checkpoints
+from archspec_runtime.checkpoints import store
 from archspec_runtime.errors import RunError
-from archspec_runtime.launch import launch
-from archspec_runtime.world import World, world_of
+from archspec_runtime.processes import launch as launching
+from archspec_runtime.processes.launch import launch
+from archspec_runtime.processes.world import World, world_of
 
 pytest.importorskip("torch")
 
@@ -76,7 +76,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="proc
 def test_a_killed_process_is_restarted_with_the_others_and_the_weights_are_those_of_an_undisturbed_run(tmp_path):
     given = ("--steps", 60, "--checkpoint-every", 10, "--nproc", 2)
     with start(tmp_path, *given, "--out", "killed", "--max-restarts", 1) as run:
-        wait_for(checkpoints.place(tmp_path / "killed", 20), run)
+        wait_for(store.place(tmp_path / "killed", 20), run)
         os.kill(workers(run)[1], signal.SIGKILL)
         assert run.wait(200) == 0, (tmp_path / "said").read_text()
     assert len(errors(tmp_path)) <= 1
@@ -84,7 +84,7 @@ def test_a_killed_process_is_restarted_with_the_others_and_the_weights_are_those
         assert run.wait(200) == 0
     assert errors(tmp_path) == []
     one, other = (
-        load_file(checkpoints.place(tmp_path / name, 60) / "weights.safetensors") for name in ("killed", "straight")
+        load_file(store.place(tmp_path / name, 60) / "weights.safetensors") for name in ("killed", "straight")
     )
     assert one.keys() == other.keys()
     assert all(np.array_equal(one[name], other[name]) for name in one)
@@ -94,13 +94,13 @@ def test_a_killed_process_is_restarted_with_the_others_and_the_weights_are_those
 @pytest.mark.parametrize("who", ["launcher", "one process"])
 def test_a_signal_stops_all_after_the_same_step_with_a_checkpoint(who, tmp_path):
     with start(tmp_path, *LONG, "--nproc", 2, "--out", "run") as run:
-        wait_for(checkpoints.place(tmp_path / "run", 10), run)
+        wait_for(store.place(tmp_path / "run", 10), run)
         started = workers(run)
         os.kill(run.pid if who == "launcher" else started[1], signal.SIGTERM)
         assert run.wait(60) == 143, (tmp_path / "said").read_text()
     (stopped,) = re.findall(r"stopped after step ([\d,]+)", (tmp_path / "said").read_text())
-    found, _ = checkpoints.newest(tmp_path / "run", None)
-    assert found == checkpoints.place(tmp_path / "run", int(stopped.replace(",", "")))
+    found, _ = store.newest(tmp_path / "run", None)
+    assert found == store.place(tmp_path / "run", int(stopped.replace(",", "")))
     assert errors(tmp_path) == []
     assert gone(started.values())
 
@@ -108,7 +108,7 @@ def test_a_signal_stops_all_after_the_same_step_with_a_checkpoint(who, tmp_path)
 @linux
 def test_a_process_that_hangs_is_waited_for_no_longer_than_said(tmp_path):
     with start(tmp_path, *LONG, "--nproc", 2, "--out", "run", "--timeout", 10) as run:
-        wait_for(checkpoints.place(tmp_path / "run", 10), run)
+        wait_for(store.place(tmp_path / "run", 10), run)
         started = workers(run)
         os.kill(started[1], signal.SIGSTOP)
         for _ in range(6000):
@@ -119,13 +119,13 @@ def test_a_process_that_hangs_is_waited_for_no_longer_than_said(tmp_path):
         assert run.wait(60) == 1
     assert re.fullmatch(r"error: process 0 of 2 has waited .*", *errors(tmp_path))
     assert gone(started.values())
-    assert checkpoints.newest(tmp_path / "run", None) is not None
+    assert store.newest(tmp_path / "run", None) is not None
 
 
 @linux
 def test_no_process_and_no_folder_is_left_behind_by_a_launcher_that_was_killed(tmp_path):
     with start(tmp_path, *LONG, "--nproc", 2, "--out", "run") as run:
-        wait_for(checkpoints.place(tmp_path / "run", 10), run)
+        wait_for(store.place(tmp_path / "run", 10), run)
         started = workers(run)
         assert list(tmp_path.glob("archspec-*"))
         run.kill()
@@ -183,7 +183,7 @@ def test_a_world_that_cannot_be_is_refused(environment, says, code, cli, monkeyp
     ids=["gives up", "is killed"],
 )  # fmt: skip
 def test_a_process_that_cannot_say_how_it_ended_is_spoken_for(end, says, capfd, monkeypatch):
-    monkeypatch.setattr(archspec_runtime.launch, "SAY", 0.1)
+    monkeypatch.setattr(launching, "SAY", 0.1)
     silent = f"import os, resource, time; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); {end}"
     waits = f"import os, time\nif os.environ['RANK'] == '0': time.sleep(60)\n{silent}"
     assert launch([sys.executable, "-c", waits], 2) == 1

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from archspec_cli.main import app
-from archspec_runtime import checkpoints
-from archspec_runtime.run_folder import read_metrics, read_run
+from archspec_runtime.checkpoints import store
+from archspec_runtime.record.folder import read_metrics, read_run
 from runs import CPU, MAIN, SMALL, several
 
 TRAIN = ["train", "small.yaml", "--checkpoint-every", "10", *CPU]
@@ -70,7 +70,7 @@ def train_alone(folder, monkeypatch, *given):
 def cut(folder, source, out):
     """A run that was killed after its checkpoint of step 10."""
     shutil.copytree(folder / source, folder / out)
-    shutil.rmtree(checkpoints.place(folder / out, 20))
+    shutil.rmtree(store.place(folder / out, 20))
 
 
 def same_curve(one, other):
@@ -85,7 +85,7 @@ def same_curve(one, other):
 
 
 def tensors(run, name="weights"):
-    return load_file(checkpoints.newest(run, None)[0] / f"{name}.safetensors")
+    return load_file(store.newest(run, None)[0] / f"{name}.safetensors")
 
 
 def same_weights(one, other, tolerance):
@@ -136,8 +136,8 @@ def test_torch_processes_train_as_one_does(torch_runs, other):
     folder, _ = torch_runs
     same_curve(folder / "one", folder / other)
     same_weights(folder / "one", folder / other, 1e-9)
-    files = {p.name for p in checkpoints.place(folder / other, 20).iterdir()}
-    assert files == {p.name for p in checkpoints.place(folder / "one", 20).iterdir()}
+    files = {p.name for p in store.place(folder / other, 20).iterdir()}
+    assert files == {p.name for p in store.place(folder / "one", 20).iterdir()}
 
 
 def test_processes_agree_on_the_updates_that_are_left_out(torch_runs):
@@ -169,7 +169,7 @@ def test_one_process_speaks_and_the_folder_says_how_many_there_were(torch_runs):
     assert "small on 2 processes" in first
     assert second == ""
     assert [read_run(folder / run)["processes"] for run in ("one", "two", "four")] == [1, 2, 4]
-    state = json.loads((checkpoints.place(folder / "grown", 20) / "loop.json").read_text())
+    state = json.loads((store.place(folder / "grown", 20) / "loop.json").read_text())
     assert state["processes"] == 2
 
 

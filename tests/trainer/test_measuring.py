@@ -15,8 +15,8 @@ import archspec
 from archspec.analysis.response_layers import responding_layers
 from archspec.backends import find_backend
 from archspec_cli.main import app
-from archspec_runtime.measuring import open_run
-from archspec_runtime.responses import measure_responses
+from archspec_runtime.measure.evaluation import open_run
+from archspec_runtime.measure.responses import measure_responses
 from conftest import SHARED
 
 torch = pytest.importorskip("torch")

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.recipe import EMA, Data, Epoch, Measured, Mix, Phase, Plateau, Recipe, Size, Step
-from archspec_runtime.scaling import mismatches, scaled
+from archspec_runtime.recipe.recipe import EMA, Data, Epoch, Measured, Mix, Phase, Plateau, Recipe, Size, Step
+from archspec_runtime.schedule.scaling import mismatches, scaled
 
 NET = """archspec: 1
 name: net

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from archspec_runtime.run_folder import read_run
+from archspec_runtime.record.folder import read_run
 from runs import CPU, TINY, newest, tree
 
 torch = pytest.importorskip("torch")

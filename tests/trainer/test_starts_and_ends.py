@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec_runtime.run_folder import read_run
+from archspec_runtime.record.folder import read_run
 from runs import MAIN
 from zoo_nets import rarely
 

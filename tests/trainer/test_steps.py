@@ -10,10 +10,10 @@ import pytest
 import archspec
 from archspec.emission.folder import job_fields
 from archspec_cli.common import overrides
-from archspec_runtime.batches import Batches
-from archspec_runtime.datasets import open_dataset
-from archspec_runtime.job import Job, Options, effective
-from archspec_runtime.normalize import measure
+from archspec_runtime.batches.normalization import measure
+from archspec_runtime.batches.order import Batches
+from archspec_runtime.data import open_dataset
+from archspec_runtime.job.job import Job, Options, effective
 from runs import measurements, newest, same, weights
 
 torch = pytest.importorskip("torch")
@@ -94,7 +94,7 @@ def hand_written(model, recipe, inputs, rates):
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in ("lamb", "mixed")])
 def test_five_steps_equal_a_loop_written_by_hand(name, tmp_path):
-    from archspec_runtime.schedule import Schedule
+    from archspec_runtime.schedule.phases import Schedule
     from archspec_torch.trainer.stepper import TorchStepper
 
     (tmp_path / "small.yaml").write_text(PLAIN)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from archspec_cli.main import app
-from archspec_runtime.run_folder import read_metrics, read_run
+from archspec_runtime.record.folder import read_metrics, read_run
 from runs import CPU, TINY, measurements
 
 pytest.importorskip("torch")
@@ -82,8 +82,9 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 """
 PROGRAM = """
 from archspec_cli.main import main
-from archspec_runtime import progress, saving
-saving.MINUTE, progress.EVERY = 0.05, 0.0
+from archspec_runtime.checkpoints import saver
+from archspec_runtime.run import progress
+saver.MINUTE, progress.EVERY = 0.05, 0.0
 main()
 """
 

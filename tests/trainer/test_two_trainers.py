@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec_runtime.recipe import (
+from archspec_runtime.recipe.recipe import (
     BCE,
     EMA,
     LAMB,
@@ -23,7 +23,7 @@ from archspec_runtime.recipe import (
     Step,
     TrivialAugment,
 )
-from archspec_runtime.schedule import Schedule
+from archspec_runtime.schedule.phases import Schedule
 from settings_of_runs import MANY, MOVED, setting
 
 torch = pytest.importorskip("torch")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec_runtime.curves import draw_curves, summarize
-from archspec_runtime.memory_estimate import bytes_as_text
-from archspec_runtime.run_folder import read_metrics, read_run
+from archspec_runtime.job.memory import bytes_as_text
+from archspec_runtime.record.folder import read_metrics, read_run
+from archspec_runtime.run.curves import draw_curves, summarize
 from runs import TINY, newest, weights
 
 torch = pytest.importorskip("torch")

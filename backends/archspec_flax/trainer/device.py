@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 
 import jax
 
-from archspec_runtime.allocators import share_gpu, share_heap
 from archspec_runtime.errors import RunError, no_device
-from archspec_runtime.exhausted import check_room
+from archspec_runtime.job.exhausted import check_room
+from archspec_runtime.processes.allocators import share_gpu, share_heap
 
 KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
 ROOM = 320 << 20

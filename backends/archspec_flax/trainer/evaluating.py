@@ -14,15 +14,15 @@ import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 from jax import Array
 
-from archspec_runtime.batches import Fitting, evaluation_batches, evaluation_size
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.order import Fitting, evaluation_batches, evaluation_size
 from archspec_runtime.console import warn
-from archspec_runtime.datasets import Dataset
-from archspec_runtime.datasets.decoding import Bytes
-from archspec_runtime.exhausted import measured_in_halves, while_measuring
-from archspec_runtime.job import Job
-from archspec_runtime.normalize import Normalization
-from archspec_runtime.stepper import Evaluation
-from archspec_runtime.world import World
+from archspec_runtime.data import Dataset
+from archspec_runtime.frameworks.stepper import Evaluation
+from archspec_runtime.images.decoding import Bytes
+from archspec_runtime.job.exhausted import measured_in_halves, while_measuring
+from archspec_runtime.job.job import Job
+from archspec_runtime.processes.world import World
 
 from .device import is_too_much, out_of_memory
 from .images import Store, normalized, store

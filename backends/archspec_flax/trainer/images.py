@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from archspec_runtime.batches import Batch
-from archspec_runtime.datasets.splits import ArraySplit, Split
-from archspec_runtime.normalize import SCALE, Normalization
+from archspec_runtime.batches.normalization import SCALE, Normalization
+from archspec_runtime.batches.order import Batch
+from archspec_runtime.data.splits import ArraySplit, Split
 
 
 @partial(

@@ -10,8 +10,8 @@ import numpy as np
 import optax  # type: ignore[import-untyped, unused-ignore]
 from jax import Array
 
-from archspec_runtime.mixing import Mixed
-from archspec_runtime.recipe import BCE, Recipe
+from archspec_runtime.augment.mixing import Mixed
+from archspec_runtime.recipe.recipe import BCE, Recipe
 
 
 class Shares(NamedTuple):

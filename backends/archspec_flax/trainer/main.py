@@ -10,19 +10,19 @@ from typing import Any
 import jax
 from flax import nnx
 
-from archspec_runtime import session
-from archspec_runtime.allocators import taken
-from archspec_runtime.datasets import Dataset
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.checkpoints.saver import LOG_EVERY
+from archspec_runtime.data import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.exhausted import while_training
-from archspec_runtime.job import Job, Options
-from archspec_runtime.launch import launch
-from archspec_runtime.normalize import Normalization
-from archspec_runtime.probe import Probe
-from archspec_runtime.record import MakeModel, Settings
-from archspec_runtime.saving import LOG_EVERY
-from archspec_runtime.stepper import Evaluation
-from archspec_runtime.world import World
+from archspec_runtime.frameworks.probe import Probe
+from archspec_runtime.frameworks.protocol import MakeModel, Settings
+from archspec_runtime.frameworks.stepper import Evaluation
+from archspec_runtime.job.exhausted import while_training
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime.processes.allocators import taken
+from archspec_runtime.processes.launch import launch
+from archspec_runtime.processes.world import World
+from archspec_runtime.run import session
 
 from .device import choose_device, out_of_memory, use_threads
 from .drawing import drawn

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax  # type: ignore[import-untyped, unused-ignore]
 from jax import Array
 
-from archspec_runtime.recipe import LAMB, SGD, AdamW, Optimizer
+from archspec_runtime.recipe.recipe import LAMB, SGD, AdamW, Optimizer
 
 Tree = Any
 

@@ -13,9 +13,9 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
-from archspec_runtime.exhausted import while_measuring
-from archspec_runtime.job import Job
-from archspec_runtime.probe import Answer, Floats, Probe
+from archspec_runtime.frameworks.probe import Answer, Floats, Probe
+from archspec_runtime.job.exhausted import while_measuring
+from archspec_runtime.job.job import Job
 
 from .device import out_of_memory
 from .unrolled import unroll

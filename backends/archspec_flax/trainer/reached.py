@@ -8,7 +8,7 @@ import jax
 from flax import nnx
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from archspec_runtime.job import Job
+from archspec_runtime.job.job import Job
 
 
 def reached(graph: Any, params: Any, rest: Any, job: Job, kind: Any) -> Any:

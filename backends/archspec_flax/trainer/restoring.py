@@ -12,7 +12,7 @@ from flax import nnx
 from safetensors.numpy import load_file
 
 from archspec_flax.names import load_state_dict, spec_shapes
-from archspec_runtime.contents import fit, tensors
+from archspec_runtime.checkpoints.contents import fit, tensors
 
 from .snapshot import unflat
 

@@ -13,7 +13,7 @@ from flax import nnx
 from safetensors.numpy import save as serialize
 
 from archspec_flax.names import state_dict
-from archspec_runtime.normalize import Normalization
+from archspec_runtime.batches.normalization import Normalization
 
 
 @dataclass(frozen=True, slots=True)

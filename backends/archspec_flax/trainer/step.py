@@ -13,9 +13,9 @@ import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 from jax import Array
 
-from archspec_runtime.job import Job
-from archspec_runtime.recipe import Recipe, Skip
-from archspec_runtime.saving import LOG_EVERY
+from archspec_runtime.checkpoints.saver import LOG_EVERY
+from archspec_runtime.job.job import Job
+from archspec_runtime.recipe.recipe import Recipe, Skip
 
 from .images import Picked, Store, batch_of
 from .loss import Shares, loss_of, mix_images, targets_of

@@ -14,18 +14,18 @@ from flax import nnx
 from safetensors.numpy import load_file
 
 from archspec_flax.names import load_state_dict, spec_shapes, stacked, state_dict
-from archspec_runtime.averaging import kept
-from archspec_runtime.batches import Batch, Fitting
-from archspec_runtime.datasets import Dataset
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.order import Batch, Fitting
+from archspec_runtime.checkpoints.saver import LOG_EVERY
+from archspec_runtime.checkpoints.starting import is_below
+from archspec_runtime.data import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.exhausted import while_training
-from archspec_runtime.job import Job
-from archspec_runtime.normalize import Normalization
-from archspec_runtime.record import MakeModel
-from archspec_runtime.saving import LOG_EVERY
-from archspec_runtime.starting import is_below
-from archspec_runtime.stepper import Evaluation, Outcome
-from archspec_runtime.world import World
+from archspec_runtime.frameworks.protocol import MakeModel
+from archspec_runtime.frameworks.stepper import Evaluation, Outcome
+from archspec_runtime.job.exhausted import while_training
+from archspec_runtime.job.job import Job
+from archspec_runtime.processes.world import World
+from archspec_runtime.schedule.averaging import kept
 
 from .convolution import use_fast_gradients
 from .device import out_of_memory

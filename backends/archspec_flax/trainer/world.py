@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from archspec_runtime.errors import PeersLost
-from archspec_runtime.job import Options
-from archspec_runtime.world import Answer, World, take_part, this_process
+from archspec_runtime.job.job import Options
+from archspec_runtime.processes.world import Answer, World, take_part, this_process
 
 
 class Joined:

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import torch
 
 from archspec_runtime.errors import RunError, no_device
-from archspec_runtime.job import Options
-from archspec_runtime.world import World
+from archspec_runtime.job.job import Options
+from archspec_runtime.processes.world import World
 
 from .kernels import compiles_by_rule
 

@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from archspec_runtime.batches import Fitting, evaluation_batches, evaluation_size
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.order import Fitting, evaluation_batches, evaluation_size
 from archspec_runtime.console import warn
-from archspec_runtime.datasets.splits import ArraySplit, Dataset, Split
-from archspec_runtime.exhausted import measured_in_halves, while_measuring
-from archspec_runtime.job import Job
-from archspec_runtime.normalize import Normalization
-from archspec_runtime.stepper import Evaluation
-from archspec_runtime.world import World
+from archspec_runtime.data.splits import ArraySplit, Dataset, Split
+from archspec_runtime.frameworks.stepper import Evaluation
+from archspec_runtime.job.exhausted import measured_in_halves, while_measuring
+from archspec_runtime.job.job import Job
+from archspec_runtime.processes.world import World
 
 from .compiling import eager
 from .device import is_out_of_memory, out_of_memory

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from archspec_runtime.batches import Batch
-from archspec_runtime.datasets.splits import ArraySplit, Split
-from archspec_runtime.normalize import SCALE, Normalization
+from archspec_runtime.batches.normalization import SCALE, Normalization
+from archspec_runtime.batches.order import Batch
+from archspec_runtime.data.splits import ArraySplit, Split
 
 from .upload import upload
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archspec_runtime.mixing import Mixed
-from archspec_runtime.recipe import BCE, Recipe
+from archspec_runtime.augment.mixing import Mixed
+from archspec_runtime.recipe.recipe import BCE, Recipe
 
 
 def one_before(values: Tensor) -> Tensor:

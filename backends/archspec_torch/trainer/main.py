@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from archspec_runtime import session
-from archspec_runtime.allocators import taken
-from archspec_runtime.datasets import Dataset
-from archspec_runtime.exhausted import while_training
-from archspec_runtime.job import Job, Options
-from archspec_runtime.normalize import Normalization
-from archspec_runtime.probe import Probe
-from archspec_runtime.record import MakeModel, Settings
-from archspec_runtime.stepper import Evaluation
-from archspec_runtime.world import World
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.data import Dataset
+from archspec_runtime.frameworks.probe import Probe
+from archspec_runtime.frameworks.protocol import MakeModel, Settings
+from archspec_runtime.frameworks.stepper import Evaluation
+from archspec_runtime.job.exhausted import while_training
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime.processes.allocators import taken
+from archspec_runtime.processes.world import World
+from archspec_runtime.run import session
 
 from .compiling import compiled_layers
 from .device import ALONE, check_graphs, check_shard, choose_compile, choose_device, out_of_memory, use_device

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archspec_runtime.recipe import LAMB, SGD, AdamW, Optimizer
+from archspec_runtime.recipe.recipe import LAMB, SGD, AdamW, Optimizer
 
 from .lamb import Lamb
 from .parallel import is_split, local

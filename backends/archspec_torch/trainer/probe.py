@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archspec_runtime.exhausted import while_measuring
-from archspec_runtime.job import Job
-from archspec_runtime.probe import Answer, Floats, Probe
+from archspec_runtime.frameworks.probe import Answer, Floats, Probe
+from archspec_runtime.job.exhausted import while_measuring
+from archspec_runtime.job.job import Job
 
 from .device import out_of_memory
 from .precision import autocast

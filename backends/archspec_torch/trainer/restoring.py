@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from archspec_runtime.contents import damaged, fit, reading, tensors, unfit
+from archspec_runtime.checkpoints.contents import damaged, fit, reading, tensors, unfit
 from archspec_torch.damage import DAMAGE, check_stored, reason
 
 from . import parallel

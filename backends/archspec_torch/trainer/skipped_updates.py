@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archspec_runtime.world import World
+from archspec_runtime.processes.world import World
 
 from .evaluating import summed
 from .parallel import local

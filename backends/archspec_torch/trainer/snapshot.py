@@ -12,7 +12,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from archspec_runtime.normalize import Normalization
+from archspec_runtime.batches.normalization import Normalization
 
 from .parallel import whole
 

@@ -10,18 +10,18 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from archspec_runtime.averaging import kept
-from archspec_runtime.batches import Batch, Fitting
-from archspec_runtime.datasets.splits import Dataset
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.order import Batch, Fitting
+from archspec_runtime.checkpoints.saver import LOG_EVERY
+from archspec_runtime.checkpoints.starting import is_below
+from archspec_runtime.data.splits import Dataset
 from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
-from archspec_runtime.exhausted import while_training
-from archspec_runtime.job import Job
-from archspec_runtime.normalize import Normalization
-from archspec_runtime.saving import LOG_EVERY
-from archspec_runtime.starting import is_below
-from archspec_runtime.stepper import Evaluation, Outcome
-from archspec_runtime.world import World
+from archspec_runtime.frameworks.stepper import Evaluation, Outcome
+from archspec_runtime.job.exhausted import while_training
+from archspec_runtime.job.job import Job
+from archspec_runtime.processes.world import World
+from archspec_runtime.schedule.averaging import kept
 
 from . import parallel
 from .batch_norm import over_whole_batch

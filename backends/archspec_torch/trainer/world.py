@@ -25,9 +25,9 @@ from torch.distributed.rendezvous import rendezvous
 
 from archspec_runtime.console import complain, warn
 from archspec_runtime.errors import PeersLost, RunError
-from archspec_runtime.job import Options
-from archspec_runtime.signals import CODES
-from archspec_runtime.world import ROOM, SAID, Answer, World, take_part, this_process
+from archspec_runtime.job.job import Options
+from archspec_runtime.processes.signals import CODES
+from archspec_runtime.processes.world import ROOM, SAID, Answer, World, take_part, this_process
 
 from .device import is_out_of_memory
 

@@ -26,12 +26,12 @@ def compare(
     from archspec_experiments.runs import labels_of, runs_below
 
     try:
-        from archspec_runtime.curves import draw_curves, summarize
         from archspec_runtime.errors import RunError
-        from archspec_runtime.identity import read_identity, shown_name, source_note
-        from archspec_runtime.identity_diff import measured_apart
-        from archspec_runtime.pictures import check_picture
-        from archspec_runtime.run_folder import read_measured, read_run
+        from archspec_runtime.files.pictures import check_picture
+        from archspec_runtime.record.differences import measured_apart
+        from archspec_runtime.record.folder import read_measured, read_run
+        from archspec_runtime.record.identity import read_identity, shown_name, source_note
+        from archspec_runtime.run.curves import draw_curves, summarize
     except ImportError as error:
         from archspec.backends.extras import install_command
 

@@ -16,7 +16,7 @@ from archspec_cli.repeated import Command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archspec_runtime.recipe import Data
+    from archspec_runtime.recipe.recipe import Data
 
 app = typer.Typer(
     name="data",
@@ -82,7 +82,7 @@ def verify(
 
     Examples: archspec data verify ~/imagenet --spec resnet50 · archspec data verify ~/cifar-10
     """
-    from archspec_runtime.datasets.verify import verify as examine
+    from archspec_runtime.data.verify import verify as examine
     from archspec_runtime.errors import RunError
 
     try:
@@ -130,7 +130,7 @@ def fetch(
 
     Example: archspec data fetch cifar10 --out ~/data
     """
-    from archspec_runtime.datasets.fetching import fetch_cifar
+    from archspec_runtime.data.fetching import fetch_cifar
     from archspec_runtime.errors import RunError
 
     try:
@@ -156,7 +156,7 @@ def pack(
 
     Examples: archspec data pack ~/imagenet ~/packed · archspec data pack ~/imagenet ~/small --as jpeg --size 256
     """
-    from archspec_runtime.datasets.packing import pack as write
+    from archspec_runtime.data.packing import pack as write
     from archspec_runtime.errors import RunError
 
     try:
@@ -172,9 +172,9 @@ def _data(
     folder: Path, dataset: str | None, spec: str | None, sets: Sequence[str] | None
 ) -> tuple[Data, int | None]:
     """Which data set it is, and how many classes it should have."""
-    from archspec_runtime.datasets.verify import KINDS, guess
+    from archspec_runtime.data.verify import KINDS, guess
     from archspec_runtime.errors import DataError
-    from archspec_runtime.recipe import Data, Recipe
+    from archspec_runtime.recipe.recipe import Data, Recipe
 
     if dataset is not None and dataset not in KINDS:
         fail(f"there is no data set {dataset!r}", f"one of {', '.join(KINDS)}")

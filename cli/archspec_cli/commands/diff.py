@@ -29,7 +29,7 @@ def diff(
     Example: archspec diff resnet50 resnet50:paper
     """
     from archspec.analysis.diff import diff as compare
-    from archspec_runtime.flow import flow
+    from archspec_runtime.recipe.values import flow
 
     a, b = load(first, sets, None, include), load(second, sets, None, include)
     difference = compare(a, b)

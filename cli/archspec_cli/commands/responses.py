@@ -45,7 +45,7 @@ def responses(
     from archspec_experiments.layer_responses import draw, measure, table
     from archspec_experiments.runs import backend_of, runs_below
     from archspec_runtime.errors import RunError
-    from archspec_runtime.pictures import check_picture
+    from archspec_runtime.files.pictures import check_picture
 
     if force and out is None:
         fail("--force overwrites a picture, and none is drawn", "give --out, or leave --force out")

@@ -140,8 +140,8 @@ def train(
     from archspec_experiments.overrides import check_given_once
     from archspec_experiments.trial import check_before, try_out
     from archspec_runtime.errors import RunError
-    from archspec_runtime.job import Options
-    from archspec_runtime.world import launched, world_of
+    from archspec_runtime.job.job import Options
+    from archspec_runtime.processes.world import launched, world_of
 
     if resume and (run := run_of(spec)) is not None:
         out = out or Path(spec)

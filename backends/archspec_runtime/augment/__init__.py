@@ -1,0 +1,1 @@
+"""Plans of augmentation, drawn in numbers, and what they do to pixels."""

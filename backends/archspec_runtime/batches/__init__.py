@@ -1,0 +1,1 @@
+"""Which samples each step sees, and the processes that read them."""

@@ -1,0 +1,1 @@
+"""Checkpoints: written whole, found again, and weights out of them."""

@@ -1,0 +1,12 @@
+"""The data sets that a recipe can name, each read into the same form."""
+
+from __future__ import annotations
+
+from archspec_runtime.data.encoded import EncodedSplit
+from archspec_runtime.data.listing import Listing
+from archspec_runtime.data.opening import EMBEDDED, READERS, check_folder, open_dataset
+from archspec_runtime.data.splits import ArraySplit, Dataset, Split
+
+__all__ = [
+    "EMBEDDED", "READERS", "ArraySplit", "Dataset", "EncodedSplit", "Listing", "Split", "check_folder", "open_dataset",
+]  # fmt: skip

@@ -1,0 +1,209 @@
+"""The forms that images take: all in memory, or read when they are needed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec_runtime.data.encoded import EncodedSplit
+from archspec_runtime.data.listing import Ints, Labels, Listing
+from archspec_runtime.data.membership import LeftOut
+from archspec_runtime.data.sources import Names
+from archspec_runtime.errors import DataError
+from archspec_runtime.images.decoding import Pixels
+
+T = TypeVar("T")
+
+Images = NDArray[np.uint8]
+
+
+class Split(Protocol):
+    """Images with labels."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def labels(self) -> Labels:
+        """The class of each image (N,)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """(C, H, W) of every image, None where they differ and are cropped when read."""
+
+    def subset(self, indices: Ints) -> Split:
+        """The images at these indices."""
+
+    @property
+    def names(self) -> Names | None:
+        """What each image is called below the folder or in the file that it is read from; None for those in memory alone."""
+
+    def name(self, index: int) -> str:
+        """What a message calls an image."""
+
+    def relabelled(self, labels: Labels) -> Split:
+        """The same images with other labels."""
+
+    def listing(self, classes: int) -> Listing:
+        """The names and labels of all images."""
+
+
+S = TypeVar("S", "ArraySplit", EncodedSplit)
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySplit:
+    """Images (N, C, H, W) of bytes in memory, labels (N,); their names, where they had any."""
+
+    images: Images
+    labels: Labels
+    names: Names | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def readable(
+        self, index: int, use: Callable[[Pixels], T], skip: bool, say: Callable[[str], None]
+    ) -> tuple[int, T]:
+        """What `use` makes of an image, and whose it is; in memory all can be read."""
+        return index, use(Pixels(np.ascontiguousarray(self.images[index].transpose(1, 2, 0))))
+
+    def name(self, index: int) -> str:
+        """What a message calls an image."""
+        return f"image {index}" if self.names is None else self.names[index]
+
+    def subset(self, indices: Ints) -> ArraySplit:
+        """The images at these indices."""
+        names = None if self.names is None else self.names.subset(indices)
+        return ArraySplit(self.images[indices], self.labels[indices], names)
+
+    def relabelled(self, labels: Labels) -> ArraySplit:
+        """The same images with other labels."""
+        return ArraySplit(self.images, labels, self.names)
+
+    def listing(self, classes: int) -> Listing:
+        """The names and labels of all images."""
+        return Listing.of(self.labels, classes, self.names)
+
+
+def nothing(shape: tuple[int, int, int]) -> ArraySplit:
+    """No images."""
+    return ArraySplit(np.empty((0, *shape), np.uint8), np.empty(0, np.int64))
+
+
+def set_aside(split: S, share: float) -> tuple[S, S]:
+    """Most images of a split, and a share of each class, one at least, chosen by the hash of their names.
+
+    So they are the same whatever the seed, and hardly others when images are added. The only image of a class stays. Raises
+    DataError where nothing can be set aside.
+    """
+    names = split.names
+    assert names is not None
+    places = [hashlib.sha256(os.fsencode(names[index])).digest() for index in range(len(split))]
+    chosen = list[int]()
+    for label in np.unique(split.labels):
+        of_class = sorted(np.flatnonzero(split.labels == label).tolist(), key=places.__getitem__)
+        chosen += of_class[: min(max(1, round(share * len(of_class))), len(of_class) - 1)]
+    if not chosen:
+        message = f"no class has two images, so that none can be set aside to test on: {len(split):,} are there"
+        raise DataError(message, "add images, or leave out `data.test` and give images of their own")
+    kept = np.ones(len(split), bool)
+    kept[chosen] = False
+    return split.subset(np.flatnonzero(kept)), split.subset(np.flatnonzero(~kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What a reader finds; `classes` are the names of its classes by label."""
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    validation: Split | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are: train, test, val."""
+        found = {"train": self.train, "test": self.test, "val": self.validation}
+        return {name: split for name, split in found.items() if split is not None and len(split)}
+
+    def listings(self) -> dict[str, Listing]:
+        """The listing of each split."""
+        return {name: split.listing(len(self.classes)) for name, split in self.splits.items()}
+
+    @property
+    def present(self) -> list[str]:
+        """The classes that have images."""
+        used = sorted({int(label) for split in self.splits.values() for label in np.unique(split.labels)})
+        return [self.classes[label] for label in used]
+
+    def renumbered(self, names: Sequence[str]) -> Raw:
+        """The same images with labels that are places in `names`. Raises DataError for a class that is not among them."""
+        if self.classes == tuple(names):
+            return self
+        numbers = {name: label for label, name in enumerate(names)}
+        for name in self.present:
+            if name not in numbers:
+                raise other_class(name, names, self.present)
+        table = np.array([numbers.get(name, -1) for name in self.classes], np.int64)
+        train, test = (split.relabelled(table[split.labels]) for split in (self.train, self.test))
+        val = None if self.validation is None else self.validation.relabelled(table[self.validation.labels])
+        return Raw(train, test, tuple(names), val, self.left_out)
+
+
+def other_class(name: str, known: Sequence[str], present: Sequence[str], where: str = "the data set") -> DataError:
+    """The error for a class which is not one that a net was trained on; `present` are those that there are images of."""
+    missing = [repr(one) for one in known if one not in present]
+    lacks = f", and has no images of its {listed(missing, 3)}" if missing else ""
+    message = f"{where} has the class {name!r}, which the net was not trained on{lacks}"
+    return DataError(message, "classes are matched by name: give each the name that it had then, or take it out")
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Names with commas between them, the first of many."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The splits of a run; `validation` is None without a holdout and without a split of that name.
+
+    `classes` are the names of its classes by label, `listings` the splits as they were found, before a holdout was set aside,
+    `notices` what a user should know of it, each on one or more printable lines.
+    """
+
+    train: Split
+    validation: Split | None
+    test: Split
+    classes: tuple[str, ...]
+    listings: dict[str, Listing] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    def split(self, name: str) -> Split:
+        """A split by name: train, val or test. Raises DataError for val where nothing is held out for it."""
+        found = {"train": self.train, "val": self.validation, "test": self.test}[name]
+        if found is None:
+            raise DataError(
+                "this run holds no images out for validation", "take the split test, or set `data.holdout`"
+            )
+        if not len(found):
+            raise DataError(f"this data set has no images of the split {name}", f"take the split {self._whole}")
+        return found
+
+    @property
+    def _whole(self) -> str:
+        return next(
+            (n for n, s in (("test", self.test), ("val", self.validation)) if s is not None and len(s)), "test"
+        )

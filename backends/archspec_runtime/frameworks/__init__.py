@@ -1,0 +1,1 @@
+"""What a framework brings to a run: its steps, its measurements, its devices."""

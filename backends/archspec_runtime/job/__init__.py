@@ -1,0 +1,1 @@
+"""What is trained and how it was asked for, and the memory that it needs."""

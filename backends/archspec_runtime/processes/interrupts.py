@@ -1,0 +1,84 @@
+"""What is half made is taken away where Ctrl-C or SIGTERM ends the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from archspec_runtime.processes.unheard import overheard
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """A handler that takes something away before the signal does what it did before."""
+
+    take_away: Callable[[], object]
+    before: Any  # SIG_DFL, or the handler of a block around
+    ends_process: bool = True
+
+    def undo(self) -> None:
+        """Take away what this block and those around it have half made."""
+        self.take_away()
+        if isinstance(self.before, Undo):
+            self.before.undo()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Take it away, and end the process by the signal."""
+        self.take_away()
+        if callable(self.before):
+            self.before(number, frame)
+        else:
+            signal.signal(number, self.before)
+            signal.raise_signal(number)
+
+
+@contextmanager
+def undone(take_away: Callable[[], object]) -> Iterator[None]:
+    """Call `take_away` at the end of a block, and where a signal ends the process within it; it may be called twice.
+
+    A signal that raises, as Ctrl-C does in Python unless a program says otherwise, comes by way of the block's end.
+    """
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in ENDING:
+            before = signal.getsignal(number)
+            if before is signal.SIG_DFL or getattr(before, "ends_process", False):
+                replaced[number] = signal.signal(number, Undo(take_away, before))
+    try:
+        yield
+    finally:
+        take_away()
+        for number, before in replaced.items():
+            signal.signal(number, before)
+
+
+@contextmanager
+def undone_unheard() -> Iterator[None]:
+    """End the process by a signal also while its main thread hears none; for what is not done in a second."""
+
+    def end(number: int) -> None:
+        handler = signal.getsignal(number)
+        if isinstance(handler, Undo):
+            handler.undo()
+            os._exit(128 + number)
+
+    with overheard(end):
+        yield
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write a file to, which takes its name when all of it is there. Raises OSError."""
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    with undone(lambda: aside.unlink(missing_ok=True)):
+        yield aside
+        os.replace(aside, path)

@@ -1,0 +1,78 @@
+"""What Linux, macOS and Windows do each in their own way: whether a process lives, and when a file is on the disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+WINDOWS = sys.platform == "win32"
+QUERY, STILL_ACTIVE, DENIED = 0x1000, 259, 5  # PROCESS_QUERY_LIMITED_INFORMATION, and what Windows answers
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process of this number. Raises OverflowError where it is the number of none."""
+    if WINDOWS:
+        return _lives_on_windows(pid)
+    if pid <= 0:  # which `kill` takes for groups of processes
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    return True
+
+
+def _lives_on_windows(pid: int) -> bool:
+    """By its handle: there `os.kill(pid, 0)` sends Ctrl-C."""
+    import ctypes
+
+    system = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined, unused-ignore]
+    system.OpenProcess.restype = ctypes.c_void_p
+    handle = system.OpenProcess(QUERY, False, pid)
+    if not handle:
+        return bool(ctypes.get_last_error() == DENIED)  # type: ignore[attr-defined, unused-ignore]
+    code = ctypes.c_ulong()
+    try:
+        system.GetExitCodeProcess(ctypes.c_void_p(handle), ctypes.byref(code))
+    finally:
+        system.CloseHandle(ctypes.c_void_p(handle))
+    return code.value == STILL_ACTIVE
+
+
+def flush(path: Path) -> None:
+    """Have a file, or what a folder lists, written to the disk. Raises OSError.
+
+    Windows flushes what may be written to, and no folders; macOS keeps what `fsync` was told in the disk's own memory.
+    """
+    if WINDOWS and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if WINDOWS else os.O_RDONLY)
+    try:
+        if sys.platform == "darwin":
+            import fcntl
+
+            try:
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            except OSError:  # a file system that has no such thing
+                os.fsync(descriptor)
+        else:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def ask_to_end(process: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to a process, which Windows can only end."""
+    if WINDOWS:
+        process.terminate()
+    else:
+        process.send_signal(number)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""A training recipe as data, and as the text of a spec."""

@@ -1,0 +1,67 @@
+"""A recipe as a spec writes it, without what goes without saying: what `--dry-run` prints can be pasted below `train:`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, fields
+from typing import Any
+
+from archspec_runtime.recipe.images import Epoch, PadCrop, ResizeShorter, Size, Step
+from archspec_runtime.recipe.recipe import Recipe
+
+SAID = frozenset({"data", "dataset", "batch_size", "optimizer", "seed"})  # also where they are the defaults
+PLAIN = re.compile(
+    r"(?!(?:true|false|null)$)[A-Za-z_/][\w./-]*(?: \d+)?|\d+(?:\.\d+)?%"
+)  # text that YAML takes without quotes
+
+
+def as_spec(recipe: Recipe) -> dict[str, Any]:
+    """The keys of `train:` that are not as they are by default, the schedule left out."""
+    written = _set(recipe)
+    written.pop("lr", None)
+    return written
+
+
+def inline(value: Any) -> str:
+    """A value as YAML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {inline(v)}" for key, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(inline, value)) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value if PLAIN.fullmatch(value) else "'" + value.replace("'", "''") + "'"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _set(value: Any) -> dict[str, Any]:
+    """The fields that are not their defaults."""
+    found = {}
+    for field in fields(value):
+        own = getattr(value, field.name)
+        if field.default is MISSING or own != field.default or field.name in SAID:
+            found[field.name] = _written(own)
+    return found
+
+
+def _written(value: Any) -> Any:
+    match value:
+        case tuple():
+            return [_written(one) for one in value]
+        case Step(step):
+            return f"step {step}"
+        case Epoch(epoch):
+            return f"epoch {epoch}"
+        case PadCrop(padding):
+            return {"pad_crop": padding}
+        case ResizeShorter(low, high):
+            return {"resize_shorter": [low, high]}
+        case Size(pixels, until):
+            return {"value": pixels} | ({"until": _written(until)} if until is not None else {})
+    if not hasattr(value, "__dataclass_fields__"):
+        return value
+    inner = _set(value)
+    if not hasattr(value, "kind"):
+        return inner
+    return {value.kind: inner} if inner else value.kind

@@ -1,0 +1,198 @@
+"""The identity of a run: what was trained, on what, as one JSON record that travels with its weights.
+
+A net is its wired graph; a run is its net, its source, its class names, its data set's identity, its normalization and its
+recipe as it ran. The record is in `run.json`, in each checkpoint, and in whatever is exported from one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.data import Dataset, Listing
+from archspec_runtime.errors import RunError
+from archspec_runtime.files.conforming import lacking
+from archspec_runtime.job.job import Job
+
+FORMAT = 1
+KEY = "archspec"
+"""Under which a file's metadata has the record, as JSON."""
+MARK = ".archspec"
+"""Lists the files of a folder as they were written, as `sha256sum` does: what `archspec build` leaves."""
+
+EDITED = "its model.py was edited before it was trained, so that the net is not the one of its spec"
+
+Identity = dict[str, Any]
+
+SHAPE: Mapping[str, Any] = {
+    "format": int,
+    "net": {"name": str, "fingerprint": str, "input": list},
+    "source": {"sha256": str, "edited": bool | None},
+    "classes": list[str],
+    "data": {"dataset": str, "splits": dict},
+    "normalization": {"kind": str, "mean": list, "std": list | None},
+    "recipe": dict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """The text of a model's module, and whether it is another than archspec wrote; None where nothing says so."""
+
+    text: str
+    edited: bool | None
+
+    @staticmethod
+    def of(make_model: Callable[..., Any], *, emitted: bool = False) -> ModelSource:
+        """The source of a class, which need not be a file: text that was just `emitted` is imported as it is."""
+        text = inspect.getsource(sys.modules[make_model.__module__])
+        if emitted:
+            return ModelSource(text, edited=False)
+        written = listed(Path(inspect.getfile(make_model)))
+        return ModelSource(text, None if written is None else written != digest_of(text))
+
+    @property
+    def sha256(self) -> str:
+        """What tells texts apart."""
+        return digest_of(self.text)
+
+
+def digest_of(text: str) -> str:
+    """The SHA-256 of a text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def digest_of_file(path: Path) -> str | None:
+    """The SHA-256 of a file; None where it cannot be read."""
+    with suppress(OSError):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return None
+
+
+def listed(path: Path) -> str | None:
+    """The SHA-256 of a file as it was written, by the list of its folder; None where there is none of it."""
+    with suppress(OSError):
+        for line in path.with_name(MARK).read_text("utf-8", "replace").splitlines():
+            digest, _, name = line.partition("  ")
+            if name == path.name:
+                return digest
+    return None
+
+
+def identity_of(job: Job, source: ModelSource, dataset: Dataset, normalization: Normalization) -> Identity:
+    """The record of a run that begins."""
+    return {
+        "format": FORMAT,
+        "net": {"name": job.name, "fingerprint": job.fingerprint, "input": list(job.input_shape)},
+        "source": {"sha256": source.sha256, "edited": source.edited},
+        "classes": list(dataset.classes),
+        "data": {
+            "dataset": job.recipe.data.dataset,
+            "splits": {name: found.to_dict() for name, found in dataset.listings.items()},
+        },
+        "normalization": {
+            "kind": job.recipe.data.normalize,
+            "mean": _numbers(normalization.mean),
+            "std": None if normalization.std is None else _numbers(normalization.std),
+        },
+        "recipe": job.recipe.to_dict(),
+    }
+
+
+def _numbers(array: Any) -> Any:
+    """A nested list of the shortest decimals that give the same numbers again in float32."""
+    if array.ndim == 0:
+        return float(str(array))
+    return [_numbers(inner) for inner in array]
+
+
+def normalization_of(identity: Identity) -> Normalization:
+    """The normalization that a record states."""
+    stated = identity["normalization"]
+    arrays = {key: np.asarray(stated[key], np.float32) for key in ("mean", "std") if stated[key] is not None}
+    return Normalization.from_arrays(arrays)
+
+
+def read_identity(record: Mapping[str, Any], where: object) -> Identity | None:
+    """The identity in a record of a run or of a checkpoint; None where an earlier version wrote it.
+
+    Raises RunError for one of a later version, or one that is none.
+    """
+    found = record.get("identity")
+    if found is None:
+        return None
+    written = found.get("format") if isinstance(found, dict) else None
+    if isinstance(written, int) and written > FORMAT:
+        message = f"the identity in {where} has format {written}, and this version reads up to {FORMAT}"
+        raise RunError(message, "install a newer archspec")
+    key = lacking(found, SHAPE) or _odd(found)
+    if key is not None:
+        raise RunError(f"the identity in {where} is not one: see its `{key}`", "undo what was edited there")
+    identity: Identity = found
+    return identity
+
+
+def _odd(identity: Identity) -> str | None:
+    """The key of the first part of a record that does not hold what it should; None where all do."""
+    try:
+        for listing in identity["data"]["splits"].values():
+            Listing.from_dict(listing)
+    except (KeyError, TypeError, ValueError):
+        return "data.splits"
+    try:
+        shape = tuple(identity["net"]["input"])
+        arrays = normalization_of(identity).to_arrays().values()
+        fits = all(
+            np.broadcast_shapes(array.shape, shape) == shape and np.isfinite(array).all() for array in arrays
+        )
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    return None if fits else "normalization"
+
+
+def metadata(identity: Identity | None) -> dict[str, str]:
+    """The record as the metadata of a file."""
+    return {} if identity is None else {KEY: json.dumps(identity)}
+
+
+def tagged(content: bytes, identity: Identity | None) -> bytes:
+    """A safetensors file with the record in its metadata: the header is written anew, the tensors stay as they are."""
+    if identity is None:
+        return content
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = {**header.get("__metadata__", {}), **metadata(identity)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # as the format aligns its tensors
+    return b"".join([len(text).to_bytes(8, "little"), text, memoryview(content)[8 + length :]])
+
+
+def edited(identity: Identity | None) -> bool:
+    """Whether a run was trained with a `model.py` that is not what archspec wrote."""
+    return identity is not None and identity["source"]["edited"] is True
+
+
+def source_note(folder: Path, run: Mapping[str, Any]) -> str | None:
+    """What is to be said of a run's source wherever the run is shown; None where it is what archspec wrote, or nothing says."""
+    if edited(read_identity(run, folder / "run.json")):
+        return "edited model.py"
+    kept = folder / "code" / "model.py"
+    trained = run["identity"]["source"]["sha256"] if run.get("identity") else listed(kept)
+    there = digest_of_file(kept)
+    return "model.py edited since" if None not in (trained, there) and trained != there else None
+
+
+def shown_name(folder: Path, run: Mapping[str, Any]) -> str:
+    """The name of a run's net, and what is to be said of its source."""
+    note = source_note(folder, run)
+    return f"{run['job']['name']}, {note}" if note else str(run["job"]["name"])

@@ -1,0 +1,189 @@
+"""`--dry-run`: what the run would refuse, or the resolved recipe, the schedule as a table and a plot, and estimates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from archspec_runtime.console import tell
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime.job.memory import (
+    CPU_RATE,
+    Memory,
+    areas,
+    bytes_as_text,
+    memory,
+    multiply_adds,
+    on_cpu,
+    steps_per_epoch,
+    total_steps,
+)
+from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.recipe import Epoch, Phase, Step
+from archspec_runtime.recipe.text import as_spec, inline
+from archspec_runtime.record.folder import check_room
+from archspec_runtime.run.preflight import ready, warn_before
+from archspec_runtime.schedule.phases import Schedule, timeline
+
+WIDTH, HEIGHT = 60, 8  # characters of the plot
+LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
+
+
+def dry_run(
+    job: Job, options: Options, has: Collection[str], world: World, framework: str, *, spec_checked: bool = True
+) -> None:  # fmt: skip
+    """Print how a job would run, with warnings. Raises RunError for what the run would refuse before it loads a framework.
+
+    A folder that is taken is refused last, so that a run that is there can still be looked at.
+    """
+    runs, per_epoch = ready(job, options, has, world)
+    if world.leads:
+        devices = devices_of(options, world)
+        needed = memory(runs, devices, framework, sharded=options.shard)
+        tell(*describe(runs, needed, devices, framework, per_epoch))
+        warn_before(job, runs, options, has, per_epoch, spec_checked=spec_checked)
+    check_room(options.out or Path("run"), resume=options.resume, force=options.force)
+
+
+def devices_of(options: Options, world: World) -> int:
+    """How many devices share each batch of a run."""
+    return (options.nproc or world.size) * options.devices
+
+
+def describe(job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None = None) -> list[str]:
+    """All of it, as lines; `per_epoch` are the steps of an epoch, where the images were looked at."""
+    recipe = job.recipe
+    length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
+    end = f"step {recipe.steps:,}" if recipe.steps else f"epoch {recipe.epochs}"
+    lines = [
+        f"{job.name}: {length} {_batches(recipe.batch_size, of_epochs=not recipe.steps)}",
+        *_recipe(job),
+        "learning rate",
+    ]
+    lines += [f"  {line}" for line in timeline(recipe.lr, end, None)]
+    return [
+        *lines,
+        *(f"  {line}" for line in plot(job)),
+        "estimates",
+        *(f"  {e}" for e in _estimates(job, needed, devices, framework, per_epoch)),
+    ]
+
+
+def _batches(size: int, *, of_epochs: bool) -> str:
+    images = f"{size} image{'' if size == 1 else 's'}"
+    return f"in batches of {images}" if of_epochs else f"of {images}"
+
+
+# --- the recipe ----------------------------------------------------------------------------------------
+
+
+def _recipe(job: Job) -> Iterator[str]:
+    plain = as_spec(job.recipe)
+    yield "  data:"
+    for key, value in plain.pop("data").items():
+        if key == "augment":
+            yield "    augment:"
+            yield from (f"      - {inline(step)}" for step in value)
+        else:
+            yield f"    {key}: {inline(value)}"
+    yield from (f"  {key}: {inline(value)}" for key, value in plain.items())
+
+
+# --- the schedule --------------------------------------------------------------------------------------
+
+
+def plot(job: Job) -> list[str]:
+    """The rate over the run; ends that are measured are drawn where nothing is known of them."""
+    recipe = job.recipe
+    per_epoch = steps_per_epoch(job) or 1_000
+    total = total_steps(recipe, per_epoch) or 1
+    ends, guessed = _ends(recipe.lr, total, per_epoch)
+    rates = [
+        _rate(recipe.lr, ends, total, per_epoch, column / (WIDTH - 1) * (total - 1)) for column in range(WIDTH)
+    ]
+    top, low = max(rates), min((r for r in rates if r > 0), default=0.0)
+    if top <= 0:
+        return []
+    logarithmic = top / low > LOGARITHMIC
+
+    def row(rate: float) -> int:
+        if logarithmic:
+            return 0 if rate <= 0 else round((HEIGHT - 1) * math.log(rate / low) / math.log(top / low))
+        return round((HEIGHT - 1) * rate / top)
+
+    bottom = low if logarithmic else 0.0
+    labels = {HEIGHT - 1: f"{top:.3g}", 0: f"{bottom:.3g}"}
+    lines = []
+    for y in reversed(range(HEIGHT)):
+        points = "".join("*" if row(rate) == y else " " for rate in rates)
+        lines.append(f"{labels.get(y, ''):>8} |{points}".rstrip())
+    unit, last = ("epoch", recipe.epochs) if recipe.epochs else ("step", total)
+    lines += [f"{'':>8} +{'-' * WIDTH}", f"{'':>9}0{f'{unit} {last:,}':>{WIDTH}}"]
+    notes = [
+        *(["logarithmic"] if logarithmic else []),
+        *(["ends that are measured are drawn evenly"] if guessed else []),
+    ]
+    return [*lines, *([f"{'':>10}({'; '.join(notes)})"] if notes else [])]
+
+
+def _ends(phases: tuple[Phase, ...], total: int, per_epoch: int) -> tuple[list[float], bool]:
+    """The step at which each phase ends, those that are not known spread evenly between those that are."""
+    known: list[float | None] = []
+    for phase in phases:
+        steps = [
+            c.step if isinstance(c, Step) else c.epoch * per_epoch
+            for c in phase.until
+            if isinstance(c, (Step, Epoch))
+        ]
+        known.append(min(min(steps), total) if steps else None)
+    known[-1] = total
+    ends, before = list[float](), 0.0
+    for index, end in enumerate(known):
+        following = next(i for i in range(index, len(known)) if known[i] is not None)
+        reached = known[following]
+        assert reached is not None, "the last end is known"
+        before += (reached - before) / (following - index + 1)
+        ends.append(end if end is not None else before)
+        before = ends[-1]
+    return ends, None in known
+
+
+def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: int, step: float) -> float:
+    index = next((i for i, end in enumerate(ends) if step < end), len(ends) - 1)
+    schedule = Schedule(phases, total, per_epoch, phase=index, began=int(ends[index - 1]) if index else 0)
+    return schedule.lr(int(step))
+
+
+# --- estimates -----------------------------------------------------------------------------------------
+
+
+def _estimates(job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None) -> Iterator[str]:
+    each_device = f" on each of {devices} devices" if devices > 1 else ""
+    yield f"memory{each_device}: about {needed.as_text()}"
+    yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(needed, framework))}"
+    recipe = job.recipe
+    split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
+    each = job.kept * max(areas(job))
+    yield f"  activations are {each:,.0f} numbers kept for each image of {recipe.batch_size}{split} until its gradient is taken"
+    steps = total_steps(recipe, per_epoch or steps_per_epoch(job))
+    if steps is None:
+        work, what = multiply_adds(job, 1_000), "1,000 steps (the number of images is not known without --data)"
+    else:
+        work, what = multiply_adds(job, steps), f"{steps:,} steps"
+    yield f"time: about {_time(work / CPU_RATE)} for {what} at {CPU_RATE:.2g} multiply-adds a second, as two CPU cores do"
+    yield f"  {work:.3g} multiply-adds in all, backward passes counted as two forward ones; reading images is not counted"
+    if (
+        job.recipe.data.dataset not in ("digits", "cifar10", "cifar100")
+        and recipe.steps is None
+        and steps is not None
+        and per_epoch is None
+    ):
+        yield "  for ImageNet's 1,281,167 training images"
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return "a second" if round(seconds) <= 1 else f"{seconds:.0f} seconds"

@@ -1,0 +1,41 @@
+"""Training what was emitted: the text that goes into the run's folder is imported, and run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+from archspec_runtime.frameworks.protocol import Framework, Write
+from archspec_runtime.job.job import Options
+from archspec_runtime.run.loop import Result
+from archspec_runtime.run.session import train
+
+MODULES = ("model", "train")  # which imports the former
+
+ImportSource = Callable[[str, str, Path], ModuleType]
+"""Makes a module of a text, a name, and the file that the text is or will be."""
+
+
+def train_emitted(
+    framework: Framework, files: Mapping[str, str], class_name: str, options: Options, write: Write,
+    import_source: ImportSource, fingerprint: str | None = None,
+) -> Result:  # fmt: skip
+    """Import an emitted `train.py` and train, and have the files written into the run's folder. Raises RunError.
+
+    `fingerprint` is what the run knows the net by, where an earlier version began it.
+
+    The text is imported, not a file: nothing of a run is touched before the trainer has seen that the new one can begin, or
+    that it is the same, and nothing of it is left elsewhere however the process ends.
+    """
+    code = (options.out or Path(class_name)) / "code"
+    try:
+        for name in MODULES:
+            emitted = import_source(files[f"{name}.py"], name, code.absolute() / f"{name}.py")
+        job = emitted.JOB if fingerprint is None else replace(emitted.JOB, fingerprint=fingerprint)
+        return train(framework, getattr(emitted, class_name), job, options, write)
+    finally:
+        for name in MODULES:
+            sys.modules.pop(name, None)

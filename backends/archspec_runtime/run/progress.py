@@ -1,0 +1,119 @@
+"""What a run shows while it goes: a live line in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from archspec_runtime.console import say
+from archspec_runtime.printable import printable
+
+EVERY = 10.0  # seconds between plain lines
+
+
+class Progress:
+    """Shows loss, errors, rate, speed and the time that is left."""
+
+    def __init__(self, total: int, start: int, *, silent: bool = False) -> None:
+        self.total = total
+        self.silent = silent  # in a process that another one speaks for
+        self.values: dict[str, str] = {}
+        self.last = 0.0
+        self.begin(start)
+        self.live: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty() and not self.silent:
+            self.live = _live()
+            self.live.__enter__()
+            self.task = self.live.add_task("", total=self.total, completed=self.start)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live is not None:
+            self.live.__exit__(kind, error, trace)
+
+    def begin(self, step: int) -> None:
+        """Tell the time that is left by that of the steps from here on."""
+        self.start, self.begun = step, time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        if self.silent:
+            return
+        if self.live is not None:
+            self.live.console.print(printable(text), highlight=False, markup=False)
+        else:
+            say(text)
+
+    def train(self, step: int, loss: float, error: float, lr: float, speed: float) -> None:
+        """Show what was measured over the last steps; error in percent, speed in images a second."""
+        self.values |= {
+            "loss": f"{loss:.4f}",
+            "train error": f"{error:.2f}%",
+            "lr": f"{lr:g}",
+            "images/s": f"{speed:,.0f}",
+        }
+        if step < self.total:  # after which there is an evaluation
+            self._show(step)
+
+    def test(self, step: int, errors: Mapping[str, float]) -> None:
+        """Show an evaluation: the error of each split, in percent."""
+        self.values |= {f"{split} error": f"{error:.2f}%" for split, error in errors.items()}
+        self._show(step, always=step == self.total)
+
+    def _show(self, step: int, always: bool = False) -> None:
+        text = "  ".join(f"{k} {v}" for k, v in self.values.items())
+        if self.live is not None:
+            self.live.update(self.task, completed=step, description=text)
+            return
+        now = time.monotonic()
+        if self.silent:
+            return
+        if always or now - self.last >= EVERY:
+            self.last = now
+            left = (now - self.begun) / max(1, step - self.start) * (self.total - step)
+            say(f"step {step:,}/{self.total:,}  {text}  {_duration(left)} left")
+
+
+def _live(console: Any = None) -> Any:
+    """A bar with the steps and the time that is left, and below it what was measured, in a terminal of any width."""
+    from rich import get_console
+    from rich.console import RenderableType
+    from rich.control import Control
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+    from rich.segment import ControlType, Segment
+    from rich.text import Text
+
+    screen = console or get_console()
+
+    class TwoLines(Bar):
+        cells: Sequence[int] = ()  # of each line as it was drawn last
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            yield from (Text(task.description) for task in self.tasks if task.description)
+
+        def get_renderable(self) -> RenderableType:
+            """What is drawn next, after what a narrower terminal has broken into more rows than Rich knows of was erased."""
+            more = sum(-(-cells // screen.width) - 1 for cells in self.cells if cells)
+            if more > 0:
+                erased = (ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)
+                screen.control(Control(*erased * more))
+            shown = super().get_renderable()
+            self.cells = [Segment.get_line_length(line) for line in screen.render_lines(shown, pad=False)]
+            return shown
+
+    return TwoLines(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=screen)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,145 @@
+"""What a new run writes down of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import re
+import shutil
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from archspec_runtime.checkpoints.starting import digest
+from archspec_runtime.console import warn
+from archspec_runtime.data import Dataset
+from archspec_runtime.errors import RunError
+from archspec_runtime.files.os_errors import not_written
+from archspec_runtime.frameworks.protocol import MakeModel, Settings, Write
+from archspec_runtime.images.libraries import libraries
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.recipe import Recipe
+from archspec_runtime.record.folder import lock, prepare, read_run, versions, write_json
+from archspec_runtime.record.identity import Identity
+from archspec_runtime.record.image_names import keep_names
+
+
+def take(folder: Path, options: Options, world: World, held: ExitStack) -> bool:
+    """Hold the folder of a run, and say whether there is one to go on with: asked for, or this launch's own, restarted."""
+    if options.resume and options.force:
+        raise RunError("--resume goes on with a run and --force overwrites it", "give one of them", 2)
+    resume = options.resume or (world.restarts > 0 and _launch_of(folder) == world.launch)
+    if not os.path.exists(folder):  # nor can be
+        held.callback(_take_away, folder)
+    prepare(folder, resume=resume, force=options.force)
+    held.enter_context(lock(folder))
+    return resume
+
+
+def _take_away(folder: Path) -> None:
+    """Leave no folder of a run that never began."""
+    with contextlib.suppress(OSError):  # there is something in it
+        folder.rmdir()
+
+
+def _launch_of(folder: Path) -> str | None:
+    with contextlib.suppress(RunError):
+        return str(read_run(folder).get("launch"))
+    return None
+
+
+def record(
+    framework: str, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
+    settings: Settings, write: Write | None, world: World, identity: Identity, dataset: Dataset,
+) -> int:  # fmt: skip
+    """Make the folder that of a new run: its source, its `run.json`, and nothing of a run before."""
+    code = folder / "code"
+    try:
+        for name in ("metrics.jsonl", "run.json", "responses.json"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        keep_names(folder, dataset)
+        if write is not None:
+            write(code, job)
+        else:
+            source = Path(inspect.getfile(make_model)).resolve()
+            code.mkdir(exist_ok=True)
+            if source.parent != code.resolve():
+                lines = inspect.getsource(sys.modules[make_model.__module__])  # which need not be a file
+                (code / "model.py").write_text(lines, encoding="utf-8")
+                with contextlib.suppress(FileNotFoundError):  # a built folder has a spec, a model of one's own none
+                    text = source.with_name("spec.yaml").read_text(encoding="utf-8")
+                    (code / "spec.yaml").write_text(as_it_ran(text, job.recipe, options), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error.strerror}", not_written(error), 2) from None
+    write_json(folder / "run.json", {
+        "backend": framework,
+        "identity": identity,
+        "job": job.to_dict(),
+        "class": getattr(make_model, "__name__", ""),
+        "weights": digest(options.weights) if options.weights else None,
+        "data": str(options.data.resolve()) if options.data else None,
+        "device": device,
+        "settings": dict(settings),
+        "options": _asked(options),
+        "processes": world.size,
+        "launch": world.launch,
+        "versions": versions(),
+        "images": libraries(job.recipe.data),
+    })  # fmt: skip
+    return 0
+
+
+def keep_memory(folder: Path, peak: int, expected: int) -> None:
+    """Add to a run's record what memory its first process took, where it was resumed the most of all its processes.
+
+    The run is over, and lacks nothing where this is not written.
+    """
+    try:
+        run = read_run(folder)
+        before = run.get("memory")
+        most = (
+            max(peak, before["peak"]) if isinstance(before, dict) and isinstance(before.get("peak"), int) else peak
+        )
+        write_json(folder / "run.json", {**run, "memory": {"peak": most, "expected": expected}})
+    except RunError as error:
+        warn(str(error))
+
+
+def as_it_ran(spec: str, recipe: Recipe, options: Options) -> str:
+    """The text of a resolved spec with what the options have changed in its recipe."""
+    if options.steps is not None:
+        spec = re.sub(r"(?m)(^train:\n(?:  .*\n)*?)  (?:steps|epochs): .*$", rf"\g<1>  steps: {recipe.steps}", spec)
+    if options.scale_schedule:
+        spec = (
+            f"# Trained with --steps {options.steps} --scale-schedule: run.json has the schedule as it ran.\n{spec}"
+        )
+    if options.seed is not None:
+        spec = re.sub(r"(?m)(^train:\n(?:  .*\n)*?)  seed: .*\n", r"\g<1>", spec)
+        spec = re.sub(r"(?m)^train:\n", f"train:\n  seed: {recipe.seed}\n", spec)
+    return spec
+
+
+def _asked(options: Options) -> dict[str, Any]:
+    """What was asked for beside the recipe, where it is not what an option is by itself."""
+    usual, given = asdict(Options()), asdict(options)
+    elsewhere = {
+        "data",
+        "weights",
+        "out",
+        "resume",
+        "override",
+        "force",
+        "dry_run",
+        "steps",
+        "seed",
+        "device",
+        "nproc",
+    }
+    return {
+        name: value for name, value in given.items() if name not in elsewhere and value and value != usual[name]
+    }

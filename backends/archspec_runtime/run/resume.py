@@ -1,0 +1,174 @@
+"""Going on with a run: what it has to have in common with the one that was begun."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from archspec_runtime.checkpoints.starting import digest
+from archspec_runtime.console import warn
+from archspec_runtime.data import Dataset
+from archspec_runtime.errors import RunError
+from archspec_runtime.files.os_errors import not_written
+from archspec_runtime.frameworks.protocol import Settings, Write
+from archspec_runtime.images.libraries import libraries
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.changes import changes
+from archspec_runtime.record.differences import Difference, differences, source_changes, told
+from archspec_runtime.record.folder import read_run, write_json
+from archspec_runtime.record.identity import Identity, ModelSource, digest_of_file, listed, read_identity
+from archspec_runtime.record.image_names import keep_names, name_changes
+
+EDITED = "was edited since the run trained"
+
+
+def recorded(
+    framework: str, folder: Path, job: Job, options: Options, write: Write | None, world: World,
+    identity: Identity, source: ModelSource, dataset: Dataset,
+) -> tuple[Settings, Identity | None]:  # fmt: skip
+    """How a run that goes on was begun, and the identity that it goes on with; None where an earlier version kept none.
+
+    Raises RunError where it is not the same run, and says which libraries are others.
+    """
+    run = read_run(folder)
+    if run["backend"] != framework:
+        raise RunError(
+            f"{folder} was trained with {run['backend']}, not with {framework}",
+            f"go on with --backend {run['backend']}, or take its weights along: "
+            f"archspec convert {folder} weights.safetensors",
+            2,
+        )
+    if not (folder / "checkpoints").is_dir():  # which would tell
+        _same(folder, run["job"], run.get("weights"), job, options)
+    elif options.weights is not None and digest(options.weights) != run.get(
+        "weights"
+    ):  # its checkpoints hold others
+        message = f"{folder} goes on from its checkpoints, and was not begun with these weights"
+        raise RunError(message, "leave --weights out, or begin another run with another --out")
+    before, now = run.get("images") or {}, libraries(job.recipe.data)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            had, has = (found.get(name, "not there") for found in (before, now))
+            warn(
+                f"this run read its images with {name} {had}, which is now {has}; pixels may differ in the last bit"
+            )
+    begun = read_identity(run, folder / "run.json")
+    if begun is None and world.leads:
+        warn(
+            f"{folder} was begun by a version that kept no record of class names and images; they are not compared"
+        )
+    found = _compared(folder, run, begun, job, identity, source)
+    if any(one.part == "images" for one in found) and (lines := tuple(name_changes(folder, dataset))):
+        found.append(Difference("images", lines))
+    refused = [one for one in found if one.part in ("source", "classes", "images")]
+    if refused and not options.override:
+        message = f"{folder} is not the run that this would go on with:"
+        raise RunError(message, _overriding(found, of_spec=write is not None), rows=told(found))
+    settings: Settings = run["settings"]
+    goes_on = begun
+    if begun is not None and found:  # the weights were trained with the normalization that they had
+        goes_on = {**identity, "normalization": begun["normalization"]}
+    if options.override and run["job"].get("fingerprint") == job.fingerprint:
+        entry = {"identity": goes_on} if goes_on else {}
+        world.lead(lambda: _override(folder, {**run, **entry}, job, write, source, found, dataset) if found else 0)
+    return settings, goes_on
+
+
+def _compared(
+    folder: Path, run: Mapping[str, Any], begun: Identity | None, job: Job, identity: Identity, source: ModelSource
+) -> list[Difference]:
+    """In what a run differs from what it is asked to go on as; nothing where the net does, which checkpoints tell more of."""
+    if run["job"].get("fingerprint") != job.fingerprint:
+        return []
+    kept = folder / "code" / "model.py"
+    trained = listed(kept) if begun is None else begun["source"]["sha256"]
+    there = digest_of_file(kept)
+    found = []
+    if there is not None and trained not in (None, there):
+        whole = source.text if source.sha256 == trained else None
+        lines = source_changes(whole, _text(kept), (f"{kept} {EDITED}", "trained", "there"))
+        found.append(Difference("source", tuple(lines)))
+    if begun is not None:
+        return found + differences(begun, identity, (_text(kept), source.text) if there == trained else None)
+    changed = changes(run["job"]["recipe"], job.recipe)
+    return found + ([Difference("recipe", tuple(changed))] if changed else [])
+
+
+def _overriding(found: Sequence[Difference], *, of_spec: bool) -> str:
+    """What --override does: a run goes on with one source, and what its folder holds instead is put aside."""
+    source = next((one for one in found if one.part == "source"), None)
+    if source is None:
+        return "--override resumes all the same"
+    goes_on = "the source of the spec" if of_spec else "the model.py beside train.py"
+    put_aside = "the edited file" if EDITED in source.lines[0] else "the run's"
+    return f"--override goes on with {goes_on}, and keeps {put_aside} as model.before.py"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _override(
+    folder: Path, run: dict[str, Any], job: Job, write: Write | None, source: ModelSource,
+    found: Sequence[Difference], dataset: Dataset,
+) -> int:  # fmt: skip
+    """Have the run's record and source say what it goes on as, and what that was before."""
+    if write is not None:
+        _written(folder, partial(_keeping, lambda code: write(code, job)))
+    elif any(one.part == "source" for one in found):
+        _written(folder, partial(_keeping, lambda code: _put(code / "model.py", source.text)))
+    if any(one.part == "images" for one in found):
+        _written(folder, lambda code: keep_names(code.parent, dataset))
+    lines = [line for one in found for line in one.lines]
+    write_json(
+        folder / "run.json",
+        {**run, "job": job.to_dict(), "overridden": [*(run.get("overridden") or []), lines]},
+    )
+    return 0
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _keeping(write: Callable[[Path], None], code: Path) -> None:
+    """Write, and keep a model that this replaces under a name beside it: it may be somebody's work. Raises OSError."""
+    model = code / "model.py"
+    if not model.is_file():
+        return write(code)
+    held = model.read_bytes()
+    names = (model.with_name(f"model.before{n or ''}.py") for n in itertools.count())
+    copy = next(name for name in names if not name.exists())
+    copy.write_bytes(held)
+    write(code)
+    if model.read_bytes() == held:
+        copy.unlink()
+    else:
+        warn(f"{model} is written anew; what it held is kept as {copy}")
+    return None
+
+
+def _written(folder: Path, write: Callable[[Path], None]) -> None:
+    try:
+        write(folder / "code")
+    except OSError as error:
+        message = f"cannot write to {folder}: {error.strerror}"
+        raise RunError(message, not_written(error), 2) from None
+
+
+def _same(folder: Path, begun: Mapping[str, Any], begun_from: str | None, job: Job, options: Options) -> None:
+    """Raise RunError where a run that has no checkpoint yet was begun with another net or recipe."""
+    if begun.get("fingerprint") != job.fingerprint:
+        message = f"{folder} was begun with another net, {begun['name']}"
+        raise RunError(message, "give the spec that it was begun with, or start anew with --force")
+    if begun_from != (digest(options.weights) if options.weights else None):
+        begun_with = "other weights" if options.weights else "weights of a file"
+        raise RunError(f"{folder} was begun with {begun_with}", "give the --weights that it was begun with")
+    changed = changes(begun["recipe"], job.recipe)
+    if changed and not options.override:
+        message, help_ = f"{folder} was begun with another recipe:", "--override resumes all the same"
+        raise RunError(message, help_, rows=changed)

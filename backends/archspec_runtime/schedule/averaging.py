@@ -1,0 +1,25 @@
+"""How much of the averaged weights each step keeps."""
+
+from __future__ import annotations
+
+import math
+
+from archspec_runtime.recipe.images import Epoch
+from archspec_runtime.recipe.recipe import EMA
+
+
+def kept(average: EMA, done: int, steps_per_epoch: int) -> float:
+    """The d of average = d average + (1 - d) weights after `done` steps: 1 where the step leaves the average as it is.
+
+    0 until `after`, where the average follows the weights. With `power` it is timm's: the first update copies as well.
+    """
+    if done % average.every:
+        return 1.0
+    after = average.after
+    begins = 0 if after is None else after.epoch * steps_per_epoch if isinstance(after, Epoch) else after.step
+    if done <= begins:
+        return 0.0
+    if average.power is None:
+        return average.decay
+    updates = (done - begins - 1) // average.every
+    return min(average.decay, 1 - math.pow(1 + updates, -average.power))

@@ -1,0 +1,130 @@
+"""The learning rate as a state machine: phases, each ending on the first of its conditions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archspec_runtime.recipe.recipe import Condition, Epoch, Measured, Phase, Plateau, Size, Step
+
+WINDOW = 100  # steps that `train_error` and `train_loss` are measured over, or an epoch where that is shorter
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Which phase a run is in. All of its state is in `state()`, so that a resumed run goes on as it was.
+
+    `lr` gives the rate of the step to come; `after_step` and `after_epoch` are told what happened.
+    """
+
+    phases: Sequence[Phase]
+    total_steps: int
+    steps_per_epoch: int
+    phase: int = 0
+    began: int = 0  # the step at which the phase began
+    best: float = math.inf  # the lowest error of the phase, for a plateau
+    since_best: int = 0  # epochs without a lower one
+
+    def lr(self, step: int) -> float:
+        """The rate of a step counted from 0."""
+        phase = self.phases[self.phase]
+        if phase.end is None or phase.shape is None:
+            return phase.value
+        ends = [self._known_end(c) for c in phase.until] or [self.total_steps]
+        length = max(1, min(ends) - self.began)
+        fraction = min(1.0, (step - self.began) / length)
+        if phase.shape == "cosine":
+            fraction = (1 - math.cos(math.pi * fraction)) / 2
+        return phase.value + (phase.end - phase.value) * fraction
+
+    def _known_end(self, condition: Condition) -> int:
+        if isinstance(condition, Step):
+            return condition.step
+        return condition.epoch * self.steps_per_epoch if isinstance(condition, Epoch) else self.total_steps
+
+    def after_step(self, done: int, measured: dict[str, float]) -> str | None:
+        """Tell that `done` steps have been taken and what was measured; says why the phase ended, if it did."""
+        for condition in self.phases[self.phase].until:
+            if isinstance(condition, Step) and done >= condition.step:
+                return self._next(done, describe(condition))
+            if isinstance(condition, Epoch) and done >= condition.epoch * self.steps_per_epoch:
+                return self._next(done, describe(condition))
+            if isinstance(condition, Measured) and condition.metric in measured:
+                value = measured[condition.metric]
+                if value < condition.value if condition.relation == "<" else value > condition.value:
+                    return self._next(done, f"{condition.metric} is {value:.2f}")
+        return None
+
+    @property
+    def plateau_of(self) -> str:
+        """The error whose plateau the phase waits for: `val_error` unless it says otherwise."""
+        return next((c.metric for c in self.phases[self.phase].until if isinstance(c, Plateau)), "val_error")
+
+    def after_epoch(self, done: int, error: float, epochs: int = 1) -> str | None:
+        """Tell the error that is waited for, in percent, `epochs` after the last; says why the phase ended, if it did."""
+        improved = error < self.best
+        self.best, self.since_best = min(self.best, error), 0 if improved else self.since_best + epochs
+        for condition in self.phases[self.phase].until:
+            if isinstance(condition, Plateau) and self.since_best >= condition.epochs:
+                return self._next(done, f"no lower error for {condition.epochs} epochs")
+        return None
+
+    def _next(self, done: int, why: str) -> str | None:
+        if self.phase + 1 >= len(self.phases):
+            return None
+        self.phase, self.began, self.best, self.since_best = self.phase + 1, done, math.inf, 0
+        return why
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        best = None if math.isinf(self.best) else self.best
+        return {"phase": self.phase, "began": self.began, "best": best, "since_best": self.since_best}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self.phase, self.began, self.since_best = (int(state[key]) for key in ("phase", "began", "since_best"))
+        self.best = math.inf if state["best"] is None else float(state["best"])
+        if not 0 <= self.phase < len(self.phases):
+            raise IndexError(f"there is no phase {self.phase + 1}")
+
+
+def steps_until(end: Step | Epoch, steps_per_epoch: int) -> int:
+    """How many steps are taken before something ends."""
+    return end.epoch * steps_per_epoch if isinstance(end, Epoch) else end.step
+
+
+def size_at(sizes: Sequence[Size], step: int, steps_per_epoch: int) -> int | None:
+    """Pixels of a side of the training images of a step counted from 0; None for the net's own input."""
+    for size in sizes:
+        if size.until is None or step < steps_until(size.until, steps_per_epoch):
+            return size.pixels
+    return sizes[-1].pixels if sizes else None
+
+
+def describe(condition: Condition) -> str:
+    """A condition as the spec writes it."""
+    match condition:
+        case Step(step):
+            return f"step {step:,}"
+        case Epoch(epoch):
+            return f"epoch {epoch:,}"
+        case Plateau(epochs, metric):
+            return f"no lower {'validation' if metric == 'val_error' else 'test'} error for {epochs} epochs"
+        case Measured(metric, relation, value):
+            return f"{metric} {relation} {value:g}{'%' if metric.endswith('error') else ''}"
+
+
+def timeline(phases: Sequence[Phase], end: str, steps_per_epoch: int | None) -> list[str]:
+    """The phases as a table to read before a run."""
+    rows = [("phase", "lr", "until")]
+    for index, phase in enumerate(phases):
+        rate = f"{phase.value:g}" if phase.end is None else f"{phase.value:g} to {phase.end:g}, {phase.shape}"
+        rows.append((str(index + 1), rate, " or ".join(map(describe, phase.until)) or f"the end, {end}"))
+    wide = max(len(rate) for _, rate, _ in rows)
+    lines = [f"{number:<5}  {rate:<{wide}}  {until}" for number, rate, until in rows]
+    if any(isinstance(c, Measured) and c.metric.startswith("train") for p in phases for c in p.until):
+        window = min(WINDOW, steps_per_epoch or WINDOW)
+        lines.append(f"   training metrics are means over the last {window} steps")
+    return lines
