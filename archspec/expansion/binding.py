@@ -113,6 +113,7 @@ class Binder:
         self.layers: Callable[[str], tuple[Signature, Given | None] | None] = lambda name: None
         """What can be a layer by its name: what it takes, and what a role gives it."""
         self.words: Callable[[], list[str]] = list
+        self.lists: Collection[str] = ()  # the arguments of the spec that are lists
         self.constants: Mapping[str, Expr] = {}
         """Names that are written as numbers: the places of repeated steps, the cells of a row."""
 
@@ -351,6 +352,8 @@ class Binder:
                 return False
             takes = signature.kinds.keys() - given.nodes.keys()
             near, help_ = meant_argument(name, signature.name, signature.kinds, given.beside)
+            if near in given.nodes:
+                help_ = f"it means `{near}`, which is given as well: take `{name}` out"
             surely, fix = surely_meant(name, takes, given.keys.get(name, given.span), given.beside)
             near_ones |= {near} if near else set()
             sound = sound and surely is not None
@@ -396,6 +399,8 @@ class Binder:
         raw: object = None,
     ) -> None:  # fmt: skip
         instead = kind.instead_of(error.name, known) if kind and error.name else None
+        if error.name in self.lists:
+            instead = f"`{error.name}` is a list, for which `${error.name}` stands"
         text = kind.replacement(raw) if kind and isinstance(raw, str) else None
         if text is not None:
             self.add(

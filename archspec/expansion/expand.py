@@ -85,6 +85,8 @@ class _Expander:
         operations = StepParser(OPS.__contains__, lambda: list(OPS), problems)
         self.roles = {role: operations.step(self._role(role)) for role in ROLES}
         self.survey = Survey(self.library, self.binder, self.roles)
+        args = resolved.root.get("args")
+        self.binder.lists = [k for k, v in args.items() if isinstance(v.value, list)] if args is not None else []
         self.binder.layers, self.binder.words = self._layer, self.library.words
         self.merger = Merger(self.library, self.binder, self.scope, self._instance)
         self.active: list[tuple[Sort, str]] = []

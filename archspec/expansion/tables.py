@@ -97,7 +97,10 @@ class RowsReader:
             self.problems.add("AS102", "`rows` needs `table`", rows.span, _EXAMPLE)
             return None
         if not isinstance(node.value, list) or not node.value:
-            self.problems.add("AS103", "`table` lists rows", node.span, "such as `table: [[64, 2], [128, 2]]`")
+            example = "such as `table: [[64, 2], [128, 2]]`"
+            is_name = isinstance(node.value, str) and node.value.isidentifier()
+            help_ = f"{example}; an argument that holds them is `${node.value}`" if is_name else example
+            self.problems.add("AS103", "`table` lists rows", node.span, help_)
             return None
         table: list[tuple[list[Node], Span]] = []
         for row in node.value:

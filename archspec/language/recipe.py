@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
+from archspec.diagnostics.spelling import nearest
 from archspec.language import synonyms
 from archspec.language.base import (
     Boolean,
@@ -133,11 +134,14 @@ class Phase(Model):
         }
 
 
-def _one_phase(raw: Any) -> Any:
+def _one_phase(raw: Any, info: ValidationInfo) -> Any:
     if isinstance(raw, dict) and any(key in raw for key in ("value", "linear", "cosine")):
         return [raw]
-    if isinstance(raw, str) and (help_ := synonyms.value("lr", raw)):
-        raise fault("AS103", f"expected a number or phases, not the word `{raw}`", help_)
+    if isinstance(raw, str) and raw.isidentifier():
+        known = (info.context or {}).get("scope", {})
+        help_ = synonyms.value("lr", raw) or (None if raw in known or nearest(raw, known) else synonyms.PHASES)
+        if help_ is not None:
+            raise fault("AS103", f"expected a number or phases, not the word `{raw}`", help_)
     return [{"value": raw}] if isinstance(raw, (int, float, str)) and not isinstance(raw, bool) else raw
 
 

@@ -222,7 +222,7 @@ def argument(word: str, takes: Collection[str]) -> Meaning | None:
     return Meaning(_SAID_OTHERWISE[lower]) if lower in _SAID_OTHERWISE else None
 
 
-_PHASES = "`lr` is a number or a list of phases: `lr: [{cosine: {from: 0.1, to: 0}}]`"
+PHASES = "`lr` is a number or a list of phases: `lr: [{cosine: {from: 0.1, to: 0}}]`"
 
 
 def _merged(*parts: Mapping[str, tuple[tuple[str, str], ...]]) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -249,7 +249,7 @@ _KEYS = _merged(
             ("stem", "write it in the recipe: `train: {lr: 0.1}`"),
         )
     },
-    _each("scheduler lr_scheduler lr_schedule schedule lrf cos_lr", (("optimizer", _PHASES),)),
+    _each("scheduler lr_scheduler lr_schedule schedule lrf cos_lr", (("optimizer", PHASES),)),
     _each(
         "warmup warmup_epochs warmup_steps warmup_lr",
         (
@@ -259,7 +259,7 @@ _KEYS = _merged(
             ),
         ),
     ),
-    _each("min_lr eta_min gamma milestones step_size lr_decay decay_epochs", (("optimizer", _PHASES),)),
+    _each("min_lr eta_min gamma milestones step_size lr_decay decay_epochs", (("optimizer", PHASES),)),
     _each(
         "weight_decay wd l2",
         (
@@ -375,7 +375,7 @@ def key(word: str, around: str, known: Collection[str]) -> Meaning | None:
 
 
 _VALUES: dict[str, dict[str, str]] = {
-    "lr": _each("cosine linear step poly exponential plateau onecycle constant multistep", _PHASES),
+    "lr": _each("cosine linear step poly exponential plateau onecycle constant multistep", PHASES),
     "optimizer": {
         **_each("adam Adam", "write `{adamw: {weight_decay: 0}}`, which is Adam"),
         "rmsprop": "there are `sgd`, `adamw` and `lamb`",

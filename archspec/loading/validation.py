@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from archspec.diagnostics import Diagnostics, Fix, Span
 from archspec.diagnostics.fixes import respelling, rewriting
-from archspec.diagnostics.spelling import did_you_mean
+from archspec.diagnostics.spelling import did_you_mean, nearest
 from archspec.language import synonyms
 from archspec.loading.document import FILE_NAME
 from archspec.ops.arguments import Flag, describe
@@ -47,8 +47,9 @@ def _record(
         named = named and is_word
         code, message = "AS101", f"unknown {'word' if is_word else 'key'} `{loc[-1]}`"
         around = str(loc[-2]) if len(loc) > 1 else ""
+        beside = {key for key, _ in locate(root, loc[:-1])[0].items()} - {loc[-1]}
         help_ = (synonyms.value(around, str(loc[-1])) if is_word else None) or _meant(
-            str(loc[-1]), around, _fields_at(model, loc[:-1])
+            str(loc[-1]), around, _fields_at(model, loc[:-1]), beside
         )
     elif kind == "missing":
         where = f" in `{'.'.join(map(str, loc[:-1]))}`" if loc[:-1] else ""
@@ -172,9 +173,13 @@ def locate(root: Node, loc: tuple[Any, ...]) -> tuple[Node, Span, int]:
     return node, key, reached
 
 
-def _meant(word: str, around: str, known: list[str]) -> str | None:
+def _meant(word: str, around: str, known: list[str], beside: Collection[str]) -> str | None:
     """What an unknown key may have been: one of other systems or without its colon, one that is near, or any that there is."""
-    if meaning := synonyms.key(word, around, known):
+    meaning = synonyms.key(word, around, known)
+    meant = meaning.word if meaning else nearest(word, known)
+    if meant in beside:
+        return f"it means `{meant}`, which is given as well: take `{word}` out"
+    if meaning:
         return meaning.help
     key, _, value = word.partition(" ")
     if value and key in known:

@@ -83,7 +83,10 @@ def _printable_errors() -> Iterator[None]:
         yield
     except Exception as error:
         if (key := _key_of(getattr(error, "option_name", None))) is not None:
-            error.message = f"there is no option {error.option_name}: write --set {key}=VALUE"  # type: ignore[attr-defined]
+            option = error.option_name  # type: ignore[attr-defined]
+            longer = next((o for o in getattr(error, "possibilities", None) or () if o.startswith(option)), None)
+            instead = f"{longer}, or --set {key}=VALUE" if longer else f"--set {key}=VALUE"
+            error.message = f"there is no option {option}: write {instead}"  # type: ignore[attr-defined]
             error.possibilities = None  # type: ignore[attr-defined]
         message = getattr(error, "message", None)
         if isinstance(message, str) and (form := next((f for said, f in FORMS.items() if said in message), None)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from typing import Any
 
@@ -19,6 +20,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Click does; of an option that takes one value and has several, the last counts."""
+        _check_sets(args)
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         counts = Counter(param.name for param in order if param.param_type_name == "option" and _takes_one(param))
         left = super().parse_args(ctx, args)
@@ -28,6 +30,13 @@ class Command(TyperCommand):
         for name in WRITTEN:
             check_utf8(ctx.params.get(name))
         return left
+
+
+def _check_sets(args: list[str]) -> None:
+    """End where a value stands behind the key of `--set`, and not in one word with it."""
+    for option, key, value in zip(args, args[1:], args[2:], strict=False):
+        if option == "--set" and "=" not in key and not value.startswith("-"):
+            fail(f"--set takes KEY=VALUE in one word, not {key!r}", f"write --set {shlex.quote(f'{key}={value}')}")
 
 
 def check_utf8(path: object) -> None:

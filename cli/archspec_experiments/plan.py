@@ -36,6 +36,7 @@ class Planned:
     point: Point
     net: Program
     job: Job
+    weights: str | None = None  # the digest of those that it begins with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class Request:
     steps: int | None = None
     scale_schedule: bool = False
     data: Path | None = None
+    weights: Path | None = None
+    fresh: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)  # of `archspec train`, by name
 
     def arguments(self) -> list[str]:
@@ -66,6 +69,10 @@ class Request:
             words += ["--scale-schedule"]
         if self.data is not None:
             words += ["--data", str(self.data)]
+        if self.weights is not None:
+            words += ["--weights", str(self.weights)]
+        for module in self.fresh:
+            words += ["--fresh", module]
         for name, value in self.options.items():
             words += [f"--{name}", value]
         return words
@@ -79,15 +86,18 @@ class Request:
 def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
     """Compile every point.
 
-    Raises SpecError with the mistakes of all of them, those of one place said once, RunError, and GridError for what is
-    given twice.
+    Raises SpecError with the mistakes of all of them, those of one place said once, RunError, GridError for what is
+    given twice, and WeightsError where the weights do not fit a net.
     """
     twice = overridden([*request.sets, *(points[0].sets if points else ())])
     if twice is not None:
         raise GridError(f"--set {twice[0]} would be replaced by --over {twice[1]}", "give one of them")
     backend = find_trainer(request.backend)
     compile_: Any = request.options.get("compile", "auto")
-    about = Options(steps=request.steps, scale_schedule=request.scale_schedule, compile=compile_)
+    about = Options(
+        steps=request.steps, scale_schedule=request.scale_schedule, compile=compile_,
+        weights=request.weights, fresh=request.fresh,
+    )  # fmt: skip
     mistakes: dict[tuple[str, str], tuple[Diagnostic, list[str]]] = {}
     found: list[tuple[Point, Program]] = []
     for point in points:
@@ -110,8 +120,14 @@ def make_plan(points: Sequence[Point], request: Request) -> list[Planned]:
     if mistakes:
         raise SpecError([_told(mistake, where) for mistake, where in mistakes.values()])
     counts: dict[str, int] = {}
+    digests: dict[str, str] = {}
     return [
-        Planned(point, net, _as_it_runs(Job.from_dict(job_fields(net)), request.asked(point), counts))
+        Planned(
+            point,
+            net,
+            _as_it_runs(Job.from_dict(job_fields(net)), request.asked(point), counts),
+            _begun_with(net, request, digests),
+        )
         for point, (_, net) in zip(named([point for point, _ in found]), found, strict=True)
     ]
 
@@ -132,6 +148,20 @@ def _as_it_runs(job: Job, options: Options, counts: dict[str, int]) -> Job:
     if count is not None:
         check_images(plain, count)
     return effective(job, options, None if count is None else count // plain.recipe.batch_size)
+
+
+def _begun_with(net: Program, request: Request, digests: dict[str, str]) -> str | None:
+    """What tells the weights apart that a net begins with; `digests` are those of nets that were looked at."""
+    if request.weights is None:
+        return None
+    if net.fingerprint not in digests:
+        from archspec.api import read_weights
+        from archspec.weights.for_training import as_safetensors
+        from archspec_runtime.checkpoints.starting import digest
+
+        with as_safetensors(read_weights(net, request.weights, request.fresh), request.weights) as file:
+            digests[net.fingerprint] = digest(file)
+    return digests[net.fingerprint]
 
 
 def warnings(planned: Sequence[Planned]) -> list[Diagnostic]:

@@ -82,6 +82,9 @@ def _differences(folder: Path, planned: Planned) -> Iterator[str]:
         return
     if run["job"].get("fingerprint") != planned.job.fingerprint:
         yield f"{folder.name}: it is another net"
+    elif run.get("weights") != planned.weights:
+        before = "other weights" if run.get("weights") and planned.weights else "weights of a file"
+        yield f"{folder.name}: it began with {before if run.get('weights') else 'random weights'}"
     yield from (f"{folder.name}: {line}" for line in changes(run["job"]["recipe"], planned.job.recipe))
 
 

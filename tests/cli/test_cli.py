@@ -84,6 +84,23 @@ def test_train_without_data_says_what_it_needs_and_how_it_is_laid_out(cli, tmp_p
         assert word in result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "help_"),
+    [
+        (("summary", "cifar_resnet", "--set", "classes", "5"), "--set classes=5"),
+        (("check", "cifar_resnet", "--set", "name", "a b"), "--set 'name=a b'"),
+        (("sweep", "cifar_resnet", "--seed", "3"), "write --seeds, or --set train.seed=VALUE"),
+        (("show", "basic", "--resolved"), "archspec show basic"),
+        (("explain", "AS399"), "from AS301 to AS314"),
+        (("explain", "AS999"), "they go from AS001"),
+    ],
+)
+def test_what_was_meant_is_said_as_it_is_written(words, help_, cli):
+    result = cli(*words)
+    assert result.exit_code == 2
+    assert help_ in " ".join(result.output.split())
+
+
 def test_check_exits_0_1_2(cli, spec):
     assert cli("check", "resnet50", "cifar_resnet:plain20").exit_code == 0
     assert cli("check", REPO / "specs").exit_code == 0

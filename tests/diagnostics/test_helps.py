@@ -138,3 +138,38 @@ def test_expectations_are_in_plain_english(mistakes):
         "expected 1,200 multiply-adds, and the net has 13,856",
         "expected depth 9, and the net has 2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "marked_", "help_"),
+    [
+        (NET.replace("out: 8", "out: 8, filters: 8"), "filters", "it means `out`, which is given as well"),
+        (NET.replace("kernel: 3", "kernel: 3, kernal: 3"), "kernal", "it means `kernel`, which is given as well"),
+        (NET + "num_classes: 4\n", "num_classes", "it means `classes`, which is given as well"),
+        (
+            NET + "train: {steps: 9, lr: 0.1, learning_rate: 0.1}\n",
+            "learning_rate",
+            "it means `lr`, which is given",
+        ),
+    ],
+)
+def test_a_word_of_others_beside_the_one_that_it_means_is_to_be_taken_out(text, marked_, help_, mistakes):
+    found = next(d for d in mistakes(text) if marked(d) == marked_)
+    assert help_ in found.help
+
+
+def test_a_rate_that_is_a_word_is_told_the_forms_and_a_misspelt_argument_the_argument(mistakes):
+    (found,) = mistakes(NET + "train: {steps: 9, lr: abc}\n")
+    assert (found.code, marked(found)) == ("AS103", "abc")
+    assert "a number or a list of phases" in found.help
+    (found,) = mistakes(NET + "args: {rate: 0.1}\ntrain: {steps: 9, lr: raet}\n")
+    assert (found.code, found.help) == ("AS202", "did you mean `rate`?")
+
+
+def test_an_argument_that_is_a_list_is_told_by_which_sign_it_stands(mistakes):
+    listed = "args: {widths: [8, 16]}\n"
+    (found, *_) = mistakes(NET.replace("out: 8", "out: widths") + listed)
+    assert (found.code, found.help) == ("AS202", "`widths` is a list, for which `$widths` stands")
+    rows = "stem: [{rows: {block: conv_norm_act, columns: [width], table: widths}}]\n"
+    found = next(d for d in mistakes(NET.replace("stem:", "x_stem:", 1) + rows + listed) if d.code == "AS103")
+    assert "`$widths`" in found.help

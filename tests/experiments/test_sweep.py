@@ -143,6 +143,21 @@ def test_runs_that_were_made_otherwise_are_not_taken_for_these(swept, cli, tmp_p
     assert "n=1,shortcut=none,seed=0: batch_size: 128 before, 64 now" in result.output
 
 
+def test_weights_are_looked_at_before_anything_trains_and_compared_with_those_of_runs_that_are_there(
+    swept, cli, tmp_path
+):
+    shutil.copytree(swept[0], tmp_path / "out")
+    run = tmp_path / "out" / "n=1,shortcut=zero_pad,seed=0"
+    result = cli("sweep", *SMALL, "--out", "out", "--weights", run, "--dry-run")
+    assert result.exit_code == 1
+    assert "n=1,shortcut=none,seed=0: it began with random weights" in result.output
+    assert cli("sweep", *SMALL, "--out", "other", "--weights", run, "--dry-run").exit_code == 0
+    result = cli("sweep", "digits_resnet", "--over", "n=1,2", "--weights", run, "--dry-run")
+    assert result.exit_code == 1
+    assert "does not fit" in result.output
+    assert "--fresh" in cli("sweep", *SMALL, "--fresh", "fc", "--dry-run").output
+
+
 def test_one_failing_run_does_not_end_the_rest(process, tmp_path):
     diverging = ("--over", "train.lr=[{value: 1e30}],[{value: 0.1}]")
     done = process("sweep", "digits_resnet:plain8", *diverging, "--steps", 22, "--out", "out", *CPU)

@@ -17,12 +17,10 @@ def explain(
     Example: archspec explain AS405
     """
     from archspec.diagnostics.codes import CODES, page
-    from archspec.diagnostics.spelling import did_you_mean
 
     wanted = f"AS{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:
-        fail(
-            f"there is no diagnostic {code!r}",
-            did_you_mean(wanted, CODES) or f"they go from {min(CODES)} to {max(CODES)}",
-        )
+        group = [known for known in CODES if wanted[:3] == known[:3]]
+        all_ = f"they go from {min(CODES)} to {max(CODES)}"
+        fail(f"there is no diagnostic {code!r}", f"{all_}, here from {group[0]} to {group[-1]}" if group else all_)
     tell_text(page(wanted))

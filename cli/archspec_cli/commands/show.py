@@ -38,6 +38,8 @@ def show(
     if not resolved and not os.path.exists(spec) and (part := _part(spec)):
         tell_text(part.read_text(encoding="utf-8"))
         return
+    if not os.path.exists(spec) and _part(spec):
+        fail(f"{spec} is a part of specs, and only a spec is resolved", f"archspec show {spec}")
     net = load(spec, sets, preset, include)
     if not resolved:
         tell_text(net.resolved.root.span.source.text)

@@ -45,6 +45,16 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the grid, and end.")] = False,
     backend: Backend = "torch",
     data: Annotated[Path | None, typer.Option(help="The folder or archive of the images.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Start each run from these weights: whatever `archspec convert` reads.", show_default=False
+        ),
+    ] = None,
+    fresh: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE", help="With --weights: a module that starts anew all the same, such as fc."),
+    ] = None,
     sets: Set = None,
     preset: Preset = None,
     include: Include = None,
@@ -78,7 +88,7 @@ def sweep(
     }  # fmt: skip
     request = Request(
         backend=backend, sets=pairs(sets), preset=preset, include=tuple(include or ()), steps=steps,
-        scale_schedule=scale_schedule, data=data,
+        scale_schedule=scale_schedule, data=data, weights=weights, fresh=tuple(fresh or ()),
         options={name: str(value) for name, value in given.items() if value is not None},
     )  # fmt: skip
     try:
@@ -96,6 +106,6 @@ def sweep(
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
-    except RunError as error:
+    except (RunError, archspec.WeightsError) as error:
         fail_with(error)
     raise typer.Exit(code)

@@ -100,7 +100,7 @@ class ConvNormAct(Sequential):
 
 class InvertedResidual(nnx.Module):
     """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
-    2018). Its shortcut is `identity_or_none`.
+    2018). Where the result has the input's shape, the two are added.
     """
 
     def __init__(

@@ -75,8 +75,8 @@ class SqueezeExcite(nn.Module):
 
 class MBConv(nn.Module):
     """A 1x1 convolution that widens, a depthwise one, weighted channels and a 1x1 one that
-    narrows (Tan and Le, 2019). Its shortcut is `identity_or_none`; where there is one, a
-    sample's branch is dropped with probability drop_path.
+    narrows (Tan and Le, 2019). Where the result has the input's shape, the two are added, and
+    a sample's branch is dropped with probability drop_path.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class ConvNormAct(nn.Sequential):
 
 class InvertedResidual(nn.Module):
     """A 1x1 convolution that widens, a depthwise one and a 1x1 one that narrows (Sandler et al.,
-    2018). Its shortcut is `identity_or_none`.
+    2018). Where the result has the input's shape, the two are added.
     """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1, expand: int = 6) -> None:
