@@ -39,6 +39,9 @@ PATCHES = {"size": 32, "depth": 2, "width": 16, "classes": 10}
 SMALLER |= {"vit": {**PATCHES, "heads": 2}, "deit": {**PATCHES, "heads": 2}, "mixer": PATCHES}
 SMALLER["swin"] = {"width": 32, "deep": 2, "classes": 10}
 SMALLER["convnext"] = {"input.size": 32, "width": 4, "deep": 1, "classes": 10}
+SMALLER["convnextv2"] = SMALLER["convnext"]
+SMALLER["unet"] = {"input.size": 188, "width": 2}
+SMALLER["nf_resnet50"] = {"input.size": 64, "classes": 10}
 SMALLER["vgg"] = SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
 """What is large goes narrower, with all its layers."""
 TABLE = [["fused_mbconv", 1, 8, 1, 1], ["fused_mbconv", 4, 12, 2, 2], ["mbconv", 4, 16, 2, 2]]

@@ -118,6 +118,17 @@ CASES = {
         "- a: {conv: {out: 2, kernel: 3, stride: 2}}\n  - op: {upsample: {}, from: [a, input]}",
     ],
     "blur_pool": ["- op: blur_pool", "- op: {blur_pool: {kernel: 4, stride: 3}}"],
+    "center_crop": [
+        "- a: {conv: {out: 2, kernel: 3, stride: 2}}\n  - op: {center_crop: {}, from: [input, a]}\n"
+        "  - c: {concat: {}, from: [a, op]}",
+        "- a: {conv: {out: 2, kernel: 2, padding: 0}}\n  - op: {center_crop: {}, from: [input, a]}\n"
+        "  - c: {concat: {}, from: [op, a]}",
+    ],
+    "global_response_norm": [
+        "- op: global_response_norm",
+        "- channels_last\n  - op: {global_response_norm: {eps: 0.1}}",
+        "- op: [tokens, global_response_norm]",
+    ],
     "mean": [
         "- op: mean",
         "- op: {mean: {keep: true}}",

@@ -5,6 +5,7 @@ import hashlib
 NETS = [
     *("vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"),
     *("convnext_tiny", "convnext_small", "convnext_base", "convnext_large"),
+    *("convnextv2_tiny", "convnextv2_base", "convnextv2_large"),
     *("swin_t", "swin_s", "swin_b", "maxvit_t"),
     *("deit_small_patch16_224", "mixer_b16_224"),
     *("alexnet", "squeezenet1_0", "squeezenet1_1"),
@@ -29,7 +30,15 @@ NETS = [
     *("googlenet", "inception_v3", "fcn_resnet50"),
 ]
 SMALL = [
-    *("swin_t", "maxvit_t", "vit_b_32", "convnext_tiny", "deit_small_patch16_224", "mixer_b16_224"),
+    *(
+        "swin_t",
+        "maxvit_t",
+        "vit_b_32",
+        "convnext_tiny",
+        "convnextv2_tiny",
+        "deit_small_patch16_224",
+        "mixer_b16_224",
+    ),
     *("alexnet", "squeezenet1_1", "vgg11_bn", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "densenet121"),
     *(
         "mobilenet_v2",

@@ -241,6 +241,25 @@ def instance_norm(op, inputs, params):
     return _affine(op, *_normalized(inputs[0], (2, 3), op.eps), params)
 
 
+@rule("global_response_norm")
+def global_response_norm(op, inputs, params):
+    (x,) = inputs
+    pixels, ones = tuple(range(2, x.ndim)), (1,) * (x.ndim - 2)
+    w, b = (params[name].reshape((1, -1, *ones)) for name in ("weight", "bias"))
+    length = np.sqrt((x * x).sum(pixels, keepdims=True))
+    below = length.mean(1, keepdims=True) + op.eps
+    share = length / below
+
+    def vjp(dy):
+        dshare = (dy * x * w).sum(pixels, keepdims=True)
+        dlength = dshare / below - (dshare * length / below**2).mean(1, keepdims=True)
+        others = (0, *pixels)
+        dparams = {"weight": (dy * x * share).sum(others), "bias": dy.sum(others)}
+        return [dy * (1 + share * w) + dlength * x / length], dparams
+
+    return x + x * share * w + b, vjp
+
+
 @rule("rms_norm")
 def rms_norm(op, inputs, params):
     (x,) = inputs
@@ -476,6 +495,20 @@ def upsample(op, inputs, params):
     size = op.output_shape(*(i.shape[1:] for i in inputs))[1:]
     y, back = _resized(x, [_blend(op, n, out) for n, out in zip(x.shape[2:], size, strict=True)])
     return y, lambda dy: ([back(dy), *[np.zeros_like(i) for i in inputs[1:]]], {})
+
+
+@rule("center_crop")
+def center_crop(op, inputs, params):
+    x, like = inputs
+    top, left = ((n - m) // 2 for n, m in zip(x.shape[2:], like.shape[2:], strict=True))
+    middle = (..., slice(top, top + like.shape[2]), slice(left, left + like.shape[3]))
+
+    def vjp(dy):
+        dx = np.zeros_like(x)
+        dx[middle] = dy
+        return [dx, np.zeros_like(like)], {}
+
+    return x[middle], vjp
 
 
 @rule("blur_pool")

@@ -7,7 +7,7 @@ from archspec.ops.attention import ApplyLinear, Attention, Parameter, RelativePo
 from archspec.ops.base import Op, ShapeError, Window, size
 from archspec.ops.channels import ChannelShuffle, PadChannels, Slice
 from archspec.ops.merge import Add, Concat, Div, Mul, Sub
-from archspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
+from archspec.ops.norm import BatchNorm, GlobalResponseNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
 from archspec.ops.pointwise import (
     Activation,
     Dropout,
@@ -35,6 +35,7 @@ from archspec.ops.spatial import (
     AdaptiveMaxPool,
     AvgPool,
     BlurPool,
+    CenterCrop,
     Flatten,
     GlobalAvgPool,
     MaxPool,
@@ -61,11 +62,11 @@ OPS: dict[str, type[Op]] = {
     op.kind: op
     for op in (
         Conv, StdConv, ConvTranspose, ChannelConv, Linear, ApplyLinear, Scale, Parameter,
-        BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm,
+        BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm, GlobalResponseNorm,
         Relu, Relu6, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh,
         LeakyRelu, Prelu, Elu, Mish, Softplus, Softmax, Sqrt, Pow,
         MaxPool, AvgPool, BlurPool, AdaptiveMaxPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Amax, L2Norm,
-        Flatten, Pad, Subsample, Upsample, PadChannels, ChannelShuffle, Slice,
+        Flatten, Pad, Subsample, Upsample, CenterCrop, PadChannels, ChannelShuffle, Slice,
         Add, Sub, Mul, Div, Concat,
         ToTokens, ToImage, ChannelsLast, ChannelsFirst, Transpose, Select, Roll, Interleave, Windows, Unwindow, MergePatches,
         Attention, RelativePositionBias, ShiftMask,
@@ -78,12 +79,13 @@ NOTHING = Identity()
 
 __all__ = [
     "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "Amax", "ApplyLinear",
-    "ArgumentError", "Attention", "AvgPool", "BatchNorm", "BlurPool", "ChannelConv", "ChannelShuffle", "ChannelsFirst",
-    "ChannelsLast", "Concat", "Conv", "ConvTranspose", "Div", "DropPath", "Dropout", "Elu", "Features", "Flatten",
-    "Gelu", "GlobalAvgPool", "GroupNorm", "HardSigmoid", "HardSwish", "Identity", "Image", "InstanceNorm", "Interleave", "Kind",
-    "L2Norm", "LayerNorm", "LeakyRelu", "Linear", "MaxPool", "Mean", "MergePatches", "Mish", "Mul", "Op", "Pad", "PadChannels",
-    "Parameter", "Pow", "Prelu", "RelativePositionBias", "Relu", "Relu6", "RmsNorm", "Roll", "Scale", "Select",
-    "Shape", "ShapeError", "ShiftMask", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt", "StdConv", "Sub",
-    "Subsample", "Tanh", "ToImage", "ToTokens", "Tokens", "Transpose", "Unwindow", "Upsample", "Vector", "Window",
-    "Windows", "show", "size", "typed",
+    "ArgumentError", "Attention", "AvgPool", "BatchNorm", "BlurPool", "CenterCrop", "ChannelConv", "ChannelShuffle",
+    "ChannelsFirst", "ChannelsLast", "Concat", "Conv", "ConvTranspose", "Div", "DropPath", "Dropout", "Elu",
+    "Features", "Flatten", "Gelu", "GlobalAvgPool", "GlobalResponseNorm", "GroupNorm", "HardSigmoid", "HardSwish",
+    "Identity", "Image", "InstanceNorm", "Interleave", "Kind", "L2Norm", "LayerNorm", "LeakyRelu", "Linear",
+    "MaxPool", "Mean", "MergePatches", "Mish", "Mul", "Op", "Pad", "PadChannels", "Parameter", "Pow", "Prelu",
+    "RelativePositionBias", "Relu", "Relu6", "RmsNorm", "Roll", "Scale", "Select", "Shape", "ShapeError",
+    "ShiftMask", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt", "StdConv", "Sub", "Subsample", "Tanh",
+    "ToImage", "ToTokens", "Tokens", "Transpose", "Unwindow", "Upsample", "Vector", "Window", "Windows", "show",
+    "size", "typed",
 ]  # fmt: skip

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.ops.arguments import Flag, Int, Real, Shown, argument
-from archspec.ops.base import Op, Shape, channels, divides, image
+from archspec.ops.base import Op, Shape, ShapeError, Window, channels, divides, image, show, typed
+from archspec.ops.shapes import Vector
 from archspec.ops.weighted import Conv
 
 RESPONDING = (3, 3)
@@ -107,6 +108,30 @@ class InstanceNorm(Op):
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (channels(inputs[0]),), "bias": (channels(inputs[0]),)} if self.affine else {}
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalResponseNorm(Op):
+    """x + a x n + b, where n is the length of a channel over all pixels, divided by the mean of all channels' (Woo et al., 2023).
+
+    The learned factor a and summand b of each channel start at 0, and with them as the input itself.
+    """
+
+    kind: ClassVar[str] = "global_response_norm"
+    eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = typed(inputs[0])
+        if isinstance(shape, Vector):
+            message = f"`global_response_norm` needs an image or tokens, and its input is a vector {show(shape)}"
+            raise ShapeError("AS404", message, "put it before what makes a vector")
+        return shape
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (channels(inputs[0]),), "bias": (channels(inputs[0]),)}
+
+    def window(self) -> Window | None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,6 +236,31 @@ class Upsample(Op):
         return inputs[0][0], *(times(n, part(numbers["scale"], side)) for side, n in enumerate(inputs[0][1:]))
 
 
+class CenterCrop(Op):
+    """The middle of an image, as large as a second one: `from: [x, like]`.
+
+    What is cut off is as much on both sides, or a pixel less above and on the left.
+    """
+
+    __slots__ = ()
+    kind: ClassVar[str] = "center_crop"
+    inputs: ClassVar[tuple[int, int]] = (2, 2)
+    is_expression: ClassVar[bool] = True
+    keeps: ClassVar[Keeps] = "nothing"
+    gives: ClassVar[str] = "(C, H, W), height and width those of the second input"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        depth, *whole = image(inputs[0], self.kind)
+        _, *part_ = image(inputs[1], self.kind)
+        if any(n < m for n, m in zip(whole, part_, strict=True)):
+            message = f"`center_crop` cannot cut {show(tuple(part_))} pixels out of {show(tuple(whole))}"
+            raise ShapeError("AS401", message, "list the larger image first: `from: [large, small]`")
+        return depth, *part_
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        return inputs[0][0], *inputs[1][1:]
+
+
 @dataclass(frozen=True, slots=True)
 class BlurPool(Op):
     """A binomial blur of `kernel` by `kernel` pixels before every `stride`-th is taken, borders mirrored (Zhang, 2019)."""

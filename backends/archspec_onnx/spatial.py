@@ -9,6 +9,7 @@ import numpy as np
 from archspec.ops import (
     AvgPool,
     BlurPool,
+    CenterCrop,
     ChannelShuffle,
     Flatten,
     GlobalAvgPool,
@@ -35,6 +36,14 @@ def _upsample(op: Upsample, graph: Graph, at: Place) -> str:
                           coordinate_transformation_mode="asymmetric")  # fmt: skip
     how = "align_corners" if op.align_corners else "half_pixel"
     return graph.node(at, "Resize", inputs, axes=[2, 3], mode="linear", coordinate_transformation_mode=how)
+
+
+def _center_crop(op: CenterCrop, graph: Graph, at: Place) -> str:
+    starts = [(n - m) // 2 for n, m in zip(at.shapes[0][1:], at.shape[1:], strict=True)]
+    ends = [start + m for start, m in zip(starts, at.shape[1:], strict=True)]
+    edges = {"starts": starts, "ends": ends, "axes": [2, 3]}
+    constants = [graph.constant(at, name, np.array(values)) for name, values in edges.items()]
+    return graph.node(at, "Slice", [at.inputs[0], *constants])
 
 
 def _blur_pool(op: BlurPool, graph: Graph, at: Place) -> str:
@@ -148,4 +157,5 @@ SPATIAL: dict[str, Callable[..., str]] = {
     "subsample": _subsample,
     "blur_pool": _blur_pool,
     "upsample": _upsample,
+    "center_crop": _center_crop,
 }

@@ -11,6 +11,7 @@ from archspec.ops import (
     ChannelConv,
     Conv,
     ConvTranspose,
+    GlobalResponseNorm,
     GroupNorm,
     Image,
     InstanceNorm,
@@ -105,6 +106,23 @@ def _rms_norm(op: RmsNorm, graph: Graph, at: Place) -> str:
     return graph.node(at, "Mul", [normal, factor])
 
 
+def _global_response_norm(op: GlobalResponseNorm, graph: Graph, at: Place) -> str:
+    x, shape = at.inputs[0], at.shapes[0]
+    axis = shape.axis % len(shape) + 1
+    pixels = graph.constant(at, "pixels", np.array([i for i in range(1, len(shape) + 1) if i != axis]))
+    length = graph.node(at, "ReduceL2", [x, pixels], part="length")
+    mean = graph.node(at, "ReduceMean", [length, graph.constant(at, "axes", np.array([axis]))], part="mean")
+    above = graph.node(at, "Add", [mean, graph.constant(at, "eps", np.float32(op.eps))], part="above")
+    share = graph.node(at, "Div", [length, above], part="share")
+    factor, summand = at.weight("weight"), at.weight("bias")
+    if axis == 1:
+        last = graph.constant(at, "last", np.array([1, 2]))
+        factor = graph.node(at, "Unsqueeze", [factor, last], part="factor")
+        summand = graph.node(at, "Unsqueeze", [summand, last], part="summand")
+    scaled = graph.node(at, "Mul", [x, graph.node(at, "Mul", [share, factor], part="factors")], part="scaled")
+    return graph.node(at, "Sum", [x, scaled, summand])
+
+
 def _instance_norm(op: InstanceNorm, graph: Graph, at: Place) -> str:
     return graph.node(at, "InstanceNormalization", [at.inputs[0], *_affine(op, graph, at)], epsilon=op.eps)
 
@@ -181,4 +199,5 @@ WEIGHTED: dict[str, Callable[..., str]] = {
     "parameter": _parameter,
     "instance_norm": _instance_norm,
     "rms_norm": _rms_norm,
+    "global_response_norm": _global_response_norm,
 }

@@ -115,6 +115,12 @@ POSITION_BIAS = '''def relative_position_bias(table: Array, index: Array, area: 
     return table[index].reshape(area, area, -1).transpose(2, 0, 1)'''
 
 
+CENTER_CROP = '''def center_crop(x: Array, like: Array) -> Array:
+    """Take the middle of (N, H, W, C), as large as another."""
+    top, left = ((n - m) // 2 for n, m in zip(x.shape[1:3], like.shape[1:3], strict=True))
+    return x[:, top : top + like.shape[1], left : left + like.shape[2]]'''
+
+
 MERGE_PATCHES = '''def merge_patches(x: Array) -> Array:
     """Put the channels of each 2x2 tokens of (N, H, W, D) one after the other, column by column."""
     return jnp.concatenate([x[:, i::2, j::2] for j in range(2) for i in range(2)], axis=-1)'''

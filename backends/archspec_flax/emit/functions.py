@@ -280,6 +280,7 @@ FUNCTIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "transpose": lambda member, values, attribute: f"{values[0]}.swapaxes(1, 2)",
     "select": lambda member, values, attribute: f"{values[0]}[:, {attribute('index')}]",
     "roll": _roll,
+    "center_crop": _paired("center_crop"),
     "merge_patches": _paired("merge_patches"),
     "interleave": _paired("interleave", "groups"),
     "windows": _paired("windows", "size"),

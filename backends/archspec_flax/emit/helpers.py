@@ -18,6 +18,7 @@ FUNCTION_NAMES = (
     *(
         "upsample",
         "blur_pool",
+        "center_crop",
         "merge_patches",
         "interleave",
         "windows",
@@ -45,7 +46,7 @@ NAMES = (
         "RMSNorm",
         "BatchNorm",
     ),
-    *("ChannelScale", "PReLU", "Sequential", "NamedSequential", "Repeated"),
+    *("ChannelScale", "GlobalResponseNorm", "PReLU", "Sequential", "NamedSequential", "Repeated"),
 )
 """All that a file may define, in the order in which it does."""
 
@@ -69,10 +70,12 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "NamedSequential": layers.NAMED_SEQUENTIAL,
         "Repeated": layers.REPEATED,
         "PReLU": layers.PRELU,
+        "GlobalResponseNorm": layers.GLOBAL_RESPONSE_NORM,
         "adaptive_pool": functions.ADAPTIVE_POOL,
         "channel_shuffle": functions.CHANNEL_SHUFFLE,
         "upsample": functions.UPSAMPLE,
         "blur_pool": functions.BLUR_POOL,
+        "center_crop": functions.CENTER_CROP,
         "interleave": functions.INTERLEAVE,
         "windows": functions.WINDOWS,
         "merge_patches": functions.MERGE_PATCHES,

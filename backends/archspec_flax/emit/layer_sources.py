@@ -230,6 +230,22 @@ CHANNEL_SCALE = '''class ChannelScale(nnx.Module):
         return x * self.scale[...]'''
 
 
+GLOBAL_RESPONSE_NORM = '''class GlobalResponseNorm(nnx.Module):
+    """A learned part of x, larger where a channel is strong among all, is added to x."""
+
+    def __init__(self, num_features: int, *, epsilon: float = 1e-6) -> None:
+        self.scale = nnx.Param(jnp.zeros((num_features,), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((num_features,), jnp.float32))
+        self.epsilon = epsilon
+
+    def __call__(self, x: Array) -> Array:
+        """Map (N, ..., C) to the same shape."""
+        pixels = tuple(range(1, x.ndim - 1))
+        length = jnp.sqrt(jnp.square(x).sum(axis=pixels, keepdims=True))
+        share = length / (length.mean(axis=-1, keepdims=True) + self.epsilon)
+        return x + x * share * self.scale[...].astype(x.dtype) + self.bias[...].astype(x.dtype)'''
+
+
 PRELU = '''class PReLU(nnx.Module):
     """A rectifier with a learned slope for negative numbers: one for each channel, or one for all."""
 

@@ -185,6 +185,10 @@ LAYERS: dict[str, Callable[[Member], tuple[str, Sequence[Expression]]]] = {
     "channel_conv": lambda member: ("ChannelConv", [number(member.numbers["kernel"])]),
     "instance_norm": _instance_norm,
     "rms_norm": _rms_norm,
+    "global_response_norm": lambda member: (
+        "GlobalResponseNorm",
+        [number(member.in_channels), *_options(member, ("eps", "epsilon", 1e-6))],
+    ),
     "parameter": _parameter,
     "relative_position_bias": _position_index,
 }
@@ -193,7 +197,9 @@ LAYERS: dict[str, Callable[[Member], tuple[str, Sequence[Expression]]]] = {
 NORMS = frozenset({"batch_norm", "group_norm", "layer_norm"})
 
 
-STATELESS = frozenset({"scale", "prelu", "parameter", "relative_position_bias"})  # layers that take no `rngs`
+STATELESS = frozenset(
+    {"scale", "global_response_norm", "prelu", "parameter", "relative_position_bias"}
+)  # layers that take no `rngs`
 
 
 def draws_nothing(member: Member) -> bool:

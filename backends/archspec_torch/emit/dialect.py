@@ -33,6 +33,7 @@ class TorchDialect(Dialect):
             "torch",
             "F",
             "tapped",
+            "center_crop",
             "attention",
             "biased_attention",
             "merge_patches",

@@ -156,6 +156,7 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "sqrt": lambda member, values, attribute: f"{values[0]}.sqrt()",
     "pow": lambda member, values, attribute: f"{values[0]}.pow({attribute('exponent')})",
     "upsample": _upsample,
+    "center_crop": lambda member, values, attribute: Invocation("center_crop", tuple(values)),
     "tokens": lambda member, values, attribute: f"{values[0]}.flatten(2).transpose(1, 2)",
     "image": _image,
     "channels_last": lambda member, values, attribute: f"{values[0]}.permute(0, 2, 3, 1)",

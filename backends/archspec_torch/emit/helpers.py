@@ -66,6 +66,28 @@ HELPERS = {
         bias = bias + mask[:, None]
     x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     return x.transpose(-3, -2).flatten(-2)''',
+    "center_crop": '''def center_crop(x: Tensor, like: Tensor) -> Tensor:
+    """Take the middle of (N, C, H, W), as large as another."""
+    top, left = ((n - m) // 2 for n, m in zip(x.shape[2:], like.shape[2:], strict=True))
+    return x[:, :, top : top + like.shape[2], left : left + like.shape[3]]''',
+    "GlobalResponseNorm": '''class GlobalResponseNorm(nn.Module):
+    """A learned part of x, larger where a channel is strong among all, is added to x."""
+
+    def __init__(self, channels: int, eps: float = 1e-6, channels_last: bool = False) -> None:
+        super().__init__()
+        self.eps = eps
+        self.channels_last = channels_last
+        self.weight = nn.Parameter(torch.zeros(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W), or with channels last (N, ..., C), to the same shape."""
+        channels = x.ndim - 1 if self.channels_last else 1
+        pixels = [axis for axis in range(1, x.ndim) if axis != channels]
+        length = torch.linalg.vector_norm(x, dim=pixels, keepdim=True)
+        share = length / (length.mean(dim=channels, keepdim=True) + self.eps)
+        shape = [-1 if axis == channels else 1 for axis in range(x.ndim)]
+        return x + x * share * self.weight.view(shape) + self.bias.view(shape)''',
     "Permute": '''class Permute(nn.Module):
     """The axes of a tensor in another order."""
 

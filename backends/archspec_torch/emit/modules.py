@@ -122,6 +122,11 @@ def _rms_norm(member: Member) -> Constructor:
     return name, [number(member.in_channels), *options]
 
 
+def _global_response_norm(member: Member) -> Constructor:
+    last = [] if is_image(member) else ["channels_last=True"]
+    return "GlobalResponseNorm", [number(member.in_channels), *_options(member, ("eps", "eps", 1e-6)), *last]
+
+
 def _blur_pool(member: Member) -> Constructor:
     return "BlurPool", _options(member, ("kernel", "kernel_size", 3), ("stride", "stride", 2))
 
@@ -239,6 +244,7 @@ MODULES: dict[str, Callable[[Member], Constructor]] = {
     "channel_conv": lambda member: ("ChannelConv", [number(member.numbers["kernel"])]),
     "instance_norm": _instance_norm,
     "rms_norm": _rms_norm,
+    "global_response_norm": _global_response_norm,
     "blur_pool": _blur_pool,
     "parameter": _parameter,
     "relative_position_bias": _position_index,
