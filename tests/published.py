@@ -27,7 +27,8 @@ NETS = [
         for size in ("400mf", "800mf", "1_6gf", "3_2gf", "8gf", "16gf", "32gf")
     ),
     "regnet_y_128gf",
-    *("googlenet", "inception_v3", "fcn_resnet50"),
+    *("skresnet50", "res2net50_26w_4s"),
+    *("googlenet", "inception_v3", "fcn_resnet50", "deeplabv3_resnet50"),
 ]
 SMALL = [
     *(
@@ -52,7 +53,8 @@ SMALL = [
     *("regnet_x_400mf", "regnet_y_400mf"),
     *("resnet50d", "ecaresnet50d", "seresnet50", "resnetaa50", "resnest50d"),
     *("resnetv2_50", "resnetv2_50x1_bit", "nf_resnet50", "repvgg_a0"),
-    *("googlenet", "inception_v3", "fcn_resnet50"),
+    *("skresnet50", "res2net50_26w_4s"),
+    *("googlenet", "inception_v3", "fcn_resnet50", "deeplabv3_resnet50"),
 ]
 """One of each family, whose answers are compared before a release."""
 FEW = ("vit_b_32", "swin_t", "resnet18", "mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf")

@@ -19,7 +19,8 @@ NETS = [marked(name) for name in zoo.names()]
 SMALL = dict.fromkeys(
     ("alexnet", "densenet", "efficientnet", "efficientnet_v2", "mnasnet", "mobilenet_v2", "mobilenet_v3_large",
      "mobilenet_v3_small", "regnet", "repvgg", "resnest50d", "resnet50d", "resnetaa50", "resnetv2", "nf_resnet50", "seresnet50",
-     "shufflenet_v2", "squeezenet1_0", "squeezenet1_1", "googlenet", "fcn_resnet50", "convnextv2"), 64,
+     "shufflenet_v2", "squeezenet1_0", "squeezenet1_1", "googlenet", "fcn_resnet50", "convnextv2",
+     "deeplabv3_resnet50", "skresnet50", "res2net50_26w_4s"), 64,
 ) | {"unet": 188}  # fmt: skip
 """The side of images on which these answer soon."""
 
@@ -27,6 +28,7 @@ SMALL = dict.fromkeys(
 SEVERAL_OUTPUTS = {
     "fcn_resnet50": [],
     "unet": [],
+    "deeplabv3_resnet50": [],
     "googlenet": ["googlenet:plain"],
     "inception_v3": ["inception_v3:plain"],
 }

@@ -69,7 +69,7 @@ def test_answers_are_the_published_ones(name, training, monkeypatch):
     net = archspec.load(name)
     if "drop_path" in net.resolved.scope:
         net = archspec.load(name, set={"drop_path": 0.0})
-    if name.startswith("fcn"):
+    if net.outputs and net.input_shape[1] > 300:
         net = archspec.load(name, set={"input.size": 64})
     theirs = filled(peers.published(name))
     ours = archspec.build(net, "torch").double()

@@ -24,6 +24,7 @@ NETS = {
     "regnet_y_400mf": "regnet:regnet_y_400mf",
     "googlenet": "googlenet",
     "fcn_resnet50": "fcn_resnet50",
+    "deeplabv3_resnet50": "deeplabv3_resnet50",
 }
 
 
