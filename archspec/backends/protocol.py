@@ -90,11 +90,12 @@ class Trainer(Backend, Protocol):
 
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
-        mirror: bool = False,
+        mirror: bool = False, threads: int | None = None,
     ) -> Mapping[str, float]:  # fmt: skip
         """Measure a run or a checkpoint; what was measured by name, errors in percent.
 
-        One or ten crops of each image, or the whole image with these shorter sides; with `mirror` also mirrored.
+        One or ten crops of each image, or the whole image with these shorter sides; with `mirror` also mirrored. `threads` are
+        those of the CPU.
         """
 
     def responses(

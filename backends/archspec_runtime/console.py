@@ -29,3 +29,10 @@ def warn(text: str, *rows: str) -> None:
 def complain(error: RunError) -> None:
     """Print an error, with what helps; its own lines are printable."""
     print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them: 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -113,7 +113,7 @@ class TorchBackend:
 
     def evaluate(
         self, run: Path, split: str, data: Path | None, device: str, *, crops: int = 1, scales: Sequence[int] = (),
-        mirror: bool = False,
+        mirror: bool = False, threads: int | None = None,
     ) -> Mapping[str, float]:  # fmt: skip
         """Measure a run's newest checkpoint, or one checkpoint. Raises RunError."""
         need_torch()
@@ -122,7 +122,10 @@ class TorchBackend:
 
         views = Views(crops, tuple(scales), mirror)
         foreign = foreign_class(run, self.name, model_source)
-        return evaluate_views(Torch(), run, views, split, data, device, foreign).numbers()
+        framework = Torch()
+        if threads is not None:
+            framework.use_threads(threads)
+        return evaluate_views(framework, run, views, split, data, device, foreign).numbers()
 
     def responses(
         self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None

@@ -32,7 +32,7 @@ class Progress:
 
     def summary(self, label: str) -> Summary:
         """The table's line for the run."""
-        return summarize(label, self.rows)
+        return summarize(label, self.rows, self.step)
 
 
 def progress_of(folder: Path) -> Progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from archspec import Program
 from archspec.analysis.accelerators import Accelerator, accelerator
@@ -14,8 +15,9 @@ from archspec_runtime.console import tell
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.memory import bytes_as_text, memory
 from archspec_runtime.processes.world import world_of
+from archspec_runtime.record.folder import check_room
 from archspec_runtime.run.dry_run import devices_of, dry_run
-from archspec_runtime.run.preflight import check_options
+from archspec_runtime.run.preflight import check_options, ready
 
 ALL = ("compile", "shard", "devices")
 
@@ -26,6 +28,13 @@ def check_before(net: Program, backend: Trainer, options: Options) -> None:
     check_options(options, _has(backend), world_of(os.environ))
 
 
+def check_run(net: Program, backend: Trainer, options: Options) -> None:
+    """Raise what a run refuses before it loads a framework: images that are not there or not those of the net, a taken folder."""
+    check_before(net, backend, options)
+    ready(Job.from_dict(job_fields(net)), options, _has(backend), world_of(os.environ))
+    check_room(options.out or Path("run"), resume=options.resume, force=options.force)
+
+
 def try_out(net: Program, backend: Trainer, options: Options, on: str | None = None) -> int:
     """Print how the run would go, and how fast at most `on` an accelerator; returns the exit code.
 
@@ -34,7 +43,7 @@ def try_out(net: Program, backend: Trainer, options: Options, on: str | None = N
     check_before(net, backend, options)
     world, job = world_of(os.environ), Job.from_dict(job_fields(net))
     lines = [] if on is None else [*_on(net, job, backend, options, devices_of(options, world), accelerator(on))]
-    dry_run(job, options, _has(backend), world, backend.name)
+    dry_run(job, options, _has(backend), world, backend.name, for_cpu=on is None)
     if world.leads:
         tell(*(f"  {line}" for line in lines))
     return 0

@@ -81,6 +81,30 @@ def test_any_schedule_can_be_drawn(lr):
     plot(job(lr=lr))
 
 
+def test_a_rate_that_stays_the_same_is_not_drawn_and_one_step_is_one(cli):
+    result = cli("train", "digits_resnet:resnet8", "--dry-run", "--steps", 1)
+    assert "1 step of 128 images" in result.stdout
+    assert "***" not in result.stdout
+    assert "1 steps" not in result.stdout
+
+
+def test_who_asks_about_an_accelerator_is_not_told_of_cpus(cli):
+    words = ("train", "resnet18", "--dry-run")
+    assert "CPU" in cli(*words).stdout
+    assert "CPU" not in cli(*words, "--on", "h200").stdout
+
+
+def test_images_that_are_not_those_of_the_net_are_told_before_processes_are_started(cli, photos, tmp_path):
+    words = ("train", "resnet18", "--nproc", 2, "--device", "cpu")
+    assert "--set classes=" in cli(*words, "--data", photos).stderr
+    assert "gone does not exist" in cli(*words, "--data", "gone").stderr
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine.txt").write_text("mine")
+    result = cli("train", "digits_resnet:resnet8", "--nproc", 2, "--device", "cpu", "--out", "taken")
+    assert "taken" in result.stderr
+    assert result.exit_code != 0
+
+
 def test_a_dry_run_prints_recipe_and_timeline_and_writes_nothing(cli, tmp_path):
     result = cli("train", "cifar_resnet:resnet110", "--dry-run", "--seed", 9)
     assert result.exit_code == 0

@@ -160,6 +160,7 @@ ELSEWHERE = {
     "eval --scales": "test_measuring.py",
     "eval --mirror": "test_measuring.py",
     "eval --split": "trainer/test_what_runs_leave.py",
+    "eval --threads": "trainer/test_what_runs_leave.py",
     "eval --backend": "test_measuring.py",
 }
 

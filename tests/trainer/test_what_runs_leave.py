@@ -116,6 +116,31 @@ def test_compare_draws_a_picture_and_prints_the_table(finished, train, cli):
     assert b"<svg" in Path("one.svg").read_bytes()
 
 
+def test_compare_says_of_a_run_that_was_stopped_where_it_stopped(finished, cli):
+    out = Path(shutil.copytree(finished[0], "run"))
+    rows = (out / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (out / "metrics.jsonl").write_text("".join(row for row in rows if json.loads(row)["step"] < 60))
+    result = cli("compare", out, "--out", "both.png", "--format", "json")
+    assert [row["step"] for row in json.loads(result.stdout)] == [60], "that of its newest checkpoint"
+
+
+def test_a_long_evaluation_says_how_far_it_is(finished, cli, monkeypatch):
+    words = ("eval", finished[0], "--device", "cpu")
+    assert "measured" not in cli(*words).stderr
+    monkeypatch.setattr("archspec_runtime.batches.pace.FIRST", 0.0)
+    assert "measured 128 of 360 images, 0:0" in cli(*words).stderr
+
+
+def test_an_evaluation_computes_with_the_threads_that_it_is_given(finished, cli):
+    before = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            assert cli("eval", finished[0], "--device", "cpu", "--threads", count).exit_code == 0
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("command", ["compare", "responses"])
 def test_a_picture_takes_the_place_of_one_that_archspec_drew_and_of_no_other_file(finished, cli, command):
     out = shutil.copytree(finished[0], "run")  # in which `responses` keeps what it measures

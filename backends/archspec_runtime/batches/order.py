@@ -16,6 +16,7 @@ from archspec_runtime.augment.erasing import erased_boxes
 from archspec_runtime.augment.mixing import Mixed, draw_mix
 from archspec_runtime.augment.plan import Plan, centre, epoch_plan, is_single
 from archspec_runtime.batches.normalization import Normalization
+from archspec_runtime.batches.pace import Pace
 from archspec_runtime.batches.patience import Readers, patiently
 from archspec_runtime.batches.reading import Reader
 from archspec_runtime.batches.slots import LENT, Layout
@@ -253,11 +254,13 @@ def evaluation_batches(
     """
     breaks = Breaks(world.highest)
     whole = size * world.size
+    pace = Pace(len(split), silent=not world.leads)
     slices = [world.piece(start, min(start + whole, len(split))) for start in range(0, len(split), whole)]
     if isinstance(split, ArraySplit):
         for piece in slices:
             breaks.take()
             yield piece, None
+            pace.come_to(piece.stop)
         return
     assert isinstance(split, EncodedSplit)
 
@@ -277,5 +280,6 @@ def evaluation_batches(
                 [patiently(future, partial(split.name, index)) for future, index in futures], np.uint8
             )
             yield piece, images.reshape(piece.stop - piece.start, *shape)
+            pace.come_to(piece.stop)
     finally:
         pool.close()

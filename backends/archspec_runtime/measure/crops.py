@@ -22,6 +22,7 @@ from PIL import Image
 from archspec_runtime.augment.plan import for_evaluation, resize_shorter
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import evaluation_size
+from archspec_runtime.batches.pace import Pace
 from archspec_runtime.data.encoded import EncodedSplit, to_array
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.probe import Doubles, Probe
@@ -105,6 +106,7 @@ def _measure(run: Trained, samples: EncodedSplit, views: Views, probe: Probe) ->
     _, height, width = job.input_shape
     most = min(PIXELS, evaluation_size(job.recipe, len(samples)) * height * width)
     loss, wrong1, wrong5 = 0.0, 0, 0
+    pace = Pace(len(samples))
     with ThreadPoolExecutor(2) as pool:
         for start in range(0, len(samples), WINDOW):
             indices = range(start, min(start + WINDOW, len(samples)))
@@ -121,6 +123,7 @@ def _measure(run: Trained, samples: EncodedSplit, views: Views, probe: Probe) ->
             loss -= float(np.log(np.maximum(own, np.finfo(np.float64).tiny)).sum())
             rank = (~(scores < own[:, None])).sum(axis=1) - 1  # so that what is no number is no right answer
             wrong1, wrong5 = wrong1 + int((rank >= 1).sum()), wrong5 + int((rank >= 5).sum())
+            pace.come_to(indices.stop)
     total = len(samples)
     five = 100.0 * wrong5 / total if job.classes > 5 else None
     return Evaluation(loss / total, 100.0 * wrong1 / total, five, total)

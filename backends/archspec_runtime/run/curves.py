@@ -30,15 +30,15 @@ class Summary:
     best_test_error: float | None
 
 
-def summarize(label: str, rows: Sequence[Row]) -> Summary:
-    """The table's line for a run."""
+def summarize(label: str, rows: Sequence[Row], reached: int = 0) -> Summary:
+    """The table's line for a run, whose last checkpoint is of the step that it `reached`."""
     train = [r for r in rows if r["kind"] == "train"]
     errors = [error for _, error in _tested(rows)]
     last = max((r["step"] for r in rows), default=0)
     tail = [r["train_error"] for r in train if r["step"] > 0.8 * last]
     return Summary(
         label,
-        last,
+        max(last, reached),
         sum(tail) / len(tail) if tail else None,
         errors[-1] if errors else None,
         min(errors) if errors else None,

@@ -31,17 +31,19 @@ LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
 
 
 def dry_run(
-    job: Job, options: Options, has: Collection[str], world: World, framework: str, *, spec_checked: bool = True
+    job: Job, options: Options, has: Collection[str], world: World, framework: str, *, spec_checked: bool = True,
+    for_cpu: bool = True,
 ) -> None:  # fmt: skip
     """Print how a job would run, with warnings. Raises RunError for what the run would refuse before it loads a framework.
 
+    With `for_cpu` also what it takes there, which says nothing to who asks about an accelerator.
     A folder that is taken is refused last, so that a run that is there can still be looked at.
     """
     runs, per_epoch = ready(job, options, has, world)
     if world.leads:
         devices = devices_of(options, world)
         needed = memory(runs, devices, framework, sharded=options.shard)
-        tell(*describe(runs, needed, devices, framework, per_epoch))
+        tell(*describe(runs, needed, devices, framework, per_epoch, for_cpu=for_cpu))
         warn_before(job, runs, options, has, per_epoch, spec_checked=spec_checked)
     check_room(options.out or Path("run"), resume=options.resume, force=options.force)
 
@@ -51,10 +53,12 @@ def devices_of(options: Options, world: World) -> int:
     return (options.nproc or world.size) * options.devices
 
 
-def describe(job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None = None) -> list[str]:
+def describe(
+    job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None = None, *, for_cpu: bool = True
+) -> list[str]:
     """All of it, as lines; `per_epoch` are the steps of an epoch, where the images were looked at."""
     recipe = job.recipe
-    length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs} epochs"
+    length = _counted(recipe.steps, "step") if recipe.steps else _counted(recipe.epochs or 1, "epoch")
     end = f"step {recipe.steps:,}" if recipe.steps else f"epoch {recipe.epochs}"
     lines = [
         f"{job.name}: {length} {_batches(recipe.batch_size, of_epochs=not recipe.steps)}",
@@ -66,13 +70,17 @@ def describe(job: Job, needed: Memory, devices: int, framework: str, per_epoch: 
         *lines,
         *(f"  {line}" for line in plot(job)),
         "estimates",
-        *(f"  {e}" for e in _estimates(job, needed, devices, framework, per_epoch)),
+        *(f"  {e}" for e in _estimates(job, needed, devices, framework, per_epoch, for_cpu=for_cpu)),
     ]
 
 
 def _batches(size: int, *, of_epochs: bool) -> str:
-    images = f"{size} image{'' if size == 1 else 's'}"
+    images = _counted(size, "image")
     return f"in batches of {images}" if of_epochs else f"of {images}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 # --- the recipe ----------------------------------------------------------------------------------------
@@ -94,7 +102,7 @@ def _recipe(job: Job) -> Iterator[str]:
 
 
 def plot(job: Job) -> list[str]:
-    """The rate over the run; ends that are measured are drawn where nothing is known of them."""
+    """The rate over the run, unless it is one; ends that are measured are drawn where nothing is known of them."""
     recipe = job.recipe
     per_epoch = steps_per_epoch(job) or 1_000
     total = total_steps(recipe, per_epoch) or 1
@@ -103,7 +111,7 @@ def plot(job: Job) -> list[str]:
         _rate(recipe.lr, ends, total, per_epoch, column / (WIDTH - 1) * (total - 1)) for column in range(WIDTH)
     ]
     top, low = max(rates), min((r for r in rates if r > 0), default=0.0)
-    if top <= 0:
+    if top <= 0 or len(set(rates)) == 1:
         return []
     logarithmic = top / low > LOGARITHMIC
 
@@ -158,19 +166,24 @@ def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: i
 # --- estimates -----------------------------------------------------------------------------------------
 
 
-def _estimates(job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None) -> Iterator[str]:
+def _estimates(
+    job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None, *, for_cpu: bool
+) -> Iterator[str]:
     each_device = f" on each of {devices} devices" if devices > 1 else ""
     yield f"memory{each_device}: about {needed.as_text()}"
-    yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(needed, framework))}"
+    if for_cpu:
+        yield f"  where it trains on a CPU, the whole process takes about {bytes_as_text(on_cpu(needed, framework))}"
     recipe = job.recipe
     split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
     each = job.kept * max(areas(job))
     yield f"  activations are {each:,.0f} numbers kept for each image of {recipe.batch_size}{split} until its gradient is taken"
+    if not for_cpu:
+        return
     steps = total_steps(recipe, per_epoch or steps_per_epoch(job))
     if steps is None:
         work, what = multiply_adds(job, 1_000), "1,000 steps (the number of images is not known without --data)"
     else:
-        work, what = multiply_adds(job, steps), f"{steps:,} steps"
+        work, what = multiply_adds(job, steps), _counted(steps, "step")
     yield f"time: about {_time(work / CPU_RATE)} for {what} at {CPU_RATE:.2g} multiply-adds a second, as two CPU cores do"
     yield f"  {work:.3g} multiply-adds in all, backward passes counted as two forward ones; reading images is not counted"
     if (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from archspec_runtime.console import say
+from archspec_runtime.console import duration, say
 from archspec_runtime.printable import printable
 
 EVERY = 10.0  # seconds between plain lines
@@ -78,7 +78,7 @@ class Progress:
         if always or now - self.last >= EVERY:
             self.last = now
             left = (now - self.begun) / max(1, step - self.start) * (self.total - step)
-            say(f"step {step:,}/{self.total:,}  {text}  {_duration(left)} left")
+            say(f"step {step:,}/{self.total:,}  {text}  {duration(left)} left")
 
 
 def _live(console: Any = None) -> Any:
@@ -111,9 +111,3 @@ def _live(console: Any = None) -> Any:
             return shown
 
     return TwoLines(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=screen)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -26,12 +26,13 @@ def compare(
     from archspec_experiments.runs import labels_of, runs_below
 
     try:
+        from archspec_experiments.state import progress_of
         from archspec_runtime.errors import RunError
         from archspec_runtime.files.pictures import check_picture
         from archspec_runtime.record.differences import measured_apart
-        from archspec_runtime.record.folder import read_measured, read_run
+        from archspec_runtime.record.folder import read_run
         from archspec_runtime.record.identity import read_identity, shown_name, source_note
-        from archspec_runtime.run.curves import draw_curves, summarize
+        from archspec_runtime.run.curves import draw_curves
     except ImportError as error:
         from archspec.backends.extras import install_command
 
@@ -41,7 +42,9 @@ def compare(
         runs = [found for run in runs for found in list(runs_below(run)) or [run]]
         records = {run: read_run(run) for run in runs}
         labels = labels_of([(shown_name(run, record), run) for run, record in records.items()])
-        labelled = [(label, read_measured(run)) for label, run in zip(labels, records, strict=True)]
+        found = [progress_of(run) for run in records]
+        labelled = [(label, progress.rows) for label, progress in zip(labels, found, strict=True)]
+        lines = [progress.summary(label) for label, progress in zip(labels, found, strict=True)]
         notes = [source_note(run, record) for run, record in records.items()]
         identities = [read_identity(record, run / "run.json") for run, record in records.items()]
         apart = measured_apart(dict(zip(labels, identities, strict=True)))
@@ -52,19 +55,17 @@ def compare(
     except OSError as error:
         fail(f"cannot write {out}: {error.strerror}", "give another --out", 1)
     if format is Format.json:
-        found = zip(labelled, notes, strict=True)
-        tell_json([{**asdict(summarize(label, rows)), "source": note} for (label, rows), note in found])
+        tell_json([{**asdict(line), "source": note} for line, note in zip(lines, notes, strict=True)])
         for note in apart:
             say(f"warning: {note}")
         return
     width = max(len(label) for label, _ in labelled)
     tell(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")
-    for label, rows in labelled:
-        line = summarize(label, rows)
+    for line in lines:
         errors = [
             f"{e:.2f}%" if e is not None else "-" for e in (line.train_error, line.test_error, line.best_test_error)
         ]
-        tell(f"{label:<{width}}  {line.step:>8,}  {errors[0]:>11}  {errors[1]:>10}  {errors[2]:>7}")
+        tell(f"{line.label:<{width}}  {line.step:>8,}  {errors[0]:>11}  {errors[1]:>10}  {errors[2]:>7}")
     tell(f"training error over the last fifth of the steps; picture in {out}")
     for told in apart:
         say(f"warning: {told}")

@@ -37,6 +37,7 @@ def evaluate(
         bool, typer.Option("--mirror", help="Average each view with its mirror image as well.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     backend: Annotated[
         str | None, typer.Option("--backend", help="Which framework to use (default: the run's own).")
     ] = None,
@@ -60,7 +61,9 @@ def evaluate(
         errors = (*errors, *chosen.errors)
         if sides:
             check_sizes(spec_of(run), sides, archspec.load)
-        result = chosen.evaluate(run, str(split), data, device, crops=crops, scales=sides, mirror=mirror)
+        result = chosen.evaluate(
+            run, str(split), data, device, crops=crops, scales=sides, mirror=mirror, threads=threads
+        )
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None

@@ -138,7 +138,7 @@ def train(
     from archspec.api import read_weights
     from archspec.backends import find_trainer
     from archspec_experiments.overrides import check_given_once
-    from archspec_experiments.trial import check_before, try_out
+    from archspec_experiments.trial import check_before, check_run, try_out
     from archspec_runtime.errors import RunError
     from archspec_runtime.job.job import Options
     from archspec_runtime.processes.world import launched, world_of
@@ -182,7 +182,7 @@ def train(
         given = {"--steps": steps, "--seed": seed}
         check_given_once(net, [option for option, value in given.items() if value is not None])
         if starts:
-            check_before(net, chosen, Options(**options))
+            check_run(net, chosen, Options(**options))
         if nproc is not None and starts:
             command = [sys.executable, "-m", "archspec_cli", *sys.argv[1:]]
             raise typer.Exit(chosen.launch(command, nproc, max_restarts))
