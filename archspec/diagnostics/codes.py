@@ -69,6 +69,7 @@ CODES: dict[str, str] = {
     "AS605": "net does not take the training size",
     "AS606": "run too short for its schedule",
     "AS607": "normalization over one value",
+    "AS608": "images are tested at another scale",
     # backends
     "AS701": "unknown or broken backend",
     "AS702": "operation not supported by the backend",
@@ -76,7 +77,7 @@ CODES: dict[str, str] = {
     "AS704": "emitted source does not run",
 }
 
-WARNINGS = frozenset({"AS310", "AS311", "AS312", "AS313", "AS606"})
+WARNINGS = frozenset({"AS310", "AS311", "AS312", "AS313", "AS606", "AS608"})
 """The codes of what is valid and probably not meant so: a spec is not refused for them."""
 
 

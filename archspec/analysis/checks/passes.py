@@ -106,6 +106,25 @@ def check_size(net: Program, problems: Diagnostics) -> None:
             problems.add("AS605", message, _place(net, "size", index), help_)
 
 
+def check_evaluation(net: Program, problems: Diagnostics) -> None:
+    """Compare the size that images are resized to before they are tested with that of the centre which is cut out."""
+    data = net.spec.train.data if net.spec.train is not None else None
+    if data is None or data.eval_resize is None:
+        return
+    resized, seen = data.eval_resize, max(net.input_shape[1:])
+    if 2 * resized <= 3 * seen and 9 * seen <= 10 * resized:
+        return
+    taken = f"the centre of {seen} is tested" if seen < resized else f"they are enlarged to {seen} to be tested"
+    message = f"the shorter side of images is resized to {resized} pixels, and {taken}"
+    help_ = f"give it for this net: `data: {{eval_resize: {round(seen * 256 / 224)}}}`"
+    span, train = _place(net, "eval_resize"), net.resolved.root.get("train")
+    recipe = train.get("recipe") if train is not None else None
+    related = []
+    if recipe is not None and recipe.span.source is not span.source:
+        span, related = recipe.span, [Related("which says so here", span)]
+    problems.add("AS608", message, span, help_, related)
+
+
 def _place(net: Program, key: str, index: int = 0) -> Span:
     """Where a key of `train.data` is written, or an item of its list."""
     root = net.resolved.root
@@ -127,6 +146,7 @@ PASSES = (
     check_data,
     check_augmentation,
     check_size,
+    check_evaluation,
     check_phases,
     check_statistics,
 )
