@@ -799,7 +799,7 @@ def run_results(block: Block, inputs, params, prefix=""):
     values = {name: x for (name, _), x in zip(block.inputs, inputs, strict=True)}
     tape = []
     for call in block.calls:
-        name, xs = f"{prefix}{call.name}", [values[i] for i in call.inputs]
+        name, xs = f"{prefix}{call.owner or call.name}", [values[i] for i in call.inputs]
         if not call.present:
             values[call.name], back = xs[0], partial(_passed_on, others=len(xs) - 1)
         elif isinstance(call.target, Block):
@@ -824,7 +824,9 @@ def run_results(block: Block, inputs, params, prefix=""):
                 continue
             given = [grads.pop(name, None) for name in names]
             dxs, dparams = back(tuple(given) if call.present and isinstance(call.target, Block) else given[0])
-            found |= dparams
+            found |= {
+                key: found[key] + d if key in found else d for key, d in dparams.items()
+            }  # of shared parameters
             for source, dx in zip(call.inputs, dxs, strict=True):
                 if np.ndim(dx) and np.ndim(values[source]):
                     dx = _summed(dx, values[source].shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from archspec.ir import Block, Call, Chain
+from archspec.ir import Block, Chain
 from archspec.ir.cost import Cost, block_cost, chain_cost, op_cost
 from archspec.ir.network import Network
 from archspec.ops import Op, Shape
@@ -28,43 +28,43 @@ def table_rows(net: Network, depth: int) -> Iterator[TableRow]:
     return _block(net.root, 0, depth)
 
 
-def _block(block: Block, level: int, depth: int) -> Iterator[TableRow]:
+def _block(block: Block, level: int, depth: int, shared: bool = False) -> Iterator[TableRow]:
+    """The rows of a block, the parameters of which belong to another where it is `shared`."""
     for call in block.calls:
         if not call.present:
             continue
         target = call.target
+        again = shared or call.owner is not None
+        of = f", layers of {call.owner}" if call.owner is not None else ""
         if isinstance(target, Op):
-            yield _row(level, call.name, target.summary(), call.shape, op_cost(target, call.input_shapes))
+            cost = op_cost(target, call.input_shapes)
+            yield _row(level, call.name, target.summary() + of, call.shape, cost, again)
         elif isinstance(target, Block):
-            yield _row(level, call.name, _instance(target), call.shape, block_cost(target))
+            yield _row(level, call.name, _instance(target) + of, call.shape, block_cost(target), again)
             if level + 1 < depth:
-                yield from _block(target, level + 1, depth)
+                yield from _block(target, level + 1, depth, again)
         else:
-            yield _row(
-                level,
-                call.name,
-                f"{len(target)} {'block' if len(target) == 1 else 'blocks'}",
-                call.shape,
-                chain_cost(target),
-            )
+            count = f"{len(target)} {'block' if len(target) == 1 else 'blocks'}"
+            yield _row(level, call.name, count, call.shape, chain_cost(target), again)
             if level + 1 < depth:
-                yield from _chain(target, call, level + 1, depth)
+                yield from _chain(target, level + 1, depth, again)
 
 
-def _chain(chain: Chain, call: Call, level: int, depth: int) -> Iterator[TableRow]:
+def _chain(chain: Chain, level: int, depth: int, shared: bool) -> Iterator[TableRow]:
     index = 0
     for run in chain.runs:
         last = index + run.count - 1
         name = f"{index}" if run.count == 1 else f"{index}-{last}"
         times = "" if run.count == 1 else f"{run.count} x "
-        yield _row(level, name, times + _instance(run.block), run.block.shape, block_cost(run.block) * run.count)
+        cost = block_cost(run.block) * run.count
+        yield _row(level, name, times + _instance(run.block), run.block.shape, cost, shared)
         if level + 1 < depth:
-            yield from _block(run.block, level + 1, depth)
+            yield from _block(run.block, level + 1, depth, shared)
         index += run.count
 
 
-def _row(level: int, name: str, what: str, shape: Shape, cost: Cost) -> TableRow:
-    return TableRow(level, name, what, shape, cost.params, cost.macs)
+def _row(level: int, name: str, what: str, shape: Shape, cost: Cost, shared: bool) -> TableRow:
+    return TableRow(level, name, what, shape, 0 if shared else cost.params, cost.macs)
 
 
 def _instance(block: Block) -> str:

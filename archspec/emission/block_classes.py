@@ -150,4 +150,14 @@ def _signature(member: Member, of: ClassOf, passed: Mapping[str, str]) -> object
     )
     types = tuple((type(shape), len(shape)) for shape in call.input_shapes)
     inputs = tuple(passed.get(i, i) for i in call.inputs)
-    return call.name, inputs, target, sized, numbers, member.when and normal(member.when), types, call.starts
+    return (
+        call.name,
+        inputs,
+        target,
+        sized,
+        numbers,
+        member.when and normal(member.when),
+        types,
+        call.starts,
+        call.owner,
+    )

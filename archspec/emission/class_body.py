@@ -155,11 +155,12 @@ class Writer:
             if layer_of[name] != name:
                 continue
             statements.append(text)
-        return statements, layer_of
+        again = {m.call.name: m.call.owner for m in cls.members if m.call.owner is not None}
+        return statements, layer_of | {name: layer_of[owner] for name, owner in again.items()}
 
     def _kept(self, cls: BlockClass) -> Iterator[Member]:
         """The members that are layers; functions are in lists of layers, where each place has what is called by its number."""
-        members = [m for m in cls.members if not self._is_branch(m)]
+        members = [m for m in cls.members if not self._is_branch(m) and m.call.owner is None]
         kept = [m for m in members if m.when is not None or self.dialect.is_kept(m)]
         lists = {m.call.name.rpartition(".")[0] for m in kept if m.call.name.rpartition(".")[2].isdigit()} - {""}
         for member in members:
@@ -396,6 +397,8 @@ def _used(outline: Outline) -> Iterator[BlockClass]:
     """The class of each block, wherever source makes one."""
     for cls in (*outline.classes, *([outline.root] if outline.root is not None else [])):
         for member in cls.members:
+            if member.call.owner is not None:
+                continue
             target = member.call.target
             blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
             yield from (outline.of[block] for block in blocks if isinstance(block, Block))

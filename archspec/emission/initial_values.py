@@ -17,4 +17,4 @@ def last_norm(cls: BlockClass) -> str | None:
         return None
     target = norms[-1].target
     assert isinstance(target, Op)
-    return norms[-1].name if target.parameters(*norms[-1].input_shapes) else None
+    return (norms[-1].owner or norms[-1].name) if target.parameters(*norms[-1].input_shapes) else None

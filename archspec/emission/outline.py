@@ -166,7 +166,7 @@ def _kind(block: Block, calls: Sequence[Call]) -> object:
     words = tuple((k, v) for k, v in block.args.items() if isinstance(v, str))
     if repeats_one_step(block):
         return block.definition, words
-    wired = tuple((c.name, c.inputs, c.role, c.when is None, tapped(c)) for c in calls)
+    wired = tuple((c.name, c.inputs, c.role, c.when is None, tapped(c), c.owner) for c in calls)
     return block.definition.origin or block.definition, block.variant, words, wired, block.taps
 
 

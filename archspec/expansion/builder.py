@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from archspec.diagnostics import Related, Span
@@ -9,10 +10,11 @@ from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given
 from archspec.ir import STEPS, Block, Call, Chain, Role
+from archspec.ir.owners import tensors
 from archspec.language.step import Step
-from archspec.ops import OPS, Features, Op, ShapeError, typed
+from archspec.ops import OPS, Features, Op, ShapeError, show, typed
 from archspec.ops.starts import Starts
-from archspec.syntax.expressions import Expr, Symbol
+from archspec.syntax.expressions import Expr, Symbol, Value
 from archspec.syntax.identifiers import containers, step_name_fault
 
 
@@ -39,6 +41,8 @@ class Graph:
     constants: set[str] = field(default_factory=set)  # values that are the same for every sample
     passed: dict[str, str] = field(default_factory=dict)  # the call that really gives the value of an absent one
     unmet: list[Expr] = field(default_factory=list)  # the conditions of steps that are absent from a chain
+    written: dict[str, tuple[Step, Mapping[str, Value], Mapping[str, Expr]]] = field(default_factory=dict)
+    """The steps that were appended by name, with what their expressions see."""
     spelt: set[str] = field(default_factory=set)  # names of calls that the spec says
     containers: dict[str, dict[str, Span]] = field(default_factory=dict)  # what paths have below each, and where
     lost: bool = False  # values are missing that the spec has, so that nobody knows which names are wrong
@@ -249,13 +253,26 @@ class Graph:
             return
         named = name in self.spelt
         self.calls.append(
-            Call(name, target, sources, shapes, shape, span, symbols or {}, when, present, role, named, starts)
+            Call(
+                name, target, sources, shapes, shape, span, symbols or {}, when, present, role, named, starts=starts
+            )
         )
         self.values[name] = shape
         if isinstance(target, Op) and target.makes_constant:
             self.constants.add(name)  # it is there for steps that name it
         else:
             self.current = name
+
+    def give(self, name: str, owner: str) -> str | None:
+        """Let the last call have the layers of another; why it cannot, or None."""
+        call = self.calls[-1]
+        of = next(each for each in self.calls if each.name == owner)
+        if (has := tensors(of)) != (own := tensors(call)):
+            tensor = next(key for key in own if has.get(key) != own[key])
+            return (f"`{owner}` has a `{tensor}` of {show(has.get(tensor, ()))}, and `{name}` would need one of "
+                    f"{show(own[tensor])}")  # fmt: skip
+        self.calls[-1] = replace(call, owner=of.owner or owner, starts=())
+        return None
 
     def _takes(self, target: Op | Block | Chain, sources: tuple[str, ...], span: Span) -> bool:
         """Whether a call takes those of its inputs that are the same for every sample; it is recorded where not."""

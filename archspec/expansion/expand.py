@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 
 from archspec.diagnostics import Diagnostics, Related, Span
+from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given, given_by, with_cells
 from archspec.expansion.builder import Graph
@@ -15,6 +17,7 @@ from archspec.expansion.library import Declaration, Library, Signature, Sort
 from archspec.expansion.outputs import net_outputs
 from archspec.expansion.parse_steps import StepParser
 from archspec.expansion.repeats import constants, inlined, named, repetitions, unnamed
+from archspec.expansion.sharing import unshared
 from archspec.expansion.shortcuts import Merger
 from archspec.expansion.starts import misplaced, starts_of
 from archspec.expansion.survey import Survey
@@ -218,6 +221,9 @@ class _Expander:
         return None if step.when is None else substitute(step.when, self.binder.constants)
 
     def _step(self, graph: Graph, step: Step, scope: Mapping[str, Value]) -> None:
+        if step.share is not None and not step.broken:
+            self._shared(graph, step, step.share)
+            return
         if step.inline and not step.broken:
             self._steps(graph, inlined(step, self._when(step)), scope)
             return
@@ -248,6 +254,7 @@ class _Expander:
         if present is False and sources is not None:
             graph.append(name, NOTHING, sources, step.span, when=self._when(step), present=False)
             return
+        graph.written[name] = (step, scope, self.binder.constants)
         if step.chain is not None:
             chain = step.chain
 
@@ -275,6 +282,26 @@ class _Expander:
             graph.fail(name)
         else:
             graph.append(name, target, sources, step.span, symbols, self._when(step), given=given, starts=starts)
+
+    def _shared(self, graph: Graph, step: Step, owner: str) -> None:
+        """Append a step that applies the layers of another again, with their parameters."""
+        name = graph.name(step.name, owner, step.name_span or step.span)
+        if (fault := unshared(graph, name, owner)) is not None:
+            code, message, help_ = fault
+            fix = respelling(step.span, owner, graph.written) if code == "AS306" else None
+            if not (code == "AS306" and graph.lost):
+                self.binder.add(code, message, step.span, help_, fix=fix)
+            graph.fail(name)
+            return
+        written, scope, constants = graph.written[owner]
+        outer, self.binder.constants = self.binder.constants, constants
+        alike = replace(written, span=step.span, name=step.name, name_span=step.name_span, sources=step.sources,
+                        source_spans=step.source_spans, init={}, init_span=None)  # fmt: skip
+        self._step(graph, alike, scope)
+        self.binder.constants = outer
+        if graph.values.get(name) is not None and (misfit := graph.give(name, owner)) is not None:
+            self.binder.add("AS404", misfit, step.span, "share layers among values of the same channels")
+            graph.fail(name)
 
     def _starts(
         self, step: Step, target: Op | Block, shapes: list[Features | None], scope: Mapping[str, Value]

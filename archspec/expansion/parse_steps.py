@@ -10,6 +10,7 @@ conv1: {conv: {out: 64, kernel: 3}}            a name and an operation with argu
 {rows: {block: basic, columns: [width], table: [[64], [128]]}}     a table, whose rows are steps
 {steps: [{conv: {out: 64, kernel: 3}}, relu], repeat: 2}           steps that stand in the list around, twice
 {fc: {linear: {out: 10}}, init: {weight: 0}}                       with what its parameters start from
+{head4: {share: head3}, from: p4}                                  a name and the layers of another step, again
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from archspec.diagnostics.spelling import did_you_mean, nearest, suggestion
 from archspec.expansion.parse_starts import read_starts
 from archspec.expansion.tables import RowsReader
 from archspec.language import synonyms
-from archspec.language.step import CHAIN, MODIFIERS, ROWS, STEPS, Step
+from archspec.language.step import CHAIN, MODIFIERS, ROWS, SHARE, STEPS, Step
 from archspec.ops.arguments import describe
 from archspec.syntax.expressions import Expr, ExpressionError
 from archspec.syntax.identifiers import step_name_fault
@@ -193,11 +194,37 @@ class StepParser:
         if listed is not None and isinstance(listed.value, list):
             inner = self._in_chain(self._inline(value, listed, numbered=True))
             return self._checked(_Applied(CHAIN, value.span, None, key, span), item, (inner,))
+        shared = value.get(SHARE) if _words(value) == [SHARE] and not self.known(SHARE) else None
+        if shared is not None:
+            return self._sharing(_with_modifiers(item, value), key, span, shared)
         callee = self._callee_below(key, value)
         if callee is None:
             return self._checked(_Applied(key, span, value), item)
         applied = _Applied(callee, value.key_span(callee), value.get(callee), key, span)
         return self._checked(applied, _with_modifiers(item, value))
+
+    def _sharing(self, item: Node, key: str, span: Span, shared: Node) -> Step:
+        """A step that applies the layers of another again."""
+        name = self._name(_Applied(SHARE, shared.span, None, key, span))
+        sound = isinstance(shared.value, str)
+        if not sound:
+            message = f"`share` names a step before this one, and this is {describe(shared.plain())}"
+            self.problems.add("AS305", message, shared.span, "such as `{again: {share: conv1}, from: other}`")
+        for word in MODIFIERS:
+            if word != "from" and item.get(word) is not None:
+                message = f"a step that shares the layers of another takes no `{word}`"
+                help_ = (
+                    "give it to the step whose layers they are" if word == "init" else "write a step for each use"
+                )
+                self.problems.add("AS305", message, item.key_span(word), help_)
+                sound = False
+        sources = self._sources(item)
+        return Step(
+            SHARE, shared.span, name, span,
+            sources=None if sources is None else tuple(str(s.value) for s in sources),
+            source_spans=tuple(s.span for s in sources or ()),
+            share=shared.value if isinstance(shared.value, str) else None, broken=not sound or sources == [],
+        )  # fmt: skip
 
     def _are_steps(self, items: list[Node]) -> bool:
         """Whether a list holds steps, and not the values of an argument."""

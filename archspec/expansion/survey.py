@@ -106,7 +106,9 @@ class Survey:
             survey_starts(step, self.binder, known)
             self.steps(step.chain or (), known)
             role = self.roles[step.callee] if step.callee in ROLES else None
-            signature = None if step.broken or (role and role.broken) else self.signature(role or step)
+            signature = (
+                None if step.broken or step.share or (role and role.broken) else self.signature(role or step)
+            )
             if signature is not None:
                 given = with_cells(given_by(step), step, signature)
                 self.binder.survey(signature, given, known, given_by(role) if role else None)

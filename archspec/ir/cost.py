@@ -98,7 +98,10 @@ def chain_cost(chain: Chain) -> Cost:
 
 
 def call_cost(call: Call) -> Cost:
-    """The cost of a call that is there."""
+    """The cost of a call that is there; parameters are counted where they belong to."""
+    if call.owner is not None:
+        own = call_cost(replace(call, owner=None))
+        return replace(own, params=0, norm_params=0, buffers=0)
     if isinstance(call.target, Chain):
         return chain_cost(call.target)
     if isinstance(call.target, Op):

@@ -1,6 +1,7 @@
 """The fingerprint of a network: a hash of its wired graph, which is what a checkpoint must fit.
 
-Counted are the input, every operation that is there with its name, its attributes, the shape of its result and the operations
+Counted are the input, every operation that is there with its name, the one whose parameters it shares, its attributes, the
+shape of its result and the operations
 that feed it, in their order, and the operation that gives the output, or of named outputs each with its name and whether it
 is there only in training. How the spec wrote it is not: blocks, arguments, the
 names of either, steps whose `when` is false and the name of the net.
@@ -9,6 +10,7 @@ names of either, steps whose `when` is false and the name of the net.
 from __future__ import annotations
 
 from archspec.ir.graph import Block, Call
+from archspec.ir.owners import owners
 from archspec.ir.walk import walk_results
 from archspec.ops import Op
 
@@ -20,13 +22,14 @@ def fingerprint(root: Block) -> str:
     import json  # which `archspec check` does without
 
     operations: list[tuple[str, str, tuple[str, ...]]] = []
+    owned = owners(root)
     told: dict[Call, str] = {}  # blocks of a run share their calls
 
     def apply(name: str, call: Call, op: Op, sources: tuple[str, ...]) -> str:
         """A value is known by the operation that gives it."""
         if call not in told:
             told[call] = f"{op.kind} {op.attributes!r} {call.shape!r}"
-        operations.append((name, told[call], sources))
+        operations.append((name, told[call] + f" of {owned[name]}" if name in owned else told[call], sources))
         return name
 
     results = walk_results(root, [_INPUT] * len(root.inputs), apply)

@@ -62,6 +62,7 @@ class Call:
     present: bool = True
     role: Role = "body"
     named: bool = False  # whether the spec says the name; others are made of the operation's
+    owner: str | None = None  # the call before it in the block whose layers it applies again, with their parameters
     starts: Starts = ()  # what parameters of an operation are initialized from, where the net does not say it
 
 

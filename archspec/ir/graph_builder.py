@@ -51,8 +51,11 @@ class GraphBuilder:
         *inputs: str,
         role: Role = "body",
         starts: Mapping[str, Start] = NONE,
+        owner: str | None = None,
     ) -> str:
         """Apply an operation, block or stage to values; gives the name of the result.
+
+        `starts` are what its parameters are initialized from; those of a step that has an `owner` are that step's.
 
         Raises ValueError where a value is unknown or the name is taken, and ShapeError where the target does not take them.
         """
@@ -69,7 +72,7 @@ class GraphBuilder:
             if tuple(shape for _, shape in given) != shapes:
                 raise ShapeError("AS401", f"`{name}` is made for other inputs than {', '.join(inputs)}")
             shape = target.shape
-        call = Call(name, target, inputs, shapes, shape, role=role, starts=tuple(starts.items()))
+        call = Call(name, target, inputs, shapes, shape, role=role, starts=tuple(starts.items()), owner=owner)
         self.calls.append(call)
         self.types[name] = shape
         taps = target.taps if isinstance(target, Block) else ()

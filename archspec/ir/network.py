@@ -91,10 +91,13 @@ class Network:
         """The shape of every tensor by its dotted name, learned or kept: what a checkpoint holds."""
         shapes: dict[str, Shape] = {}
         for row in self.modules():
+            if row.shared:
+                continue
             tensors = {**row.parameters, **row.target.buffers(*row.input_shapes)}
             shapes |= {tensor_name(row.name, name): shape for name, shape in tensors.items()}
         return shapes
 
     def whole_numbers(self) -> frozenset[str]:
         """The dotted names of tensors that hold whole numbers."""
-        return frozenset(tensor_name(r.name, name) for r in self.modules() for name in r.target.whole_numbers())
+        rows = [row for row in self.modules() if not row.shared]
+        return frozenset(tensor_name(r.name, name) for r in rows for name in r.target.whole_numbers())

@@ -18,9 +18,12 @@ _RUN = re.compile(
     r"(?P<count>\d+) x (?P<block>[^\[(]+?)(?: \[(?P<args>.*)\])?\((?P<given>\S+)\) : (?P<shape>\S+) \{"
 )
 _BLOCK = re.compile(
-    r"(?P<name>\S+) = (?P<block>[^\[(]+?)(?: \[(?P<args>.*)\])?\((?P<given>.*?)\) : (?P<shape>\S+) \{"
+    r"(?P<name>\S+) = (?P<block>[^\[(]+?)(?: \[(?P<args>.*)\])?\((?P<given>.*?)\)"
+    r"(?: of (?P<owner>\S+))? : (?P<shape>\S+) \{"
 )
-_OP = re.compile(r"(?P<name>\S+) = (?P<op>\w+)\((?P<given>.*?)\)(?: \[(?P<args>.*)\])? : (?P<shape>\S+)")
+_OP = re.compile(
+    r"(?P<name>\S+) = (?P<op>\w+)\((?P<given>.*?)\)(?: \[(?P<args>.*)\])?(?: of (?P<owner>\S+))? : (?P<shape>\S+)"
+)
 _ABSENT = re.compile(r"(?P<name>\S+) = (?P<given>\S+) : (?P<shape>\S+)")
 _RETURN = re.compile(r"return [^\s,]+(?:, [^\s,]+)*")
 _OUTPUT = re.compile(r"return (?P<value>\S+) as (?P<name>\S+)(?: \[(?P<args>.*)\])? : (?P<shape>\S+)")
@@ -159,7 +162,7 @@ class _Parser:
         span = Span(self.source, number - 1)
         return Call(
             found["name"], target, given, tuple(shapes[name] for name in given), shape, span, present=present,
-            starts=starts,
+            starts=starts, owner=found.groupdict().get("owner"),
         )  # fmt: skip
 
     def starts(self, written: dict[str, Value]) -> Starts:

@@ -43,12 +43,13 @@ def _training(output: Output) -> str:
 def _call(call: Call, pad: str) -> Iterator[str]:
     head = f"{pad}{call.name} = "
     inputs, shape = ", ".join(call.inputs), show(call.shape)
+    owner = f" of {call.owner}" if call.owner else ""
     if isinstance(call.target, Op):
         starts = {f"init.{name}": str(start) for name, start in call.starts}
         options = " ".join(f"{k}={_value(v)}" for k, v in {**call.target.attributes, **starts}.items())
-        yield f"{head}{call.target.kind}({inputs}){f' [{options}]' if options else ''} : {shape}"
+        yield f"{head}{call.target.kind}({inputs}){f' [{options}]' if options else ''}{owner} : {shape}"
     elif isinstance(call.target, Block):
-        yield f"{head}{_instance(call.target)}({_given(call.target, call.inputs)}) : {shape} {{"
+        yield f"{head}{_instance(call.target)}({_given(call.target, call.inputs)}){owner} : {shape} {{"
         yield from _body(call.target, pad + "  ")
         yield f"{pad}}}"
     else:

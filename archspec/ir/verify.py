@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from archspec.ir.graph import Block, Chain, tapped
+from archspec.ir.graph import Block, Call, Chain, tapped
+from archspec.ir.owners import tensors
 from archspec.ops import Op, ShapeError, typed
 
 
@@ -14,6 +15,7 @@ def verify(root: Block) -> list[str]:
 def _block(block: Block, where: str) -> list[str]:
     faults = []
     shapes = dict(block.inputs)
+    before: dict[str, Call] = {}
     for call in block.calls:
         place = f"{where}.{call.name}"
         if call.name in shapes:
@@ -45,6 +47,9 @@ def _block(block: Block, where: str) -> list[str]:
             faults.append(f"{place} has no parameter {', '.join(strange)} to initialize")
         if call.shape != expected:
             faults.append(f"{place} states {call.shape} and gives {expected}")
+        if call.owner is not None and (fault := _borrowed(call, before.get(call.owner))):
+            faults.append(f"{place} {fault}")
+        before[call.name] = call
         shapes[call.name] = call.shape
         for name, tap in zip(tapped(call), target.taps if isinstance(target, Block) else (), strict=True):
             if isinstance(target, Block) and (made := target.call(tap)) is not None:
@@ -59,6 +64,15 @@ def _block(block: Block, where: str) -> list[str]:
                 f"{where} gives `{output.value}` as {output.name}, which is not of its shape {output.shape}"
             )
     return faults
+
+
+def _borrowed(call: Call, owner: Call | None) -> str | None:
+    """Why a call cannot have the parameters of another; None where it can."""
+    if owner is None or owner.owner is not None or not owner.present:
+        return f"has the parameters of {call.owner}, which has none before it"
+    return (
+        None if tensors(owner) == tensors(call) else f"has other parameters than {call.owner}, whose it should have"
+    )
 
 
 def _chain(chain: Chain, where: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from archspec.blocks import blocks
 from archspec.language import Spec
 from archspec.language.spec import ROLES, VERSION
-from archspec.language.step import MAX_REPEAT, ROWS, STEPS
+from archspec.language.step import MAX_REPEAT, ROWS, SHARE, STEPS
 from archspec.ops import OPS
 from archspec.ops.arguments import Int, Real
 from archspec.ops.starts import NORMAL, OF_FANS
@@ -117,13 +117,14 @@ def _steps() -> dict[str, Any]:
     applied = {**calls, **dict.fromkeys(ROLES, anything), **dict.fromkeys(library, anything)}
     several = {ROWS: {"$ref": "#/definitions/rows"}, STEPS: {"$ref": "#/definitions/chain"}}
     chain = {"type": "array", "items": {"$ref": "#/definitions/numbered"}, "minItems": 1}
+    shared = {SHARE: {"type": "string", "description": "the step whose layers are applied again"}}
     # what stands below a name may be the arguments of the spec's own block, of which one may be called as an operation is
     value = {"type": ["string", "number", "boolean"]}
     either = {name: {"anyOf": [call, value]} for name, call in applied.items()}
     named = {
         "anyOf": [
             word,
-            {"type": "object", "properties": {**either, **several, **modifiers}, "minProperties": 1},
+            {"type": "object", "properties": {**either, **several, **shared, **modifiers}, "minProperties": 1},
             {"$ref": "#/definitions/chain"},
         ]
     }

@@ -13,6 +13,7 @@ MODIFIERS = ("from", "when", "repeat", "init")
 CHAIN = "chain"
 ROWS = "rows"
 STEPS = "steps"
+SHARE = "share"
 MAX_REPEAT = 10_000
 
 
@@ -55,6 +56,7 @@ class Step:
     when_span: Span | None = None
     repeat: Expr | None = None
     repeat_span: Span | None = None
+    share: str | None = None  # the step whose layers it applies again, in place of something that is applied
     init: Mapping[str, WrittenStart] = field(default_factory=dict)  # by the name of the parameter
     init_span: Span | None = None
     cells: Cells | None = None  # where it is a row of a table

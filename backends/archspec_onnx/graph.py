@@ -24,10 +24,11 @@ class Place:
     inputs: tuple[str, ...]
     shapes: tuple[Features, ...]
     shape: Features
+    owner: str = ""  # the operation whose weights it has, where they are another's
 
     def weight(self, name: str) -> str:
         """The spec's name of one of its tensors, which is that of the initializer."""
-        return tensor_name(self.name, name)
+        return tensor_name(self.owner or self.name, name)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from archspec.errors import WeightsError
 from archspec.ir import Call, Output
 from archspec.ir.liveness import for_inference
 from archspec.ir.network import Network
+from archspec.ir.owners import owners
 from archspec.ir.walk import walk_results
 from archspec.ops import Op
 from archspec.version import __version__
@@ -35,11 +36,14 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
     """
     root = for_inference(net.root)
     outputs = {output.name: output for output in root.outputs} or {OUTPUT: Output(OUTPUT, root.output, root.shape)}
+    owned = owners(root)
     graph = Graph(ends=frozenset({INPUT, *outputs}))
 
     def add(name: str, call: Call, op: Op, sources: tuple[str, ...]) -> str:
         """Add the nodes of an operation; gives the name of its result."""
-        return OPERATIONS[op.kind](op, graph, Place(name, sources, call.input_shapes, call.shape))
+        return OPERATIONS[op.kind](
+            op, graph, Place(name, sources, call.input_shapes, call.shape, owned.get(name, ""))
+        )
 
     results = walk_results(root, [INPUT], add)
     for name, output in outputs.items():

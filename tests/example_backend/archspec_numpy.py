@@ -16,6 +16,7 @@ from archspec.backends import Files, Weights, check_supported
 from archspec.errors import WeightsError
 from archspec.ir import Call, walk
 from archspec.ir.network import Network
+from archspec.ir.owners import owners
 from archspec.ops import Op
 
 # What each supported operation is, as an expression in its inputs {0}, {1}, ..., its attributes, and its weights by `w`.
@@ -79,11 +80,13 @@ class NumpyBackend:
         """`model.py` with a function `forward(weights, images)`. Raises SpecError for operations that are not supported."""
         check_supported(net, self)
         lines: list[str] = []
+        owned = owners(net.root)
 
         def add(name: str, call: Call, op: Op, inputs: tuple[str, ...]) -> str:
             """Write the statement of an operation; gives the variable of its result."""
             variable = "v_" + name.replace(".", "_")
-            lines.append(f"{variable} = {STATEMENTS[op.kind].format(*inputs, name=name, **op.attributes)}")
+            own = owned.get(name, name)  # the operation whose weights it has
+            lines.append(f"{variable} = {STATEMENTS[op.kind].format(*inputs, name=own, **op.attributes)}")
             return variable
 
         output = walk(net.root, ["x"], add)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archspec.analysis.checks.places import own_place
@@ -76,9 +76,10 @@ class _Search:
         used = [call for call in block.calls if call.present and call not in dead]
         self.used += used
         taken = {name for call in dead for name in call.inputs}
+        lent = {call.owner for call in used}
         for call in dead:
             if call.name not in taken and not holds_place(call):
-                self._record(call, _only_for(call, dead), prefix)
+                self._record(call, _only_for(call, dead), prefix, lent)
         for call in used:
             if not isinstance(call.target, Op):
                 self._inside(call, prefix, wanted(call, live) if isinstance(call.target, Block) else None)
@@ -89,8 +90,9 @@ class _Search:
             self.block(inner, f"{prefix}{call.name}.{'' if index is None else f'{index}.'}", results)
             self.within.pop()
 
-    def _record(self, call: Call, before: Sequence[Call], prefix: str) -> None:
-        params = sum(_params(each) for each in (*before, call))
+    def _record(self, call: Call, before: Sequence[Call], prefix: str, lent: Collection[str | None]) -> None:
+        """Record a value that nothing takes; parameters that a step in use has as well are trained there."""
+        params = sum(_params(each) for each in (*before, call) if each.owner is None and each.name not in lent)
         names = ", ".join(f"`{each.name}`" for each in before)
         found = _Dead(f"{prefix}{call.name}", call.span, params, names, tuple(self.within))
         key = _key(call)

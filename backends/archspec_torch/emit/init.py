@@ -114,6 +114,8 @@ def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
         inner: list[tuple[str, str]] = []
         for member in cls.members:
             target, name = member.call.target, member.call.name
+            if member.call.owner is not None:
+                continue
             if isinstance(target, Conv) and target.bias and target.bias_init:
                 bias = _tensor(name, "bias")
                 known = "" if containers(name) else f"{bias} is not None"  # which type checkers want to be asked

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from archspec.emission.source import Invocation, lay_out
 from archspec.ir.network import Network
+from archspec.ir.owners import owners
 from archspec.ir.walk import operations
 from archspec.ops.base import tensor_name
 from archspec.ops.starts import NORMAL, Start
@@ -23,7 +24,10 @@ _CONSTANTS = {0.0: "nn.init.zeros_(%s)", 1.0: "nn.init.ones_(%s)"}
 def statements_by_name(net: Network) -> list[str]:
     """The lines: a single parameter is got by its name, several are found by as much of it as no other's ends with."""
     starts: dict[Start, list[str]] = {}
+    borrowed = owners(net.root)
     for name, call, _ in operations(net.root):
+        if name in borrowed:
+            continue
         for tensor, start in call.starts:
             starts.setdefault(start, []).append(tensor_name(name, tensor))
     if not starts:
