@@ -52,7 +52,10 @@ def _told(net: Network, other: Network) -> list[str]:
 
 
 def _present(block: Block) -> Block:
-    """The block without the steps that are left out, whose results are what they were given: no net has these values."""
+    """The block without the steps that are left out, whose results are what they were given: no net has these values.
+
+    Nor is said which steps are a shortcut's: where they stand says as much.
+    """
     given: dict[str, str] = {}
     calls = []
     for call in block.calls:
@@ -65,9 +68,11 @@ def _present(block: Block) -> Block:
             target = _present(target)
         elif isinstance(target, Chain):
             target = Chain(tuple(Run(_present(run.block), run.count) for run in target.runs))
-        calls.append(replace(call, inputs=inputs, target=target))
+        calls.append(replace(call, inputs=inputs, target=target, role="body"))
     outputs = tuple(replace(output, value=given.get(output.value, output.value)) for output in block.outputs)
-    return replace(block, calls=tuple(calls), output=given.get(block.output, block.output), outputs=outputs)
+    return replace(
+        block, branch=None, calls=tuple(calls), output=given.get(block.output, block.output), outputs=outputs
+    )
 
 
 def _opened(root: Block, other: Block) -> Block:

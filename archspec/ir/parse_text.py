@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 from archspec.diagnostics import Source, Span
-from archspec.ir.graph import Block, Call, Chain, Output, Run, tapped
+from archspec.ir.graph import Block, Call, Chain, Output, Role, Run, tapped
 from archspec.ir.graph_builder import define
 from archspec.ops import NOTHING, OPS, ArgumentError, Features, Op, ShapeError, show, typed
 from archspec.ops.starts import Start, Starts
 from archspec.syntax.expressions import Value
 
 _NET = re.compile(r"net (?P<name>\S+) \((?P<inputs>.*)\) -> (?P<shape>\S+) \{")
+_MARKS = r"(?: of (?P<owner>\S+))?(?: as (?P<role>shortcut|merge))?"
 _CHAIN = re.compile(r"(?P<name>\S+) = chain\((?P<given>\S+)\) : (?P<shape>\S+) \{")
 _RUN = re.compile(
     r"(?P<count>\d+) x (?P<block>[^\[(]+?)(?: \[(?P<args>.*)\])?\((?P<given>\S+)\) : (?P<shape>\S+) \{"
 )
 _BLOCK = re.compile(
     r"(?P<name>\S+) = (?P<block>[^\[(]+?)(?: \[(?P<args>.*)\])?\((?P<given>.*?)\)"
-    r"(?: of (?P<owner>\S+))? : (?P<shape>\S+) \{"
+    rf"{_MARKS} : (?P<shape>\S+) \{{"
 )
-_OP = re.compile(
-    r"(?P<name>\S+) = (?P<op>\w+)\((?P<given>.*?)\)(?: \[(?P<args>.*)\])?(?: of (?P<owner>\S+))? : (?P<shape>\S+)"
-)
-_ABSENT = re.compile(r"(?P<name>\S+) = (?P<given>\S+) : (?P<shape>\S+)")
-_RETURN = re.compile(r"return [^\s,]+(?:, [^\s,]+)*")
+_OP = re.compile(rf"(?P<name>\S+) = (?P<op>\w+)\((?P<given>.*?)\)(?: \[(?P<args>.*)\])?{_MARKS} : (?P<shape>\S+)")
+_ABSENT = re.compile(rf"(?P<name>\S+) = (?P<given>\S+){_MARKS} : (?P<shape>\S+)")
+_RETURN = re.compile(r"return (?P<results>[^\s,]+(?:, [^\s,]+)*)(?: \[branch=(?P<branch>\S+)\])?")
 _OUTPUT = re.compile(r"return (?P<value>\S+) as (?P<name>\S+)(?: \[(?P<args>.*)\])? : (?P<shape>\S+)")
 
 
@@ -78,16 +78,19 @@ class _Parser:
             if isinstance(call.target, Block):
                 inside = {inner.name: inner.shape for inner in call.target.calls}
                 shapes |= zip(tapped(call), (inside[tap] for tap in call.target.taps), strict=True)
-        outputs, taps = list[Output](), list[str]()
+        outputs, taps, branch = list[Output](), list[str](), None
         while (found := _OUTPUT.fullmatch(line)) is not None:
             outputs.append(self.output(found, shapes))
             line = self.next()
         if outputs:
             output = next((o.value for o in outputs if not o.train_only), outputs[0].value)
         else:
-            if _RETURN.fullmatch(line) is None:
+            if (returned := _RETURN.fullmatch(line)) is None:
                 raise self.wrong(f"`{line}` returns nothing")
-            output, *taps = line.removeprefix("return ").split(", ")
+            output, *taps = returned["results"].split(", ")
+            branch = returned["branch"]
+            if branch is not None:
+                self.of(branch, shapes)
             if unknown := [tap for tap in taps if tap not in {call.name for call in calls}]:
                 raise self.wrong(f"there is no step `{unknown[0]}` before this line")
             line = self.next()
@@ -97,8 +100,9 @@ class _Parser:
         positional = not net and bool(calls) and all(call.name.isdecimal() for call in calls)
         definition = define(name, tuple(args), positional, net=net)
         return Block(
-            definition, args, tuple(inputs), tuple(calls), output, shape, taps=tuple(taps), outputs=tuple(outputs)
-        )
+            definition, args, tuple(inputs), tuple(calls), output, shape, branch,
+            taps=tuple(taps), outputs=tuple(outputs),
+        )  # fmt: skip
 
     def output(self, found: re.Match[str], shapes: dict[str, Features]) -> Output:
         """A named output."""
@@ -160,9 +164,13 @@ class _Parser:
     ) -> Call:  # fmt: skip
         self.check(shape, found["shape"], number)
         span = Span(self.source, number - 1)
+        marks = found.groupdict()
+        role = cast("Role", marks.get("role") or "body")
+        if (owner := marks.get("owner")) is not None:
+            self.of(owner, shapes)
         return Call(
             found["name"], target, given, tuple(shapes[name] for name in given), shape, span, present=present,
-            starts=starts, owner=found.groupdict().get("owner"),
+            role=role, starts=starts, owner=owner,
         )  # fmt: skip
 
     def starts(self, written: dict[str, Value]) -> Starts:

@@ -26,11 +26,12 @@ def _body(block: Block, pad: str) -> Iterator[str]:
         if call.present:
             yield from _call(call, pad)
         else:
-            yield f"{pad}{call.name} = {call.inputs[0]} : {show(call.shape)}"
+            yield f"{pad}{call.name} = {call.inputs[0]}{_marks(call)} : {show(call.shape)}"
     for output in block.outputs:
         yield f"{pad}return {output.value} as {output.name}{_training(output)} : {show(output.shape)}"
     if not block.outputs:
-        yield f"{pad}return {', '.join(block.results)}"
+        branch = f" [branch={block.branch}]" if block.branch is not None else ""
+        yield f"{pad}return {', '.join(block.results)}{branch}"
 
 
 def _training(output: Output) -> str:
@@ -43,17 +44,22 @@ def _training(output: Output) -> str:
 def _call(call: Call, pad: str) -> Iterator[str]:
     head = f"{pad}{call.name} = "
     inputs, shape = ", ".join(call.inputs), show(call.shape)
-    owner = f" of {call.owner}" if call.owner else ""
     if isinstance(call.target, Op):
         starts = {f"init.{name}": str(start) for name, start in call.starts}
         options = " ".join(f"{k}={_value(v)}" for k, v in {**call.target.attributes, **starts}.items())
-        yield f"{head}{call.target.kind}({inputs}){f' [{options}]' if options else ''}{owner} : {shape}"
+        yield f"{head}{call.target.kind}({inputs}){f' [{options}]' if options else ''}{_marks(call)} : {shape}"
     elif isinstance(call.target, Block):
-        yield f"{head}{_instance(call.target)}({_given(call.target, call.inputs)}){owner} : {shape} {{"
+        yield f"{head}{_instance(call.target)}({_given(call.target, call.inputs)}){_marks(call)} : {shape} {{"
         yield from _body(call.target, pad + "  ")
         yield f"{pad}}}"
     else:
         yield from _chain(call.target, head, inputs, shape, pad)
+
+
+def _marks(call: Call) -> str:
+    """Whose layers a call applies, and what it is for where it is part of a shortcut."""
+    owner = f" of {call.owner}" if call.owner else ""
+    return owner if call.role == "body" else f"{owner} as {call.role}"
 
 
 def _given(block: Block, outer: tuple[str, ...]) -> str:

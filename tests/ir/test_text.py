@@ -3,15 +3,21 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import archspec
 from archspec.analysis.receptive_field import receptive_field
 from archspec.ir.cost import block_cost
 from archspec.ir.fingerprint import fingerprint
+from archspec.ir.liveness import for_inference, training_only
+from archspec.ir.owners import owners
 from archspec.ir.parse_text import TextError, parse_text
 from archspec.ir.text import graph_text, to_text
 from archspec.ir.verify import verify
 from archspec.loading import zoo
+from drawn_nets import nested_nets, random_nets
+from loops import tries
 from operation_nets import TEXTS
 
 GATED = """
@@ -45,6 +51,58 @@ def test_every_net_of_the_zoo_is_read_back(name):
     assert (fingerprint(root), block_cost(root)) == (net.fingerprint, net.cost)
     assert graph_text(net.name, root) == text
     assert verify(root) == []
+
+
+@settings(max_examples=tries(20, 300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.one_of(random_nets(), nested_nets()))
+def test_random_nets_are_read_back(text, spec):
+    path = spec(text)
+    if any(d.is_error for d in archspec.check(path)):
+        return
+    net = archspec.load(path)
+    written = to_text(net)
+    root = parse_text(written)
+    assert graph_text(net.name, root) == written
+    assert (fingerprint(root), block_cost(root), verify(root)) == (net.fingerprint, net.cost, [])
+
+
+TRAINED = """
+net heads (input: 4x8x8) -> (10) {
+  conv = conv(input) [out=8 kernel=3x3 padding=1x1 init.weight=normal(0.01)] : 8x8x8
+  again = conv(conv) [out=8 kernel=3x3 padding=1x1] : 8x8x8
+  more = conv(again) [out=8 kernel=3x3 padding=1x1] of again as shortcut : 8x8x8
+  pool = global_avg_pool(more) : (8)
+  fc = linear(pool) [out=10] : (10)
+  pool2 = global_avg_pool(conv) : (8)
+  aux = linear(pool2) [out=10 init.weight=0.0 init.bias=-1.5] : (10)
+  return fc as out : (10)
+  return aux as aux [loss_weight=0.4 train_only=true] : (10)
+}
+"""
+
+
+def test_the_pass_for_inference_leaves_out_what_only_training_needs():
+    root = parse_text(TRAINED)
+    assert verify(root) == []
+    assert training_only(root) == {"pool2", "aux"}
+    left = graph_text("heads", for_inference(root))
+    gone = [line.split(" [")[0].strip() for line in graph_text("heads", root).splitlines() if line not in left]
+    assert gone == ["pool2 = global_avg_pool(conv)", "aux = linear(pool2)", "return aux as aux"]
+    assert block_cost(root).params == 4 * 8 * 9 + 8 * 8 * 9 + 2 * 90
+    assert block_cost(for_inference(root)).macs == block_cost(root).macs
+
+
+def test_a_graph_in_text_keeps_starts_owners_and_shortcuts():
+    root = parse_text(TRAINED)
+    assert parse_text(graph_text("heads", root)).call("more").role == "shortcut"
+    assert root.call("more").owner == "again"
+    assert dict(root.call("aux").starts)["bias"].value == -1.5
+    assert owners(root) == {"more": "again"}
+    assert block_cost(root).depth == 4
+    with pytest.raises(TextError, match="no value `elsewhere`"):
+        parse_text(TRAINED.replace("of again", "of elsewhere"))
+    with pytest.raises(TextError, match="starts from a number"):
+        parse_text(TRAINED.replace("normal(0.01)", "normal"))
 
 
 def test_costs_of_a_graph_in_text():
