@@ -6,11 +6,12 @@ net = archspec.load("resnet50", set={"classes": 10})
 net.cost.params, net.cost.macs
 files = archspec.emit(net, backend="torch")
 model = archspec.build(net, backend="torch", seed=0)
+found = archspec.predict("runs/resnet50", "photo.jpg")
 """
 
 from __future__ import annotations
 
-from archspec.api import build, convert, emit
+from archspec.api import build, convert, emit, predict
 from archspec.compile import check, load
 from archspec.diagnostics import Diagnostic, Edit, Fix, SpecError
 from archspec.errors import WeightsError
@@ -41,4 +42,5 @@ __all__ = [
     "convert",
     "emit",
     "load",
+    "predict",
 ]

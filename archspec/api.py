@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import index
 from os import PathLike
@@ -15,7 +15,7 @@ from archspec.ir.garbage import no_collection
 from archspec.ir.network import Network
 
 if TYPE_CHECKING:
-    from archspec.backends import Files, Weights
+    from archspec.backends import Files, Prediction, Weights
     from archspec.weights.convert import Converted
 
 
@@ -83,6 +83,31 @@ def convert(
 
     return convert(net, Path(source), Path(target), source_backend=source_backend, target_backend=target_backend,
                    maps=maps, key=key, dtype=dtype, force=force)  # fmt: skip
+
+
+def predict(
+    source: str | PathLike[str], images: Any, *, spec: str | None = None, backend: str | None = None,
+    device: str = "auto", top: int | None = None,
+) -> list[Prediction]:  # fmt: skip
+    """The `top` most probable classes of images, by default five, as `prediction.guesses`: each a name, a label, a probability.
+
+    `source` is a run, one of its checkpoints, a folder that was built with weights, or a file of weights that carries the
+    identity of a run, with the `spec` of its net. `images` is one or several: a path of a file or a folder, the bytes of
+    a file, or an image of Pillow's. Raises SpecError, WeightsError and the `errors` of the backend, one of them for the first
+    image that cannot be read.
+    """
+    several = isinstance(images, Iterable) and not isinstance(images, (str, bytes, PathLike))
+    given = list(images) if several else [images]
+    with _weights_room():
+        from archspec.weights.trained import trained_net
+
+    with trained_net(Path(source), spec, backend) as found:
+        _, _, answers = found.backend.predict(found.source, given, device, top)
+        predictions = list(answers)
+    for one in predictions:
+        if one.fault is not None:
+            raise one.fault
+    return predictions
 
 
 def _check_net(net: object) -> None:

@@ -176,7 +176,7 @@ def test_readme_can_be_followed(cli, tmp_path):
     for arguments in commands(REPO / "README.md"):
         seen.add(arguments[0])
         if (
-            arguments[0] in ("eval", "compare", "convert", "data", "responses", "report")
+            arguments[0] in ("eval", "predict", "compare", "convert", "data", "responses", "report")
             or "--weights" in arguments
         ):
             continue  # of runs that take hours, or of images and weights that are not here

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from archspec.backends.protocol import Backend, Builder, Files, Trainer, Weights, WeightsFormat
+from archspec.backends.protocol import (
+    Backend,
+    Builder,
+    Files,
+    Prediction,
+    Predictor,
+    Trained,
+    Trainer,
+    Weights,
+    WeightsFormat,
+)
 from archspec.backends.registry import (
     backend_names,
     check_supported,
     errors_of,
     find_backend,
     find_builder,
+    find_predictor,
     find_trainer,
     formats_of,
 )
 
 __all__ = [
-    "Backend", "Builder", "Files", "Trainer", "Weights", "WeightsFormat", "backend_names", "check_supported", "errors_of",
-    "find_backend", "find_builder", "find_trainer", "formats_of",
+    "Backend", "Builder", "Files", "Prediction", "Predictor", "Trained", "Trainer", "Weights", "WeightsFormat",
+    "backend_names", "check_supported", "errors_of", "find_backend", "find_builder", "find_predictor", "find_trainer",
+    "formats_of",
 ]  # fmt: skip

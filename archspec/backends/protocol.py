@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,48 @@ Weights = Mapping[str, "np.ndarray[Any, Any]"]
 
 Files = dict[str, str | bytes]
 """The files of a folder by relative path; bytes where they are no text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A net with weights that carry the identity of the run they are of."""
+
+    net: Network
+    weights: Path  # a safetensors file by the spec's names
+    identity: Mapping[str, Any]
+    model: Path | None = None  # the source of a built folder, which a user may have edited
+
+
+class Guess(Protocol):
+    """A class of a picture: its name, its label, and how probable it is."""
+
+    @property
+    def name(self) -> str:
+        """The name of the class."""
+
+    @property
+    def label(self) -> int:
+        """Its number."""
+
+    @property
+    def probability(self) -> float:
+        """From 0 to 1."""
+
+
+class Prediction(Protocol):
+    """What a net says of a picture."""
+
+    @property
+    def image(self) -> str:
+        """What the picture is called."""
+
+    @property
+    def guesses(self) -> Sequence[Guess]:
+        """The most probable classes, the first of them first; none of a picture that cannot be read."""
+
+    @property
+    def fault(self) -> Exception | None:
+        """Why a picture cannot be read; None of all others."""
 
 
 class WeightsFormat(Protocol):
@@ -102,6 +145,21 @@ class Trainer(Backend, Protocol):
         self, run: Path, layers: Sequence[str], split: str, data: Path | None, device: str, images: int | None
     ) -> Sequence[float]:
         """The standard deviation of what each of these layers of a run gives, in evaluation."""
+
+
+class Predictor(Backend, Protocol):
+    """A backend that says of pictures what is on them."""
+
+    errors: tuple[type[Exception], ...]  # what it raises for a user to mend
+
+    def predict(
+        self, source: Path | Trained, images: Iterable[Any], device: str, top: int | None
+    ) -> tuple[Sequence[str], Sequence[str], Iterator[Prediction]]:
+        """The names of the classes, those of the pictures, and the most probable classes of each picture as it is asked for.
+
+        `source` is a run, one of its checkpoints, or a net with its weights. Images are paths of files and folders, `-` for
+        standard input, the bytes of files, or images of Pillow's.
+        """
 
 
 def members(protocol: type) -> list[str]:

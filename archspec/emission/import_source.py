@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import linecache
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pickle import PicklingError
 from types import CodeType, ModuleType
 from typing import Any, Self
 
+from archspec.backends.folders import folder_of, trained_by
 from archspec.compile import load
 from archspec.emission.lint import check_source
 from archspec.ir.network import Network
@@ -106,12 +106,11 @@ def foreign_class(run: Path, backend: str, source: Callable[[Network], str]) -> 
 
     `run` is the folder of a run or one of its checkpoints, whose weights have the same names in every backend.
     """
-    folder = run.parent.parent if (run / "manifest.json").is_file() else run
-    try:
-        trained_by = json.loads((folder / "run.json").read_text(encoding="utf-8"))["backend"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # the runtime says what is wrong with it
-    if trained_by == backend:
-        return None
-    net = load(folder / "code" / "spec.yaml")
+    if trained_by(run) in (None, backend):
+        return None  # without a record the runtime says what is wrong with it
+    return model_class(load(folder_of(run) / "code" / "spec.yaml"), backend, source)
+
+
+def model_class(net: Network, backend: str, source: Callable[[Network], str]) -> Any:
+    """The class of a net in a backend, by importing its `model.py`, which `source` writes."""
     return getattr(import_model(net.name, backend, source(net)), net.class_name)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Weights, WeightsFormat, check_supported
+from archspec.backends import Files, Prediction, Trained, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import SpecError
-from archspec.emission.folder import as_ran, folder_files, weights_file
-from archspec.emission.import_source import foreign_class, import_model, import_source
+from archspec.emission.folder import as_ran, folder_files, job_fields, weights_file
+from archspec.emission.import_source import foreign_class, import_model, import_source, model_class
 from archspec.emission.lint import check_files, check_running
 from archspec.emission.resume import begun
 from archspec.files import FolderError, write_folder
@@ -138,6 +138,31 @@ class FlaxBackend:
 
         foreign = foreign_class(run, self.name, model_source)
         return measure_responses(Flax(), run, layers, split, data, device, images, foreign)
+
+    def predict(
+        self, source: Path | Trained, images: Iterable[Any], device: str, top: int | None
+    ) -> tuple[Sequence[str], Sequence[str], Iterator[Prediction]]:
+        """The classes, the pictures, and what a run or a net with its weights says of each. Raises RunError."""
+        need_flax()
+        from archspec_flax.trainer import Flax
+        from archspec_runtime.measure.evaluation import open_run
+        from archspec_runtime.measure.pictures import pictures
+        from archspec_runtime.measure.predictions import of_weights, predictions
+        from archspec_runtime.record.own_source import Source
+
+        found = pictures(images)
+        if isinstance(source, Path):
+            run = open_run(Flax(), source, foreign_class(source, self.name, model_source))
+        else:
+            check_supported(source.net, self)
+            own = Source(source.model or source.weights, self.name)
+            make = (
+                own.model(source.net.class_name)
+                if source.model
+                else model_class(source.net, self.name, model_source)
+            )
+            run = of_weights(Flax(), source.weights, job_fields(source.net), source.identity, make, own)
+        return run.class_names, [picture.name for picture in found], predictions(run, found, device, top)
 
     def examine(self) -> Iterator[tuple[str, str, bool, str | None]]:
         """Flax, JAX and its devices, and what goes with them."""

@@ -27,6 +27,7 @@ COMMANDS = {
     "build": "build:build",
     "train": "train:train",
     "eval": "evaluate:evaluate",
+    "predict": "predict:predict",
     "sweep": "sweep:sweep",
     "responses": "responses:responses",
     "report": "report:report",

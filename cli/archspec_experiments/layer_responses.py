@@ -10,7 +10,8 @@ from pathlib import Path
 import archspec
 from archspec.analysis.response_layers import responding_layers
 from archspec.backends import Trainer
-from archspec_experiments.runs import folder_of, labels_of, spec_of
+from archspec.backends.folders import folder_of
+from archspec_experiments.runs import labels_of, spec_of
 from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.conforming import odd

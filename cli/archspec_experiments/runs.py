@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from archspec.backends.folders import folder_of, trained_by
 from archspec_runtime.errors import RunError
 
 LOGS = "logs"  # of a sweep, beside its runs
@@ -32,18 +32,9 @@ def labels_of(named: Sequence[tuple[str, Path]]) -> list[str]:
     return [name if names[name] == 1 else f"{name} ({path.absolute().relative_to(top)})" for name, path in named]
 
 
-def folder_of(path: Path) -> Path:
-    """The folder of a run, given that or one of its checkpoints."""
-    return path.parent.parent if (path / "manifest.json").is_file() else path
-
-
 def backend_of(path: Path) -> str:
     """The backend that a run, or the run of a checkpoint, was trained with; torch where it does not say."""
-    try:
-        backend = json.loads((folder_of(path) / "run.json").read_text(encoding="utf-8"))["backend"]
-    except (OSError, ValueError, KeyError, TypeError):
-        backend = None
-    return backend if isinstance(backend, str) else "torch"  # which will say what is wrong with the folder
+    return trained_by(path) or "torch"  # which will say what is wrong with the folder
 
 
 def spec_of(path: Path) -> Path:

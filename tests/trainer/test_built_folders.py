@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import archspec
 from archspec.emission.folder import job_fields
@@ -58,6 +59,11 @@ def test_a_built_folder_trains_without_archspec(cli, tmp_path):
     nothing = run("eval", "--out", "nothing")
     assert (nothing.returncode, "Traceback" in nothing.stderr) == (1, False)
     assert "unrecognized arguments: --steps" in run("eval", "--steps", "3").stderr
+    Image.new("L", (20, 30), 200).save(tmp_path / "built" / "grey.png")
+    ours = cli("predict", "built/run", "built/grey.png", "--format", "csv", "--device", "cpu")
+    named = run("predict", "grey.png", "--format", "csv", "--device", "cpu", "--threads", "1")
+    assert named.returncode == 0, named.stderr
+    assert named.stdout.replace("grey.png", "built/grey.png").startswith(ours.stdout)
     assert cli("responses", "built/run", "--device", "cpu", "--images", 10).exit_code == 0, "it keeps its spec"
     cli("train", "digits_resnet:resnet8", "--out", tmp_path / "ours", "--steps", 20, *CPU)
     assert same(weights(Path("built/run")), weights(Path("ours")))

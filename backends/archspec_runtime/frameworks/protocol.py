@@ -15,6 +15,7 @@ from archspec_runtime.processes.world import World
 
 ALONE = World()
 EVALUATE = "eval"  # the word after `train.py` that measures a run
+PREDICT = "predict"  # that has a run name the classes of pictures
 
 MakeModel = Callable[..., Any]
 Write = Callable[[Path, Job], None]

@@ -68,7 +68,7 @@ class Photo:
     def image(self) -> Image.Image:
         """All of it, decoded at full size."""
         with _named(self.name):
-            return _upright(_opened(self.raw), self.channels)
+            return upright(_opened(self.raw), self.channels)
 
     def verified(self) -> Image.Image:
         """All of it, where what decodes it in training finds no damage either: Pillow passes over bits that were flipped."""
@@ -105,7 +105,7 @@ class Photo:
             image = _opened(self.raw)
             if factor > 1:
                 image.draft("RGB", (width // factor, height // factor))
-            pixels = np.asarray(_upright(image, self.channels))
+            pixels = np.asarray(upright(image, self.channels))
         return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
@@ -161,7 +161,8 @@ def _opened(raw: bytes) -> Image.Image:
         return Image.open(io.BytesIO(raw))
 
 
-def _upright(opened: Image.Image, channels: int) -> Image.Image:
+def upright(opened: Image.Image, channels: int) -> Image.Image:
+    """An image as a person sees it, in grey or in colour. Raises ValueError where that would be a guess."""
     if (why := UNCLEAR.get(opened.mode)) is not None and not _is_deep(opened):
         raise ValueError(f"{why}; convert it to 8 or 16 bits of grey, or to RGB")
     image: Image.Image = ImageOps.exif_transpose(opened)

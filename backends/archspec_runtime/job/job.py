@@ -109,7 +109,7 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
     """The command line of an emitted `train.py`; a framework names its `devices`, and options that others lack."""
     made = _Parser(
         description=f"Train {job.name} on {job.recipe.data.dataset}.",
-        epilog="To measure a run: python train.py eval --out run, and --help of it.",
+        epilog="A run is measured by `python train.py eval`, and used by `python train.py predict IMAGE`; see --help of each.",
     )
     made.add_argument("--data", type=Path, help="the folder or archive of the images")
     made.add_argument(

@@ -45,6 +45,11 @@ class Trained:
         average = self.checkpoint / "average.safetensors"
         return average if average.exists() else self.checkpoint / "weights.safetensors"
 
+    @property
+    def class_names(self) -> list[str]:
+        """The names of the classes by label; their numbers where an earlier version began the run."""
+        return list(map(str, range(self.job.classes))) if self.identity is None else self.identity["classes"]
+
     def images(self, data: Path | None, split: str) -> Dataset:
         """The images of the run, or those of another folder. Raises DataError.
 

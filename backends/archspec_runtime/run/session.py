@@ -15,7 +15,7 @@ from archspec_runtime.batches.order import Batches
 from archspec_runtime.checkpoints.starting import start_from
 from archspec_runtime.console import complain, say, warn
 from archspec_runtime.errors import FailedElsewhere, RunError
-from archspec_runtime.frameworks.protocol import ALONE, EVALUATE, Framework, MakeModel, Write
+from archspec_runtime.frameworks.protocol import ALONE, EVALUATE, PREDICT, Framework, MakeModel, Write
 from archspec_runtime.job.exhausted import anywhere
 from archspec_runtime.job.job import Job, Options, effective, parse_options
 from archspec_runtime.job.memory import bytes_as_text, memory, on_cpu
@@ -38,6 +38,10 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
         from archspec_runtime.measure import command as measuring
 
         return measuring.main(framework, job, words[1:])
+    if words[:1] == [PREDICT]:
+        from archspec_runtime.measure import predict_command
+
+        return predict_command.main(framework, job, words[1:])
     options = parse_options(job, argv, framework.devices, framework.options)
     try:
         if options.nproc is not None and not options.dry_run and not launched(os.environ):

@@ -69,8 +69,9 @@ def convert(
     archspec convert runs/cifar-resnet-20 w.pt
     """
     import archspec
+    from archspec.backends.folders import folder_of
     from archspec.files import FolderError
-    from archspec_experiments.runs import folder_of, spec_of
+    from archspec_experiments.runs import spec_of
     from archspec_runtime.errors import RunError
 
     if spec is None and not (folder_of(source) / "run.json").is_file():

@@ -1,0 +1,60 @@
+"""`python train.py predict`: what a run of a built folder says of pictures, without archspec."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from archspec_runtime.console import complain
+from archspec_runtime.errors import RunError
+from archspec_runtime.frameworks.protocol import PREDICT, Framework
+from archspec_runtime.job.job import Job
+from archspec_runtime.measure.evaluation import open_run
+from archspec_runtime.measure.pictures import pictures
+from archspec_runtime.measure.predictions import TOP, predictions
+from archspec_runtime.measure.printed_predictions import FORMS
+from archspec_runtime.measure.written_predictions import check_out, form_of, write
+
+
+def main(framework: Framework, job: Job, argv: Sequence[str]) -> int:
+    """Predict as the arguments say; returns the exit code."""
+    given = parser(job, framework.devices).parse_args(argv)
+    try:
+        check_out(given.to, force=given.force)
+        found = pictures(given.images)
+        if given.threads is not None:
+            framework.use_threads(given.threads)
+        run = open_run(framework, given.out)
+        answers = predictions(run, found, given.device, given.top)
+        form, names = form_of(given.format, given.to), [picture.name for picture in found]
+        return write(answers, form, names, run.class_names, given.to)
+    except RunError as error:
+        complain(error)
+        return error.exit_code
+
+
+def parser(job: Job, devices: str) -> argparse.ArgumentParser:
+    """The command line after `python train.py predict`."""
+    made = argparse.ArgumentParser(
+        prog=f"train.py {PREDICT}",
+        description=f"The most probable classes of pictures, by the newest checkpoint of a run of {job.name}. "
+        "Exit code 1 where a picture cannot be read; the others go on.",
+    )
+    made.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="an image file, a folder of them, or - for standard input"
+    )
+    made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
+    made.add_argument("--top", type=_count, default=TOP, help="how many classes of each (default: %(default)s)")
+    made.add_argument("--format", choices=FORMS, help="default: by the suffix of --to, or a table")
+    made.add_argument("--to", type=Path, metavar="FILE", help="write there, whole or not at all")
+    made.add_argument("--force", action="store_true", help="overwrite that file")
+    made.add_argument("--device", default="auto", help=f"{devices} (default: the best there is)")
+    made.add_argument("--threads", type=int, help="CPU threads")
+    return made
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it takes a number from 1 on, not {text!r}")
+    return int(text)

@@ -1,0 +1,64 @@
+"""Predictions where a user wants them: on the standard output, or in a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from archspec_runtime.console import complain
+from archspec_runtime.errors import RunError
+from archspec_runtime.files.os_errors import not_written
+from archspec_runtime.measure.predictions import Prediction
+from archspec_runtime.measure.printed_predictions import FORMS
+from archspec_runtime.printable import printable_lines
+from archspec_runtime.processes.interrupts import written_whole
+
+
+def check_out(out: Path | None, *, force: bool) -> None:
+    """Raise RunError where a file cannot be written, or is there and would be lost."""
+    if out is None:
+        return
+    if out.is_dir():
+        raise RunError(f"{out} is a folder", "give --out a file", 2)
+    if not out.parent.is_dir():
+        raise RunError(f"{out.parent} is no folder", "make it, or give another --out", 2)
+    if out.exists() and not force:
+        raise RunError(f"{out} is there already", "give another --out, or --force", 2)
+
+
+def form_of(asked: str | None, out: Path | None) -> str:
+    """The form that is asked for; without one, that of the file's suffix, or a table."""
+    if asked is not None:
+        return asked
+    suffix = "" if out is None else out.suffix.lower().removeprefix(".")
+    return suffix if suffix in FORMS else "table"
+
+
+def write(
+    found: Iterable[Prediction], form: str, pictures: Sequence[str], classes: Sequence[str], out: Path | None = None
+) -> int:
+    """Print predictions, or write them to `out`; gives the exit code: 1 where a picture could not be read, which is said."""
+    faults: list[RunError] = []
+
+    def told() -> Iterator[Prediction]:
+        for one in found:
+            if one.fault is not None:
+                faults.append(one.fault)
+                complain(one.fault)
+            yield one
+
+    text = FORMS[form](told(), pictures, classes)
+    if out is None:
+        seen, letters = sys.stdout.isatty(), sys.stdout.encoding or "utf-8"
+        for piece in text:
+            shown = printable_lines(piece) if seen else piece
+            sys.stdout.write(shown.encode(letters, "backslashreplace").decode(letters))
+            sys.stdout.flush()
+        return 1 if faults else 0
+    try:
+        with written_whole(out) as aside, open(aside, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.writelines(text)
+    except OSError as error:
+        raise RunError(f"cannot write {out}: {error.strerror}", not_written(error), 1) from None
+    return 1 if faults else 0
