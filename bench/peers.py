@@ -28,11 +28,17 @@ _keep: list[object] = []  # declared operators live as long as their library
 
 def published(name: str) -> Any:
     """The net of this name, torchvision's where it has one and else timm's, with weights as they start."""
+    import torch
+
     models = torchvision().models
     if name in ("googlenet", "inception_v3"):  # whose usual start takes minutes
         return getattr(models, name)(weights=None, init_weights=False)
     if hasattr(models.segmentation, name):
-        return getattr(models.segmentation, name)(weights=None, weights_backbone=None, aux_loss=True)
+        heads = {} if name.startswith("lraspp") else {"aux_loss": True}
+        return getattr(models.segmentation, name)(weights=None, weights_backbone=None, **heads)
+    if name == "resnet50_fpn":  # with the normalization that is trained from the start
+        backbone = models.detection.backbone_utils.resnet_fpn_backbone
+        return backbone(backbone_name="resnet50", weights=None, norm_layer=torch.nn.BatchNorm2d, trainable_layers=5)
     if hasattr(models, name):
         return getattr(models, name)(weights=None)
     import timm

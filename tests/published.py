@@ -29,6 +29,7 @@ NETS = [
     "regnet_y_128gf",
     *("skresnet50", "res2net50_26w_4s"),
     *("googlenet", "inception_v3", "fcn_resnet50", "deeplabv3_resnet50"),
+    *("lraspp_mobilenet_v3_large", "resnet50_fpn"),
 ]
 SMALL = [
     *(
@@ -55,6 +56,7 @@ SMALL = [
     *("resnetv2_50", "resnetv2_50x1_bit", "nf_resnet50", "repvgg_a0"),
     *("skresnet50", "res2net50_26w_4s"),
     *("googlenet", "inception_v3", "fcn_resnet50", "deeplabv3_resnet50"),
+    *("lraspp_mobilenet_v3_large", "resnet50_fpn"),
 ]
 """One of each family, whose answers are compared before a release."""
 FEW = ("vit_b_32", "swin_t", "resnet18", "mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf")

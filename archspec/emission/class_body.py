@@ -17,7 +17,7 @@ from archspec.emission.containers import (
     renamed,
     variable_of,
 )
-from archspec.emission.dataflow import INPUTS, Flow, flow, is_named, kind_of
+from archspec.emission.dataflow import Flow, flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.forward import INDENT, Forward
 from archspec.emission.kept import Kept
@@ -69,7 +69,7 @@ class Writer:
         """The parts of a class."""
         if cls.definition.positional:
             return self._write_sequence(cls, doc)
-        trace = flow(cls)
+        trace = flow(cls, self.dialect.words)
         statements, layer_of = self._layers(cls, trace)
         kept = Kept({attribute_of(m.call.name) for m in cls.members})
 
@@ -94,11 +94,17 @@ class Writer:
             doc=doc,
             parameters=[*map(_parameter, cls.parameters), *self.dialect.more_parameters(cls)],
             statements=computed + statements,
-            inputs=[f"{INPUTS[name]}: {self.dialect.array}" for name, _ in cls.example.inputs],
+            inputs=[f"{variable}: {self.dialect.array}" for variable in trace.inputs.values()],
             forward_doc=forward_doc,
             forward=body,
-            returns=f"dict[str, {self.dialect.array}]" if trace.outputs else self.dialect.array,
+            returns=self._returns(trace),
         )
+
+    def _returns(self, trace: Flow) -> str:
+        """The type of what a forward pass gives."""
+        if trace.outputs:
+            return f"dict[str, {self.dialect.array}]"
+        return f"tuple[{self.dialect.array}, ...]" if trace.taps else self.dialect.array
 
     def _write_sequence(self, cls: BlockClass, doc: str) -> ClassText:
         """The parts of a class of layers one after the other."""

@@ -177,8 +177,10 @@ class _Maker:
     # --- calls -----------------------------------------------------------------------------------------
 
     def _inputs(self) -> None:
-        written = [Name("in_channels"), *[Name("out_channels")] * (len(self.example.inputs) - 1)]
-        for place, ((name, _), candidate) in enumerate(zip(self.example.inputs, written, strict=True)):
+        for place, (name, _) in enumerate(self.example.inputs):
+            own = f"{name}_channels"
+            unnamed = Name("out_channels") if place else Name("in_channels")
+            candidate = Name(own) if own in self.args[0] else unnamed
             claimed = self.terms.claimed([candidate], [b.inputs[place][1].channels for b in self.instances])
             self.channels[name] = UNKNOWN if claimed is None else claimed
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from archspec.emission.outline import BlockClass, Member
 from archspec.ir import Output, tapped
 from archspec.ir.liveness import training_only
 from archspec.ops import Op
+from archspec.syntax.identifiers import IMPORTED
 
 INPUTS = {"input": "x", "branch": "branch"}
-"""The variables that the inputs of a block come in."""
+"""The variables that the inputs of a block come in which names none."""
 
 
 def kind_of(member: Member) -> str | None:
@@ -36,6 +38,8 @@ class Flow:
     constants: frozenset[str] = frozenset()  # values that are the same for every sample
     outputs: tuple[Output, ...] = ()  # of a net that names them
     training: frozenset[str] = frozenset()  # members that are there for training alone
+    inputs: Mapping[str, str] = field(default_factory=lambda: INPUTS)  # the variable of each input
+    taps: tuple[str, ...] = ()  # values that are returned beside the output
 
     def producer(self, value: str) -> Member | None:
         """The member that gives a value, None for an input."""
@@ -47,8 +51,8 @@ class Flow:
         return made is not None and made.when is None and kind_of(made) in kinds and len(self.uses[value]) == 1
 
 
-def flow(cls: BlockClass) -> Flow:
-    """Trace the values of a class."""
+def flow(cls: BlockClass, words: Collection[str] = ()) -> Flow:
+    """Trace the values of a class; `words` are those that no variable may be called by."""
     alias = cls.passed_on()
     sources = {m.call.name: tuple(alias.get(i, i) for i in m.call.inputs) for m in cls.members}
     output = alias.get(cls.example.output, cls.example.output)
@@ -58,9 +62,24 @@ def flow(cls: BlockClass) -> Flow:
         for value in inputs:
             uses[value].append(name)
     outputs = tuple(replace(o, value=alias.get(o.value, o.value)) for o in cls.example.outputs)
-    for value in [o.value for o in outputs] or [output]:
+    for value in [o.value for o in outputs] or [output, *cls.example.taps]:
         uses[value].append("return")
     constants = frozenset(
         m.call.name for m in cls.members if isinstance(m.call.target, Op) and m.call.target.makes_constant
     )
-    return Flow(cls.members, sources, uses, output, constants, outputs, training_only(cls.example))
+    taken = {"self", *IMPORTED, *words, *dir(builtins)}
+    variables = {
+        name: INPUTS.get(name) or (f"{name}_" if name in taken or name != name.lower() else name)
+        for name, _ in cls.example.inputs
+    }
+    return Flow(
+        cls.members,
+        sources,
+        uses,
+        output,
+        constants,
+        outputs,
+        training_only(cls.example),
+        variables,
+        cls.example.taps,
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from archspec.emission.containers import variable_of
-from archspec.emission.dataflow import INPUTS, Flow, is_named, kind_of
+from archspec.emission.dataflow import Flow, is_named, kind_of
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import Member
 from archspec.emission.source import Choice, Expression, Infix, is_literal, lay_out, mapping
@@ -35,17 +35,18 @@ class Forward:
     lines: list[str] = field(default_factory=list)
     text_of: dict[str, str] = field(default_factory=dict)
     running: str = "x"
-    first_line: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(INPUTS.values()))
+    first_line: dict[str, int | None] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)  # the value that each variable of its own is of
 
     @property
     def graph_like(self) -> bool:
         """Whether the class joins two inputs itself: then its named values keep their names."""
-        return "branch" in self.flow.uses
+        return len(self.flow.inputs) > 1
 
     def write(self) -> list[str]:
         """The statements, the return included."""
-        self.text_of.update(INPUTS)
+        self.text_of.update(self.flow.inputs)
+        self.first_line |= dict.fromkeys(self.flow.inputs.values())
         inside = {m.call.name for m in self.flow.members if self._goes_inside(m)}
         order = [m for m in self.flow.members if m.call.name not in inside]
         order.sort(key=lambda m: m.call.name in self.flow.training)  # what inference needs comes first
@@ -73,7 +74,8 @@ class Forward:
             self._end_of_inference()
             self.lines.append(self._dictionary(INDENT, training=True))
         else:
-            self.lines.append(f"return {self.text_of[self.flow.output]}")
+            results = [self.text_of[value] for value in (self.flow.output, *self.flow.taps)]
+            self.lines.append(f"return {', '.join(results)}")
         return self.lines
 
     def _end_of_inference(self) -> None:
@@ -124,9 +126,10 @@ class Forward:
         consumer = self.flow.sources.get(uses[0], ()) if len(uses) == 1 else ()
         return (
             len(consumer) > 1
+            and not tapped(member.call)
             and self.flow.constants.isdisjoint(consumer)  # which ask for the size of a batch, a second use
             and member.call.name in self.layer_of
-            and all(s in INPUTS for s in sources)
+            and all(s in self.flow.inputs for s in sources)
             and consumer[0] != member.call.name
         )
 
@@ -171,6 +174,9 @@ class Forward:
         assert isinstance(block, Block)
         steps = [call.name for call in block.calls if call.present]
         numbered = steps == [str(place) for place in range(len(steps))]
+        if not block.definition.positional:
+            self._named_results(member, block)
+            return
         (value,) = self._values(member)
         inner = [tap.removeprefix(f"{name}.") for tap in tapped(member.call)]
         names = [
@@ -184,6 +190,18 @@ class Forward:
         self._line(f"{', '.join([*names, own])} = ", expression)
         self.first_line |= dict.fromkeys([*names, own])
         self.text_of[name] = own
+
+    def _named_results(self, member: Member, block: Block) -> None:
+        """The statement of a block that gives several values, whose variables are called as they are there."""
+        name = member.call.name
+        expression = self._expression(member)
+        variables = []
+        for value, inner in zip((name, *tapped(member.call)), block.results, strict=True):
+            used = bool(self.flow.uses[value])
+            variables.append((self._output_local(value) or self._local(inner, value)) if used else "_")
+            self.text_of[value] = variables[-1]
+        self._line(f"{', '.join(variables)} = ", expression)
+        self.first_line |= dict.fromkeys(variables)
 
     def _line(self, head: str, expression: Expression) -> None:
         self.lines.append(lay_out(head, expression, INDENT))
@@ -220,7 +238,7 @@ class Forward:
         local = variable_of(name) if not name.isdigit() else f"x{name}"
         local = local.replace("-", "_")
         local = local if iskeyword(local.lower()) else local.lower()
-        taken = {"x", "self", "_", self.alternative, *INPUTS.values(), *self.dialect.words}
+        taken = {"x", "self", "_", self.alternative, *self.flow.inputs.values(), *self.dialect.words}
         while (
             local in taken or (local != value and local in self.flow.uses) or self.locals.get(local, value) != value
         ):

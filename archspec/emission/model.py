@@ -12,6 +12,7 @@ import jinja2
 
 from archspec.diagnostics.printable import printable
 from archspec.emission.class_body import ClassText, Writer
+from archspec.emission.dataflow import flow
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import BlockClass, Outline
 from archspec.emission.source import WIDTH
@@ -155,7 +156,8 @@ def docstring(text: str, indent: int) -> str:
 def forward_doc(cls: BlockClass, dialect: Dialect) -> str:
     """The shapes that a block maps, in terms of its parameters."""
     start, end = cls.example.inputs[0][1], cls.example.shape
-    inputs = "x" if len(cls.example.inputs) == 1 else "x and branch"
+    *most, last = flow(cls, dialect.words).inputs.values()
+    inputs = f"{', '.join(most)} and {last}" if most else last
     into = _batch(start, "C" if cls.in_channels is None else render(cls.in_channels, {}), _places(start), dialect)
     gives = "C'" if cls.out_channels is None else render(cls.out_channels, {})
     places = _places(end)
@@ -164,7 +166,11 @@ def forward_doc(cls: BlockClass, dialect: Dialect) -> str:
         if any(side.endswith("'") for side in sides):
             sides = [side if side in places.values() else f"{side[0]}'" for side in sides]
         places = dict(zip(places, sides, strict=True))
-    return f'"""Map {inputs} {into} to {_batch(end, gives, places, dialect)}."""'
+    if cls.example.taps:
+        *most, last = (f"`{name}`" for name in cls.example.results)
+        return docstring(f"Map {inputs} to {', '.join(most)} and {last}.", 8)
+    into = f" {into}" if inputs in ("x", "x and branch") else ""
+    return f'"""Map {inputs}{into} to {_batch(end, gives, places, dialect)}."""'
 
 
 def _places(shape: Features) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from archspec.diagnostics import Related, Span
@@ -16,6 +16,7 @@ from archspec.ops import OPS, Features, Op, ShapeError, show, typed
 from archspec.ops.starts import Starts
 from archspec.syntax.expressions import Expr, Symbol, Value
 from archspec.syntax.identifiers import containers, step_name_fault
+from archspec.syntax.reader import Node
 
 
 def takes_nothing(callee: str) -> bool:
@@ -74,7 +75,7 @@ class Graph:
         if name in self.values or self._tap(name):
             return name
         outer, inner = self._parted(name)
-        chain = self._chain(outer)
+        chain = self._chain(outer) or self._giving(outer)
         if chain is not None and inner == chain.output:
             return outer
         if not self.lost and self.values.get(outer, ...) is not None:
@@ -95,6 +96,39 @@ class Graph:
         """Which steps a container holds, where the name is that of one."""
         steps = [value for value in self.values if value.startswith(f"{name}.")]
         return f"`{name}` holds steps: name one of them, such as `{steps[0]}`" if steps else None
+
+    def _giving(self, name: str) -> Block | None:
+        """The block of this name that gives several values."""
+        target = next((call.target for call in self.calls if call.name == name), None)
+        return target if isinstance(target, Block) and target.taps else None
+
+    def results(self, outputs: Sequence[Node]) -> tuple[str, ...]:
+        """Have the block give the steps that it lists: the first is its value, the others are returned."""
+        names = dict.fromkeys(str(each.value) for each in outputs)
+        for each in outputs:
+            name = str(each.value)
+            call = next((c for c in self.calls if c.name == name and c.present), None)
+            if call is not None and name not in self.constants and self.values[name] is not None:
+                continue
+            self.broken = True
+            if name in self.constants:
+                message = f"`{name}` is the same for every sample, and an output is not"
+                self.binder.add("AS314", message, each.span, "name a step that joins it with values of the samples")
+                continue
+            if self.values.get(name, ...) is None:  # whose mistake is recorded
+                continue
+            if name in self.passed:
+                help_ = "take the output out, or the `when`"
+                self.binder.add("AS314", f"`{name}` is left out by its `when`", each.span, help_)
+            else:
+                steps = [call.name for call in self.calls]
+                help_ = did_you_mean(name, steps) or "an output is a step of the block's own"
+                fix = respelling(each.span, name, steps)
+                self.binder.add("AS306", f"there is no step `{name}` in the block", each.span, help_, fix=fix)
+        if names and not self.broken:
+            self.current, *taps = names
+            return tuple(taps)
+        return ()
 
     def _chain(self, name: str) -> Block | None:
         """The chain of this name, whose steps stand in the spec where it does."""
@@ -124,6 +158,9 @@ class Graph:
             return None
         if isinstance(call.target, Chain):
             return f"the blocks of a stage are no values: split `{outer}` in two, and name the first"
+        if (block := self._giving(outer)) is not None:
+            given = ", ".join(f"`{outer}.{name}`" for name in (block.output, *block.taps))
+            return f"what `{outer}` gives is {given}"
         if (chain := self._chain(outer)) is None:
             return f"what is inside of `{outer}` is its own: only steps of a chain in the spec are values"
         if call.when is not None:
@@ -258,6 +295,9 @@ class Graph:
             )
         )
         self.values[name] = shape
+        if isinstance(target, Block) and present:
+            made = {call.name: call.shape for call in target.calls}
+            self.values |= {f"{name}.{tap}": made[tap] for tap in target.taps}
         if isinstance(target, Op) and target.makes_constant:
             self.constants.add(name)  # it is there for steps that name it
         else:

@@ -13,7 +13,7 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given, given_by, with_cells
 from archspec.expansion.builder import Graph
 from archspec.expansion.chains import chain_block, definition_of
-from archspec.expansion.library import Declaration, Library, Signature, Sort
+from archspec.expansion.library import INPUT, Declaration, Library, Signature, Sort
 from archspec.expansion.outputs import net_outputs
 from archspec.expansion.parse_steps import StepParser
 from archspec.expansion.repeats import constants, inlined, named, repetitions, unnamed
@@ -277,6 +277,13 @@ class _Expander:
             help_ = "give it a name in one part, or put it in a block that has the name of the container"
             self.binder.add("AS106", f"`{name}` is a tensor, which no container of layers holds", step.span, help_)
             target = None
+        if isinstance(target, Block) and target.taps and (graph.positional or step.when is not None):
+            what, help_ = "of a chain", "use it outside of a chain"
+            if step.when is not None:
+                what, help_ = "with a `when`", "take the `when` out"
+            message = f"`{applied.callee}` gives several values, and a step {what} gives one"
+            self.binder.add("AS305", message, step.span, help_)
+            target = None
         starts = self._starts(step, target, shapes, scope) if step.init and target is not None else ()
         if target is None or sources is None or present is None or starts is None:
             graph.fail(name)
@@ -372,11 +379,18 @@ class _Expander:
         """The operation or block that a step applies to values of these shapes."""
         if callee in OPS:
             return self.binder.operation(callee, given, scope)
-        if len(shapes) > 1:
-            help_ = "join them first: `- {concat: {}, from: [a, b]}`"
-            self.binder.add("AS307", f"`{callee}` takes one input, not {len(shapes)}", given.span, help_)
+        declaration = self.library.get("blocks", callee)
+        if declaration is None or not declaration.sound:
             return None, {}
-        return self._instance("blocks", Use(callee, given), scope, {"input": shapes[0] if shapes else None}, name)
+        names = declaration.inputs
+        if shapes and len(shapes) != len(names):
+            takes = "one input" if len(names) == 1 else f"{len(names)} inputs ({', '.join(names)})"
+            joined = "join them first: `- {concat: {}, from: [a, b]}`"
+            help_ = joined if len(names) == 1 else f"list them: `from: [{', '.join(names)}]`"
+            self.binder.add("AS307", f"`{callee}` takes {takes}, not {len(shapes)}", given.span, help_)
+            return None, {}
+        inputs = dict(zip(names, shapes or [None] * len(names), strict=True))
+        return self._instance("blocks", Use(callee, given), scope, inputs, name)
 
     # --- blocks ----------------------------------------------------------------------------------------
 
@@ -401,7 +415,9 @@ class _Expander:
             shapes = {name: shape for name, shape in inputs.items() if shape is not None}
             if given is None or len(shapes) < len(inputs):
                 return None, {}
-            implicit = {"in_channels": shapes["input"].channels, **(implicit or {})}
+            implicit = {"in_channels": next(iter(shapes.values())).channels, **(implicit or {})}
+            if declaration.inputs != INPUT:
+                implicit |= {f"{name}_channels": shape.channels for name, shape in shapes.items()}
             args = self.binder.arguments(declaration, given, implicit)
             if args is None:
                 return None, {}
@@ -456,12 +472,13 @@ class _Expander:
         definition = declaration.definition
         graph = Graph(
             self.binder, tuple(inputs.items()), definition.positional,
-            reserved=_reserved(declaration),
+            reserved=_reserved(declaration), current=next(iter(inputs)),
         )  # fmt: skip
         outer, around = self.binder.constants, declaration.around
         self.binder.constants = {k: Literal(v) for k, v in around.items() if k not in args}
         args_only, args = args, {**around, **args}
         self._steps(graph, declaration.body if declaration.join is None else declaration.join, args)
+        taps = graph.results(declaration.outputs)
         branch = graph.giver(graph.current)
         out = self._declared(declaration, args, graph)
         wanted = shortcut if declaration.merge is not None else None
@@ -485,6 +502,7 @@ class _Expander:
             graph.shape,
             branch or None,
             self._variant(declaration, graph, branch, shortcut),
+            taps,
         )
         if graph.mistaken:
             self.binder.mistaken.add(id(block))
@@ -569,6 +587,12 @@ class _Expander:
         self, use: Use | None, where: str | None, shape: Features | None, index: int
     ) -> tuple[Block | None, dict[str, Symbol]]:
         if use is None:
+            return None, {}
+        declaration = self.library.get("blocks", use.name)
+        if declaration is not None and (declaration.inputs != INPUT or declaration.outputs):
+            what = "takes" if declaration.inputs != INPUT else "gives"
+            message = f"`{use.name}` {what} several values by name, and blocks of a stage follow one another"
+            self.binder.add("AS307", message, use.given.span, "use it in a step of `stem` or `head`")
             return None, {}
         return self._instance("blocks", use, self._places(index), {"input": shape}, where)
 

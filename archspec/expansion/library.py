@@ -37,6 +37,9 @@ IMPLICIT: dict[Sort, tuple[str, ...]] = {
 }
 """What a declaration of each sort knows beside its arguments."""
 
+INPUT = ("input",)
+"""The inputs of a declaration that names none."""
+
 _DECLARE = "give a type, a default, or a list of words"
 _TYPES: dict[str, Kind] = {"int": Int(0), "float": Real(), "bool": Flag(), "pair": Pair(0), "layer": LayerKind()}
 
@@ -83,6 +86,8 @@ class Declaration:
     out_span: Span
     when_span: Span
     sound: bool
+    inputs: tuple[str, ...] = ("input",)
+    outputs: tuple[Node, ...] = ()  # names of its steps, whose values it gives
 
     @property
     def signature(self) -> Signature:
@@ -186,6 +191,10 @@ class Library:
         if sort == "blocks" and name in (*OPS, *ROLES):
             self.problems.add("AS107", f"`{name}` is an operation or role already", span, "choose another name")
         chain = node.get("chain")
+        before = self.problems.met
+        inputs, outputs = self._several(name, node, sort)
+        named = self.problems.met == before
+        implicit = (*IMPLICIT[sort], *(f"{each}_channels" for each in inputs if inputs != INPUT))
         beside = [
             key for key in ("body", "join", "merge", "after") if chain is not None and node.get(key) is not None
         ]
@@ -202,8 +211,8 @@ class Library:
         if args is not None and isinstance(args.value, dict):
             steps = [*body, *(join or ()), *after]
             used = names_used(steps, [*args.value.values(), node.get("shortcut")], [out, when])
-            args = respelt(args, used, {*IMPLICIT[sort], *around}, self.root, name, self.problems)
-        arguments, sound = self._arguments(args, IMPLICIT[sort], around)
+            args = respelt(args, used, {*implicit, *around}, self.root, name, self.problems)
+        arguments, sound = self._arguments(args, implicit, around)
         sound = sound and (out is None) == (model.out is None) and (when is None) == (model.when is None)
         definition = Definition(
             name=name,
@@ -218,8 +227,8 @@ class Library:
         return Declaration(
             definition=definition,
             arguments=arguments,
-            implicit=IMPLICIT[sort],
-            around={k: v for k, v in around.items() if k not in (*arguments, *IMPLICIT[sort])},
+            implicit=implicit,
+            around={k: v for k, v in around.items() if k not in (*arguments, *implicit)},
             first=model.first,
             body=body,
             join=join,
@@ -232,8 +241,36 @@ class Library:
             span=span,
             out_span=(node.get("out") or node).span,
             when_span=(node.get("when") or node).span,
-            sound=sound and (sort, name) not in self.lost,
+            sound=sound and named and (sort, name) not in self.lost,
+            inputs=inputs,
+            outputs=outputs,
         )
+
+    def _several(self, name: str, node: Node, sort: Sort) -> tuple[tuple[str, ...], tuple[Node, ...]]:
+        """The inputs of a declaration by name, and the outputs that it lists."""
+        found: dict[str, tuple[Node, ...]] = {}
+        for key in ("inputs", "outputs"):
+            listed = node.get(key)
+            if listed is None or listed.value is None:
+                continue
+            beside = next((k for k in ("chain", "merge", "after", "join") if node.get(k) is not None), None)
+            help_ = f"name one or more, such as `{key}: [low, high]`"
+            if sort == "shortcuts":
+                message = f"`{name}` is a shortcut, whose inputs and output are those of its block"
+                self.problems.add("AS604", message, node.key_span(key), f"take `{key}` out")
+            elif beside is not None:
+                message = f"`{name}` has `{key}`, which leave no room for `{beside}`"
+                self.problems.add("AS604", message, node.key_span(beside), "say all of it in `body`")
+            elif not isinstance(listed.value, list) or not listed.value:
+                self.problems.add("AS104", f"`{key}` is empty", listed.span, help_)
+            else:
+                found[key] = tuple(listed.value)
+            names = [str(each.value) for each in found.get(key, ())]
+            for place, each in enumerate(found.get(key, ())):
+                if names.index(str(each.value)) < place:
+                    self.problems.add("AS107", f"`{each.value}` is listed twice", each.span, "take one of them out")
+        inputs = tuple(dict.fromkeys(str(each.value) for each in found.get("inputs", ())))
+        return inputs or INPUT, found.get("outputs", ())
 
     def _merge(self, node: Node | None) -> Step | None:
         if node is None or node.value is None:

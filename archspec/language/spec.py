@@ -207,6 +207,8 @@ class BlockModel(Model):
     when: Annotated[str | bool | None, scalar("a condition", "when: stride > 1", optional=True)] = None
     otherwise: Literal["input", "none"] = "input"
     name: Identifier | None = None
+    inputs: list[Identifier] | None = None
+    outputs: list[str] | None = None
     body: Steps = []
     chain: Annotated[list[Any] | None, WithJsonSchema({"x-definition": "chain"})] = None
     join: Steps | None = None

@@ -25,6 +25,7 @@ NETS = {
     "googlenet": "googlenet",
     "fcn_resnet50": "fcn_resnet50",
     "deeplabv3_resnet50": "deeplabv3_resnet50",
+    "resnet50_fpn": "resnet50_fpn",
 }
 
 

@@ -1,0 +1,268 @@
+"""resnet50_fpn: 26,852,416 parameters, 88,381,440,000 multiply-adds for one image.
+
+Written by archspec 0.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+Conv = partial(nnx.Conv, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"))
+
+
+def named_tapped(layers: NamedSequential, x: Array, *names: str) -> tuple[Array, ...]:
+    """Map x through layers; the results of those with these names come before the last one's."""
+    results = []
+    for name in layers.names:
+        x = getattr(layers, name)(x)
+        if name in names:
+            results.append(x)
+    return (*results, x)
+
+
+def upsample(
+    x: Array, size: tuple[int, ...], mode: str = "nearest", *, align_corners: bool = False
+) -> Array:
+    """Resize (N, H, W, C): by the pixel before, or bilinear between edges or centers."""
+    for axis, out in zip((1, 2), size, strict=True):
+        n = x.shape[axis]
+        if mode == "nearest":
+            x = jnp.take(x, jnp.arange(out) * n // out, axis=axis)
+            continue
+        if align_corners:
+            at = jnp.arange(out) * ((n - 1) / max(out - 1, 1))
+        else:
+            at = jnp.maximum((jnp.arange(out) + 0.5) * (n / out) - 0.5, 0)
+        low = jnp.minimum(at.astype(int), n - 1)
+        part = jnp.expand_dims((at - low).astype(x.dtype), tuple(range(1, 4 - axis)))
+        high = jnp.take(x, jnp.minimum(low + 1, n - 1), axis=axis)
+        x = jnp.take(x, low, axis=axis) * (1 - part) + high * part
+    return x
+
+
+class BatchNorm(nnx.BatchNorm):
+    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
+
+    def __init__(self, num_features: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(num_features, momentum=0.9, rngs=rngs)
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        """Map (..., C) to the same shape."""
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean, var = self.statistics(x)
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = factor * self.scale[...]
+        shift = -mean * factor
+        if self.bias is not None:
+            shift = shift + self.bias[...]
+        y = x * factor + shift
+        return y if self.dtype is None else y.astype(self.dtype)
+
+    def statistics(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance of a batch, which the running ones move towards."""
+        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
+        unbiased = var * (count / max(count - 1, 1))
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            kept = self.momentum * running[...] + (1 - self.momentum) * batch
+            running.set_value(kept.astype(running.dtype))
+        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
+        return mean, var
+
+
+class Sequential(nnx.List[Callable[[Array], Array]]):
+    """Layers applied one after the other, under the names 0, 1, 2, ..."""
+
+    def __init__(self, *layers: Callable[[Array], Array]) -> None:
+        super().__init__(layers)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class NamedSequential(nnx.Module):
+    """Layers that are applied one after the other and called by names."""
+
+    def __init__(self, layers: Iterable[tuple[str, Callable[[Array], Array]]]) -> None:
+        self.names: tuple[str, ...] = ()
+        for name, layer in layers:
+            setattr(self, name, layer)
+            self.names += (name,)
+
+    def __call__(self, x: Array) -> Array:
+        """Map x through all layers."""
+        for name in self.names:
+            x = getattr(self, name)(x)
+        return x
+
+
+class Bottleneck(nnx.Module):
+    """A 1x1 convolution that narrows, a 3x3 one and a 1x1 one that widens.
+
+    He et al. (2015), Figure 5 right.
+    """
+
+    def __init__(self, in_channels: int, width: int, stride: int = 1, *, rngs: nnx.Rngs) -> None:
+        self.conv1 = Conv(in_channels, width, (1, 1), padding=0, use_bias=False, rngs=rngs)
+        self.bn1 = BatchNorm(width, rngs=rngs)
+        self.conv2 = Conv(
+            width, width, (3, 3), strides=stride, padding=1, use_bias=False, rngs=rngs
+        )
+        self.bn2 = BatchNorm(width, rngs=rngs)
+        self.conv3 = Conv(width, width * 4, (1, 1), padding=0, use_bias=False, rngs=rngs)
+        self.bn3 = BatchNorm(width * 4, rngs=rngs)
+        self.downsample = (
+            Sequential(
+                Conv(
+                    in_channels,
+                    width * 4,
+                    (1, 1),
+                    strides=stride,
+                    padding=0,
+                    use_bias=False,
+                    rngs=rngs,
+                ),
+                BatchNorm(width * 4, rngs=rngs),
+            )
+            if stride != 1 or in_channels != width * 4
+            else nnx.identity
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width * 4)."""
+        out: Array = self.conv1(x)
+        out = self.bn1(out)
+        out = nnx.relu(out)
+        out = self.conv2(out)
+        out = self.bn2(out)
+        out = nnx.relu(out)
+        out = self.conv3(out)
+        out = self.bn3(out)
+        out = self.downsample(x) + out
+        out = nnx.relu(out)
+        return out
+
+
+class FeaturePyramid(nnx.Module):
+    """Features of several levels, to each of which those of the level above are added."""
+
+    def __init__(
+        self,
+        c2_channels: int,
+        c3_channels: int,
+        c4_channels: int,
+        c5_channels: int,
+        width: int,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.inner_blocks = nnx.List(
+            [
+                Sequential(Conv(c2_channels, width, (1, 1), padding=0, rngs=rngs)),
+                Sequential(Conv(c3_channels, width, (1, 1), padding=0, rngs=rngs)),
+                Sequential(Conv(c4_channels, width, (1, 1), padding=0, rngs=rngs)),
+                Sequential(Conv(c5_channels, width, (1, 1), padding=0, rngs=rngs)),
+            ]
+        )
+        self.layer_blocks = nnx.List(
+            [Sequential(Conv(width, width, (3, 3), padding=1, rngs=rngs)) for _ in range(4)]
+        )
+
+    def __call__(self, c2: Array, c3: Array, c4: Array, c5: Array) -> tuple[Array, ...]:
+        """Map c2, c3, c4 and c5 to `layer_blocks.0`, `layer_blocks.1`, `layer_blocks.2`,
+        `layer_blocks.3` and `pool`.
+        """
+        inner_blocks3: Array = self.inner_blocks[3](c5)
+        inner_blocks2: Array = self.inner_blocks[2](c4)
+        inner_blocks1: Array = self.inner_blocks[1](c3)
+        inner_blocks0: Array = self.inner_blocks[0](c2)
+        up5 = upsample(inner_blocks3, c4.shape[1:3])
+        m4 = up5 + inner_blocks2
+        up4 = upsample(m4, c3.shape[1:3])
+        m3 = up4 + inner_blocks1
+        up3 = upsample(m3, c2.shape[1:3])
+        m2 = up3 + inner_blocks0
+        layer_blocks0: Array = self.layer_blocks[0](m2)
+        layer_blocks1: Array = self.layer_blocks[1](m3)
+        layer_blocks2: Array = self.layer_blocks[2](m4)
+        layer_blocks3: Array = self.layer_blocks[3](inner_blocks3)
+        pool: Array = nnx.max_pool(layer_blocks3, (1, 1), strides=(2, 2))
+        return layer_blocks0, layer_blocks1, layer_blocks2, layer_blocks3, pool
+
+
+class BackboneWithFPN(nnx.Module):
+    """resnet50_fpn: 800x800x3 images to `0`, `1`, `2`, `3` and `pool`."""
+
+    def __init__(self, *, rngs: nnx.Rngs) -> None:
+        self.body = NamedSequential(
+            [
+                ("conv1", Conv(3, 64, (7, 7), strides=2, padding=3, use_bias=False, rngs=rngs)),
+                ("bn1", BatchNorm(64, rngs=rngs)),
+                ("relu", nnx.relu),
+                (
+                    "maxpool",
+                    partial(
+                        nnx.max_pool, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1))
+                    ),
+                ),
+                (
+                    "layer1",
+                    Sequential(
+                        Bottleneck(64, 64, rngs=rngs),
+                        *(Bottleneck(256, 64, rngs=rngs) for _ in range(2)),
+                    ),
+                ),
+                (
+                    "layer2",
+                    Sequential(
+                        Bottleneck(256, 128, stride=2, rngs=rngs),
+                        *(Bottleneck(512, 128, rngs=rngs) for _ in range(3)),
+                    ),
+                ),
+                (
+                    "layer3",
+                    Sequential(
+                        Bottleneck(512, 256, stride=2, rngs=rngs),
+                        *(Bottleneck(1024, 256, rngs=rngs) for _ in range(5)),
+                    ),
+                ),
+                (
+                    "layer4",
+                    Sequential(
+                        Bottleneck(1024, 512, stride=2, rngs=rngs),
+                        *(Bottleneck(2048, 512, rngs=rngs) for _ in range(2)),
+                    ),
+                ),
+            ]
+        )
+        self.fpn = FeaturePyramid(
+            256, 512, c4_channels=1024, c5_channels=2048, width=256, rngs=rngs
+        )
+
+    def __call__(self, x: Array) -> dict[str, Array]:
+        """Map images (N, 800, 800, 3) to outputs by name.
+
+        `0`: (N, 200, 200, 256)
+        `1`: (N, 100, 100, 256)
+        `2`: (N, 50, 50, 256)
+        `3`: (N, 25, 25, 256)
+        `pool`: (N, 13, 13, 256)
+        """
+        layer1, layer2, layer3, x = named_tapped(self.body, x, "layer1", "layer2", "layer3")
+        x0, x1, x2, x3, pool = self.fpn(layer1, layer2, layer3, x)
+        return {"0": x0, "1": x1, "2": x2, "3": x3, "pool": pool}
