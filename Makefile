@@ -33,7 +33,7 @@ test-all: $(VENV)/ready-all
 
 # Before a release: the whole zoo in every backend, the oldest frameworks, compilers for devices that are not here.
 test-release: $(VENV)/ready-release
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --release --timeout 1800 --durations 20
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --release --cold --timeout 1800 --durations 20
 
 # Libraries whose nets ours are compared with stand aside, since nothing else may need them.
 $(VENV)/ready-all: $(VENV)/ready

@@ -11,6 +11,13 @@ import reference
 from archspec.backends import find_builder
 from archspec.ir.liveness import for_inference
 
+QUICKLY = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
+"""Options of XLA for programs that run once on a CPU: most of the time would go into compiling."""
+
 
 class Torch:
     """A model in PyTorch, in double precision."""
@@ -44,8 +51,6 @@ class Torch:
 class Flax:
     """A model in Flax; with 64 bits it is as precise as what is loaded."""
 
-    quickly = (("xla_backend_optimization_level", 0),)  # most of the time would go into compiling
-
     def __init__(self, net, params):
         from archspec_flax import names
 
@@ -69,7 +74,7 @@ class Flax:
             sums = jax.tree.map(lambda one, slope: jnp.sum(one * slope), y, each(dy, channels_last))
             return sum(jax.tree.leaves(sums)), (y, nnx.state(model, nnx.Not(nnx.Param)))
 
-        gradient = jax.jit(jax.grad(loss, argnums=(0, 2), has_aux=True), compiler_options=dict(self.quickly))
+        gradient = jax.jit(jax.grad(loss, argnums=(0, 2), has_aux=True), compiler_options=QUICKLY)
         (grads, dx), (y, others) = gradient(params, others, jnp.asarray(x.transpose(0, 2, 3, 1)))
         nnx.update(self.model, others)
         named = {
@@ -84,7 +89,7 @@ class Flax:
 
         self.model.eval()
         graph, state = nnx.split(self.model)
-        forward = jax.jit(lambda state, image: nnx.merge(graph, state)(image), compiler_options=dict(self.quickly))
+        forward = jax.jit(lambda state, image: nnx.merge(graph, state)(image), compiler_options=QUICKLY)
         return each(forward(state, x.transpose(0, 2, 3, 1)), channels_first)
 
     def buffers(self):

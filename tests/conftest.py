@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import archspec
 from archspec_cli.main import app
 from loops import LONG
-from runs import CPU, TINY
+from runs import CPU, SEVERAL, TINY
 
 # What Python caches beside sources is no part of what tests compare, and takes the room on the disks that they fill.
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -36,7 +36,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 STARTUP = str(Path(__file__).with_name("startup"))
 if STARTUP not in os.environ.get("PYTHONPATH", ""):
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [STARTUP, os.environ.get("PYTHONPATH")]))
-
+sys.path.append(STARTUP)
 LONGEST = (
     "starts_and_ends",
     "lost_devices",
@@ -60,6 +60,11 @@ HEAD = "archspec: 1\nname: net\n"
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--cold",
+        action="store_true",
+        help="start processes as users do; else they are forked where they have imported",
+    )
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; read the diff")
     parser.addoption("--long", action="store_true", help="run the long loops, and these alone")
     parser.addoption(
@@ -69,6 +74,11 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
+    if sys.platform == "linux" and not config.option.cold:
+        import warm
+
+        warm.PROGRAMS.add(SEVERAL)
+        warm.begin(os.environ)
     if config.option.long:
         os.environ[LONG] = "1"  # before test modules are imported, and in every worker
         if config.option.hypothesis_seed is None:  # one that is told, before Hypothesis and workers take it
@@ -98,6 +108,11 @@ def pytest_collection_modifyitems(config, items):
     items[:] = chosen
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+def pytest_sessionfinish():
+    if (warm := sys.modules.get("warm")) and warm.session:
+        warm.session.close()
 
 
 def pytest_collection_finish():

@@ -18,6 +18,7 @@ from archspec_runtime.augment.plan import epoch_plan
 from archspec_runtime.data.splits import ArraySplit
 from archspec_runtime.draws import epoch_order, holdout_split
 from archspec_runtime.recipe.recipe import HFlip, PadCrop
+from comparing import QUICKLY
 from conftest import REPO
 from runs import newest
 from runtime.making import batches
@@ -140,8 +141,13 @@ def starts(request):
     """The weights of a net that several seeds draw; with Flax its stages are rolled up."""
     pytest.importorskip(request.param)
     net = archspec.load("cifar_resnet", set={"n": 8})
-    seeds = range(6 if request.param == "torch" else 2)  # Flax compiles each draw
-    return [initial(request.param, net, seed) for seed in seeds]
+    if request.param == "torch":
+        return [initial("torch", net, seed) for seed in range(6)]
+    from archspec_flax.trainer import drawing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(drawing.QUICK, "cpu", QUICKLY)
+        return [initial("flax", net, seed) for seed in range(2)]  # each draw is compiled
 
 
 def test_convolutions_start_as_he_et_al_draw_them(starts):

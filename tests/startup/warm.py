@@ -1,0 +1,381 @@
+"""Processes that begin with what they import: each is forked from one that has imported it, instead of started.
+
+A process of a test spends two seconds on importing PyTorch, and as much on JAX, before it does what is tested. Where a test,
+or a command that it runs, starts `archspec` by `subprocess`, a process which has imported the framework and done nothing else
+forks it. It is a child of whoever started it, with the folder, environment, streams, session and signals that it was given,
+and ends as any Python does. What has another environment, other limits or another program is started as ever.
+"""
+
+import contextlib
+import ctypes
+import functools
+import importlib
+import inspect
+import io
+import json
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import types
+import warnings
+
+PROGRAMS = {"from archspec_cli.main import main; main()"}
+"""What is forked besides `-m archspec_cli`; tests add what begins in the same way."""
+CORE = ("archspec_cli.main", "archspec_cli.commands.check", "archspec.api")
+RUNS = (*CORE, "archspec_cli.commands.train", "archspec_experiments.trial", "jinja2", "matplotlib.figure",
+        "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.JpegImagePlugin")  # fmt: skip
+IMPORTED = {
+    "core": CORE,
+    "torch": (*RUNS, "archspec_torch.trainer", "archspec_torch.backend", "archspec_torch.emit.folder"),
+    "shard": (
+        *RUNS,
+        "archspec_torch.trainer",
+        "archspec_torch.backend",
+        "archspec_torch.emit.folder",
+        "torch._dynamo",
+        "torch.distributed.fsdp",
+    ),
+    "flax": (*RUNS, "archspec_flax.trainer", "archspec_flax.backend", "archspec_flax.emit.folder"),
+}
+"""What commands of each kind import in any case."""
+TRAINING = {"train", "eval", "sweep"}
+LAUNCHING = {"--nproc", "sweep"}
+COLD = {"ARCHSPEC_TESTS_COLD": "1"}
+"""In the environment of a process that is to be started as users start it."""
+OWN = ("PYTEST_", "RANK", "LOCAL_", "WORLD_SIZE", "MASTER_", "GROUP_", "ROLE_", "TORCHELASTIC_", "TORCH_NCCL_", "ARCHSPEC_SAID",
+       "JAX_PLATFORMS", "PYTHONUNBUFFERED", "TMPDIR", "PYDANTIC_DISABLE_PLUGINS", "XLA_FLAGS", "TF_CPP_", "TPU_",
+       "TORCHINDUCTOR_", "COLUMNS", "PWD")  # fmt: skip
+"""How variables begin that are looked at after the imports, and not before: a process may have its own."""
+ROOM = "ARCHSPEC_TESTS_ROOM"
+"""A variable that holds room where the system shows a process's environment, for one that is longer."""
+SUBREAPER = 36  # of prctl
+MOST = 100_000  # bytes of a request, which is sent as one
+
+
+class Forker:
+    """A process that forks others, which become children of this one."""
+
+    def __init__(self, channel, imported, process=None):
+        self.channel = channel
+        self.imported = imported
+        self.process = process
+        self.lock = threading.Lock()
+
+    def start(self, request, streams):
+        """The number of a new process."""
+        with self.lock, adopting():
+            socket.send_fds(self.channel, [request], streams)
+            answer = self.channel.recv(64)
+        if not answer:
+            raise RuntimeError("the process that forks is gone")
+        number = int(answer)
+        with open(f"/proc/{number}/stat") as file:
+            parent = int(file.read().rpartition(")")[2].split()[1])
+        if parent != os.getpid():
+            raise RuntimeError("the system does not let processes be adopted: run the tests with --cold")
+        return number
+
+
+class Session:
+    """The processes of one run of the tests that fork others, each begun when it is first asked for."""
+
+    def __init__(self, environment):
+        self.environment = dict(environment)
+        self.forkers = {}
+
+    def forker(self, kind):
+        if kind not in self.forkers:
+            here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with there:
+                program = f"import warm; warm.serve({kind!r}, {there.fileno()})"
+                process = subprocess.Popen(
+                    [sys.executable, "-c", program], pass_fds=[there.fileno()], env={**self.environment, ROOM: "." * 16_000},
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                )  # fmt: skip
+            self.forkers[kind] = Forker(here, kind, process)
+        return self.forkers[kind]
+
+    def close(self):
+        for forker in self.forkers.values():
+            forker.channel.close()  # which it ends at
+            forker.process.wait()
+        self.forkers.clear()
+
+
+class Nested:
+    """The forker of a process which was forked itself, for those that it starts."""
+
+    def __init__(self, environment, forker):
+        self.environment = environment
+        self.only = forker
+
+    def forker(self, kind):
+        return self.only if kind == self.only.imported else None
+
+
+session = None
+"""What forks processes for this one, if anything does."""
+
+
+@contextlib.contextmanager
+def adopting():
+    """Processes whose parent ends become children of this one."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(SUBREAPER, 0, 0, 0, 0)
+
+
+def begin(environment):
+    """From now on `subprocess` forks what it can."""
+    global session
+    session = Session(environment)
+    started = subprocess.Popen._execute_child
+
+    @functools.wraps(started)
+    def execute(process, *given):
+        asked = inspect.signature(started).bind(process, *given).arguments
+        if session is None or not _fork(process, asked):
+            started(process, *given)
+
+    subprocess.Popen._execute_child = execute
+
+
+def _fork(process, asked):
+    """Whether a process is one that can be forked, and was."""
+    words = [os.fsdecode(word) for word in asked["args"]] if not isinstance(asked["args"], (str, bytes)) else []
+    if (kind := _kind(words)) is None or not _is_plain(asked):
+        return False
+    environment = os.environ if asked["env"] is None else asked["env"]
+    environment = {os.fsdecode(key): os.fsdecode(value) for key, value in environment.items()}
+    if _inherited(environment) != _inherited(session.environment):
+        return False
+    folder = os.path.realpath(os.fsdecode(asked["cwd"] or os.getcwd()))
+    request = json.dumps({
+        "words": words, "folder": folder, "environment": environment, "new_session": bool(asked["start_new_session"]),
+        "ignored": [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN],
+        "umask": _umask(),
+    }).encode()  # fmt: skip
+    if not os.path.isdir(folder) or len(request) > MOST or (forker := session.forker(kind)) is None:
+        return False
+    streams = [
+        own if given == -1 else given
+        for own, given in enumerate(asked[s] for s in ("p2cread", "c2pwrite", "errwrite"))
+    ]
+    process.pid = forker.start(request, streams)
+    process._child_created = True
+    ends = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+    process._close_pipe_fds(*(asked[end] for end in ends))
+    return True
+
+
+def _kind(words):
+    """What a command imports, or None for one that is no `archspec`."""
+    match words:
+        case [python, "-m", "archspec_cli", *given] if python == sys.executable:
+            pass
+        case [python, "-c", program, *given] if python == sys.executable and program in PROGRAMS:
+            pass
+        case _:
+            return None
+    # what a program runs several commands from has them in one word
+    text = " ".join(given)
+    if not any(command in given[:1] or f'["{command}"' in text for command in TRAINING):
+        return "core"
+    if re.search(r"--backend\W+flax\b", text):
+        return "flax"
+    return "shard" if "--shard" in text else "torch"  # which loads PyTorch's compiler, as `sitecustomize` has it
+
+
+def _is_plain(asked):
+    usual = {"preexec_fn": None, "close_fds": True, "pass_fds": (), "shell": False, "restore_signals": True, "gid": None,
+             "gids": None, "uid": None, "umask": -1, "process_group": -1}  # fmt: skip
+    program = asked["executable"] in (None, sys.executable)
+    return program and all(asked.get(name, value) == value for name, value in usual.items())
+
+
+def _inherited(environment):
+    return {name: value for name, value in environment.items() if not name.startswith(OWN)}
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def serve(kind, descriptor):
+    """Import, and fork a process for each request, until nobody is left to ask. In a new process: run what was asked for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is meant for the tests
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # as the command does
+    for module in IMPORTED[kind]:
+        importlib.import_module(module)
+    if kind == "flax":
+        _keep_programs_of_all()
+    begin({name: value for name, value in os.environ.items() if name != ROOM})
+    _serve(socket.socket(fileno=descriptor), kind)
+
+
+def _keep_programs_of_all():
+    """Have JAX keep what any process of a run has compiled, and not the first alone: on a CPU each has programs of its own."""
+    from jax._src import compiler, distributed
+
+    write = compiler._cache_write
+
+    @functools.wraps(write)
+    def write_of_any(*given):
+        state = distributed.global_state
+        rank, state.process_id = state.process_id, 0
+        try:
+            write(*given)
+        finally:
+            state.process_id = rank
+
+    compiler._cache_write = write_of_any
+
+
+def _serve(channel, kind):
+    assert len(os.listdir("/proc/self/task")) == 1, "a thread would not be there in a fork"
+    while True:
+        text, streams, *_ = socket.recv_fds(channel, MOST, 3)
+        if not text:
+            os._exit(0)
+        number, ready = _forked()
+        if number is None:
+            channel.close()
+            _become(json.loads(text), streams, kind, ready)
+            return
+        channel.send(str(number).encode())
+        for stream in streams:
+            os.close(stream)
+
+
+def _forked():
+    """The number of a process which has become a child of whoever adopts it, when it is ready.
+
+    In that process: None, and a descriptor that it closes when it is.
+    """
+    told, tell = os.pipe()
+    wait, go = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of JAX, which has threads once it has computed
+        between = os.fork()
+        number = os.fork() if between == 0 else None
+    if number:
+        os.write(tell, str(number).encode())
+        os._exit(0)
+    if number == 0:
+        os.close(told)
+        os.close(go)
+        os.read(wait, 1)  # until its parent has ended
+        os.close(wait)
+        return None, tell
+    os.close(tell)
+    os.close(wait)
+    found = int(os.read(told, 64))
+    os.waitpid(between, 0)
+    os.close(go)
+    os.read(told, 1)
+    os.close(told)
+    return found, None
+
+
+def _become(request, streams, kind, ready):
+    """Be the process that was asked for, and run its program."""
+    words = request["words"]
+    if request["new_session"]:
+        os.setsid()
+    os.chdir(request["folder"])
+    os.umask(request["umask"])
+    for stream, descriptor in enumerate(streams):
+        os.dup2(descriptor, stream, inheritable=True)
+    for descriptor in streams:
+        if descriptor > 2:
+            os.close(descriptor)
+    _take_environment(request["environment"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in request["ignored"]:
+        signal.signal(number, signal.SIG_IGN)
+    _open_streams()
+    os.close(ready)
+    _nest(words, kind)
+    sys.orig_argv = words
+    _run(words)
+
+
+def _take_environment(environment):
+    os.environ.clear()
+    os.environ.update(environment)
+    _show(environment)
+    tempfile.tempdir = None
+    if jax := sys.modules.get("jax"):
+        jax.config.update("jax_platforms", environment.get("JAX_PLATFORMS"))
+
+
+def _show(environment):
+    """Write the environment where the system shows it."""
+    with open("/proc/self/stat") as file:
+        start, end = map(int, file.read().rpartition(")")[2].split()[47:49])
+    text = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environment.items())
+    ctypes.memmove(start, text[: end - start].ljust(end - start, b"\0"), end - start)
+
+
+def _open_streams():
+    """The standard streams of Python, as it opens them at its start."""
+    at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        before, mode = getattr(sys, name), "w" if descriptor else "r"
+        raw = io.FileIO(descriptor, mode, closefd=False)
+        raw.name = f"<{name}>"
+        buffer = io.BufferedReader(raw) if not descriptor else raw if at_once else io.BufferedWriter(raw)
+        stream = io.TextIOWrapper(
+            buffer, before.encoding, before.errors,
+            line_buffering=not at_once and (descriptor == 2 or raw.isatty()), write_through=at_once and descriptor > 0,
+        )  # fmt: skip
+        stream.mode = mode
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _nest(words, kind):
+    """What starts others has a process that forks them, which is as this one is now."""
+    global session
+    if LAUNCHING.isdisjoint(words):
+        session = None
+        return
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork():
+        there.close()
+        session = Nested({**os.environ}, Forker(here, kind))
+        return
+    here.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with open(os.devnull, "r+b", 0) as null:
+        for stream in range(3):
+            os.dup2(null.fileno(), stream)
+    _serve(there, kind)
+    sys.exit()
+
+
+def _run(words):
+    main = types.ModuleType("__main__")
+    main.__builtins__ = sys.modules["builtins"]
+    sys.modules["__main__"] = main
+    if words[1] == "-m":
+        sys.argv = ["-m", *words[3:]]
+        sys.path[0] = os.getcwd()
+        runpy._run_module_as_main(words[2])
+    else:
+        sys.argv = ["-c", *words[3:]]
+        sys.path[0] = ""
+        exec(compile(words[2], "<string>", "exec"), vars(main))
