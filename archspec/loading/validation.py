@@ -135,7 +135,9 @@ def _of_type(detail: Any, loc: tuple[Any, ...], model: type[BaseModel]) -> tuple
     if kind == "list_type" and isinstance(given, dict):
         return "expected a list, not a mapping", "give the whole list: `[...]`, or an item after each `- `"
     expected, help_ = _EXPECTED.get(kind, (detail["msg"], None))
-    if kind == "list_type" and isinstance(given, str):
+    if kind == "dict_type" and key == "outputs":
+        help_ = "name them: `outputs: {out: fc}`"
+    elif kind == "list_type" and isinstance(given, str):
         help_ = f"write `{key}: [{given}]`, or an item after each `- `"
     elif kind == "model_type":
         known = _fields_at(model, loc)

@@ -81,3 +81,13 @@ def test_options_that_an_older_version_did_not_have_are_no_changes():
     assert changes(before, recipe) == ["data.holdout: 4 before, 3 now"]
     newer = {**recipe.to_dict(), "of_tomorrow": 1}
     assert changes(newer, recipe) == ["of_tomorrow: 1 before, none now"]
+
+
+def test_a_rate_that_has_changed_is_told_as_specs_write_it():
+    ended = Phase(0.1, (Measured("train_error", "<", 80.0), Step(5)))
+    before = Recipe(steps=9, lr=(ended, Phase(0.1, (Epoch(3),), 0.0, "cosine"), Phase(0.01)))
+    (line,) = changes(before.to_dict(), Recipe(steps=9, lr=(Phase(0.1, (Plateau(2, "test_error"),)), Phase(0.01))))
+    assert line == (
+        "lr: [{value: 0.1, until: 'train_error < 80% or step 5'}, {cosine: {from: 0.1, to: 0}, until: epoch 3}, {value: 0.01}] "
+        "before, [{value: 0.1, until: 'plateau 2 of test_error'}, {value: 0.01}] now"
+    )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from archspec_runtime.recipe.recipe import Recipe
+from archspec_runtime.recipe.text import phases
 from archspec_runtime.recipe.values import flow
 
 
@@ -15,10 +16,14 @@ def changes(before: Mapping[str, Any], now: Recipe) -> list[str]:
 
     `before` is what `Recipe.to_dict` wrote, maybe in an older version: options that it did not have were at their defaults.
     """
+    after = now.to_dict()
     with suppress(KeyError, TypeError, ValueError, AttributeError):  # a newer version's: compared as it stands
-        before = Recipe.from_dict(before).to_dict()
+        known = Recipe.from_dict(before)
+        before = known.to_dict()
+        if known.lr != now.lr:  # as specs write it
+            before, after = {**before, "lr": phases(known.lr)}, {**after, "lr": phases(now.lr)}
     free = {"keep": before.get("keep")}  # which says nothing of what is trained
-    return list(_lines(before, {**now.to_dict(), **free}, ""))
+    return list(_lines(before, {**after, **free}, ""))
 
 
 def _lines(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any
 
 from archspec_runtime.recipe.images import Epoch, PadCrop, ResizeShorter, Size, Step
-from archspec_runtime.recipe.recipe import Recipe
+from archspec_runtime.recipe.recipe import Condition, Measured, Phase, Plateau, Recipe
 
 SAID = frozenset({"data", "dataset", "batch_size", "optimizer", "seed"})  # also where they are the defaults
 PLAIN = re.compile(
@@ -20,6 +21,26 @@ def as_spec(recipe: Recipe) -> dict[str, Any]:
     written = _set(recipe)
     written.pop("lr", None)
     return written
+
+
+def phases(schedule: Iterable[Phase]) -> str:
+    """The phases of a rate as YAML on one line."""
+    return inline([_phase(phase) for phase in schedule])
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    rate = phase.value if phase.shape is None else {"from": phase.value, "to": phase.end}
+    until = " or ".join(map(_condition, phase.until))
+    return {phase.shape or "value": rate, **({"until": until} if until else {})}
+
+
+def _condition(condition: Condition) -> str:
+    match condition:
+        case Plateau(epochs, metric):
+            return f"plateau {epochs}" if metric == "val_error" else f"plateau {epochs} of {metric}"
+        case Measured(metric, relation, value):
+            return f"{metric} {relation} {value:g}{'%' if metric.endswith('error') else ''}"
+    return str(_written(condition))
 
 
 def inline(value: Any) -> str:
