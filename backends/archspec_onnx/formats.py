@@ -50,18 +50,22 @@ class OnnxFile:
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
 
         from archspec.weights.identity import KEY, OfRun, parsed
+        from archspec_onnx.graph import TENSOR
 
         try:
             model = onnx.load(path, load_external_data=False)
             tensors = model.graph.initializer
             about = {entry.key: entry.value for entry in model.metadata_props}
-            found: dict[str, Array | Stored] = {tensor.name: _stored(path, tensor) for tensor in tensors}
+            found: dict[str, Array | Stored] = {
+                tensor.name.removesuffix(TENSOR): _stored(path, tensor) for tensor in tensors
+            }
         except (DecodeError, ValueError, TypeError, KeyError) as error:
             why = next(iter(str(error).splitlines()), "")[:200]
             raise WeightsError(
                 f"cannot read weights from {path}: it is damaged or no ONNX file ({why})", "get it anew"
             ) from None
-        named = {name: tensor for name, tensor in found.items() if "." in name and "/" not in name} or found
+        own = net.tensor_shapes()
+        named = {n: tensor for n, tensor in found.items() if n in own or ("." in n and "/" not in n)} or found
         left = len(tensors) - len(named)
         return OfRun(named, parsed(about.get(KEY))), [
             f"{left} constants without the name of a parameter are left out"

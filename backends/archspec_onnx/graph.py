@@ -14,6 +14,8 @@ from archspec.ops.base import tensor_name
 
 INPUT, OUTPUT = "images", "logits"
 BATCH = "N"
+TENSOR = "/tensor"
+"""What the name of an initializer ends with that would be that of an input or output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,12 @@ class Place:
     shapes: tuple[Features, ...]
     shape: Features
     owner: str = ""  # the operation whose weights it has, where they are another's
+    ends: frozenset[str] = frozenset()  # what the inputs and outputs of the net are called
 
     def weight(self, name: str) -> str:
-        """The spec's name of one of its tensors, which is that of the initializer."""
-        return tensor_name(self.owner or self.name, name)
+        """The initializer of one of its tensors: called as the spec calls it, unless an input or output is called so."""
+        tensor = tensor_name(self.owner or self.name, name)
+        return f"{tensor}{TENSOR}" if tensor in self.ends else tensor
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from archspec.ops import Op
 from archspec.version import __version__
 from archspec.weights.dtypes import cast
 from archspec.weights.identity import metadata
-from archspec_onnx.graph import INPUT, OUTPUT, Graph, Place, value
+from archspec_onnx.graph import INPUT, OUTPUT, TENSOR, Graph, Place, value
 from archspec_onnx.operations import OPERATIONS
 
 OPSET = 21
@@ -42,7 +42,7 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
     def add(name: str, call: Call, op: Op, sources: tuple[str, ...]) -> str:
         """Add the nodes of an operation; gives the name of its result."""
         return OPERATIONS[op.kind](
-            op, graph, Place(name, sources, call.input_shapes, call.shape, owned.get(name, ""))
+            op, graph, Place(name, sources, call.input_shapes, call.shape, owned.get(name, ""), graph.ends)
         )
 
     results = walk_results(root, [INPUT], add)
@@ -54,7 +54,8 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
             _rename(graph, result, name)
             results = {value: name if known == result else known for value, known in results.items()}
     used = {name for node in graph.nodes for name in node.input}
-    taken = {name: array for name, array in weights.items() if name in used}
+    named = {f"{name}{TENSOR}" if name in graph.ends else name: array for name, array in weights.items()}
+    taken = {name: array for name, array in named.items() if name in used}
     indices = {name: array for name, array in taken.items() if array.dtype.kind == "i"}
     numbers = {**cast({name: array for name, array in taken.items() if name not in indices}, "float32"), **indices}
     if sum(array.nbytes for array in numbers.values()) > MOST:

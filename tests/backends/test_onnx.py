@@ -78,6 +78,26 @@ def test_steps_may_be_called_what_inputs_and_outputs_are_called(spec):
     check(archspec.load(spec("input: {channels: 3, size: 1}\nclasses: 3\nhead: [flatten, identity]\n")))
 
 
+@pytest.mark.parametrize("name", ["logits", "images", "token"])
+def test_a_tensor_may_be_called_what_an_input_or_output_is_called_and_is_found_again(name, spec, tmp_path):
+    from archspec.api import read_weights
+
+    tensor = f"{name}: {{parameter: {{shape: [4, 4, 4]}}}}"
+    stem = f"stem: [c: {{conv: {{out: 4, kernel: 1}}}}, {tensor}, s: {{add: {{}}, from: [c, {name}]}}]"
+    text = f"input: {{channels: 3, size: 4}}\nclasses: 4\n{stem}\nhead: [global_avg_pool]\n"
+    net = archspec.load(spec(text + ("outputs: {token: global_avg_pool}\n" if name == "token" else "")))
+    random = np.random.default_rng(0)
+    weights = random_weights(net, random)
+    made = make_model(net, weights)
+    x = random.normal(size=(2, *net.input_shape)).astype(np.float32)
+    expected, *_ = reference.run_results(net.root, [x.astype(np.float64)], weights)
+    close(answers(made, x, [made.graph.output[0].name]), expected[0], 1e-4)
+    (tmp_path / "net.onnx").write_bytes(made.SerializeToString())
+    read = read_weights(net, tmp_path / "net.onnx")
+    assert read.keys() == weights.keys()
+    np.testing.assert_allclose(read[name], weights[name], rtol=1e-6)
+
+
 def test_every_operation_is_there():
     assert set(OPERATIONS) == set(OPS) == OnnxBackend.supported
 
