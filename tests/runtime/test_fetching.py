@@ -141,6 +141,7 @@ def test_a_wrong_checksum_leaves_nothing(cli, server, tmp_path):
 def test_no_server_and_no_file_are_said(cli, server, tmp_path):
     result = cli("data", "fetch", "cifar10", "--out", "out", "--url", f"{server.address}/gone.tar.gz")
     assert "the server says 404 Not Found" in said(result, 1)
+    assert "--url takes another place" in result.stderr
     assert "cannot be fetched" in said(
         cli("data", "fetch", "cifar10", "--out", "out", "--url", "http://127.0.0.1:9/x"), 1
     )

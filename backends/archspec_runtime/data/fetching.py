@@ -36,7 +36,7 @@ def fetch_cifar(
     if archive.exists() and checksum(archive, "md5") != expected:
         raise DataError(f"{archive} is there and is another file: its checksum is not {expected}", "move it away")
     if not archive.exists():
-        fetch(url or SITE + layout.archive, archive, expected, LARGEST)
+        fetch(url or SITE + layout.archive, archive, expected, LARGEST, "; --url takes another place that has it")
     with written_aside(target) as aside:
         _unpack(archive, layout.folder, aside)
     return target

@@ -50,11 +50,13 @@ def cached(url: str) -> Path:
     return path
 
 
-def fetch(url: str, target: Path, md5: str | None = None, largest: int | None = None) -> None:
+def fetch(
+    url: str, target: Path, md5: str | None = None, largest: int | None = None, elsewhere: str = ""
+) -> None:  # fmt: skip
     """Fetch a file, going on where an earlier try was cut off.
 
     Until it is whole and its checksum right it is called `TARGET.part`. Raises DataError where it cannot be had or is another
-    file, RunError where it cannot be written.
+    file, RunError where it cannot be written. `elsewhere` says where else it may be had, after what helps.
     """
     part = target.with_name(f"{target.name}.part")
     if not is_url(url):
@@ -67,7 +69,9 @@ def fetch(url: str, target: Path, md5: str | None = None, largest: int | None = 
                 break
             except (HTTPException, ConnectionError, TimeoutError, urllib.error.URLError) as error:
                 if pause is None or _final(error):
-                    raise DataError(f"{url} cannot be fetched: {_reason(error)}", _advice(part)) from None
+                    raise DataError(
+                        f"{url} cannot be fetched: {_reason(error)}", _advice(part) + elsewhere
+                    ) from None
                 warn(f"{url}: {_reason(error)}; going on at {_size(part):,} bytes")
                 time.sleep(pause)
         if md5 is not None and (found := checksum(part, "md5")) != md5:
