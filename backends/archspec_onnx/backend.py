@@ -15,6 +15,7 @@ from archspec.ops import OPS
 from archspec.version import __version__
 from archspec_onnx.formats import OnnxFile
 from archspec_onnx.health import need_onnx
+from archspec_onnx.script import script_files
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -35,6 +36,12 @@ IDENTIFIED = """
 label, the normalization (pixels in [0, 1] minus `mean`, divided by `std`), the recipe and the images.
 """
 
+PREDICTS = """
+    python predict.py IMAGE...
+
+prints the names and probabilities of what is on pictures, with onnxruntime, NumPy and Pillow.
+"""
+
 
 class OnnxBackend:
     """Emission to ONNX (NCHW), in evaluation mode and float32."""
@@ -48,7 +55,7 @@ class OnnxBackend:
         """`model.onnx`, checked, and what it takes to use it. Raises SpecError, and WeightsError without weights."""
         check_supported(net, self)
         model = self._model(net, weights)
-        shape, identity = net.input_shape, identity_file(weights)
+        shape, identity, script = net.input_shape, identity_file(weights), script_files(net, weights)
         readme = README.format(
             name=net.name, params=net.cost.params, macs=net.cost.macs, version=__version__, outputs=_outputs(net),
             classes="" if net.classes is None else f", {net.classes} classes",
@@ -57,10 +64,11 @@ class OnnxBackend:
         )  # fmt: skip
         return {
             "model.onnx": model.SerializeToString(deterministic=True),
-            "README.md": readme + (IDENTIFIED if identity else ""),
+            "README.md": readme + (IDENTIFIED if identity else "") + (PREDICTS if script else ""),
             **identity,
+            **script,
             **({"spec.yaml": resolved_yaml(net)} if isinstance(net, Program) else {}),
-            "requirements.txt": "onnxruntime>=1.19\n",
+            "requirements.txt": "onnxruntime>=1.19\n" + ("numpy>=1.26\npillow>=10\n" if script else ""),
         }
 
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> ModelProto:

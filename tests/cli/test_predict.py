@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import runpy
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -170,6 +172,32 @@ def test_built_folders_and_weights_that_say_what_they_are_predict_as_their_run(r
     model.write_text(model.read_text().replace("x = self.fc(x)", "x = 0 * self.fc(x)"))
     (guesses,) = found(tmp_path / "built", picture).values()
     assert [guess["probability"] for guess in guesses] == pytest.approx([1 / 3] * 3)
+
+
+@pytest.mark.parametrize("kind", ["crops", "whole"])
+def test_the_script_beside_an_onnx_file_says_what_the_run_says(
+    kind, room, tmp_path, cli, train, monkeypatch, capsys
+):
+    pytest.importorskip("onnxruntime")
+    run, spec = room / "run", room / "small.yaml"
+    if kind == "whole":
+        run, spec = tmp_path / "run", "digits_resnet:resnet8"
+        train(spec, "run", "--steps", 1)
+    Image.fromarray(np.arange(30 * 17 * 4, dtype=np.uint8).reshape(17, 30, 4)).save(tmp_path / "clear.png")
+    Image.open(io.BytesIO(jpeg(3, (9, 12)))).convert("CMYK").save(tmp_path / "small.jpg")
+    pictures = [room / "images/val/red/0.jpg", tmp_path / "clear.png", tmp_path / "small.jpg"]
+    done = command("build", spec, "--backend", "onnx", "--weights", run, "--out", tmp_path / "built")
+    assert done.exit_code == 0, done.output
+    monkeypatch.setattr(sys, "argv", ["predict.py", *map(str, pictures)])
+    runpy.run_path(str(tmp_path / "built/predict.py"))
+    rows = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    ours = [
+        (path, guess["class"], guess["probability"])
+        for path, found_ in found(run, *pictures).items()
+        for guess in found_
+    ]
+    assert [tuple(row[:2]) for row in rows] == [row[:2] for row in ours]
+    assert [float(row[2][:-1]) / 100 for row in rows] == pytest.approx([row[2] for row in ours], abs=1e-4)
 
 
 def test_a_net_without_names_and_normalization_is_refused(room, tmp_path):

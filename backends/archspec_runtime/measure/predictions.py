@@ -18,6 +18,7 @@ from archspec_runtime.augment.plan import centre
 from archspec_runtime.batches.order import evaluation_size
 from archspec_runtime.data.encoded import to_array
 from archspec_runtime.errors import CheckpointError, DataError, RunError
+from archspec_runtime.files.conforming import odd
 from archspec_runtime.frameworks.probe import Probe
 from archspec_runtime.frameworks.protocol import Framework, MakeModel
 from archspec_runtime.job.job import Job
@@ -127,6 +128,8 @@ def of_weights(
     assert identity is not None, "weights without one are the caller's to refuse"
     try:
         job = Job.from_dict({**net, "recipe": identity["recipe"]})
+        if (name := odd(job)) is not None:
+            raise ValueError(f"its `{name}`")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = (
             f"the recipe in the metadata of the weights is not one that this version of archspec knows ({error!r})"
