@@ -96,6 +96,22 @@ def test_starts_are_part_of_the_text_and_not_of_the_fingerprint(net, spec):
     assert "has no parameter bias to initialize" in " ".join(verify(wrong))
 
 
+def test_a_bias_that_an_argument_starts_may_stand_in_a_chain(spec):
+    chain = "stem: [{features: [{conv: {out: 4, kernel: 3, bias: true, bias_init: -2}}, relu]}]"
+    net = archspec.load(
+        spec(f"input: {{size: 8}}\nclasses: 4\n{chain}\nhead: [global_avg_pool, {{fc: {{linear: {{out: 4}}}}}}]\n")
+    )
+    assert float(archspec.build(net, backend="torch").features[0].bias.detach().mean()) == -2
+
+
+def test_a_net_that_starts_all_anew_says_so_in_lines_that_fit(net, spec):
+    text = NET + "init: {linear: {normal: {std: 0.01}}, norm: {scale: 0.5}}\n"
+    source = archspec.emit(archspec.load(spec(text)), backend="torch")["model.py"]
+    told = '"""Initialize convolutions, linear layers, normalizations and parameters.\n\n        The rest starts as in PyTorch.\n'
+    assert told in source
+    assert max(map(len, source.splitlines())) <= 100
+
+
 STEM = "input: {channels: 3, size: 8}\nclasses: 4\nstem: [%s]\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
 CONV = "conv: {out: 4, kernel: 3}"
 MISTAKES = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from archspec.emission.forward import INDENT
 from archspec.emission.initial_values import last_norm
 from archspec.emission.outline import Outline
+from archspec.emission.source import WIDTH
 from archspec.ir.network import Network
 from archspec.ir.rows import Row
 from archspec.language.spec import Distribution
@@ -75,11 +77,15 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
     if special:
         random = any("std=" in line or "xavier" in line for line in special)
         named.append("parameters" if random else "constants")
-    if by_name and "parameters" not in named:
+    if by_name and not special:
         named.append("parameters")
     *most, last = named or ["nothing"]
     told = f"{', '.join(most)} and {last}" if most else last
-    return loops, f'"""Initialize {told}; the rest starts as in PyTorch."""'
+    doc = f'"""Initialize {told}; the rest starts as in PyTorch."""'
+    if INDENT + len(doc) > WIDTH:
+        pad = "\n" + " " * INDENT
+        doc = f'"""Initialize {told}.\n{pad}The rest starts as in PyTorch.{pad}"""'
+    return loops, doc
 
 
 def _kinds(names: list[str]) -> str:
@@ -109,30 +115,16 @@ def _tensor(name: str, leaf: str) -> str:
 
 def _special(outline: Outline, zero_last_norm: bool) -> list[str]:
     """Parameters of single members that start from something else, set after all others."""
-    starts: dict[tuple[tuple[str, str], ...], list[str]] = {}  # by (condition, statement), the classes with them
+    starts: dict[tuple[str, ...], list[str]] = {}  # by the statements, the classes with them
     for cls in [*outline.classes, *([outline.root] if outline.root else [])]:
-        inner: list[tuple[str, str]] = []
-        for member in cls.members:
-            target, name = member.call.target, member.call.name
-            if member.call.owner is not None:
-                continue
-            if isinstance(target, Conv) and target.bias and target.bias_init:
-                bias = _tensor(name, "bias")
-                known = "" if containers(name) else f"{bias} is not None"  # which type checkers want to be asked
-                inner.append((known, f"nn.init.constant_({bias}, {target.bias_init!r})"))
-            elif isinstance(target, Parameter) and target.start != "constant":
-                inner.append(("", _drawn(target, name)))
+        tensors = [(m.call.name, m.call.target) for m in cls.members if m.call.owner is None]
+        inner = [_drawn(op, name) for name, op in tensors if isinstance(op, Parameter) and op.start != "constant"]
         if zero_last_norm and (last := last_norm(cls)) is not None:
-            inner.append(("", f"nn.init.zeros_({_tensor(last, 'weight')})"))
+            inner.append(f"nn.init.zeros_({_tensor(last, 'weight')})")
         if inner:
             starts.setdefault(tuple(inner), []).append(cls.name)
     lines: list[str] = []
-    for found, names in starts.items():
-        head = f"{'elif' if lines else 'if'} isinstance(module, {_kinds(names)})"
-        if len(found) == 1 and found[0][0]:
-            lines += [f"{head} and {found[0][0]}:", f"    {found[0][1]}"]
-        else:
-            lines.append(f"{head}:")
-            for condition, statement in found:
-                lines += [f"    if {condition}:", f"        {statement}"] if condition else [f"    {statement}"]
+    for statements, names in starts.items():
+        lines.append(f"{'elif' if lines else 'if'} isinstance(module, {_kinds(names)}):")
+        lines += [f"    {statement}" for statement in statements]
     return lines

@@ -8,6 +8,7 @@ from archspec.emission.source import Invocation, lay_out
 from archspec.ir.network import Network
 from archspec.ir.owners import owners
 from archspec.ir.walk import operations
+from archspec.ops import Conv, Op
 from archspec.ops.base import tensor_name
 from archspec.ops.starts import NORMAL, Start
 
@@ -25,10 +26,10 @@ def statements_by_name(net: Network) -> list[str]:
     """The lines: a single parameter is got by its name, several are found by as much of it as no other's ends with."""
     starts: dict[Start, list[str]] = {}
     borrowed = owners(net.root)
-    for name, call, _ in operations(net.root):
+    for name, call, op in operations(net.root):
         if name in borrowed:
             continue
-        for tensor, start in call.starts:
+        for tensor, start in {**_of_arguments(op), **dict(call.starts)}.items():
             starts.setdefault(start, []).append(tensor_name(name, tensor))
     if not starts:
         return []
@@ -47,6 +48,12 @@ def statements_by_name(net: Network) -> list[str]:
         inside = [line.removeprefix(" " * _INDENT) for line in branches]
         lines += ["for name, parameter in self.named_parameters():", *(f"    {line}" for line in inside)]
     return lines
+
+
+def _of_arguments(op: Op) -> dict[str, Start]:
+    """What arguments of an operation say of the start of its parameters."""
+    biased = isinstance(op, Conv) and op.bias and op.bias_init
+    return {"bias": Start("constant", op.bias_init)} if isinstance(op, Conv) and biased else {}
 
 
 def _endings(names: Iterable[str], everything: Collection[str]) -> list[str]:

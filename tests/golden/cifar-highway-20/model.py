@@ -105,15 +105,15 @@ class CifarHighway(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialize convolutions and constants; the rest starts as in PyTorch."""
+        """Initialize convolutions and parameters; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for module in self.modules():
-            if isinstance(module, HighwayGate) and module.conv.bias is not None:
-                nn.init.constant_(module.conv.bias, -2.0)
+        for name, parameter in self.named_parameters():
+            if name.endswith("conv.bias"):
+                nn.init.constant_(parameter, -2.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, 3, 32, 32) to logits (N, num_classes)."""

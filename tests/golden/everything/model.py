@@ -190,10 +190,11 @@ class Everything(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         for module in self.modules():
-            if isinstance(module, Inception) and module.reduce.bias is not None:
-                nn.init.constant_(module.reduce.bias, 0.1)
-            elif isinstance(module, SqueezeBottleneck):
+            if isinstance(module, SqueezeBottleneck):
                 nn.init.zeros_(module.group_norm3.weight)
+        for name, parameter in self.named_parameters():
+            if name.endswith("reduce.bias"):
+                nn.init.constant_(parameter, 0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, 3, 20, 24) to logits (N, num_classes)."""

@@ -120,15 +120,13 @@ class Paths(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialize convolutions and constants; the rest starts as in PyTorch."""
+        """Initialize convolutions and parameters; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for module in self.modules():
-            if isinstance(module, Paths):
-                nn.init.constant_(module.get_parameter("body.conv1.bias"), 0.5)
+        nn.init.constant_(self.get_parameter("body.conv1.bias"), 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, 3, 9, 12) to logits (N, num_classes)."""
