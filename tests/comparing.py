@@ -27,7 +27,10 @@ class Torch:
 
         self.torch = torch
         self.model = archspec.build(net, backend="torch").double()
-        self.model.load_state_dict({k: torch.from_numpy(v) for k, v in params.items()}, strict=False)
+        tables, made = tables_of_windows(net), self.model.state_dict()
+        for name, table in tables.items():  # which the model computes in single precision
+            np.testing.assert_allclose(made[name].numpy(), table, rtol=1e-6)
+        self.model.load_state_dict({k: torch.from_numpy(v) for k, v in (params | tables).items()}, strict=False)
 
     def run(self, x, dy, training=True):
         """The result, the gradient of the input, and those of the parameters."""
@@ -112,12 +115,12 @@ def buffers_at_the_start(net):
     starts = {"running_mean": np.zeros, "running_var": np.ones}
     buffers = {n: starts[n.rpartition(".")[2]](shapes[n]) for n in shapes if n.rpartition(".")[2] in starts}
     buffers |= {n: np.zeros((), np.int64) for n in shapes if n.endswith("num_batches_tracked")}
-    return buffers | position_indices(net)
+    return buffers | tables_of_windows(net)
 
 
-def position_indices(net):
-    bias = [row for row in net.modules() if row.op == "relative_position_bias"]
-    return {row.name: position_index(row.target) for row in bias}
+def tables_of_windows(net):
+    tables = {"relative_position_bias": position_index, "relative_coordinates": reference.coordinates}
+    return {row.name: tables[row.op](row.target) for row in net.modules() if row.op in tables}
 
 
 def each(values, apply):
@@ -200,7 +203,7 @@ def check(net, batch=3, tolerance=1e-9, backend="torch", slopes_in_evaluation=Fa
         names = [row.name for row in net.modules() if row.op == "batch_norm"]
         for name, (mean, var) in zip(names, statistics.running, strict=True):
             expected |= {f"{name}.running_mean": mean, f"{name}.running_var": var, f"{name}.num_batches_tracked": 1}
-        expected |= position_indices(net)
+        expected |= tables_of_windows(net)
         same(model.buffers(), expected, tolerance)
 
         with batch_norm_as(statistics.evaluate):

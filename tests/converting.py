@@ -38,6 +38,7 @@ SMALLER["resnetv2"] = {"input.size": 64, "classes": 10}
 PATCHES = {"size": 32, "depth": 2, "width": 16, "classes": 10}
 SMALLER |= {"vit": {**PATCHES, "heads": 2}, "deit": {**PATCHES, "heads": 2}, "mixer": PATCHES}
 SMALLER["swin"] = {"width": 32, "deep": 2, "classes": 10}
+SMALLER["swin_v2"] = SMALLER["swin"]
 SMALLER["convnext"] = {"input.size": 32, "width": 4, "deep": 1, "classes": 10}
 SMALLER["convnextv2"] = SMALLER["convnext"]
 SMALLER["unet"] = {"input.size": 188, "width": 2}

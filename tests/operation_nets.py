@@ -11,6 +11,7 @@ CASES = {
         "- global_avg_pool\n  - op: {linear: {out: 5}}",
         "- tokens\n  - op: {linear: {out: 5}}",
         "- flatten\n  - op: {linear: {out: 5, bias: false}}",
+        "- tokens\n  - op: {linear: {out: 5, unbiased: [1, 3]}}",
     ],
     "scale": [
         "- op: {scale: {value: 0.5}}",
@@ -143,6 +144,17 @@ CASES = {
     ],
     "sqrt": ["- a: sigmoid\n  - op: sqrt"],
     "pow": ["- op: pow", "- a: sigmoid\n  - op: {pow: {exponent: 1.5}}"],
+    "exp": [
+        "- op: exp",
+        "- op: {parameter: {shape: [4, 1, 1]}}\n  - e: {exp: {}, from: op}\n  - m: {mul: {}, from: [input, e]}",
+    ],
+    "clip": [
+        "- op: {clip: {min: -0.5, max: 0.5}}",
+        "- op: [{clip: {max: 0.5}}, {clip: {min: -0.2}}]",
+        "- op: clip",
+        "- p: {parameter: {shape: [4, 1, 1], value: 1}}\n  - op: {clip: {max: 0.5}, from: p}\n"
+        "  - s: {softplus: {}, from: op}\n  - t: {scale: {value: 3}, from: s}\n  - m: {mul: {}, from: [input, t]}",
+    ],
     "parameter": [
         "- op: {parameter: {shape: [4, 1, 1], value: 1e-6}}\n  - m: {mul: {}, from: [input, op]}",
         "- tokens\n  - op: {parameter: {shape: [1, 63, 4], batch: true, start: normal}}\n  - a: {add: {}, from: [tokens, op]}",
@@ -178,6 +190,23 @@ CASES = {
     "attention": [
         "- tokens\n  - q: {linear: {out: 6}, from: tokens}\n  - k: {linear: {out: 6}, from: tokens}\n"
         "  - op: {attention: {heads: 2}, from: [q, k, tokens]}",
+    ],
+    "cosine_attention": [
+        "- tokens\n  - q: {linear: {out: 6}, from: tokens}\n  - k: {linear: {out: 6}, from: tokens}\n"
+        "  - factor: {parameter: {shape: [2, 1, 1], value: 2}}\n"
+        "  - op: {cosine_attention: {heads: 2}, from: [q, k, tokens, factor]}",
+        "- channels_last\n  - x: {windows: {size: [7, 3]}}\n  - table: {parameter: {shape: [65, 2]}}\n"
+        "  - b: {relative_position_bias: {size: [7, 3]}, from: table}\n"
+        "  - factor: {parameter: {shape: [2, 1, 1], value: 2}}\n"
+        "  - mask: {shift_mask: {size: [7, 3], shift: [3, 1]}, from: channels_last}\n"
+        "  - op: {cosine_attention: {heads: 2}, from: [x, x, x, factor, b, mask]}",
+    ],
+    "relative_coordinates": [
+        "- pad: {bottom: 1}\n  - channels_last\n  - x: {windows: {size: [4, 3]}}\n"
+        "  - op: {relative_coordinates: {size: [4, 3]}}\n"
+        "  - mlp: [{linear: {out: 5}}, relu, {linear: {out: 2, bias: false}}]\n    from: op\n"
+        "  - bias: {relative_position_bias: {size: [4, 3]}, from: mlp}\n  - gate: {sigmoid: {}, from: bias}\n"
+        "  - {attention: {heads: 2}, from: [x, x, x, gate]}",
     ],
     "relative_position_bias": [
         "- pad: {bottom: 1}\n  - channels_last\n  - x: {windows: {size: [4, 3]}}\n  - table: {parameter: {shape: [35, 2]}}\n"

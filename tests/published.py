@@ -7,6 +7,7 @@ NETS = [
     *("convnext_tiny", "convnext_small", "convnext_base", "convnext_large"),
     *("convnextv2_tiny", "convnextv2_base", "convnextv2_large"),
     *("swin_t", "swin_s", "swin_b", "maxvit_t"),
+    *("swin_v2_t", "swin_v2_s", "swin_v2_b"),
     *("deit_small_patch16_224", "mixer_b16_224"),
     *("alexnet", "squeezenet1_0", "squeezenet1_1"),
     *(f"vgg{n}{norm}" for n in (11, 13, 16, 19) for norm in ("", "_bn")),
@@ -34,6 +35,7 @@ NETS = [
 SMALL = [
     *(
         "swin_t",
+        "swin_v2_t",
         "maxvit_t",
         "vit_b_32",
         "convnext_tiny",

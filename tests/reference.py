@@ -112,12 +112,14 @@ def _over_all_but_last(dy):
 @rule("linear")
 def linear(op, inputs, params):
     y, slopes = _product(inputs[0], params["weight"])
+    there = np.ones(op.out)
+    there[slice(*op.unbiased)] = 0
 
     def vjp(dy):
         dx, dw = slopes(dy)
-        return [dx], {"weight": dw} | ({"bias": _over_all_but_last(dy)} if op.bias else {})
+        return [dx], {"weight": dw} | ({"bias": there * _over_all_but_last(dy)} if op.bias else {})
 
-    return y + (params["bias"] if op.bias else 0), vjp
+    return y + (there * params["bias"] if op.bias else 0), vjp
 
 
 @rule("apply_linear")
@@ -561,6 +563,18 @@ def power(op, inputs, params):
     return x**op.exponent, lambda dy: ([dy * op.exponent * x ** (op.exponent - 1)], {})
 
 
+@rule("exp")
+def exponential(op, inputs, params):
+    y = np.exp(inputs[0])
+    return y, lambda dy: ([dy * y], {})
+
+
+@rule("clip")
+def clip(op, inputs, params):
+    (x,) = inputs
+    return np.clip(x, op.min, op.max), lambda dy: ([dy * ((op.min < x) & (x < op.max))], {})
+
+
 @rule("global_avg_pool")
 def global_avg_pool(op, inputs, params):
     (x,) = inputs
@@ -656,7 +670,9 @@ OF_TOKENS = frozenset(
         "windows",
         "unwindow",
         "attention",
+        "cosine_attention",
         "relative_position_bias",
+        "relative_coordinates",
         "shift_mask",
     }
 )
@@ -752,6 +768,66 @@ def attention(op, inputs, params):
     return joined(p @ vs), vjp
 
 
+@rule("cosine_attention")
+def cosine_attention(op, inputs, params):
+    q, k, v, scale, *more = inputs
+
+    def split(x):
+        return x.reshape(*x.shape[:-1], op.heads, -1).swapaxes(-3, -2)
+
+    def joined(x):
+        x = x.swapaxes(-3, -2)
+        return x.reshape(*x.shape[:-2], -1)
+
+    qs, ks, vs = map(split, (q, k, v))
+    lengths = [np.sqrt((x * x).sum(-1, keepdims=True)) for x in (qs, ks)]
+    qn, kn = (x / length for x, length in zip((qs, ks), lengths, strict=True))
+    cosines = qn @ kn.swapaxes(-1, -2)
+    scores = cosines * scale
+    if more:
+        scores = scores + more[0]
+    if len(more) > 1:
+        scores = scores + more[1][:, :, None]
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    p = e / e.sum(-1, keepdims=True)
+
+    def turned(d, direction, length):
+        """The gradient of a vector from that of its direction."""
+        return (d - direction * (d * direction).sum(-1, keepdims=True)) / length
+
+    def vjp(dy):
+        dys = split(dy)
+        dp = dys @ vs.swapaxes(-1, -2)
+        ds = p * (dp - (dp * p).sum(-1, keepdims=True))
+        dc = ds * scale
+        grads = [
+            joined(turned(dc @ kn, qn, lengths[0])),
+            joined(turned(dc.swapaxes(-1, -2) @ qn, kn, lengths[1])),
+            joined(p.swapaxes(-1, -2) @ dys),
+            (ds * cosines).reshape(-1, *ds.shape[-3:]).sum((0, -1, -2)).reshape(scale.shape),
+        ]
+        if more:
+            grads.append(ds.reshape(-1, *more[0].shape[-3:]).sum(0)[None])
+        if len(more) > 1:
+            grads.append(ds.sum((0, 2))[None])
+        return grads, {}
+
+    return joined(p @ vs), vjp
+
+
+def coordinates(op):
+    """The distances of places in a window, on a logarithmic scale."""
+    high, wide = op.size
+    places = np.array([[(8 * i / (high - 1), 8 * j / (wide - 1)) for j in range(1 - wide, wide)]
+                       for i in range(1 - high, high)])  # fmt: skip
+    return (np.sign(places) * np.log2(np.abs(places) + 1) / 3)[None]
+
+
+@rule("relative_coordinates")
+def relative_coordinates(op, inputs, params):
+    return coordinates(op), lambda dy: ([], {})
+
+
 def position_index(op):
     """The row of the table that each pair of places takes."""
     high, wide = op.size
@@ -763,12 +839,13 @@ def position_index(op):
 
 @rule("relative_position_bias")
 def relative_position_bias(op, inputs, params):
-    (table,), index = inputs, position_index(op)
+    (whole,), index = inputs, position_index(op)
+    table = whole.reshape(len(whole), -1, whole.shape[-1])
 
     def vjp(dy):
         dx = np.zeros_like(table)
         np.add.at(dx, (slice(None), index), np.moveaxis(dy.reshape(1, *dy.shape[-3:]), 1, -1))
-        return [dx], {}
+        return [dx.reshape(whole.shape)], {}
 
     return np.moveaxis(table[:, index], -1, 1), vjp
 

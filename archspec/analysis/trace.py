@@ -49,7 +49,8 @@ class Trace:
         """The value that an operation gives."""
         if op.is_alias:
             return given[0]
-        made = self.value((0,) if op.makes_constant else call.shape)
+        of_constants = op.keeps_constants and given and not any(self.sizes[value] for value in given)
+        made = self.value((0,) if op.makes_constant or of_constants else call.shape)
         self.applied.append(Applied(op, given, call.input_shapes, made))
         return made
 

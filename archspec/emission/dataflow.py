@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from archspec.emission.outline import BlockClass, Member
 from archspec.ir import Output, tapped
+from archspec.ir.constants import gives_constant
 from archspec.ir.liveness import training_only
 from archspec.ops import Op
 from archspec.syntax.identifiers import IMPORTED
@@ -64,9 +65,10 @@ def flow(cls: BlockClass, words: Collection[str] = ()) -> Flow:
     outputs = tuple(replace(o, value=alias.get(o.value, o.value)) for o in cls.example.outputs)
     for value in [o.value for o in outputs] or [output, *cls.example.taps]:
         uses[value].append("return")
-    constants = frozenset(
-        m.call.name for m in cls.members if isinstance(m.call.target, Op) and m.call.target.makes_constant
-    )
+    constants = set[str]()
+    for member in cls.members:
+        if gives_constant(member.call.target, sources[member.call.name], constants):
+            constants.add(member.call.name)
     taken = {"self", *IMPORTED, *words, *dir(builtins)}
     variables = {
         name: INPUTS.get(name) or (f"{name}_" if name in taken or name != name.lower() else name)
@@ -77,7 +79,7 @@ def flow(cls: BlockClass, words: Collection[str] = ()) -> Flow:
         sources,
         uses,
         output,
-        constants,
+        frozenset(constants),
         outputs,
         training_only(cls.example),
         variables,

@@ -10,6 +10,7 @@ from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given
 from archspec.ir import STEPS, Block, Call, Chain, Role
+from archspec.ir.constants import gives_constant, keeps_constants
 from archspec.ir.owners import tensors
 from archspec.language.step import Step
 from archspec.ops import OPS, Features, Op, ShapeError, show, typed
@@ -298,7 +299,8 @@ class Graph:
         if isinstance(target, Block) and present:
             made = {call.name: call.shape for call in target.calls}
             self.values |= {f"{name}.{tap}": made[tap] for tap in target.taps}
-        if isinstance(target, Op) and target.makes_constant:
+        passed = bool(sources) and sources[0] in self.constants
+        if gives_constant(target, sources, self.constants) if present else passed:
             self.constants.add(name)  # it is there for steps that name it
         else:
             self.current = name
@@ -319,7 +321,9 @@ class Graph:
         constant = [source for source in sources if source in self.constants]
         stretches = isinstance(target, Op) and target.takes_constants
         alone = isinstance(target, Op) and target.makes_constant
-        if not constant or (stretches and (alone or len(constant) < len(sources))):
+        if not constant or (len(constant) == len(sources) and keeps_constants(target)):
+            return True
+        if stretches and (alone or len(constant) < len(sources)):
             return True
         what = f"`{target.kind}`" if isinstance(target, Op) else "a block"
         message = f"`{constant[0]}` is the same for every sample, and {what} takes values of the samples"

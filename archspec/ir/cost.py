@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from operator import add, attrgetter
 
+from archspec.ir.constants import gives_constant
 from archspec.ir.graph import Block, Call, Chain, tapped
 from archspec.ir.liveness import training_only
 from archspec.ops import Op, Shape, size
@@ -119,8 +120,14 @@ def _depth(block: Block, own: Mapping[str, int]) -> int:
     path computes.
     """
     depths = dict.fromkeys((name for name, _ in block.inputs), 0)
-    gates = set[str]()
+    gates, constants = set[str](), set[str]()
     for call in block.calls:
+        if call.present and gives_constant(
+            call.target, call.inputs, constants
+        ):  # which is on no path from an input
+            constants.add(call.name)
+            depths[call.name] = 0
+            continue
         sources = call.inputs
         if not call.present:
             depths[call.name] = depths[sources[0]]

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from archspec.ops.arguments import ArgumentError, Kind
-from archspec.ops.attention import ApplyLinear, Attention, Parameter, RelativePositionBias, ShiftMask
+from archspec.ops.attention import (
+    ApplyLinear,
+    Attention,
+    CosineAttention,
+    Parameter,
+    RelativeCoordinates,
+    RelativePositionBias,
+    ShiftMask,
+)
 from archspec.ops.base import Op, ShapeError, Window, size
 from archspec.ops.channels import ChannelShuffle, PadChannels, Slice
 from archspec.ops.merge import Add, Concat, Div, Mul, Sub
@@ -28,7 +36,7 @@ from archspec.ops.pointwise import (
     Softplus,
     Tanh,
 )
-from archspec.ops.reductions import Amax, L2Norm, Mean, Pow, Sqrt
+from archspec.ops.reductions import Amax, Clip, Exp, L2Norm, Mean, Pow, Sqrt
 from archspec.ops.shapes import Features, Image, Shape, Tokens, Vector, show, typed
 from archspec.ops.spatial import (
     AdaptiveAvgPool,
@@ -64,12 +72,12 @@ OPS: dict[str, type[Op]] = {
         Conv, StdConv, ConvTranspose, ChannelConv, Linear, ApplyLinear, Scale, Parameter,
         BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm, GlobalResponseNorm,
         Relu, Relu6, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh,
-        LeakyRelu, Prelu, Elu, Mish, Softplus, Softmax, Sqrt, Pow,
+        LeakyRelu, Prelu, Elu, Mish, Softplus, Softmax, Sqrt, Pow, Exp, Clip,
         MaxPool, AvgPool, BlurPool, AdaptiveMaxPool, AdaptiveAvgPool, GlobalAvgPool, Mean, Amax, L2Norm,
         Flatten, Pad, Subsample, Upsample, CenterCrop, PadChannels, ChannelShuffle, Slice,
         Add, Sub, Mul, Div, Concat,
         ToTokens, ToImage, ChannelsLast, ChannelsFirst, Transpose, Select, Roll, Interleave, Windows, Unwindow, MergePatches,
-        Attention, RelativePositionBias, ShiftMask,
+        Attention, CosineAttention, RelativePositionBias, RelativeCoordinates, ShiftMask,
         Dropout, DropPath, Identity,
     )
 }  # fmt: skip
@@ -80,12 +88,12 @@ NOTHING = Identity()
 __all__ = [
     "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "Amax", "ApplyLinear",
     "ArgumentError", "Attention", "AvgPool", "BatchNorm", "BlurPool", "CenterCrop", "ChannelConv", "ChannelShuffle",
-    "ChannelsFirst", "ChannelsLast", "Concat", "Conv", "ConvTranspose", "Div", "DropPath", "Dropout", "Elu",
-    "Features", "Flatten", "Gelu", "GlobalAvgPool", "GlobalResponseNorm", "GroupNorm", "HardSigmoid", "HardSwish",
-    "Identity", "Image", "InstanceNorm", "Interleave", "Kind", "L2Norm", "LayerNorm", "LeakyRelu", "Linear",
-    "MaxPool", "Mean", "MergePatches", "Mish", "Mul", "Op", "Pad", "PadChannels", "Parameter", "Pow", "Prelu",
-    "RelativePositionBias", "Relu", "Relu6", "RmsNorm", "Roll", "Scale", "Select", "Shape", "ShapeError",
-    "ShiftMask", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt", "StdConv", "Sub", "Subsample", "Tanh",
-    "ToImage", "ToTokens", "Tokens", "Transpose", "Unwindow", "Upsample", "Vector", "Window", "Windows", "show",
-    "size", "typed",
+    "ChannelsFirst", "ChannelsLast", "Clip", "Concat", "Conv", "ConvTranspose", "CosineAttention", "Div", "DropPath",
+    "Dropout", "Elu", "Exp", "Features", "Flatten", "Gelu", "GlobalAvgPool", "GlobalResponseNorm", "GroupNorm",
+    "HardSigmoid", "HardSwish", "Identity", "Image", "InstanceNorm", "Interleave", "Kind", "L2Norm", "LayerNorm",
+    "LeakyRelu", "Linear", "MaxPool", "Mean", "MergePatches", "Mish", "Mul", "Op", "Pad", "PadChannels", "Parameter",
+    "Pow", "Prelu", "RelativeCoordinates", "RelativePositionBias", "Relu", "Relu6", "RmsNorm", "Roll", "Scale",
+    "Select", "Shape", "ShapeError", "ShiftMask", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt",
+    "StdConv", "Sub", "Subsample", "Tanh", "ToImage", "ToTokens", "Tokens", "Transpose", "Unwindow", "Upsample",
+    "Vector", "Window", "Windows", "show", "size", "typed",
 ]  # fmt: skip

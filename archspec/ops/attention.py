@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.ops.arguments import Choice, Flag, Int, Pair, Real, Shapes, Shown, argument
-from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, Window, part, show, times, typed
+from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, Window, minus, part, show, times, typed
 from archspec.ops.shapes import Features, Image, Tokens
 from archspec.ops.tokens import fits, tokens
 from archspec.syntax.expressions import Literal, Symbol
@@ -129,11 +129,56 @@ class Attention(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class CosineAttention(Attention):
+    """softmax(cos(Q, K) scale + bias + mask) V in each of `heads` (Liu et al., 2022): of queries and keys, the directions count.
+
+    `from: [queries, keys, values, scale]` with a scale (heads, 1, 1); a bias and after it a mask may follow, as in `attention`.
+    """
+
+    kind: ClassVar[str] = "cosine_attention"
+    inputs: ClassVar[tuple[int, int]] = (4, 6)
+    summands: ClassVar[int] = 5
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        query, key, value, scale, *more = inputs
+        if tuple(scale) != (self.heads, 1, 1):
+            message = f"`cosine_attention` needs a scale for each head, and was given {show(scale)}"
+            raise ShapeError("AS401", message, f"a parameter of the shape [{self.heads}, 1, 1] is one")
+        return Attention.output_shape(self, query, key, value, *more)
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeCoordinates(Op):
+    """The distances of places in a window, by which an MLP can compute biases (Liu et al., 2022).
+
+    Of d rows and likewise columns, 8 d / (h - 1) becomes sign(d) log2(1 + |d|) / 3; they are kept as a buffer of the step's name.
+    """
+
+    kind: ClassVar[str] = "relative_coordinates"
+    inputs: ClassVar[tuple[int, int]] = (0, 0)
+    makes_constant: ClassVar[bool] = True
+    holds_tensor: ClassVar[bool] = True
+    keeps: ClassVar[Keeps] = "nothing"
+    gives: ClassVar[str] = "(2 h - 1, 2 w - 1, 2)"
+    size: tuple[int, int] = argument(Pair(2), shown=Shown.BARE)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return Tokens((*(2 * n - 1 for n in self.size), 2))
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        rows, columns = (minus(times(Literal(2), part(numbers["size"], side)), Literal(1)) for side in range(2))
+        return rows, columns, Literal(2)
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"": (1, *self.output_shape())}
+
+
+@dataclass(frozen=True, slots=True)
 class RelativePositionBias(Op):
     """The bias of each pair of places in a window, from a table of all their distances (Liu et al., 2021).
 
-    The input is a parameter ((2 h - 1) (2 w - 1), heads); which row each pair takes is kept as a buffer of the step's name,
-    in a row, or with `flat: false` as (h w, h w).
+    The input is a constant ((2 h - 1) (2 w - 1), heads) or (2 h - 1, 2 w - 1, heads); which row each pair takes is kept as a
+    buffer of the step's name, in a row, or with `flat: false` as (h w, h w).
     """
 
     kind: ClassVar[str] = "relative_position_bias"
@@ -148,16 +193,16 @@ class RelativePositionBias(Op):
     def output_shape(self, *inputs: Shape) -> Shape:
         high, wide = self.size
         rows, area, table = (2 * high - 1) * (2 * wide - 1), high * wide, typed(inputs[0])
-        if not isinstance(table, Tokens) or len(table) != 2 or table[0] != rows:
+        if not isinstance(table, Tokens) or table[:-1] not in ((rows,), (2 * high - 1, 2 * wide - 1)):
             message = (
                 f"`relative_position_bias` of {high}x{wide} windows needs a table of {rows} rows, not {show(table)}"
             )
             raise ShapeError("AS401", message, f"a parameter of the shape [{rows}, heads] is one")
-        return Tokens((table[1], area, area))
+        return Tokens((table.channels, area, area))
 
     def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
         area = times(*(part(numbers["size"], side) for side in range(2)))
-        return inputs[0][1], area, area
+        return inputs[0][-1], area, area
 
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
         area = math.prod(self.size)

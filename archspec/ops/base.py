@@ -74,6 +74,8 @@ class Op:
     """Whether the gradient of each input is that of the result, or a piece of it, so that no kernel computes it."""
     makes_constant: ClassVar[bool] = False
     """Whether the result is the same for every sample, and so has no axis of the batch."""
+    keeps_constants: ClassVar[bool] = False
+    """Whether of such a value it makes another, with or without an axis of the batch."""
     takes_constants: ClassVar[bool] = False
     """Whether inputs may be such values: it stretches them over the batch."""
     joins_axes: ClassVar[bool] = False

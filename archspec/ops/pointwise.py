@@ -15,6 +15,7 @@ class Activation(Op):
 
     __slots__ = ()
     is_pointwise: ClassVar[bool] = True
+    keeps_constants: ClassVar[bool] = True
 
 
 class Relu(Activation):
@@ -91,6 +92,7 @@ class Prelu(Activation):
     """x where it is positive, and a learned slope times x elsewhere: one for each channel, or with `shared` one for all."""
 
     kind: ClassVar[str] = "prelu"
+    keeps_constants: ClassVar[bool] = False
     value: float = argument(Real(), 0.25)
     shared: bool = argument(Flag(), False)
 

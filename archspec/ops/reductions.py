@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-from archspec.ops.arguments import Choice, Flag, Real, Shown, argument
+from archspec.ops.arguments import ArgumentError, Choice, Flag, Real, Shown, argument
 from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, Window, show, typed
 from archspec.ops.shapes import Vector
 from archspec.syntax.expressions import Literal, Symbol
@@ -71,6 +72,7 @@ class Sqrt(Op):
 
     kind: ClassVar[str] = "sqrt"
     is_expression: ClassVar[bool] = True
+    keeps_constants: ClassVar[bool] = True
     keeps: ClassVar[Keeps] = "output"
 
 
@@ -80,4 +82,34 @@ class Pow(Op):
 
     kind: ClassVar[str] = "pow"
     is_expression: ClassVar[bool] = True
+    keeps_constants: ClassVar[bool] = True
     exponent: float = argument(Real(), 2.0, Shown.ALWAYS)
+
+
+class Exp(Op):
+    """The exponential of each number."""
+
+    __slots__ = ()
+    kind: ClassVar[str] = "exp"
+    is_expression: ClassVar[bool] = True
+    keeps_constants: ClassVar[bool] = True
+    keeps: ClassVar[Keeps] = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class Clip(Op):
+    """Each number, but at least `min` and at most `max`."""
+
+    kind: ClassVar[str] = "clip"
+    is_expression: ClassVar[bool] = True
+    keeps_constants: ClassVar[bool] = True
+    min: float = argument(Real(), -math.inf)
+    max: float = argument(Real(), math.inf)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        made = cls(**values)
+        if made.min >= made.max:
+            message = f"`clip` leaves one number of all: `min` is {made.min:g} and `max` {made.max:g}"
+            raise ArgumentError("AS104", message, "write a larger `max`, or leave one of both out", "max")
+        return made

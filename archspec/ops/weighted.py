@@ -210,14 +210,29 @@ class ChannelConv(Op):
 
 @dataclass(frozen=True, slots=True)
 class Linear(Op):
-    """y = x W^T + b on a vector (C,), or on each token."""
+    """y = x W^T + b on a vector (C,), or on each token.
+
+    The outputs from the first up to, not including, the second number of `unbiased` go without b, which has places for them.
+    """
 
     kind: ClassVar[str] = "linear"
     starts: ClassVar[tuple[str, ...]] = ("weight", "bias")
     gives: ClassVar[str] = "(out), or (L, out) of tokens"
     is_layer: ClassVar[bool] = True
+    keeps_constants: ClassVar[bool] = True
     out: int = argument(Int(), shown=Shown.NEVER)
     bias: bool = argument(Flag(), True)
+    unbiased: tuple[int, int] = argument(Pair(0), (0, 0), Shown.NEVER)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        made = cls(**values)
+        start, stop = made.unbiased
+        if made.unbiased != (0, 0) and (not made.bias or not start < stop <= made.out):
+            message = f"`unbiased: [{start}, {stop}]` is no range of the {made.out} outputs that have a bias"
+            help_ = "write the first output without one, and the first after it that has one again"
+            raise ArgumentError("AS104", message, help_, "unbiased")
+        return made
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = typed(inputs[0])
@@ -246,6 +261,7 @@ class Scale(Op):
 
     kind: ClassVar[str] = "scale"
     is_pointwise: ClassVar[bool] = True
+    keeps_constants: ClassVar[bool] = True
     value: float = argument(Real(), 1.0, Shown.ALWAYS)
     learned: bool = argument(Flag(), False)
 

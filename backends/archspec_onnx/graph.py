@@ -54,7 +54,9 @@ class Graph:
         name = f"{at.name}/{part}" if part else at.name
         result = f"{name}/result" if name in self.ends else name
         self.nodes.append(helper.make_node(kind, inputs, [result], name=name, **attributes))
-        if part is None:  # so that the checker compares what ONNX infers with what the spec says
+        if part is None and at.inputs and all(name in self.alike for name in at.inputs):
+            self.alike[result] = self.alike[at.inputs[0]]
+        elif part is None:  # so that the checker compares what ONNX infers with what the spec says
             self.values.append(value(result, at.shape))
         return result
 

@@ -6,12 +6,14 @@ random in training is nothing here, so it has no node.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from archspec.ops import (
+    Clip,
     Concat,
     Image,
     Op,
@@ -34,6 +36,14 @@ def _reduction(kind: str) -> Callable[..., str]:
         return graph.node(at, kind, [at.inputs[0], axes], keepdims=int(keep))
 
     return reduced
+
+
+def _clip(op: Clip, graph: Graph, at: Place) -> str:
+    bounds = [
+        graph.constant(at, name, np.float32(value)) if math.isfinite(value) else ""
+        for name, value in (("min", op.min), ("max", op.max))
+    ]
+    return graph.node(at, "Clip", [at.inputs[0], *bounds])
 
 
 def _pow(op: Pow, graph: Graph, at: Place) -> str:
@@ -107,6 +117,8 @@ OPERATIONS: dict[str, Callable[..., str]] = {
     "softmax": _softmax,
     "sqrt": _plain("Sqrt"),
     "pow": _pow,
+    "exp": _plain("Exp"),
+    "clip": _clip,
     "add": _plain("Sum"),
     "sub": _plain("Sub"),
     "mul": _mul,

@@ -8,6 +8,7 @@ import numpy as np
 
 from archspec.ops import (
     Attention,
+    CosineAttention,
     Interleave,
     MergePatches,
     Op,
@@ -88,7 +89,11 @@ def _unwindow(op: Unwindow, graph: Graph, at: Place) -> str:
 
 def _position_bias(op: RelativePositionBias, graph: Graph, at: Place) -> str:
     heads, area, _ = at.shape
-    taken = graph.node(at, "Gather", [at.inputs[0], at.weight("")], part="taken", axis=0)
+    table = at.inputs[0]
+    if len(at.shapes[0]) == 3:  # a grid of rows
+        flat = graph.constant(at, "flat", np.array([-1, heads]))
+        table = graph.node(at, "Reshape", [table, flat], part="table")
+    taken = graph.node(at, "Gather", [table, at.weight("")], part="taken", axis=0)
     square = graph.node(
         at, "Reshape", [taken, graph.constant(at, "pairs", np.array([area, area, heads]))], part="square"
     )
@@ -110,6 +115,21 @@ def _shift_mask(op: ShiftMask, graph: Graph, at: Place) -> str:
     return mask
 
 
+def _direction(graph: Graph, at: Place, value: str, axis: int, name: str) -> str:
+    """Vectors of length 1."""
+    length = graph.node(
+        at, "ReduceL2", [value, graph.constant(at, f"{name}_axis", np.array([axis]))], part=f"{name}_length"
+    )
+    least = graph.constant(at, f"{name}_least", np.float32(1e-12))
+    length = graph.node(at, "Max", [length, least], part=f"{name}_divisor")
+    return graph.node(at, "Div", [value, length], part=f"{name}_direction")
+
+
+def _coordinates(op: Op, graph: Graph, at: Place) -> str:
+    graph.alike[at.weight("")] = 4
+    return at.weight("")
+
+
 def _attention(op: Attention, graph: Graph, at: Place) -> str:
     def heads(index: int, name: str, transposed: bool = False) -> str:
         shape = at.shapes[index]
@@ -122,13 +142,18 @@ def _attention(op: Attention, graph: Graph, at: Place) -> str:
         return graph.node(at, "Transpose", [rows], part=name, perm=[*range(axes - 2), axes - 1, *last])
 
     query, key, value = heads(0, "query"), heads(1, "key", transposed=True), heads(2, "value")
-    scale = graph.constant(at, "scale", np.float32((at.shapes[0][-1] // op.heads) ** -0.5))
+    if isinstance(op, CosineAttention):
+        query, key = _direction(graph, at, query, -1, "query"), _direction(graph, at, key, -2, "key")
+        scale, *more = at.inputs[3:]
+    else:
+        scale = graph.constant(at, "scale", np.float32((at.shapes[0][-1] // op.heads) ** -0.5))
+        more = [*at.inputs[3:]]
     scores = graph.node(at, "Mul", [graph.node(at, "MatMul", [query, key], part="product"), scale], part="scores")
-    if len(at.inputs) > 3:
-        scores = graph.node(at, "Add", [scores, at.inputs[3]], part="biased")
-    if len(at.inputs) > 4:
+    if more:
+        scores = graph.node(at, "Add", [scores, more[0]], part="biased")
+    if len(more) > 1:
         apart = graph.constant(at, "heads_axis", np.array([1]))
-        mask = graph.node(at, "Unsqueeze", [at.inputs[4], apart], part="mask")
+        mask = graph.node(at, "Unsqueeze", [more[1], apart], part="mask")
         scores = graph.node(at, "Add", [scores, mask], part="masked")
     weights = graph.node(at, "Softmax", [scores], part="weights", axis=-1)
     mixed = graph.node(at, "MatMul", [weights, value], part="mixed")
@@ -147,6 +172,8 @@ TOKENS: dict[str, Callable[..., str]] = {
     "unwindow": _unwindow,
     "merge_patches": _merge_patches,
     "attention": _attention,
+    "cosine_attention": _attention,
+    "relative_coordinates": _coordinates,
     "relative_position_bias": _position_bias,
     "shift_mask": _shift_mask,
 }

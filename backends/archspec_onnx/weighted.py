@@ -37,7 +37,12 @@ def _conv(op: Conv, graph: Graph, at: Place) -> str:
 
 def _linear(op: Linear, graph: Graph, at: Place) -> str:
     inputs = [at.inputs[0], at.weight("weight"), *([at.weight("bias")] if op.bias else [])]
-    if isinstance(at.shapes[0], Vector):
+    if op.unbiased != (0, 0):
+        start, stop = op.unbiased
+        there = np.ones(op.out, np.float32)
+        there[start:stop] = 0
+        inputs[2] = graph.node(at, "Mul", [inputs[2], graph.constant(at, "there", there)], part="bias")
+    if isinstance(at.shapes[0], Vector) and at.inputs[0] not in graph.alike:
         return graph.node(at, "Gemm", inputs, transB=1)
     return _product(graph, at, inputs)
 

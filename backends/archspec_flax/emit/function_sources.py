@@ -162,6 +162,35 @@ SHIFT_MASK = '''def shift_mask(grid: Array, size: tuple[int, int], shift: tuple[
     return jnp.where(apart, -100.0, 0.0).astype(grid.dtype)'''
 
 
+COORDINATES = '''def relative_coordinates(height: int, width: int) -> Array:
+    """The distances of places in a window (1, 2 h - 1, 2 w - 1, 2), on a logarithmic scale."""
+    sides = (jnp.arange(1 - n, n, dtype=jnp.float32) / (n - 1) for n in (height, width))
+    x = 8 * jnp.stack(jnp.meshgrid(*sides, indexing="ij"), axis=-1)[None]
+    return jnp.sign(x) * jnp.log2(jnp.abs(x) + 1) / 3'''
+
+
+COSINE_ATTENTION = '''def cosine_attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    heads: int,
+    scale: Array,
+    *,
+    bias: Array | None = None,
+    mask: Array | None = None,
+) -> Array:
+    """Attend from (..., L, D) in several heads by directions, with a scale (1, 1, heads)."""
+    q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
+    q, k = (x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-12) for x in (q, k))
+    scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * scale.transpose(2, 0, 1)
+    if bias is not None:
+        scores = scores + bias
+    if mask is not None:
+        scores = scores + mask[:, None]
+    x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores).astype(v.dtype), v)
+    return x.reshape(*query.shape[:-1], -1)'''
+
+
 POSITION_INDEX = '''def relative_position_index(height: int, width: int) -> Array:
     """The row of the table of distances that each pair of places in a window takes, flat."""
     rows, columns = jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")

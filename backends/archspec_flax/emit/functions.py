@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from archspec.emission.dialect import Attribute
@@ -10,7 +11,7 @@ from archspec.emission.outline import Member
 from archspec.emission.source import Expression, Infix, Invocation, between, is_literal, number, sides
 from archspec.ops import Image
 from archspec.ops.base import part, times
-from archspec.syntax.expressions import Symbol
+from archspec.syntax.expressions import Literal, Symbol
 from archspec.syntax.simplify import simplify
 
 Constructor = tuple[str, list[str]]
@@ -203,8 +204,25 @@ def _attention(member: Member, values: list[str], attribute: Attribute) -> Expre
     return Invocation(name, (query, key, value, attribute("heads"), *more[:1], *mask))
 
 
+def _cosine_attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    query, key, value, scale, *more = values
+    names = zip(("bias", "mask"), more, strict=False)
+    given = [f"{name}={text}" for name, text in names if text != LEFT_OUT]
+    return Invocation("cosine_attention", (query, key, value, attribute("heads"), scale, *given))
+
+
+def _clip(member: Member, values: list[str], attribute: Attribute) -> str:
+    bounds = [f"{name}={attribute(name)}" for name in ("min", "max") if not _is_infinite(member.numbers[name])]
+    return f"jnp.clip({', '.join([values[0], *bounds])})" if bounds else values[0]
+
+
+def _is_infinite(symbol: Symbol) -> bool:
+    return isinstance(symbol, Literal) and isinstance(symbol.value, float) and math.isinf(symbol.value)
+
+
 def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
     table, index = values
+    table = table if len(member.call.input_shapes[0]) == 2 else f"{table}.reshape(-1, {table}.shape[-1])"
     high, wide = (part(member.numbers["size"], side) for side in range(2))
     index = f"{index}[...]" if is_literal(member.numbers["flat"], True) else f"{index}[...].T"
     return Invocation("relative_position_bias", (table, index, number(simplify(times(high, wide), {}))))
@@ -264,11 +282,15 @@ FUNCTIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "parameter": _tensor,
     "relative_position_bias": _position_bias,
     "attention": _attention,
+    "cosine_attention": _cosine_attention,
+    "relative_coordinates": lambda member, values, attribute: f"{values[0]}[...].transpose(3, 2, 0, 1)",
     "mean": _reduction("", ".mean("),
     "amax": _reduction("", ".max("),
     "l2_norm": _l2_norm,
     "sqrt": lambda member, values, attribute: f"jnp.sqrt({values[0]})",
     "pow": lambda member, values, attribute: f"{values[0]} ** {attribute('exponent')}",
+    "exp": lambda member, values, attribute: f"jnp.exp({values[0]})",
+    "clip": _clip,
     "upsample": _upsample,
     "blur_pool": _blur_pool,
     "tokens": lambda member, values, attribute: (

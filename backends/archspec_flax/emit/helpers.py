@@ -29,6 +29,8 @@ FUNCTION_NAMES = (
         "apply_linear",
         "attention",
         "biased_attention",
+        "cosine_attention",
+        "relative_coordinates",
     ),
 )
 
@@ -41,6 +43,7 @@ NAMES = (
         "ConvTranspose",
         "ChannelConv",
         "Linear",
+        "MaskedBiasLinear",
         "GroupNorm",
         "LayerNorm",
         "RMSNorm",
@@ -86,6 +89,8 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "apply_linear": functions.APPLY_LINEAR,
         "attention": functions.ATTENTION,
         "biased_attention": functions.BIASED_ATTENTION,
+        "cosine_attention": functions.COSINE_ATTENTION,
+        "relative_coordinates": functions.COORDINATES,
         "tapped": functions.TAPPED,
         "named_tapped": functions.NAMED_TAPPED,
         "StdConv": layers.STD_CONV,
@@ -106,6 +111,9 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
     found["ConvTranspose"] = layers.CONV_TRANSPOSE.replace(
         "{start}", f"draw = {drawn or f'uniform({transposed})'}"
     ).replace("{bias}", _bias("draw" if drawn is None else None, "out_features"))
+    name, value = init.linear.chosen
+    start = f"draw = {_drawn(name, value) or 'uniform(in_features)'}"
+    found["MaskedBiasLinear"] = layers.MASKED_BIAS_LINEAR.replace("{start}", start)
     found["StdConv"] = layers.STD_CONV.replace("{start}", f"draw = {drawn or 'uniform(math.prod(shape[:3]))'}")
     return {name: found[name] for name in NAMES}
 

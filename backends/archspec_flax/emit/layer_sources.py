@@ -183,6 +183,24 @@ UNIFORM_LINEAR = '''class Linear(nnx.Linear):
         )'''
 
 
+MASKED_BIAS_LINEAR = '''class MaskedBiasLinear(nnx.Module):
+    """A linear layer that adds no bias to some of its outputs."""
+
+    def __init__(
+        self, in_features: int, out_features: int, unbiased: tuple[int, int], *, rngs: nnx.Rngs
+    ) -> None:
+        {start}
+        shape = (in_features, out_features)
+        self.kernel = nnx.Param(draw(rngs.params(), shape, jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((out_features,), jnp.float32))
+        self.start, self.stop = unbiased
+
+    def __call__(self, x: Array) -> Array:
+        """Map (..., in) to (..., out)."""
+        bias = self.bias[...].at[self.start : self.stop].set(0)
+        return x @ self.kernel[...].astype(x.dtype) + bias.astype(x.dtype)'''
+
+
 BATCH_NORM = '''class BatchNorm(nnx.BatchNorm):
     """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
 

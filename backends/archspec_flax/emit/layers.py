@@ -39,6 +39,8 @@ def _conv(member: Member) -> Constructor:
 
 def _linear(member: Member) -> Constructor:
     sizes = [number(member.in_channels), number(member.numbers["out"])]
+    if not is_literal(member.numbers["unbiased"], 0):
+        return "MaskedBiasLinear", [*sizes, f"unbiased={pair(member.numbers['unbiased'])}"]
     return "Linear", sizes + _options(member, ("bias", "use_bias", True))
 
 
@@ -156,6 +158,14 @@ def _literal(member: Member, name: str) -> object:
     return symbol.value if isinstance(symbol, Literal) else None
 
 
+def _coordinates(member: Member) -> Constructor:
+    high, wide = both(member, "size", _plain_numbers(member))
+    table = f"relative_coordinates({high}, {wide})"
+    return "nnx.BatchStat", [
+        f"{table}.transpose(2, 3, 1, 0)"
+    ]  # as kernels are, whose axes are turned among weights
+
+
 def _position_index(member: Member) -> Constructor:
     high, wide = both(member, "size", _plain_numbers(member))
     index, flat = f"relative_position_index({high}, {wide})", member.numbers["flat"]
@@ -191,6 +201,7 @@ LAYERS: dict[str, Callable[[Member], tuple[str, Sequence[Expression]]]] = {
     ),
     "parameter": _parameter,
     "relative_position_bias": _position_index,
+    "relative_coordinates": _coordinates,
 }
 
 
@@ -198,7 +209,7 @@ NORMS = frozenset({"batch_norm", "group_norm", "layer_norm"})
 
 
 STATELESS = frozenset(
-    {"scale", "global_response_norm", "prelu", "parameter", "relative_position_bias"}
+    {"scale", "global_response_norm", "prelu", "parameter", "relative_position_bias", "relative_coordinates"}
 )  # layers that take no `rngs`
 
 

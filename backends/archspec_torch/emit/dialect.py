@@ -36,6 +36,8 @@ class TorchDialect(Dialect):
             "center_crop",
             "attention",
             "biased_attention",
+            "cosine_attention",
+            "relative_coordinates",
             "merge_patches",
             "interleave",
             "windows",

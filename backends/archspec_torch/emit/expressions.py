@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from archspec.emission.dialect import Attribute
@@ -10,7 +11,7 @@ from archspec.emission.outline import Member
 from archspec.emission.source import Expression, Infix, Invocation, between, is_literal, number, sides
 from archspec.ops import Image, Tokens
 from archspec.ops.base import part, times
-from archspec.syntax.expressions import Literal
+from archspec.syntax.expressions import Literal, Symbol
 from archspec.syntax.simplify import simplify
 
 
@@ -118,9 +119,27 @@ def _attention(member: Member, values: list[str], attribute: Attribute) -> Expre
     return Invocation(name, (query, key, value, attribute("heads"), *more[:1], *mask))
 
 
+def _cosine_attention(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    query, key, value, scale, *more = values
+    names = zip(("bias", "mask"), more, strict=False)
+    given = [f"{name}={text}" for name, text in names if text != LEFT_OUT]
+    return Invocation("cosine_attention", (query, key, value, attribute("heads"), scale, *given))
+
+
+def _clip(member: Member, values: list[str], attribute: Attribute) -> str:
+    bounds = [f"{name}={attribute(name)}" for name in ("min", "max") if not _is_infinite(member.numbers[name])]
+    return f"{values[0]}.clamp({', '.join(bounds)})" if bounds else values[0]
+
+
+def _is_infinite(symbol: Symbol) -> bool:
+    return isinstance(symbol, Literal) and isinstance(symbol.value, float) and math.isinf(symbol.value)
+
+
 def _position_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    table, index = values
+    rows = table if len(member.call.input_shapes[0]) == 2 else f"{table}.flatten(0, -2)"
     area = number(simplify(times(*(part(member.numbers["size"], side) for side in range(2))), {}))
-    return Invocation("relative_position_bias", (*values, area))
+    return Invocation("relative_position_bias", (rows, index, area))
 
 
 def _concat(member: Member, values: list[str], attribute: Attribute) -> Expression:
@@ -155,6 +174,8 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "l2_norm": _reduction("torch.linalg.vector_norm({}, "),
     "sqrt": lambda member, values, attribute: f"{values[0]}.sqrt()",
     "pow": lambda member, values, attribute: f"{values[0]}.pow({attribute('exponent')})",
+    "exp": lambda member, values, attribute: f"{values[0]}.exp()",
+    "clip": _clip,
     "upsample": _upsample,
     "center_crop": lambda member, values, attribute: Invocation("center_crop", tuple(values)),
     "tokens": lambda member, values, attribute: f"{values[0]}.flatten(2).transpose(1, 2)",
@@ -170,7 +191,9 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "shift_mask": _shift_mask,
     "merge_patches": lambda member, values, attribute: Invocation("merge_patches", tuple(values)),
     "attention": _attention,
+    "cosine_attention": _cosine_attention,
     "parameter": lambda member, values, attribute: values[0],
+    "relative_coordinates": lambda member, values, attribute: values[0],
     "relative_position_bias": _position_bias,
     "flatten": lambda member, values, attribute: f"torch.flatten({values[0]}, 1)",
     "global_avg_pool": _global_avg_pool,

@@ -15,6 +15,11 @@ HELPERS = {
     down = rows.flatten()[:, None] - rows.flatten() + height - 1
     right = columns.flatten()[:, None] - columns.flatten() + width - 1
     return (down * (2 * width - 1) + right).flatten()''',
+    "relative_coordinates": '''def relative_coordinates(height: int, width: int) -> Tensor:
+    """The distances of places in a window (1, 2 h - 1, 2 w - 1, 2), on a logarithmic scale."""
+    sides = (torch.arange(1.0 - n, n) / (n - 1) for n in (height, width))
+    x = 8 * torch.stack(torch.meshgrid(*sides, indexing="ij"), dim=-1)[None]
+    return torch.sign(x) * torch.log2(x.abs() + 1) / 3''',
     "relative_position_bias": '''def relative_position_bias(table: Tensor, index: Tensor, area: int) -> Tensor:
     """Look up the bias (heads, area, area) of each pair of places in a window."""
     return table[index].view(area, area, -1).permute(2, 0, 1)''',
@@ -88,6 +93,35 @@ HELPERS = {
         share = length / (length.mean(dim=channels, keepdim=True) + self.eps)
         shape = [-1 if axis == channels else 1 for axis in range(x.ndim)]
         return x + x * share * self.weight.view(shape) + self.bias.view(shape)''',
+    "cosine_attention": '''def cosine_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    heads: int,
+    scale: Tensor,
+    *,
+    bias: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Attend from (..., L, D) in several heads by directions, with a scale (heads, 1, 1)."""
+    q, k, v = (torch.unflatten(x, -1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
+    q, k = F.normalize(q, dim=-1) * scale, F.normalize(k, dim=-1)
+    if mask is not None:
+        bias = mask[:, None] if bias is None else bias + mask[:, None]
+    x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
+    return x.transpose(-3, -2).flatten(-2)''',
+    "MaskedBiasLinear": '''class MaskedBiasLinear(nn.Linear):
+    """A linear layer that adds no bias to some of its outputs."""
+
+    def __init__(self, in_features: int, out_features: int, unbiased: tuple[int, int]) -> None:
+        super().__init__(in_features, out_features)
+        self.start, self.stop = unbiased
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., in) to (..., out)."""
+        zeros = self.bias.new_zeros(self.stop - self.start)
+        bias = torch.cat([self.bias[: self.start], zeros, self.bias[self.stop :]])
+        return F.linear(x, self.weight, bias)''',
     "Permute": '''class Permute(nn.Module):
     """The axes of a tensor in another order."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archspec.emission.outline import Member
-from archspec.emission.source import is_literal, number, sides
+from archspec.emission.source import is_literal, number, pair, sides
 from archspec.ops import Tokens
-from archspec.syntax.expressions import Symbol
+from archspec.syntax.expressions import Literal, Symbol
 from archspec_torch.emit.expressions import EXPRESSIONS, is_image, resampling, word
 
 Constructor = tuple[str, list[str]]
@@ -41,6 +41,8 @@ def _conv(member: Member) -> Constructor:
 
 def _linear(member: Member) -> Constructor:
     sizes = [number(member.in_channels), number(member.numbers["out"])]
+    if not is_literal(member.numbers["unbiased"], 0):
+        return "MaskedBiasLinear", [*sizes, f"unbiased={pair(member.numbers['unbiased'])}"]
     return "nn.Linear", sizes + _options(member, ("bias", "bias", True))
 
 
@@ -144,7 +146,13 @@ def _parameter(member: Member) -> Constructor:
     known = {0: f"torch.zeros({sizes})", 1: f"torch.ones({sizes})"}
     made = next((text for number_, text in known.items() if is_literal(value, number_)), None)
     comma = "," if sizes.count(",") == 0 else ""
-    return "nn.Parameter", [made or f"torch.full(({sizes}{comma}), {number(value)})"]
+    filling = repr(float(value.value)) if isinstance(value, Literal) and type(value.value) is int else number(value)
+    return "nn.Parameter", [made or f"torch.full(({sizes}{comma}), {filling})"]
+
+
+def _coordinates(member: Member) -> Constructor:
+    high, wide = sides(member.numbers["size"], number(member.numbers["size"]))
+    return "nn.Buffer", [f"relative_coordinates({high}, {wide})"]
 
 
 def _position_index(member: Member) -> Constructor:
@@ -248,6 +256,7 @@ MODULES: dict[str, Callable[[Member], Constructor]] = {
     "blur_pool": _blur_pool,
     "parameter": _parameter,
     "relative_position_bias": _position_index,
+    "relative_coordinates": _coordinates,
     "adaptive_avg_pool": _adaptive("nn.AdaptiveAvgPool2d"),
     "adaptive_max_pool": _adaptive("nn.AdaptiveMaxPool2d"),
     "identity": _plain("nn.Identity"),
@@ -266,6 +275,8 @@ IN_SEQUENCE: dict[str, Callable[[Member], Constructor]] = {
     "l2_norm": _applying("l2_norm"),
     "sqrt": _applying("sqrt"),
     "pow": _applying("pow"),
+    "exp": _applying("exp"),
+    "clip": _applying("clip"),
     "upsample": lambda member: ("nn.Upsample", _upsampling(member)),
     "tokens": _applying("tokens"),
     "image": _applying("image"),
