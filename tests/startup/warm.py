@@ -48,9 +48,11 @@ TRAINING = {"train", "eval", "sweep"}
 LAUNCHING = {"--nproc", "sweep"}
 COLD = {"ARCHSPEC_TESTS_COLD": "1"}
 """In the environment of a process that is to be started as users start it."""
-OWN = ("PYTEST_", "RANK", "LOCAL_", "WORLD_SIZE", "MASTER_", "GROUP_", "ROLE_", "TORCHELASTIC_", "TORCH_NCCL_", "ARCHSPEC_SAID",
-       "JAX_PLATFORMS", "PYTHONUNBUFFERED", "TMPDIR", "PYDANTIC_DISABLE_PLUGINS", "XLA_FLAGS", "TF_CPP_", "TPU_",
-       "TORCHINDUCTOR_", "COLUMNS", "PWD")  # fmt: skip
+OWN = (
+    "PYTEST_", "RANK", "LOCAL_", "WORLD_SIZE", "MASTER_", "GROUP_", "ROLE_", "TORCHELASTIC_", "TORCH_NCCL_", "ARCHSPEC_SAID",
+    "JAX_PLATFORMS", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "PYTHONUNBUFFERED", "TMPDIR", "PYDANTIC_DISABLE_PLUGINS",
+    "XLA_FLAGS", "TF_CPP_", "TPU_", "TORCHINDUCTOR_", "COLUMNS", "PWD",
+)  # fmt: skip
 """How variables begin that are looked at after the imports, and not before: a process may have its own."""
 ROOM = "ARCHSPEC_TESTS_ROOM"
 """A variable that holds room where the system shows a process's environment, for one that is longer."""
@@ -317,8 +319,10 @@ def _take_environment(environment):
     os.environ.update(environment)
     _show(environment)
     tempfile.tempdir = None
-    if jax := sys.modules.get("jax"):
+    if jax := sys.modules.get("jax"):  # which has read these when it was imported
         jax.config.update("jax_platforms", environment.get("JAX_PLATFORMS"))
+        if least := environment.get("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", float(least))
 
 
 def _show(environment):
