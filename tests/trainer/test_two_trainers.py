@@ -106,6 +106,7 @@ RECIPES = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("drawn_quickly")  # the weights are those of PyTorch
 @pytest.mark.parametrize(("name", "steps_a_dispatch"), list(zip(RECIPES, (1, 1, 4), strict=True)))
 def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     from archspec_flax.trainer.stepper import FlaxStepper
