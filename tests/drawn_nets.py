@@ -2,6 +2,8 @@
 
 from hypothesis import strategies as st
 
+SHARED = "{b: {conv: {out: 4, kernel: 3, bias: true}}}, {c: {share: b}}, {d: {share: b}, from: a}, {add: {}, from: [c, d]}"
+
 
 @st.composite
 def random_nets(draw):
@@ -13,8 +15,11 @@ def random_nets(draw):
         f"norm: {draw(st.sampled_from(['batch_norm', 'layer_norm', '{group_norm: {groups: 2}}', 'identity']))}",
         f"act: {draw(st.sampled_from(['relu', 'gelu', 'silu', 'hard_swish', 'tanh']))}",
         f"shortcut: {draw(st.sampled_from(['none', 'projection', 'projection_all', '{zero_pad: {zeros: end}}']))}",
-        "stages:",
     ]
+    if draw(st.booleans()):  # a step with a start of its own, and layers that are applied again
+        start = draw(st.sampled_from(["0.1", "xavier_uniform", "{normal: {std: 0.1}}"]))
+        lines.append(f"stem: [{{a: {{conv: {{out: 4, kernel: 3}}}}, init: {{weight: {start}}}}}, {SHARED}]")
+    lines.append("stages:")
     width = 4
     for index in range(number):
         block = draw(st.sampled_from(["basic", "bottleneck", "conv_norm_act"]))

@@ -302,7 +302,7 @@ class _Expander:
             return
         written, scope, constants = graph.written[owner]
         outer, self.binder.constants = self.binder.constants, constants
-        alike = replace(written, span=step.span, name=step.name, name_span=step.name_span, sources=step.sources,
+        alike = replace(written, span=step.span, name=name, name_span=step.name_span, sources=step.sources,
                         source_spans=step.source_spans, init={}, init_span=None)  # fmt: skip
         self._step(graph, alike, scope)
         self.binder.constants = outer

@@ -117,6 +117,35 @@ def test_sharing_is_part_of_the_text_and_of_the_fingerprint(net, spec):
     assert "none before it" in verify(parse_text(text.replace("] of mix3", "] of input")))[0]
 
 
+CONV3 = "{conv: {out: 4, kernel: 3}}"
+PLACES = {
+    "a chain, whose steps are values": (
+        f"stem: [{{a: [{CONV3}, relu, {CONV3}]}}, {{b: {{share: a}}}}, {{add: {{}}, from: [b, b.1, a.0]}}]"),
+    "three times": (
+        f"stem: [{{a: {CONV3}}}, {{b: {{share: a}}}}, {{c: {{share: b}}}}, {{d: {{share: a}}, from: a}}, "
+        "{add: {}, from: [c, d]}]"),
+    "repeated steps": f'stem: [{{"l{{i}}": {CONV3}, repeat: 2}}, {{c: {{share: l0}}}}, {{d: {{share: l1}}}}]',
+    "the blocks of a stage": (
+        f"stages: [{{name: s, block: u, repeat: 3}}]\n"
+        f"blocks: {{u: {{body: [{{a: {CONV3}}}, relu, {{b: {{share: a}}}}, {{add: {{}}, from: [b, input]}}]}}}}"),
+    "a block with a shortcut": (
+        "norm: {group_norm: {groups: 2}}\nshortcut: projection_all\ninit: {zero_last_norm: true}\n"
+        "stem: [{a: {basic: {width: 4}}}, {b: {share: a}}]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_layers_are_shared_wherever_they_stand(case, spec):
+    torch = pytest.importorskip("torch")
+    net = archspec.load(spec(f"input: {{channels: 4, size: 8}}\n{PLACES[case]}\n"))
+    root = parse_text(to_text(net))
+    assert (graph_text(net.name, root), verify(root)) == (to_text(net), [])
+    with torch.device("meta"):
+        model = archspec.build(net, backend="torch")
+    assert {name: tuple(t.shape) for name, t in model.state_dict().items()} == net.tensor_shapes()
+    check(net, batch=2)
+
+
 def test_parameters_that_a_step_in_use_has_are_trained(spec):
     """What the first step gives is taken by nothing; its weights are those of the second."""
     stem = "{one: {conv: {out: 4, kernel: 3}}}, {two: {share: one}, from: input}"
