@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import shlex
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -39,17 +39,24 @@ class Run(NamedTuple):
     data: Path | None
 
 
-def run_of(folder: str) -> Run | None:
-    """The run that is in a folder; None where it holds none that can be read."""
-    spec, record = Path(folder, "code", "spec.yaml"), Path(folder, "run.json")
-    try:
-        found = json.loads(record.read_bytes()) if spec.is_file() else None
-    except (OSError, ValueError):
-        return None
-    if not isinstance(found, dict) or not isinstance(backend := found.get("backend"), str):
-        return None
-    data = found.get("data")
-    return Run(str(spec), backend, Path(data) if isinstance(data, str) else None)
+def run_of(folder: Path) -> Run:
+    """The run that is in a folder, or around it. Raises RunError where it holds none that can be gone on with."""
+    from archspec_runtime.errors import RunError
+    from archspec_runtime.record.folder import read_run
+
+    around = next((parent for parent in folder.absolute().parents if (parent / "run.json").is_file()), None)
+    if around is not None and not (folder / "run.json").is_file():
+        raise RunError(
+            f"{folder} is a part of a run",
+            f"go on with the run: archspec train {shlex.quote(str(around))} --resume",
+            2,
+        )
+    found = read_run(folder)
+    spec, data = folder / "code" / "spec.yaml", found.get("data")
+    if not spec.is_file():
+        help_ = f"name the spec: archspec train SPEC --out {shlex.quote(str(folder))} --resume"
+        raise RunError(f"{folder} does not hold the spec of its run, {spec}", help_, 2)
+    return Run(str(spec), found["backend"], Path(data) if isinstance(data, str) else None)
 
 
 def _fail_between(found: list[Path]) -> NoReturn:

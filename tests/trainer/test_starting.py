@@ -144,3 +144,21 @@ def test_weights_that_a_resumed_run_would_not_take_are_refused(finished, cli, tm
     other = cli(*given, "--weights", "run", "--resume", "--steps", 2)
     assert other.exit_code == 1
     assert "was not begun with these weights\n  help: leave --weights out" in other.stderr
+
+
+def test_a_folder_that_holds_no_run_to_go_on_with_is_told_what_it_lacks(finished, cli):
+    run = Path(shutil.copytree(finished[0], "a run"))
+
+    def said(folder):
+        result = cli("train", folder, "--resume", "--device", "cpu")
+        assert result.exit_code in (1, 2)
+        return result.stderr
+
+    for part in ("code", "checkpoints", f"checkpoints/{newest(run).name}"):
+        assert f"archspec train '{run.absolute()}' --resume" in said(run / part)
+    (run / "code" / "spec.yaml").rename("spec.yaml")
+    assert "--out 'a run' --resume" in said(run)
+    (run / "run.json").write_text("{")
+    assert "run.json is no JSON" in said(run)
+    Path("empty").mkdir()
+    assert "it has no run.json" in said("empty")

@@ -137,6 +137,9 @@ def test_an_evaluation_computes_with_the_threads_that_it_is_given(finished, cli)
         for count in (1, 2):
             assert cli("eval", finished[0], "--device", "cpu", "--threads", count).exit_code == 0
             assert torch.get_num_threads() == count
+        refused = cli("eval", finished[0], "--device", "cpu", "--threads", 10**9)
+        assert (refused.exit_code, torch.get_num_threads()) == (2, 2)
+        assert "1,000,000,000 CPU threads are more than 1,024" in refused.stderr
     finally:
         torch.set_num_threads(before)
 

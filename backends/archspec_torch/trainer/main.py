@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import nn
 
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.data import Dataset
+from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.probe import Probe
 from archspec_runtime.frameworks.protocol import MakeModel, Settings
 from archspec_runtime.frameworks.stepper import Evaluation
@@ -30,6 +32,8 @@ from .probe import make_probe
 from .restoring import load_model
 from .stepper import TorchStepper
 from .world import join, launch
+
+MOST_THREADS = 1024
 
 
 class Torch:
@@ -62,6 +66,12 @@ class Torch:
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""
+        if (
+            count > MOST_THREADS
+        ):  # for each of which OpenMP takes memory at once, and ends the process where there is none
+            raise RunError(
+                f"{count:,} CPU threads are more than {MOST_THREADS:,}", f"--threads {os.cpu_count()}", 2
+            )
         torch.set_num_threads(count)
 
     def settle(

@@ -143,7 +143,11 @@ def train(
     from archspec_runtime.job.job import Options
     from archspec_runtime.processes.world import launched, world_of
 
-    if resume and (run := run_of(spec)) is not None:
+    if resume and os.path.isdir(spec):
+        try:
+            run = run_of(Path(spec))
+        except RunError as error:
+            fail_with(error)
         out = out or Path(spec)
         spec, data = run.spec, data or run.data
         source = context.get_parameter_source("backend")
