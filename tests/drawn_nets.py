@@ -44,9 +44,9 @@ OUTER = """
     args: {{width: int, gated: false, wide: false, stride: 1}}
     {out}
     body:
-      - a: {{unit: {{width: "width * (2 if wide else 1)", stride: stride}}}}
+      - {a}: {{unit: {{width: "width * (2 if wide else 1)", stride: stride}}}}
       - act
-      - b: {{unit: {{width: width, gated: {gated}}}}}
+      - {b}: {{unit: {{width: width, gated: {gated}}}}}
       - {{norm: {{}}, when: {when}}}
       - {{tail: {{conv: {{out: width, kernel: 1}}}}, when: wide}}
     merge: {merge}
@@ -58,7 +58,12 @@ OUTER = """
 def nested_nets(draw):
     """Blocks inside blocks, whose insides hang on flags, widths and strides, with and without declared channels."""
     merge = draw(st.sampled_from(["add", "concat"]))
+    first, second = draw(
+        st.sampled_from([("a", "b"), ("units.0", "units.1"), ("units.1", "units.0"), ("u.a", "u.b.0")])
+    )
     parts = {
+        "a": first,
+        "b": second,
         "out": draw(st.sampled_from(["out: width", ""])),
         "gated": draw(st.sampled_from(["gated", "not gated", "width > 4", "stride == 1"])),
         "when": draw(st.sampled_from(["stride == 1", "gated or wide", "in_channels == width"])),

@@ -49,7 +49,7 @@ def test_blocks_inside_blocks_are_emitted_as_they_are(text, spec):
 
 def test_blocks_that_a_flag_sets_apart_are_one_class_that_asks_for_it(spec):
     text = "input: {size: 8}\nclasses: 3\nshortcut: identity\nblocks:" + UNIT.replace("{out}", "    out: width\n")
-    text += OUTER.format(out="out: width", gated="gated", when="true", merge="add", after="[]")
+    text += OUTER.format(a="a", b="b", out="out: width", gated="gated", when="true", merge="add", after="[]")
     text += "stem: [{conv: {out: 4, kernel: 1}}]\nstages:\n  - {name: plain, block: outer, width: 4}\n"
     text += "  - {name: gated, block: outer, width: 4, gated: true}\nhead: [global_avg_pool, {fc: {linear: {out: 3}}}]\n"
     net = archspec.load(spec(text))
