@@ -13,6 +13,7 @@ from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 from archspec.errors import WeightsError
 from archspec.ir.garbage import no_collection
 from archspec.ir.network import Network
+from archspec.ir.views import VIEWS
 
 if TYPE_CHECKING:
     from archspec.backends import Files, Prediction, Weights
@@ -108,6 +109,21 @@ def predict(
         if one.fault is not None:
             raise one.fault
     return predictions
+
+
+def _draw(net: Network, format: str, depth: int | None) -> str | bytes:
+    from archspec.drawing.draw import draw
+
+    return draw([net], format, depth)
+
+
+def _html(net: Network) -> str:
+    from archspec.drawing.notebook import to_html
+
+    return to_html(net)
+
+
+VIEWS.update(draw=_draw, html=_html)
 
 
 def _check_net(net: object) -> None:

@@ -45,6 +45,7 @@ ROOMS = (  # of the core, from the ground up: each imports from those before it,
     "loading",
     "expansion",
     "analysis",
+    "drawing",
     "compile",
     "backends",
     "weights",
@@ -176,7 +177,14 @@ assert not heavy, heavy
 
 @pytest.mark.parametrize(
     "args",
-    [["check", "resnet50"], ["--version"], ["schema"], ["diff", "resnet18", "plain18"], ["explain", "AS405"]],
+    [
+        ["check", "resnet50"],
+        ["--version"],
+        ["schema"],
+        ["diff", "resnet18", "plain18"],
+        ["explain", "AS405"],
+        ["draw", "resnet18"],
+    ],
 )
 def test_commands_that_only_read_load_no_framework_and_no_numpy(args):
     done = subprocess.run([sys.executable, "-c", LIGHT.format(args=args)], capture_output=True, text=True)

@@ -9,6 +9,7 @@ from archspec.ir import Block, Chain
 from archspec.ir.cost import Cost, block_cost, chain_cost, op_cost
 from archspec.ir.network import Network
 from archspec.ops import Op, Shape
+from archspec.syntax.expressions import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,12 @@ def _row(level: int, name: str, what: str, shape: Shape, cost: Cost, shared: boo
     return TableRow(level, name, what, shape, 0 if shared else cost.params, cost.macs)
 
 
-def _instance(block: Block) -> str:
+def options(block: Block) -> dict[str, Value]:
+    """The arguments of a block that are not the defaults."""
     given = {k: v for k, v in block.args.items() if k in block.definition.arguments or k == "stride"}
-    options = [f"{k}={v}" for k, v in given.items() if block.definition.defaults.get(k) != v]
-    return f"{block.definition.name} {', '.join(options)}".strip()
+    return {k: v for k, v in given.items() if block.definition.defaults.get(k) != v}
+
+
+def _instance(block: Block) -> str:
+    told = [f"{k}={v}" for k, v in options(block).items()]
+    return f"{block.definition.name} {', '.join(told)}".strip()

@@ -20,6 +20,7 @@ PURPOSES: Mapping[str, str] = {
     "images": "photos are decoded and resized in less time",
     "webdataset": "braces in the names of tars",
     "parquet": "Parquet files as data sets",
+    "draw": "`archspec draw` to PNG and PDF",
     "ray": "`sweep --launcher ray`",
 }
 """What is lacking without an extra; backends say it of theirs."""

@@ -9,6 +9,7 @@ from archspec.ir.cost import Cost, block_cost, training_cost
 from archspec.ir.fingerprint import fingerprint
 from archspec.ir.graph import Block, Output
 from archspec.ir.rows import Row, rows
+from archspec.ir.views import VIEWS
 from archspec.language.spec import Init
 from archspec.ops import Features, Shape
 from archspec.ops.base import tensor_name
@@ -32,6 +33,18 @@ class Network:
     def __repr__(self) -> str:
         """The counts that tell nets apart."""
         return f"<Network {self.name}: {self.cost.params:,} parameters, {self.cost.macs:,} multiply-adds>"
+
+    def draw(self, format: str = "svg", *, depth: int | None = None) -> str | bytes:
+        """A picture of it: svg, mermaid or tikz as text, png or pdf as bytes (the extra `draw`); blocks opened `depth` levels
+        deep, or as far as a page holds.
+        """
+        picture: str | bytes = VIEWS["draw"](self, format, depth)
+        return picture
+
+    def _repr_html_(self) -> str:
+        """The picture and the table, which notebooks show."""
+        shown: str = VIEWS["html"](self)
+        return shown
 
     @property
     def name(self) -> str:

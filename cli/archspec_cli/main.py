@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "check:check",
     "show": "show:show",
     "summary": "summary:summary",
+    "draw": "draw:draw",
     "build": "build:build",
     "train": "train:train",
     "eval": "evaluate:evaluate",
