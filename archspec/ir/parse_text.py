@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import cast
 
 from archspec.diagnostics import Source, Span
@@ -225,7 +226,10 @@ class _Parser:
         try:
             if unknown := arguments.keys() - takes.keys():
                 raise ArgumentError("AS303", f"`{kind}` takes no `{min(unknown)}`")
-            return OPS[kind].of({name: takes[name].parse(_plain(value)) for name, value in arguments.items()})
+            # a default may be what no spec can say: the bounds of a clip that it has not are infinite
+            defaults = {each.name: each.default for each in fields(OPS[kind])}
+            said = {name: value for name, value in arguments.items() if value != defaults[name]}
+            return OPS[kind].of({name: takes[name].parse(_plain(value)) for name, value in said.items()})
         except (ArgumentError, TypeError) as error:
             raise self.wrong(str(error)) from None
 
