@@ -68,9 +68,10 @@ def test_a_forked_process_is_what_a_started_one_is(given, how, tmp_path, monkeyp
     assert tell(FORKED, tmp_path, *given, **how) == tell(STARTED, tmp_path, *given, **how)
 
 
-def test_frameworks_that_this_process_has_imported_are_no_reason_to_start_one(tmp_path):
+def test_runs_of_this_process_are_no_reason_to_start_one(train, tiny, tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("jax")
+    train(tiny, "run", "--steps", 1, "--deterministic")
     code, said, _ = tell(FORKED, tmp_path)
     assert code == 0, said
 

@@ -51,7 +51,7 @@ COLD = {"ARCHSPEC_TESTS_COLD": "1"}
 OWN = (
     "PYTEST_", "RANK", "LOCAL_", "WORLD_SIZE", "MASTER_", "GROUP_", "ROLE_", "TORCHELASTIC_", "TORCH_NCCL_", "ARCHSPEC_SAID",
     "JAX_PLATFORMS", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "PYTHONUNBUFFERED", "TMPDIR", "PYDANTIC_DISABLE_PLUGINS",
-    "XLA_FLAGS", "TF_CPP_", "TPU_", "TORCHINDUCTOR_", "COLUMNS", "PWD",
+    "XLA_", "TF_CPP_", "TPU_", "TORCHINDUCTOR_", "THP_MEM_ALLOC_ENABLE", "CUBLAS_", "COLUMNS", "PWD",
 )  # fmt: skip
 """How variables begin that are looked at after the imports, and not before: a process may have its own."""
 ROOM = "ARCHSPEC_TESTS_ROOM"
