@@ -92,8 +92,8 @@ def test_starts_are_part_of_the_text_and_not_of_the_fingerprint(net, spec):
     other = archspec.load(spec(NET.replace("init: {weight: 1 - 1}", "init: {weight: 1}")))
     assert net.fingerprint == other.fingerprint
     assert diff(net, other).lines == ("~ fc: init.weight 0.0 -> 1.0",)
-    wrong = parse_text(text.replace("bias=true init.weight", "bias=false init.bias=0.5 init.weight"))
-    assert "has no parameter bias to initialize" in " ".join(verify(wrong))
+    wrong = parse_text(text.replace("init.weight=0.0] : (50)", "init.gain=0.5] : (50)"))
+    assert "has no parameter gain to initialize" in " ".join(verify(wrong))
 
 
 def test_a_bias_that_an_argument_starts_may_stand_in_a_chain(spec):
