@@ -100,7 +100,7 @@ def predict(
     several = isinstance(images, Iterable) and not isinstance(images, (str, bytes, PathLike))
     given = list(images) if several else [images]
     with _weights_room():
-        from archspec.weights.trained import trained_net
+        from archspec.emission.trained_net import trained_net
 
     with trained_net(Path(source), spec, backend) as found:
         _, _, answers = found.backend.predict(found.source, given, device, top)

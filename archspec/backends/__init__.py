@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.backends.protocol import (
     Backend,
     Builder,
+    Examiner,
     Files,
     Prediction,
     Predictor,
@@ -19,13 +20,14 @@ from archspec.backends.registry import (
     errors_of,
     find_backend,
     find_builder,
+    find_examiner,
     find_predictor,
     find_trainer,
     formats_of,
 )
 
 __all__ = [
-    "Backend", "Builder", "Files", "Prediction", "Predictor", "Trained", "Trainer", "Weights", "WeightsFormat",
-    "backend_names", "check_supported", "errors_of", "find_backend", "find_builder", "find_predictor", "find_trainer",
-    "formats_of",
+    "Backend", "Builder", "Examiner", "Files", "Prediction", "Predictor", "Trained", "Trainer", "Weights", "WeightsFormat",
+    "backend_names", "check_supported", "errors_of", "find_backend", "find_builder", "find_examiner", "find_predictor",
+    "find_trainer", "formats_of",
 ]  # fmt: skip

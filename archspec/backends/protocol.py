@@ -162,6 +162,18 @@ class Predictor(Backend, Protocol):
         """
 
 
+class Examiner(Backend, Protocol):
+    """A backend that measures runs image by image."""
+
+    errors: tuple[type[Exception], ...]  # what it raises for a user to mend
+
+    def mistakes(
+        self, run: Path, split: str, data: Path | None, device: str, predictions: Path | None, *, force: bool,
+        threads: int | None = None,
+    ) -> Mapping[str, float]:  # fmt: skip
+        """Measure a run as `evaluate` does, keep its mistakes in its folder, and write what it predicts of each image."""
+
+
 def members(protocol: type) -> list[str]:
     """What a backend must have for a protocol, beside what every backend has."""
     return [*protocol.__annotations__, *(member for member in vars(protocol) if not member.startswith("_"))]

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from archspec.backends.extras import DISTRIBUTION, install_command
-from archspec.backends.protocol import Backend, Builder, Predictor, Trainer, WeightsFormat, members
+from archspec.backends.protocol import Backend, Builder, Examiner, Predictor, Trainer, WeightsFormat, members
 from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError
 from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 from archspec.diagnostics.spelling import did_you_mean
@@ -81,6 +81,15 @@ def find_predictor(name: str) -> Predictor:
         help_ = "--backend torch and flax do; a folder built with --backend onnx has a predict.py of its own"
         raise SpecError([Diagnostic("AS701", f"the backend `{name}` does not predict", None, help_)])
     return cast(Predictor, backend)
+
+
+def find_examiner(name: str) -> Examiner:
+    """The backend of this name, which measures image by image. Raises SpecError as `find_backend` does, and where it does not."""
+    backend = find_backend(name)
+    if _lacking(backend, Examiner):
+        message = f"the backend `{name}` does not measure runs image by image"
+        raise SpecError([Diagnostic("AS701", message, None, "--backend torch and flax do")])
+    return cast(Examiner, backend)
 
 
 def formats_of(backend: Backend) -> Sequence[WeightsFormat]:

@@ -139,6 +139,21 @@ class FlaxBackend:
         foreign = foreign_class(run, self.name, model_source)
         return measure_responses(Flax(), run, layers, split, data, device, images, foreign)
 
+    def mistakes(
+        self, run: Path, split: str, data: Path | None, device: str, predictions: Path | None, *, force: bool,
+        threads: int | None = None,
+    ) -> Mapping[str, float]:  # fmt: skip
+        """Measure a run image by image, keep its mistakes, and write what it predicts. Raises RunError."""
+        need_flax()
+        from archspec_flax.trainer import Flax
+        from archspec_runtime.measure.mistakes import measure_mistakes
+
+        foreign = foreign_class(run, self.name, model_source)
+        framework = Flax()
+        if threads is not None:
+            framework.use_threads(threads)
+        return measure_mistakes(framework, run, split, data, device, predictions, foreign, force=force).numbers()
+
     def predict(
         self, source: Path | Trained, images: Iterable[Any], device: str, top: int | None
     ) -> tuple[Sequence[str], Sequence[str], Iterator[Prediction]]:

@@ -14,6 +14,7 @@ from archspec import Program, SpecError
 from archspec.analysis.summary import TableRow, table_rows
 from archspec.ir import Block, Chain
 from archspec_experiments.layer_responses import Responses, kept
+from archspec_experiments.mistakes import Shown, kept_mistakes
 from archspec_experiments.plan import SWEEP, read_sweep
 from archspec_experiments.runs import LOGS, runs_below
 from archspec_experiments.state import State, progress_of
@@ -37,6 +38,7 @@ class Run:
     rows: Sequence[Row]
     summary: Summary
     responses: Responses | None
+    mistakes: Shown | None = None
     memory: int | None = None  # the most bytes that it took at once, where its record says it
 
 
@@ -132,7 +134,7 @@ def _read(folder: Path, root: Path | None) -> tuple[str, Net]:
     run = Run(
         name, shown, progress.state, None if progress.state is State.finished else failure(log),
         recipe.pop("seed", None), f"{recipe['steps']:,} steps" if recipe.get("steps") else f"{recipe.get('epochs') or 1} epochs",
-        progress.rows, progress.summary(name), kept(folder), _memory(progress.run),
+        progress.rows, progress.summary(name), kept(folder), kept_mistakes(folder, name), _memory(progress.run),
     )  # fmt: skip
     compiled = _compiled(folder / "code" / "spec.yaml")
     backend = progress.run["backend"]

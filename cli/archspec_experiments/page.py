@@ -15,6 +15,7 @@ from archspec.version import __version__
 from archspec_experiments.collect import Collection, collect
 from archspec_experiments.curves import error_figures, response_figure
 from archspec_experiments.figures import SERIES
+from archspec_experiments.mistakes import ROWS
 from archspec_experiments.state import State
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.memory import bytes_as_text
@@ -45,6 +46,8 @@ def page(collection: Collection, title: str) -> str:
         runs=runs,
         open_runs=[run for run in runs if run.state is not State.finished],
         errors=error_figures(collection.nets),
+        mistakes=[run.mistakes for run in runs if run.mistakes is not None],
+        rows=ROWS,
         responses=response_figure(collection.nets),
         show=show,
         bytes_as_text=bytes_as_text,

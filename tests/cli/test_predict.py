@@ -10,60 +10,19 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 import archspec
-from archspec_cli.main import app
 from image_sets import jpeg
-from runs import CPU, newest, said
+from predicting import NAMES, ON, command, found, room_with_run
+from runs import newest, said
 
 torch = pytest.importorskip("torch")
-
-SPEC = """archspec: 1
-name: small
-input: {channels: 3, size: 16}
-classes: 3
-stem: [{conv1: {conv: {out: 4, kernel: 3, stride: 2}}}, {bn1: norm}, {relu: act}]
-head: [global_avg_pool, {fc: {linear: {out: classes}}}]
-train:
-  data: {dataset: image_folder, normalize: per_channel, augment: [{resize_shorter: [18, 24]}, random_crop], eval_resize: 18}
-  batch_size: 4
-  steps: 9
-  optimizer: {sgd: {momentum: 0.9}}
-  lr: 0.05
-"""
-NAMES = ("blue", "green", "red")
-ON = ("--device", "cpu")
-
-
-def command(*words, stdin=None):
-    result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
     """A run on a folder of images, and what it was made with."""
-    room = tmp_path_factory.mktemp("predict")
-    (room / "small.yaml").write_text(SPEC)
-    for split, count in (("train", 4), ("val", 3)):
-        for label, name in enumerate(NAMES):
-            folder = room / "images" / split / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                (folder / f"{number}.jpg").write_bytes(jpeg(50 * label + number, (24, 20)))
-    done = command("train", room / "small.yaml", "--data", room / "images", "--out", room / "run", *CPU)
-    assert done.exit_code == 0, done.output
-    return room
-
-
-def found(*words, code=0, **more):
-    """What a command predicts, by picture: the classes and their probabilities."""
-    done = command("predict", *words, "--format", "json", *ON, **more)
-    assert done.exit_code == code, done.output
-    return {one["image"]: one.get("predictions", one.get("error")) for one in json.loads(done.stdout)}
+    return room_with_run(tmp_path_factory.mktemp("predict"))
 
 
 def test_predictions_are_those_of_the_net_in_evaluation(room):

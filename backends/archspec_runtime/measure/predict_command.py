@@ -21,7 +21,7 @@ def main(framework: Framework, job: Job, argv: Sequence[str]) -> int:
     """Predict as the arguments say; returns the exit code."""
     given = parser(job, framework.devices).parse_args(argv)
     try:
-        check_out(given.to, force=given.force)
+        check_out(given.to, force=given.force, option="--to")
         found = pictures(given.images)
         if given.threads is not None:
             framework.use_threads(given.threads)

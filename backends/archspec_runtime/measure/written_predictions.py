@@ -15,16 +15,16 @@ from archspec_runtime.printable import printable_lines
 from archspec_runtime.processes.interrupts import written_whole
 
 
-def check_out(out: Path | None, *, force: bool) -> None:
+def check_out(out: Path | None, *, force: bool, option: str = "--out") -> None:
     """Raise RunError where a file cannot be written, or is there and would be lost."""
     if out is None:
         return
     if out.is_dir():
-        raise RunError(f"{out} is a folder", "give --out a file", 2)
+        raise RunError(f"{out} is a folder", f"give {option} a file", 2)
     if not out.parent.is_dir():
-        raise RunError(f"{out.parent} is no folder", "make it, or give another --out", 2)
+        raise RunError(f"{out.parent} is no folder", f"make it, or give another {option}", 2)
     if out.exists() and not force:
-        raise RunError(f"{out} is there already", "give another --out, or --force", 2)
+        raise RunError(f"{out} is there already", f"give another {option}, or --force", 2)
 
 
 def form_of(asked: str | None, out: Path | None) -> str:

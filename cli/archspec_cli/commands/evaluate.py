@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec_cli.common import As, Format, report, sizes
-from archspec_cli.console import fail_with, tell, tell_json
+from archspec_cli.console import fail, fail_with, tell, tell_json
 
 
 class Split(StrEnum):
@@ -41,15 +41,32 @@ def evaluate(
     backend: Annotated[
         str | None, typer.Option("--backend", help="Which framework to use (default: the run's own).")
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what is predicted of each image there: CSV, or JSON lines for .json and .jsonl.",
+            show_default=False,
+        ),
+    ] = None,
+    mistakes: Annotated[
+        bool,
+        typer.Option(
+            "--mistakes", help="Keep the error of each class, confusions and worst images for `archspec report`."
+        ),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --predictions.")] = False,
     format: As = Format.text,
 ) -> None:
     """Measure a run's newest checkpoint: loss, top-1 and top-5 error, every image once.
 
-    Examples: archspec eval runs/resnet50 --scales 224,256,384,480,640 · archspec eval RUN --crops 10 --split val
+    --predictions keeps the mistakes as well.
+
+    Examples: archspec eval runs/resnet50 --scales 224,256,384,480,640 · archspec eval RUN --crops 10 --split val ·
+    archspec eval RUN --mistakes --predictions found.csv
     """
     import archspec
     from archspec.analysis.fully_convolutional import check_sizes
-    from archspec.backends import find_trainer
+    from archspec.backends import find_examiner, find_trainer
     from archspec_experiments.runs import backend_of, spec_of
     from archspec_runtime.errors import RunError
     from archspec_runtime.frameworks.stepper import measured
@@ -57,13 +74,28 @@ def evaluate(
     sides = sizes(scales, "--scales")
     errors: tuple[type[Exception], ...] = (RunError,)
     try:
-        chosen = find_trainer(backend or backend_of(run))
-        errors = (*errors, *chosen.errors)
-        if sides:
-            check_sizes(spec_of(run), sides, archspec.load)
-        result = chosen.evaluate(
-            run, str(split), data, device, crops=crops, scales=sides, mirror=mirror, threads=threads
-        )
+        if mistakes or predictions is not None:
+            if sides or mirror or crops != 1:
+                fail(
+                    "--mistakes and --predictions are of one crop of each image",
+                    "leave --crops, --scales and --mirror out",
+                )
+            examiner = find_examiner(backend or backend_of(run))
+            errors = (*errors, *examiner.errors)
+            result = examiner.mistakes(run, str(split), data, device, predictions, force=force, threads=threads)
+        elif force:
+            fail(
+                "--force overwrites a file of predictions, and none is written",
+                "give --predictions, or leave --force out",
+            )
+        else:
+            chosen = find_trainer(backend or backend_of(run))
+            errors = (*errors, *chosen.errors)
+            if sides:
+                check_sizes(spec_of(run), sides, archspec.load)
+            result = chosen.evaluate(
+                run, str(split), data, device, crops=crops, scales=sides, mirror=mirror, threads=threads
+            )
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None

@@ -67,7 +67,7 @@ def predict(
     curl -s https://example.org/cat.jpg | archspec predict runs/resnet50 - --format json
     """
     import archspec
-    from archspec.weights.trained import trained_net
+    from archspec.emission.trained_net import trained_net
     from archspec_runtime.errors import RunError
     from archspec_runtime.measure.predictions import Prediction
     from archspec_runtime.measure.written_predictions import check_out, form_of, write
