@@ -39,6 +39,15 @@ class Run(NamedTuple):
     data: Path | None
 
 
+def means_run(spec: str) -> bool:
+    """Whether what stands for a spec is a run's folder, or any folder that has not the name of a zoo spec."""
+    from archspec.loading import zoo
+
+    if not Path(spec).is_dir():
+        return False
+    return Path(spec, "run.json").is_file() or (zoo.find(spec) is None and zoo.member(spec) is None)
+
+
 def run_of(folder: Path) -> Run:
     """The run that is in a folder, or around it. Raises RunError where it holds none that can be gone on with."""
     from archspec_runtime.errors import RunError

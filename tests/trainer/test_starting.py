@@ -162,3 +162,6 @@ def test_a_folder_that_holds_no_run_to_go_on_with_is_told_what_it_lacks(finished
     assert "run.json is no JSON" in said(run)
     Path("empty").mkdir()
     assert "it has no run.json" in said("empty")
+    Path("digits_resnet").mkdir()  # as of a net that was built
+    assert "run holds no run to resume" in cli("train", "digits_resnet:resnet8", "--resume", "--out", "run").stderr
+    assert "run holds no run to resume" in cli("train", "digits_resnet", "--resume", "--out", "run").stderr

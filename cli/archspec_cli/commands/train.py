@@ -14,7 +14,7 @@ import typer
 
 from archspec_cli.common import Backend, Include, Preset, Set, Spec, load, report
 from archspec_cli.console import fail, fail_with, say
-from archspec_cli.own_spec import run_of
+from archspec_cli.own_spec import means_run, run_of
 
 
 class Compile(StrEnum):
@@ -143,7 +143,7 @@ def train(
     from archspec_runtime.job.job import Options
     from archspec_runtime.processes.world import launched, world_of
 
-    if resume and os.path.isdir(spec):
+    if resume and means_run(spec):
         try:
             run = run_of(Path(spec))
         except RunError as error:
