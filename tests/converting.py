@@ -41,6 +41,9 @@ SMALLER["swin"] = {"width": 32, "deep": 2, "classes": 10}
 SMALLER["swin_v2"] = SMALLER["swin"]
 SMALLER["convnext"] = {"input.size": 32, "width": 4, "deep": 1, "classes": 10}
 SMALLER["convnextv2"] = SMALLER["convnext"]
+SMALLER["wrn"] = {"n": 1, "k": 1}
+SMALLER["preact"] = SMALLER["stochastic_depth"] = {"n": 1}
+SMALLER["densenet_bc"] = {"layers": 2}
 SMALLER["unet"] = {"input.size": 188, "width": 2}
 SMALLER["nf_resnet50"] = {"input.size": 64, "classes": 10}
 SMALLER["vgg"] = SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
