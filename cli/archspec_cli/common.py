@@ -153,6 +153,13 @@ def load(
     return net
 
 
+def load_any(spec: str, sets: Sequence[str] | None, preset: str | None, include: Sequence[Path] | None) -> Program:
+    """Load a spec as `load` does, or that of a run by its folder."""
+    of_run = Path(spec, "code", "spec.yaml")
+    is_run = of_run.is_file() and Path(spec, "run.json").is_file()
+    return load(str(of_run) if is_run else spec, sets, preset, include)
+
+
 def report(diagnostics: Sequence[Diagnostic]) -> None:
     """Print diagnostics for people on stderr."""
     tell_diagnostics(diagnostics, to_stderr=True)

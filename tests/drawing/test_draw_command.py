@@ -48,3 +48,13 @@ def test_the_pictures_of_the_documentation_are_what_the_command_draws(cli):
     assert cli("draw", "resnet50", "--depth", 2).stdout == (DOCS / "resnet50.svg").read_text(encoding="utf-8")
     pair = cli("draw", "resnet34", "plain34", "--depth", 2).stdout
     assert pair == (DOCS / "resnet34-plain34.svg").read_text(encoding="utf-8")
+
+
+def test_summary_diff_and_draw_take_a_run(cli, tmp_path):
+    code = tmp_path / "runs" / "mine" / "code"
+    code.mkdir(parents=True)
+    (code / "spec.yaml").write_text(cli("show", "digits_resnet").stdout, encoding="utf-8")
+    (code.parent / "run.json").write_text('{"backend": "torch"}')
+    for command in ("summary", "draw"):
+        assert cli(command, "runs/mine").stdout == cli(command, "digits_resnet").stdout
+    assert cli("diff", "runs/mine", "digits_resnet").exit_code == 0

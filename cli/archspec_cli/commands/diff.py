@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import As, Format, Include, Set, load, spec_names
+from archspec_cli.common import As, Format, Include, Set, load_any, spec_names
 from archspec_cli.console import tell, tell_json
 
 
@@ -14,7 +14,9 @@ def diff(
     first: Annotated[
         str,
         typer.Argument(
-            help="A spec file, a zoo name, or NAME:PRESET.", show_default=False, autocompletion=spec_names
+            help="A spec file, a zoo name, NAME:PRESET, or the folder of a run.",
+            show_default=False,
+            autocompletion=spec_names,
         ),
     ],
     second: Annotated[str, typer.Argument(help="Another.", show_default=False, autocompletion=spec_names)],
@@ -31,7 +33,7 @@ def diff(
     from archspec.analysis.diff import diff as compare
     from archspec_runtime.recipe.values import flow
 
-    a, b = load(first, sets, None, include), load(second, sets, None, include)
+    a, b = (load_any(spec, sets, None, include) for spec in (first, second))
     difference = compare(a, b)
     if format is Format.json:
         costs, recipe = (

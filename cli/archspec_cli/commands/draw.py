@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Preset, Set, Spec, load, spec_names
+from archspec_cli.common import Include, Preset, Set, Spec, load_any, spec_names
 from archspec_cli.console import fail, fail_with, say, tell_text
 
 
@@ -40,7 +40,8 @@ def draw(
 ) -> None:
     """Draw a network: stages with their costs, repeats once with their count, shapes on the edges, shortcuts as arcs.
 
-    `--set` and `--preset` apply to both of two. PNG and PDF need the extra `draw`.
+    SPEC and OTHER may be folders of runs: their specs as they ran. `--set` and `--preset` apply to both of two. PNG and PDF
+    need the extra `draw`.
 
     Examples: archspec draw resnet50 --out resnet50.svg · archspec draw resnet34 plain34 --out pair.svg --depth 3
     """
@@ -51,7 +52,7 @@ def draw(
     form = "svg" if out is None else SUFFIXES.get(out.suffix.lower())
     if form is None:
         fail(f"{out} does not say what picture it is", f"its name ends with one of {', '.join(SUFFIXES)}")
-    nets = [load(one, sets, preset, include) for one in (spec, other) if one is not None]
+    nets = [load_any(one, sets, preset, include) for one in (spec, other) if one is not None]
     if out is None:
         picture = drawn(nets, form, depth)
         assert isinstance(picture, str)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec.diagnostics.printable import printable
-from archspec_cli.common import As, Format, Include, Preset, Set, Spec, given, load
+from archspec_cli.common import As, Format, Include, Preset, Set, Spec, given, load_any
 from archspec_cli.console import fail, tell, tell_json
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def summary(
 ) -> None:
     """Print the table of modules with shapes, parameters and multiply-adds; repeats are collapsed, in JSON written out.
 
+    SPEC may be the folder of a run: its spec as it ran.
+
     Examples: archspec summary resnet50 · archspec summary cifar_resnet --set n=9 --depth 2
     """
     from rich.console import Console
@@ -39,7 +41,7 @@ def summary(
         fail(
             "--depth is how deep the table opens blocks, and JSON has all modules", "leave --depth or --format out"
         )
-    net = load(spec, sets, preset, include)
+    net = load_any(spec, sets, preset, include)
     if format is Format.json:
         modules = [
             {"name": r.name, "op": r.op, "output": r.output_shape, "params": r.params, "macs": r.macs}
