@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,18 @@ def operations_table(ops: Mapping[str, type[Op]]) -> str:
         told = (op.__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
         rows.append(f"| `{kind}` | {_arguments(op)} | {op.gives} | {told.strip()} |")
     return "\n".join(rows)
+
+
+def operation_text(kind: str, op: type[Op]) -> str:
+    """What an operation is, for a terminal: what it computes, its arguments with their defaults, its result."""
+    about = inspect.cleandoc(op.__doc__ or "")
+    arguments = [f"  {_argument(field).replace('`', '')}" for field in dataclasses.fields(op)]
+    return (
+        "\n".join(
+            [kind, "", about, "", *(["arguments:", *arguments, ""] if arguments else []), f"result: {op.gives}"]
+        )
+        + "\n"
+    )
 
 
 def _arguments(op: type[Op]) -> str:

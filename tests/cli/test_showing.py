@@ -137,3 +137,13 @@ def test_ir_has_a_textual_form(cli):
     assert text.startswith("net resnet50 (input: 3x224x224) -> (1000) {\n")
     assert "2 x bottleneck" in text
     assert "maxpool = max_pool(relu) [kernel=3x3 stride=2x2 padding=1x1 ceil=false] : 64x56x56" in text
+
+
+def test_explain_says_what_an_operation_is(cli):
+    from archspec.ops import OPS
+
+    assert "did you mean `conv`" in cli("explain", "conw").output
+    for kind, op in OPS.items():
+        told = cli("explain", kind).stdout
+        assert told.startswith(f"{kind}\n"), kind
+        assert all(re.search(rf"^  {name}\b", told, re.MULTILINE) for name in op.arguments()), kind

@@ -10,17 +10,31 @@ from archspec_cli.console import fail, tell_text
 
 
 def explain(
-    code: Annotated[str, typer.Argument(help="The code of a diagnostic, such as AS405.", show_default=False)],
+    code: Annotated[
+        str,
+        typer.Argument(
+            help="The code of a diagnostic, such as AS405, or an operation, such as conv.", show_default=False
+        ),
+    ],
 ) -> None:
-    """Print the page of a diagnostic: what it means, an example, and how to mend it.
+    """Print the page of a diagnostic: what it means, an example, and how to mend it; or what an operation is.
 
-    Example: archspec explain AS405
+    Examples: archspec explain AS405 · archspec explain conv
     """
+    from archspec.ops import OPS
+
+    if code in OPS:
+        from archspec.ops.reference import operation_text
+
+        tell_text(operation_text(code, OPS[code]))
+        return
     from archspec.diagnostics.codes import CODES, page
+    from archspec.diagnostics.spelling import did_you_mean
 
     wanted = f"AS{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:
         group = [known for known in CODES if wanted[:3] == known[:3]]
-        all_ = f"they go from {min(CODES)} to {max(CODES)}"
+        meant = did_you_mean(code, OPS)
+        all_ = meant or f"they go from {min(CODES)} to {max(CODES)}"
         fail(f"there is no diagnostic {code!r}", f"{all_}, here from {group[0]} to {group[-1]}" if group else all_)
     tell_text(page(wanted))
