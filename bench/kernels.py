@@ -24,7 +24,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import archspec
-from archspec.emission.folder import job_fields
+from archspec.emission.folder import job_fields, train_source
+from archspec.emission.import_source import import_source
 from archspec_runtime.augment.plan import Plan
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch
@@ -130,6 +131,7 @@ NETS: dict[str, tuple[int, Callable[[], nn.Module]]] = {
 
 def ours(name: str) -> tuple[Callable[[], object], nn.Module]:
     """A step as `archspec train` makes it, and its model."""
+    from archspec_torch.emit.folder import KIT
     from archspec_torch.trainer.stepper import TorchStepper
 
     side, _ = NETS[name]
@@ -140,8 +142,16 @@ def ours(name: str) -> tuple[Callable[[], object], nn.Module]:
     split = ArraySplit(np.zeros((2 * BATCH, 3, side, side), np.uint8), np.zeros(2 * BATCH, np.int64))
     normalization = Normalization(np.zeros((3, 1, 1), np.float32))
     model = archspec.build(net, backend="torch")
+    source = train_source(KIT, net, job).replace(f"from model import {net.class_name}\n", "")
+    stated = import_source(source, "kernels_trainer")
     stepper = TorchStepper(
-        lambda: model, job, Dataset(split, None, split, ()), normalization, torch.device("cpu"), False
+        lambda: model,
+        stated.TRAINING,
+        job,
+        Dataset(split, None, split, ()),
+        normalization,
+        torch.device("cpu"),
+        False,
     )
     places = np.zeros(BATCH, np.int64)
     plan = Plan(4 if side == 32 else 0, places, places, np.zeros(BATCH, bool))

@@ -196,3 +196,8 @@ def test_links_lead_somewhere(path):
 
 def test_changelog_has_this_version():
     assert f"## {archspec.__version__}" in (REPO / "CHANGELOG.md").read_text()
+
+
+def test_the_training_step_in_the_documentation_is_the_emitted_one():
+    excerpt = blocks(REPO / "docs/trainers.md", "py")[0]
+    assert excerpt in (REPO / "tests/golden/cifar-resnet-20/train.py").read_text(encoding="utf-8")

@@ -38,6 +38,10 @@ class Kit:
     optimizers: Sequence[str] = ()  # those that a trainer has beside it
     model: Callable[[Network], str]  # the text of `model.py`
     job: Callable[[Mapping[str, Any]], Any]  # what the runtime calls a job, of its fields
+    stated: Callable[[Any], Mapping[str, Any]] = (
+        lambda _: {}
+    )  # of a job, what `train.py` says in the framework's words
+    recorded: Callable[[Any], Any] = lambda job: job  # a job without that
     carried: Callable[[], dict[str, str]]  # the trainer, and what it stands on
     loading: Callable[[], dict[str, str]] = dict  # what reads weights, where that is not the framework alone
 
@@ -56,7 +60,7 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
     trains = recipe is not None and why_untrained(net) is None
     if recipe is not None and trains:
         dataset = recipe["data"]["dataset"]
-        written["train.py"] = train_source(kit.templates, net, kit.job(job_fields(net)))
+        written["train.py"] = train_source(kit, net, kit.job(job_fields(net)))
         written |= kit.carried()
         requirements = [kit.framework, *kit.optimizers, *TRAINING, *([DIGITS] if dataset == "digits" else [])]
     if weighted:
@@ -73,11 +77,12 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
 def as_ran(files: Mapping[str, str], net: Program, kit: Kit, job: Any) -> dict[str, str]:
     """The files of a run: `train.py` and the spec say the job as it ran, whatever options changed of it."""
     ran = as_run(net, job.recipe.to_dict())
-    return {**files, "train.py": train_source(kit.templates, net, job), "spec.yaml": resolved_yaml(ran)}
+    return {**files, "train.py": train_source(kit, net, job), "spec.yaml": resolved_yaml(ran)}
 
 
 def job_fields(net: Network) -> dict[str, Any]:
     """What a trainer has to know of a net, as plain values."""
+    recipe = recipe_of(net)
     return {
         "name": net.name,
         "input_shape": net.input_shape,
@@ -86,8 +91,14 @@ def job_fields(net: Network) -> dict[str, Any]:
         "params": net.cost.params,
         "kept": kept_for_gradient(net),
         "fingerprint": net.fingerprint,
-        "recipe": recipe_of(net),
+        "slots": slots(recipe["optimizer"]) if recipe else 0,
+        "recipe": recipe,
     }
+
+
+def slots(optimizer: Mapping[str, Any]) -> int:
+    """How many numbers an optimizer keeps of each parameter: the momentum of SGD, two moments of the others."""
+    return int(optimizer["momentum"] > 0) if optimizer["kind"] == "sgd" else 2
 
 
 def check_same_net(folder: Path, net: Network) -> None:
@@ -121,19 +132,21 @@ def identity_file(weights: Weights | None) -> dict[str, str]:
     return files(weights)
 
 
-def train_source(templates: jinja2.Environment, net: Network, job: Any) -> str:
-    """The text of `train.py`, which states a job of the runtime as a literal."""
-    names = sorted(names_used(job), key=lambda n: (not n.isupper(), n))
+def train_source(kit: Kit, net: Network, job: Any) -> str:
+    """The text of `train.py`: a job of the runtime as a literal, and its arithmetic in the framework's words."""
+    literal_job = kit.recorded(job)
+    names = sorted(names_used(literal_job), key=lambda n: (not n.isupper(), n))
     line = f"from archspec_runtime import {', '.join(names)}"
     if len(line) > 100:
         line = "from archspec_runtime import (\n" + "".join(f"    {n},\n" for n in names) + ")"
-    return templates.get_template("train.py.j2").render(
+    return kit.templates.get_template("train.py.j2").render(
         name=net.name,
         dataset=job.recipe.data.dataset,
         version=__version__,
         class_name=net.class_name,
         imports=line,
-        job=literal(job, 0, "JOB = "),
+        job=literal(literal_job, 0, "JOB = "),
+        **kit.stated(job),
     )
 
 

@@ -102,7 +102,14 @@ class FlaxBackend:
             write_folder(folder, as_ran(found.files, net, KIT, job), force=True)
 
         return train_emitted(
-            Flax(), found.files, net.class_name, asked, write, import_source, found.fingerprint
+            Flax(),
+            found.files,
+            net.class_name,
+            asked,
+            write,
+            import_source,
+            KIT.job(job_fields(net)).recipe,
+            found.fingerprint,
         ).exit_code
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:

@@ -101,7 +101,14 @@ class TorchBackend:
             write_folder(folder, as_ran(found.files, net, KIT, job), force=True)
 
         return train_emitted(
-            Torch(), found.files, net.class_name, asked, write, import_source, found.fingerprint
+            Torch(),
+            found.files,
+            net.class_name,
+            asked,
+            write,
+            import_source,
+            KIT.job(job_fields(net)).recipe,
+            found.fingerprint,
         ).exit_code
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:

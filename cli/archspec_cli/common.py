@@ -52,15 +52,18 @@ def backend_names(incomplete: str) -> list[str]:
     return [name for name in backend_names() if name.startswith(incomplete)]
 
 
+_SPEC = "A spec file, a zoo name such as resnet50, or NAME:PRESET; the folder's own where it holds one."
 Spec = Annotated[
     str,
     typer.Argument(
-        help="A spec file, a zoo name such as resnet50, or NAME:PRESET; the folder's own where it holds one.",
+        help=_SPEC,
         show_default=False,
         autocompletion=spec_names,
         default_factory=spec_of_folder,
     ),
 ]
+SpecIfAny = Annotated[str | None, typer.Argument(help=_SPEC, show_default=False, autocompletion=spec_names)]
+"""The same, of a command that can do without."""
 As = Annotated[Format, typer.Option("--format", help="For people, or as JSON.")]
 Set = Annotated[
     list[str] | None,

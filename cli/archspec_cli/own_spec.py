@@ -37,6 +37,7 @@ class Run(NamedTuple):
     spec: str
     backend: str
     data: Path | None
+    edited: bool  # its train.py
 
 
 def means_run(spec: str) -> bool:
@@ -52,6 +53,7 @@ def run_of(folder: Path) -> Run:
     """The run that is in a folder, or around it. Raises RunError where it holds none that can be gone on with."""
     from archspec_runtime.errors import RunError
     from archspec_runtime.record.folder import read_run
+    from archspec_runtime.record.identity import edited_trainer, read_identity
 
     around = next((parent for parent in folder.absolute().parents if (parent / "run.json").is_file()), None)
     if around is not None and not (folder / "run.json").is_file():
@@ -65,7 +67,8 @@ def run_of(folder: Path) -> Run:
     if not spec.is_file():
         help_ = f"name the spec: archspec train SPEC --out {shlex.quote(str(folder))} --resume"
         raise RunError(f"{folder} does not hold the spec of its run, {spec}", help_, 2)
-    return Run(str(spec), found["backend"], Path(data) if isinstance(data, str) else None)
+    edited = edited_trainer(read_identity(found, folder / "run.json"))
+    return Run(str(spec), found["backend"], Path(data) if isinstance(data, str) else None, edited)
 
 
 def _fail_between(found: list[Path]) -> NoReturn:

@@ -5,15 +5,14 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from archspec_runtime.recipe.recipe import LAMB  # noqa: E402
-from archspec_torch.trainer.optimizer import Average, make_optimizer, set_rate  # noqa: E402
+from archspec_torch.trainer import Lamb  # noqa: E402
+from archspec_torch.trainer.optimizer import Average  # noqa: E402
 
 
 def parts(scaled):
     torch.manual_seed(0)
     model = nn.Linear(4, 3)
-    optimizer = make_optimizer(model, LAMB(weight_decay=0.1))
-    set_rate(optimizer, 0.1)
+    optimizer = Lamb(model.parameters(), lr=0.1, weight_decay=0.1)
     return model, optimizer, torch.amp.GradScaler("cpu", init_scale=2.0**10, enabled=scaled)
 
 

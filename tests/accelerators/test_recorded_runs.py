@@ -20,6 +20,7 @@ from recording import Recording, stand_in  # noqa: E402
 
 from archspec_torch.trainer.stepper import TorchStepper  # noqa: E402
 from settings_of_runs import setting  # noqa: E402
+from trainers import training  # noqa: E402
 from zoo_nets import TRAINED, rarely  # noqa: E402
 
 RECIPES = {
@@ -70,7 +71,7 @@ def stepper_of(net, device, images=None):
         with torch.device(device):
             return archspec.build(net, "torch")
 
-    return TorchStepper(make, job, images, normalization, device, False), batches
+    return TorchStepper(make, training("torch", net, job), job, images, normalization, device, False), batches
 
 
 def recorded(action):

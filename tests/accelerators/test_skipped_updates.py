@@ -13,6 +13,7 @@ from archspec_runtime.recipe.recipe import EMA, LAMB, AdamW
 torch = pytest.importorskip("torch")
 from archspec_torch.trainer.stepper import TorchStepper  # noqa: E402
 from settings_of_runs import setting  # noqa: E402
+from trainers import training  # noqa: E402
 
 CPU = torch.device("cpu")
 SLOW = {"optimizer": AdamW(weight_decay=0.1)}
@@ -29,7 +30,13 @@ RECIPES = {
 def stepper_of(**recipe):
     net, job, dataset, normalization, batches = setting(batch_size=4, bad_loss=Skip(), **recipe)
     return TorchStepper(
-        lambda: archspec.build(net, "torch", seed=0), job, dataset, normalization, CPU, False
+        lambda: archspec.build(net, "torch", seed=0),
+        training("torch", net, job),
+        job,
+        dataset,
+        normalization,
+        CPU,
+        False,
     ), batches
 
 
@@ -49,7 +56,8 @@ def test_a_run_goes_on_from_a_step_that_was_left_out_as_if_there_had_been_none(n
 def test_momentum_is_zero_after_a_first_step_in_fp16_that_overflows():
     """PyTorch's fused SGD would leave it as the memory was: `torch.empty_like`, written by no kernel."""
     net, job, dataset, normalization, batches = setting(batch_size=4, precision="fp16")
-    stepper = TorchStepper(lambda: archspec.build(net, "torch"), job, dataset, normalization, CPU, False)
+    given = training("torch", net, job), job, dataset, normalization, CPU, False
+    stepper = TorchStepper(lambda: archspec.build(net, "torch"), *given)
     with torch.no_grad():
         stepper.model.fc.weight.fill_(1e5)  # a loss that the scale makes infinite
     before = {name: p.clone() for name, p in stepper.model.named_parameters()}
@@ -82,8 +90,8 @@ for given in ({}, {"bad_loss": Skip()}, {"precision": "fp16"}, {"precision": "fp
     for optimizer in ({}, {"optimizer": AdamW()}, {"optimizer": LAMB()}):
         net, job, dataset, normalization, batches = setting(batch_size=16, **given, **optimizer)
         world = World(1, 8)
-        stepper = TorchStepper(lambda: archspec.build(net, "torch"), job, dataset, normalization, torch.device("cpu"),
-                               False, world, sharded=True)
+        given = training("torch", net, job), job, dataset, normalization, torch.device("cpu"), False, world
+        stepper = TorchStepper(lambda: archspec.build(net, "torch"), *given, sharded=True)
         batches.world = world
         limit = math.inf if "bad_loss" in given else None
         for number in range(2):

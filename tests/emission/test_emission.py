@@ -68,7 +68,9 @@ def test_emitted_code_passes_ruff(tmp_path, emitted):
     targets = [
         f"{key}/{name}" for key, files in emitted.items() for name in ("model.py", "train.py") if name in files
     ]
-    for command in (["check", "--isolated", "--line-length=100", f"--select={RULES}"],
+    # as in the folder itself, which has them
+    own = "lint.isort.known-first-party = ['archspec_runtime', 'archspec_torch', 'model']"
+    for command in (["check", "--isolated", "--config", own, "--line-length=100", f"--select={RULES}"],
                     ["format", "--check", "--isolated", "--line-length=100"]):  # fmt: skip
         # widths are what a model file is made of (PLR2004, PLR0913, PLR0917); constructors are documented by their class (D107),
         # and `import torch.nn.functional as F` is PyTorch's own custom (N812)
@@ -83,7 +85,8 @@ def test_emitted_code_passes_strict_types(tmp_path, emitted):
     write_folder(tmp_path / "whole", emitted["cifar-resnet-20"])
     models = sorted([p.name for p in tmp_path.glob("*.py")] + [str(p) for p in (FAMILIES / "torch").iterdir()])
     assert_strictly_typed(tmp_path, models, "torch")
-    assert_strictly_typed(tmp_path / "whole", ["train.py", "model.py"], "torch")
+    # PyTorch's own `Tensor.backward` has no types
+    assert_strictly_typed(tmp_path / "whole", ["train.py", "model.py"], "torch", "--allow-untyped-calls")
 
 
 ALONE = """

@@ -29,6 +29,7 @@ from archspec_runtime.recipe.recipe import (
     TrivialAugment,
 )
 from archspec_runtime.schedule.averaging import kept
+from trainers import TorchRun, of_recipe
 
 REFERENCE = dict(np.load(Path(__file__).parents[1] / "data" / "recipes_reference.npz"))
 IMAGE = Image.fromarray(REFERENCE["image"])
@@ -180,10 +181,10 @@ def mixed_by(backend, mixed, images, labels):
     recipe = Recipe(label_smoothing=0.1)
     if backend == "torch":
         torch = pytest.importorskip("torch")
-        from archspec_torch.trainer.loss import mix_images, targets_of
-
-        shares = targets_of(torch.from_numpy(labels), 5, recipe, mixed, torch.float32)
-        return mix_images(torch.from_numpy(images), mixed).numpy(), shares.numpy()
+        run = TorchRun(torch.zeros(len(labels), 5))
+        stated = of_recipe("torch", classes=5, data=Data(dataset="digits", mix=Mix(mixup=0.5)), label_smoothing=0.1)
+        stated.train_step(run, torch.from_numpy(images), torch.from_numpy(labels), mixed)
+        return run.images.numpy(), run.targets.numpy()
     jnp = pytest.importorskip("jax").numpy
     from archspec_flax.trainer.loss import mix_images, shares_of, targets_of
 
@@ -264,13 +265,13 @@ def test_averages_warm_up_as_timms():
 
 def test_binary_cross_entropy_is_timms():
     torch = pytest.importorskip("torch")
-    from archspec_torch.trainer.loss import loss_of, targets_of
-
     logits, labels = torch.from_numpy(REFERENCE["logits"]), torch.from_numpy(REFERENCE["labels"])
-    cases = (Recipe(loss=BCE(), label_smoothing=0.1), None), (Recipe(loss=BCE(0.2)), Mixed(0.7))
+    images, mixes = torch.zeros(len(labels), 1, 8, 8), {"data": Data(dataset="digits", mix=Mix(mixup=0.5))}
+    cases = (({"loss": BCE(), "label_smoothing": 0.1}, ()), ({"loss": BCE(0.2), **mixes}, (Mixed(0.7),)))
     for (recipe, mixed), expected in zip(cases, REFERENCE["bce"], strict=True):
-        targets = targets_of(labels, 5, recipe, mixed, torch.float64)
-        assert loss_of(logits, targets, recipe).item() == pytest.approx(expected, abs=1e-12)
+        run = TorchRun(logits)
+        of_recipe("torch", classes=5, precision="fp64", **recipe).train_step(run, images, labels, *mixed)
+        assert run.loss == pytest.approx(expected, abs=1e-12)
 
 
 def lamb_problem():
@@ -281,11 +282,11 @@ def lamb_problem():
 
 def test_lamb_is_timms():
     torch = pytest.importorskip("torch")
-    from archspec_torch.trainer.optimizer import make_optimizer, set_rate
+    from archspec_torch.trainer.optimizer import set_rate
 
     model = torch.nn.ParameterList([torch.from_numpy(s) for s in next(lamb_problem())[0]])
     recipe = LAMB(weight_decay=0.02, decay_norm_and_bias=False, always_adapt=False)
-    optimizer = make_optimizer(model, recipe)
+    optimizer = of_recipe("torch", optimizer=recipe).make_optimizer(model)
     set_rate(optimizer, 0.01)
     for _, gradients in lamb_problem():
         for parameter, gradient in zip(model, gradients, strict=True):
@@ -299,11 +300,12 @@ def test_lamb_is_optaxs():
     torch = pytest.importorskip("torch")
     jax = pytest.importorskip("jax")
     optax = pytest.importorskip("optax")
-    from archspec_torch.trainer.optimizer import make_optimizer, set_rate
+    from archspec_torch.trainer.optimizer import set_rate
 
     model = torch.nn.ParameterList([torch.from_numpy(s).float() for s in next(lamb_problem())[0]])
     params = [jax.numpy.asarray(p.detach().numpy().copy()) for p in model]
-    optimizer, theirs = make_optimizer(model, LAMB(weight_decay=0.02)), optax.lamb(0.01, weight_decay=0.02)
+    optimizer = of_recipe("torch", optimizer=LAMB(weight_decay=0.02)).make_optimizer(model)
+    theirs = optax.lamb(0.01, weight_decay=0.02)
     set_rate(optimizer, 0.01)
     state = theirs.init(params)
     for _, gradients in lamb_problem():

@@ -15,6 +15,7 @@ from archspec_runtime.batches.order import Batches
 from archspec_runtime.data import open_dataset
 from archspec_runtime.job.job import Job, Options, effective
 from runs import measurements, newest, same, weights
+from trainers import training
 
 torch = pytest.importorskip("torch")
 
@@ -108,6 +109,7 @@ def test_five_steps_equal_a_loop_written_by_hand(name, tmp_path):
     schedule = Schedule(recipe.lr, 5, batches.per_epoch)
     stepper = TorchStepper(
         lambda: archspec.build(net, backend="torch", seed=recipe.seed),
+        training("torch", net, job),
         job,
         dataset,
         normalization,

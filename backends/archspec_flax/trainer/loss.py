@@ -42,7 +42,7 @@ def mix_images(images: Array, shares: Shares) -> Array:
 
 def targets_of(labels: Array, classes: int, recipe: Recipe, shares: Shares | None, dtype: jnp.dtype) -> Array:
     """What the loss compares logits with: shares of classes (N, classes)."""
-    smoothing = recipe.label_smoothing
+    smoothing = recipe.label_smoothing or 0.0
     targets: Array = jax.nn.one_hot(labels, classes, dtype=dtype) * (1 - smoothing) + smoothing / classes
     if shares is not None:
         own = shares.label.astype(dtype)

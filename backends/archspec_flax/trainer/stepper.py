@@ -25,6 +25,7 @@ from archspec_runtime.frameworks.stepper import Evaluation, Outcome
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
 from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.recipe import SGD
 from archspec_runtime.schedule.averaging import kept
 
 from .convolution import use_fast_gradients
@@ -77,7 +78,7 @@ class FlaxStepper:
             self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
             params, rest = jax.tree.map(jnp.copy, parts)
             used = reached(self.graph, params, rest, job, self.kind)
-            self.optimizer = make_optimizer(recipe.optimizer, stacked(params, self.model), used)
+            self.optimizer = make_optimizer(recipe.optimizer or SGD(), stacked(params, self.model), used)
             self.state = self.devices.spread(State.start(params, rest, self.optimizer, recipe, self.kind))
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.data import Dataset
@@ -30,6 +30,10 @@ class Framework(Protocol):
     name: str
     devices: str  # what devices are called, for help
     options: Collection[str]  # of the command line that it has and others may lack
+    training: Any  # the functions that a `train.py` states, `train_step` among them; None where its job says all
+
+    def stating(self, training: Any) -> Self:
+        """The framework, with what a `train.py` states."""
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run; gives the exit code. Raises RunError."""

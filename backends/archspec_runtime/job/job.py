@@ -29,6 +29,7 @@ class Job:
     params: int  # learned numbers
     kept: int  # numbers for one image that are kept from the forward pass for the gradient
     fingerprint: str  # of the net's structure: what a checkpoint must fit
+    slots: int = 1  # numbers that the optimizer keeps of each parameter
     recipe: Recipe
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from archspec_runtime.job.job import Job
-from archspec_runtime.recipe.recipe import SGD, Recipe
+from archspec_runtime.recipe.recipe import Recipe
 
 CPU_RATE = 4.5e10
 """Multiply-adds a second of training in single precision, measured with ResNet-20 and ResNet-56 on two CPU cores."""
@@ -95,7 +95,6 @@ def memory(job: Job, devices: int = 1, framework: str = "torch", *, sharded: boo
     number = 8 if recipe.precision == "fp64" else 4
     activation = 2 if recipe.precision in ("bf16", "fp16") else number
     tensors = job.params * number // (devices if sharded else 1)
-    slots = (1 if recipe.optimizer.momentum else 0) if isinstance(recipe.optimizer, SGD) else 2
     kept = math.ceil(job.kept * (recipe.batch_size // recipe.accumulate // devices) * activation * max(areas(job)))
     # XLA lays weights out anew for the products that the backward pass makes of them
     laid_out = tensors if framework == "flax" else 0
@@ -104,7 +103,7 @@ def memory(job: Job, devices: int = 1, framework: str = "torch", *, sharded: boo
     return Memory(
         weights=tensors,
         gradients=tensors,
-        optimizer=slots * tensors,
+        optimizer=job.slots * tensors,
         ema=tensors if recipe.ema is not None else 0,
         activations=kept,
         images=IMAGES.get(data, 0) * pixels + (evaluated if evaluated <= EVALUATED_ROOM else 0),

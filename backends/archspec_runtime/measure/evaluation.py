@@ -22,7 +22,7 @@ from archspec_runtime.frameworks.stepper import Evaluation
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.record.differences import split_changes
 from archspec_runtime.record.folder import read_run
-from archspec_runtime.record.identity import EDITED, Identity, edited, read_identity
+from archspec_runtime.record.identity import EDITED, Identity, edited, edited_trainer, read_identity
 from archspec_runtime.record.own_source import Source
 
 
@@ -133,6 +133,8 @@ def open_run(framework: Framework, path: Path, make_model: MakeModel | None = No
     data = Path(run["data"]) if run.get("data") else None
     if edited(identity):
         warn(f"{folder}: {EDITED}")
+    if edited_trainer(identity):
+        warn(f"{folder}: its train.py was edited before it was trained, so that its recipe does not say all")
     return Trained(framework, job, make_model, source, checkpoint, normalization, data, identity)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from archspec_runtime.recipe.recipe import Recipe
+from archspec_runtime.recipe.recipe import ARITHMETIC, Recipe
 from archspec_runtime.recipe.text import phases
 from archspec_runtime.recipe.values import flow
 
@@ -23,7 +23,10 @@ def changes(before: Mapping[str, Any], now: Recipe) -> list[str]:
         if known.lr != now.lr:  # as specs write it
             before, after = {**before, "lr": phases(known.lr)}, {**after, "lr": phases(now.lr)}
     free = {"keep": before.get("keep")}  # which says nothing of what is trained
-    return list(_lines(before, {**after, **free}, ""))
+    after = {**after, **free}
+    if None in (before.get("optimizer"), after["optimizer"]):  # stated in code by one, which is compared as text
+        before, after = ({k: v for k, v in one.items() if k not in ARITHMETIC} for one in (before, after))
+    return list(_lines(before, after, ""))
 
 
 def _lines(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ Each class is immutable, has one meaning for each field, and goes to and from pl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 from archspec_runtime.recipe.images import (
@@ -162,6 +162,10 @@ class Phase:
     shape: Literal["linear", "cosine"] | None = None
 
 
+ARITHMETIC = ("optimizer", "loss", "label_smoothing", "clip_norm")
+"""What of a recipe a `train.py` states in code."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """Everything that decides a training run besides the net, the images and the seed."""
@@ -170,10 +174,12 @@ class Recipe:
     batch_size: int = 128
     steps: int | None = None  # exactly one of steps and epochs is given
     epochs: int | None = None
-    optimizer: Optimizer = SGD()
+    optimizer: Optimizer | None = (
+        None  # this and what is said of the loss are None where `train.py` states it in code
+    )
     lr: tuple[Phase, ...] = (Phase(0.1),)
-    loss: Loss = CrossEntropy()
-    label_smoothing: float = 0.0  # the share of a target that is spread evenly over all classes
+    loss: Loss | None = None
+    label_smoothing: float | None = None  # the share of a target that is spread evenly over all classes
     accumulate: int = 1  # parts that a batch is computed in; its gradient is their mean
     precision: Precision = "fp32"
     clip_norm: float | None = None  # largest global L2 norm of the gradient
@@ -182,6 +188,17 @@ class Recipe:
     keep: Keep = Keep()  # noqa: RUF009 (immutable)
     bad_loss: BadLoss = Stop()  # noqa: RUF009
     seed: int = 0
+
+    def without_arithmetic(self) -> Recipe:
+        """What is left where `train.py` states optimizer, loss and clipping in code."""
+        return replace(self, optimizer=None, loss=None, label_smoothing=None, clip_norm=None)
+
+    def with_arithmetic_of(self, other: Recipe) -> Recipe:
+        """The inverse, for the record of a run."""
+        return replace(
+            self, optimizer=other.optimizer, loss=other.loss, label_smoothing=other.label_smoothing,
+            clip_norm=other.clip_norm,
+        )  # fmt: skip
 
     @property
     def asks_for_validation(self) -> bool:
@@ -206,9 +223,9 @@ class Recipe:
         """Read what `to_dict` wrote. Raises ValueError on an unknown kind or field."""
         parts: dict[str, Any] = {
             "data": _data(raw["data"]),
-            "optimizer": _tagged(Optimizer, raw["optimizer"]),
+            "optimizer": _maybe(Optimizer, raw.get("optimizer")),
             "lr": tuple(Phase(**{**p, "until": _all(Condition, p["until"])}) for p in raw["lr"]),
-            "loss": _tagged(Loss, raw["loss"]) if "loss" in raw else CrossEntropy(),
+            "loss": _maybe(Loss, raw.get("loss")),
             "keep": Keep(**raw.get("keep", {})),
             "bad_loss": _tagged(BadLoss, raw.get("bad_loss", {"kind": "stop"})),
             "ema": raw.get("ema") and EMA(**{**raw["ema"], "after": _maybe(Step | Epoch, raw["ema"].get("after"))}),

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from archspec_runtime.recipe.images import Epoch, PadCrop, ResizeShorter, Size, Step
-from archspec_runtime.recipe.recipe import Condition, Measured, Phase, Plateau, Recipe
+from archspec_runtime.recipe.recipe import Condition, CrossEntropy, Measured, Phase, Plateau, Recipe
 
 SAID = frozenset({"data", "dataset", "batch_size", "optimizer", "seed"})  # also where they are the defaults
 PLAIN = re.compile(
@@ -20,6 +20,9 @@ def as_spec(recipe: Recipe) -> dict[str, Any]:
     """The keys of `train:` that are not as they are by default, the schedule left out."""
     written = _set(recipe)
     written.pop("lr", None)
+    for name, usual in (("loss", CrossEntropy()), ("label_smoothing", 0.0), ("optimizer", None)):
+        if getattr(recipe, name) == usual:
+            written.pop(name, None)
     return written
 
 

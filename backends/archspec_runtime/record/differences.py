@@ -12,6 +12,7 @@ from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.record.identity import Identity
 
 Part = Literal["net", "source", "classes", "images", "recipe"]
+TRAINER = "train.py is another than the run's"
 SHOWN = 5  # classes of each sort that are named
 MOST_LINES = 12  # of two sources that are shown
 
@@ -28,7 +29,7 @@ def differences(before: Identity, now: Identity, texts: tuple[str, str] | None =
     """All parts in which two identities differ; `texts` are those of `model.py` before and now, where both are known."""
     found: list[tuple[Part, list[str]]] = [
         ("net", list(_net(before, now))),
-        ("source", list(_source(before, now, texts))),
+        ("source", [*_source(before, now, texts), *_trainer(before, now)]),
         ("classes", list(class_changes(before["classes"], now["classes"]))),
         ("images", list(_images(before, now))),
         ("recipe", changes(before["recipe"], Recipe.from_dict(now["recipe"]))),
@@ -72,6 +73,16 @@ def _source(before: Identity, now: Identity, texts: tuple[str, str] | None) -> I
     if before["source"]["sha256"] != now["source"]["sha256"]:
         old, new = texts or (None, None)
         yield from source_changes(old, new, ("model.py is another than the run's", "before", "now"))
+
+
+def _trainer(before: Identity, now: Identity) -> Iterator[str]:
+    """Unless the code of both is archspec's, and follows from recipes that differ."""
+    old, new = before.get("trainer"), now.get("trainer")
+    if not old or not new or old["sha256"] == new["sha256"]:
+        return
+    written = old["edited"] is False and new["edited"] is False
+    if not written or not changes(before["recipe"], Recipe.from_dict(now["recipe"])):
+        yield TRAINER
 
 
 def source_changes(before: str | None, now: str | None, said: tuple[str, str, str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ recipe as it ran. The record is in `run.json`, in each checkpoint, and in whatev
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
@@ -67,6 +68,48 @@ class ModelSource:
         return digest_of(self.text)
 
 
+@dataclass(frozen=True, slots=True)
+class TrainerSource:
+    """The text of a `train.py`, and whether it is another than archspec wrote; None where nothing says so."""
+
+    text: str
+    edited: bool | None
+
+    @staticmethod
+    def of(training: Any, *, emitted: bool = False) -> TrainerSource | None:
+        """The file that states the functions of a `training`; None where there are none."""
+        if training is None:
+            return None
+        module = sys.modules[training.train_step.__module__]
+        text = inspect.getsource(module)
+        if emitted:
+            return TrainerSource(text, edited=False)
+        written = listed(Path(inspect.getfile(module)))
+        return TrainerSource(text, None if written is None else written != digest_of(text))
+
+    @property
+    def sha256(self) -> str:
+        """What tells trainers apart, whatever their jobs are."""
+        return digest_of(arithmetic(self.text))
+
+
+def arithmetic(text: str) -> str:
+    """What a `train.py` says beside its job, which is compared by its values: the code that a step runs."""
+    lines, kept = text.splitlines(), list[str]()
+    for node in ast.parse(text).body:
+        match node:
+            case ast.Expr(ast.Constant()) | ast.ImportFrom(module="archspec_runtime"):
+                continue
+            case ast.Assign(targets=[ast.Name(id="JOB")]):
+                continue
+            case ast.FunctionDef() | ast.ClassDef():
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            case _:
+                first = node.lineno
+        kept += lines[first - 1 : node.end_lineno]
+    return "\n".join(kept) + "\n"
+
+
 def digest_of(text: str) -> str:
     """The SHA-256 of a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -89,12 +132,20 @@ def listed(path: Path) -> str | None:
     return None
 
 
-def identity_of(job: Job, source: ModelSource, dataset: Dataset, normalization: Normalization) -> Identity:
+def identity_of(
+    job: Job,
+    source: ModelSource,
+    dataset: Dataset,
+    normalization: Normalization,
+    trainer: TrainerSource | None = None,
+) -> Identity:
     """The record of a run that begins."""
+    stated = {} if trainer is None else {"trainer": {"sha256": trainer.sha256, "edited": trainer.edited}}
     return {
         "format": FORMAT,
         "net": {"name": job.name, "fingerprint": job.fingerprint, "input": list(job.input_shape)},
         "source": {"sha256": source.sha256, "edited": source.edited},
+        **stated,
         "classes": list(dataset.classes),
         "data": {
             "dataset": job.recipe.data.dataset,
@@ -182,10 +233,17 @@ def edited(identity: Identity | None) -> bool:
     return identity is not None and identity["source"]["edited"] is True
 
 
+def edited_trainer(identity: Identity | None) -> bool:
+    """Whether a run was trained by a `train.py` that is not what archspec wrote."""
+    return identity is not None and isinstance(of := identity.get("trainer"), dict) and of.get("edited") is True
+
+
 def source_note(folder: Path, run: Mapping[str, Any]) -> str | None:
     """What is to be said of a run's source wherever the run is shown; None where it is what archspec wrote, or nothing says."""
-    if edited(read_identity(run, folder / "run.json")):
-        return "edited model.py"
+    identity = read_identity(run, folder / "run.json")
+    files = [*(["model.py"] if edited(identity) else []), *(["train.py"] if edited_trainer(identity) else [])]
+    if files:
+        return f"edited {' and '.join(files)}"
     kept = folder / "code" / "model.py"
     trained = run["identity"]["source"]["sha256"] if run.get("identity") else listed(kept)
     there = digest_of_file(kept)

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from archspec_runtime.frameworks.protocol import Framework, Write
 from archspec_runtime.job.job import Options
+from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.run.loop import Result
 from archspec_runtime.run.session import train
 
@@ -21,11 +22,12 @@ ImportSource = Callable[[str, str, Path], ModuleType]
 
 def train_emitted(
     framework: Framework, files: Mapping[str, str], class_name: str, options: Options, write: Write,
-    import_source: ImportSource, fingerprint: str | None = None,
+    import_source: ImportSource, recipe: Recipe, fingerprint: str | None = None,
 ) -> Result:  # fmt: skip
     """Import an emitted `train.py` and train, and have the files written into the run's folder. Raises RunError.
 
-    `fingerprint` is what the run knows the net by, where an earlier version began it.
+    `recipe` is the whole one, of which `train.py` states a part in code; `fingerprint` is what the run knows the net by, where
+    an earlier version began it.
 
     The text is imported, not a file: nothing of a run is touched before the trainer has seen that the new one can begin, or
     that it is the same, and nothing of it is left elsewhere however the process ends.
@@ -34,8 +36,10 @@ def train_emitted(
     try:
         for name in MODULES:
             emitted = import_source(files[f"{name}.py"], name, code.absolute() / f"{name}.py")
-        job = emitted.JOB if fingerprint is None else replace(emitted.JOB, fingerprint=fingerprint)
-        return train(framework, getattr(emitted, class_name), job, options, write)
+        job = replace(emitted.JOB, recipe=emitted.JOB.recipe.with_arithmetic_of(recipe))
+        job = job if fingerprint is None else replace(job, fingerprint=fingerprint)
+        stated = framework.stating(getattr(emitted, "TRAINING", None))
+        return train(stated, getattr(emitted, class_name), job, options, write)
     finally:
         for name in MODULES:
             sys.modules.pop(name, None)

@@ -24,7 +24,7 @@ from archspec_runtime.job.job import Job, Options
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.record.folder import lock, prepare, read_run, versions, write_json
-from archspec_runtime.record.identity import Identity
+from archspec_runtime.record.identity import Identity, TrainerSource
 from archspec_runtime.record.image_names import keep_names
 
 
@@ -54,7 +54,8 @@ def _launch_of(folder: Path) -> str | None:
 
 def record(
     framework: str, folder: Path, make_model: MakeModel, job: Job, options: Options, device: str,
-    settings: Settings, write: Write | None, world: World, identity: Identity, dataset: Dataset,
+    settings: Settings, write: Write | None, world: World, identity: Identity,
+    trainer: TrainerSource | None, dataset: Dataset,
 ) -> int:  # fmt: skip
     """Make the folder that of a new run: its source, its `run.json`, and nothing of a run before."""
     code = folder / "code"
@@ -68,6 +69,8 @@ def record(
         else:
             source = Path(inspect.getfile(make_model)).resolve()
             code.mkdir(exist_ok=True)
+            if trainer is not None and source.parent != code.resolve():
+                (code / "train.py").write_text(trainer.text, encoding="utf-8")
             if source.parent != code.resolve():
                 lines = inspect.getsource(sys.modules[make_model.__module__])  # which need not be a file
                 (code / "model.py").write_text(lines, encoding="utf-8")

@@ -18,9 +18,18 @@ from archspec_runtime.images.libraries import libraries
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.changes import changes
-from archspec_runtime.record.differences import Difference, differences, source_changes, told
+from archspec_runtime.record.differences import TRAINER, Difference, differences, source_changes, told
 from archspec_runtime.record.folder import read_run, write_json
-from archspec_runtime.record.identity import Identity, ModelSource, digest_of_file, listed, read_identity
+from archspec_runtime.record.identity import (
+    Identity,
+    ModelSource,
+    TrainerSource,
+    arithmetic,
+    digest_of,
+    digest_of_file,
+    listed,
+    read_identity,
+)  # fmt: skip
 from archspec_runtime.record.image_names import keep_names, name_changes
 
 EDITED = "was edited since the run trained"
@@ -28,7 +37,7 @@ EDITED = "was edited since the run trained"
 
 def recorded(
     framework: str, folder: Path, job: Job, options: Options, write: Write | None, world: World,
-    identity: Identity, source: ModelSource, dataset: Dataset,
+    identity: Identity, source: ModelSource, trainer: TrainerSource | None, dataset: Dataset,
 ) -> tuple[Settings, Identity | None]:  # fmt: skip
     """How a run that goes on was begun, and the identity that it goes on with; None where an earlier version kept none.
 
@@ -61,7 +70,7 @@ def recorded(
         warn(
             f"{folder} was begun by a version that kept no record of class names and images; they are not compared"
         )
-    found = _compared(folder, run, begun, job, identity, source)
+    found = _compared(folder, run, begun, job, identity, source, trainer)
     if any(one.part == "images" for one in found) and (lines := tuple(name_changes(folder, dataset))):
         found.append(Difference("images", lines))
     refused = [one for one in found if one.part in ("source", "classes", "images")]
@@ -74,12 +83,20 @@ def recorded(
         goes_on = {**identity, "normalization": begun["normalization"]}
     if options.override and run["job"].get("fingerprint") == job.fingerprint:
         entry = {"identity": goes_on} if goes_on else {}
-        world.lead(lambda: _override(folder, {**run, **entry}, job, write, source, found, dataset) if found else 0)
+        world.lead(
+            lambda: _override(folder, {**run, **entry}, job, write, source, trainer, found, dataset) if found else 0
+        )
     return settings, goes_on
 
 
 def _compared(
-    folder: Path, run: Mapping[str, Any], begun: Identity | None, job: Job, identity: Identity, source: ModelSource
+    folder: Path,
+    run: Mapping[str, Any],
+    begun: Identity | None,
+    job: Job,
+    identity: Identity,
+    source: ModelSource,
+    trainer: TrainerSource | None,
 ) -> list[Difference]:
     """In what a run differs from what it is asked to go on as; nothing where the net does, which checkpoints tell more of."""
     if run["job"].get("fingerprint") != job.fingerprint:
@@ -93,9 +110,24 @@ def _compared(
         lines = source_changes(whole, _text(kept), (f"{kept} {EDITED}", "trained", "there"))
         found.append(Difference("source", tuple(lines)))
     if begun is not None:
-        return found + differences(begun, identity, (_text(kept), source.text) if there == trained else None)
+        more = differences(begun, identity, (_text(kept), source.text) if there == trained else None)
+        return found + [_with_lines(one, kept.with_name("train.py"), begun, trainer) for one in more]
     changed = changes(run["job"]["recipe"], job.recipe)
     return found + ([Difference("recipe", tuple(changed))] if changed else [])
+
+
+def _with_lines(found: Difference, kept: Path, begun: Identity, trainer: TrainerSource | None) -> Difference:
+    """The difference with the lines in which two `train.py` differ, where the run still has the one that trained it."""
+    if TRAINER not in found.lines or trainer is None or not kept.is_file():
+        return found
+    try:
+        before = arithmetic(_text(kept))
+    except SyntaxError:
+        return found
+    if digest_of(before) != begun["trainer"]["sha256"]:
+        return found
+    shown = source_changes(before, arithmetic(trainer.text), (TRAINER, "before", "now"))
+    return Difference(found.part, (*(line for line in found.lines if line != TRAINER), *shown))
 
 
 def _overriding(found: Sequence[Difference], *, of_spec: bool) -> str:
@@ -103,9 +135,16 @@ def _overriding(found: Sequence[Difference], *, of_spec: bool) -> str:
     source = next((one for one in found if one.part == "source"), None)
     if source is None:
         return "--override resumes all the same"
-    goes_on = "the source of the spec" if of_spec else "the model.py beside train.py"
+    file = "train.py" if source.lines[0].startswith(TRAINER) else "model.py"
+    goes_on = (
+        "the source of the spec"
+        if of_spec
+        else "the model.py beside train.py"
+        if file == "model.py"
+        else "this train.py"
+    )
     put_aside = "the edited file" if EDITED in source.lines[0] else "the run's"
-    return f"--override goes on with {goes_on}, and keeps {put_aside} as model.before.py"
+    return f"--override goes on with {goes_on}, and keeps {put_aside} as {file[:-3]}.before.py"
 
 
 def _text(path: Path) -> str:
@@ -114,13 +153,13 @@ def _text(path: Path) -> str:
 
 def _override(
     folder: Path, run: dict[str, Any], job: Job, write: Write | None, source: ModelSource,
-    found: Sequence[Difference], dataset: Dataset,
+    trainer: TrainerSource | None, found: Sequence[Difference], dataset: Dataset,
 ) -> int:  # fmt: skip
     """Have the run's record and source say what it goes on as, and what that was before."""
     if write is not None:
         _written(folder, partial(_keeping, lambda code: write(code, job)))
     elif any(one.part == "source" for one in found):
-        _written(folder, partial(_keeping, lambda code: _put(code / "model.py", source.text)))
+        _written(folder, partial(_keeping, lambda code: _put(code, source, trainer)))
     if any(one.part == "images" for one in found):
         _written(folder, lambda code: keep_names(code.parent, dataset))
     lines = [line for one in found for line in one.lines]
@@ -131,25 +170,40 @@ def _override(
     return 0
 
 
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _put(code: Path, source: ModelSource, trainer: TrainerSource | None) -> None:
+    (code / "model.py").write_text(source.text, encoding="utf-8")
+    if trainer is not None:
+        (code / "train.py").write_text(trainer.text, encoding="utf-8")
 
 
 def _keeping(write: Callable[[Path], None], code: Path) -> None:
-    """Write, and keep a model that this replaces under a name beside it: it may be somebody's work. Raises OSError."""
-    model = code / "model.py"
-    if not model.is_file():
-        return write(code)
-    held = model.read_bytes()
-    names = (model.with_name(f"model.before{n or ''}.py") for n in itertools.count())
-    copy = next(name for name in names if not name.exists())
-    copy.write_bytes(held)
+    """Write, and keep what this replaces under names beside it: it may be somebody's work. Raises OSError."""
+    held = {path: path.read_bytes() for name in ("model.py", "train.py") if (path := code / name).is_file()}
+    copies = {path: _free(path) for path in held}
+    for path, copy in copies.items():
+        copy.write_bytes(held[path])
     write(code)
-    if model.read_bytes() == held:
-        copy.unlink()
-    else:
-        warn(f"{model} is written anew; what it held is kept as {copy}")
-    return None
+    for path, copy in copies.items():
+        if same_source(path.name, held[path], path.read_bytes()):
+            copy.unlink()
+        else:
+            warn(f"{path} is written anew; what it held is kept as {copy}")
+
+
+def same_source(name: str, one: bytes, other: bytes) -> bool:
+    """Whether two files of this name say the same; the job of a `train.py` is in the run's record."""
+    if one == other or name != "train.py":
+        return one == other
+    try:
+        return arithmetic(one.decode("utf-8")) == arithmetic(other.decode("utf-8"))
+    except (SyntaxError, ValueError):
+        return False
+
+
+def _free(path: Path) -> Path:
+    """A name beside a file that nothing has."""
+    names = (path.with_name(f"{path.stem}.before{n or ''}.py") for n in itertools.count())
+    return next(name for name in names if not name.exists())
 
 
 def _written(folder: Path, write: Callable[[Path], None]) -> None:

@@ -22,7 +22,7 @@ from archspec_runtime.job.memory import bytes_as_text, memory, on_cpu
 from archspec_runtime.processes.allocators import keep_freed
 from archspec_runtime.processes.out_of_memory import is_out_of_memory
 from archspec_runtime.processes.world import World, abandon, launched, world_of
-from archspec_runtime.record.identity import Identity, ModelSource, identity_of, normalization_of
+from archspec_runtime.record.identity import Identity, ModelSource, TrainerSource, identity_of, normalization_of
 from archspec_runtime.run.dry_run import dry_run
 from archspec_runtime.run.loop import Loop, Result
 from archspec_runtime.run.preflight import check_options, check_split, open_for, warn_before
@@ -131,10 +131,13 @@ def _train(
         options = replace(options, resume=resume)
         settings, how = framework.settle(make_model, job, options, device, total)
         source = ModelSource.of(make_model, emitted=write is not None)
-        now = identity_of(job, source, dataset, normalization)
+        trainer = TrainerSource.of(framework.training, emitted=write is not None)
+        now = identity_of(job, source, dataset, normalization, trainer)
         identity: Identity | None = now
         if resume:
-            begun, identity = recorded(framework.name, folder, job, options, write, world, now, source, dataset)
+            begun, identity = recorded(
+                framework.name, folder, job, options, write, world, now, source, trainer, dataset
+            )
             settings = {**settings, **{k: v for k, v in begun.items() if type(v) is type(settings.get(k))}}
             if options.deterministic and not settings["deterministic"] and world.leads:
                 warn("--deterministic has no effect: this run was begun without it")
@@ -143,7 +146,9 @@ def _train(
         else:
             name = framework.name
             world.lead(
-                lambda: record(name, folder, make_model, job, options, device, settings, write, world, now, dataset)
+                lambda: record(
+                    name, folder, make_model, job, options, device, settings, write, world, now, trainer, dataset
+                )
             )
         if world.leads:
             warn_before(asked, job, options, framework.options, batches.per_epoch, spec_checked=write is not None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
 
 from archspec.emission.folder import Kit, sources
 from archspec_runtime import Job
 from archspec_torch.emit.model import TEMPLATES, model_source
+from archspec_torch.emit.trainer import stated
 
 
 def carried() -> dict[str, str]:
@@ -19,4 +21,12 @@ def carried() -> dict[str, str]:
     }
 
 
-KIT = Kit(templates=TEMPLATES, framework="torch>=2.6", model=model_source, job=Job.from_dict, carried=carried)
+def recorded(job: Job) -> Job:
+    """What the literal of a job says: optimizer and loss are code."""
+    return replace(job, recipe=job.recipe.without_arithmetic())
+
+
+KIT = Kit(
+    templates=TEMPLATES, framework="torch>=2.6", model=model_source, job=Job.from_dict, stated=stated, recorded=recorded,
+    carried=carried,
+)  # fmt: skip

@@ -5,6 +5,12 @@ It imports nothing of archspec, and is copied as it is into built folders.
 
 from __future__ import annotations
 
-from .main import Torch, main
+from archspec_runtime.augment.mixing import Mixed
 
-__all__ = ["Torch", "main"]
+from .lamb import Lamb
+from .main import Torch, main
+from .mixing import mix_images
+from .optimizer import fusable
+from .training import Run, Training
+
+__all__ = ["Lamb", "Mixed", "Run", "Torch", "Training", "fusable", "main", "mix_images"]

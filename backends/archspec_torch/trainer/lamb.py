@@ -22,8 +22,13 @@ class Lamb(torch.optim.Optimizer):
         True  # `GradScaler.step` sets `grad_scale`, None where it is off already, and `found_inf`
     )
 
-    def __init__(self, groups: list[dict[str, Any]], betas: tuple[float, float], eps: float) -> None:
-        super().__init__(groups, {"lr": 0.0, "betas": betas, "eps": eps, "weight_decay": 0.0, "adapt": True})
+    def __init__(
+        self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-6,
+        weight_decay: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "adapt": True}
+        )
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]

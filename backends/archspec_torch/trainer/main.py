@@ -31,6 +31,7 @@ from .precision import check_precision, use_precision
 from .probe import make_probe
 from .restoring import load_model
 from .stepper import TorchStepper
+from .training import Training
 from .world import join, launch
 
 MOST_THREADS = 1024
@@ -42,6 +43,13 @@ class Torch:
     name = "torch"
     devices = "cpu, cuda, cuda:1, mps"
     options: Collection[str] = ("compile", "shard", "deterministic")
+
+    def __init__(self, training: Training | None = None) -> None:
+        self.training = training
+
+    def stating(self, training: Training) -> Torch:
+        """The same, for what a `train.py` states."""
+        return Torch(training)
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""
@@ -92,11 +100,12 @@ class Torch:
         settings: Settings, world: World, options: Options,
     ) -> TorchStepper:  # fmt: skip
         """A model with its optimizer on a device."""
+        assert self.training is not None, "a run is trained by what its train.py states"
         on = torch.device(device)
         choose_kernels(deterministic=settings["deterministic"], compiled=settings["compiled"])
         with out_of_memory(partial(while_training, job, world.size, self.name, sharded=options.shard)):
             return TorchStepper(
-                make_model, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard,
+                make_model, self.training, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard,
                 graphed=settings["graphed"],
             )  # fmt: skip
 
@@ -122,6 +131,6 @@ def _loaded(make_model: MakeModel, weights: Path, job: Job, device: str) -> nn.M
     return placed
 
 
-def main(make_model: Any, job: Job, argv: Sequence[str] | None = None) -> int:
+def main(make_model: Any, job: Job, training: Training, argv: Sequence[str] | None = None) -> int:
     """The command line of an emitted `train.py`; returns the exit code."""
-    return session.main(Torch(), make_model, job, argv)
+    return session.main(Torch(training), make_model, job, argv)

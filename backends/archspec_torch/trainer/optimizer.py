@@ -1,56 +1,38 @@
-"""Optimizers as the recipe means them, and the average of weights."""
+"""The optimizer of a run, and the average of weights."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archspec_runtime.recipe.recipe import LAMB, SGD, AdamW, Optimizer
-
-from .lamb import Lamb
 from .parallel import is_split, local
-from .split_optimizers import SplitAdamW, SplitSGD
+from .split_optimizers import on_parts
 
 Pairs = tuple[list[Tensor], list[Tensor]]
-FUSED = ("cpu", "cuda")  # devices whose optimizers are one kernel, which also takes the scale off a loss in fp16
+FUSED = ("cpu", "cuda")  # devices whose fused kernels also take the scale off a loss in fp16
 
 
-def make_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
-    """PyTorch's SGD or AdamW, or LAMB; PyTorch's SGD has the form that the recipe states.
+def fusable(model: nn.Module) -> bool:
+    """Whether the optimizer can be one kernel on the model's device: `fused=` of PyTorch's optimizers."""
+    return all(p.device.type in FUSED for p in model.parameters())
 
-    Momentum begins at zero, from which the first step is PyTorch's. PyTorch itself allocates it in the first step, and leaves it
-    as the memory happened to be where a fused one is left out, as the first in fp16 often are.
+
+def prepared(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimizer of a run, for parameters that may be split over processes.
+
+    Momentum of PyTorch's SGD begins at zero, from which the first step is PyTorch's. PyTorch itself allocates it in the first
+    step, and leaves it as the memory happened to be where a fused one is left out, as the first in fp16 often are.
     """
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    decay = recipe.weight_decay
-    groups: list[dict[str, Any]] = [
-        {"params": weights, "weight_decay": decay},
-        {"params": others, "weight_decay": decay if recipe.decay_norm_and_bias else 0.0},
-    ]
-    if isinstance(recipe, LAMB):
-        groups[1]["adapt"] = recipe.always_adapt or recipe.decay_norm_and_bias
-    groups = [g for g in groups if g["params"]]
-    fused = all(p.device.type in FUSED for p in model.parameters())
-    split = any(map(is_split, model.parameters()))
-    match recipe:
-        case SGD():
-            kind = SplitSGD if split else torch.optim.SGD
-            made = kind(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused)
-            if recipe.momentum:
-                for p in model.parameters():
-                    made.state[p]["momentum_buffer"] = torch.zeros_like(p, requires_grad=False)
-            return made
-        case AdamW():
-            betas = recipe.beta1, recipe.beta2
-            return (SplitAdamW if split else torch.optim.AdamW)(
-                groups, lr=0.0, betas=betas, eps=recipe.eps, fused=fused
-            )
-        case LAMB():
-            return Lamb(groups, (recipe.beta1, recipe.beta2), recipe.eps)
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    if any(map(is_split, params)):
+        optimizer = on_parts(optimizer)
+    if isinstance(optimizer, torch.optim.SGD):
+        for group in optimizer.param_groups:
+            for p in group["params"] if group["momentum"] else ():
+                optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p, requires_grad=False)
+    return optimizer
 
 
 class Average:

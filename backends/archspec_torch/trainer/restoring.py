@@ -44,8 +44,9 @@ def load_optimizer(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScale
     """
     with reading(file, *DAMAGE):
         state = _loaded(file)
-        _check(file, state["optimizer"], optimizer)
-        optimizer.load_state_dict(parallel.split_states(state["optimizer"], optimizer))
+        kept = _regrouped(file, state["optimizer"], optimizer)
+        _check(file, kept, optimizer)
+        optimizer.load_state_dict(parallel.split_states(kept, optimizer))
         scaler.load_state_dict(state["scaler"])
 
 
@@ -59,10 +60,32 @@ def _loaded(file: Path) -> Mapping[str, Any]:
     return state
 
 
+def _regrouped(file: Path, state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> Mapping[str, Any]:
+    """The state by the groups that the optimizer has: earlier versions had matrices in one and vectors in another, always.
+
+    Raises UnfitError where it is of other groups.
+    """
+    own = [[*group["params"]] for group in optimizer.param_groups]
+    sizes = [len(group["params"]) for group in state["param_groups"]]
+    if sizes == [len(params) for params in own]:
+        return state
+    every = [p for params in own for p in params]
+    earlier = [[p for p in every if p.ndim > 1], [p for p in every if p.ndim <= 1]]
+    if len(own) > 1 or sizes != [len(params) for params in earlier if params]:
+        has, takes = (" and ".join(map(str, counts)) for counts in (sizes, map(len, own)))
+        raise unfit(file, "optimizer", [f"its groups are of {has} parameters, and those of train.py of {takes}"])
+    places = {id(p): place for place, p in enumerate(every)}
+    order = [places[id(p)] for params in earlier for p in params]
+    kept = {order[index]: entry for index, entry in state["state"].items()}
+    return {**state, "state": kept, "param_groups": [{**state["param_groups"][0], "params": [*range(len(every))]}]}
+
+
 def _check(file: Path, state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> None:
     """Raise UnfitError for the state of another optimizer, ValueError where a tensor has not the shape of its parameter."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    kind = next(kind for kind in KEPT if isinstance(optimizer, kind))
+    kind = next((kind for kind in KEPT if isinstance(optimizer, kind)), None)
+    if kind is None:  # of which it is the optimizer's to say
+        return
     wanted = KEPT[kind]
     for index, kept in state["state"].items():
         if kept and kept.keys() != wanted:

@@ -57,6 +57,16 @@ class SplitAdamW(torch.optim.AdamW):
             adamw(here(params), gradients(params), means, squares, [], counts, **given)
 
 
+def on_parts(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The same optimizer, of PyTorch's SGD and AdamW one that takes the steps of parts; others do as they do."""
+    fused = optimizer.defaults.get("fused")
+    if type(optimizer) is torch.optim.SGD:
+        return SplitSGD(optimizer.param_groups, fused=fused)
+    if type(optimizer) is torch.optim.AdamW:
+        return SplitAdamW(optimizer.param_groups, fused=fused)
+    return optimizer
+
+
 def chosen(group: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """What a group says of these."""
     return {name: group[name] for name in names}

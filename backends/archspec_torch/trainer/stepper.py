@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -30,25 +31,31 @@ from .device import out_of_memory
 from .evaluating import added_up, evaluate
 from .images import Images
 from .kernels import deterministic_kernels
-from .loss import loss_of, mix_images, one_before, targets_of
-from .optimizer import Average, make_optimizer, set_rate
-from .precision import HALF, autocast, use_precision
+from .mixing import one_before
+from .optimizer import Average, prepared, set_rate
+from .precision import HALF, use_precision
 from .restoring import load_model, load_optimizer, shapes
 from .skipped_updates import Before, is_faulty, left_out
 from .snapshot import TorchSnapshot, on_host
+from .training import Training
 from .world import mesh_of_all, peers_answer
 
 ALONE = World()
 
 
 class TorchStepper:
-    """A model with its optimizer on a device, and the same on those of other processes; the runtime's `Stepper`."""
+    """A model with its optimizer on a device, and the same on those of other processes; the runtime's `Stepper`.
+
+    What a step computes stands in `train.py`, which asks for the rest here: as a `Run`.
+    """
 
     def __init__(
-        self, make_model: Callable[[], nn.Module], job: Job, dataset: Dataset, normalization: Normalization,
-        device: torch.device, compiled: bool, world: World = ALONE, *, sharded: bool = False, graphed: bool = False,
+        self, make_model: Callable[[], nn.Module], training: Training, job: Job, dataset: Dataset,
+        normalization: Normalization, device: torch.device, compiled: bool, world: World = ALONE, *,
+        sharded: bool = False, graphed: bool = False,
     ) -> None:  # fmt: skip
         recipe = job.recipe
+        self.training = training
         self.job = job
         self.dataset = dataset
         self.normalization = normalization
@@ -65,7 +72,7 @@ class TorchStepper:
         self.average = Average(self.model) if recipe.ema is not None else None
         forward = self._spread()
         self.replica = forward if forward is not self.model else None
-        self.optimizer = make_optimizer(self.model, recipe.optimizer)
+        self.optimizer = prepared(training.make_optimizer(self.model))
         self.fused: bool = getattr(self.optimizer, "_step_supports_amp_scaling", False)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
@@ -78,6 +85,8 @@ class TorchStepper:
         self.errors = torch.zeros(LOG_EVERY, device=device, dtype=torch.int64)
         self.skipped = torch.zeros(LOG_EVERY, device=device, dtype=self.kind)
         self.unseen = 0  # steps since they were looked at
+        self.number = 0  # of the step
+        self.limit: float | None = None  # of its loss
         self.fitting = Fitting.of_run()
         self.outcomes: list[Outcome] = []
 
@@ -96,71 +105,70 @@ class TorchStepper:
         """One forward, backward and update; what came of it stays on the device."""
         if self.unseen == LOG_EVERY:
             self._look()
+        recipe = self.job.recipe
         with out_of_memory(self._too_much), peers_answer(), deterministic_kernels():
-            if limit is None:
-                self._gradients(batch, number)
-                self._update(lr, number)
-            else:
-                statistics = Before(self.model.buffers())
-                self._gradients(batch, number)
-                faulty = self._faulty(limit)
-                statistics.restore(faulty)
-                self._update(lr, number, faulty)
+            if self.draws:  # so that a step's dropout depends on the seed, the step and the process alone
+                torch.manual_seed(short_seed(recipe.seed, number, self.world.rank))
+            images, labels = self.images.batch(batch)
+            self.number, self.limit = number, limit
+            if self.graphed:
+                begin_step()
+            self.model.train()
+            set_rate(self.optimizer, lr)
+            given = (images, labels) if recipe.data.mix is None else (images, labels, batch.mixed)
+            self.training.train_step(self, *given)
         self.unseen += 1
 
     def _too_much(self) -> RunError:
         return while_training(self.job, self.world.size, "torch", sharded=self.sharded)
 
-    def _gradients(self, batch: Batch, number: int) -> None:
-        recipe = self.job.recipe
-        if self.draws:  # so that a step's dropout depends on the seed, the step and the process alone
-            torch.manual_seed(short_seed(recipe.seed, number, self.world.rank))
-        images, labels = self.images.batch(batch)
-        before = one_before if self.world.size == 1 else parallel.one_before
-        images = mix_images(images, batch.mixed, before)
-        targets = targets_of(labels, self.job.classes, recipe, batch.mixed, self.kind, before)
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.graphed:
-            begin_step()
-        self.model.train()
-        parts = [*zip(*(t.chunk(recipe.accumulate) for t in (images, labels, targets)), strict=True)]
-        for number, part in enumerate(parts, 1):
-            with parallel.gradients_shared(self.replica, self.model, last=number == len(parts)):
-                self._accumulate(*part)
-
-    def _update(self, lr: float, number: int, faulty: Tensor | None = None) -> None:
-        recipe = self.job.recipe
-        if (
-            faulty is not None and not self.fused and faulty.item()
-        ):  # PyTorch leaves steps out in fused kernels alone
-            return
-        if recipe.clip_norm is not None:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
-        set_rate(self.optimizer, lr)
-        with nullcontext() if faulty is None or not self.fused else left_out(self.optimizer, self.scaler, faulty):
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-        if self.average is not None and recipe.ema is not None:
-            self.average.update(self.model, kept(recipe.ema, number + 1, self.steps_per_epoch), faulty)
-
-    def _faulty(self, limit: float) -> Tensor:
-        """1 where the step is to be left out, else 0. Gradients in fp16 are judged by what scales them."""
-        scaled = self.scaler.is_enabled()
-        gradients = [] if scaled else [p.grad for p in self.model.parameters() if p.grad is not None]
-        faulty = is_faulty(self.losses[self.unseen], limit, gradients, self.world)
-        self.skipped[self.unseen] = faulty
-        return faulty
-
-    def _accumulate(self, images: Tensor, labels: Tensor, targets: Tensor) -> None:
-        """Add the gradient and the loss of a part of the batch."""
-        recipe = self.job.recipe
-        with autocast(self.device, recipe.precision):
-            logits = self.forward(images)
-            loss = loss_of(logits, targets, recipe) / recipe.accumulate
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    def report(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Add to what the step is to be known by: its mean loss, in parts where it is computed so, and the errors of logits."""
         self.losses[self.unseen].add_(loss.detach())
         self.errors[self.unseen].add_((logits.detach().argmax(1) != labels).sum())
+
+    def one_before(self, values: Tensor) -> Tensor:
+        """For each sample (N, ...) of the batch what the one before it has, for the first the last; over all processes."""
+        return one_before(values) if self.world.size == 1 else parallel.one_before(values)
+
+    def gradients_shared(self, *, last: bool) -> AbstractContextManager[None]:
+        """Within it gradients are added up in this process alone, and over all processes in the last part of a batch."""
+        return parallel.gradients_shared(self.replica, self.model, last=last)
+
+    def average_weights(self, faulty: Tensor | None = None) -> None:
+        """Move the averaged weights towards those of this step, unless it was left out."""
+        assert self.average is not None
+        assert self.job.recipe.ema is not None
+        self.average.update(self.model, kept(self.job.recipe.ema, self.number + 1, self.steps_per_epoch), faulty)
+
+    def statistics(self) -> Before:
+        """The running statistics as they are, which a step that is left out gives back."""
+        return Before(self.model.buffers())
+
+    def faulty(self, before: Before) -> Tensor:
+        """1 where the loss or a gradient is no good and the step is to be left out, else 0; then statistics are as `before`.
+
+        Gradients in fp16 are judged by what scales them.
+        """
+        gradients = (
+            [] if self.scaler.is_enabled() else [p.grad for p in self.model.parameters() if p.grad is not None]
+        )
+        limit = math.inf if self.limit is None else self.limit
+        faulty = is_faulty(self.losses[self.unseen], limit, gradients, self.world)
+        self.skipped[self.unseen] = faulty
+        before.restore(faulty)
+        return faulty
+
+    def update(self, faulty: Tensor, clip_norm: float | None = None) -> None:
+        """Have the optimizer take its step, unless it is `faulty`, with a gradient whose norm is at most `clip_norm`."""
+        if not self.fused and faulty.item():  # PyTorch leaves steps out in fused kernels alone
+            return
+        if clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
+        with left_out(self.optimizer, self.scaler, faulty) if self.fused else nullcontext():
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
 
     def drain(self) -> list[Outcome]:
         """What came of the steps since the last call, over all processes."""

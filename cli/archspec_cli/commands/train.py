@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from archspec_cli.common import Backend, Include, Preset, Set, Spec, load, report
+from archspec_cli.common import Backend, Include, Preset, Set, SpecIfAny, load, report
 from archspec_cli.console import fail, fail_with, say
-from archspec_cli.own_spec import means_run, run_of
+from archspec_cli.own_spec import means_run, run_of, spec_of_folder
 
 
 class Compile(StrEnum):
@@ -28,7 +28,16 @@ class Compile(StrEnum):
 
 def train(
     context: typer.Context,
-    spec: Spec,
+    spec: SpecIfAny = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="Run the train.py of this folder as it stands, edited or not, instead of one that is made of a spec.",
+            show_default=False,
+        ),
+    ] = None,
     backend: Backend = "torch",
     data: Annotated[
         Path | None, typer.Option(help="The folder or archive of the images; the digits need none.")
@@ -131,6 +140,11 @@ def train(
     Examples: archspec train cifar_resnet:plain20 --data ~/cifar10 · archspec train my.yaml --dry-run ·
     archspec train runs/plain20 --resume
     """
+    if folder is not None:
+        from archspec_cli.own_trainer import run_trainer
+
+        raise typer.Exit(run_trainer(context, folder))
+    spec = spec if spec is not None else spec_of_folder()
     import archspec
     from archspec.analysis.accelerators import AcceleratorError
     from archspec.analysis.checks.normalization import check_shares
@@ -148,6 +162,10 @@ def train(
             run = run_of(Path(spec))
         except RunError as error:
             fail_with(error)
+        if run.edited:
+            from archspec_cli.own_trainer import run_trainer
+
+            raise typer.Exit(run_trainer(context, Path(spec, "code"), out=out or Path(spec)))
         out = out or Path(spec)
         spec, data = run.spec, data or run.data
         source = context.get_parameter_source("backend")

@@ -1,12 +1,14 @@
 """Train resnet50 on image_folder.
 
-Written by archspec 0.1.0.
+Written by archspec 0.1.0. What is changed here changes what runs.
 """
 
 from __future__ import annotations
 
+import torch.nn.functional as F
+from torch import Tensor, nn, optim
+
 from archspec_runtime import (
-    SGD,
     Data,
     HFlip,
     Job,
@@ -17,7 +19,7 @@ from archspec_runtime import (
     Recipe,
     ResizeShorter,
 )
-from archspec_torch.trainer import main
+from archspec_torch.trainer import Run, Training, fusable, main
 from model import ResNet
 
 JOB = Job(
@@ -37,7 +39,6 @@ JOB = Job(
         ),
         batch_size=256,
         steps=600_000,
-        optimizer=SGD(momentum=0.9, weight_decay=0.0001),
         lr=(
             Phase(0.1, until=(Plateau(5),)),
             Phase(0.01, until=(Plateau(5),)),
@@ -47,5 +48,23 @@ JOB = Job(
     ),
 )
 
+
+def make_optimizer(model: nn.Module) -> optim.SGD:
+    """Stochastic gradient descent with momentum. `JOB` sets the rate of each step."""
+    return optim.SGD(model.parameters(), momentum=0.9, weight_decay=0.0001, fused=fusable(model))
+
+
+def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
+    """Take one step on images (N, 3, 224, 224) with labels (N,)."""
+    run.optimizer.zero_grad(set_to_none=True)
+    logits = run.forward(images)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    run.report(loss, logits, labels)
+    run.optimizer.step()
+
+
+TRAINING = Training(make_optimizer, train_step)
+
 if __name__ == "__main__":
-    raise SystemExit(main(ResNet, JOB))
+    raise SystemExit(main(ResNet, JOB, TRAINING))

@@ -1,0 +1,114 @@
+"""The arithmetic of a `train.py` in PyTorch's words: the optimizer and the training step that a recipe asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from archspec.emission.source import call
+from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe, Skip
+
+HALF = {"bf16": "bfloat16", "fp16": "float16"}
+TOLD = {
+    "sgd": "Stochastic gradient descent",
+    "adamw": "Adam with decoupled weight decay",
+    "lamb": "LAMB, whose steps are as long as the tensors that they change",
+}
+
+
+def stated(job: Job) -> dict[str, Any]:
+    """What the template of `train.py` is given of a job."""
+    recipe = job.recipe
+    optimizer = recipe.optimizer or SGD()
+    mixes, bce = recipe.data.mix is not None, isinstance(recipe.loss, BCE)
+    hard, parts = not mixes and not bce, recipe.accumulate
+    optimizer_class = (
+        "Lamb" if isinstance(optimizer, LAMB) else f"optim.{'SGD' if optimizer.kind == 'sgd' else 'AdamW'}"
+    )
+    return {
+        "optimizer": optimizer,
+        "optimizer_class": optimizer_class,
+        "optimizer_doc": _told(optimizer),
+        "optimizer_call": _optimizer(optimizer, optimizer_class),
+        "two_groups": _two_groups(optimizer),
+        "trainer_names": sorted(_names(recipe, optimizer), key=lambda name: (name[0].islower(), name)),
+        "needs_torch": not hard or recipe.precision in HALF,
+        "classes": job.classes,
+        "shape": ", ".join(map(str, job.input_shape)),
+        "shares": _shares(recipe, job.classes),
+        "mixes": mixes,
+        "bce": bce,
+        "hard": hard,
+        "threshold": recipe.loss.threshold if isinstance(recipe.loss, BCE) else None,
+        "parts": parts,
+        "values": ["images", "labels", *([] if hard else ["targets"])],
+        "loss": _loss(recipe, mixes) + (f" / {parts}" if parts > 1 else ""),
+        "half": HALF.get(recipe.precision),
+        "scaled": recipe.precision == "fp16",
+        "clip": recipe.clip_norm,
+        "skips": isinstance(recipe.bad_loss, Skip),
+        "ema": recipe.ema is not None,
+    }
+
+
+def _told(optimizer: SGD | AdamW | LAMB) -> str:
+    how = ""
+    if isinstance(optimizer, SGD) and optimizer.momentum:
+        how = " with Nesterov's momentum" if optimizer.nesterov else " with momentum"
+    return f"{TOLD[optimizer.kind]}{how}."
+
+
+def _two_groups(optimizer: SGD | AdamW | LAMB) -> bool:
+    """Whether vectors are treated otherwise than matrices."""
+    return not optimizer.decay_norm_and_bias and bool(
+        optimizer.weight_decay or (isinstance(optimizer, LAMB) and not optimizer.always_adapt)
+    )
+
+
+def _optimizer(optimizer: SGD | AdamW | LAMB, head: str) -> str:
+    arguments = ["groups" if _two_groups(optimizer) else "model.parameters()"]
+    if isinstance(optimizer, SGD):
+        given = {
+            "momentum": optimizer.momentum,
+            "weight_decay": optimizer.weight_decay,
+            "nesterov": optimizer.nesterov,
+        }
+        arguments += [f"{name}={value}" for name, value in given.items() if value]
+    else:
+        arguments += [f"betas=({optimizer.beta1}, {optimizer.beta2})", f"eps={optimizer.eps}"]
+        arguments += [f"weight_decay={optimizer.weight_decay}"]
+    if _two_groups(optimizer):  # which say it
+        arguments = [argument for argument in arguments if not argument.startswith("weight_decay")]
+    if not isinstance(optimizer, LAMB):
+        arguments.append("fused=fusable(model)")
+    return call(head, arguments, 4)
+
+
+def _names(recipe: Recipe, optimizer: SGD | AdamW | LAMB) -> Iterator[str]:
+    """What the arithmetic takes from the trainer."""
+    yield from ("Run", "Training", "main")
+    yield "Lamb" if isinstance(optimizer, LAMB) else "fusable"
+    if recipe.data.mix is not None:
+        yield from ("Mixed", "mix_images")
+
+
+def _shares(recipe: Recipe, classes: int) -> tuple[str, str]:
+    """The statements of `shares_of`: what every class has, and what the label has instead."""
+    smoothing = recipe.label_smoothing
+    kind = ["dtype=torch.float64"] if recipe.precision == "fp64" else []
+    others = f"{smoothing} / {classes}" if smoothing else "0.0"
+    own = f"1 - {smoothing} + {smoothing} / {classes}" if smoothing else "1.0"
+    return (
+        call("shares = torch.full", [f"(len(labels), {classes})", others, "device=labels.device", *kind], 4),
+        call("return shares.scatter_", ["1", "labels[:, None]", own], 4),
+    )
+
+
+def _loss(recipe: Recipe, mixes: bool) -> str:
+    if isinstance(recipe.loss, BCE):
+        return "F.binary_cross_entropy_with_logits(logits, targets)"
+    smoothing = recipe.label_smoothing
+    if not mixes:
+        return f"F.cross_entropy(logits, labels{f', label_smoothing={smoothing}' if smoothing else ''})"
+    left = f", label_smoothing={smoothing} if mixed is None else 0.0" if smoothing else ""
+    return f"F.cross_entropy(logits, targets{left})"

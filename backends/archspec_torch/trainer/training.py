@@ -1,0 +1,58 @@
+"""What a `train.py` states in PyTorch's words, and what it may ask of the run for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .skipped_updates import Before
+
+
+class Run(Protocol):
+    """A run, as a training step sees it."""
+
+    model: nn.Module
+    forward: Callable[[Tensor], Tensor]
+    """The model to train with: compiled, or one that shares its gradients with other processes."""
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    """Of the loss in fp16; in other precisions it leaves everything as it is."""
+    device: torch.device
+    number: int
+    """Steps that were taken before this one."""
+
+    def report(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Say what came of the step, or of a part of its batch: for progress, metrics and the policy for bad losses."""
+
+    def one_before(self, values: Tensor) -> Tensor:
+        """For each sample (N, ...) what the one before it in the batch has, for the first the last; over all processes."""
+
+    def gradients_shared(self, *, last: bool) -> AbstractContextManager[None]:
+        """Within it gradients are added up, and in the last part of a batch averaged over all processes."""
+
+    def average_weights(self, faulty: Tensor | None = None) -> None:
+        """Move the averaged weights towards those of this step, as `ema` of the recipe says."""
+
+    def statistics(self) -> Before:
+        """The running statistics as they are, which a step that is left out gives back."""
+
+    def faulty(self, before: Before) -> Tensor:
+        """1 where the loss or a gradient is no good and the step is to be left out, else 0; it is decided on the device."""
+
+    def update(self, faulty: Tensor, clip_norm: float | None = None) -> None:
+        """Have the optimizer take its step, unless it is faulty, with a gradient whose norm is at most `clip_norm`."""
+
+
+class Training(NamedTuple):
+    """The functions that a `train.py` states.
+
+    `make_optimizer` is given the model on its device; its parameters may lie on many. `train_step` is given the run, images
+    (N, C, H, W) and labels (N,), and where the recipe mixes how this batch is mixed, or None.
+    """
+
+    make_optimizer: Callable[[nn.Module], torch.optim.Optimizer]
+    train_step: Callable[..., Any]

@@ -1,0 +1,108 @@
+"""A `train.py` is the training: what is edited there changes what runs, is kept with the run, and is told."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import archspec
+from archspec.files import write_folder
+from runs import CPU, said, same, weights
+
+pytest.importorskip("torch")
+
+LOSS = "loss = F.cross_entropy(logits, labels)"
+OPTIMIZER = "return optim.SGD(model.parameters(), momentum=0.9, weight_decay=0.0001, fused=fusable(model))"
+EDITS = {
+    "another loss": (LOSS, "loss = F.multi_margin_loss(logits, labels)"),
+    "an extra term": (LOSS, f"{LOSS} + 0.1 * logits.square().mean()"),
+    "a frozen layer": (OPTIMIZER, f"model.conv1.requires_grad_(False)\n    {OPTIMIZER}"),
+    "another optimizer": (OPTIMIZER, "return optim.RMSprop(model.parameters())"),
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trainers") / "built"
+    write_folder(folder, archspec.emit(archspec.load("digits_resnet:resnet8"), "torch"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def usual(built):
+    assert run(built).returncode == 0
+    return built / "run"
+
+
+def edited(built, place, before, after):
+    shutil.copytree(built, place, ignore=shutil.ignore_patterns("run"))
+    text = (place / "train.py").read_text()
+    assert text.count(before) == 1
+    (place / "train.py").write_text(text.replace(before, after))
+    return place
+
+
+def run(folder, *given, steps=4):
+    command = [sys.executable, "train.py", "--steps", str(steps), *CPU, *map(str, given)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_changes_what_runs_and_is_kept_and_told(name, built, usual, tmp_path, cli):
+    folder = edited(built, tmp_path / "mine", *EDITS[name])
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    assert not same(weights(folder / "run"), weights(usual))
+    assert EDITS[name][1] in (folder / "run/code/train.py").read_text()
+    if name == "a frozen layer":
+        assert not np.array_equal(weights(usual)["conv1.weight"], weights(folder / "run")["conv1.weight"])
+        assert run(folder, "--out", "longer", steps=5).returncode == 0
+        np.testing.assert_array_equal(*(weights(folder / out)["conv1.weight"] for out in ("run", "longer")))
+    if name == "another loss":
+        assert "digits-resnet-8, edited train.py" in cli("compare", folder / "run", usual).output
+        assert "its train.py was edited before it was trained" in cli("eval", folder / "run").output
+
+
+def test_a_run_goes_on_with_the_train_py_that_it_was_begun_with(built, tmp_path, cli):
+    folder = edited(built, tmp_path / "mine", *EDITS["an extra term"])
+    assert run(folder).returncode == 0
+    text = (folder / "train.py").read_text()
+    (folder / "train.py").write_text(text.replace("0.1 * logits", "0.2 * logits"))
+    error = said(run(folder, "--resume"), 1)
+    assert "train.py is another than the run's (- before, + now):" in error
+    assert f"+    {LOSS} + 0.2 * logits" in error
+    done = run(folder, "--resume", "--override")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "run/code/train.before.py").read_text() == text
+    assert "0.2 * logits" in (folder / "run/code/train.py").read_text()
+    # comments and the job are no code
+    (folder / "train.py").write_text(
+        "# mine\n" + (folder / "train.py").read_text().replace('name="digits', 'name= "digits')
+    )
+    assert run(folder, "--resume").returncode == 0
+
+
+def test_train_from_runs_an_edited_folder_as_it_stands(built, tmp_path):
+    folder = edited(built, tmp_path / "mine", *EDITS["an extra term"])
+
+    def train(*given):
+        command = [sys.executable, "-m", "archspec_cli", "train", *map(str, given)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    given = "--steps", 4, *CPU, "--out", "run"
+    done = train("--from", folder, *given)
+    assert done.returncode == 0, done.stderr
+    assert run(folder).returncode == 0
+    assert same(weights(tmp_path / "run"), weights(folder / "run"))
+    # by the folder alone a run goes on with the train.py that it has
+    done = train("run", "--resume", "--steps", 4)
+    assert done.returncode == 0, done.stderr
+    assert "nothing is left to do" in done.stderr
+    error = said(train("--from", folder, "--set", "train.lr=0.2", *given), 2)
+    assert "train.py, which is trained as it stands" in error
+    assert "edit line" in error
+    assert "lr=(Phase(0.05" in error
+    said(train("resnet18", "--from", folder, *given), 2)
+    assert "holds no train.py" in said(train("--from", tmp_path, *given), 2)
