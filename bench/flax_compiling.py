@@ -18,9 +18,10 @@ def first_step(name: str, rolled: bool) -> float:
     import jax
 
     import archspec
-    from archspec.emission.folder import job_fields
+    from archspec.emission.folder import job_fields, train_source
     from archspec.emission.import_source import import_source
     from archspec_flax.emit import rolling
+    from archspec_flax.emit.folder import KIT
     from archspec_flax.emit.model import model_source
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_runtime.batches.normalization import measure
@@ -40,8 +41,10 @@ def first_step(name: str, rolled: bool) -> float:
     normalization = measure(job.recipe.data.normalize, dataset.train, job.input_shape)
     batches = Batches(dataset.train, job.recipe.data, 8, 0, job.input_shape, normalization)
     model = getattr(import_source(model_source(net), "emitted"), net.class_name)
+    source = train_source(KIT, net, job).replace(f"from model import {net.class_name}\n", "")
+    stated = import_source(source, "emitted_trainer").TRAINING
     made = time.perf_counter()
-    stepper = FlaxStepper(model, job, dataset, normalization, jax.devices("cpu")[0], 1)
+    stepper = FlaxStepper(model, stated, job, dataset, normalization, jax.devices("cpu")[0], 1)
     print(f"{name}: {time.perf_counter() - made:.1f} s of it to draw the parameters", file=sys.stderr)
     stepper.step(next(iter(batches.run(0, 1))), 0.1, 0)
     stepper.drain()

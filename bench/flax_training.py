@@ -68,6 +68,9 @@ def bare_step(net: str, data: Path | None, steps: int) -> float:
     import jax
 
     import archspec
+    from archspec.emission.folder import train_source
+    from archspec.emission.import_source import import_source
+    from archspec_flax.emit.folder import KIT
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_runtime.batches.normalization import measure
     from archspec_runtime.batches.order import Batches
@@ -81,7 +84,9 @@ def bare_step(net: str, data: Path | None, steps: int) -> float:
     job = Job(name=net, input_shape=shape, classes=10, macs=0, params=0, kept=0, fingerprint="", recipe=recipe)
     split = ArraySplit(*arrays(data))
     normalization = measure(recipe.data.normalize, split, shape)
-    stepper = FlaxStepper(lambda **_: archspec.build(loaded, "flax"), job, Dataset(split, None, split, ()),
+    source = train_source(KIT, loaded, job).replace(f"from model import {loaded.class_name}\n", "")
+    stated = import_source(source, "emitted_trainer").TRAINING
+    stepper = FlaxStepper(lambda **_: archspec.build(loaded, "flax"), stated, job, Dataset(split, None, split, ()),
                           normalization, jax.devices()[0], 1)  # fmt: skip
     batch = Batches(split, recipe.data, BATCH, 0, shape, normalization).at(0)
     state, inputs, start = stepper.state, jax.device_put(stepper._inputs(batch, 0.1, 0)), 0.0

@@ -64,3 +64,47 @@ class TorchRun:
     def targets(self):
         """Those of a mean cross entropy, by its gradient: softmax of the logits less the targets."""
         return self.logits.detach().softmax(1) - len(self.logits) * self.logits.grad
+
+
+class FlaxRun:
+    """The same with Flax."""
+
+    limit = float("inf")
+
+    def __init__(self, logits):
+        import jax.numpy as jnp
+        import optax
+        from flax import nnx
+
+        from archspec_flax.trainer.scaling import Scale
+        from archspec_flax.trainer.step import Outcomes, State
+
+        seen = self.seen = []
+
+        class Net(nnx.Module):
+            def __init__(self):
+                self.logits = nnx.Param(jnp.asarray(logits))
+
+            def __call__(self, images):
+                seen.append(images)
+                return self.logits[...]
+
+        self.graph, params, rest = nnx.split(Net(), nnx.Param, ...)
+        self.optimizer = optax.sgd(1.0)
+        started = Scale.start(enabled=False), Outcomes.start(jnp.float32)
+        self.state = State(params, rest, self.optimizer.init(params), None, *started)
+
+    def take(self, train_step, *given):
+        self.after, report = train_step(self, self.state, *given)
+        self.loss = float(report.loss)
+
+    @property
+    def images(self):
+        return self.seen[-1]
+
+    @property
+    def targets(self):
+        import jax
+
+        (before,), (after,) = jax.tree.leaves(self.state.params), jax.tree.leaves(self.after.params)
+        return jax.nn.softmax(before) - len(before) * (before - after)

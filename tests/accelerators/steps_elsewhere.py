@@ -20,20 +20,20 @@ import archspec
 from archspec.emission.folder import job_fields
 from archspec.emission.import_source import import_model
 from archspec_flax.emit.model import model_source
-from archspec_flax.names import stacked
 from archspec_flax.trainer.evaluating import measured
 from archspec_flax.trainer.images import Store, constants, pick
-from archspec_flax.trainer.loss import shares_of
 from archspec_flax.trainer.main import ENCODED
 from archspec_flax.trainer.mesh import Devices
-from archspec_flax.trainer.optimizer import make_optimizer
-from archspec_flax.trainer.precision import prepared, use_precision
+from archspec_flax.trainer.mixing import Mixed
+from archspec_flax.trainer.precision import evaluated, prepared, use_precision
 from archspec_flax.trainer.step import Inputs, State, Step
+from archspec_flax.trainer.training import Run
 from archspec_runtime.augment.plan import Plan
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch
 from archspec_runtime.job.job import Job
 from archspec_runtime.recipe.recipe import Recipe
+from trainers import training
 
 IMAGES = 50_000
 """As many are on the device, of a data set that is in memory."""
@@ -90,10 +90,12 @@ def steps(name: str, precision: str, batch: int, mesh: Any, overrides: dict[str,
     model = prepared(nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))), precision)
     model.train()
     graph, params, rest = nnx.split(model, nnx.Param, ...)
-    optimizer = make_optimizer(recipe.optimizer, stacked(params, model), jax.tree.map(lambda _: True, params))
-    state = jax.eval_shape(lambda params, rest: State.start(params, rest, optimizer, recipe, kind), params, rest)
+    run = Run.of(training("flax", net, job), model, graph, params, jax.tree.map(lambda _: True, params))
+    state = jax.eval_shape(
+        lambda params, rest: State.start(params, rest, run.optimizer, recipe, kind), params, rest
+    )
     padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
-    step = Step(job, graph, optimizer, kind, padding, devices.cut)
+    step = Step(run, kind, padding, devices.cut)
 
     everywhere, split = _layouts(devices)
     given = _inputs(job, kind, padding)
@@ -102,6 +104,7 @@ def steps(name: str, precision: str, batch: int, mesh: Any, overrides: dict[str,
     out = everywhere.sharding if devices.many else None
     train = jax.jit(step.one, donate_argnums=0, out_shardings=out).trace(state, data, inputs)
 
+    model = evaluated(model, precision)
     model.eval()
     graph, whole = nnx.split(model)
     once = jax.jit(partial(measured, graph, np.dtype(kind), min(5, job.classes)))
@@ -159,7 +162,7 @@ def _inputs(job: Job, kind: Any, padding: int) -> Inputs:
     )  # fmt: skip
     numbers = np.asarray(0.1, kind), np.asarray(0, np.uint32), np.asarray(0.9, kind)
     more = np.asarray(np.inf, kind), np.asarray(0, np.int32)
-    return Inputs(pick(batch), *numbers, *more, None if data.mix is None else shares_of(None, kind))
+    return Inputs(pick(batch), *numbers, *more, None if data.mix is None else Mixed.of(None, kind))
 
 
 PRODUCT = re.compile(r"stablehlo\.(?:convolution|dot_general)\b")

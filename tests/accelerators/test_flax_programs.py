@@ -18,6 +18,7 @@ from archspec_runtime.data import open_dataset
 from archspec_runtime.job.job import Job
 from archspec_runtime.recipe.recipe import Recipe
 from runs import TINY
+from trainers import training
 
 jax = pytest.importorskip("jax")
 from archspec_flax.trainer import programs  # noqa: E402
@@ -37,7 +38,8 @@ def stepper(tmp_path_factory):
     normalization = measure(job.recipe.data.normalize, dataset.train, job.input_shape)
     model = type(archspec.build(net, "flax"))
     batches = Batches(dataset.train, job.recipe.data, 61, 0, job.input_shape, normalization)
-    return FlaxStepper(model, job, dataset, normalization, jax.devices("cpu")[0], 20), list(batches.run(0, 20))
+    given = training("flax", net, job), job, dataset, normalization, jax.devices("cpu")[0], 20
+    return FlaxStepper(model, *given), list(batches.run(0, 20))
 
 
 def after(stepper, batches, *dispatches):
@@ -75,7 +77,8 @@ def test_a_dispatch_ends_where_an_epoch_does(stepper):
     made, _ = stepper
     for batch_size, steps in ((62, 19), (100, 12)):
         job = replace(made.job, recipe=replace(made.job.recipe, batch_size=batch_size))
-        found = FlaxStepper(lambda rngs: made.model, job, made.dataset, made.normalization, made.device, 20)
+        given = made.run.training, job, made.dataset, made.normalization, made.device, 20
+        found = FlaxStepper(lambda rngs: made.model, *given)
         assert (found.steps_per_epoch, found.size) == (steps, math.gcd(20, steps))
 
 

@@ -25,11 +25,10 @@ from archspec_runtime.recipe.recipe import (
     RandAugment,
     RandomErasing,
     RandomResizedCrop,
-    Recipe,
     TrivialAugment,
 )
 from archspec_runtime.schedule.averaging import kept
-from trainers import TorchRun, of_recipe
+from trainers import FlaxRun, TorchRun, of_recipe
 
 REFERENCE = dict(np.load(Path(__file__).parents[1] / "data" / "recipes_reference.npz"))
 IMAGE = Image.fromarray(REFERENCE["image"])
@@ -178,7 +177,6 @@ def test_two_images_and_their_targets_are_mixed_as_by_timm(form, backend):
 
 def mixed_by(backend, mixed, images, labels):
     """Images (N, C, H, W) and smoothed targets of five classes."""
-    recipe = Recipe(label_smoothing=0.1)
     if backend == "torch":
         torch = pytest.importorskip("torch")
         run = TorchRun(torch.zeros(len(labels), 5))
@@ -186,11 +184,13 @@ def mixed_by(backend, mixed, images, labels):
         stated.train_step(run, torch.from_numpy(images), torch.from_numpy(labels), mixed)
         return run.images.numpy(), run.targets.numpy()
     jnp = pytest.importorskip("jax").numpy
-    from archspec_flax.trainer.loss import mix_images, shares_of, targets_of
+    from archspec_flax.trainer.mixing import Mixed as InArrays
 
-    shares = shares_of(mixed, np.dtype(np.float32))
-    made = mix_images(jnp.asarray(images.transpose(0, 2, 3, 1)), shares)
-    return np.asarray(made).transpose(0, 3, 1, 2), targets_of(jnp.asarray(labels), 5, recipe, shares, jnp.float32)
+    run = FlaxRun(np.zeros((len(labels), 5), np.float32))
+    stated = of_recipe("flax", classes=5, data=Data(dataset="digits", mix=Mix(mixup=0.5)), label_smoothing=0.1)
+    shares = InArrays.of(mixed, np.dtype(np.float32))
+    run.take(stated.train_step, jnp.asarray(images.transpose(0, 2, 3, 1)), jnp.asarray(labels), shares)
+    return np.asarray(run.images).transpose(0, 3, 1, 2), run.targets
 
 
 def test_the_rectangle_of_timm_is_a_pixel_longer_where_its_side_is_odd():

@@ -13,6 +13,7 @@ import pytest
 from safetensors import safe_open
 
 import archspec
+from trainers import training
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("flax.nnx")
@@ -161,7 +162,8 @@ def test_whole_steps_lower_for_other_devices():
 
     net, job, dataset, normalization, batches = setting(net=MANY)
     model = type(archspec.build(net, "flax"))
-    stepper = FlaxStepper(model, job, dataset, normalization, jax.devices("cpu")[0], 1)
+    stated = training("flax", net, job)
+    stepper = FlaxStepper(model, stated, job, dataset, normalization, jax.devices("cpu")[0], 1)
     inputs = stepper._inputs(next(iter(batches.run(0, 1))), 0.1, 0)
     exported = jax.export.export(stepper._steps, platforms=["tpu", "cuda"])(stepper.state, stepper.data, inputs)
     assert exported.platforms == ("tpu", "cuda")

@@ -19,13 +19,12 @@ from archspec_runtime.recipe.recipe import (
     Phase,
     RandAugment,
     RandomErasing,
-    Recipe,
     Step,
     TrivialAugment,
 )
 from archspec_runtime.schedule.phases import Schedule
 from settings_of_runs import MANY, MOVED, setting
-from trainers import TorchRun, of_recipe, training
+from trainers import FlaxRun, TorchRun, of_recipe, training
 
 torch = pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
@@ -65,27 +64,28 @@ def test_both_see_the_same_pixels_bit_for_bit(normalize, augment):
 
 @pytest.mark.parametrize(("mix", "tolerance"), [(Mix(cutmix=1.0), 0), (Mix(mixup=0.5), 1e-6)], ids=["cut", "added"])
 def test_both_mix_alike(mix, tolerance):
-    from archspec_flax.trainer import loss as theirs
+    from archspec_flax.trainer import mixing as theirs
     from archspec_torch.trainer.mixing import mix_images
 
     *_, dataset, normalization, batches = setting(Data(dataset="digits", mix=mix), label_smoothing=0.1)
-    recipe = Recipe(loss=BCE(), label_smoothing=0.1)
-    step_of = of_recipe("torch", data=Data(dataset="digits", mix=mix), label_smoothing=0.1).train_step
+    recipe = {"data": Data(dataset="digits", mix=mix), "label_smoothing": 0.1}
+    steps = {backend: of_recipe(backend, **recipe).train_step for backend in ("torch", "flax")}
     for step in (0, 5):
         batch = batches.at(step)
         images = normalization.apply(dataset.train.images[batch.indices])
         expected = batch.mixed.apply(images)
         assert not np.array_equal(expected, images)
-        shares = theirs.shares_of(batch.mixed, np.float32)
+        shares = theirs.Mixed.of(batch.mixed, np.float32)
         one = mix_images(torch.from_numpy(images), batch.mixed).numpy()
         other = np.asarray(theirs.mix_images(images.transpose(0, 2, 3, 1), shares)).transpose(0, 3, 1, 2)
         np.testing.assert_allclose(one, expected, rtol=0, atol=tolerance)
         np.testing.assert_allclose(other, expected, rtol=0, atol=tolerance)
         run = TorchRun(torch.zeros(len(batch.labels), 10))
-        step_of(run, torch.from_numpy(images), torch.from_numpy(batch.labels), batch.mixed)
+        steps["torch"](run, torch.from_numpy(images), torch.from_numpy(batch.labels), batch.mixed)
         one = run.targets.numpy()
-        other = theirs.targets_of(batch.labels, 10, recipe, shares, np.float32)
-        np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-7)
+        run = FlaxRun(np.zeros((len(batch.labels), 10), np.float32))
+        run.take(steps["flax"], jax.numpy.asarray(images.transpose(0, 2, 3, 1)), batch.labels, shares)
+        np.testing.assert_allclose(run.targets, one, rtol=1e-6, atol=1e-6)
         np.testing.assert_allclose(one.sum(1), 1, rtol=1e-6)
 
 
@@ -121,7 +121,10 @@ def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     first = TorchStepper(
         models["torch"], training("torch", net, job), job, dataset, normalization, torch.device("cpu"), False
     )
-    second = FlaxStepper(models["flax"], job, dataset, normalization, jax.devices("cpu")[0], steps_a_dispatch)
+    stated = training("flax", net, job)
+    second = FlaxStepper(
+        models["flax"], stated, job, dataset, normalization, jax.devices("cpu")[0], steps_a_dispatch
+    )
     for file, content in first.snapshot().files().items():
         (tmp_path / file).write_bytes(content)
     second.start_from(tmp_path / "weights.safetensors")

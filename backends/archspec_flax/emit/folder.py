@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
 
 from archspec.emission.folder import Kit, sources
 from archspec_flax.emit.model import TEMPLATES, model_source
+from archspec_flax.emit.trainer import stated
 from archspec_runtime import Job
 
 
@@ -26,12 +28,19 @@ def names_of_spec() -> dict[str, str]:
     }
 
 
+def recorded(job: Job) -> Job:
+    """What the literal of a job says: optimizer and loss are code."""
+    return replace(job, recipe=job.recipe.without_arithmetic())
+
+
 KIT = Kit(
     templates=TEMPLATES,
     framework="flax>=0.12.8",
     optimizers=["optax>=0.2.8"],
     model=model_source,
     job=Job.from_dict,
+    stated=stated,
+    recorded=recorded,
     carried=carried,
     loading=names_of_spec,
 )

@@ -5,6 +5,26 @@ It imports nothing of archspec, and is copied as it is into built folders.
 
 from __future__ import annotations
 
+from .accumulating import accumulated
 from .main import Flax, main
+from .mixing import Mixed, mix_images
+from .precision import computing_in
+from .scaling import all_finite
+from .step import State, taken_if
+from .training import Report, Run, Training, Tree
 
-__all__ = ["Flax", "main"]
+__all__ = [
+    "Flax",
+    "Mixed",
+    "Report",
+    "Run",
+    "State",
+    "Training",
+    "Tree",
+    "accumulated",
+    "all_finite",
+    "computing_in",
+    "main",
+    "mix_images",
+    "taken_if",
+]

@@ -28,11 +28,12 @@ from .device import choose_device, out_of_memory, use_threads
 from .drawing import drawn
 from .evaluating import ALONE, evaluate
 from .mesh import Devices
-from .precision import prepared, use_precision
+from .precision import evaluated, prepared, use_precision
 from .probe import make_probe
 from .programs import compiler_options, keep_programs
 from .restoring import load_model
 from .stepper import FlaxStepper
+from .training import Training
 from .world import join
 
 ENCODED = ("image_folder", "webdataset", "parquet")  # read as they are needed, and sent to the device step by step
@@ -44,11 +45,13 @@ class Flax:
     name = "flax"
     devices = "cpu, cuda, cuda:1, tpu"
     options: Collection[str] = ("devices", "deterministic")
-    training = None
 
-    def stating(self, training: None) -> Flax:
-        """The same: its job says all."""
-        return self
+    def __init__(self, training: Training | None = None) -> None:
+        self.training = training
+
+    def stating(self, training: Training) -> Flax:
+        """The same, for what a `train.py` states."""
+        return Flax(training)
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""
@@ -96,12 +99,14 @@ class Flax:
         settings: Settings, world: World, options: Options,
     ) -> FlaxStepper:  # fmt: skip
         """A model with its optimizer on the devices of all processes."""
+        assert self.training is not None, "a run is trained by what its train.py states"
         on = choose_device(device)
         steps, compiled = settings["steps_a_dispatch"], compiler_options(settings["deterministic"])
         with out_of_memory(partial(while_training, job, world.size * options.devices, self.name)):
             return FlaxStepper(
-                make_model, job, dataset, normalization, on, steps, world, each=options.devices, compiled=compiled
-            )
+                make_model, self.training, job, dataset, normalization, on, steps, world, each=options.devices,
+                compiled=compiled,
+            )  # fmt: skip
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,
@@ -124,7 +129,7 @@ def _loaded(make_model: MakeModel, weights: Path, job: Job, device: jax.Device) 
     use_precision(job.recipe.precision)
 
     def make(rngs: nnx.Rngs) -> nnx.Module:
-        return prepared(make_model(rngs=rngs), job.recipe.precision)
+        return evaluated(prepared(make_model(rngs=rngs), job.recipe.precision), job.recipe.precision)
 
     with jax.default_device(device):
         model = drawn(make, 0, device, blank=True)
@@ -145,6 +150,6 @@ def _check(devices: Devices, job: Job, options: Options) -> None:
                        "leave `sync_batch_norm: false` out, or take --backend torch")  # fmt: skip
 
 
-def main(make_model: Any, job: Job, argv: Sequence[str] | None = None) -> int:
+def main(make_model: Any, job: Job, training: Training, argv: Sequence[str] | None = None) -> int:
     """The command line of an emitted `train.py`; returns the exit code."""
-    return session.main(Flax(), make_model, job, argv)
+    return session.main(Flax(training), make_model, job, argv)

@@ -25,13 +25,23 @@ def use_precision(precision: str) -> Any:
 
 
 def prepared(model: nnx.Module, precision: str) -> nnx.Module:
-    """A model that computes in this precision; parameters and statistics are kept in single or double."""
+    """A model whose parameters and statistics are kept in this precision: double, or single for all others."""
     if precision == "fp64":
         for _, variable in nnx.iter_graph(model):
             if isinstance(variable, (nnx.Param, nnx.BatchStat)) and jnp.issubdtype(variable.dtype, jnp.floating):
                 variable.set_value(variable.get_value().astype(jnp.float64))
-    if precision in HALF:
-        for _, module in nnx.iter_modules(model):
-            if hasattr(module, "dtype") and hasattr(module, "param_dtype"):
-                module.dtype = HALF[precision]
     return model
+
+
+def computing_in(dtype: Any, model: Any) -> Any:
+    """The same model with layers that compute in a type; parameters and statistics are kept as they are."""
+    for _, module in nnx.iter_modules(model):
+        if hasattr(module, "dtype") and hasattr(module, "param_dtype"):
+            module.dtype = dtype
+    return model
+
+
+def evaluated(model: nnx.Module, precision: str) -> nnx.Module:
+    """A prepared model that computes in this precision; in training `train.py` says what it computes in."""
+    found: nnx.Module = computing_in(HALF[precision], model) if precision in HALF else model
+    return found

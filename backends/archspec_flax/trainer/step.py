@@ -1,4 +1,4 @@
-"""One step of training as a pure function: forward, backward and update, compiled whole."""
+"""One step of training as a pure function, compiled whole: what a `train.py` states, between what every run has around it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from flax import nnx
 from jax import Array
 
 from archspec_runtime.checkpoints.saver import LOG_EVERY
-from archspec_runtime.job.job import Job
-from archspec_runtime.recipe.recipe import Recipe, Skip
+from archspec_runtime.recipe.recipe import Recipe
 
+from .averaging import averaged
 from .images import Picked, Store, batch_of
-from .loss import Shares, loss_of, mix_images, targets_of
-from .optimizer import Scale, all_finite, clipped
+from .mixing import Mixed
+from .scaling import Scale
+from .training import Run
 
-UNROLLED = 7  # parts after the first that are compiled one by one, as loops around convolutions are slow on CPUs
 DRAWS_A_STEP = 1 << 12  # more than any net draws in one step
 
 
@@ -72,87 +72,30 @@ class Inputs(NamedTuple):
     kept: Array  # of the average
     limit: Array  # of the loss; infinite where there is none
     place: Array  # of what comes of it
-    mixed: Shares | None  # None where the recipe never mixes
+    mixed: Mixed | None  # None where the recipe never mixes
 
 
 @dataclass(frozen=True)
 class Step:
     """What a step does with its state, the same for each step of a run."""
 
-    job: Job
-    graph: Any  # of the model
-    optimizer: optax.GradientTransformation
+    run: Run
     kind: Any
     padding: int
     cut: Callable[[Array], Array]  # images over the devices
 
     def one(self, state: State, data: Store, inputs: Inputs) -> State:
-        """One forward, backward and update."""
-        recipe = self.job.recipe
+        """What `train.py` makes of a state and a batch."""
         images, labels = batch_of(data, inputs.picked, self.padding, self.kind)
         images = self.cut(images)
-        targets = targets_of(labels, self.job.classes, recipe, inputs.mixed, self.kind)
-        if inputs.mixed is not None:
-            images = mix_images(images, inputs.mixed)
-        started = at_step(state.rest, inputs.number)
-        grads, rest, loss, wrong = self._gradients(state.params, started, state.scale, (images, labels, targets))
-        finite = sound = jnp.asarray(True)
-        if isinstance(recipe.bad_loss, Skip):
-            sound = jnp.isfinite(loss) & (loss <= inputs.limit)
-            if recipe.precision != "fp16":  # whose scaling goes by gradients that are not finite
-                sound &= all_finite(grads)
-        if recipe.precision == "fp16":
-            grads = jax.tree.map(lambda g: g / state.scale.value, grads)
-            finite = all_finite(grads)
-        if recipe.clip_norm is not None:
-            grads = clipped(grads, recipe.clip_norm)
-        direction, optimizer = self.optimizer.update(grads, state.optimizer, state.params)
-        params = jax.tree.map(lambda p, d: p - inputs.lr.astype(p.dtype) * d, state.params, direction)
-        if recipe.precision == "fp16":  # a step that overflowed is not taken
-            params, optimizer = jax.tree.map(
-                partial(jnp.where, finite), (params, optimizer), (state.params, state.optimizer)
-            )
-        average = state.average
-        if recipe.ema is not None:
-            average = jax.tree.map(partial(mean_of, inputs.kept), average, averaged(params, rest))
-        scale = state.scale.after(finite) if recipe.precision == "fp16" else state.scale
-        after = State(params, rest, optimizer, average, scale, state.outcomes)
-        if isinstance(recipe.bad_loss, Skip):
-            after = unless(sound, after, state)
-        return after._replace(outcomes=state.outcomes.put(inputs.place, loss, wrong, sound))
-
-    def _gradients(
-        self, params: Any, rest: Any, scale: Scale, batch: tuple[Array, ...]
-    ) -> tuple[Any, Any, Array, Array]:
-        """The scaled gradient of a batch, what the model keeps, the loss and how many are wrong.
-
-        The parts of an accumulated batch go one after the other: each is normalized by its own statistics.
-        """
-        parts = self.job.recipe.accumulate
-
-        def one(rest: Any, images: Array, labels: Array, targets: Array) -> tuple[Any, Any, Array, Array]:
-            def objective(params: Any) -> tuple[Array, tuple[Any, Array, Array]]:
-                model = nnx.merge(self.graph, params, rest, copy=True)
-                logits = model(images).astype(self.kind)
-                loss = loss_of(logits, targets, self.job.recipe) / parts
-                _, *split = nnx.split(model, nnx.Param, ...)
-                wrong = (logits.argmax(1) != labels).sum(dtype=jnp.int32)
-                return loss * scale.value.astype(loss.dtype), (split[1], loss, wrong)
-
-            grads, (kept, loss, wrong) = jax.grad(objective, has_aux=True)(params)
-            return grads, kept, loss, wrong
-
-        if parts == 1:
-            return one(rest, *batch)
-        first, *others = zip(*(jnp.split(array, parts) for array in batch), strict=True)
-        sums = one(rest, *first)
-        if len(others) <= UNROLLED:
-            for part in others:
-                sums = _added(sums, one(sums[1], *part))
-            return sums
-        stacked = tuple(jnp.stack(arrays) for arrays in zip(*others, strict=True))
-        final, _ = jax.lax.scan(lambda sums, part: (_added(sums, one(sums[1], *part)), None), sums, stacked)
-        return final
+        run = self.run.at(lr=inputs.lr, limit=inputs.limit, kept=inputs.kept)
+        before = state._replace(rest=at_step(state.rest, inputs.number))
+        given = (images, labels) if inputs.mixed is None else (images, labels, inputs.mixed)
+        after, report = run.training.train_step(run, before, *given)
+        taken = jnp.asarray(True) if report.taken is None else report.taken
+        outcomes = state.outcomes.put(inputs.place, report.loss, report.errors, taken)
+        found: State = after._replace(outcomes=outcomes)
+        return found
 
     def several(self, state: State, data: Store, inputs: Inputs, count: Array) -> State:
         """The first `count` steps of the inputs, which are stacked; those after them leave the state as it is.
@@ -166,7 +109,7 @@ class Step:
             after = self.one(state, data, given)
             wanted = index < count
             outcomes = jax.tree.map(partial(jnp.where, wanted), after.outcomes, state.outcomes)
-            return unless(wanted, after, state)._replace(outcomes=outcomes), None
+            return taken_if(wanted, after, state)._replace(outcomes=outcomes), None
 
         final, _ = jax.lax.scan(one, state, (jnp.arange(len(inputs.lr)), inputs))
         return final
@@ -184,8 +127,8 @@ def at_step(rest: Any, number: Array) -> Any:
     return jax.tree.map(place, rest, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
-def unless(sound: Array, after: State, before: State) -> State:
-    """The state after a step that counts, and that before one that does not; only streams of random numbers go on."""
+def taken_if(sound: Array, after: State, before: State) -> State:
+    """The state after a step that is sound, and that before one that is not; only streams of random numbers go on."""
 
     def chosen(new: Any, old: Any) -> Any:
         return jax.tree.map(partial(jnp.where, sound), new, old)
@@ -195,21 +138,3 @@ def unless(sound: Array, after: State, before: State) -> State:
         chosen(getattr(after, part), getattr(before, part)) for part in ("params", "optimizer", "average", "scale")
     )
     return State(params, nnx.merge_state(after.rest, statistics), optimizer, average, scale, before.outcomes)
-
-
-def averaged(params: Any, rest: Any) -> tuple[Any, Any]:
-    """What is averaged: parameters and running statistics."""
-    return params, nnx.filter_state(rest, nnx.BatchStat)
-
-
-def mean_of(kept: Array, average: Array, value: Array) -> Array:
-    """average = kept * average + (1 - kept) * value."""
-    keeps = kept.astype(average.dtype)
-    return keeps * average + (1 - keeps) * value
-
-
-def _added(
-    sums: tuple[Any, Any, Array, Array], more: tuple[Any, Any, Array, Array]
-) -> tuple[Any, Any, Array, Array]:
-    grads, _, loss, wrong = sums
-    return jax.tree.map(jnp.add, grads, more[0]), more[1], loss + more[2], wrong + more[3]

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import load_file
 
-from archspec_flax.names import load_state_dict, spec_shapes, stacked, state_dict
+from archspec_flax.names import load_state_dict, spec_shapes, state_dict
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch, Fitting
 from archspec_runtime.checkpoints.saver import LOG_EVERY
@@ -25,23 +25,23 @@ from archspec_runtime.frameworks.stepper import Evaluation, Outcome
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
 from archspec_runtime.processes.world import World
-from archspec_runtime.recipe.recipe import SGD
 from archspec_runtime.schedule.averaging import kept
 
+from .averaging import averaged
 from .convolution import use_fast_gradients
 from .device import out_of_memory
 from .drawing import drawn
 from .evaluating import evaluate
 from .images import pick, store
-from .loss import shares_of
 from .mesh import Devices, on_this_process
-from .optimizer import make_optimizer
-from .precision import prepared, use_precision
+from .mixing import Mixed
+from .precision import evaluated, prepared, use_precision
 from .programs import CompilerOptions
 from .reached import reached
 from .restoring import fitting, load_optimizer
 from .snapshot import FlaxSnapshot, copied
-from .step import Inputs, Outcomes, State, Step, averaged
+from .step import Inputs, Outcomes, State, Step
+from .training import Run, Training
 from .unrolled import without_loops
 from .world import peers_answer
 
@@ -51,13 +51,15 @@ ALONE = World()
 class FlaxStepper:
     """A model with its optimizer on a device or a mesh of them; implements the runtime's `Stepper`.
 
+    What a step computes stands in `train.py`, which asks for the rest through a `Run`.
     A step is compiled for the whole batch, split over the devices: batch norm and every sum are over all of it, and what
     is drawn at random is the same on any number of devices.
     """
 
     def __init__(
-        self, make_model: MakeModel, job: Job, dataset: Dataset, normalization: Normalization, device: jax.Device,
-        steps_a_dispatch: int, world: World = ALONE, *, each: int = 1, compiled: CompilerOptions | None = None,
+        self, make_model: MakeModel, training: Training, job: Job, dataset: Dataset, normalization: Normalization,
+        device: jax.Device, steps_a_dispatch: int, world: World = ALONE, *, each: int = 1,
+        compiled: CompilerOptions | None = None,
     ) -> None:  # fmt: skip
         recipe = job.recipe
         self.job = job
@@ -78,8 +80,8 @@ class FlaxStepper:
             self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
             params, rest = jax.tree.map(jnp.copy, parts)
             used = reached(self.graph, params, rest, job, self.kind)
-            self.optimizer = make_optimizer(recipe.optimizer or SGD(), stacked(params, self.model), used)
-            self.state = self.devices.spread(State.start(params, rest, self.optimizer, recipe, self.kind))
+            self.run = Run.of(training, self.model, self.graph, params, used)
+            self.state = self.devices.spread(State.start(params, rest, self.run.optimizer, recipe, self.kind))
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
@@ -90,7 +92,7 @@ class FlaxStepper:
         self.outcomes: list[Outcome] = []
         self.fitting = Fitting.of_run()
         self.compiled = compiled
-        whole = Step(job, self.graph, self.optimizer, self.kind, padding, self.devices.cut)
+        whole = Step(self.run, self.kind, padding, self.devices.cut)
         step: Callable[..., State] = whole.several if self.size > 1 else whole.one
         everywhere = self.devices.everywhere if self.devices.many else None  # None: as the compiler sees fit
         self._steps = jax.jit(step, donate_argnums=0, out_shardings=everywhere, compiler_options=compiled)
@@ -110,7 +112,7 @@ class FlaxStepper:
     def _inputs(self, batch: Batch, lr: float, number: int, limit: float = math.inf) -> Inputs:
         recipe = self.job.recipe
         keeps = 1.0 if recipe.ema is None else kept(recipe.ema, number + 1, self.steps_per_epoch)
-        mixed = None if recipe.data.mix is None else shares_of(batch.mixed, self.kind)
+        mixed = None if recipe.data.mix is None else Mixed.of(batch.mixed, self.kind)
         numbers = np.asarray(lr, self.kind), np.asarray(number, np.uint32), np.asarray(keeps, self.kind)
         more = np.asarray(limit, self.kind), np.asarray(self.undrained, np.int32)
         return Inputs(pick(batch), *numbers, *more, mixed)  # type: ignore[arg-type]
@@ -165,7 +167,7 @@ class FlaxStepper:
         state = (params, rest)
         state = on_this_process(state) if self.devices.many else state
         model: nnx.Module = nnx.merge(self.graph, *jax.tree.map(jnp.copy, state))
-        return model
+        return evaluated(model, self.job.recipe.precision)
 
     def snapshot(self) -> FlaxSnapshot | None:
         """All state: the weights by the spec's names, and what else a resumed run needs, on any number of devices."""

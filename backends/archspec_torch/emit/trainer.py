@@ -12,7 +12,7 @@ HALF = {"bf16": "bfloat16", "fp16": "float16"}
 TOLD = {
     "sgd": "Stochastic gradient descent",
     "adamw": "Adam with decoupled weight decay",
-    "lamb": "LAMB, whose steps are as long as the tensors that they change",
+    "lamb": "LAMB, whose steps are as long as what they change",
 }
 
 

@@ -1,0 +1,136 @@
+"""The arithmetic of a `train.py` in the words of JAX and Optax: the optimizer and the training step that a recipe asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from archspec.emission.source import WIDTH, Expression, Invocation, call
+from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe, Skip
+
+HALF = {"bf16": "bfloat16", "fp16": "float16"}
+TOLD = {
+    "sgd": "Stochastic gradient descent",
+    "adamw": "Adam with decoupled weight decay",
+    "lamb": "LAMB, whose steps are as long as what they change",
+}
+
+
+def stated(job: Job) -> dict[str, Any]:
+    """What the template of `train.py` is given of a job."""
+    recipe = job.recipe
+    optimizer = recipe.optimizer or SGD()
+    mixes, scaled = recipe.data.mix is not None, recipe.precision == "fp16"
+    threshold = recipe.loss.threshold if isinstance(recipe.loss, BCE) else None
+    channels, height, width = job.input_shape
+    head, *arguments = _optimizer(optimizer)
+    return {
+        "optimizer_doc": _told(optimizer),
+        "optimizer_call": call(str(head), arguments, 4),
+        "weights_apart": _weights_apart(optimizer),
+        "trainer_imports": _imports(sorted(_names(recipe), key=lambda name: (name[0].islower(), name))),
+        "needs_jnp": mixes
+        or threshold is not None
+        or recipe.precision in HALF
+        or recipe.clip_norm is not None
+        or isinstance(recipe.bad_loss, Skip),
+        "signature": _signature(mixes),
+        "shape": f"{height}, {width}, {channels}",
+        "targets": _targets(recipe, job.classes),
+        "mixes": mixes,
+        "threshold": threshold,
+        "parts": recipe.accumulate,
+        "rest": "rest" if recipe.accumulate > 1 else "state.rest",
+        "after": "after" if recipe.accumulate > 1 else "rest",
+        "aux_types": "Array, Array, Tree" if scaled else "Array, Tree",
+        "loss": _loss(recipe),
+        "half": HALF.get(recipe.precision),
+        "scaled": scaled,
+        "clip": recipe.clip_norm,
+        "skips": isinstance(recipe.bad_loss, Skip),
+        "ema": recipe.ema is not None,
+        "after_call": _after(recipe),
+    }
+
+
+def _told(optimizer: SGD | AdamW | LAMB) -> str:
+    how = ""
+    if isinstance(optimizer, SGD) and optimizer.momentum:
+        how = " with Nesterov's momentum" if optimizer.nesterov else " with momentum"
+    return f"{TOLD[optimizer.kind]}{how}."
+
+
+def _weights_apart(optimizer: SGD | AdamW | LAMB) -> bool:
+    """Whether vectors are treated otherwise than matrices."""
+    return not optimizer.decay_norm_and_bias and bool(
+        optimizer.weight_decay or (isinstance(optimizer, LAMB) and not optimizer.always_adapt)
+    )
+
+
+def _optimizer(optimizer: SGD | AdamW | LAMB) -> tuple[Expression, ...]:
+    """The head and the arguments of the call that makes it."""
+    mask = ["mask=weights"] if not optimizer.decay_norm_and_bias and optimizer.weight_decay else []
+    decay = Invocation("optax.add_decayed_weights", (str(optimizer.weight_decay), *mask))
+    decays = [decay] if optimizer.weight_decay else []
+    if isinstance(optimizer, SGD):
+        momentum = [f"momentum={optimizer.momentum}"] if optimizer.momentum else []
+        nesterov = ["nesterov=True"] if optimizer.momentum and optimizer.nesterov else []
+        sgd = Invocation("optax.sgd", ("run.lr", *momentum, *nesterov))
+        return ("optax.chain", decay, sgd) if decays else (sgd.head, *sgd.arguments)
+    moments = f"b1={optimizer.beta1}", f"b2={optimizer.beta2}", f"eps={optimizer.eps}"
+    if isinstance(optimizer, AdamW):
+        return ("optax.adamw", "run.lr", *moments, f"weight_decay={optimizer.weight_decay}", *mask)
+    ratio: Expression = Invocation("run.block_by_block", ("optax.scale_by_trust_ratio()",))
+    if not optimizer.always_adapt and not optimizer.decay_norm_and_bias:
+        ratio = Invocation("optax.masked", (ratio, "weights"))
+    rate = "optax.scale_by_learning_rate(run.lr)"
+    return ("optax.chain", Invocation("optax.scale_by_adam", moments), *decays, ratio, rate)
+
+
+def _names(recipe: Recipe) -> Iterator[str]:
+    """What the arithmetic takes from the trainer."""
+    yield from ("Report", "Run", "State", "Training", "Tree", "main")
+    skips = isinstance(recipe.bad_loss, Skip)
+    if recipe.data.mix is not None:
+        yield from ("Mixed", "mix_images")
+    if recipe.accumulate > 1:
+        yield "accumulated"
+    if skips or recipe.precision == "fp16":
+        yield "all_finite"
+    if skips:
+        yield "taken_if"
+    if recipe.precision in HALF:
+        yield "computing_in"
+
+
+def _imports(names: list[str]) -> str:
+    line = f"from archspec_flax.trainer import {', '.join(names)}"
+    if len(line) <= WIDTH:
+        return line
+    return "from archspec_flax.trainer import (\n" + "".join(f"    {name},\n" for name in names) + ")"
+
+
+def _signature(mixes: bool) -> str:
+    arguments = ["run: Run", "state: State", "images: Array", "labels: Array"]
+    mixed = ["mixed: Mixed"] if mixes else []
+    return call("def train_step", [*arguments, *mixed], 0, " -> tuple[State, Report]:")
+
+
+def _targets(recipe: Recipe, classes: int) -> str:
+    """Shares of the classes (N, classes)."""
+    hot = f"jax.nn.one_hot(labels, {classes})"
+    return f"optax.smooth_labels({hot}, {recipe.label_smoothing})" if recipe.label_smoothing else hot
+
+
+def _loss(recipe: Recipe) -> str:
+    kind = "sigmoid_binary" if isinstance(recipe.loss, BCE) else "softmax"
+    share = f" / {recipe.accumulate}" if recipe.accumulate > 1 else ""
+    return f"optax.{kind}_cross_entropy(logits, targets).mean(){share}"
+
+
+def _after(recipe: Recipe) -> str:
+    """The state with what the step has changed."""
+    changed = ["params=params", "rest=rest", "optimizer=optimizer"]
+    changed += ["average=average"] if recipe.ema is not None else []
+    changed += ["scale=state.scale.after(finite)"] if recipe.precision == "fp16" else []
+    return call("state._replace", changed, 4)

@@ -1,0 +1,110 @@
+"""What a `train.py` states in JAX's words, and what it may ask of the run for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import optax  # type: ignore[import-untyped, unused-ignore]
+from flax import nnx
+from jax import Array
+from jax.tree_util import keystr
+
+from archspec_flax.names import stacked
+
+from .averaging import averaged, mean_of
+from .reached import alone
+
+Tree = Any
+"""Arrays in containers, as JAX maps functions over them."""
+
+
+class Report(NamedTuple):
+    """What came of a step, or of a part of its batch: for progress, metrics and the policy for bad losses."""
+
+    loss: Array
+    errors: Array
+    taken: Array | None = None  # whether the step counts; None where all do
+
+    @staticmethod
+    def of(loss: Array, logits: Array, labels: Array) -> Report:
+        """Of a mean loss, in parts where it is computed so, and the errors of logits (N, classes)."""
+        return Report(loss, (logits.argmax(1) != labels).sum(dtype=jnp.int32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run, as an optimizer and a training step see it; its numbers are those of the step."""
+
+    training: Training
+    graph: Any
+    """With the parameters and the rest of a state, the model: `nnx.merge(run.graph, params, state.rest, copy=True)`."""
+    params: Tree
+    """The shapes of the parameters; a layer of equal blocks has those of all in one, along a first axis."""
+    stacked: Tree
+    """Of each whether it is of such a layer."""
+    reached: Tree
+    """Of each whether the output depends on it; what it does not depend on stays as it is."""
+    lr: Any = 0.0
+    """The learning rate."""
+    limit: Any = float("inf")
+    """What the loss may be, by the policy for bad losses."""
+    kept: Any = 1.0
+    """The share that the averaged weights keep of themselves."""
+
+    @staticmethod
+    def of(training: Training, model: nnx.Module, graph: Any, params: Tree, reached: Tree) -> Run:
+        """Of a model and its parts, before the first step."""
+        shapes = jax.tree.map(lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params)  # type: ignore[no-untyped-call]
+        return Run(training=training, graph=graph, params=shapes, stacked=stacked(params, model), reached=reached)
+
+    def at(self, *, lr: Array, limit: Array, kept: Array) -> Self:
+        """The same at a step."""
+        return replace(self, lr=lr, limit=limit, kept=kept)
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """That of `make_optimizer`, for the parameters that the output depends on."""
+        return alone(self.training.make_optimizer(self), self.reached)
+
+    def each(self, says: Callable[[Any], bool]) -> Tree:
+        """What a function says of the shape of each parameter, in a layer of equal blocks of that of one: a mask for Optax."""
+
+        def of(param: Any, many: bool) -> bool:
+            return says(jax.ShapeDtypeStruct(param.shape[many:], param.dtype))  # type: ignore[no-untyped-call]
+
+        return jax.tree.map(of, self.params, self.stacked)
+
+    def block_by_block(self, transformation: optax.GradientTransformation) -> optax.GradientTransformation:
+        """One without a state that is applied to each parameter by itself, in a layer of equal blocks to that of each."""
+        leaves = jax.tree_util.tree_leaves_with_path(self.stacked)
+        many = {keystr(path) for path, stacked in leaves if stacked}
+
+        def alone(update: Array, param: Array) -> Array:
+            changed: Array = transformation.update(update, transformation.init(param), param)[0]
+            return changed
+
+        def of_leaf(path: Any, update: Array, param: Array) -> Array:
+            return (jax.vmap(alone) if keystr(path) in many else alone)(update, param)
+
+        return optax.stateless(partial(jax.tree_util.tree_map_with_path, of_leaf))
+
+    def averaged(self, average: Tree, params: Tree, rest: Tree) -> Tree:
+        """The averaged weights and statistics, moved towards those of this step as `ema` of the recipe says."""
+        return jax.tree.map(partial(mean_of, self.kept), average, averaged(params, rest))
+
+
+class Training(NamedTuple):
+    """The functions that a `train.py` states.
+
+    `make_optimizer` is given the run. `train_step` is given the run, the state, images (N, H, W, C) and labels (N,), and where
+    the recipe mixes how this batch is mixed. It is pure and gives the new state and a report: it is compiled, once for all
+    steps, which may be in a loop. The streams of random numbers in `state.rest` stand where the step is to draw from.
+    """
+
+    make_optimizer: Callable[[Run], optax.GradientTransformation]
+    train_step: Callable[..., tuple[Any, Report]]

@@ -1,0 +1,69 @@
+"""Train cifar-resnet-20 on cifar10.
+
+Written by archspec 0.1.0. What is changed here changes what runs.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn, optim
+
+from archspec_runtime import EMA, Data, HFlip, Job, PadCrop, Phase, Recipe, Skip, Step
+from archspec_torch.trainer import Run, Training, fusable, main
+from model import CifarResNet
+
+JOB = Job(
+    name="cifar-resnet-20",
+    input_shape=(3, 32, 32),
+    classes=10,
+    macs=40_551_040,
+    params=269_722,
+    kept=379_968,
+    fingerprint="624f64b92aa69454",
+    slots=2,
+    recipe=Recipe(
+        data=Data(
+            dataset="cifar10",
+            holdout=5000,
+            augment=(PadCrop(4), HFlip()),
+            normalize="per_pixel_mean",
+        ),
+        steps=64_000,
+        lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
+        precision="bf16",
+        ema=EMA(0.99),
+        bad_loss=Skip(spike=4.0),
+    ),
+)
+
+
+def make_optimizer(model: nn.Module) -> optim.AdamW:
+    """Adam with decoupled weight decay. `JOB` sets the rate of each step."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]  # scales and shifts of norms, biases
+    groups = [
+        {"params": decayed, "weight_decay": 0.05},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-08, fused=fusable(model))
+
+
+def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
+    """Take one step on images (N, 3, 32, 32) with labels (N,)."""
+    before = run.statistics()
+    run.optimizer.zero_grad(set_to_none=True)
+    with torch.autocast(run.device.type, torch.bfloat16):
+        logits = run.forward(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
+    loss.backward()
+    run.report(loss, logits, labels)
+    faulty = run.faulty(before)  # where the loss or a gradient is no good, nothing changes
+    run.update(faulty)
+    run.average_weights(faulty)
+
+
+TRAINING = Training(make_optimizer, train_step)
+
+if __name__ == "__main__":
+    raise SystemExit(main(CifarResNet, JOB, TRAINING))

@@ -1,0 +1,54 @@
+"""Train cifar-resnet-20 on cifar10.
+
+Written by archspec 0.1.0. What is changed here changes what runs.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn, optim
+
+from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
+from archspec_torch.trainer import Run, Training, fusable, main
+from model import CifarResNet
+
+JOB = Job(
+    name="cifar-resnet-20",
+    input_shape=(3, 32, 32),
+    classes=10,
+    macs=40_551_040,
+    params=269_722,
+    kept=379_968,
+    fingerprint="624f64b92aa69454",
+    recipe=Recipe(
+        data=Data(
+            dataset="cifar10",
+            holdout=5000,
+            augment=(PadCrop(4), HFlip()),
+            normalize="per_pixel_mean",
+        ),
+        steps=64_000,
+        lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
+    ),
+)
+
+
+def make_optimizer(model: nn.Module) -> optim.SGD:
+    """Stochastic gradient descent with momentum. `JOB` sets the rate of each step."""
+    return optim.SGD(model.parameters(), momentum=0.9, weight_decay=0.0001, fused=fusable(model))
+
+
+def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
+    """Take one step on images (N, 3, 32, 32) with labels (N,)."""
+    run.optimizer.zero_grad(set_to_none=True)
+    logits = run.forward(images)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    run.report(loss, logits, labels)
+    run.optimizer.step()
+
+
+TRAINING = Training(make_optimizer, train_step)
+
+if __name__ == "__main__":
+    raise SystemExit(main(CifarResNet, JOB, TRAINING))

@@ -1,0 +1,68 @@
+"""Train cifar-resnet-20 on cifar10.
+
+Written by archspec 0.1.0. What is changed here changes what runs.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn, optim
+
+from archspec_runtime import Data, HFlip, Job, Mix, PadCrop, Phase, Recipe, Step
+from archspec_torch.trainer import Mixed, Run, Training, fusable, main, mix_images
+from model import CifarResNet
+
+JOB = Job(
+    name="cifar-resnet-20",
+    input_shape=(3, 32, 32),
+    classes=10,
+    macs=40_551_040,
+    params=269_722,
+    kept=379_968,
+    fingerprint="624f64b92aa69454",
+    recipe=Recipe(
+        data=Data(
+            dataset="cifar10",
+            holdout=5000,
+            augment=(PadCrop(4), HFlip()),
+            normalize="per_pixel_mean",
+            mix=Mix(cutmix=1.0),
+        ),
+        steps=64_000,
+        lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
+        precision="fp64",
+    ),
+)
+
+
+def make_optimizer(model: nn.Module) -> optim.SGD:
+    """Stochastic gradient descent with momentum. `JOB` sets the rate of each step."""
+    return optim.SGD(model.parameters(), momentum=0.9, weight_decay=0.0001, fused=fusable(model))
+
+
+def shares_of(labels: Tensor) -> Tensor:
+    """Shares of the classes (N, 10) for labels (N,)."""
+    shares = torch.full((len(labels), 10), 0.0, device=labels.device, dtype=torch.float64)
+    return shares.scatter_(1, labels[:, None], 1.0)
+
+
+def train_step(run: Run, images: Tensor, labels: Tensor, mixed: Mixed | None) -> None:
+    """Take one step on images (N, 3, 32, 32) with labels (N,)."""
+    targets = labels
+    if mixed is not None:  # mixup or cutmix: each with the one before it in the batch
+        images = mix_images(images, mixed, run.one_before)
+        targets = shares_of(labels)
+        targets = mixed.share * targets + (1 - mixed.share) * run.one_before(targets)
+    run.optimizer.zero_grad(set_to_none=True)
+    logits = run.forward(images)
+    loss = F.cross_entropy(logits, targets)
+    loss.backward()
+    run.report(loss, logits, labels)
+    run.optimizer.step()
+
+
+TRAINING = Training(make_optimizer, train_step)
+
+if __name__ == "__main__":
+    raise SystemExit(main(CifarResNet, JOB, TRAINING))
