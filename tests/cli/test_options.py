@@ -61,6 +61,8 @@ CHANGES = {
     "sweep --steps": (GRID, ("--steps", 30), "30 steps"),
     "diff --set": (("diff", "resnet18", "resnet18"), ("--set", "classes=10", "--format", "json"), "{"),
     "diff --format": (("diff", "resnet18", "resnet18"), ("--format", "json"), '"structure"'),
+    "draw --set": (("draw", NET), ("--set", "name=other-net"), "other-net"),
+    "draw --preset": (("draw", "digits_resnet"), ("--preset", "plain8"), "plain-8"),
     "list --format": (("list",), ("--format", "json"), '"specs"'),
 }  # fmt: skip
 
@@ -158,6 +160,19 @@ ELSEWHERE = {
     "data pack --as": "test_data.py",
     "data pack --corrupt": "test_data.py",
     "eval --crops": "test_measuring.py",
+    "eval --force": "test_mistakes.py",
+    "eval --mistakes": "test_mistakes.py",
+    "eval --predictions": "test_mistakes.py",
+    "predict --backend": "test_predict.py",
+    "predict --device": "predicting.py",
+    "predict --force": "test_predict.py",
+    "predict --format": "test_predict.py",
+    "predict --out": "test_predict.py",
+    "predict --spec": "test_predict.py",
+    "predict --top": "test_predict.py",
+    "draw --depth": "test_draw_command.py",
+    "draw --force": "test_draw_command.py",
+    "draw --out": "test_draw_command.py",
     "eval --scales": "test_measuring.py",
     "eval --mirror": "test_measuring.py",
     "eval --split": "trainer/test_what_runs_leave.py",
@@ -168,7 +183,7 @@ ELSEWHERE = {
 # Options whose effect is asserted below.
 HERE = {
     "check --include", "show --include", "summary --include", "build --include", "train --include", "sweep --include",
-    "convert --include", "diff --include", "train --checkpoint-every", "train --eval-every", "train --threads",
+    "convert --include", "diff --include", "draw --include", "train --checkpoint-every", "train --eval-every", "train --threads",
     "train --compile", "sweep --checkpoint-every", "sweep --eval-every", "sweep --threads", "sweep --workers",
     "sweep --compile", "train --workers", "eval --data", "eval --device", "eval --format", "responses --data",
     "responses --device", "responses --format", "responses --split", "responses --backend", "compare --out",
@@ -241,7 +256,9 @@ def test_what_is_asserted_elsewhere_is_given_there(option):
     assert option.split()[-1] in path.read_text(encoding="utf-8") + inspect.getsource(__import__("runs"))
 
 
-@pytest.mark.parametrize("command", ["check", "show", "summary", "build", "train", "sweep", "diff", "convert"])
+@pytest.mark.parametrize(
+    "command", ["check", "show", "summary", "build", "train", "sweep", "diff", "convert", "draw"]
+)
 def test_include_lets_extends_reach_further(command, cli, there):
     (there / "base").mkdir()
     (there / "base" / "base.yaml").write_text("archspec: 1\nname: base\nextends: digits_resnet\nargs: {n: 1}\n")
