@@ -99,7 +99,7 @@ def test_train_from_runs_an_edited_folder_as_it_stands(built, tmp_path):
     # by the folder alone a run goes on with the train.py that it has
     done = train("run", "--resume", "--steps", 4)
     assert done.returncode == 0, done.stderr
-    assert "nothing is left to do" in done.stderr
+    assert "nothing is left to do" in done.stdout
     error = said(train("--from", folder, "--set", "train.lr=0.2", *given), 2)
     assert "train.py, which is trained as it stands" in error
     assert "edit line" in error
