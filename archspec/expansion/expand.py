@@ -13,7 +13,7 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given, given_by, with_cells
 from archspec.expansion.builder import Graph
 from archspec.expansion.chains import chain_block, definition_of
-from archspec.expansion.library import INPUT, Declaration, Library, Signature, Sort
+from archspec.expansion.library import INPUT, RESIDUAL, Declaration, Library, Signature, Sort
 from archspec.expansion.outputs import net_outputs
 from archspec.expansion.parse_steps import StepParser
 from archspec.expansion.repeats import constants, inlined, named, repetitions, unnamed
@@ -418,6 +418,8 @@ class _Expander:
             implicit = {"in_channels": next(iter(shapes.values())).channels, **(implicit or {})}
             if declaration.inputs != INPUT:
                 implicit |= {f"{name}_channels": shape.channels for name, shape in shapes.items()}
+            if RESIDUAL in declaration.arguments and self._is_plain(use):
+                implicit |= {RESIDUAL: False}
             args = self.binder.arguments(declaration, given, implicit)
             if args is None:
                 return None, {}
@@ -438,6 +440,11 @@ class _Expander:
                 self._too_deep(use)
                 return None, {}
             return block, given.symbols
+
+    def _is_plain(self, use: Use) -> bool:
+        """Whether the shortcut of a use, or of the spec, is `none`."""
+        shortcut = use.shortcut or self.root.get("shortcut")
+        return shortcut is not None and shortcut.value == "none"
 
     def _too_deep(self, use: Use) -> None:
         (_, outermost), *_ = self.active

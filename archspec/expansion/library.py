@@ -37,6 +37,9 @@ IMPLICIT: dict[Sort, tuple[str, ...]] = {
 }
 """What a declaration of each sort knows beside its arguments."""
 
+RESIDUAL = "residual"
+"""An argument of blocks that add by themselves: false where the shortcut of their stage or of the spec is `none`."""
+
 INPUT = ("input",)
 """The inputs of a declaration that names none."""
 

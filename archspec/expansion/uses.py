@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archspec.diagnostics.fixes import certain, respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder, Given
-from archspec.expansion.library import Declaration, Library, Sort
+from archspec.expansion.library import RESIDUAL, Declaration, Library, Sort
 from archspec.language import synonyms
 from archspec.loading.resolve import PLACEHOLDER
 from archspec.ops.arguments import describe
@@ -88,5 +88,5 @@ def _not_taken(declaration: Declaration, keys: set[str]) -> Iterator[tuple[str, 
     name = declaration.definition.name
     if "stride" in keys and "stride" not in declaration.arguments:
         yield "stride", f"`{name}` has no argument `stride`"
-    if "shortcut" in keys and declaration.merge is None:
+    if "shortcut" in keys and declaration.merge is None and RESIDUAL not in declaration.arguments:
         yield "shortcut", f"`{name}` merges nothing, so it takes no `shortcut`"
