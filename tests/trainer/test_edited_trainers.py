@@ -106,3 +106,19 @@ def test_train_from_runs_an_edited_folder_as_it_stands(built, tmp_path):
     assert "lr=(Phase(0.05" in error
     said(train("resnet18", "--from", folder, *given), 2)
     assert "holds no train.py" in said(train("--from", tmp_path, *given), 2)
+
+
+def test_an_edit_of_a_flax_trainer_changes_what_runs(tmp_path, cli):
+    pytest.importorskip("flax")
+    write_folder(tmp_path / "built", archspec.emit(archspec.load("digits_resnet:resnet8"), "flax"))
+    loss = "loss = optax.softmax_cross_entropy(logits, targets).mean()"
+    folder = edited(tmp_path / "built", tmp_path / "mine", loss, f"{loss} + 0.1 * jnp.square(logits).mean()")
+    text = (folder / "train.py").read_text()
+    (folder / "train.py").write_text(text.replace("import jax\n", "import jax\nimport jax.numpy as jnp\n", 1))
+    given = "--steps", "4", "--device", "cpu", "--threads", "1"
+    for place in (tmp_path / "built", folder):
+        command = [sys.executable, "train.py", *given]
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert not same(weights(folder / "run"), weights(tmp_path / "built/run"))
+    assert "digits-resnet-8, edited train.py" in cli("compare", folder / "run", tmp_path / "built/run").output
