@@ -215,7 +215,7 @@ class SwinBlock(nnx.Module):
         out = self.norm2(attended)
         out = self.mlp(out)
         out = self.stochastic_depth(out)
-        out = out + attended
+        out = attended + out
         return out
 
 

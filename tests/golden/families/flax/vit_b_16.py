@@ -122,7 +122,7 @@ class EncoderLayer(nnx.Module):
         attended = x + out
         out = self.ln_2(attended)
         out = self.mlp(out)
-        out = out + attended
+        out = attended + out
         return out
 
 

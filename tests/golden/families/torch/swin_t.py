@@ -168,7 +168,7 @@ class SwinBlock(nn.Module):
         out = self.norm2(attended)
         out = self.mlp(out)
         out = self.stochastic_depth(out)
-        out = attended + out
+        out = out + attended
         return out
 
 

@@ -65,7 +65,7 @@ class EncoderLayer(nn.Module):
         attended = out + x
         out = self.ln_2(attended)
         out = self.mlp(out)
-        out = attended + out
+        out = out + attended
         return out
 
 
