@@ -4,7 +4,7 @@ import archspec
 
 net = archspec.load("resnet50", set={"classes": 10})
 net.cost.params, net.cost.macs
-files = archspec.emit(net, backend="torch")
+archspec.emit(net, backend="torch").write("folder")
 model = archspec.build(net, backend="torch", seed=0)
 found = archspec.predict("runs/resnet50", "photo.jpg")
 """

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 from archspec.errors import WeightsError
+from archspec.files.folders import FolderFiles
 from archspec.ir.garbage import no_collection
 from archspec.ir.network import Network
 from archspec.ir.views import VIEWS
 
 if TYPE_CHECKING:
-    from archspec.backends import Files, Prediction, Weights
+    from archspec.backends import Prediction, Weights
     from archspec.weights.convert import Converted
 
 
 def emit(
     net: Network, backend: str, *, weights: str | PathLike[str] | Weights | None = None, tried: bool = False
-) -> Files:
-    """The files of a net's folder by relative path, with `weights` in them, a file or what `read_weights` gave.
+) -> FolderFiles:
+    """The files of a net's folder by relative path, which `.write(folder)` writes.
+
+    `weights` are put in them, a file or what `read_weights` gave.
 
     The syntax and the names of modules are looked at; what is `tried` was imported too and has the net's tensors, if the
     backend can do that and its framework is installed. Raises SpecError where the backend is missing, lacks an operation or
@@ -40,7 +43,7 @@ def emit(
     check_files(net.name, backend, files)
     if tried and (attempt := getattr(chosen, "try_source", None)) is not None:
         attempt(net, files)
-    return files
+    return FolderFiles(files)
 
 
 def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[str] | None = None) -> Any:
@@ -123,7 +126,13 @@ def _html(net: Network) -> str:
     return to_html(net)
 
 
-VIEWS.update(draw=_draw, html=_html)
+def _summary(net: Network, depth: int) -> str:
+    from archspec.analysis.summary import summary_text
+
+    return summary_text(net, depth)
+
+
+VIEWS.update(draw=_draw, html=_html, summary=_summary)
 
 
 def _check_net(net: object) -> None:

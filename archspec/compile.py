@@ -13,6 +13,7 @@ from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.expansion.expand import expand
 from archspec.ir.garbage import no_collection
 from archspec.loading.document import Document
+from archspec.loading.given_text import as_text
 from archspec.loading.load import load_document
 from archspec.loading.misspelt_declarations import misspelt, unknown
 from archspec.loading.override_mistakes import at_overrides
@@ -22,13 +23,15 @@ from archspec.loading.resolve import Resolved, resolve
 
 
 def load(
-    spec: str | PathLike[str],
+    spec: str | PathLike[str] | Mapping[str, object],
     *,
     set: Mapping[str, object] | None = None,
     preset: str | None = None,
     include: Sequence[str | PathLike[str]] = (),
 ) -> Program:
-    """Read, check and build a spec: a path, a zoo name, or `name:preset`.
+    """Read, check and build a spec: a path, a zoo name, `name:preset`, YAML text or a mapping.
+
+    Text is what has several lines, or is a mapping of YAML on one; what it extends by path is looked for in the working folder.
 
     `set` overrides arguments of the spec or dotted keys of it; `include` allows `extends` to reach more folders.
     What is valid and probably not meant so is in the net's `.warnings`. Raises SpecError, which has all the mistakes as
@@ -42,27 +45,29 @@ def load(
 
 
 def check(
-    spec: str | PathLike[str],
+    spec: str | PathLike[str] | Mapping[str, object],
     *,
     set: Mapping[str, object] | None = None,
     preset: str | None = None,
     include: Sequence[str | PathLike[str]] = (),
 ) -> tuple[Diagnostic, ...]:
-    """All the mistakes and warnings of a spec, each with its `severity`; none where there is nothing to say."""
+    """All the mistakes and warnings of a spec, whatever `load` takes, each with its `severity`."""
     problems = Diagnostics()
     _compile(spec, set or {}, preset, [Path(p) for p in include], problems)
     return tuple(problems.in_order())
 
 
 def _compile(
-    spec: str | PathLike[str],
+    spec: str | PathLike[str] | Mapping[str, object],
     overrides: Mapping[str, object],
     preset: str | None,
     include: Sequence[Path],
     problems: Diagnostics,
 ) -> Program | None:
+    if isinstance(spec, Mapping):
+        spec = as_text(spec)
     if not isinstance(spec, (str, PathLike)):
-        raise TypeError(f"a spec is a path or the name of a zoo spec, not {spec!r}")
+        raise TypeError(f"a spec is a path, the name of a zoo spec, YAML text or a mapping, not {spec!r}")
     if not isinstance(overrides, Mapping):
         raise TypeError(f"`set` is a mapping such as {{'classes': 10}}, not {overrides!r}")
     if wrong := [key for key in overrides if not isinstance(key, str)]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archspec.ir import Block, Chain
 from archspec.ir.cost import Cost, block_cost, chain_cost, op_cost
 from archspec.ir.network import Network
-from archspec.ops import Op, Shape
+from archspec.ops import Op, Shape, show
 from archspec.syntax.expressions import Value
 
 
@@ -27,6 +27,33 @@ class TableRow:
 def table_rows(net: Network, depth: int) -> Iterator[TableRow]:
     """The rows of a net, blocks opened `depth` levels deep."""
     return _block(net.root, 0, depth)
+
+
+class SummaryText(str):
+    """The table as text, which Python's prompt and notebooks show as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def summary_text(net: Network, depth: int = 3) -> SummaryText:
+    """The rows of a net in columns, and what they come to; blocks opened `depth` levels deep."""
+    head = ("module", "operation", "output", "parameters", "multiply-adds")
+    rows = [
+        ("  " * row.depth + row.name, row.what, show(row.shape), f"{row.params:,}", f"{row.macs:,}")
+        for row in table_rows(net, depth)
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join([cell.ljust(width) if place < 2 else cell.rjust(width)
+                   for place, (cell, width) in enumerate(zip(row, widths, strict=True))])
+        for row in (head, *rows)
+    ]  # fmt: skip
+    cost = net.cost
+    total = f"{cost.params:,} parameters, {cost.macs:,} multiply-adds for one image"
+    return SummaryText("\n".join([f"{net.name}: {show(net.input_shape)} images", "", *lines, "", total]))
 
 
 def _block(block: Block, level: int, depth: int, shared: bool = False) -> Iterator[TableRow]:

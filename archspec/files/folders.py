@@ -28,6 +28,14 @@ class FolderError(Exception):
         self.help = printable(help)
 
 
+class FolderFiles(dict[str, "str | bytes"]):
+    """The files of a folder by relative path."""
+
+    def write(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write them, all or none. Raises FolderError where the folder holds what no build wrote, unless by `force`."""
+        write_folder(Path(folder), self, force=force)
+
+
 def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool = False) -> None:
     """Write files into a folder.
 

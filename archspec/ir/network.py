@@ -41,6 +41,11 @@ class Network:
         picture: str | bytes = VIEWS["draw"](self, format, depth)
         return picture
 
+    def summary(self, depth: int = 3) -> str:
+        """The table of modules with shapes, parameters and multiply-adds; blocks opened `depth` levels deep."""
+        text: str = VIEWS["summary"](self, depth)
+        return text
+
     def _repr_html_(self) -> str:
         """The picture and the table, which notebooks show."""
         shown: str = VIEWS["html"](self)

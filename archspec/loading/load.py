@@ -13,12 +13,13 @@ from archspec.language import Spec
 from archspec.language.spec import is_other_language, other_version
 from archspec.loading import zoo
 from archspec.loading.document import FILE_NAME, Document
+from archspec.loading.given_text import PLACE, TEXT, is_text
 from archspec.loading.misspelt_declarations import respelt
 from archspec.loading.misspelt_keys import mend_keys
 from archspec.loading.overlay import overlay
 from archspec.loading.overrides import override, place_of_override, without_expectations
 from archspec.loading.preset_tables import with_preset_table
-from archspec.syntax.reader import MAX_DEPTH, Node, node_of, read_file
+from archspec.syntax.reader import MAX_DEPTH, Node, node_of, read_file, read_text
 
 
 def load_document(
@@ -29,15 +30,16 @@ def load_document(
     problems: Diagnostics,
     misspelt: Mapping[str, str] | None = None,
 ) -> Document | None:
-    """Read a spec with everything it extends, then apply the preset and the overrides. Mistakes are recorded.
+    """Read a spec by path, name or text with everything it extends, then apply the preset and the overrides.
 
-    `misspelt` are arguments that are read under another name than that of their declaration.
+    Mistakes are recorded. `misspelt` are arguments that are read under another name than that of their declaration.
     """
-    path, preset, display = _find(str(spec), preset, problems)
+    text = str(spec) if is_text(str(spec)) else None
+    path, preset, display = _find(str(spec), preset, problems) if text is None else (PLACE, preset, TEXT)
     if path is None:
         return None
     allowed = [path.resolve().parent, zoo.folder().resolve(), *(p.resolve() for p in include)]
-    root = _read_chain(path, display, allowed, problems, [])
+    root = _read_chain(path, display, allowed, problems, [], text)
     if root is None:
         return None
     root = respelt(root, misspelt or {}, problems)
@@ -138,9 +140,10 @@ def _nowhere(spec: str) -> Span:
 
 
 def _read_chain(
-    path: Path, display: str, allowed: list[Path], problems: Diagnostics, chain: list[tuple[Path, Span]]
-) -> Node | None:
-    node = read_file(path, display, problems)
+    path: Path, display: str, allowed: list[Path], problems: Diagnostics, chain: list[tuple[Path, Span]],
+    text: str | None = None,
+) -> Node | None:  # fmt: skip
+    node = read_file(path, display, problems) if text is None else read_text(text, display, problems)
     if node is None:
         return None
     version = node.get("archspec")

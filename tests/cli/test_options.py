@@ -110,6 +110,7 @@ REFUSED = {
 # Where the effect of an option is asserted that takes more than a line: a test that gives it.
 ELSEWHERE = {
     "train --from": "test_edited_trainers.py",
+    "list --include": "test_showing.py",
     "check --strict": "test_unknown_anywhere.py",
     "check --fix": "test_fixing.py",
     "check --diff": "test_fixing.py",

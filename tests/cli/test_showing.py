@@ -147,3 +147,20 @@ def test_explain_says_what_an_operation_is(cli):
         told = cli("explain", kind).stdout
         assert told.startswith(f"{kind}\n"), kind
         assert all(re.search(rf"^  {name}\b", told, re.MULTILINE) for name in op.arguments()), kind
+
+
+def test_list_tells_the_arguments_and_presets_of_a_spec(cli, tmp_path):
+    shown = cli("list", "cifar_resnet").output
+    assert "  shortcut       zero_pad" in shown
+    assert re.search(r"^  resnet110 +1,727,962 parameters +252,887,680 multiply-adds +110 layers$", shown, re.M)
+    found = json.loads(cli("list", "resnet50", "--format", "json").stdout)
+    assert found["arguments"]["stride_in_1x1"] is False
+    assert found["presets"][0] == {"name": "paper", "params": 25557032, "macs": 3857973248, "depth": 50}
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/base.yaml").write_text("archspec: 1\nextends: resnet18\n")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/net.yaml").write_text("archspec: 1\nextends: ../base/base.yaml\n")
+    assert cli("list", "net/net.yaml").exit_code == 1
+    assert cli("list", "net/net.yaml", "--include", "base").exit_code == 0
+    assert cli("list", "--include", "base").exit_code == 2
+    assert cli("list", "no_such_net").exit_code == 1

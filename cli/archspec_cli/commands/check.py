@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -32,7 +33,7 @@ def check(
     specs: Annotated[
         list[str],
         typer.Argument(
-            help="Spec files, folders of them, or zoo names; the folder's own spec where it holds one.",
+            help="Spec files, folders of them, zoo names, or - for the standard input; the folder's own spec where it holds one.",
             show_default=False,
             default_factory=lambda: [spec_of_folder()],
         ),
@@ -55,12 +56,18 @@ def check(
     Exits with 0 where there are no mistakes, or nothing but warnings, 1 where there are mistakes (with --diff also where
     there is something to fix), 2 for misuse.
 
-    Examples: archspec check my.yaml · archspec check specs/ --format github · archspec check my.yaml --fix
+    Examples: archspec check my.yaml · archspec check specs/ --format github · archspec check my.yaml --fix ·
+    archspec check - < my.yaml
     """
     from archspec.compile import check as check_spec
 
     if diff and format is not Format.text:
         fail("--diff prints a diff, and --format says how mistakes are printed", "leave one of them out")
+    if "-" in specs and (fix or diff):
+        fail(
+            "the standard input is no file that could be mended",
+            f"leave {'--diff' if diff else '--fix'} out, or give the file",
+        )
     expanded = [_expand(spec) for spec in specs]
     wanted, others = [path for paths, _ in expanded for path in paths], sum(count for _, count in expanded)
     found: list[Diagnostic] = []
@@ -154,6 +161,8 @@ def _expand(spec: str) -> tuple[list[str], int]:
     """
     if not spec:
         fail("the name of a spec is empty", "give a file, a folder, or a zoo name; see `archspec list`")
+    if spec == "-":
+        return [_standard_input()], 0
     if not os.path.isdir(spec):
         return [spec], 0
     folder = Path(spec)
@@ -163,6 +172,14 @@ def _expand(spec: str) -> tuple[list[str], int]:
     if not found:
         fail(f"{spec} holds no specs: no .yaml file that says `archspec: 1`", "give a folder of specs, or a spec")
     return found, len(files) - len(found)
+
+
+def _standard_input() -> str:
+    """The text of a spec that is piped in, which has several lines for `check` if it has one."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig") + "\n"
+    except UnicodeDecodeError as error:
+        fail(f"byte {error.start} of the standard input is not UTF-8", "save the text as UTF-8")
 
 
 def _is_seen(path: Path, folder: Path) -> bool:

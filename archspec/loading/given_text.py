@@ -1,0 +1,62 @@
+"""Specs that are given as YAML text, or as mappings of Python's, in place of a path or a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archspec.syntax.reader import resolve_scalar
+
+TEXT = "<text>"
+"""What messages call a spec that has no file."""
+PLACE = Path("net.yaml")
+"""Where it stands: what it extends is looked for in the working folder, and its net is `net` where it says no name."""
+
+
+def is_text(spec: str) -> bool:
+    """Whether this is the text of a spec: several lines, or a mapping of YAML on one. No path is that."""
+    return "\n" in spec or spec.lstrip().startswith("{")
+
+
+def as_text(spec: Mapping[str, object]) -> str:
+    """A mapping as the YAML that messages show. Raises TypeError for values that YAML has no words for."""
+    try:
+        return yaml.dump(_plain(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    except yaml.representer.RepresenterError as error:
+        raise TypeError(
+            f"a spec holds text, numbers, booleans, lists and mappings, not {error.args[-1]!r}"
+        ) from None
+
+
+def _plain(value: object) -> object:
+    """With lists for whatever is a sequence, and dictionaries for whatever is a mapping."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_plain(each) for each in value]
+    return value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that the rules of specs would read as another value; those of YAML 1.1 differ."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a value that stands twice twice: specs have no aliases."""
+        return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(resolve_scalar(text), str) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _number(dumper: _Dumper, number: float) -> yaml.ScalarNode:
+    # with no tag, also where the rules of YAML 1.1 take it for text, as they do `1e-05`
+    return dumper.represent_scalar(dumper.resolve(yaml.ScalarNode, repr(number), (True, False)), repr(number))
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _number)
