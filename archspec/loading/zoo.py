@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import textwrap
 from functools import cache
 from pathlib import Path
 
 from archspec.blocks import blocks, shortcuts
+from archspec.diagnostics import Diagnostics
+from archspec.syntax.reader import read_file
 
 
 @cache
@@ -55,6 +59,21 @@ def member(name: str) -> tuple[Path, str] | None:
     """The file of a family and the preset that is the net of this name; None where no family has it."""
     family = members().get(name)
     return None if family is None else (folder() / f"{family}.yaml", name)
+
+
+def block_text(name: str, path: Path) -> str:
+    """What a block or shortcut of the library is, for a terminal: what it computes, and its arguments with their defaults."""
+    node = read_file(path, path.name, Diagnostics(), library=True)
+    assert node is not None, "the library is tested"
+    doc, args = node.get("doc"), node.get("args")
+    about = textwrap.wrap(" ".join(str(doc.value).split()), 100) if doc is not None else []
+    given = (
+        [f"  {key} {json.dumps(value.plain()).strip(chr(34))}" for key, value in args.items()]
+        if args is not None
+        else []
+    )
+    told = ["", "arguments, each with its type or its default:", *given] if given else []
+    return "\n".join([name, "", *about, *told, "", f"its steps: archspec show {name}"]) + "\n"
 
 
 def library() -> dict[str, Path]:

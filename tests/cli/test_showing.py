@@ -139,6 +139,17 @@ def test_ir_has_a_textual_form(cli):
     assert "maxpool = max_pool(relu) [kernel=3x3 stride=2x2 padding=1x1 ceil=false] : 64x56x56" in text
 
 
+def test_explain_says_what_a_block_or_a_shortcut_is(cli):
+    shown = cli("explain", "bottleneck").output
+    assert "A 1x1 convolution that narrows" in shown
+    assert "  expansion 4\n" in shown
+    assert "its steps: archspec show bottleneck" in shown
+    assert "(Srivastava et\nal., 2015)" in cli("explain", "highway").output
+    assert "did you mean `bottleneck`?" in cli("explain", "botleneck").stderr
+    for name in zoo.library():
+        assert cli("explain", name).exit_code == 0
+
+
 def test_explain_says_what_an_operation_is(cli):
     from archspec.ops import OPS
 

@@ -13,13 +13,14 @@ def explain(
     code: Annotated[
         str,
         typer.Argument(
-            help="The code of a diagnostic, such as AS405, or an operation, such as conv.", show_default=False
+            help="The code of a diagnostic, such as AS405, or an operation, block or shortcut, such as conv or bottleneck.",
+            show_default=False,
         ),
     ],
 ) -> None:
-    """Print the page of a diagnostic: what it means, an example, and how to mend it; or what an operation is.
+    """Print the page of a diagnostic: what it means, an example, and how to mend it; or what an operation or a block is.
 
-    Examples: archspec explain AS405 · archspec explain conv
+    Examples: archspec explain AS405 · archspec explain conv · archspec explain bottleneck
     """
     from archspec.ops import OPS
 
@@ -28,13 +29,19 @@ def explain(
 
         tell_text(operation_text(code, OPS[code]))
         return
+    from archspec.loading import zoo
+
+    if (path := zoo.library().get(code)) is not None:
+        tell_text(zoo.block_text(code, path))
+        return
     from archspec.diagnostics.codes import CODES, page
     from archspec.diagnostics.spelling import did_you_mean
 
     wanted = f"AS{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:
         group = [known for known in CODES if wanted[:3] == known[:3]]
-        meant = did_you_mean(code, OPS)
+        meant = did_you_mean(code, [*OPS, *zoo.library()])
         all_ = meant or f"they go from {min(CODES)} to {max(CODES)}"
-        fail(f"there is no diagnostic {code!r}", f"{all_}, here from {group[0]} to {group[-1]}" if group else all_)
+        help_ = f"{all_}, here from {group[0]} to {group[-1]}" if group else all_
+        fail(f"there is no diagnostic, operation or block {code!r}", help_)
     tell_text(page(wanted))
