@@ -28,7 +28,7 @@ def fingerprint(root: Block) -> str:
     def apply(name: str, call: Call, op: Op, sources: tuple[str, ...]) -> str:
         """A value is known by the operation that gives it."""
         if call not in told:
-            told[call] = f"{op.kind} {op.attributes!r} {call.shape!r}"
+            told[call] = f"{op.kind} {op.identity!r} {call.shape!r}"
         operations.append((name, told[call] + f" of {owned[name]}" if name in owned else told[call], sources))
         return name
 

@@ -323,6 +323,11 @@ class Shown(Enum):
         return f"{field.name} {str(plain).lower() if isinstance(plain, bool) else plain}"
 
 
-def argument(kind: Kind, default: Any = dataclasses.MISSING, shown: Shown = Shown.UNUSUAL) -> Any:
-    """A dataclass field that is an argument of an operation; without a default it must be given."""
-    return dataclasses.field(default=default, metadata={"kind": kind, "shown": shown})
+def argument(
+    kind: Kind, default: Any = dataclasses.MISSING, shown: Shown = Shown.UNUSUAL, *, later: bool = False
+) -> Any:
+    """A dataclass field that is an argument of an operation; without a default it must be given.
+
+    One that came `later` is no part of a net's fingerprint while it is at its default: runs of before know the net without it.
+    """
+    return dataclasses.field(default=default, metadata={"kind": kind, "shown": shown, "later": later})

@@ -112,6 +112,13 @@ class Op:
         """The arguments as plain numbers, words and pairs."""
         return {name: getattr(self, name) for name in _names(type(self))}
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The arguments that tell it from others of its kind in a fingerprint: all but later ones at their defaults."""
+        later = {f.name: f.default for f in dataclasses.fields(self) if f.metadata.get("later")}
+        attributes = self.attributes
+        return {k: v for k, v in attributes.items() if k not in later or v != later[k]} if later else attributes
+
     def pooled(self, *inputs: Shape) -> int | None:
         """How many values of one sample share the mean by which they are normalized; None for what normalizes nothing."""
         return None

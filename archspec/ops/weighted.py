@@ -112,8 +112,8 @@ class StdConv(Conv):
     starts: ClassVar[tuple[str, ...]] = ()
     eps: float = argument(Real(0.0), 1e-6, Shown.NEVER)
     gain: bool = argument(Flag(), False)
-    gain_init: float = argument(Real(), 1.0)
-    gamma: float = argument(Real(), 1.0, Shown.NEVER)
+    gain_init: float = argument(Real(), 1.0, later=True)
+    gamma: float = argument(Real(), 1.0, Shown.NEVER, later=True)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         gain: dict[str, Shape] = {"gain": (self.out, 1, 1, 1)} if self.gain else {}
@@ -222,7 +222,7 @@ class Linear(Op):
     keeps_constants: ClassVar[bool] = True
     out: int = argument(Int(), shown=Shown.NEVER)
     bias: bool = argument(Flag(), True)
-    unbiased: tuple[int, int] = argument(Pair(0), (0, 0), Shown.NEVER)
+    unbiased: tuple[int, int] = argument(Pair(0), (0, 0), Shown.NEVER, later=True)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

@@ -73,6 +73,7 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import TorchDispatchMode
 sys.path[:0] = sys.argv[1:]
 from settings_of_runs import setting
+from trainers import training
 import archspec
 from archspec_runtime.recipe.recipe import LAMB, AdamW
 from archspec_runtime.recipe.policies import Skip
@@ -90,8 +91,8 @@ for given in ({}, {"bad_loss": Skip()}, {"precision": "fp16"}, {"precision": "fp
     for optimizer in ({}, {"optimizer": AdamW()}, {"optimizer": LAMB()}):
         net, job, dataset, normalization, batches = setting(batch_size=16, **given, **optimizer)
         world = World(1, 8)
-        given = training("torch", net, job), job, dataset, normalization, torch.device("cpu"), False, world
-        stepper = TorchStepper(lambda: archspec.build(net, "torch"), *given, sharded=True)
+        stated = training("torch", net, job), job, dataset, normalization, torch.device("cpu"), False, world
+        stepper = TorchStepper(lambda: archspec.build(net, "torch"), *stated, sharded=True)
         batches.world = world
         limit = math.inf if "bad_loss" in given else None
         for number in range(2):

@@ -27,7 +27,7 @@ RECIPES = {
     "sgd": {"optimizer": {"sgd": {}}, "precision": "fp64", "data.mix": {"cutmix": 1.0}},
 }  # fmt: skip
 UNTYPED = {  # of what the frameworks leave without types: `Tensor.backward`, and Optax
-    "torch": ["--allow-untyped-calls"],
+    "torch": ["--allow-untyped-calls", "--no-warn-unused-ignores"],
     "flax": ["--disable-error-code=import-untyped", "--untyped-calls-exclude=flax", "--no-warn-unused-ignores"],
 }
 FRAMEWORKS = list(UNTYPED)

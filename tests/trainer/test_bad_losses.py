@@ -18,6 +18,7 @@ from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.recipe import Data
 from archspec_runtime.record.folder import read_metrics
+from trainers import training
 
 pytest.importorskip("torch")
 
@@ -184,7 +185,7 @@ def test_a_step_that_is_left_out_changes_nothing(backend, tmp_path):
     def model(**_):
         return archspec.build(net, backend, seed=0)
 
-    framework = Framework()
+    framework = Framework().stating(training(backend, net, job))
     settings, _ = framework.settle(model, job, options, "cpu", 10)
     stepper = framework.stepper(model, job, dataset, normalization, "cpu", settings, World(), options)
     stepper.step(batches.at(0), 0.1, 0, math.inf)

@@ -12,6 +12,7 @@ import archspec
 from archspec.emission.folder import job_fields
 from archspec_runtime.job.job import Job
 from runs import CPU, same, weights
+from trainers import training
 
 pytest.importorskip("torch")
 
@@ -78,7 +79,8 @@ def test_an_option_that_makes_no_sense_is_refused_by_a_built_folder(option, caps
     net = archspec.load("digits_resnet:resnet8")
     arguments = ["--out", str(tmp_path / "run"), "--steps", "2", "--device", "cpu", option]
     try:
-        code = main(lambda: archspec.build(net, backend="torch"), Job.from_dict(job_fields(net)), arguments)
+        job = Job.from_dict(job_fields(net))
+        code = main(lambda: archspec.build(net, backend="torch"), job, training("torch", net, job), arguments)
     except SystemExit as ended:
         code = ended.code
     assert code == 2

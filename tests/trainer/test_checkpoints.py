@@ -22,6 +22,7 @@ from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.recipe import Data, Keep, Recipe
 from loops import tries
+from trainers import training
 
 JOB = Job(
     name="counter", input_shape=(1, 8, 8), classes=10, macs=1, params=1, kept=1, fingerprint="net", recipe=Recipe(steps=9)
@@ -238,7 +239,7 @@ def test_a_snapshot_is_not_changed_by_the_steps_after_it(backend, tmp_path):
     batches = Batches(dataset.train, recipe.data, 32, 0, job.input_shape, normalization)
 
     model = type(archspec.build(net, backend))
-    framework = Framework()
+    framework = Framework().stating(training(backend, net, job))
     settings, _ = framework.settle(model, job, options, "cpu", 10)
     stepper = framework.stepper(model, job, dataset, normalization, "cpu", settings, World(), options)
     stepper.step(batches.at(0), 0.1, 0)
@@ -269,6 +270,7 @@ from archspec_runtime.job.job import Job, Options
 from archspec_runtime import Recipe
 from archspec_runtime.checkpoints.saver import Saver
 from archspec_runtime.processes.world import World
+from trainers import training
 
 FOLDER = Path(sys.argv[1])
 JOB = Job(name="net", input_shape=(1, 8, 8), classes=10, macs=1, params=1, kept=1, fingerprint="net", recipe=Recipe(steps=1))
