@@ -247,6 +247,18 @@ def weights_file(small_weights, tmp_path):
     return tmp_path / "w.pt"
 
 
+@pytest.fixture(autouse=True)
+def environment_is_put_back():
+    """What a test, or a command in its process, sets in the environment is not there in the next one."""
+    before = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    yield
+    for name in [name for name in os.environ if name not in before and not name.startswith("PYTEST_")]:
+        del os.environ[name]
+    for name, value in before.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
 @pytest.fixture
 def drawn_quickly():
     """Random numbers of JAX by a generator that compiles in a fifth of the time."""

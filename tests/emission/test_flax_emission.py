@@ -76,7 +76,7 @@ def test_emitted_code_imports_jax_and_flax_alone(emitted):
         tree = ast.parse(files["model.py"])
         found = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         found |= {str(n.module).split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-        assert found <= {"__future__", "collections", "functools", "math", "jax", "flax"}
+        assert found <= {"__future__", "collections", "functools", "math", "typing", "jax", "flax"}
 
 
 def test_deep_nets_are_loops_not_copies(emitted):

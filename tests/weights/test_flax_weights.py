@@ -9,7 +9,7 @@ import pytest
 
 import archspec
 import zoo_nets
-from comparing import Flax, channels_first, each
+from comparing import QUICKLY, channels_first, each
 from converting import SHALLOW
 from flax_nets import NETS, all_shapes
 
@@ -19,9 +19,6 @@ import jax.numpy as jnp  # noqa: E402
 
 from archspec_flax import names  # noqa: E402
 from archspec_flax.backend import FlaxBackend  # noqa: E402
-
-QUICKLY = dict(Flax.quickly)
-
 
 pytestmark = pytest.mark.usefixtures("drawn_quickly")
 

@@ -12,15 +12,16 @@ HALF = {"bf16": jnp.bfloat16, "fp16": jnp.float16}
 
 
 def use_precision(precision: str) -> Any:
-    """The type of parameters; double precision has to be allowed in JAX first.
+    """The type of parameters; JAX computes in double precision where it is allowed, and nowhere else.
+
+    It is allowed for a whole process, in which a run of another precision may come before this one.
 
     GPUs and TPUs multiply singles as the recipe says: whole, where JAX's own default is TF32 on the one and bfloat16 on the
     other, or by name as TF32.
     """
     multiplied = {"fp32": "highest", "tf32": "tensorfloat32"}.get(precision)
     jax.config.update("jax_default_matmul_precision", multiplied)  # type: ignore[no-untyped-call]
-    if precision == "fp64":
-        jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+    jax.config.update("jax_enable_x64", precision == "fp64")  # type: ignore[no-untyped-call]
     return jnp.float64 if precision == "fp64" else jnp.float32
 
 

@@ -44,7 +44,7 @@ class WholeBatchNorm2d(nn.BatchNorm2d):
         """Normalize images (N, C, H, W)."""
         if not self.training:
             return super().forward(input)
-        normalized, mean, variance = Normalized.apply(input, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        normalized, mean, variance = Normalized.apply(input, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call, unused-ignore]
         count = input.numel() // input.shape[1] * dist.get_world_size()
         self._track(mean, variance, count)
         result: Tensor = normalized

@@ -50,7 +50,7 @@ def compiled_layers(model: nn.Module) -> int:
 
 def begin_step() -> None:
     """Let CUDA graphs write over what the step before left: gradients are kept through all micro-batches of one."""
-    torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+    torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def eager() -> AbstractContextManager[Any]:
