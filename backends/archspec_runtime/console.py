@@ -5,13 +5,20 @@ from __future__ import annotations
 import sys
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.printable import printable
+from archspec_runtime.printable import printable, printable_lines
 
 
 def tell(*lines: str) -> None:
     """Print lines that were asked for, on the standard output."""
     for line in lines:
         print(printable(line))
+
+
+def tell_text(text: str) -> None:
+    """Print a piece of text as it is into a file or a pipe, and in a terminal without what drives it; what cannot be encoded is escaped."""
+    letters = sys.stdout.encoding or "utf-8"
+    shown = printable_lines(text) if sys.stdout.isatty() else text
+    print(shown.encode(letters, "backslashreplace").decode(letters), end="", flush=True)
 
 
 def say(text: str) -> None:

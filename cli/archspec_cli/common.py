@@ -149,7 +149,7 @@ def load(
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
-    of_run = not trains and Path(spec).parent.name == "code" and (Path(spec).parents[1] / "run.json").is_file()
+    of_run = not trains and Path(spec).parent.name == "code" and os.path.isfile(Path(spec).parents[1] / "run.json")
     found = [d for d in net.warnings if not of_run or d.code != "AS606"]
     if warn and found and os.environ.get("RANK", "0") == "0":  # of the processes of a run, one says it
         report(found)
@@ -159,7 +159,7 @@ def load(
 def load_any(spec: str, sets: Sequence[str] | None, preset: str | None, include: Sequence[Path] | None) -> Program:
     """Load a spec as `load` does, or that of a run by its folder."""
     of_run = Path(spec, "code", "spec.yaml")
-    is_run = of_run.is_file() and Path(spec, "run.json").is_file()
+    is_run = os.path.isfile(of_run) and os.path.isfile(Path(spec, "run.json"))  # a name too long is that of no file
     return load(str(of_run) if is_run else spec, sets, preset, include)
 
 

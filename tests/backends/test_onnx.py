@@ -10,7 +10,7 @@ import reference
 import zoo_nets
 from archspec.files import write_folder
 from archspec.ops import OPS
-from comparing import Statistics, batch_norm_as, close
+from comparing import Statistics, batch_norm_as, close, tables_of_windows
 from converting import EVERYTHING, smaller
 from operation_nets import CONFUSING, IDENTITY_MAPPINGS, SOMETIMES, TEXTS
 
@@ -36,10 +36,8 @@ def random_weights(net, random):
             weights[name] = 0.5 + np.abs(weights[name])
         elif name.endswith("num_batches_tracked"):
             weights[name] = np.zeros((), np.int64)
-    for row in net.modules():
-        if row.op == "relative_position_bias":
-            weights[row.name] = reference.position_index(row.target).reshape(-1)
-    return weights
+    tables = {name: table.reshape(weights[name].shape) for name, table in tables_of_windows(net).items()}
+    return weights | tables
 
 
 def check(net, batch=3):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from archspec_runtime.console import complain
+from archspec_runtime.console import complain, tell_text
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.measure.predictions import Prediction
 from archspec_runtime.measure.printed_predictions import FORMS
-from archspec_runtime.printable import printable_lines
 from archspec_runtime.processes.interrupts import written_whole
 
 
@@ -50,11 +48,8 @@ def write(
 
     text = FORMS[form](told(), pictures, classes)
     if out is None:
-        seen, letters = sys.stdout.isatty(), sys.stdout.encoding or "utf-8"
         for piece in text:
-            shown = printable_lines(piece) if seen else piece
-            sys.stdout.write(shown.encode(letters, "backslashreplace").decode(letters))
-            sys.stdout.flush()
+            tell_text(piece)
         return 1 if faults else 0
     try:
         with written_whole(out) as aside, open(aside, "w", encoding="utf-8", errors="surrogateescape") as file:
