@@ -197,7 +197,39 @@ def _read_chain(
     presets = parent.get("presets") if parent is not None and member else None
     if parent is not None and presets is not None and (preset := presets.get(member)) is not None:
         parent = _with_preset(_named(parent, member, base), member, preset, problems)
-    return None if parent is None else overlay(without_expectations(parent), node, problems)
+    if parent is None:
+        return None
+    parent, node = _presets_handed_on(without_expectations(parent), node)
+    return overlay(parent, node, problems)
+
+
+def _presets_handed_on(parent: Node, child: Node) -> tuple[Node, Node]:
+    """Both without the presets of the parent that are `null` in the child; those that stay expect nothing, as of another net."""
+    given, own = parent.get("presets"), child.get("presets")
+    if given is None or not isinstance(given.value, dict):
+        return parent, child
+    dropped = {name for name, preset in own.items() if preset.value is None} if own is not None else set()
+    dropped &= given.value.keys()
+    kept = {name: _expecting_nothing(preset) for name, preset in given.items() if name not in dropped}
+    parent = _with(parent, "presets", _of(given, kept))
+    if own is not None and dropped:
+        child = _with(child, "presets", _of(own, {name: one for name, one in own.items() if name not in dropped}))
+    return parent, child
+
+
+def _expecting_nothing(preset: Node) -> Node:
+    if not isinstance(preset.value, dict):
+        return preset
+    return _of(preset, {key: value for key, value in preset.items() if not _is_expectation(key)})
+
+
+def _with(root: Node, key: str, value: Node) -> Node:
+    return _of(root, {**dict(root.items()), key: value})
+
+
+def _of(node: Node, values: dict[str, Node]) -> Node:
+    """A mapping with other entries at the same place."""
+    return Node(values, node.span, node.keys, node.size, node.origin)
 
 
 def _closed(path: Path) -> str | None:
