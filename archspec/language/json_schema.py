@@ -32,7 +32,9 @@ def json_schema() -> dict[str, Any]:
              "additionalProperties": {"type": "object"}},
         ]
     }  # fmt: skip
-    properties["presets"]["additionalProperties"] = {"type": ["object", "null"]}  # null drops that of the spec that is extended
+    properties["presets"]["additionalProperties"] = {
+        "type": ["object", "null"]
+    }  # null drops that of the spec that is extended
     properties["presets"]["properties"] = {
         "columns": {"type": ["array", "object"], "items": {"type": "string"}, "minItems": 1},
         "table": {"type": "object", "description": "a preset in each row, as a list with a value for each column"},

@@ -15,7 +15,7 @@ def tell(*lines: str) -> None:
 
 
 def tell_text(text: str) -> None:
-    """Print a piece of text as it is into a file or a pipe, and in a terminal without what drives it; what cannot be encoded is escaped."""
+    """Print a text as it is into a file or a pipe, in a terminal without what drives it; what cannot be encoded is escaped."""
     letters = sys.stdout.encoding or "utf-8"
     shown = printable_lines(text) if sys.stdout.isatty() else text
     print(shown.encode(letters, "backslashreplace").decode(letters), end="", flush=True)
