@@ -55,7 +55,8 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 def _number(dumper: _Dumper, number: float) -> yaml.ScalarNode:
     # with no tag, also where the rules of YAML 1.1 take it for text, as they do `1e-05`
-    return dumper.represent_scalar(dumper.resolve(yaml.ScalarNode, repr(number), (True, False)), repr(number))
+    tag: str = dumper.resolve(yaml.ScalarNode, repr(number), (True, False))  # type: ignore[no-untyped-call]
+    return dumper.represent_scalar(tag, repr(number))
 
 
 _Dumper.add_representer(str, _text)

@@ -36,10 +36,10 @@ def list_specs(
     if format is Format.json:
         tell_json({"specs": specs, **parts})
         return
-    for spec in specs:
-        tell(_line(spec, 16))
-        if spec["presets"]:
-            tell(f"{'':<16} presets: {', '.join(spec['presets'])}")
+    for one in specs:
+        tell(_line(one, 16))
+        if one["presets"]:
+            tell(f"{'':<16} presets: {', '.join(one['presets'])}")
     for sort, names in parts.items():
         tell("", f"{sort}: {', '.join(names)}")
 
