@@ -115,7 +115,7 @@ def _origins(node: Node) -> Iterator[str]:
 
 
 def _short(node: Node) -> bool:
-    return node.size <= 6 and not any(isinstance(v.value, (dict, list)) and v.value for _, v in node.items())
+    return len(node.items()) < 3 and not any(isinstance(v.value, (dict, list)) and v.value for _, v in node.items())
 
 
 def _flow(node: Node, net: Program) -> str:
