@@ -107,7 +107,7 @@ def test_arguments_of_the_spec_may_be_expressions_in_those_before(spec):
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [({"spec": None}, "a path, the name"), ({"spec": 3}, "a path or the name"), ({"set": {3: 4}}, "keys of `set`"),
+    [({"spec": None}, "a path, the name"), ({"spec": 3}, "a path, the name"), ({"set": {3: 4}}, "keys of `set`"),
      ({"set": {"classes": object()}}, "cannot be part of a spec")],
 )  # fmt: skip
 def test_what_is_no_spec_at_all_is_a_type_error(given, says):
