@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ PLACE = Path("net.yaml")
 
 
 def is_text(spec: str) -> bool:
-    """Whether this is the text of a spec: several lines, or a mapping of YAML on one. No path is that."""
-    return "\n" in spec or spec.lstrip().startswith("{")
+    """Whether this is the text of a spec: several lines, or a mapping of YAML on one, and no file that is called so."""
+    return ("\n" in spec or spec.lstrip().startswith("{")) and not os.path.isfile(spec)
 
 
 def as_text(spec: Mapping[str, object]) -> str:

@@ -67,6 +67,13 @@ def test_what_is_no_spec_is_said_so(spec):
         archspec.load(spec)
 
 
+def test_a_file_whose_name_has_two_lines_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a\nb.yaml", "{c.yaml"):
+        (tmp_path / name).write_text(TEXT.replace("10", "3"))
+        assert archspec.load(name, set={"name": "net"}).classes == 3
+
+
 WORDS = st.text(max_size=12).filter(lambda text: text.isprintable())
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | WORDS,

@@ -270,7 +270,6 @@ from archspec_runtime.job.job import Job, Options
 from archspec_runtime import Recipe
 from archspec_runtime.checkpoints.saver import Saver
 from archspec_runtime.processes.world import World
-from trainers import training
 
 FOLDER = Path(sys.argv[1])
 JOB = Job(name="net", input_shape=(1, 8, 8), classes=10, macs=1, params=1, kept=1, fingerprint="net", recipe=Recipe(steps=1))
