@@ -82,7 +82,6 @@ def as_ran(files: Mapping[str, str], net: Program, kit: Kit, job: Any) -> dict[s
 
 def job_fields(net: Network) -> dict[str, Any]:
     """What a trainer has to know of a net, as plain values."""
-    recipe = recipe_of(net)
     return {
         "name": net.name,
         "input_shape": net.input_shape,
@@ -91,14 +90,8 @@ def job_fields(net: Network) -> dict[str, Any]:
         "params": net.cost.params,
         "kept": kept_for_gradient(net),
         "fingerprint": net.fingerprint,
-        "slots": slots(recipe["optimizer"]) if recipe else 0,
-        "recipe": recipe,
+        "recipe": recipe_of(net),
     }
-
-
-def slots(optimizer: Mapping[str, Any]) -> int:
-    """How many numbers an optimizer keeps of each parameter: the momentum of SGD, two moments of the others."""
-    return int(optimizer["momentum"] > 0) if optimizer["kind"] == "sgd" else 2
 
 
 def check_same_net(folder: Path, net: Network) -> None:

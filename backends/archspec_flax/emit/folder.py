@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.resources import files
 
 from archspec.emission.folder import Kit, sources
@@ -28,11 +27,6 @@ def names_of_spec() -> dict[str, str]:
     }
 
 
-def recorded(job: Job) -> Job:
-    """What the literal of a job says: optimizer and loss are code."""
-    return replace(job, recipe=job.recipe.without_arithmetic())
-
-
 KIT = Kit(
     templates=TEMPLATES,
     framework="flax>=0.12.8",
@@ -40,7 +34,7 @@ KIT = Kit(
     model=model_source,
     job=Job.from_dict,
     stated=stated,
-    recorded=recorded,
+    recorded=Job.without_arithmetic,
     carried=carried,
     loading=names_of_spec,
 )

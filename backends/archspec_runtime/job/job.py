@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn
 
 from archspec_runtime.errors import RunError
 from archspec_runtime.printable import printable
-from archspec_runtime.recipe.recipe import Recipe
+from archspec_runtime.recipe.recipe import SGD, Recipe
 from archspec_runtime.schedule.scaling import scaled
 
 Compile = Literal["auto", "on", "off", "graph"]
@@ -29,8 +29,20 @@ class Job:
     params: int  # learned numbers
     kept: int  # numbers for one image that are kept from the forward pass for the gradient
     fingerprint: str  # of the net's structure: what a checkpoint must fit
-    slots: int = 1  # numbers that the optimizer keeps of each parameter
+    slots: int = 1  # numbers that the optimizer keeps of each parameter, where `train.py` states it in code
     recipe: Recipe
+
+    @property
+    def optimizer_slots(self) -> int:
+        """How many numbers the optimizer keeps of each parameter: the momentum of SGD, two moments of the others."""
+        optimizer = self.recipe.optimizer
+        if optimizer is None:
+            return self.slots
+        return int(optimizer.momentum > 0) if isinstance(optimizer, SGD) else 2
+
+    def without_arithmetic(self) -> Job:
+        """The job as the literal of a `train.py`, which states optimizer and loss in code."""
+        return replace(self, slots=self.optimizer_slots, recipe=self.recipe.without_arithmetic())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

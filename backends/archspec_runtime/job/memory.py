@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from archspec_runtime.job.job import Job
-from archspec_runtime.recipe.recipe import SGD, Recipe
+from archspec_runtime.recipe.recipe import Recipe
 
 CPU_RATE = 4.5e10
 """Multiply-adds a second of training in single precision, measured with ResNet-20 and ResNet-56 on two CPU cores."""
@@ -103,20 +103,12 @@ def memory(job: Job, devices: int = 1, framework: str = "torch", *, sharded: boo
     return Memory(
         weights=tensors,
         gradients=tensors,
-        optimizer=slots(job) * tensors,
+        optimizer=job.optimizer_slots * tensors,
         ema=tensors if recipe.ema is not None else 0,
         activations=kept,
         images=IMAGES.get(data, 0) * pixels + (evaluated if evaluated <= EVALUATED_ROOM else 0),
         workspace=int(MARGIN * (tensors + kept)) + laid_out,
     )
-
-
-def slots(job: Job) -> int:
-    """How many numbers the optimizer keeps of each parameter; where `train.py` states it in code, the job says."""
-    optimizer = job.recipe.optimizer
-    if optimizer is None:
-        return job.slots
-    return int(optimizer.momentum > 0) if isinstance(optimizer, SGD) else 2
 
 
 def areas(job: Job) -> list[float]:

@@ -124,7 +124,9 @@ def warn_before(
         for line in mismatches(recipe, total, per_epoch):
             warn(line if fits else f"{line}; --scale-schedule fits the schedule to the steps")
     highest = max(max(phase.value, phase.end or 0.0) for phase in recipe.lr)
-    optimizer = recipe.optimizer.kind if recipe.optimizer is not None else "sgd" if job.slots < 2 else "adamw"
+    optimizer = (
+        recipe.optimizer.kind if recipe.optimizer is not None else "sgd" if job.optimizer_slots < 2 else "adamw"
+    )
     if options.weights is not None and highest >= FROM_SCRATCH[optimizer]:
         length = f"{recipe.steps:,} steps" if recipe.steps is not None else f"{recipe.epochs} epochs"
         finetuned = (recipe.data.normalize, recipe.data.eval_resize) == ("imagenet", 256)  # as that recipe has them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.resources import files
 
 from archspec.emission.folder import Kit, sources
@@ -21,12 +20,12 @@ def carried() -> dict[str, str]:
     }
 
 
-def recorded(job: Job) -> Job:
-    """What the literal of a job says: optimizer and loss are code."""
-    return replace(job, recipe=job.recipe.without_arithmetic())
-
-
 KIT = Kit(
-    templates=TEMPLATES, framework="torch>=2.6", model=model_source, job=Job.from_dict, stated=stated, recorded=recorded,
+    templates=TEMPLATES,
+    framework="torch>=2.6",
+    model=model_source,
+    job=Job.from_dict,
+    stated=stated,
+    recorded=Job.without_arithmetic,
     carried=carried,
-)  # fmt: skip
+)
