@@ -158,9 +158,18 @@ def load(
 
 def load_any(spec: str, sets: Sequence[str] | None, preset: str | None, include: Sequence[Path] | None) -> Program:
     """Load a spec as `load` does, or that of a run by its folder."""
-    of_run = Path(spec, "code", "spec.yaml")
-    is_run = os.path.isfile(of_run) and os.path.isfile(Path(spec, "run.json"))  # a name too long is that of no file
-    return load(str(of_run) if is_run else spec, sets, preset, include)
+    return load(str(_spec_of_run(spec)) if is_run(spec) else spec, sets, preset, include)
+
+
+def is_run(name: str) -> bool:
+    """Whether a name is that of a folder of a run, which holds its spec."""
+    return os.path.isfile(_spec_of_run(name)) and os.path.isfile(
+        Path(name, "run.json")
+    )  # too long a name is no file's
+
+
+def _spec_of_run(folder: str) -> Path:
+    return Path(folder, "code", "spec.yaml")
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> None:

@@ -21,6 +21,7 @@ from archspec_cli.console import say, tell
 from archspec_cli.repeated import Command
 
 COMMANDS = {
+    "new": "new:new",
     "check": "check:check",
     "show": "show:show",
     "summary": "summary:summary",

@@ -109,6 +109,7 @@ REFUSED = {
 
 # Where the effect of an option is asserted that takes more than a line: a test that gives it.
 ELSEWHERE = {
+    **dict.fromkeys(("new --from", "new --images", "new --classes", "new --channels", "new --size"), "test_new.py"),
     "train --from": "test_edited_trainers.py",
     "list --include": "test_showing.py",
     "check --strict": "test_unknown_anywhere.py",

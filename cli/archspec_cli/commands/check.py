@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -15,6 +14,7 @@ import typer
 from archspec_cli.common import Include, Preset, Set, overrides
 from archspec_cli.console import fail, say, tell, tell_diagnostics, tell_text
 from archspec_cli.own_spec import spec_of_folder
+from archspec_cli.spec_folders import specs_below
 
 if TYPE_CHECKING:
     from archspec import Diagnostic
@@ -155,23 +155,12 @@ def _fix(
 
 
 def _expand(spec: str) -> tuple[list[str], int]:
-    """The specs of a folder, or the spec itself, and how many other files of YAML are there.
-
-    Recipes and blocks are parts of specs, and are checked where one names them; what runs keep is what they ran.
-    """
+    """The specs of a folder, or the spec itself, and how many other files of YAML are there."""
     if not spec:
         fail("the name of a spec is empty", "give a file, a folder, or a zoo name; see `archspec list`")
     if spec == "-":
         return [_standard_input()], 0
-    if not os.path.isdir(spec):
-        return [spec], 0
-    folder = Path(spec)
-    os.listdir(folder)  # which says so where it may not be read: a search would find nothing
-    files = sorted(p for suffix in ("yaml", "yml") for p in folder.rglob(f"*.{suffix}") if _is_seen(p, folder))
-    found = [str(path) for path in files if _is_spec(path)]
-    if not found:
-        fail(f"{spec} holds no specs: no .yaml file that says `archspec: 1`", "give a folder of specs, or a spec")
-    return found, len(files) - len(found)
+    return specs_below(spec) if os.path.isdir(spec) else ([spec], 0)
 
 
 def _standard_input() -> str:
@@ -180,21 +169,3 @@ def _standard_input() -> str:
         return sys.stdin.buffer.read().decode("utf-8-sig") + "\n"
     except UnicodeDecodeError as error:
         fail(f"byte {error.start} of the standard input is not UTF-8", "save the text as UTF-8")
-
-
-def _is_seen(path: Path, folder: Path) -> bool:
-    parts = path.relative_to(folder).parts
-    if path.is_dir() or "recipes" in parts[:-1] or any(part.startswith(".") for part in parts):
-        return False
-    run = path.parent.parent  # whose spec is a record, and nothing to mend
-    return run == folder or path.parent.name != "code" or not (run / "run.json").is_file()
-
-
-def _is_spec(path: Path) -> bool:
-    """Whether a file says that it is one; of one that cannot be read it will be said."""
-    if not path.is_file():  # a pipe would be waited for
-        return True
-    try:
-        return re.search(rb"^[\"']?archspec[\"']?\s*:", path.read_bytes(), re.MULTILINE) is not None
-    except OSError:
-        return True
