@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import archspec
+from archspec.language import keys
 from archspec.language.data import (
     Augment,
     Data,
@@ -51,6 +52,25 @@ def test_the_table_of_operations_is_that_of_their_classes(request):
         page.write_text(f"{before}{mark}{operations_table(OPS)}\n\n{after}", encoding="utf-8")
     else:
         assert table == operations_table(OPS), "see --update-golden"
+
+
+KEYS = """# Keys of a spec
+
+Every key with the values it takes, its default and what it says, in the words of `archspec explain KEY` and of editors. A key
+below a list or below names of one's own is written without them: `stages.repeat`, `blocks.body`. What steps, stages and blocks
+mean is in [the language reference](language.md).
+
+<!-- made of the models in archspec/language: pytest tests/test_docs.py --update-golden -->
+{table}
+"""
+
+
+def test_the_table_of_keys_is_that_of_the_models(request):
+    page, wanted = REPO / "docs" / "keys.md", KEYS.format(table=keys.keys_table(Spec))
+    if request.config.getoption("--update-golden"):
+        page.write_text(wanted, encoding="utf-8")
+    else:
+        assert page.read_text(encoding="utf-8") == wanted, "see --update-golden"
 
 
 def test_reference_names_every_block_shortcut_recipe_and_initialization():

@@ -66,7 +66,11 @@ def _draft7(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     if "x-definition" in node:  # Pydantic knows only its own definitions
-        return {"$ref": f"#/definitions/{node['x-definition']}"}
+        node = {k: v for k, v in node.items() if k == "description"} | {
+            "$ref": f"#/definitions/{node['x-definition']}"
+        }
+    if "$ref" in node and "description" in node:  # draft 7 reads nothing beside a reference
+        node = {"allOf": [{"$ref": node["$ref"]}], "description": node["description"]}
     result = {k: _draft7(v) for k, v in node.items() if k not in ("default", "title") or isinstance(v, dict)}
     if "prefixItems" in result:
         result["items"] = result.pop("prefixItems")

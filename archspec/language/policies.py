@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from archspec.language.base import Model, OneOf, Positive, PositiveReal, fault
 
@@ -12,16 +12,23 @@ from archspec.language.base import Model, OneOf, Positive, PositiveReal, fault
 class Keep(Model):
     """Which checkpoints stay, and what happens where a disk does not take one."""
 
-    last: Positive = 2
-    best: Literal["val_error", "test_error"] | None = None
-    every: Positive | None = None
-    on_failure: Literal["warn", "stop"] = "warn"
+    last: Positive = Field(2, description="How many of the newest checkpoints stay.")
+    best: Literal["val_error", "test_error"] | None = Field(
+        None, description="The error whose best checkpoint stays as well."
+    )
+    every: Positive | None = Field(None, description="Steps between checkpoints that always stay.")
+    on_failure: Literal["warn", "stop"] = Field(
+        "warn", description="What is done where a checkpoint cannot be written."
+    )
 
 
 class Stop(Model):
     """The run ends at a loss that is not finite, or above `spike` times the mean before it."""
 
-    spike: PositiveReal | None = None
+    spike: PositiveReal | None = Field(
+        None,
+        description="How many times the mean before it a loss must be to count as a spike; without it none does.",
+    )
 
     @field_validator("spike")
     @classmethod
@@ -35,19 +42,19 @@ class Stop(Model):
 class Skip(Stop):
     """The update is left out, at most so often."""
 
-    most: Positive = 10
+    most: Positive = Field(10, description="How many updates may be skipped before the run stops.")
 
 
 class RollBack(Stop):
     """The state of the last multiple of `every` steps is taken up again, at most so often."""
 
-    most: Positive = 3
-    every: Positive = 1000
+    most: Positive = Field(3, description="How often the run may roll back before it stops.")
+    every: Positive = Field(1000, description="Steps between the states that it can roll back to.")
 
 
 class BadLoss(OneOf):
     """What is done about a loss that is not finite, or that is a spike."""
 
-    stop: Stop | None = None
-    skip: Skip | None = None
-    roll_back: RollBack | None = None
+    stop: Stop | None = Field(None, description="Stops the run.")
+    skip: Skip | None = Field(None, description="Skips the update.")
+    roll_back: RollBack | None = Field(None, description="Restores an earlier state and goes on from there.")

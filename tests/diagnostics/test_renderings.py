@@ -164,5 +164,5 @@ def test_explain_prints_the_page(code, cli):
 def test_explain_of_an_unknown_code_helps(unknown, help_, cli):
     result = cli("explain", unknown)
     assert result.exit_code == 2
-    assert f"there is no diagnostic, operation or block '{unknown}'" in result.output
+    assert f"there is no diagnostic, operation, block or key '{unknown}'" in result.output
     assert help_ in result.output

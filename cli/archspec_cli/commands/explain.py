@@ -13,14 +13,14 @@ def explain(
     code: Annotated[
         str,
         typer.Argument(
-            help="The code of a diagnostic, such as AS405, or an operation, block or shortcut, such as conv or bottleneck.",
+            help="The code of a diagnostic, an operation, a block, or a key: AS405, conv, bottleneck, train.lr.",
             show_default=False,
         ),
     ],
 ) -> None:
-    """Print the page of a diagnostic: what it means, an example, and how to mend it; or what an operation or a block is.
+    """Print the page of a diagnostic: what it means, an example, and how to fix it; or what an operation, a block or a key is.
 
-    Examples: archspec explain AS405 · archspec explain conv · archspec explain bottleneck
+    Examples: archspec explain AS405 · archspec explain conv · archspec explain bottleneck · archspec explain train.lr
     """
     from archspec.ops import OPS
 
@@ -34,14 +34,19 @@ def explain(
     if (path := zoo.library().get(code)) is not None:
         tell_text(zoo.block_text(code, path))
         return
+    from archspec.language import keys
+
+    if (key := keys.find(code)) is not None:
+        tell_text(keys.key_text(code, key))
+        return
     from archspec.diagnostics.codes import CODES, page
     from archspec.diagnostics.spelling import did_you_mean
 
     wanted = f"AS{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:
         group = [known for known in CODES if wanted[:3] == known[:3]]
-        meant = did_you_mean(code, [*OPS, *zoo.library()])
+        meant = did_you_mean(code, keys.paths() if "." in code else [*OPS, *zoo.library()])
         all_ = meant or f"they go from {min(CODES)} to {max(CODES)}"
         help_ = f"{all_}, here from {group[0]} to {group[-1]}" if group else all_
-        fail(f"there is no diagnostic, operation or block {code!r}", help_)
+        fail(f"there is no diagnostic, operation, block or key {code!r}", help_)
     tell_text(page(wanted))
