@@ -16,6 +16,7 @@ from archspec.analysis.resolved_spec import resolved_yaml
 from archspec.analysis.run_spec import as_run
 from archspec.analysis.untrained import why_untrained
 from archspec.backends import Weights
+from archspec.emission.lint import rebound
 from archspec.emission.literals import literal, names_used
 from archspec.files import FolderError
 from archspec.files.folders import MARK
@@ -27,6 +28,9 @@ LOADING = ("numpy>=1.26", "safetensors>=0.4")
 TRAINING = (*LOADING, "matplotlib>=3.8", "pillow>=10", "rich>=13")
 DIGITS = "scikit-learn>=1.3"
 """What folders require beside their framework: for weights that they were built with, to train, to train on digits."""
+
+OTHERWISE = "Net"
+"""What `train.py` calls the class of a net whose own name is that of something else which it imports or makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +136,15 @@ def train_source(kit: Kit, net: Network, job: Any) -> str:
     line = f"from archspec_runtime import {', '.join(names)}"
     if len(line) > 100:
         line = "from archspec_runtime import (\n" + "".join(f"    {n},\n" for n in names) + ")"
-    return kit.templates.get_template("train.py.j2").render(
-        name=net.name,
-        dataset=job.recipe.data.dataset,
-        version=__version__,
-        class_name=net.class_name,
-        imports=line,
-        job=literal(literal_job, 0, "JOB = "),
-        **kit.stated(job),
-    )
+    about = {
+        "name": net.name, "dataset": job.recipe.data.dataset, "version": __version__, "imports": line,
+        "job": literal(literal_job, 0, "JOB = "), **kit.stated(job),
+    }  # fmt: skip
+    template = kit.templates.get_template("train.py.j2")
+    text = template.render(**about, imported=net.class_name, class_name=net.class_name)
+    if net.class_name not in rebound(text):
+        return text
+    return template.render(**about, imported=f"{net.class_name} as {OTHERWISE}", class_name=OTHERWISE)
 
 
 def sources(folder: Traversable, prefix: str) -> dict[str, str]:

@@ -70,6 +70,24 @@ def faults(text: str) -> list[Fault]:
     return sorted([*found, *_twice(tree), *_misfits(tree)])
 
 
+def rebound(text: str) -> set[str]:
+    """The names that the top of a module binds more than once."""
+    counts = Counter(name for node in ast.parse(text).body for name in _made(node))
+    return {name for name, count in counts.items() if count > 1}
+
+
+def _made(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement binds: those of an import, a class, a function or an assignment."""
+    match node:
+        case ast.Import() | ast.ImportFrom():
+            names = (alias.asname or alias.name for alias in node.names)
+            yield from (name for name in names if "." not in name)  # `import a.b` is no other `a` than `import a`
+        case ast.ClassDef() | ast.FunctionDef():
+            yield node.name
+        case ast.Assign():
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
 def _bound(table: symtable.SymbolTable) -> Iterator[str]:
     """The names that a module binds, and those that its functions declare global."""
     for symbol in table.get_symbols():
@@ -104,12 +122,12 @@ def _line(tree: ast.Module, name: str) -> int:
 
 
 def _twice(tree: ast.Module) -> Iterator[Fault]:
-    """Classes of a module that have one name: the second hides the first."""
-    made = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    counts = Counter(node.name for node in made)
-    for node in made:
-        if counts[node.name] > 1:
-            yield Fault(node.lineno, f"`{node.name}` is defined {counts[node.name]} times")
+    """Classes and imports of a module that something else of their name hides, or is hidden by."""
+    counts = Counter(name for node in tree.body for name in _made(node))
+    for node in tree.body:
+        for name in _made(node) if isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef) else ():
+            if counts[name] > 1:
+                yield Fault(node.lineno, f"`{name}` is defined {counts[name]} times")
 
 
 def _misfits(tree: ast.Module) -> Iterator[Fault]:

@@ -70,3 +70,13 @@ def test_emitted_trainers_pass_ruff_and_strict_types(framework, emitted, tmp_pat
         done = subprocess.run([*ruff, *command, *files], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
     assert_strictly_typed(tmp_path, [*files, "model.py"], framework, *UNTYPED[framework])
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("name", ["Job", "Phase", "Training"])
+def test_a_net_may_have_the_name_of_what_its_trainer_imports(framework, name):
+    pytest.importorskip(framework)
+    net = archspec.load("digits_resnet:resnet8", set={"class_name": name})
+    source = archspec.emit(net, framework)["train.py"]
+    assert f"from model import {name} as Net\n" in source
+    assert "    raise SystemExit(main(Net, JOB, TRAINING))\n" in source

@@ -20,6 +20,8 @@ from archspec.emission.lint import faults
         ("def f(x, x): pass\n", "line 1: duplicate argument 'x'"),
         ("def f(x):\n    return x + y\n", "line 2: `y` is not defined"),
         ("class A: pass\nclass A: pass\n", "line 1: `A` is defined 2 times"),
+        ("from a import A\nfrom b import A\n", "line 1: `A` is defined 2 times"),
+        ("from a import b\ndef b(): pass\n", "line 1: `b` is defined 2 times"),
         ("class A:\n    def __init__(self, x, y=1): pass\nA()\n", "line 3: `A` is not given `x`"),
         ("class A:\n    def __init__(self, x, y=1): pass\nA(1, z=3)\n", "line 3: `A` has no argument `z`"),
         ("class A:\n    def __init__(self, x, y=1): pass\nA(1, x=3)\n", "line 3: `A` is given `x` twice"),

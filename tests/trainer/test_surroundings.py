@@ -60,7 +60,7 @@ def test_compare_takes_folders_with_any_name(finished, cli):
 
 
 def test_runs_of_one_process_in_two_folders_are_of_their_own_nets(cli, tmp_path, monkeypatch):
-    for name in ("one", "two"):
+    for name in ("one", "phase"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
         Path("spec.yaml").write_text(TINY.replace("name: tiny", f"name: {name}"))

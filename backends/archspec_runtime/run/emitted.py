@@ -34,12 +34,13 @@ def train_emitted(
     """
     code = (options.out or Path(class_name)) / "code"
     try:
-        for name in MODULES:
-            emitted = import_source(files[f"{name}.py"], name, code.absolute() / f"{name}.py")
+        model, emitted = (
+            import_source(files[f"{name}.py"], name, code.absolute() / f"{name}.py") for name in MODULES
+        )
         job = replace(emitted.JOB, recipe=emitted.JOB.recipe.with_arithmetic_of(recipe))
         job = job if fingerprint is None else replace(job, fingerprint=fingerprint)
         stated = framework.stating(getattr(emitted, "TRAINING", None))
-        return train(stated, getattr(emitted, class_name), job, options, write)
+        return train(stated, getattr(model, class_name), job, options, write)
     finally:
         for name in MODULES:
             sys.modules.pop(name, None)
