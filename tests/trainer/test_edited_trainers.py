@@ -1,5 +1,7 @@
 """A `train.py` is the training: what is edited there changes what runs, is kept with the run, and is told."""
 
+import json
+import math
 import shutil
 import subprocess
 import sys
@@ -122,3 +124,37 @@ def test_an_edit_of_a_flax_trainer_changes_what_runs(tmp_path, cli):
         assert done.returncode == 0, done.stderr
     assert not same(weights(folder / "run"), weights(tmp_path / "built/run"))
     assert "digits-resnet-8, edited train.py" in cli("compare", folder / "run", tmp_path / "built/run").output
+
+
+def test_an_edited_evaluation_measures_the_run_and_is_told(built, usual, tmp_path, cli):
+    half = 'logits = model(images)\n    loss = F.cross_entropy(logits, labels, reduction="sum")'
+    folder = edited(built, tmp_path / "mine", half, half.replace("model(images)", "0 * model(images)"))
+    assert run(folder).returncode == 0
+    assert same(weights(folder / "run"), weights(usual)), "it is measured otherwise, and trained as before"
+    measured = [json.loads(line) for line in (folder / "run/metrics.jsonl").read_text().splitlines()]
+    assert measured[-1]["loss"] == pytest.approx(math.log(10)), "of ten classes, none of which is told from another"
+    done = cli("eval", folder / "run", "--format", "json")
+    assert json.loads(done.stdout)["loss"] == pytest.approx(math.log(10))
+    assert "its train.py was edited before it was trained" in done.stderr
+    # a train.py measures the runs of others by its own word
+    asked = [sys.executable, "train.py", "eval", "--out", str(usual), "--device", "cpu"]
+    done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=False)
+    assert f"loss {math.log(10):.4f}" in done.stdout
+    assert "this train.py is not the one that trained the run" in done.stderr
+    # and what is wrong with it is said with its line
+    text = (folder / "run/code/train.py").read_text()
+    (folder / "run/code/train.py").write_text(text.replace("0 * model(images)", "0 * modle(images)"))
+    done = cli("eval", folder / "run")
+    assert done.exit_code == 1
+    assert "train.py was changed after it was written" in done.stderr
+    assert "NameError: name 'modle' is not defined" in done.stderr
+
+
+def test_a_run_goes_on_where_another_version_says_the_same_in_other_words(tmp_path, cli):
+    given = "digits_resnet:resnet8", "--backend", "torch", *CPU, "--out", tmp_path / "run"
+    assert cli("train", *given, "--steps", 2).exit_code == 0
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    record["identity"]["trainer"]["sha256"] = "0" * 64
+    (tmp_path / "run/run.json").write_text(json.dumps(record))
+    done = cli("train", *given, "--steps", 2, "--resume")
+    assert done.exit_code == 0, done.output

@@ -36,6 +36,7 @@ def stated(job: Job) -> dict[str, Any]:
         or isinstance(recipe.bad_loss, Skip),
         "signature": _signature(mixes),
         "shape": f"{height}, {width}, {channels}",
+        "classes": job.classes,
         "targets": _targets(recipe, job.classes),
         "mixes": mixes,
         "threshold": threshold,
@@ -89,7 +90,7 @@ def _optimizer(optimizer: SGD | AdamW | LAMB) -> tuple[Expression, ...]:
 
 def _names(recipe: Recipe) -> Iterator[str]:
     """What the arithmetic takes from the trainer."""
-    yield from ("Report", "Run", "State", "Training", "Tree", "main")
+    yield from ("Measured", "Report", "Run", "State", "Training", "Tree", "main")
     skips = isinstance(recipe.bad_loss, Skip)
     if recipe.data.mix is not None:
         yield from ("Mixed", "mix_images")

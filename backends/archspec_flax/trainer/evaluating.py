@@ -27,7 +27,9 @@ from archspec_runtime.processes.world import World
 from .device import is_too_much, out_of_memory
 from .images import Store, normalized, store
 from .mesh import Devices
+from .precision import evaluated
 from .programs import CompilerOptions
+from .training import EvalStep, Measured
 from .world import added_up
 
 ALONE = World()
@@ -37,9 +39,9 @@ AHEAD = 3  # batches that are given to a device before the first of them is wait
 def evaluate(
     model: nnx.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: jax.Device,
     devices: Devices | None = None, world: World = ALONE, fitting: Fitting | None = None,
-    compiled: CompilerOptions | None = None,
+    compiled: CompilerOptions | None = None, eval_step: EvalStep | None = None,
 ) -> Evaluation:  # fmt: skip
-    """Loss and errors of a model over a split, every sample once."""
+    """Loss and errors of a model over a split, every sample once, as `eval_step` has them."""
     model.eval()  # type: ignore[no-untyped-call]
     samples = dataset.split(split)
     graph, state = nnx.split(model)
@@ -57,7 +59,8 @@ def evaluate(
             data = here.spread(store(samples, normalization, device))
             fitting.keep(split, data, sum(leaf.nbytes for leaf in jax.tree.leaves(data)))
         measure = program(measured, *(compiled or {}).items())
-        sums.measure = partial(measure, graph, np.dtype(kind), min(5, job.classes), state, data)
+        eval_step = eval_step or usual(job.recipe.precision, job.classes)
+        sums.measure = partial(measure, graph, np.dtype(kind), eval_step, state, data)
         pieces = evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world)
         for piece, pixels in pieces:
             sums.add(piece, pixels)
@@ -137,17 +140,30 @@ def program(function: Callable[..., tuple[Array, ...]], *options: tuple[str, boo
 
 
 def measured(
-    graph: Any, kind: np.dtype[Any], most: int, state: Any, data: Store, indices: Array, pixels: Array | None, real: Array
+    graph: Any, kind: np.dtype[Any], eval_step: EvalStep, state: Any, data: Store, indices: Array, pixels: Array | None,
+    real: Array,
 ) -> tuple[Array, ...]:  # fmt: skip
-    """The loss of the samples that are `real` (N,), and how many have their label not first, and not among the first `most`.
+    """The loss of the samples that are `real` (N,), and how many have their label not first, and not among the first five.
 
     `pixels` are bytes (N, H, W, C) where they are not on the device.
     """
     bytes_ = pixels if data.bytes is None else data.images(indices)
     assert bytes_ is not None, "they are in memory, or were read"
     labels = data.labels[indices]
-    logits = nnx.merge(graph, state, copy=True)(normalized(data, bytes_).astype(kind)).astype(kind)
-    best = jax.lax.top_k(logits, most)[1] == labels[:, None]
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    loss = jnp.where(real, losses, 0).sum()
-    return loss, (real & ~best[:, 0]).sum(), (real & ~best.any(1)).sum()
+    found = eval_step(nnx.merge(graph, state, copy=True), normalized(data, bytes_).astype(kind), labels)
+    five = found.errors if found.top5_errors is None else found.top5_errors
+    loss = jnp.where(real, found.losses, 0).sum()
+    return loss, (real & found.errors).sum(), (real & five).sum()
+
+
+@cache  # as a program is compiled for each
+def usual(precision: str, classes: int) -> EvalStep:
+    """How runs are measured whose `train.py` does not say it: those of earlier versions."""
+
+    def eval_step(model: nnx.Module, images: Array, labels: Array) -> Measured:
+        logits = evaluated(model, precision)(images).astype(images.dtype)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        right = jax.lax.top_k(logits, min(5, classes))[1] == labels[:, None]
+        return Measured(losses, ~right[:, 0], ~right.any(1))
+
+    return eval_step

@@ -116,20 +116,22 @@ class Flax:
         on = choose_device(device)
         keep_programs(on.platform)
         model = _loaded(make_model, weights, job, on)
-        return evaluate(model, job, dataset, split, normalization, on)
+        eval_step = None if self.training is None else self.training.eval_step
+        return evaluate(model, job, dataset, split, normalization, on, eval_step=eval_step)
 
     def probe(self, make_model: MakeModel, weights: Path, job: Job, device: str, layers: Sequence[str]) -> Probe:
         """The net with these weights as a function, which also tells of the layers of these names."""
         on = choose_device(device)
         keep_programs(on.platform)
-        return make_probe(_loaded(make_model, weights, job, on), job, on, layers)
+        model = evaluated(_loaded(make_model, weights, job, on), job.recipe.precision)
+        return make_probe(model, job, on, layers)
 
 
 def _loaded(make_model: MakeModel, weights: Path, job: Job, device: jax.Device) -> nnx.Module:
     use_precision(job.recipe.precision)
 
     def make(rngs: nnx.Rngs) -> nnx.Module:
-        return evaluated(prepared(make_model(rngs=rngs), job.recipe.precision), job.recipe.precision)
+        return prepared(make_model(rngs=rngs), job.recipe.precision)
 
     with jax.default_device(device):
         model = drawn(make, 0, device, blank=True)

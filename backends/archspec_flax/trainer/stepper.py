@@ -35,7 +35,7 @@ from .evaluating import evaluate
 from .images import pick, store
 from .mesh import Devices, on_this_process
 from .mixing import Mixed
-from .precision import evaluated, prepared, use_precision
+from .precision import prepared, use_precision
 from .programs import CompilerOptions
 from .reached import reached
 from .restoring import fitting, load_optimizer
@@ -155,7 +155,7 @@ class FlaxStepper:
         model = self._model(averaged=self.state.average is not None)
         return evaluate(
             model, self.job, self.dataset, split, self.normalization, self.device, self.devices, self.world,
-            self.fitting, self.compiled,
+            self.fitting, self.compiled, self.run.training.eval_step,
         )  # fmt: skip
 
     def _model(self, averaged: bool = False) -> nnx.Module:
@@ -167,7 +167,7 @@ class FlaxStepper:
         state = (params, rest)
         state = on_this_process(state) if self.devices.many else state
         model: nnx.Module = nnx.merge(self.graph, *jax.tree.map(jnp.copy, state))
-        return evaluated(model, self.job.recipe.precision)
+        return model
 
     def snapshot(self) -> FlaxSnapshot | None:
         """All state: the weights by the spec's names, and what else a resumed run needs, on any number of devices."""

@@ -98,13 +98,29 @@ class Run:
         return jax.tree.map(partial(mean_of, self.kept), average, averaged(params, rest))
 
 
+class Measured(NamedTuple):
+    """What came of an evaluation step, for each of its images (N,); the runtime sums over those that are no filling."""
+
+    losses: Array
+    errors: Array
+    """Whether the label is not first."""
+    top5_errors: Array | None = None
+    """Whether it is not among the first five; None for five classes or fewer."""
+
+
+EvalStep = Callable[[Any, Array, Array], Measured]
+
+
 class Training(NamedTuple):
     """The functions that a `train.py` states.
 
     `make_optimizer` is given the run. `train_step` is given the run, the state, images (N, H, W, C) and labels (N,), and where
     the recipe mixes how this batch is mixed. It is pure and gives the new state and a report: it is compiled, once for all
     steps, which may be in a loop. The streams of random numbers in `state.rest` stand where the step is to draw from.
+    `eval_step` is given a model in evaluation, the averaged one where there is one, images and labels; it is compiled as well.
+    None where an earlier version wrote the file.
     """
 
     make_optimizer: Callable[[Run], optax.GradientTransformation]
     train_step: Callable[..., tuple[Any, Report]]
+    eval_step: EvalStep | None = None

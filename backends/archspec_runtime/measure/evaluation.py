@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,14 @@ from archspec_runtime.frameworks.stepper import Evaluation
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.record.differences import split_changes
 from archspec_runtime.record.folder import read_run
-from archspec_runtime.record.identity import EDITED, Identity, edited, edited_trainer, read_identity
+from archspec_runtime.record.identity import (
+    EDITED,
+    Identity,
+    TrainerSource,
+    edited,
+    edited_trainer,
+    read_identity,
+)  # fmt: skip
 from archspec_runtime.record.own_source import Source
 
 
@@ -86,11 +94,31 @@ class Trained:
             )
 
     def evaluate(self, dataset: Dataset, split: str, device: str) -> Evaluation:
-        """Measure a split as training does."""
-        with self.source.blamed():
-            return self.framework.evaluate(
+        """Measure a split as training does: by the `eval_step` of the run's own `train.py`, or of the one that asks."""
+        framework, trainer = self.framework, self._trainer()
+        if trainer is not None:
+            framework = framework.stating(trainer.training(self.make_model))
+        with self.source.blamed(), nullcontext() if trainer is None else trainer.blamed():
+            return framework.evaluate(
                 self.make_model, self.weights, self.job, dataset, split, self.normalization, device
             )
+
+    def _trainer(self) -> Source | None:
+        """The run's own `train.py`; None where another asks, whose word counts, and where there is none of this framework."""
+        stated = None if self.identity is None else self.identity.get("trainer")
+        if not stated:
+            return None
+        if self.framework.training is None:
+            own = self.source.path.name == "model.py"
+            return (
+                Source(self.source.path.with_name("train.py"), self.source.backend, stated["sha256"])
+                if own
+                else None
+            )
+        asking = TrainerSource.of(self.framework.training)
+        if asking is not None and asking.sha256 != stated["sha256"]:
+            warn("this train.py is not the one that trained the run, and its own eval_step measures it")
+        return None
 
     def probe(self, device: str, layers: Sequence[str] = ()) -> Probe:
         """The net as a function, which also tells of these layers."""

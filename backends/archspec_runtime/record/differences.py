@@ -76,12 +76,11 @@ def _source(before: Identity, now: Identity, texts: tuple[str, str] | None) -> I
 
 
 def _trainer(before: Identity, now: Identity) -> Iterator[str]:
-    """Unless the code of both is archspec's, and follows from recipes that differ."""
+    """Unless the code of both is archspec's, maybe of two versions, and follows from recipes, which are compared as such."""
     old, new = before.get("trainer"), now.get("trainer")
     if not old or not new or old["sha256"] == new["sha256"]:
         return
-    written = old["edited"] is False and new["edited"] is False
-    if not written or not changes(before["recipe"], Recipe.from_dict(now["recipe"])):
+    if old["edited"] is not False or new["edited"] is not False:
         yield TRAINER
 
 

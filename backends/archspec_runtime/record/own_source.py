@@ -1,23 +1,25 @@
-"""The source of a run's model, which is the user's: imported, and named where it is at fault."""
+"""The source of a run, which is the user's: imported, and named where it is at fault."""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from archspec_runtime.console import warn
 from archspec_runtime.errors import CheckpointError, RunError, UnfitError
-from archspec_runtime.record.identity import digest_of_file, listed
+from archspec_runtime.record.identity import arithmetic, digest_of, digest_of_file, listed
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file with the source of a net, `model.py` for a backend or the spec that another backend compiles."""
+    """A file of a run: `model.py`, the spec that another backend compiles instead of it, or `train.py`."""
 
     path: Path
     backend: str
@@ -25,19 +27,34 @@ class Source:
 
     def model(self, name: str) -> Callable[..., Any]:
         """The class of this name. Raises RunError."""
+        made: Callable[..., Any] | None = getattr(self._module("archspec_run_model"), name, None)
+        if not callable(made):
+            raise RunError(f"{self.path} has no class {name}, which run.json names", self._undo())
+        return made
+
+    def training(self, make_model: Callable[..., Any]) -> Any:
+        """What a `train.py` states for the net of a class; None where it states nothing. Raises RunError."""
+        model = ModuleType("model")  # which it imports
+        setattr(model, make_model.__name__, make_model)
+        before, sys.modules["model"] = sys.modules.get("model"), model
+        try:
+            return getattr(self._module("archspec_run_train"), "TRAINING", None)
+        finally:
+            sys.modules.pop("model")
+            if before is not None:
+                sys.modules["model"] = before
+
+    def _module(self, name: str) -> ModuleType:
         path = self.path
-        spec = importlib.util.spec_from_file_location("archspec_run_model", path.absolute())
+        spec = importlib.util.spec_from_file_location(name, path.absolute())
         if spec is None or spec.loader is None or not path.is_file():
-            raise RunError(f"{path} is missing", f"a run keeps the source of its model there; {self._anew()}")
+            raise RunError(f"{path} is missing", f"a run keeps its source there; {self._anew()}")
         if self._changed():
             warn(f"{path} was changed after it was written, and may not be what was trained")
         module = importlib.util.module_from_spec(spec)
         with self.blamed():
             spec.loader.exec_module(module)
-        made: Callable[..., Any] | None = getattr(module, name, None)
-        if not callable(made):
-            raise RunError(f"{path} has no class {name}, which run.json names", self._undo())
-        return made
+        return module
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
@@ -68,6 +85,9 @@ class Source:
     def _changed(self) -> bool:
         """Whether the file is another than was trained, or than its folder lists where the run does not say."""
         before, now = self.trained or listed(self.path), digest_of_file(self.path)
+        if self.trained is not None and self.path.name == "train.py":  # of which a run knows the code alone
+            with suppress(OSError, SyntaxError, ValueError):
+                now = digest_of(arithmetic(self.path.read_text(encoding="utf-8")))
         return None not in (before, now) and before != now
 
     def _undo(self) -> str:

@@ -27,6 +27,7 @@ from .images import Normalizer
 from .kernels import deterministic_kernels
 from .parallel import is_split
 from .precision import autocast
+from .training import EvalStep, Measured
 from .upload import upload
 from .world import peers_answer
 
@@ -36,16 +37,16 @@ ALONE = World()
 @torch.no_grad()
 def evaluate(
     model: nn.Module, job: Job, dataset: Dataset, split: str, normalization: Normalization, device: torch.device,
-    world: World = ALONE, fitting: Fitting | None = None,
+    world: World = ALONE, fitting: Fitting | None = None, eval_step: EvalStep | None = None,
 ) -> Evaluation:  # fmt: skip
-    """Loss and errors of a model over a split, every sample once."""
+    """Loss and errors of a model over a split, every sample once, as `eval_step` has them."""
     model.eval()
     samples = dataset.split(split)
     size = evaluation_size(job.recipe, len(samples), world.size)
     fitting = fitting or Fitting()
-    sums = Sums(
-        model, job, Given(samples, split, normalization, model, device, fitting), min(size, fitting.each or size)
-    )
+    eval_step = eval_step or usual(job.recipe.precision, job.classes)
+    given = Given(samples, split, normalization, model, device, fitting)
+    sums = Sums(model, eval_step, given, min(size, fitting.each or size))
     with out_of_memory(lambda: while_measuring(sums.size)), deterministic_kernels():
         for piece, pixels in evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world):
             sums.add(piece, pixels)
@@ -55,6 +56,19 @@ def evaluate(
     count = len(samples)
     five = 100.0 * wrong5 / count if job.classes > 5 else None
     return Evaluation(loss / count, 100.0 * wrong1 / count, five, count)
+
+
+def usual(precision: str, classes: int) -> EvalStep:
+    """How runs are measured whose `train.py` does not say it: those of earlier versions."""
+
+    def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+        with autocast(images.device, precision):
+            logits = model(images)
+        loss = F.cross_entropy(logits.to(images.dtype), labels, reduction="sum")
+        right = logits.topk(min(5, classes), dim=1).indices == labels[:, None]
+        return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+
+    return eval_step
 
 
 class Given:
@@ -92,9 +106,9 @@ class Sums:
     over processes, which put it together as often as each other.
     """
 
-    def __init__(self, model: nn.Module, job: Job, given: Given, size: int) -> None:
+    def __init__(self, model: nn.Module, eval_step: EvalStep, given: Given, size: int) -> None:
         self.model = model
-        self.job = job
+        self.eval_step = eval_step
         self.given = given
         self.size = size  # images at once
         self.halves = not any(map(is_split, model.parameters()))
@@ -131,13 +145,10 @@ class Sums:
         return False
 
     def _measured(self, part: slice, pixels: NDArray[np.uint8] | None) -> Tensor:
-        with autocast(self.given.device, self.job.recipe.precision), eager():
-            images, targets = self.given.part(part, pixels)
-            logits: Tensor = self.model(images)
-        loss = F.cross_entropy(logits.to(self.given.kind), targets, reduction="sum")
-        hits = logits.topk(min(5, self.job.classes), dim=1).indices == targets[:, None]
-        wrong = (~hits[:, 0]).sum(), (~hits.any(dim=1)).sum()
-        return torch.stack([value.to(self.total.dtype) for value in (loss, *wrong)])
+        with eager():
+            found = self.eval_step(self.model, *self.given.part(part, pixels))
+        five = found.errors if found.top5_errors is None else found.top5_errors
+        return torch.stack([value.to(self.total.dtype) for value in (found.loss, found.errors, five)])
 
 
 def exact(device: torch.device) -> torch.dtype:

@@ -115,7 +115,8 @@ class Torch:
     ) -> Evaluation:  # fmt: skip
         """Measure weights on a split."""
         model = _loaded(make_model, weights, job, device)
-        return evaluate(model, job, dataset, split, normalization, torch.device(device))
+        eval_step = None if self.training is None else self.training.eval_step
+        return evaluate(model, job, dataset, split, normalization, torch.device(device), eval_step=eval_step)
 
     def probe(self, make_model: MakeModel, weights: Path, job: Job, device: str, layers: Sequence[str]) -> Probe:
         """The net with these weights as a function, which also tells of the layers of these names."""

@@ -190,7 +190,7 @@ class TorchStepper:
         if self.world.size > 1 and not self.job.recipe.sync_batch_norm:
             parallel.agree(model.buffers())
         given = self.job, self.dataset, split, self.normalization, self.device, self.world
-        return evaluate(model, *given, self.fitting)
+        return evaluate(model, *given, self.fitting, self.training.eval_step)
 
     def snapshot(self) -> TorchSnapshot | None:
         """All state: the weights by the spec's names, and what else a resumed run needs, on any number of processes."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from .skipped_updates import Before
+if TYPE_CHECKING:
+    from .skipped_updates import Before
 
 
 class Run(Protocol):
@@ -47,12 +48,27 @@ class Run(Protocol):
         """Have the optimizer take its step, unless it is faulty, with a gradient whose norm is at most `clip_norm`."""
 
 
+class Measured(NamedTuple):
+    """What came of an evaluation step: sums over its images."""
+
+    loss: Tensor
+    errors: Tensor
+    """How many have their label not first."""
+    top5_errors: Tensor | None = None
+    """How many have it not among the first five; None for five classes or fewer."""
+
+
+EvalStep = Callable[[nn.Module, Tensor, Tensor], Measured]
+
+
 class Training(NamedTuple):
     """The functions that a `train.py` states.
 
     `make_optimizer` is given the model on its device; its parameters may lie on many. `train_step` is given the run, images
-    (N, C, H, W) and labels (N,), and where the recipe mixes how this batch is mixed, or None.
+    (N, C, H, W) and labels (N,), and where the recipe mixes how this batch is mixed, or None. `eval_step` is given a model in
+    evaluation, the averaged one where there is one, images and labels; None where an earlier version wrote the file.
     """
 
     make_optimizer: Callable[[nn.Module], torch.optim.Optimizer]
     train_step: Callable[..., Any]
+    eval_step: EvalStep | None = None

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn, optim
 
 from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
-from archspec_torch.trainer import Run, Training, fusable, main
+from archspec_torch.trainer import Measured, Run, Training, fusable, main
 from model import CifarHighway
 
 JOB = Job(
@@ -48,7 +48,15 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
     run.optimizer.step()
 
 
-TRAINING = Training(make_optimizer, train_step)
+def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+    """Measure images (N, 3, 32, 32) with labels (N,): sums over them."""
+    logits = model(images)
+    loss = F.cross_entropy(logits, labels, reduction="sum")
+    right = logits.topk(5, dim=1).indices == labels[:, None]
+    return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+
+
+TRAINING = Training(make_optimizer, train_step, eval_step)
 
 if __name__ == "__main__":
     raise SystemExit(main(CifarHighway, JOB, TRAINING))

@@ -19,7 +19,7 @@ from archspec_runtime import (
     Recipe,
     ResizeShorter,
 )
-from archspec_torch.trainer import Run, Training, fusable, main
+from archspec_torch.trainer import Measured, Run, Training, fusable, main
 from model import VGG
 
 JOB = Job(
@@ -64,7 +64,15 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
     run.optimizer.step()
 
 
-TRAINING = Training(make_optimizer, train_step)
+def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+    """Measure images (N, 3, 224, 224) with labels (N,): sums over them."""
+    logits = model(images)
+    loss = F.cross_entropy(logits, labels, reduction="sum")
+    right = logits.topk(5, dim=1).indices == labels[:, None]
+    return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+
+
+TRAINING = Training(make_optimizer, train_step, eval_step)
 
 if __name__ == "__main__":
     raise SystemExit(main(VGG, JOB, TRAINING))

@@ -12,6 +12,7 @@ from flax import nnx
 from jax import Array
 
 from archspec_flax.trainer import (
+    Measured,
     Report,
     Run,
     State,
@@ -76,7 +77,15 @@ def train_step(run: Run, state: State, images: Array, labels: Array) -> tuple[St
     return taken_if(sound, after, state), report._replace(taken=sound)
 
 
-TRAINING = Training(make_optimizer, train_step)
+def eval_step(model: CifarResNet, images: Array, labels: Array) -> Measured:
+    """Measure images (N, 32, 32, 3) with labels (N,), each by itself."""
+    logits = computing_in(jnp.bfloat16, model)(images).astype(jnp.float32)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    right = jax.lax.top_k(logits, 5)[1] == labels[:, None]
+    return Measured(losses, ~right[:, 0], ~right.any(1))
+
+
+TRAINING = Training(make_optimizer, train_step, eval_step)
 
 if __name__ == "__main__":
     raise SystemExit(main(CifarResNet, JOB, TRAINING))

@@ -11,7 +11,17 @@ import optax
 from flax import nnx
 from jax import Array
 
-from archspec_flax.trainer import Mixed, Report, Run, State, Training, Tree, main, mix_images
+from archspec_flax.trainer import (
+    Measured,
+    Mixed,
+    Report,
+    Run,
+    State,
+    Training,
+    Tree,
+    main,
+    mix_images,
+)
 from archspec_runtime import Data, HFlip, Job, Mix, PadCrop, Phase, Recipe, Step
 from model import CifarResNet
 
@@ -64,7 +74,15 @@ def train_step(
     return state._replace(params=params, rest=rest, optimizer=optimizer), report
 
 
-TRAINING = Training(make_optimizer, train_step)
+def eval_step(model: CifarResNet, images: Array, labels: Array) -> Measured:
+    """Measure images (N, 32, 32, 3) with labels (N,), each by itself."""
+    logits = model(images)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    right = jax.lax.top_k(logits, 5)[1] == labels[:, None]
+    return Measured(losses, ~right[:, 0], ~right.any(1))
+
+
+TRAINING = Training(make_optimizer, train_step, eval_step)
 
 if __name__ == "__main__":
     raise SystemExit(main(CifarResNet, JOB, TRAINING))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archspec_runtime import EMA, Data, HFlip, Job, Mix, PadCrop, Phase, Recipe, Skip, Step
-from archspec_torch.trainer import Lamb, Mixed, Run, Training, main, mix_images
+from archspec_torch.trainer import Lamb, Measured, Mixed, Run, Training, main, mix_images
 from model import CifarResNet
 
 JOB = Job(
@@ -79,7 +79,16 @@ def train_step(run: Run, images: Tensor, labels: Tensor, mixed: Mixed | None) ->
     run.average_weights(faulty)
 
 
-TRAINING = Training(make_optimizer, train_step)
+def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+    """Measure images (N, 3, 32, 32) with labels (N,): sums over them."""
+    with torch.autocast(images.device.type, torch.float16):
+        logits = model(images)
+    loss = F.cross_entropy(logits.float(), labels, reduction="sum")
+    right = logits.topk(5, dim=1).indices == labels[:, None]
+    return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+
+
+TRAINING = Training(make_optimizer, train_step, eval_step)
 
 if __name__ == "__main__":
     raise SystemExit(main(CifarResNet, JOB, TRAINING))
