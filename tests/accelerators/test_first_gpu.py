@@ -36,7 +36,7 @@ def test_a_stage_that_takes_too_long_is_ended_and_told(tmp_path):
     assert "launches: no time left" in done.stdout
 
 
-@pytest.mark.release
+@pytest.mark.long
 def test_all_of_it_works_small(tmp_path):
     pytest.importorskip("flax")
     done = script(tmp_path)
