@@ -45,7 +45,8 @@ SMALLER["wrn"] = {"n": 1, "k": 1}
 SMALLER["preact"] = SMALLER["stochastic_depth"] = {"n": 1}
 SMALLER["densenet_bc"] = {"layers": 2}
 SMALLER["unet"] = {"input.size": 188, "width": 2}
-SMALLER["nf_resnet50"] = {"input.size": 64, "classes": 10}
+SMALLER["nf_resnet50"] = SMALLER["fixup_resnet50"] = {"input.size": 64, "classes": 10}
+SMALLER["fixup"] = {"n": 1}
 SMALLER["vgg"] = SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
 """What is large goes narrower, with all its layers."""
 TABLE = [["fused_mbconv", 1, 8, 1, 1], ["fused_mbconv", 4, 12, 2, 2], ["mbconv", 4, 16, 2, 2]]

@@ -18,6 +18,12 @@ CASES = {
         "- op: {scale: {value: 0.5, learned: true}}",
         "- op: {scale: {value: -1}}",
         "- tokens\n  - op: {scale: {value: 0.5, learned: true}}",
+        "- op: {scale: {learned: true, shared: true}}",
+    ],
+    "shift": [
+        "- op: shift",
+        "- tokens\n  - op: {shift: {value: 0.5}}",
+        "- op: {shift: {shared: true, value: 0.5}}",
     ],
     "batch_norm": ["- op: batch_norm", "- op: {batch_norm: {eps: 0.1, affine: false, momentum: 0.3}}"],
     "layer_norm": [

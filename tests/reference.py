@@ -361,8 +361,16 @@ def scale(op, inputs, params):
     if not op.learned:
         return x * op.value, lambda dy: ([dy * op.value], {})
     w = params["weight"].reshape((1, -1) + (1,) * (x.ndim - 2))
-    others = tuple(i for i in range(x.ndim) if i != 1)
-    return x * w, lambda dy: ([dy * w], {"weight": (dy * x).sum(others)})
+    others = tuple(i for i in range(x.ndim) if i != 1 or op.shared)
+    return x * w, lambda dy: ([dy * w], {"weight": (dy * x).sum(others).reshape(-1)})
+
+
+@rule("shift")
+def shift(op, inputs, params):
+    (x,) = inputs
+    others = tuple(i for i in range(x.ndim) if i != 1 or op.shared)
+    b = params["bias"].reshape((1, -1) + (1,) * (x.ndim - 2))
+    return x + b, lambda dy: ([dy], {"bias": dy.sum(others).reshape(-1)})
 
 
 @rule("max_pool")

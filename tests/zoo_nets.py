@@ -20,7 +20,7 @@ SMALL = dict.fromkeys(
     ("alexnet", "densenet", "efficientnet", "efficientnet_v2", "mnasnet", "mobilenet_v2", "mobilenet_v3_large",
      "mobilenet_v3_small", "regnet", "repvgg", "resnest50d", "resnet50d", "resnetaa50", "resnetv2", "nf_resnet50", "seresnet50",
      "shufflenet_v2", "squeezenet1_0", "squeezenet1_1", "googlenet", "fcn_resnet50", "convnextv2",
-     "deeplabv3_resnet50", "skresnet50", "res2net50_26w_4s", "lraspp_mobilenet_v3_large", "resnet50_fpn"), 64,
+     "deeplabv3_resnet50", "skresnet50", "res2net50_26w_4s", "lraspp_mobilenet_v3_large", "resnet50_fpn", "fixup_resnet50"), 64,
 ) | {"unet": 188}  # fmt: skip
 """The side of images on which these answer soon."""
 

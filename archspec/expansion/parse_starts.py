@@ -11,6 +11,8 @@ from archspec.ops.starts import NORMAL, OF_FANS
 from archspec.syntax.reader import Node
 
 EXAMPLE = "such as `init: {weight: {normal: {std: 0.01}}, bias: 0}`"
+NUMBER_OF = {**dict.fromkeys(NORMAL, "std"), **dict.fromkeys(OF_FANS, "gain")}
+"""The argument of each distribution."""
 CONSTANTS = {"zero": "0", "zeros": "0", "one": "1", "ones": "1"}
 
 
@@ -46,13 +48,14 @@ def _read(name: str, node: Node, problems: Diagnostics) -> WrittenStart | None:
     kind = str(kind)
     if kind in OF_FANS and (arguments is None or not arguments.value):
         return WrittenStart(kind, None, span)
+    argument = NUMBER_OF.get(kind)
     if (
-        kind in NORMAL
+        argument
         and arguments is not None
         and isinstance(arguments.value, dict)
-        and [*arguments.value] == ["std"]
+        and [*arguments.value] == [argument]
     ):
-        return WrittenStart(kind, arguments.value["std"], span)
+        return WrittenStart(kind, arguments.value[argument], span)
     if arguments is None and kind.startswith("$"):
         return WrittenStart("constant", Node(kind[1:], span, origin=node.origin), span)
     if kind in NORMAL:
@@ -60,7 +63,8 @@ def _read(name: str, node: Node, problems: Diagnostics) -> WrittenStart | None:
             "AS304", f"`{kind}` needs `std`, and nothing else", span, f"such as `{{{kind}: {{std: 0.02}}}}`"
         )
     elif kind in OF_FANS:
-        problems.add("AS303", f"`{kind}` takes no arguments", span, f"write `{kind}` alone")
+        message = f"`{kind}` takes a `gain`, and nothing else"
+        problems.add("AS303", message, span, f"write `{kind}` alone, or `{{{kind}: {{gain: 0.5}}}}`")
     elif (number := CONSTANTS.get(kind.lower())) is not None:
         problems.add(
             "AS103",

@@ -12,17 +12,19 @@ from archspec.expansion.parse_starts import EXAMPLE
 from archspec.language.step import Step, WrittenStart
 from archspec.ops import Features, Op
 from archspec.ops.arguments import Real
-from archspec.ops.starts import NORMAL, OF_FANS, Start, Starts
+from archspec.ops.starts import OF_FANS, Start, Starts
 from archspec.syntax.expressions import Value
 
-NUMBER, STD = Real(), Real(0.0)
+NUMBER, DEVIATION = Real(), Real(0.0)
 
 
 def survey_starts(step: Step, binder: Binder, known: Collection[str]) -> None:
     """Record names in starts that nobody knows, whether the step is reached or not."""
     for name, start in step.init.items():
         if start.value is not None:
-            binder.survey_value(f"init.{name}", start.value, STD if start.kind in NORMAL else NUMBER, known)
+            binder.survey_value(
+                f"init.{name}", start.value, NUMBER if start.kind == "constant" else DEVIATION, known
+            )
 
 
 def starts_of(
@@ -40,11 +42,11 @@ def starts_of(
         if start.value is None:
             found.append((name, Start(start.kind)))
             continue
-        kind = STD if start.kind in NORMAL else NUMBER
+        kind = NUMBER if start.kind == "constant" else DEVIATION
         value = binder.number(f"init.{name}", start.value, kind, scope)
         if value is None:
             return None
-        found.append((name, Start(start.kind, value)))
+        found.append((name, Start(start.kind, gain=value) if start.kind in OF_FANS else Start(start.kind, value)))
     return tuple(found)
 
 

@@ -168,14 +168,10 @@ def _step(applied: Mapping[str, Any], modifiers: Mapping[str, Any]) -> dict[str,
 
 def _starts() -> dict[str, Any]:
     """What the parameters of a step start from: a number or an expression, or a distribution."""
-    std = {
-        "type": "object",
-        "properties": {"std": dict(Real(0.0).schema())},
-        "required": ["std"],
-        "additionalProperties": False,
-    }
-    nothing = {"type": ["object", "null"], "maxProperties": 0}
-    kinds = {**dict.fromkeys(OF_FANS, nothing), **dict.fromkeys(NORMAL, std)}
+    number = dict(Real(0.0).schema())
+    std = {"type": "object", "properties": {"std": number}, "required": ["std"], "additionalProperties": False}
+    gain = {"type": ["object", "null"], "properties": {"gain": number}, "additionalProperties": False}
+    kinds = {**dict.fromkeys(OF_FANS, gain), **dict.fromkeys(NORMAL, std)}
     drawn = {
         "type": "object",
         "properties": kinds,

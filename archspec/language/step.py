@@ -29,7 +29,7 @@ class Cells:
 
 @dataclass(slots=True, eq=False)
 class WrittenStart:
-    """How a parameter starts, as a step says it: a number where it is constant, or the standard deviation of a distribution."""
+    """How a parameter starts, as a step says it: the number of a constant, or a distribution's standard deviation or gain."""
 
     kind: str
     value: Node | None

@@ -64,12 +64,12 @@ from archspec.ops.tokens import (
     Unwindow,
     Windows,
 )
-from archspec.ops.weighted import ChannelConv, Conv, ConvTranspose, Linear, Scale, StdConv
+from archspec.ops.weighted import ChannelConv, Conv, ConvTranspose, Linear, Scale, Shift, StdConv
 
 OPS: dict[str, type[Op]] = {
     op.kind: op
     for op in (
-        Conv, StdConv, ConvTranspose, ChannelConv, Linear, ApplyLinear, Scale, Parameter,
+        Conv, StdConv, ConvTranspose, ChannelConv, Linear, ApplyLinear, Scale, Shift, Parameter,
         BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm, GlobalResponseNorm,
         Relu, Relu6, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh,
         LeakyRelu, Prelu, Elu, Mish, Softplus, Softmax, Sqrt, Pow, Exp, Clip,
@@ -93,7 +93,7 @@ __all__ = [
     "HardSigmoid", "HardSwish", "Identity", "Image", "InstanceNorm", "Interleave", "Kind", "L2Norm", "LayerNorm",
     "LeakyRelu", "Linear", "MaxPool", "Mean", "MergePatches", "Mish", "Mul", "Op", "Pad", "PadChannels", "Parameter",
     "Pow", "Prelu", "RelativeCoordinates", "RelativePositionBias", "Relu", "Relu6", "RmsNorm", "Roll", "Scale",
-    "Select", "Shape", "ShapeError", "ShiftMask", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt",
+    "Select", "Shape", "ShapeError", "Shift", "ShiftMask", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt",
     "StdConv", "Sub", "Subsample", "Tanh", "ToImage", "ToTokens", "Tokens", "Transpose", "Unwindow", "Upsample",
     "Vector", "Window", "Windows", "show", "size", "typed",
 ]  # fmt: skip

@@ -13,23 +13,30 @@ NORMAL = ("normal", "trunc_normal")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A constant, or a distribution: `value` is the constant, or the standard deviation of a normal distribution."""
+    """A constant, or a distribution: `value` is the constant, or the standard deviation of a normal distribution.
+
+    What a distribution of a fan gives is multiplied by `gain`.
+    """
 
     kind: str  # `constant`, or a distribution of OF_FANS or NORMAL
     value: float = 0.0
+    gain: float = 1.0
 
     def __str__(self) -> str:
-        """As the textual form writes it: `0.0`, `normal(0.02)` or `xavier_uniform`."""
+        """As the textual form writes it: `0.0`, `normal(0.02)`, `xavier_uniform` or, with a gain, `xavier_uniform(0.5)`."""
         if self.kind == "constant":
             return repr(self.value)
-        return f"{self.kind}({self.value!r})" if self.kind in NORMAL else self.kind
+        if self.kind in NORMAL:
+            return f"{self.kind}({self.value!r})"
+        return self.kind if self.gain == 1 else f"{self.kind}({self.gain!r})"
 
     @classmethod
     def read(cls, text: str) -> Start:
         """The start that a text is of. Raises ValueError."""
-        found = re.fullmatch(rf"({'|'.join(NORMAL)})\((\S+)\)", text)
+        found = re.fullmatch(rf"({'|'.join((*NORMAL, *OF_FANS))})\((\S+)\)", text)
         if found is not None:
-            return cls(found[1], float(found[2]))
+            number = float(found[2])
+            return cls(found[1], number) if found[1] in NORMAL else cls(found[1], gain=number)
         return cls(text) if text in OF_FANS else cls("constant", float(text))
 
 

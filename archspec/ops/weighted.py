@@ -257,13 +257,14 @@ class Linear(Op):
 
 @dataclass(frozen=True, slots=True)
 class Scale(Op):
-    """Multiply by a constant, or by a learned number for each channel that starts at it."""
+    """Multiply by a constant, or by a learned number for each channel, or with `shared` for all, that starts at it."""
 
     kind: ClassVar[str] = "scale"
     is_pointwise: ClassVar[bool] = True
     keeps_constants: ClassVar[bool] = True
     value: float = argument(Real(), 1.0, Shown.ALWAYS)
     learned: bool = argument(Flag(), False)
+    shared: bool = argument(Flag(), False, later=True)
 
     @property
     def keeps(self) -> Keeps:  # type: ignore[override]
@@ -271,4 +272,19 @@ class Scale(Op):
         return "inputs" if self.learned else "nothing"
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": (channels(inputs[0]),)} if self.learned else {}
+        return {"weight": (1 if self.shared else channels(inputs[0]),)} if self.learned else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Shift(Op):
+    """Add a learned number for each channel, or with `shared` one for all, that starts at `value`."""
+
+    kind: ClassVar[str] = "shift"
+    is_pointwise: ClassVar[bool] = True
+    passes_gradient: ClassVar[bool] = True
+    keeps: ClassVar[Keeps] = "nothing"
+    value: float = argument(Real(), 0.0)
+    shared: bool = argument(Flag(), False)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"bias": (1 if self.shared else channels(inputs[0]),)}

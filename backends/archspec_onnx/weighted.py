@@ -22,6 +22,7 @@ from archspec.ops import (
     Prelu,
     RmsNorm,
     Scale,
+    Shift,
     StdConv,
     Vector,
 )
@@ -146,11 +147,18 @@ def _apply_linear(op: Op, graph: Graph, at: Place) -> str:
 def _scale(op: Scale, graph: Graph, at: Place) -> str:
     if not op.learned:
         return graph.node(at, "Mul", [at.inputs[0], graph.constant(at, "value", np.float32(op.value))])
-    factor = at.weight("weight")
-    if isinstance(at.shapes[0], Image):
-        axes = graph.constant(at, "axes", np.array([1, 2]))
-        factor = graph.node(at, "Unsqueeze", [factor, axes], part="factor")
-    return graph.node(at, "Mul", [at.inputs[0], factor])
+    return graph.node(at, "Mul", [at.inputs[0], _of_channels(graph, at, at.weight("weight"), "factor")])
+
+
+def _shift(op: Shift, graph: Graph, at: Place) -> str:
+    return graph.node(at, "Add", [at.inputs[0], _of_channels(graph, at, at.weight("bias"), "summand")])
+
+
+def _of_channels(graph: Graph, at: Place, weight: str, part: str) -> str:
+    """A number for each channel, with axes for the pixels of an image."""
+    if not isinstance(at.shapes[0], Image):
+        return weight
+    return graph.node(at, "Unsqueeze", [weight, graph.constant(at, "axes", np.array([1, 2]))], part=part)
 
 
 def _affine(op: BatchNorm | LayerNorm | GroupNorm | InstanceNorm, graph: Graph, at: Place) -> list[str]:
@@ -182,17 +190,14 @@ def _group_norm(op: GroupNorm, graph: Graph, at: Place) -> str:
 
 
 def _prelu(op: Prelu, graph: Graph, at: Place) -> str:
-    slope = at.weight("weight")
-    if isinstance(at.shapes[0], Image):
-        axes = graph.constant(at, "axes", np.array([1, 2]))
-        slope = graph.node(at, "Unsqueeze", [slope, axes], part="slope")
-    return graph.node(at, "PRelu", [at.inputs[0], slope])
+    return graph.node(at, "PRelu", [at.inputs[0], _of_channels(graph, at, at.weight("weight"), "slope")])
 
 
 WEIGHTED: dict[str, Callable[..., str]] = {
     "conv": _conv,
     "linear": _linear,
     "scale": _scale,
+    "shift": _shift,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "group_norm": _group_norm,

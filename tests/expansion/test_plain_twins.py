@@ -9,9 +9,9 @@ LEFT = {
     "res2net50_26w_4s": 24, "skresnet50": 32, "resnest50d": 32,  # between the parts of a block
 }  # fmt: skip
 ADDING = ["vit_b_16", "swin_t", "swin_v2_t", "deit_small_patch16_224", "mixer_b16_224", "resnetv2_50", "wrn28_10",
-          "nf_resnet50", "maxvit_t"]  # fmt: skip
+          "nf_resnet50", "fixup_resnet50", "maxvit_t"]  # fmt: skip
 MERGING = ["resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny", "regnet_y_400mf", "mnasnet0_5",
-           "res2net50_26w_4s", "skresnet50", "resnest50d", "preact110", "stochastic_depth110"]  # fmt: skip
+           "res2net50_26w_4s", "skresnet50", "resnest50d", "preact110", "stochastic_depth110", "fixup110"]  # fmt: skip
 
 
 def additions(net):

@@ -26,7 +26,9 @@ blocks:
       - {conv1: {conv: {out: width, kernel: 3}}, init: {weight: xavier_uniform}}
       - {conv2: {conv: {out: width, kernel: 3}}, init: {weight: {normal: {std: 1 / width}}}}
       - {conv3: {conv: {out: width, kernel: 1}}}
-      - {add: {}, from: [conv3, input]}
+      - {conv4: {conv: {out: width, kernel: 3}}, init: {weight: {he_normal_fan_in: {gain: 2 * 0.25}}}}
+      - {conv5: {conv: {out: width, kernel: 3}}, init: {weight: {xavier_uniform: {gain: 0.5}}}}
+      - {add: {}, from: [conv5, input]}
 """
 UNIFORM = 3**-0.5
 EXPECTED = {  # mean and standard deviation
@@ -38,6 +40,8 @@ EXPECTED = {  # mean and standard deviation
     "layers.0.conv1.weight": (0, UNIFORM * (6 / (2 * 64 * 9)) ** 0.5),
     "layers.1.conv2.weight": (0, 1 / 64),
     "layers.1.conv3.weight": (0, (2 / 64) ** 0.5),
+    "layers.0.conv4.weight": (0, 0.5 * (2 / (64 * 9)) ** 0.5),
+    "layers.1.conv5.weight": (0, 0.5 * UNIFORM * (6 / (2 * 64 * 9)) ** 0.5),
     "layer_norm.weight": (2, 0),
     "layer_norm.bias": (0, 0),
     "fc.weight": (0, 0),
@@ -86,6 +90,7 @@ def test_what_starts_by_step_is_read_by_a_person(net):
 def test_starts_are_part_of_the_text_and_not_of_the_fingerprint(net, spec):
     text = to_text(net)
     assert "init.weight=trunc_normal(0.05) init.bias=0.25]" in text
+    assert "init.weight=he_normal_fan_in(0.5)]" in text
     root = parse_text(text)
     assert graph_text(net.name, root) == text
     assert verify(root) == []
@@ -129,6 +134,9 @@ MISTAKES = {
         f"{{{CONV}, init: {{weight: kaiming_normal_}}}}", "AS303", "no distribution is called `kaiming_normal_`", ""),
     "zeros in a word": (f"{{{CONV}, init: {{weight: zeros}}}}", "AS103", "says the number, not `zeros`", "write `0`"),
     "no deviation": (f"{{{CONV}, init: {{weight: normal}}}}", "AS304", "`normal` needs `std`", "{normal: {std: 0.02}}"),
+    "a deviation that follows from a fan": (
+        f"{{{CONV}, init: {{weight: {{xavier_uniform: {{std: 1}}}}}}}}", "AS303", "takes a `gain`", "gain: 0.5"),
+    "a negative gain": (f"{{{CONV}, init: {{weight: {{xavier_uniform: {{gain: -1}}}}}}}}", "AS104", "must be at least 0", ""),
     "a negative deviation": (f"{{{CONV}, init: {{weight: {{normal: {{std: -1}}}}}}}}", "AS104", "must be at least 0", ""),
     "a fan-in of a bias": (
         "{conv: {out: 4, kernel: 3, bias: true}, init: {bias: uniform_fan_in}}", "AS303", "`bias` has no fan-in", "a number"),

@@ -49,7 +49,8 @@ NAMES = (
         "RMSNorm",
         "BatchNorm",
     ),
-    *("ChannelScale", "GlobalResponseNorm", "PReLU", "Sequential", "NamedSequential", "Repeated"),
+    *("ChannelScale", "ChannelShift", "Multiplier", "Bias", "GlobalResponseNorm", "PReLU"),
+    *("Sequential", "NamedSequential", "Repeated"),
 )
 """All that a file may define, in the order in which it does."""
 
@@ -69,6 +70,9 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "Linear": layers.UNIFORM_LINEAR,
         "BatchNorm": _batch_norm(init, batch_norm_options),
         "ChannelScale": layers.CHANNEL_SCALE,
+        "ChannelShift": layers.CHANNEL_SHIFT,
+        "Multiplier": layers.MULTIPLIER,
+        "Bias": layers.BIAS,
         "Sequential": layers.SEQUENTIAL,
         "NamedSequential": layers.NAMED_SEQUENTIAL,
         "Repeated": layers.REPEATED,

@@ -10,15 +10,17 @@ from archspec.emission.source import Expression, is_literal, number, sides
 from archspec.ops.starts import Start
 
 _OF_FANS = {
-    "he_normal_fan_out": 'variance_scaling(2.0, "fan_out", "normal")',
-    "he_normal_fan_in": 'variance_scaling(2.0, "fan_in", "normal")',
-    "xavier_uniform": "xavier_uniform()",
+    "he_normal_fan_out": (2.0, "fan_out", "normal"),
+    "he_normal_fan_in": (2.0, "fan_in", "normal"),
+    "xavier_uniform": (1.0, "fan_avg", "uniform"),
+    "uniform_fan_in": (1 / 3, "fan_in", "uniform"),
 }
+"""The arguments of `variance_scaling`, of which the first is in proportion to the square of a gain."""
 _UNIFORM = Start("uniform_fan_in")
 
 
-def initializer(kind: str, value: float) -> str:
-    """The initializer of a distribution or constant; `value` is the constant or the standard deviation.
+def initializer(kind: str, value: float, gain: float = 1.0) -> str:
+    """The initializer of a distribution or constant; `value` is the constant or the standard deviation, `gain` that of fans.
 
     A normal distribution that is cut off at eight deviations or more is none for all purposes: of 10^15 numbers one lies beyond.
     """
@@ -26,8 +28,13 @@ def initializer(kind: str, value: float) -> str:
         told = {0.0: "zeros", 1.0: "ones"}.get(value, f"constant({value!r})")
     elif kind == "trunc_normal" and value > 0.25:  # cut off at -2 and 2, as PyTorch's is; JAX counts in deviations
         told = f"truncated_normal({value!r}, lower={-2 / value!r}, upper={2 / value!r})"
+    elif kind == "xavier_uniform" and gain == 1:
+        told = "xavier_uniform()"
+    elif kind in _OF_FANS:
+        variance, fan, shape = _OF_FANS[kind]
+        told = f'variance_scaling({variance * gain**2!r}, "{fan}", "{shape}")'
     else:
-        told = _OF_FANS.get(kind, f"normal({value!r})")
+        told = f"normal({value!r})"
     return f"nnx.initializers.{told}"
 
 
@@ -51,7 +58,9 @@ def _arguments(member: Member, starts: Mapping[str, Start]) -> Iterator[tuple[st
     """The argument of a layer for each start."""
     weight = "kernel_init" if kind_of(member) in ("conv", "linear") else "scale_init"
     for tensor, start in starts.items():
-        drawn = f"uniform({_fan_in(member)})" if start == _UNIFORM else initializer(start.kind, start.value)
+        drawn = (
+            f"uniform({_fan_in(member)})" if start == _UNIFORM else initializer(start.kind, start.value, start.gain)
+        )
         yield weight if tensor == "weight" else "bias_init", drawn
 
 

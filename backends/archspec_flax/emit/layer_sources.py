@@ -248,6 +248,39 @@ CHANNEL_SCALE = '''class ChannelScale(nnx.Module):
         return x * self.scale[...]'''
 
 
+CHANNEL_SHIFT = '''class ChannelShift(nnx.Module):
+    """A learned summand for each channel."""
+
+    def __init__(self, num_features: int, value: float = 0.0) -> None:
+        self.bias = nnx.Param(jnp.full((num_features,), value, jnp.float32))
+
+    def __call__(self, x: Array) -> Array:
+        """Map (..., C) to the same shape."""
+        return x + self.bias[...].astype(x.dtype)'''
+
+
+MULTIPLIER = '''class Multiplier(nnx.Module):
+    """A learned factor."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.scale = nnx.Param(jnp.full((1,), value, jnp.float32))
+
+    def __call__(self, x: Array) -> Array:
+        """Map an array to one of the same shape."""
+        return x * self.scale[...].astype(x.dtype)'''
+
+
+BIAS = '''class Bias(nnx.Module):
+    """A learned summand."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.bias = nnx.Param(jnp.full((1,), value, jnp.float32))
+
+    def __call__(self, x: Array) -> Array:
+        """Map an array to one of the same shape."""
+        return x + self.bias[...].astype(x.dtype)'''
+
+
 GLOBAL_RESPONSE_NORM = '''class GlobalResponseNorm(nnx.Module):
     """A learned part of x, larger where a channel is strong among all, is added to x."""
 

@@ -88,7 +88,16 @@ def _drop_path(member: Member) -> Constructor:
 
 
 def _scale(member: Member) -> Constructor:
+    if is_literal(member.numbers["shared"], True):
+        return "Multiplier", _options(member, ("value", "value", 1))
     return "ChannelScale", [number(member.in_channels), f"value={number(member.numbers['value'])}"]
+
+
+def _shift(member: Member) -> Constructor:
+    start = _options(member, ("value", "value", 0))
+    if is_literal(member.numbers["shared"], True):
+        return "Bias", start
+    return "ChannelShift", [number(member.in_channels), *start]
 
 
 def _prelu(member: Member) -> Constructor:
@@ -190,6 +199,7 @@ LAYERS: dict[str, Callable[[Member], tuple[str, Sequence[Expression]]]] = {
     "drop_path": _drop_path,
     "scale": _scale,
     "prelu": _prelu,
+    "shift": _shift,
     "std_conv": _std_conv,
     "conv_transpose": _conv_transpose,
     "channel_conv": lambda member: ("ChannelConv", [number(member.numbers["kernel"])]),
@@ -209,7 +219,15 @@ NORMS = frozenset({"batch_norm", "group_norm", "layer_norm"})
 
 
 STATELESS = frozenset(
-    {"scale", "global_response_norm", "prelu", "parameter", "relative_position_bias", "relative_coordinates"}
+    {
+        "scale",
+        "shift",
+        "global_response_norm",
+        "prelu",
+        "parameter",
+        "relative_position_bias",
+        "relative_coordinates",
+    }
 )  # layers that take no `rngs`
 
 

@@ -211,6 +211,36 @@ HELPERS = {
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, ..., C) to the same shape."""
         return x * self.weight''',
+    "TokenShift": '''class TokenShift(nn.Module):
+    """A learned summand for each channel of tokens."""
+
+    def __init__(self, channels: int, value: float = 0.0) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((channels,), float(value)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, ..., C) to the same shape."""
+        return x + self.bias''',
+    "Multiplier": '''class Multiplier(nn.Module):
+    """A learned factor."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((1,), float(value)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a tensor to one of the same shape."""
+        return x * self.weight''',
+    "Bias": '''class Bias(nn.Module):
+    """A learned summand."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((1,), float(value)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a tensor to one of the same shape."""
+        return x + self.bias''',
     "ChannelNorm": '''class ChannelNorm(nn.Module):
     """Layer normalization over the channels of (N, C, H, W), at each pixel for itself."""
 
@@ -235,6 +265,16 @@ HELPERS = {
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
         return x * self.weight.view(-1, *(1 for _ in x.shape[2:]))''',
+    "ChannelShift": '''class ChannelShift(nn.Module):
+    """A learned summand for each channel."""
+
+    def __init__(self, channels: int, value: float = 0.0) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((channels,), float(value)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, ...) to the same shape."""
+        return x + self.bias.view(-1, *(1 for _ in x.shape[2:]))''',
     "DropPath": '''class DropPath(nn.Module):
     """In training, drop samples, or the batch, with probability p; divide what is kept by 1 - p."""
 

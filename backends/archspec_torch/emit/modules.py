@@ -87,8 +87,20 @@ def _drop_path(member: Member) -> Constructor:
 
 
 def _scale(member: Member) -> Constructor:
-    kind = "TokenScale" if isinstance(member.call.input_shapes[0], Tokens) else "ChannelScale"
-    return kind, [number(member.in_channels), f"value={number(member.numbers['value'])}"]
+    if is_literal(member.numbers["shared"], True):
+        return "Multiplier", _options(member, ("value", "value", 1))
+    return _of_channels(member, "Scale"), [number(member.in_channels), f"value={number(member.numbers['value'])}"]
+
+
+def _shift(member: Member) -> Constructor:
+    start = _options(member, ("value", "value", 0))
+    if is_literal(member.numbers["shared"], True):
+        return "Bias", start
+    return _of_channels(member, "Shift"), [number(member.in_channels), *start]
+
+
+def _of_channels(member: Member, kind: str) -> str:
+    return f"{'Token' if isinstance(member.call.input_shapes[0], Tokens) else 'Channel'}{kind}"
 
 
 def _std_conv(member: Member) -> Constructor:
@@ -243,6 +255,7 @@ MODULES: dict[str, Callable[[Member], Constructor]] = {
     "tanh": _plain("nn.Tanh"),
     "leaky_relu": _with("nn.LeakyReLU", ("slope", "negative_slope", 0.01)),
     "prelu": _prelu,
+    "shift": _shift,
     "elu": _with("nn.ELU", ("alpha", "alpha", 1.0)),
     "mish": _plain("nn.Mish"),
     "softplus": _plain("nn.Softplus"),

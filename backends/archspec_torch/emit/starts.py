@@ -34,7 +34,7 @@ def statements_by_name(net: Network) -> list[str]:
     if not starts:
         return []
     single = {names[0]: start for start, names in starts.items() if len(names) == 1}
-    lines = [_started(start) % f'self.get_parameter("{name}")' for name, start in single.items()]
+    lines = [line for name, start in single.items() for line in _started(start, f'self.get_parameter("{name}")')]
     everything = list(net.parameter_shapes())
     branches = list[str]()
     for start, names in starts.items():
@@ -43,7 +43,7 @@ def statements_by_name(net: Network) -> list[str]:
             given = endings[0] if len(endings) == 1 else Invocation("", tuple(endings))
             condition = Invocation("name.endswith", (given,))
             branches += lay_out("elif " if branches else "if ", condition, _INDENT, ":").split("\n")
-            branches.append(f"    {_started(start) % 'parameter'}")
+            branches += [f"    {line}" for line in _started(start, "parameter")]
     if branches:
         inside = [line.removeprefix(" " * _INDENT) for line in branches]
         lines += ["for name, parameter in self.named_parameters():", *(f"    {line}" for line in inside)]
@@ -64,15 +64,16 @@ def _endings(names: Iterable[str], everything: Collection[str]) -> list[str]:
             continue
         parts = name.split(".")
         counts = [count for count in range(2, len(parts) + 1) if not parts[-count].isdecimal()]
-        shorter = (".".join(parts[-count:]) for count in counts)
+        shorter = (f"{dot}{'.'.join(parts[-count:])}" for count in counts for dot in ("", "."))
         endings[next((e for e in shorter if all(n in wanted for n in everything if n.endswith(e))), name)] = None
     return list(endings)
 
 
-def _started(start: Start) -> str:
-    """The statement that gives a parameter, `%s`, its start."""
+def _started(start: Start, parameter: str) -> list[str]:
+    """The statements that give a parameter its start."""
     if start.kind in NORMAL:
-        return f"nn.init.{start.kind}_(%s, std={start.value!r})"
-    if start.kind != "constant":
-        return _FROM_FANS[start.kind]
-    return _CONSTANTS.get(start.value) or f"nn.init.constant_(%s, {start.value!r})"
+        return [f"nn.init.{start.kind}_({parameter}, std={start.value!r})"]
+    if start.kind == "constant":
+        return [(_CONSTANTS.get(start.value) or f"nn.init.constant_(%s, {start.value!r})") % parameter]
+    scaled = [] if start.gain == 1 else [f"{parameter}.data.mul_({start.gain!r})"]
+    return [_FROM_FANS[start.kind] % parameter, *scaled]
