@@ -45,7 +45,8 @@ class Kit:
     stated: Callable[[Any], Mapping[str, Any]] = (
         lambda _: {}
     )  # of a job, what `train.py` says in the framework's words
-    recorded: Callable[[Any], Any] = lambda job: job  # a job without that
+    recorded: Callable[[Any], Any] = lambda job: job  # a job without that, and without the facts of its net
+    facts: Callable[[Any], dict[str, str]] = lambda _: {}  # a file of these beside it
     carried: Callable[[], dict[str, str]]  # the trainer, and what it stands on
     loading: Callable[[], dict[str, str]] = dict  # what reads weights, where that is not the framework alone
 
@@ -64,7 +65,9 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
     trains = recipe is not None and why_untrained(net) is None
     if recipe is not None and trains:
         dataset = recipe["data"]["dataset"]
-        written["train.py"] = train_source(kit, net, kit.job(job_fields(net)))
+        job = kit.job(job_fields(net))
+        written["train.py"] = train_source(kit, net, job)
+        written |= kit.facts(job)
         written |= kit.carried()
         requirements = [kit.framework, *kit.optimizers, *TRAINING, *([DIGITS] if dataset == "digits" else [])]
     if weighted:

@@ -158,3 +158,18 @@ def test_a_run_goes_on_where_another_version_says_the_same_in_other_words(tmp_pa
     (tmp_path / "run/run.json").write_text(json.dumps(record))
     done = cli("train", *given, "--steps", 2, "--resume")
     assert done.exit_code == 0, done.output
+
+
+def test_a_dry_run_of_a_train_py_says_its_optimizer_and_which_file_was_edited(built, tmp_path):
+    asked = [sys.executable, "train.py", "--dry-run"]
+    whole = subprocess.run(asked, cwd=built, capture_output=True, text=True, check=False)
+    assert f"  optimizer, as train.py makes it:\n    {OPTIMIZER}\n" in whole.stdout
+    assert "was edited" not in whole.stderr
+    folder = edited(built, tmp_path / "mine", *EDITS["a frozen layer"])
+    done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=False)
+    assert f"    model.conv1.requires_grad_(False)\n    {OPTIMIZER}\n" in done.stdout
+    assert (
+        "train.py was edited: the estimates are of the net and the optimizer as archspec wrote them" in done.stderr
+    )
+    (folder / "net.json").unlink()
+    assert "net.json is missing: it says what archspec counted of the net" in said(run(folder), 2)

@@ -8,6 +8,7 @@ from archspec.emission.folder import Kit, sources
 from archspec_flax.emit.model import TEMPLATES, model_source
 from archspec_flax.emit.trainer import stated
 from archspec_runtime import Job
+from archspec_runtime.job.net_facts import facts_file, stated_job
 
 
 def carried() -> dict[str, str]:
@@ -34,7 +35,8 @@ KIT = Kit(
     model=model_source,
     job=Job.from_dict,
     stated=stated,
-    recorded=Job.without_arithmetic,
+    recorded=stated_job,
+    facts=facts_file,
     carried=carried,
     loading=names_of_spec,
 )

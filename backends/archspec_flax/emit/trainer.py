@@ -90,7 +90,7 @@ def _optimizer(optimizer: SGD | AdamW | LAMB) -> tuple[Expression, ...]:
 
 def _names(recipe: Recipe) -> Iterator[str]:
     """What the arithmetic takes from the trainer."""
-    yield from ("Measured", "Report", "Run", "State", "Training", "Tree", "main")
+    yield from ("Scores", "Report", "Run", "State", "Training", "Tree", "main")
     skips = isinstance(recipe.bad_loss, Skip)
     if recipe.data.mix is not None:
         yield from ("Mixed", "mix_images")

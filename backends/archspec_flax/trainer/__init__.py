@@ -11,14 +11,14 @@ from .mixing import Mixed, mix_images
 from .precision import computing_in
 from .scaling import all_finite
 from .step import State, taken_if
-from .training import Measured, Report, Run, Training, Tree
+from .training import Report, Run, Scores, Training, Tree
 
 __all__ = [
     "Flax",
-    "Measured",
     "Mixed",
     "Report",
     "Run",
+    "Scores",
     "State",
     "Training",
     "Tree",

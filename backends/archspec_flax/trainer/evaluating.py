@@ -29,7 +29,7 @@ from .images import Store, normalized, store
 from .mesh import Devices
 from .precision import evaluated
 from .programs import CompilerOptions
-from .training import EvalStep, Measured
+from .training import EvalStep, Scores
 from .world import added_up
 
 ALONE = World()
@@ -160,10 +160,10 @@ def measured(
 def usual(precision: str, classes: int) -> EvalStep:
     """How runs are measured whose `train.py` does not say it: those of earlier versions."""
 
-    def eval_step(model: nnx.Module, images: Array, labels: Array) -> Measured:
+    def eval_step(model: nnx.Module, images: Array, labels: Array) -> Scores:
         logits = evaluated(model, precision)(images).astype(images.dtype)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         right = jax.lax.top_k(logits, min(5, classes))[1] == labels[:, None]
-        return Measured(losses, ~right[:, 0], ~right.any(1))
+        return Scores(losses, ~right[:, 0], ~right.any(1))
 
     return eval_step

@@ -98,7 +98,7 @@ class Run:
         return jax.tree.map(partial(mean_of, self.kept), average, averaged(params, rest))
 
 
-class Measured(NamedTuple):
+class Scores(NamedTuple):
     """What came of an evaluation step, for each of its images (N,); the runtime sums over those that are no filling."""
 
     losses: Array
@@ -108,7 +108,7 @@ class Measured(NamedTuple):
     """Whether it is not among the first five; None for five classes or fewer."""
 
 
-EvalStep = Callable[[Any, Array, Array], Measured]
+EvalStep = Callable[[Any, Array, Array], Scores]
 
 
 class Training(NamedTuple):

@@ -20,15 +20,15 @@ TIMEOUT = 600  # seconds that a process waits for the others of its run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A net and its recipe, as the emitted `train.py` states them."""
+    """A net and its recipe, as the emitted `train.py` states them, and the facts of the net that lie beside it."""
 
     name: str
     input_shape: tuple[int, int, int]  # (C, H, W)
     classes: int
-    macs: int  # multiply-adds for one image
-    params: int  # learned numbers
-    kept: int  # numbers for one image that are kept from the forward pass for the gradient
-    fingerprint: str  # of the net's structure: what a checkpoint must fit
+    macs: int = 0  # multiply-adds for one image
+    params: int = 0  # learned numbers
+    kept: int = 0  # numbers for one image that are kept from the forward pass for the gradient
+    fingerprint: str = ""  # of the net's structure: what a checkpoint must fit
     slots: int = 1  # numbers that the optimizer keeps of each parameter, where `train.py` states it in code
     recipe: Recipe
 
@@ -42,7 +42,7 @@ class Job:
 
     def without_arithmetic(self) -> Job:
         """The job as the literal of a `train.py`, which states optimizer and loss in code."""
-        return replace(self, slots=self.optimizer_slots, recipe=self.recipe.without_arithmetic())
+        return replace(self, recipe=self.recipe.without_arithmetic())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,6 +92,27 @@ class TrainerSource:
     def sha256(self) -> str:
         """What tells trainers apart, whatever their jobs are."""
         return digest_of(arithmetic(self.text))
+
+
+def edited_files(training: Any, make_model: Callable[..., Any], *, emitted: bool) -> list[str]:
+    """Which files of a folder, of the two that say what is trained, are not as archspec wrote them."""
+    trainer = TrainerSource.of(training, emitted=emitted)
+    edits = {
+        "model.py": ModelSource.of(make_model, emitted=emitted).edited,
+        "train.py": trainer is not None and trainer.edited,
+    }
+    return [name for name, edit in edits.items() if edit]
+
+
+def optimizer_of(training: Any) -> list[str]:
+    """The lines by which a `train.py` makes its optimizer, without its documentation; none where there is no source of them."""
+    with suppress(OSError, TypeError, SyntaxError, AttributeError):
+        text = textwrap.dedent(inspect.getsource(training.make_optimizer))
+        function = ast.parse(text).body[0]
+        assert isinstance(function, ast.FunctionDef)
+        first = function.body[1:] if ast.get_docstring(function) is not None else function.body
+        return textwrap.dedent("\n".join(text.splitlines()[first[0].lineno - 1 :])).splitlines()
+    return []
 
 
 def arithmetic(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from archspec_runtime.console import tell
@@ -32,10 +32,11 @@ LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
 
 def dry_run(
     job: Job, options: Options, has: Collection[str], world: World, framework: str, *, spec_checked: bool = True,
-    for_cpu: bool = True,
+    for_cpu: bool = True, stated: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Print how a job would run, with warnings. Raises RunError for what the run would refuse before it loads a framework.
 
+    `stated` are the lines of a `train.py` that make its optimizer, where the recipe does not say it.
     With `for_cpu` also what it takes there, which says nothing to who asks about an accelerator.
     A folder that is taken is refused last, so that a run that is there can still be looked at.
     """
@@ -43,7 +44,7 @@ def dry_run(
     if world.leads:
         devices = devices_of(options, world)
         needed = memory(runs, devices, framework, sharded=options.shard)
-        tell(*describe(runs, needed, devices, framework, per_epoch, for_cpu=for_cpu))
+        tell(*describe(runs, needed, devices, framework, per_epoch, for_cpu=for_cpu, stated=stated))
         warn_before(job, runs, options, has, per_epoch, spec_checked=spec_checked)
     check_room(options.out or Path("run"), resume=options.resume, force=options.force)
 
@@ -54,8 +55,9 @@ def devices_of(options: Options, world: World) -> int:
 
 
 def describe(
-    job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None = None, *, for_cpu: bool = True
-) -> list[str]:
+    job: Job, needed: Memory, devices: int, framework: str, per_epoch: int | None = None, *, for_cpu: bool = True,
+    stated: Sequence[str] = (),
+) -> list[str]:  # fmt: skip
     """All of it, as lines; `per_epoch` are the steps of an epoch, where the images were looked at."""
     recipe = job.recipe
     length = _counted(recipe.steps, "step") if recipe.steps else _counted(recipe.epochs or 1, "epoch")
@@ -63,6 +65,8 @@ def describe(
     lines = [
         f"{job.name}: {length} {_batches(recipe.batch_size, of_epochs=not recipe.steps)}",
         *_recipe(job),
+        *(["  optimizer, as train.py makes it:"] if stated else []),
+        *(f"    {line}".rstrip() for line in stated),
         "learning rate",
     ]
     lines += [f"  {line}" for line in timeline(recipe.lr, end, None)]

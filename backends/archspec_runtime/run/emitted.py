@@ -10,6 +10,7 @@ from types import ModuleType
 
 from archspec_runtime.frameworks.protocol import Framework, Write
 from archspec_runtime.job.job import Options
+from archspec_runtime.job.net_facts import FILE, with_net_facts
 from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.run.loop import Result
 from archspec_runtime.run.session import train
@@ -38,6 +39,7 @@ def train_emitted(
             import_source(files[f"{name}.py"], name, code.absolute() / f"{name}.py") for name in MODULES
         )
         job = replace(emitted.JOB, recipe=emitted.JOB.recipe.with_arithmetic_of(recipe))
+        job = with_net_facts(job, files[FILE])
         job = job if fingerprint is None else replace(job, fingerprint=fingerprint)
         stated = framework.stating(getattr(emitted, "TRAINING", None))
         return train(stated, getattr(model, class_name), job, options, write)

@@ -21,6 +21,7 @@ from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.frameworks.protocol import MakeModel, Settings, Write
 from archspec_runtime.images.libraries import libraries
 from archspec_runtime.job.job import Job, Options
+from archspec_runtime.job.net_facts import FILE
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.record.folder import lock, prepare, read_run, versions, write_json
@@ -74,6 +75,8 @@ def record(
             if source.parent != code.resolve():
                 lines = inspect.getsource(sys.modules[make_model.__module__])  # which need not be a file
                 (code / "model.py").write_text(lines, encoding="utf-8")
+                with contextlib.suppress(FileNotFoundError):  # a model of one's own has its job say them
+                    shutil.copyfile(source.with_name(FILE), code / FILE)
                 with contextlib.suppress(FileNotFoundError):  # a built folder has a spec, a model of one's own none
                     text = source.with_name("spec.yaml").read_text(encoding="utf-8")
                     (code / "spec.yaml").write_text(as_it_ran(text, job.recipe, options), encoding="utf-8")

@@ -19,10 +19,19 @@ from archspec_runtime.frameworks.protocol import ALONE, EVALUATE, PREDICT, Frame
 from archspec_runtime.job.exhausted import anywhere
 from archspec_runtime.job.job import Job, Options, effective, parse_options
 from archspec_runtime.job.memory import bytes_as_text, memory, on_cpu
+from archspec_runtime.job.net_facts import beside
 from archspec_runtime.processes.allocators import keep_freed
 from archspec_runtime.processes.out_of_memory import is_out_of_memory
 from archspec_runtime.processes.world import World, abandon, launched, world_of
-from archspec_runtime.record.identity import Identity, ModelSource, TrainerSource, identity_of, normalization_of
+from archspec_runtime.record.identity import (
+    Identity,
+    ModelSource,
+    TrainerSource,
+    edited_files,
+    identity_of,
+    normalization_of,
+    optimizer_of,
+)  # fmt: skip
 from archspec_runtime.run.dry_run import dry_run
 from archspec_runtime.run.loop import Loop, Result
 from archspec_runtime.run.preflight import check_options, check_split, open_for, warn_before
@@ -49,7 +58,7 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
             given = sys.argv[1:] if argv is None else argv
             command = [sys.executable, sys.argv[0], *given]
             return framework.launch(command, options.nproc, options.max_restarts)
-        result = train(framework, make_model, job, options)
+        result = train(framework, make_model, beside(make_model, job), options)
         if result.exit_code == 0 and not options.dry_run and os.environ.get("RANK", "0") == "0":
             where = shlex.quote(str(result.folder))
             say(f"the run is in {where}; measure it with: python {shlex.quote(sys.argv[0])} eval --out {where}")
@@ -96,7 +105,13 @@ def _train(
 ) -> Result:  # fmt: skip
     folder = options.out or Path("run")
     if options.dry_run:
-        dry_run(job, options, framework.options, world, framework.name, spec_checked=write is not None)
+        stated = optimizer_of(framework.training) if job.recipe.optimizer is None else []
+        emitted = write is not None
+        dry_run(job, options, framework.options, world, framework.name, spec_checked=emitted, stated=stated)
+        if world.leads and (files := edited_files(framework.training, make_model, emitted=emitted)):
+            warn(
+                f"{' and '.join(files)} was edited: the estimates are of the net and the optimizer as archspec wrote them"
+            )
         return Result(folder, 0, 0, {})
     check_options(options, framework.options, world)
     asked, job = job, effective(job, options, scale=False)

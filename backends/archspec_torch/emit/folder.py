@@ -6,6 +6,7 @@ from importlib.resources import files
 
 from archspec.emission.folder import Kit, sources
 from archspec_runtime import Job
+from archspec_runtime.job.net_facts import facts_file, stated_job
 from archspec_torch.emit.model import TEMPLATES, model_source
 from archspec_torch.emit.trainer import stated
 
@@ -26,6 +27,7 @@ KIT = Kit(
     model=model_source,
     job=Job.from_dict,
     stated=stated,
-    recorded=Job.without_arithmetic,
+    recorded=stated_job,
+    facts=facts_file,
     carried=carried,
 )

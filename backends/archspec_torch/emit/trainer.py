@@ -86,7 +86,7 @@ def _optimizer(optimizer: SGD | AdamW | LAMB, head: str) -> str:
 
 def _names(recipe: Recipe, optimizer: SGD | AdamW | LAMB) -> Iterator[str]:
     """What the arithmetic takes from the trainer."""
-    yield from ("Measured", "Run", "Training", "main")
+    yield from ("Scores", "Run", "Training", "main")
     yield "Lamb" if isinstance(optimizer, LAMB) else "fusable"
     if recipe.data.mix is not None:
         yield from ("Mixed", "mix_images")

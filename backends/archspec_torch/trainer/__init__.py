@@ -11,6 +11,6 @@ from .lamb import Lamb
 from .main import Torch, main
 from .mixing import mix_images
 from .optimizer import fusable
-from .training import Measured, Run, Training
+from .training import Run, Scores, Training
 
-__all__ = ["Lamb", "Measured", "Mixed", "Run", "Torch", "Training", "fusable", "main", "mix_images"]
+__all__ = ["Lamb", "Mixed", "Run", "Scores", "Torch", "Training", "fusable", "main", "mix_images"]

@@ -27,7 +27,7 @@ from .images import Normalizer
 from .kernels import deterministic_kernels
 from .parallel import is_split
 from .precision import autocast
-from .training import EvalStep, Measured
+from .training import EvalStep, Scores
 from .upload import upload
 from .world import peers_answer
 
@@ -61,12 +61,12 @@ def evaluate(
 def usual(precision: str, classes: int) -> EvalStep:
     """How runs are measured whose `train.py` does not say it: those of earlier versions."""
 
-    def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+    def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Scores:
         with autocast(images.device, precision):
             logits = model(images)
         loss = F.cross_entropy(logits.to(images.dtype), labels, reduction="sum")
         right = logits.topk(min(5, classes), dim=1).indices == labels[:, None]
-        return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+        return Scores(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
 
     return eval_step
 

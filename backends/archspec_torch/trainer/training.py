@@ -48,7 +48,7 @@ class Run(Protocol):
         """Have the optimizer take its step, unless it is faulty, with a gradient whose norm is at most `clip_norm`."""
 
 
-class Measured(NamedTuple):
+class Scores(NamedTuple):
     """What came of an evaluation step: sums over its images."""
 
     loss: Tensor
@@ -58,7 +58,7 @@ class Measured(NamedTuple):
     """How many have it not among the first five; None for five classes or fewer."""
 
 
-EvalStep = Callable[[nn.Module, Tensor, Tensor], Measured]
+EvalStep = Callable[[nn.Module, Tensor, Tensor], Scores]
 
 
 class Training(NamedTuple):

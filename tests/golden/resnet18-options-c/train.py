@@ -19,17 +19,13 @@ from archspec_runtime import (
     Recipe,
     ResizeShorter,
 )
-from archspec_torch.trainer import Measured, Run, Training, fusable, main
+from archspec_torch.trainer import Run, Scores, Training, fusable, main
 from model import ResNet
 
 JOB = Job(
     name="resnet18",
     input_shape=(3, 224, 224),
     classes=1000,
-    macs=1_878_298_624,
-    params=12_043_816,
-    kept=5_720_576,
-    fingerprint="9f14d275dfb526b2",
     recipe=Recipe(
         data=Data(
             dataset="image_folder",
@@ -64,12 +60,12 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
     run.optimizer.step()
 
 
-def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Scores:
     """Measure images (N, 3, 224, 224) with labels (N,): sums over them."""
     logits = model(images)
     loss = F.cross_entropy(logits, labels, reduction="sum")
     right = logits.topk(5, dim=1).indices == labels[:, None]
-    return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+    return Scores(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
 
 
 TRAINING = Training(make_optimizer, train_step, eval_step)

@@ -19,17 +19,13 @@ from archspec_runtime import (
     Recipe,
     ResizeShorter,
 )
-from archspec_torch.trainer import Measured, Run, Training, fusable, main
+from archspec_torch.trainer import Run, Scores, Training, fusable, main
 from model import ResNet
 
 JOB = Job(
     name="resnet50",
     input_shape=(3, 224, 224),
     classes=1000,
-    macs=3_857_973_248,
-    params=25_557_032,
-    kept=20_022_272,
-    fingerprint="13bad97bda630aa0",
     recipe=Recipe(
         data=Data(
             dataset="image_folder",
@@ -64,12 +60,12 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
     run.optimizer.step()
 
 
-def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Scores:
     """Measure images (N, 3, 224, 224) with labels (N,): sums over them."""
     logits = model(images)
     loss = F.cross_entropy(logits, labels, reduction="sum")
     right = logits.topk(5, dim=1).indices == labels[:, None]
-    return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+    return Scores(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
 
 
 TRAINING = Training(make_optimizer, train_step, eval_step)

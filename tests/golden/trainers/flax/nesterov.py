@@ -11,18 +11,14 @@ import optax
 from flax import nnx
 from jax import Array
 
-from archspec_flax.trainer import Measured, Report, Run, State, Training, Tree, accumulated, main
-from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
+from archspec_flax.trainer import Report, Run, Scores, State, Training, Tree, accumulated, main
+from archspec_runtime import Data, HFlip, Job, Measured, PadCrop, Phase, Recipe
 from model import CifarResNet
 
 JOB = Job(
     name="cifar-resnet-20",
     input_shape=(3, 32, 32),
     classes=10,
-    macs=40_551_040,
-    params=269_722,
-    kept=379_968,
-    fingerprint="624f64b92aa69454",
     recipe=Recipe(
         data=Data(
             dataset="cifar10",
@@ -31,7 +27,7 @@ JOB = Job(
             normalize="per_pixel_mean",
         ),
         steps=64_000,
-        lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
+        lr=(Phase(0.1, until=(Measured("train_error", "<", 80.0),)), Phase(0.01)),
         accumulate=2,
     ),
 )
@@ -70,12 +66,12 @@ def train_step(run: Run, state: State, images: Array, labels: Array) -> tuple[St
     return state._replace(params=params, rest=rest, optimizer=optimizer), report
 
 
-def eval_step(model: CifarResNet, images: Array, labels: Array) -> Measured:
+def eval_step(model: CifarResNet, images: Array, labels: Array) -> Scores:
     """Measure images (N, 32, 32, 3) with labels (N,), each by itself."""
     logits = model(images)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     right = jax.lax.top_k(logits, 5)[1] == labels[:, None]
-    return Measured(losses, ~right[:, 0], ~right.any(1))
+    return Scores(losses, ~right[:, 0], ~right.any(1))
 
 
 TRAINING = Training(make_optimizer, train_step, eval_step)

@@ -12,10 +12,10 @@ from flax import nnx
 from jax import Array
 
 from archspec_flax.trainer import (
-    Measured,
     Mixed,
     Report,
     Run,
+    Scores,
     State,
     Training,
     Tree,
@@ -29,10 +29,6 @@ JOB = Job(
     name="cifar-resnet-20",
     input_shape=(3, 32, 32),
     classes=10,
-    macs=40_551_040,
-    params=269_722,
-    kept=379_968,
-    fingerprint="624f64b92aa69454",
     recipe=Recipe(
         data=Data(
             dataset="cifar10",
@@ -74,12 +70,12 @@ def train_step(
     return state._replace(params=params, rest=rest, optimizer=optimizer), report
 
 
-def eval_step(model: CifarResNet, images: Array, labels: Array) -> Measured:
+def eval_step(model: CifarResNet, images: Array, labels: Array) -> Scores:
     """Measure images (N, 32, 32, 3) with labels (N,), each by itself."""
     logits = model(images)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     right = jax.lax.top_k(logits, 5)[1] == labels[:, None]
-    return Measured(losses, ~right[:, 0], ~right.any(1))
+    return Scores(losses, ~right[:, 0], ~right.any(1))
 
 
 TRAINING = Training(make_optimizer, train_step, eval_step)

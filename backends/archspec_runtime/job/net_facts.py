@@ -1,0 +1,59 @@
+"""Facts of a net beside its `train.py`: what archspec counted of it, and the fingerprint that a checkpoint must fit.
+
+They are data that `archspec build` writes as `net.json`: who edits `train.py` has no numbers to keep right.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from archspec_runtime.errors import RunError
+from archspec_runtime.job.job import Job
+
+FILE = "net.json"
+NUMBERS = ("macs", "params", "kept", "slots")
+
+
+def facts_file(job: Job) -> dict[str, str]:
+    """The text of `net.json`, by its name."""
+    found = {"fingerprint": job.fingerprint, **{name: getattr(job, name) for name in NUMBERS}}
+    return {FILE: json.dumps({**found, "slots": job.optimizer_slots}, indent=2) + "\n"}
+
+
+def stated_job(job: Job) -> Job:
+    """A job as `train.py` states it as a literal: without these facts, and without what stands there in code."""
+    usual: dict[str, Any] = {f.name: f.default for f in fields(job) if f.name in ("fingerprint", *NUMBERS)}
+    return replace(job.without_arithmetic(), **usual)
+
+
+def with_net_facts(job: Job, text: str, where: object = FILE) -> Job:
+    """A stated job with its facts. Raises RunError for a text that is no `net.json`."""
+    try:
+        found: Mapping[str, Any] = json.loads(text)
+        numbers = {name: found[name] for name in NUMBERS}
+        if not all(type(number) is int and number >= 0 for number in numbers.values()):
+            raise TypeError
+        return replace(job, fingerprint=str(found["fingerprint"]), **numbers)
+    except (ValueError, LookupError, TypeError):
+        raise RunError(f"{where} does not say what archspec counted of the net", _anew(), 2) from None
+
+
+def beside(make_model: Callable[..., Any], job: Job) -> Job:
+    """The job of a `train.py` with the facts beside the model, unless it states them. Raises RunError."""
+    if job.fingerprint:
+        return job
+    path = Path(inspect.getfile(make_model)).with_name(FILE)
+    try:
+        return with_net_facts(job, path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeError) as error:
+        why = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise RunError(f"{path} {why}: it says what archspec counted of the net", _anew(), 2) from None
+
+
+def _anew() -> str:
+    return "take it from the folder that model.py is of; `archspec build spec.yaml --backend torch|flax --out NEW` writes it anew"
