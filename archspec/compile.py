@@ -57,6 +57,18 @@ def check(
     return tuple(problems.in_order())
 
 
+def look(
+    spec: str | PathLike[str], *, include: Sequence[str | PathLike[str]] = (), presets: bool = True
+) -> tuple[Program | None, tuple[Diagnostic, ...]]:
+    """The net of a spec, None where its mistakes leave none, with all that `check` says of it.
+
+    Without `presets`, those that were not asked for are not looked at.
+    """
+    problems = Diagnostics()
+    net = _compiled(str(spec), {}, None, [Path(p) for p in include], problems, presets)
+    return net, tuple(problems.in_order())
+
+
 def _compile(
     spec: str | PathLike[str] | Mapping[str, object],
     overrides: Mapping[str, object],
@@ -88,10 +100,13 @@ def _compile(
 
 @no_collection()
 def _compiled(
-    spec: str, overrides: Mapping[str, object], preset: str | None, include: Sequence[Path], problems: Diagnostics
-) -> Program | None:
+    spec: str, overrides: Mapping[str, object], preset: str | None, include: Sequence[Path], problems: Diagnostics,
+    presets: bool = True,
+) -> Program | None:  # fmt: skip
     found, known = Diagnostics(), dict[str, str]()
     document = load_document(spec, overrides, preset, include, found)
+    if document is not None and not presets:
+        document = replace(document, others=())
     net = None if document is None else _program(document, found)
     for name, other in misspelt(document.root, found) if document is not None and found.errors else ():
         again = Diagnostics()

@@ -21,6 +21,18 @@ def receptive_field(net: Network) -> tuple[int, int]:
     return height, width
 
 
+def fields_of(net: Network) -> dict[str, Field]:
+    """Extent and jump after every operation, by its dotted name."""
+    found: dict[str, Field] = {}
+
+    def after(name: str, call: Call, op: Op, given: tuple[Field, ...]) -> Field:
+        found[name] = _after(name, call, op, given)
+        return found[name]
+
+    walk(net.root, [_PIXEL], after)
+    return found
+
+
 def _after(name: str, call: Call, op: Op, given: tuple[Field, ...]) -> Field:
     return _through(op.window(), max(given, default=_PIXEL))
 

@@ -46,9 +46,9 @@ class ResizeShorter(Model):
 class RandomResizedCrop(Model):
     """A share of the area, in some ratio of width to height, resized to the training size."""
 
-    scale: Bounds = Field([0.08, 1.0], description="Smallest and largest share of the image's area.")
-    ratio: Bounds = Field([3 / 4, 4 / 3], description="Smallest and largest ratio of width to height.")
-    interpolation: Interpolation = Field("bilinear", description="How pixels are resampled.")
+    scale: Bounds = Field(default=[0.08, 1.0], description="Smallest and largest share of the image's area.")
+    ratio: Bounds = Field(default=[3 / 4, 4 / 3], description="Smallest and largest ratio of width to height.")
+    interpolation: Interpolation = Field(default="bilinear", description="How pixels are resampled.")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -63,15 +63,17 @@ class RandomResizedCrop(Model):
 class RandAugment(Model):
     """Some operations of a list, as strong as a magnitude says."""
 
-    ops: Positive = Field(2, description="Operations per image.")
-    magnitude: NonNegativeReal = Field(9, description="Strength of the operations.")
+    ops: Positive = Field(default=2, description="Operations per image.")
+    magnitude: NonNegativeReal = Field(default=9, description="Strength of the operations.")
     form: Literal["torchvision", "timm"] = Field(
-        "torchvision", description="Whose list of operations and magnitudes it is."
+        default="torchvision", description="Whose list of operations and magnitudes it is."
     )
-    bins: Annotated[int, Computed(Int(2))] = Field(31, description="Number of magnitudes; `torchvision` only.")
-    std: NonNegativeReal = Field(0.0, description="Standard deviation of the magnitude; `timm` only.")
-    probability: Probability = Field(0.5, description="Probability of each operation; `timm` only.")
-    interpolation: Interpolation = Field("nearest", description="How pixels are resampled.")
+    bins: Annotated[int, Computed(Int(2))] = Field(
+        default=31, description="Number of magnitudes; `torchvision` only."
+    )
+    std: NonNegativeReal = Field(default=0.0, description="Standard deviation of the magnitude; `timm` only.")
+    probability: Probability = Field(default=0.5, description="Probability of each operation; `timm` only.")
+    interpolation: Interpolation = Field(default="nearest", description="How pixels are resampled.")
 
     @model_validator(mode="after")
     def _of_one_form(self) -> Self:
@@ -93,22 +95,24 @@ class RandAugment(Model):
 class TrivialAugment(Model):
     """One operation of a list, as strong as chance says."""
 
-    bins: Annotated[int, Computed(Int(2))] = Field(31, description="Number of magnitudes.")
-    interpolation: Interpolation = Field("nearest", description="How pixels are resampled.")
+    bins: Annotated[int, Computed(Int(2))] = Field(default=31, description="Number of magnitudes.")
+    interpolation: Interpolation = Field(default="nearest", description="How pixels are resampled.")
 
 
 class PcaLighting(Model):
     """Colour jitter along the principal components of RGB."""
 
-    std: NonNegativeReal = Field(0.1, description="Standard deviation of the noise along each principal component.")
+    std: NonNegativeReal = Field(
+        default=0.1, description="Standard deviation of the noise along each principal component."
+    )
 
 
 class RandomErasing(Model):
     """A rectangle is set to zero."""
 
-    probability: Probability = Field(0.5, description="Probability that an image is erased from.")
-    scale: Bounds = Field([0.02, 0.33], description="Smallest and largest share of the image's area.")
-    ratio: Bounds = Field([0.3, 3.3], description="Smallest and largest ratio of width to height.")
+    probability: Probability = Field(default=0.5, description="Probability that an image is erased from.")
+    scale: Bounds = Field(default=[0.02, 0.33], description="Smallest and largest share of the image's area.")
+    ratio: Bounds = Field(default=[0.3, 3.3], description="Smallest and largest ratio of width to height.")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -124,26 +128,29 @@ class Augment(OneOf):
     """One augmentation of training images."""
 
     pad_crop: Positive | None = Field(
-        None, description="Pads each side with so many zero pixels, and crops at random to the size from before."
+        default=None,
+        description="Pads each side with so many zero pixels, and crops at random to the size from before.",
     )
-    hflip: Model | None = Field(None, description="Mirrors an image horizontally with probability 0.5.")
+    hflip: Model | None = Field(default=None, description="Mirrors an image horizontally with probability 0.5.")
     resize_shorter: ResizeShorter | None = Field(
-        None, description="Resizes the short edge to a size between two, `[256, 480]`."
+        default=None, description="Resizes the short edge to a size between two, `[256, 480]`."
     )
-    random_crop: Model | None = Field(None, description="Crops at random to the training size.")
+    random_crop: Model | None = Field(default=None, description="Crops at random to the training size.")
     random_resized_crop: RandomResizedCrop | None = Field(
-        None, description="Crops a random share in a random ratio, and resizes it to the training size."
+        default=None, description="Crops a random share in a random ratio, and resizes it to the training size."
     )
     rand_augment: RandAugment | None = Field(
-        None, description="RandAugment: some operations of a list, as strong as `magnitude`."
+        default=None, description="RandAugment: some operations of a list, as strong as `magnitude`."
     )
     trivial_augment: TrivialAugment | None = Field(
-        None, description="TrivialAugment: one operation of a list at a random strength."
+        default=None, description="TrivialAugment: one operation of a list at a random strength."
     )
     pca_lighting: PcaLighting | None = Field(
-        None, description="PCA lighting noise: color jitter along the principal components of RGB."
+        default=None, description="PCA lighting noise: color jitter along the principal components of RGB."
     )
-    random_erasing: RandomErasing | None = Field(None, description="Random erasing: a rectangle is set to zero.")
+    random_erasing: RandomErasing | None = Field(
+        default=None, description="Random erasing: a rectangle is set to zero."
+    )
 
     @classmethod
     def normalize(cls, raw: Any) -> Any:
@@ -171,11 +178,11 @@ class Augment(OneOf):
 class Mix(Model):
     """Images and labels of a batch are mixed."""
 
-    mixup: PositiveReal | None = Field(None, description="Alpha of mixup.")
-    cutmix: PositiveReal | None = Field(None, description="Alpha of CutMix.")
-    probability: Probability = Field(1.0, description="Probability that a batch is mixed.")
-    switch: Probability = Field(0.5, description="Probability of CutMix where both are given.")
-    until: End | None = Field(None, description="When mixing ends: `step N` or `epoch N`.")
+    mixup: PositiveReal | None = Field(default=None, description="Alpha of mixup.")
+    cutmix: PositiveReal | None = Field(default=None, description="Alpha of CutMix.")
+    probability: Probability = Field(default=1.0, description="Probability that a batch is mixed.")
+    switch: Probability = Field(default=0.5, description="Probability of CutMix where both are given.")
+    until: End | None = Field(default=None, description="When mixing ends: `step N` or `epoch N`.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -190,7 +197,7 @@ class Size(Model):
     """How large training images are, and until when."""
 
     value: Positive = Field(description="Height and width of training images in pixels.")
-    until: End | None = Field(None, description="When the next size begins: `step N` or `epoch N`.")
+    until: End | None = Field(default=None, description="When the next size begins: `step N` or `epoch N`.")
 
 
 def _one_size(raw: Any) -> Any:
@@ -232,39 +239,46 @@ class Data(Model):
     """Which images, and what is done to them."""
 
     dataset: Literal["digits", "cifar10", "cifar100", "image_folder", "webdataset", "parquet", "synthetic"] = Field(
-        "digits", description="The data set, or the kind of files that hold it."
+        default="digits", description="The data set, or the kind of files that hold it."
     )
-    train: str | None = Field(None, description="The tars or Parquet files to train on, as a pattern.")
+    train: str | None = Field(default=None, description="The tars or Parquet files to train on, as a pattern.")
     test: Annotated[str | None, BeforeValidator(_no_number)] = Field(
-        None, description="The tars or Parquet files to test on, or a share of the training images such as `20%`."
+        default=None,
+        description="The tars or Parquet files to test on, or a share of the training images such as `20%`.",
     )
-    image: str | None = Field(None, description="The column or member that holds images.")
-    label: str | None = Field(None, description="The column or member that holds labels.")
-    holdout: NonNegative = Field(0, description="Training images that are set aside as the validation split.")
-    augment: list[Augment] = Field([], description="Augmentations of training images, in order.")
-    repeats: Positive = Field(1, description="How often each image stands in a batch, augmented anew each time.")
+    image: str | None = Field(default=None, description="The column or member that holds images.")
+    label: str | None = Field(default=None, description="The column or member that holds labels.")
+    holdout: NonNegative = Field(
+        default=0, description="Training images that are set aside as the validation split."
+    )
+    augment: list[Augment] = Field(default=[], description="Augmentations of training images, in order.")
+    repeats: Positive = Field(
+        default=1, description="How often each image stands in a batch, augmented anew each time."
+    )
     size: Annotated[list[Size], BeforeValidator(_one_size)] = Field(
-        [], description="Size of training images, if not that of `input`: a number, or several with `until`."
+        default=[],
+        description="Size of training images, if not that of `input`: a number, or several with `until`.",
     )
     normalize: Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel", "imagenet"] = Field(
-        "none", description="How pixels are normalized."
+        default="none", description="How pixels are normalized."
     )
     eval_resize: Positive | None = Field(
-        None, description="Short edge in pixels that images are resized to before the center crop of an evaluation."
+        default=None,
+        description="Short edge in pixels that images are resized to before the center crop of an evaluation.",
     )
     eval_interpolation: Literal["nearest", "bilinear", "bicubic"] = Field(
-        "bilinear", description="How pixels are resampled in an evaluation."
+        default="bilinear", description="How pixels are resampled in an evaluation."
     )
     antialias: Boolean = Field(
-        True, description="Whether resizing to a smaller size averages over the pixels it drops."
+        default=True, description="Whether resizing to a smaller size averages over the pixels it drops."
     )
     resizer: Literal["fastest", "pillow"] = Field(
-        "fastest", description="The library that resizes: the fastest that is installed, or Pillow alone."
+        default="fastest", description="The library that resizes: the fastest that is installed, or Pillow alone."
     )
     corrupt: Literal["stop", "skip"] = Field(
-        "stop", description="What is done about an image that cannot be decoded."
+        default="stop", description="What is done about an image that cannot be decoded."
     )
-    mix: Mix | None = Field(None, description="Mixup and CutMix of the images and labels of a batch.")
+    mix: Mix | None = Field(default=None, description="Mixup and CutMix of the images and labels of a batch.")
 
     @property
     def kinds(self) -> list[str]:

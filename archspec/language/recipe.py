@@ -27,11 +27,13 @@ from archspec.ops.arguments import Int
 class Sgd(Model):
     """v = momentum v + (g + weight_decay w); w = w - lr v."""
 
-    momentum: Fraction = Field(0.0, description="Share of the velocity that each step keeps.")
-    weight_decay: NonNegativeReal = Field(0.0, description="Coefficient of the L2 penalty, added to the gradient.")
-    nesterov: Boolean = Field(False, description="Whether the update looks ahead along the momentum.")
+    momentum: Fraction = Field(default=0.0, description="Share of the velocity that each step keeps.")
+    weight_decay: NonNegativeReal = Field(
+        default=0.0, description="Coefficient of the L2 penalty, added to the gradient."
+    )
+    nesterov: Boolean = Field(default=False, description="Whether the update looks ahead along the momentum.")
     decay_norm_and_bias: Boolean = Field(
-        True, description="Whether weight decay applies to normalizations and biases, too."
+        default=True, description="Whether weight decay applies to normalizations and biases, too."
     )
 
     @model_validator(mode="after")
@@ -45,61 +47,63 @@ class Sgd(Model):
 class Adamw(Model):
     """Adam with decoupled weight decay."""
 
-    beta1: Fraction = Field(0.9, description="Decay of the mean of gradients.")
-    beta2: Fraction = Field(0.999, description="Decay of the mean of squared gradients.")
-    eps: PositiveReal = Field(1e-8, description="Added to the denominator, so that it is never zero.")
-    weight_decay: NonNegativeReal = Field(0.01, description="Coefficient of the decoupled weight decay.")
+    beta1: Fraction = Field(default=0.9, description="Decay of the mean of gradients.")
+    beta2: Fraction = Field(default=0.999, description="Decay of the mean of squared gradients.")
+    eps: PositiveReal = Field(default=1e-8, description="Added to the denominator, so that it is never zero.")
+    weight_decay: NonNegativeReal = Field(default=0.01, description="Coefficient of the decoupled weight decay.")
     decay_norm_and_bias: Boolean = Field(
-        True, description="Whether weight decay applies to normalizations and biases, too."
+        default=True, description="Whether weight decay applies to normalizations and biases, too."
     )
 
 
 class Lamb(Model):
     """AdamW with steps as long as the tensors they change, times the rate."""
 
-    beta1: Fraction = Field(0.9, description="Decay of the mean of gradients.")
-    beta2: Fraction = Field(0.999, description="Decay of the mean of squared gradients.")
-    eps: PositiveReal = Field(1e-6, description="Added to the denominator, so that it is never zero.")
-    weight_decay: NonNegativeReal = Field(0.0, description="Coefficient of the decoupled weight decay.")
+    beta1: Fraction = Field(default=0.9, description="Decay of the mean of gradients.")
+    beta2: Fraction = Field(default=0.999, description="Decay of the mean of squared gradients.")
+    eps: PositiveReal = Field(default=1e-6, description="Added to the denominator, so that it is never zero.")
+    weight_decay: NonNegativeReal = Field(default=0.0, description="Coefficient of the decoupled weight decay.")
     decay_norm_and_bias: Boolean = Field(
-        True, description="Whether weight decay applies to normalizations and biases, too."
+        default=True, description="Whether weight decay applies to normalizations and biases, too."
     )
     always_adapt: Boolean = Field(
-        True, description="Whether parameters without weight decay get the layer-wise trust ratio, too."
+        default=True, description="Whether parameters without weight decay get the layer-wise trust ratio, too."
     )
 
 
 class Optimizer(OneOf):
     """The optimizer with its arguments."""
 
-    sgd: Sgd | None = Field(None, description="SGD with momentum and weight decay.")
-    adamw: Adamw | None = Field(None, description="AdamW: Adam with decoupled weight decay.")
-    lamb: Lamb | None = Field(None, description="LAMB: AdamW with a layer-wise trust ratio, for large batches.")
+    sgd: Sgd | None = Field(default=None, description="SGD with momentum and weight decay.")
+    adamw: Adamw | None = Field(default=None, description="AdamW: Adam with decoupled weight decay.")
+    lamb: Lamb | None = Field(
+        default=None, description="LAMB: AdamW with a layer-wise trust ratio, for large batches."
+    )
 
 
 class Bce(Model):
     """A binary cross entropy for each class; with a threshold, targets above it are 1 and the others 0."""
 
     threshold: Fraction | None = Field(
-        None, description="Targets above it count as 1, others as 0; without one they stay as they are."
+        default=None, description="Targets above it count as 1, others as 0; without one they stay as they are."
     )
 
 
 class Loss(OneOf):
     """What is made small."""
 
-    cross_entropy: Model | None = Field(None, description="Softmax cross entropy.")
-    bce: Bce | None = Field(None, description="Binary cross entropy of each class by itself.")
+    cross_entropy: Model | None = Field(default=None, description="Softmax cross entropy.")
+    bce: Bce | None = Field(default=None, description="Binary cross entropy of each class by itself.")
 
 
 class Ema(Model):
     """Averaged weights, which are then what is evaluated."""
 
     decay: Fraction = Field(description="Share of the average that each update keeps.")
-    every: Positive = Field(1, description="Steps from one update of the average to the next.")
-    after: End | None = Field(None, description="When averaging begins: `step N` or `epoch N`.")
+    every: Positive = Field(default=1, description="Steps from one update of the average to the next.")
+    after: End | None = Field(default=None, description="When averaging begins: `step N` or `epoch N`.")
     power: PositiveReal | None = Field(
-        None, description="Caps `decay` at 1 - (1 + updates)^-power; without it the decay is constant."
+        default=None, description="Caps `decay` at 1 - (1 + updates)^-power; without it the decay is constant."
     )
 
     @model_validator(mode="before")
@@ -118,11 +122,15 @@ class Ramp(Model):
 class Phase(Model):
     """A learning rate, constant or moving, and what ends it; the last phase ends with the run."""
 
-    value: NonNegativeReal | None = Field(None, description="A constant learning rate.")
-    linear: Ramp | None = Field(None, description="A rate that moves in a straight line, `{from: 0.1, to: 0}`.")
-    cosine: Ramp | None = Field(None, description="A rate that moves along half a cosine, `{from: 0.1, to: 0}`.")
+    value: NonNegativeReal | None = Field(default=None, description="A constant learning rate.")
+    linear: Ramp | None = Field(
+        default=None, description="A rate that moves in a straight line, `{from: 0.1, to: 0}`."
+    )
+    cosine: Ramp | None = Field(
+        default=None, description="A rate that moves along half a cosine, `{from: 0.1, to: 0}`."
+    )
     until: Until = Field(
-        [],
+        default=[],
         description="What ends the phase: `step N`, `epoch N`, `plateau N`, `train_error < 80%`, or several joined by `or`.",
     )
 
@@ -168,36 +176,42 @@ class Train(Model):
         alias="recipe",
         description="The recipe that this one starts from: one of archspec's, or a file relative to this one.",
     )
-    data: Data = Field(Data(), description="Which images, and what is done to them.")
-    batch_size: Positive = Field(128, description="Images per optimizer step, over all devices.")
-    steps: Positive | None = Field(None, description="Optimizer steps of the run, instead of `epochs`.")
-    epochs: Positive | None = Field(None, description="Passes over the training images, instead of `steps`.")
-    optimizer: Optimizer = Field(Optimizer(sgd=Sgd()), description="The optimizer with its arguments.")
-    lr: Annotated[list[Phase], BeforeValidator(_one_phase), Field(min_length=1)] = Field(
-        [Phase(value=0.1)], description="The learning rate: a number, or phases one after the other."
+    data: Data = Field(default=Data(), description="Which images, and what is done to them.")
+    batch_size: Positive = Field(default=128, description="Images per optimizer step, over all devices.")
+    steps: Positive | None = Field(default=None, description="Optimizer steps of the run, instead of `epochs`.")
+    epochs: Positive | None = Field(
+        default=None, description="Passes over the training images, instead of `steps`."
     )
-    loss: Loss = Field(Loss(cross_entropy=Model()), description="The loss that is minimized.")
-    label_smoothing: Fraction = Field(0.0, description="Share of the target that is spread over all classes.")
+    optimizer: Optimizer = Field(default=Optimizer(sgd=Sgd()), description="The optimizer with its arguments.")
+    lr: Annotated[list[Phase], BeforeValidator(_one_phase), Field(min_length=1)] = Field(
+        default=[Phase(value=0.1)], description="The learning rate: a number, or phases one after the other."
+    )
+    loss: Loss = Field(default=Loss(cross_entropy=Model()), description="The loss that is minimized.")
+    label_smoothing: Fraction = Field(
+        default=0.0, description="Share of the target that is spread over all classes."
+    )
     accumulate: Positive = Field(
-        1, description="Micro-batches that a batch is split into, of which gradients are summed."
+        default=1, description="Micro-batches that a batch is split into, of which gradients are summed."
     )
     precision: Literal["fp32", "tf32", "bf16", "fp16", "fp64"] = Field(
-        "fp32",
+        default="fp32",
         description="Number format of the forward and backward pass; weights stay fp32, or fp64 with `fp64`.",
     )
     clip_norm: PositiveReal | None = Field(
-        None, description="Largest norm of the gradient, to which a larger one is scaled."
+        default=None, description="Largest norm of the gradient, to which a larger one is scaled."
     )
     ema: Ema | None = Field(
-        None, description="EMA of the weights, which is then what is evaluated: a decay, or a mapping."
+        default=None, description="EMA of the weights, which is then what is evaluated: a decay, or a mapping."
     )
-    sync_batch_norm: bool = Field(True, description="Whether batch norm's statistics are those of all devices.")
-    keep: Keep = Field(Keep(), description="Which checkpoints stay.")
+    sync_batch_norm: bool = Field(
+        default=True, description="Whether batch norm's statistics are those of all devices."
+    )
+    keep: Keep = Field(default=Keep(), description="Which checkpoints stay.")
     bad_loss: BadLoss = Field(
-        BadLoss(stop=Stop()), description="What is done about a non-finite loss or a loss spike."
+        default=BadLoss(stop=Stop()), description="What is done about a non-finite loss or a loss spike."
     )
     seed: Annotated[int, Computed(Int(0, 2**63 - 1))] = Field(
-        0, description="Seed of the weights, the order of samples and the augmentation."
+        default=0, description="Seed of the weights, the order of samples and the augmentation."
     )
 
     @model_validator(mode="after")

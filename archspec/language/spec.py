@@ -113,7 +113,7 @@ def _size(raw: Any) -> Any:
 class Input(Model):
     """The images that the net takes: channels and height and width in pixels."""
 
-    channels: Positive = Field(3, description="Channels of the images.")
+    channels: Positive = Field(default=3, description="Channels of the images.")
     size: Annotated[
         tuple[Positive, Positive],
         Field(strict=False),
@@ -125,8 +125,8 @@ class Input(Model):
 class NormInit(Model):
     """What the affine parameters of normalizations start from."""
 
-    scale: Number = Field(1.0, description="Initial scale of normalizations.")
-    bias: Number = Field(0.0, description="Initial bias of normalizations.")
+    scale: Number = Field(default=1.0, description="Initial scale of normalizations.")
+    bias: Number = Field(default=0.0, description="Initial bias of normalizations.")
 
 
 class Normal(Model):
@@ -138,13 +138,21 @@ class Normal(Model):
 class Distribution(OneOf):
     """How weights are drawn; deviations of He's are for ReLU: sqrt(2 / fan)."""
 
-    he_normal_fan_out: Model | None = Field(None, description="Normal with standard deviation sqrt(2 / fan-out).")
-    he_normal_fan_in: Model | None = Field(None, description="Normal with standard deviation sqrt(2 / fan-in).")
-    xavier_uniform: Model | None = Field(None, description="Uniform within sqrt(6 / (fan-in + fan-out)).")
-    uniform_fan_in: Model | None = Field(None, description="Uniform within 1 / sqrt(fan-in), PyTorch's default.")
-    normal: Normal | None = Field(None, description="Normal with a standard deviation of its own, `{std: 0.01}`.")
+    he_normal_fan_out: Model | None = Field(
+        default=None, description="Normal with standard deviation sqrt(2 / fan-out)."
+    )
+    he_normal_fan_in: Model | None = Field(
+        default=None, description="Normal with standard deviation sqrt(2 / fan-in)."
+    )
+    xavier_uniform: Model | None = Field(default=None, description="Uniform within sqrt(6 / (fan-in + fan-out)).")
+    uniform_fan_in: Model | None = Field(
+        default=None, description="Uniform within 1 / sqrt(fan-in), PyTorch's default."
+    )
+    normal: Normal | None = Field(
+        default=None, description="Normal with a standard deviation of its own, `{std: 0.01}`."
+    )
     trunc_normal: Normal | None = Field(
-        None, description="Truncated normal with a standard deviation of its own, `{std: 0.02}`."
+        default=None, description="Truncated normal with a standard deviation of its own, `{std: 0.02}`."
     )
 
 
@@ -152,14 +160,14 @@ class Init(Model):
     """How parameters are initialized."""
 
     conv: Distribution = Field(
-        Distribution(he_normal_fan_out=Model()), description="Distribution of the weights of convolutions."
+        default=Distribution(he_normal_fan_out=Model()), description="Distribution of the weights of convolutions."
     )
     linear: Distribution = Field(
-        Distribution(uniform_fan_in=Model()), description="Distribution of the weights of linear layers."
+        default=Distribution(uniform_fan_in=Model()), description="Distribution of the weights of linear layers."
     )
-    norm: NormInit = Field(NormInit(), description="What scale and bias of normalizations start from.")
+    norm: NormInit = Field(default=NormInit(), description="What scale and bias of normalizations start from.")
     zero_last_norm: Boolean = Field(
-        False, description="Whether the last normalization of each residual branch starts from scale 0."
+        default=False, description="Whether the last normalization of each residual branch starts from scale 0."
     )
 
 
@@ -170,13 +178,15 @@ class Expect(Model):
     these behind and may state others.
     """
 
-    params: Count | None = Field(None, description="Parameters of the net.")
-    macs: Count | None = Field(None, description="Multiply-adds of convolutions and linear layers for one image.")
+    params: Count | None = Field(default=None, description="Parameters of the net.")
+    macs: Count | None = Field(
+        default=None, description="Multiply-adds of convolutions and linear layers for one image."
+    )
     attention_macs: Count | None = Field(
-        None, description="Multiply-adds of products of two values in attention, for one image."
+        default=None, description="Multiply-adds of products of two values in attention, for one image."
     )
     depth: NonNegative | None = Field(
-        None,
+        default=None,
         description="Convolutions and linear layers on the longest path, without those of shortcuts and gates.",
     )
 
@@ -190,8 +200,8 @@ class OutputModel(Model):
     """A named output: the value that it gives, and what training makes of it."""
 
     value: str = Field(description="The step whose value it is.")
-    loss_weight: PositiveReal = Field(1.0, description="Weight of its loss in the sum.")
-    train_only: Boolean = Field(False, description="Whether it is there only in training.")
+    loss_weight: PositiveReal = Field(default=1.0, description="Weight of its loss in the sum.")
+    train_only: Boolean = Field(default=False, description="Whether it is there only in training.")
 
 
 class Stage(Model):
@@ -204,43 +214,49 @@ class Stage(Model):
 
     name: Identifier = Field(description="Name of the stage, by which checkpoints and later steps know it.")
     block: Callee = Field(description="The block that is repeated.")
-    repeat: NonNegative = Field(1, description="How many blocks.")
+    repeat: NonNegative = Field(default=1, description="How many blocks.")
     stride: Annotated[Any, WithJsonSchema({"x-definition": "number"})] = Field(
-        1, description="Stride of the first block; the others have 1."
+        default=1, description="Stride of the first block; the others have 1."
     )
-    shortcut: Callee = Field(None, description="The shortcut of its blocks, if not that of the net.")
-    first: dict[str, Any] = Field({}, description="Arguments of the first block alone.")
+    shortcut: Callee = Field(default=None, description="The shortcut of its blocks, if not that of the net.")
+    first: dict[str, Any] = Field(default={}, description="Arguments of the first block alone.")
 
 
 class BlockModel(Model):
     """A block or shortcut: a small graph of operations with arguments."""
 
-    doc: Doc = Field("", description="What it computes, and where it is from.")
-    class_name: ClassName | None = Field(None, description="Name of the emitted class.")
+    doc: Doc = Field(default="", description="What it computes, and where it is from.")
+    class_name: ClassName | None = Field(default=None, description="Name of the emitted class.")
     args: Annotated[dict[Identifier, Any], BeforeValidator(none_as_empty)] = Field(
-        {}, description="Arguments, each with its type or its default."
+        default={}, description="Arguments, each with its type or its default."
     )
     out: Annotated[int | str | None, scalar("a number or an expression", "out: width * 4", optional=True)] = Field(
-        None, description="Channels of the result, as an expression."
+        default=None, description="Channels of the result, as an expression."
     )
     when: Annotated[str | bool | None, scalar("a condition", "when: stride > 1", optional=True)] = Field(
-        None, description="Condition under which a shortcut is there."
+        default=None, description="Condition under which a shortcut is there."
     )
     otherwise: Literal["input", "none"] = Field(
-        "input", description="What a shortcut that is not there gives: its input, or nothing."
+        default="input", description="What a shortcut that is not there gives: its input, or nothing."
     )
-    name: Identifier | None = Field(None, description="Name of a shortcut's module.")
-    inputs: list[Identifier] | None = Field(None, description="Names of several inputs.")
-    outputs: list[str] | None = Field(None, description="Steps whose values it gives, where there are several.")
-    body: Steps = Field([], description="Steps of the branch.")
+    name: Identifier | None = Field(default=None, description="Name of a shortcut's module.")
+    inputs: list[Identifier] | None = Field(default=None, description="Names of several inputs.")
+    outputs: list[str] | None = Field(
+        default=None, description="Steps whose values it gives, where there are several."
+    )
+    body: Steps = Field(default=[], description="Steps of the branch.")
     chain: Annotated[list[Any] | None, WithJsonSchema({"x-definition": "chain"})] = Field(
-        None, description="Steps that are called 0, 1, 2, ... in order, in place of `body`."
+        default=None, description="Steps that are called 0, 1, 2, ... in order, in place of `body`."
     )
-    join: Steps | None = Field(None, description="Steps on the shortcut before the merge.")
-    merge: Step = Field(None, description="Operation that merges the branch with the shortcut, such as `add`.")
-    first: Literal["branch", "shortcut"] = Field("branch", description="Which side of the merge comes first.")
-    after: Steps = Field([], description="Steps after the merge.")
-    shortcut: Callee = Field(None, description="The shortcut that it has whatever the net says.")
+    join: Steps | None = Field(default=None, description="Steps on the shortcut before the merge.")
+    merge: Step = Field(
+        default=None, description="Operation that merges the branch with the shortcut, such as `add`."
+    )
+    first: Literal["branch", "shortcut"] = Field(
+        default="branch", description="Which side of the merge comes first."
+    )
+    after: Steps = Field(default=[], description="Steps after the merge.")
+    shortcut: Callee = Field(default=None, description="The shortcut that it has whatever the net says.")
 
 
 Blocks = Annotated[dict[Identifier, BlockModel], BeforeValidator(none_as_empty)]
@@ -253,43 +269,43 @@ class Spec(Model):
         description="Version of the language."
     )
     name: NetName = Field(description="Name of the net; that of the file where it is left out.")
-    class_name: ClassName | None = Field(None, description="Name of the emitted class.")
-    doc: Doc = Field("", description="What the net is, and where it is from.")
+    class_name: ClassName | None = Field(default=None, description="Name of the emitted class.")
+    doc: Doc = Field(default="", description="What the net is, and where it is from.")
     args: Annotated[dict[Identifier, ArgValue], BeforeValidator(none_as_empty)] = Field(
-        {},
+        default={},
         description="Arguments of the spec with their defaults, for `$name` and expressions; `--set` changes them.",
     )
     presets: Annotated[dict[str, dict[str, Any]], BeforeValidator(none_as_empty)] = Field(
-        {}, description="Named sets of changes to arguments and keys, chosen as `net:preset`."
+        default={}, description="Named sets of changes to arguments and keys, chosen as `net:preset`."
     )
     extends: str | None = Field(
-        None, description="The spec that this one changes: a zoo name, or a file relative to this one."
+        default=None, description="The spec that this one changes: a zoo name, or a file relative to this one."
     )
     input: Input = Field(description="The images that the net takes.")
-    classes: Positive | None = Field(None, description="Number of classes.")
+    classes: Positive | None = Field(default=None, description="Number of classes.")
     defaults: Annotated[dict[str, dict[str, Any]], BeforeValidator(none_as_empty)] = Field(
-        {}, description="Arguments that blocks have in this net, by block."
+        default={}, description="Arguments that blocks have in this net, by block."
     )
-    norm: Callee = Field("batch_norm", description="What the word `norm` stands for.")
-    act: Callee = Field("relu", description="What the word `act` stands for.")
-    shortcut: Callee = Field("none", description="The shortcut of every block that has one.")
-    stem: Steps = Field([], description="Steps before the stages.")
+    norm: Callee = Field(default="batch_norm", description="What the word `norm` stands for.")
+    act: Callee = Field(default="relu", description="What the word `act` stands for.")
+    shortcut: Callee = Field(default="none", description="The shortcut of every block that has one.")
+    stem: Steps = Field(default=[], description="Steps before the stages.")
     stages: Annotated[list[Stage], BeforeValidator(none_as_no_items)] = Field(
-        [], description="Stages: chains of equal blocks."
+        default=[], description="Stages: chains of equal blocks."
     )
-    head: Steps = Field([], description="Steps after the stages.")
+    head: Steps = Field(default=[], description="Steps after the stages.")
     outputs: Annotated[
         dict[OutputName, Annotated[OutputModel | None, BeforeValidator(_value_alone)]],
         BeforeValidator(none_as_empty),
-    ] = Field({}, description="Named outputs, where the net has several.")
-    blocks: Blocks = Field({}, description="Blocks of this spec's own, by name.")
-    shortcuts: Blocks = Field({}, description="Shortcuts of this spec's own, by name.")
+    ] = Field(default={}, description="Named outputs, where the net has several.")
+    blocks: Blocks = Field(default={}, description="Blocks of this spec's own, by name.")
+    shortcuts: Blocks = Field(default={}, description="Shortcuts of this spec's own, by name.")
     init: Annotated[Init, BeforeValidator(none_as_empty)] = Field(
-        Init(), description="How parameters are initialized."
+        default=Init(), description="How parameters are initialized."
     )
-    train: Train | None = Field(None, description="The training recipe.")
+    train: Train | None = Field(default=None, description="The training recipe.")
     expect: Annotated[Expect, BeforeValidator(none_as_empty)] = Field(
-        Expect(), description="What the net must come to; `check` fails where it does not."
+        default=Expect(), description="What the net must come to; `check` fails where it does not."
     )
 
 

@@ -19,7 +19,7 @@ from archspec.loading.misspelt_keys import mend_keys
 from archspec.loading.overlay import overlay
 from archspec.loading.overrides import override, place_of_override, without_expectations
 from archspec.loading.preset_tables import with_preset_table
-from archspec.syntax.reader import MAX_DEPTH, Node, node_of, read_file, read_text
+from archspec.syntax.reader import MAX_DEPTH, Node, is_file, node_of, read_file, read_text
 
 
 def load_document(
@@ -102,21 +102,21 @@ def _with_presets(root: Node, presets: Node, chosen: str | None, problems: Diagn
 
 def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | None, str | None, str]:
     path = Path(spec)
-    if os.path.isfile(spec):  # which a name that no file can have is not
+    if is_file(spec):  # which a name that no file can have is not
         return path, preset, spec
     stem, colon, chosen = spec.partition(":")
-    if chosen and preset and (os.path.isfile(stem) or zoo.find(stem)):
+    if chosen and preset and (is_file(stem) or zoo.find(stem)):
         message = f"`{spec}` names the preset `{chosen}`, and the preset `{preset}` is asked for beside it"
         problems.add("AS108", message, _nowhere(spec), "name one of them")
         return None, None, spec
-    if colon and not preset and os.path.isfile(stem):
+    if colon and not preset and is_file(stem):
         return Path(stem), chosen, stem
     if found := zoo.find(stem):
         return found, chosen or preset, f"specs/{found.name}"
     if member := zoo.member(stem):
         found, name = member
         return found, ":".join(filter(None, (name, chosen, preset))), f"specs/{found.name}"
-    beside = next((f"{spec}{suffix}" for suffix in (".yaml", ".yml") if os.path.isfile(f"{spec}{suffix}")), None)
+    beside = next((f"{spec}{suffix}" for suffix in (".yaml", ".yml") if is_file(f"{spec}{suffix}")), None)
     ours = zoo.find(path.stem) if not os.path.exists(spec) and path.suffix in (".yaml", ".yml") else None
     if beside is not None or ours is not None:
         help_ = (
@@ -171,7 +171,7 @@ def _read_chain(
         message = f"cannot read `{extends.value}`: {reason}"
         problems.add("AS001", message, extends.span, "check the path and its permissions")
         return None
-    if base is None or not os.path.isfile(base):
+    if base is None or not is_file(base):
         names = [*zoo.names(), *zoo.members()]
         help_ = did_you_mean(extends.value, names) or "a file is given relative to this one and ends in .yaml"
         fix = respelling(extends.span, extends.value, names)

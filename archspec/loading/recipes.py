@@ -10,7 +10,7 @@ from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.loading import zoo
 from archspec.loading.overlay import overlay
-from archspec.syntax.reader import Node, read_file
+from archspec.syntax.reader import Node, is_file, read_file
 
 
 def with_recipe(root: Node, problems: Diagnostics) -> Node:
@@ -63,7 +63,7 @@ def _over_file(
             "AS112", f"`{name}` is outside the folder of the file that names it", recipe.span, "copy it here"
         )
         return None
-    if not os.path.isfile(path):
+    if not is_file(path):
         here = [p.name for p in folder.glob("*.y*ml")] if folder.is_dir() else []
         help_ = did_you_mean(name.removeprefix("./"), here) or "give its path relative to this file"
         problems.add("AS601", f"there is no recipe `{path}`", recipe.span, help_)

@@ -139,30 +139,51 @@ _drafts: ContextVar[Mapping[Path, bytes] | None] = ContextVar("drafts", default=
 @contextmanager
 def reading_draft(path: Path, content: bytes) -> Iterator[None]:
     """Read this instead of what a file holds: what it would be after an edit."""
-    token = _drafts.set({**(_drafts.get() or {}), path.resolve(): content})
+    with reading_drafts({path: content}):
+        yield
+
+
+@contextmanager
+def reading_drafts(contents: Mapping[Path, bytes]) -> Iterator[None]:
+    """Read these instead of what files hold, or as files that there are not yet: what an editor has not saved."""
+    token = _drafts.set(
+        {**(_drafts.get() or {}), **{path.resolve(): content for path, content in contents.items()}}
+    )
     try:
         yield
     finally:
         _drafts.reset(token)
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file, be it a draft."""
+    drafts = _drafts.get()
+    return os.path.isfile(path) or (bool(drafts) and Path(path).resolve() in drafts)  # type: ignore[operator]
+
+
+def _draft_of(path: Path) -> bytes | None:
+    drafts = _drafts.get()
+    return drafts.get(path.resolve()) if drafts else None
+
+
 def read_file(path: Path, display: str, problems: Diagnostics, library: bool = False) -> Node | None:
     """Read a spec file; on any mistake records it and returns None."""
     nowhere = Span(Source(display, ""))
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
+        draft = _draft_of(path)
+        status = os.stat(path) if draft is None else None
+        if status is not None and not stat.S_ISREG(status.st_mode):
             run = path / "code" / "spec.yaml"
             of_run = f"the spec of this run is {run}; to go on with the run: archspec train {display} --resume"
             help_ = of_run if run.is_file() else "give the path of a .yaml file"
             problems.add("AS001", f"`{display}` is not a regular file", nowhere, help_)
             return None
-        if status.st_size > MAX_BYTES:
-            size = f"`{display}` has {status.st_size:,} bytes"
+        length = len(draft) if draft is not None else status.st_size if status is not None else 0
+        if length > MAX_BYTES:
+            size = f"`{display}` has {length:,} bytes"
             problems.add("AS005", size, nowhere, f"a spec has at most {MAX_BYTES:,} bytes; use `repeat`")
             return None
-        drafts = _drafts.get()
-        raw = (drafts.get(path.resolve()) if drafts else None) or path.read_bytes()
+        raw = path.read_bytes() if draft is None else draft
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problems.add("AS001", f"cannot read `{display}`: {reason}", nowhere, "check the path and its permissions")
@@ -233,6 +254,17 @@ def read_value(text: str, name: str, problems: Diagnostics) -> Node | None:
     except _StopReadingError:
         pass
     return None
+
+
+def read_nodes(source: Source, problems: Diagnostics) -> Node | None:
+    """The nodes of a text as far as it is YAML, whatever is at its top; None where it is empty or cannot be gone on with.
+
+    Raises yaml.MarkedYAMLError and yaml.reader.ReaderError for what is no YAML; other mistakes are recorded.
+    """
+    try:
+        return _Builder(source, problems).build()
+    except _StopReadingError:
+        return None
 
 
 def _codepoint(error: yaml.reader.ReaderError) -> int:
