@@ -334,11 +334,11 @@ class Graph:
     @staticmethod
     def _shape(op: Op, shapes: tuple[Features, ...]) -> Features:
         fewest, most = type(op).inputs
+        if fewest <= len(shapes) <= most:
+            return typed(op.output_shape(*shapes))
         if len(shapes) < fewest:
             message = f"`{op.kind}` takes at least {fewest} inputs, not {len(shapes)}"
             raise ShapeError("AS307", message, "list them: `from: [a, b]`")
-        if len(shapes) > most:
-            limit = "no input" if most == 0 else "one input" if most == 1 else f"at most {most} inputs"
-            help_ = "join them first: `- {concat: {}, from: [a, b]}`" if most else "take its `from` out"
-            raise ShapeError("AS307", f"`{op.kind}` takes {limit}, not {len(shapes)}", help_)
-        return typed(op.output_shape(*shapes))
+        limit = "no input" if most == 0 else "one input" if most == 1 else f"at most {most} inputs"
+        help_ = "join them first: `- {concat: {}, from: [a, b]}`" if most else "take its `from` out"
+        raise ShapeError("AS307", f"`{op.kind}` takes {limit}, not {len(shapes)}", help_)

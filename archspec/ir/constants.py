@@ -12,7 +12,9 @@ def gives_constant(target: Op | Block | Chain, sources: Sequence[str], constants
     """Whether a call gives the same for every sample, where of its `sources` the `constants` are."""
     if isinstance(target, Op) and target.makes_constant:
         return True
-    return bool(sources) and all(source in constants for source in sources) and keeps_constants(target)
+    if not constants or not sources:  # as in most blocks
+        return False
+    return all(source in constants for source in sources) and keeps_constants(target)
 
 
 def keeps_constants(target: Op | Block | Chain) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from functools import lru_cache
 
 from archspec.diagnostics.spelling import stranger
 
@@ -107,6 +108,7 @@ def identifier_fault(name: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)  # a block is built anew for each place that it is at, and its steps keep their names
 def step_name_fault(name: str) -> str | None:
     """Why a name cannot name a step; None when it can. Only chains have steps with hyphens.
 
@@ -136,6 +138,8 @@ def _part_fault(part: str) -> str | None:
 
 def containers(name: str) -> list[str]:
     """The paths of the containers that a step of this name stands in, the outermost first: of `a.b.0`, `a` and `a.b`."""
+    if "." not in name:
+        return []
     parts = name.split(".")
     return [".".join(parts[:count]) for count in range(1, len(parts))]
 
