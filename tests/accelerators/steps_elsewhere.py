@@ -95,7 +95,7 @@ def steps(name: str, precision: str, batch: int, mesh: Any, overrides: dict[str,
         lambda params, rest: State.start(params, rest, run.optimizer, recipe, kind), params, rest
     )
     padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
-    step = Step(run, kind, padding, devices.cut)
+    step = Step(run, kind, padding, devices.cut, job)
 
     everywhere, split = _layouts(devices)
     given = _inputs(job, kind, padding)

@@ -5,11 +5,13 @@ import math
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import archspec
+from archspec.emission.import_source import import_source
 from archspec.files import write_folder
 from runs import CPU, said, same, weights
 
@@ -173,3 +175,35 @@ def test_a_dry_run_of_a_train_py_says_its_optimizer_and_which_file_was_edited(bu
     )
     (folder / "net.json").unlink()
     assert "net.json is missing: it says what archspec counted of the net" in said(run(folder), 2)
+
+
+APART = {
+    "accumulate=4": ("train_step computes a batch at once", "torch"),
+    "ema=EMA(0.9)": ("train_step never averages the weights", "torch"),
+    "bad_loss=Skip()": ("train_step leaves no step out", "torch"),
+    "data=Data(mix=Mix(mixup=1.0))": ("train_step takes no argument `mixed`", "torch"),
+    "ema=EMA(0.5)": ("train_step never averages the weights", "flax"),
+    "bad_loss=Skip(most=2)": ("train_step leaves no step out", "flax"),
+    "data=Data(mix=Mix(cutmix=1.0))": ("train_step takes no argument `mixed`", "flax"),
+}
+
+
+@pytest.mark.parametrize("says", APART)
+def test_a_job_that_was_edited_without_its_step_is_refused(says, tmp_path, monkeypatch, capsys):
+    does, framework = APART[says]
+    pytest.importorskip(framework)
+    net = archspec.load("digits_resnet:resnet8")
+    files = archspec.emit(net, framework)
+    data = 'data=Data(normalize="per_pixel_mean")'
+    text = files["train.py"].replace(data, says if says.startswith("data") else f"{data}, {says}")
+    text = text.replace("import Data,", "import EMA, Mix, Skip, Data,")
+    write_folder(tmp_path / "built", {**files, "train.py": text})
+    monkeypatch.chdir(tmp_path / "built")
+    for name in ("model", "train"):
+        monkeypatch.setitem(sys.modules, name, None)
+        made = import_source(Path(f"{name}.py").read_text(), name, Path(f"{name}.py").absolute())
+    arguments = ["--steps", "1", "--device", "cpu", *(["--compile", "off"] if framework == "torch" else [])]
+    assert made.main(made.DigitsResNet, made.JOB, made.TRAINING, arguments) == 1
+    error = capsys.readouterr().err
+    assert does in error
+    assert "change the one or the other" in error

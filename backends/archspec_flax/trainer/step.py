@@ -14,6 +14,8 @@ from flax import nnx
 from jax import Array
 
 from archspec_runtime.checkpoints.saver import LOG_EVERY
+from archspec_runtime.job.agreement import check_step
+from archspec_runtime.job.job import Job
 from archspec_runtime.recipe.recipe import Recipe
 
 from .averaging import averaged
@@ -83,6 +85,7 @@ class Step:
     kind: Any
     padding: int
     cut: Callable[[Array], Array]  # images over the devices
+    job: Job
 
     def one(self, state: State, data: Store, inputs: Inputs) -> State:
         """What `train.py` makes of a state and a batch."""
@@ -92,6 +95,8 @@ class Step:
         before = state._replace(rest=at_step(state.rest, inputs.number))
         given = (images, labels) if inputs.mixed is None else (images, labels, inputs.mixed)
         after, report = run.training.train_step(run, before, *given)
+        averages = after.average is not before.average
+        check_step(self.job, averages=averages, skips=report.taken is not None)
         taken = jnp.asarray(True) if report.taken is None else report.taken
         outcomes = state.outcomes.put(inputs.place, report.loss, report.errors, taken)
         found: State = after._replace(outcomes=outcomes)

@@ -22,6 +22,7 @@ from archspec_runtime.data import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.protocol import MakeModel
 from archspec_runtime.frameworks.stepper import Evaluation, Outcome
+from archspec_runtime.job.agreement import check_arguments
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
 from archspec_runtime.processes.world import World
@@ -62,6 +63,7 @@ class FlaxStepper:
         compiled: CompilerOptions | None = None,
     ) -> None:  # fmt: skip
         recipe = job.recipe
+        check_arguments(job, training.train_step, 4)
         self.job = job
         self.dataset = dataset
         self.normalization = normalization
@@ -92,7 +94,7 @@ class FlaxStepper:
         self.outcomes: list[Outcome] = []
         self.fitting = Fitting.of_run()
         self.compiled = compiled
-        whole = Step(self.run, self.kind, padding, self.devices.cut)
+        whole = Step(self.run, self.kind, padding, self.devices.cut, job)
         step: Callable[..., State] = whole.several if self.size > 1 else whole.one
         everywhere = self.devices.everywhere if self.devices.many else None  # None: as the compiler sees fit
         self._steps = jax.jit(step, donate_argnums=0, out_shardings=everywhere, compiler_options=compiled)

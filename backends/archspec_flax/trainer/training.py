@@ -15,6 +15,7 @@ from jax import Array
 from jax.tree_util import keystr
 
 from archspec_flax.names import stacked
+from archspec_runtime.job.agreement import unasked_average
 
 from .averaging import averaged, mean_of
 from .reached import alone
@@ -95,6 +96,8 @@ class Run:
 
     def averaged(self, average: Tree, params: Tree, rest: Tree) -> Tree:
         """The averaged weights and statistics, moved towards those of this step as `ema` of the recipe says."""
+        if average is None:
+            raise unasked_average()
         return jax.tree.map(partial(mean_of, self.kept), average, averaged(params, rest))
 
 

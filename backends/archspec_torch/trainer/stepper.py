@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -19,6 +20,7 @@ from archspec_runtime.data.splits import Dataset
 from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.stepper import Evaluation, Outcome
+from archspec_runtime.job.agreement import check_arguments, check_step, unasked_average
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
 from archspec_runtime.processes.world import World
@@ -55,6 +57,7 @@ class TorchStepper:
         sharded: bool = False, graphed: bool = False,
     ) -> None:  # fmt: skip
         recipe = job.recipe
+        check_arguments(job, training.train_step, 3)
         self.training = training
         self.job = job
         self.dataset = dataset
@@ -87,6 +90,8 @@ class TorchStepper:
         self.unseen = 0  # steps since they were looked at
         self.number = 0  # of the step
         self.limit: float | None = None  # of its loss
+        self.calls = Counter[str]()  # of what steps ask for
+        self.checked = False  # whether they do what the job says
         self.fitting = Fitting.of_run()
         self.outcomes: list[Outcome] = []
 
@@ -117,6 +122,10 @@ class TorchStepper:
             set_rate(self.optimizer, lr)
             given = (images, labels) if recipe.data.mix is None else (images, labels, batch.mixed)
             self.training.train_step(self, *given)
+        if not self.checked:
+            self.checked = True
+            calls = self.calls
+            check_step(self.job, parts=calls["report"], averages=calls["average"] > 0, skips=calls["faulty"] > 0)
         self.unseen += 1
 
     def _too_much(self) -> RunError:
@@ -124,6 +133,7 @@ class TorchStepper:
 
     def report(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add to what the step is to be known by: its mean loss, in parts where it is computed so, and the errors of logits."""
+        self.calls["report"] += 1
         self.losses[self.unseen].add_(loss.detach())
         self.errors[self.unseen].add_((logits.detach().argmax(1) != labels).sum())
 
@@ -137,8 +147,9 @@ class TorchStepper:
 
     def average_weights(self, faulty: Tensor | None = None) -> None:
         """Move the averaged weights towards those of this step, unless it was left out."""
-        assert self.average is not None
-        assert self.job.recipe.ema is not None
+        if self.average is None or self.job.recipe.ema is None:
+            raise unasked_average()
+        self.calls["average"] += 1
         self.average.update(self.model, kept(self.job.recipe.ema, self.number + 1, self.steps_per_epoch), faulty)
 
     def statistics(self) -> Before:
@@ -155,6 +166,7 @@ class TorchStepper:
         )
         limit = math.inf if self.limit is None else self.limit
         faulty = is_faulty(self.losses[self.unseen], limit, gradients, self.world)
+        self.calls["faulty"] += 1
         self.skipped[self.unseen] = faulty
         before.restore(faulty)
         return faulty

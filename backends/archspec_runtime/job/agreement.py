@@ -1,0 +1,57 @@
+"""Agreement of a `train.py` with itself: its step does what its job says, as either may have been edited without the other."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from archspec_runtime.errors import RunError
+from archspec_runtime.job.job import Job
+from archspec_runtime.recipe.policies import Skip
+
+
+def check_arguments(job: Job, train_step: Callable[..., Any], count: int) -> None:
+    """Raise RunError unless `train_step` takes so many arguments, and one more where the job mixes images."""
+    mixes = job.recipe.data.mix is not None
+    try:
+        inspect.signature(train_step).bind(*[None] * (count + mixes))
+    except TypeError:
+        if mixes:
+            raise _apart("data.mix", "train_step takes no argument `mixed`", "mix") from None
+        raise RunError(
+            f"JOB mixes no images, so that train_step is given {count} arguments, and it does not take these",
+            "give `data=Data(mix=Mix(...))` in JOB, or leave the argument `mixed` out of train_step",
+        ) from None
+
+
+def check_step(job: Job, *, averages: bool, skips: bool, parts: int | None = None) -> None:
+    """Raise RunError where a step that was taken did not do what the job says; `parts` of the batch, where they are known."""
+    recipe = job.recipe
+    if parts == 0:
+        raise RunError("train_step says nothing of its loss, so that nothing could be said of the run",
+                       "call run.report(loss, logits, labels) in it, once for each part of a batch")  # fmt: skip
+    if parts is not None and parts != recipe.accumulate:
+        counted = "at once" if parts == 1 else f"in {parts} parts"
+        raise _apart(f"accumulate={recipe.accumulate}", f"train_step computes a batch {counted}", "accumulate")
+    if recipe.ema is not None and not averages:
+        raise _apart("ema", "train_step never averages the weights", "ema")
+    if isinstance(recipe.bad_loss, Skip) and not skips:
+        raise _apart("bad_loss=Skip(...)", "train_step leaves no step out", "bad_loss")
+    if skips and not isinstance(recipe.bad_loss, Skip):
+        raise _apart("no bad_loss=Skip(...)", "train_step leaves steps out", "bad_loss")
+
+
+def unasked_average() -> RunError:
+    """What is said of a step that averages weights for a job that asks for none."""
+    return RunError(
+        "train_step averages the weights, and JOB has no ema",
+        "give `ema=EMA(0.999)` in the recipe of JOB, or leave the line out of train_step",
+    )
+
+
+def _apart(says: str, does: str, key: str) -> RunError:
+    anew = (
+        f"`archspec build SPEC --set train.{'data.' if key == 'mix' else ''}{key}=... --out NEW` writes both anew"
+    )
+    return RunError(f"JOB has {says}, and {does}", f"change the one or the other: {anew}")
