@@ -1,14 +1,17 @@
 """Processes that begin with what they import: each is forked from one that has imported it, instead of started.
 
 A process of a test spends two seconds on importing PyTorch, and as much on JAX, before it does what is tested. Where a test,
-or a command that it runs, starts `archspec` by `subprocess`, a process which has imported the framework and done nothing else
-forks it. It is a child of whoever started it, with the folder, environment, streams, session and signals that it was given,
-and ends as any Python does. What has another environment, other limits or another program is started as ever.
+or a command that it runs, starts `archspec` by `subprocess`, a process which has imported the framework, and has read a spec
+and drawn a picture, forks it. It is a child of whoever started it, with the folder, environment, streams, session and signals
+that it was given. It ends as any Python does, but for one thing, save in the long run: what it has in memory is not taken
+apart. What has another environment, other limits or another program is started as ever.
 """
 
+import atexit
 import contextlib
 import ctypes
 import functools
+import gc
 import importlib
 import inspect
 import io
@@ -24,6 +27,7 @@ import tempfile
 import threading
 import types
 import warnings
+from pathlib import Path
 
 PROGRAMS = {"from archspec_cli.main import main; main()"}
 """What is forked besides `-m archspec_cli`; tests add what begins in the same way."""
@@ -57,6 +61,8 @@ OWN = (
 ROOM = "ARCHSPEC_TESTS_ROOM"
 """A variable that holds room where the system shows a process's environment, for one that is longer."""
 SUBREAPER = 36  # of prctl
+WHOLE = "ARCHSPEC_TESTS_LONG" in os.environ
+"""Whether processes take themselves apart at their end, which takes as long as a short run: its threads may be late then."""
 MOST = 100_000  # bytes of a request, which is sent as one
 
 
@@ -222,8 +228,23 @@ def serve(kind, descriptor):
         importlib.import_module(module)
     if kind == "flax":
         _keep_programs_of_all()
+    if kind != "core":
+        _do_once(kind)
+    gc.collect()
+    gc.freeze()  # what is here is of all: a process that looked through it for what to free would copy it
     begin({name: value for name, value in os.environ.items() if name != ROOM})
     _serve(socket.socket(fileno=descriptor), kind)
+
+
+def _do_once(kind):
+    """What every run does in the same way: read a spec, write its source, draw a picture; fonts and templates are kept."""
+    import archspec
+    from archspec_runtime.run.curves import draw_curves
+
+    backend = "flax" if kind == "flax" else "torch"
+    archspec.emit(archspec.load("digits_resnet:resnet8"), backend)
+    with tempfile.TemporaryDirectory() as folder:
+        draw_curves([("net", [])], [Path(folder, f"curves.{kind}") for kind in ("png", "svg")])
 
 
 def _keep_programs_of_all():
@@ -372,6 +393,27 @@ def _nest(words, kind):
 
 
 def _run(words):
+    """Run the program, and end as Python does."""
+    try:
+        _run_main(words)
+        code = 0
+    except SystemExit as ended:
+        code = 0 if ended.code is None else ended.code
+        if not isinstance(code, int):
+            raise
+    if WHOLE:
+        sys.exit(code)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.exit(code)  # which says what became of it
+    os._exit(code & 0xFF)
+
+
+def _run_main(words):
     main = types.ModuleType("__main__")
     main.__builtins__ = sys.modules["builtins"]
     sys.modules["__main__"] = main

@@ -183,7 +183,7 @@ def flax_runs(tmp_path_factory):
     (folder / "small.yaml").write_text(re.sub("^(shortcut|stages): .*\n", "", dropping, flags=re.MULTILINE))
     run = ["train", "small.yaml", "--backend", "flax", "--device", "cpu", "--out"]
     alone = several([({}, [*run, "one"]), ({}, [*run, "mesh", "--devices", "8"])])
-    eight = {**QUIET, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    eight = {**QUIET, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"}
     for command, environment in (
         (alone, eight),
         ([*MAIN, *run, "two", "--nproc", "2"], QUIET),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,12 +27,18 @@ def read_digits(folder: Path | None, shape: tuple[int, int, int], classes: int, 
     )
 
 
+@cache
+def _read(file: Path) -> NDArray[np.float64]:
+    """A table as text, which the runs of one process read once: nothing writes into it."""
+    return np.loadtxt(file, delimiter=",")
+
+
 def _table() -> NDArray[np.float64]:
     """A row for each image: 64 grey values and the digit. To import scikit-learn takes a second and more; its file does not."""
     found = find_spec("sklearn")
     file = Path(found.origin).with_name("datasets") / "data" / "digits.csv.gz" if found and found.origin else None
     if file is not None and file.is_file():
-        return np.loadtxt(file, delimiter=",")
+        return _read(file)
     from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
 
     digits = load_digits()
