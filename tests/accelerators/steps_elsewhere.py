@@ -25,7 +25,7 @@ from archspec_flax.trainer.images import Store, constants, pick
 from archspec_flax.trainer.main import ENCODED
 from archspec_flax.trainer.mesh import Devices
 from archspec_flax.trainer.mixing import Mixed
-from archspec_flax.trainer.precision import evaluated, prepared, use_precision
+from archspec_flax.trainer.precision import prepared, use_precision
 from archspec_flax.trainer.step import Inputs, State, Step
 from archspec_flax.trainer.training import Run
 from archspec_runtime.augment.plan import Plan
@@ -104,10 +104,9 @@ def steps(name: str, precision: str, batch: int, mesh: Any, overrides: dict[str,
     out = everywhere.sharding if devices.many else None
     train = jax.jit(step.one, donate_argnums=0, out_shardings=out).trace(state, data, inputs)
 
-    model = evaluated(model, precision)
     model.eval()
     graph, whole = nnx.split(model)
-    once = jax.jit(partial(measured, graph, np.dtype(kind), min(5, job.classes)))
+    once = jax.jit(partial(measured, graph, np.dtype(kind), run.training.eval_step))
     images = given.picked.pixels
     shares = split((np.zeros(batch, np.int32), images, np.ones(batch, bool)))
     return Steps(job, train, once.trace(everywhere(whole), data, *shares), state)
