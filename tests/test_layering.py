@@ -23,6 +23,10 @@ LAYERS = {
         REPO / "cli/archspec_experiments",
         {"archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli"},
     ),
+    "lsp": (
+        REPO / "cli/archspec_lsp",
+        {"archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli", "archspec_runtime"},
+    ),
     "torch": (REPO / "backends/archspec_torch", {"archspec_flax", "archspec_cli", "jax", "flax"}),
     "onnx": (
         REPO / "backends/archspec_onnx",

@@ -21,6 +21,7 @@ PURPOSES: Mapping[str, str] = {
     "webdataset": "braces in the names of tars",
     "parquet": "Parquet files as data sets",
     "draw": "`archspec draw` to PNG and PDF",
+    "lsp": "`archspec lsp`, for editors",
     "ray": "`sweep --launcher ray`",
 }
 """What is lacking without an extra; backends say it of theirs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,9 +14,18 @@ _LINES = re.compile("\r\n|\n|\r")  # the ends of lines by the language server pr
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # and those by YAML
 
 
+Width = Callable[[str], int]
+"""How many columns of an editor a character takes."""
+
+
+def utf16(character: str) -> int:
+    """The code units of UTF-16, in which editors count unless they say otherwise."""
+    return 1 + (character > "\uffff")
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A line and a column in UTF-16 code units, both from 0: how editors count."""
+    """A line and a column, both from 0: how editors count."""
 
     line: int
     column: int
@@ -75,7 +85,7 @@ class Text:
         """The line of an offset."""
         return bisect_right(self._starts, offset) - 1
 
-    def offset(self, position: Position) -> int:
+    def offset(self, position: Position, width: Width = utf16) -> int:
         """The offset of a position; of one past the end of a line or of the text, that end."""
         if position.line >= self.lines:
             return len(self.text)
@@ -83,15 +93,15 @@ class Text:
         for index, character in enumerate(line):
             if units >= position.column:
                 return self._starts[position.line] + index
-            units += 1 + (character > "\uffff")
+            units += width(character)
         return self._starts[position.line] + len(line)
 
-    def position(self, offset: int) -> Position:
+    def position(self, offset: int, width: Width = utf16) -> Position:
         """The position of an offset."""
         offset = max(0, min(offset, len(self.text)))
         line = self.line_of(offset)
         before = self.text[self._starts[line] : offset]
-        return Position(line, len(before) + sum(character > "\uffff" for character in before))
+        return Position(line, sum(map(width, before)))
 
     def span_offsets(self, span: Span) -> tuple[int, int]:
         """Where a span of the reader begins and ends."""

@@ -40,6 +40,7 @@ COMMANDS = {
     "explain": "explain:explain",
     "schema": "schema:schema",
     "list": "listing:list_specs",
+    "lsp": "lsp:lsp",
     "doctor": "doctor:doctor",
 }
 """In the order of `--help`: the module of each command below `archspec_cli.commands`, and its function or its own commands."""

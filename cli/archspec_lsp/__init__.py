@@ -1,0 +1,1 @@
+"""The language server: `archspec.service` in the words of the protocol."""
