@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from archspec.analysis.trace import Trace, Value, trace
+from collections.abc import Collection, Iterator
+
+from archspec.analysis.fine_tuning import frozen_names
+from archspec.analysis.trace import Applied, Trace, Value, trace
 from archspec.ir.network import Network
+from archspec.ir.owners import owners
+from archspec.ops.base import tensor_name
 
 
 def kept_for_gradient(net: Network) -> int:
@@ -12,7 +17,21 @@ def kept_for_gradient(net: Network) -> int:
     Each is counted once, however many operations need it; what overwrites its input keeps no second copy.
     """
     traced = trace(net)
+    if frozen := frozen_names(net):
+        traced.applied = [*_with_gradient(net, traced, frozen)]
     return sum(traced.sizes[value] for value in kept(traced))
+
+
+def _with_gradient(net: Network, traced: Trace, frozen: Collection[str]) -> Iterator[Applied]:
+    """The operations that a gradient goes through: those of what is trained, and all that depend on them."""
+    trained = {
+        row.name for row in net.modules() if any(tensor_name(row.name, p) not in frozen for p in row.parameters)
+    }
+    owned, moving = owners(net.root), set[Value]()
+    for applied in traced.applied:
+        if owned.get(applied.name, applied.name) in trained or not moving.isdisjoint(applied.inputs):
+            moving.add(applied.output)
+            yield applied
 
 
 def kept(traced: Trace) -> set[Value]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from archspec.analysis.fine_tuning import frozen_count
 from archspec.ir import Block, Chain
 from archspec.ir.cost import Cost, block_cost, chain_cost, op_cost
 from archspec.ir.network import Network
@@ -53,7 +54,9 @@ def summary_text(net: Network, depth: int = 3) -> SummaryText:
     ]  # fmt: skip
     cost = net.cost
     total = f"{cost.params:,} parameters, {cost.macs:,} multiply-adds for one image"
-    return SummaryText("\n".join([f"{net.name}: {show(net.input_shape)} images", "", *lines, "", total]))
+    frozen = frozen_count(net)
+    told = [f"{frozen:,} of these parameters are frozen in training"] if frozen else []
+    return SummaryText("\n".join([f"{net.name}: {show(net.input_shape)} images", "", *lines, "", total, *told]))
 
 
 def _block(block: Block, level: int, depth: int, shared: bool = False) -> Iterator[TableRow]:

@@ -20,6 +20,7 @@ IMAGE: Value = 0
 class Applied:
     """An operation as the forward pass applies it once."""
 
+    name: str
     op: Op
     inputs: tuple[Value, ...]
     shapes: tuple[Shape, ...]  # of the inputs
@@ -51,7 +52,7 @@ class Trace:
             return given[0]
         of_constants = op.keeps_constants and given and not any(self.sizes[value] for value in given)
         made = self.value((0,) if op.makes_constant or of_constants else call.shape)
-        self.applied.append(Applied(op, given, call.input_shapes, made))
+        self.applied.append(Applied(name, op, given, call.input_shapes, made))
         return made
 
 

@@ -70,6 +70,7 @@ CODES: dict[str, str] = {
     "AS606": "run too short for its schedule",
     "AS607": "normalization over one value",
     "AS608": "images are tested at another scale",
+    "AS609": "pattern of names matches nothing",
     # backends
     "AS701": "unknown or broken backend",
     "AS702": "operation not supported by the backend",

@@ -12,12 +12,14 @@ from typing import Any
 import jinja2
 
 from archspec.analysis.activations import kept_for_gradient
+from archspec.analysis.fine_tuning import frozen_count
 from archspec.analysis.resolved_spec import resolved_yaml
 from archspec.analysis.run_spec import as_run
 from archspec.analysis.untrained import why_untrained
 from archspec.backends import Weights
 from archspec.emission.lint import rebound
-from archspec.emission.literals import literal, names_used
+from archspec.emission.literals import literal, names_used, quoted
+from archspec.emission.source import WIDTH
 from archspec.files import FolderError
 from archspec.files.folders import MARK
 from archspec.ir.network import Network
@@ -95,6 +97,7 @@ def job_fields(net: Network) -> dict[str, Any]:
         "classes": net.classes,
         "macs": net.cost.macs,
         "params": net.cost.params,
+        "frozen": frozen_count(net),
         "kept": kept_for_gradient(net),
         "fingerprint": net.fingerprint,
         "recipe": recipe_of(net),
@@ -141,13 +144,26 @@ def train_source(kit: Kit, net: Network, job: Any) -> str:
         line = "from archspec_runtime import (\n" + "".join(f"    {n},\n" for n in names) + ")"
     about = {
         "name": net.name, "dataset": job.recipe.data.dataset, "version": __version__, "imports": line,
-        "job": literal(literal_job, 0, "JOB = "), **kit.stated(job),
+        "job": literal(literal_job, 0, "JOB = "), "patterns": _patterns(job.recipe), **kit.stated(job),
     }  # fmt: skip
     template = kit.templates.get_template("train.py.j2")
     text = template.render(**about, imported=net.class_name, class_name=net.class_name)
     if net.class_name not in rebound(text):
         return text
     return template.render(**about, imported=f"{net.class_name} as {OTHERWISE}", class_name=OTHERWISE)
+
+
+def _patterns(recipe: Any) -> list[str]:
+    """The constants of `train.py` by which parameters are frozen, or trained otherwise than others."""
+    found = [literal(recipe.freeze, 0, margin=len("FROZEN = "))] if recipe.freeze else []
+    lines = [f"FROZEN = {text}" for text in found]
+    for name, scales in (("LR_SCALE", recipe.lr_scale), ("DECAY_SCALE", recipe.decay_scale)):
+        if scales:
+            items = [f"{quoted(pattern)}: {float(scale)!r}" for pattern, scale in scales]
+            line = f"{name} = {{{', '.join(items)}}}"
+            wrapped = f"{name} = {{\n" + "".join(f"    {item},\n" for item in items) + "}"
+            lines.append(line if len(line) <= WIDTH else wrapped)
+    return lines
 
 
 def sources(folder: Traversable, prefix: str) -> dict[str, str]:

@@ -197,6 +197,15 @@ class Train(Model):
         default="fp32",
         description="Number format of the forward and backward pass; weights stay fp32, or fp64 with `fp64`.",
     )
+    freeze: list[str] = Field(
+        [], description="Patterns of names of modules and parameters that are not trained, such as `layer1.*`."
+    )
+    lr_scale: dict[str, PositiveReal] = Field(
+        {}, description="Factors of the learning rate by patterns of names; of those that match, the last counts."
+    )
+    decay_scale: dict[str, NonNegativeReal] = Field(
+        {}, description="Factors of the weight decay by patterns of names; of those that match, the last counts."
+    )
     clip_norm: PositiveReal | None = Field(
         default=None, description="Largest norm of the gradient, to which a larger one is scaled."
     )
@@ -256,6 +265,11 @@ class Train(Model):
         if bce is not None and bce.threshold is not None and self.label_smoothing:
             message = "the threshold of `bce` undoes `label_smoothing`"
             raise fault("AS604", message, "leave one of them out", ("label_smoothing",))
+        if self.decay_scale and not self.optimizer.recipe().get("weight_decay"):
+            help_ = "give the optimizer `weight_decay`, or take `decay_scale` out"
+            raise fault(
+                "AS604", "`decay_scale` scales the weight decay, and there is none", help_, ("decay_scale",)
+            )
         if self.keep.best == "val_error" and self.data.never_validates:
             help_ = "set images aside with `data.holdout`, or keep the best by `test_error`"
             raise fault("AS604", "there is no `val_error` without a holdout", help_, ("keep", "best"))
@@ -282,6 +296,9 @@ class Train(Model):
             "label_smoothing": self.label_smoothing,
             "accumulate": self.accumulate,
             "precision": self.precision,
+            "freeze": self.freeze,
+            "lr_scale": [[pattern, scale] for pattern, scale in self.lr_scale.items()],
+            "decay_scale": [[pattern, scale] for pattern, scale in self.decay_scale.items()],
             "clip_norm": self.clip_norm,
             "ema": self.ema.model_dump() if self.ema else None,
             "sync_batch_norm": self.sync_batch_norm,

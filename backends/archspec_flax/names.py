@@ -100,6 +100,18 @@ def stacked(tree: Any, model: nnx.Module) -> Any:
     return jax.tree_util.tree_map_with_path(within, tree)
 
 
+def names_of(tree: Any, model: nnx.Module) -> list[tuple[Any, list[str]]]:
+    """The path of each array of a state of a model, with its names in the spec."""
+    repeats = {path: node.repeats for path, node in nnx.iter_graph(model) if is_repeated(node)}
+
+    def keys(path: tuple[Any, ...]) -> Path:
+        found = (getattr(key, "key", getattr(key, "idx", None)) for key in path)
+        return tuple(key for key in found if key is not None)
+
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return [(path, spec_names(keys(path), repeats)) for path, _ in leaves]
+
+
 def is_repeated(node: object) -> bool:
     """Whether a node is the layer of equal blocks that an emitted file defines."""
     return isinstance(node, nnx.Module) and {"repeats", "blocks"} <= vars(node).keys()

@@ -24,6 +24,11 @@ RECIPES = {
         "optimizer": {"sgd": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "decay_norm_and_bias": False}},
         "clip_norm": 0.5, "accumulate": 2, "lr": [{"value": 0.1, "until": "train_error < 80%"}, {"value": 0.01}],
     },
+    "frozen": {
+        "optimizer": {"adamw": {"decay_norm_and_bias": False}}, "freeze": ["conv1", "bn1", "layer1.*"],
+        "lr_scale": {"layer2.*": 0.1, "fc": 10}, "decay_scale": {"fc.*": 0}, "label_smoothing": 0.0,
+    },
+    "half_frozen": {"freeze": ["*.bias"], "optimizer": {"lamb": {"weight_decay": 0.1, "decay_norm_and_bias": False}}},
     "sgd": {"optimizer": {"sgd": {}}, "precision": "fp64", "data.mix": {"cutmix": 1.0}},
 }  # fmt: skip
 UNTYPED = {  # of what the frameworks leave without types: `Tensor.backward`, and Optax

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.analysis.checks.declarations import check_declarations
+from archspec.analysis.checks.fine_tuning import check_fine_tuning
 from archspec.analysis.checks.letter_case import check_case
 from archspec.analysis.checks.normalization import check_statistics
 from archspec.analysis.checks.phases import check_phases
@@ -149,4 +150,5 @@ PASSES = (
     check_evaluation,
     check_phases,
     check_statistics,
+    check_fine_tuning,
 )

@@ -23,11 +23,14 @@ def stated(job: Job) -> dict[str, Any]:
     mixes, scaled = recipe.data.mix is not None, recipe.precision == "fp16"
     threshold = recipe.loss.threshold if isinstance(recipe.loss, BCE) else None
     channels, height, width = job.input_shape
-    head, *arguments = _optimizer(optimizer)
+    head, *arguments = _optimizer(recipe, optimizer)
     return {
         "optimizer_doc": _told(optimizer),
         "optimizer_call": call(str(head), arguments, 4),
-        "weights_apart": _weights_apart(optimizer),
+        "weights_apart": _weights_apart(recipe, optimizer),
+        "lr_scale": bool(recipe.lr_scale),
+        "decays": call("decays = run.by_name", [_decays(optimizer)], 4) if recipe.decay_scale else None,
+        "trained": "run.trained" if recipe.freeze else "nnx.Param",
         "trainer_imports": _imports(sorted(_names(recipe), key=lambda name: (name[0].islower(), name))),
         "needs_jnp": mixes
         or threshold is not None
@@ -61,17 +64,36 @@ def _told(optimizer: SGD | AdamW | LAMB) -> str:
     return f"{TOLD[optimizer.kind]}{how}."
 
 
-def _weights_apart(optimizer: SGD | AdamW | LAMB) -> bool:
-    """Whether vectors are treated otherwise than matrices."""
+def _weights_apart(recipe: Recipe, optimizer: SGD | AdamW | LAMB) -> bool:
+    """Whether vectors are treated otherwise than matrices, by a mask."""
+    decays = optimizer.weight_decay and not recipe.decay_scale
     return not optimizer.decay_norm_and_bias and bool(
-        optimizer.weight_decay or (isinstance(optimizer, LAMB) and not optimizer.always_adapt)
+        decays or (isinstance(optimizer, LAMB) and not optimizer.always_adapt)
     )
 
 
-def _optimizer(optimizer: SGD | AdamW | LAMB) -> tuple[Expression, ...]:
-    """The head and the arguments of the call that makes it."""
+def _decays(optimizer: SGD | AdamW | LAMB) -> str:
+    """The coefficient of the weight decay of a parameter, by its name and shape."""
+    decay = f"{optimizer.weight_decay} * scale_of(name, DECAY_SCALE)"
+    if optimizer.decay_norm_and_bias:
+        return f"lambda name, _: {decay}"
+    return f"lambda name, p: {decay} if p.ndim > 1 else 0.0"
+
+
+def _optimizer(recipe: Recipe, optimizer: SGD | AdamW | LAMB) -> tuple[Expression, ...]:
+    """The head and the arguments of the call that makes it, with a rate for each parameter where names say so."""
+    head, *arguments = _with_one_rate(optimizer, "decay_each(decays)" if recipe.decay_scale else None)
+    if not recipe.lr_scale:
+        return (head, *arguments)
+    parts = arguments if head == "optax.chain" else [Invocation(str(head), tuple(arguments))]
+    return ("optax.chain", *parts, "scale_each(rates)")
+
+
+def _with_one_rate(optimizer: SGD | AdamW | LAMB, decay_each: str | None) -> tuple[Expression, ...]:
     mask = ["mask=weights"] if not optimizer.decay_norm_and_bias and optimizer.weight_decay else []
-    decay = Invocation("optax.add_decayed_weights", (str(optimizer.weight_decay), *mask))
+    decay: Expression = Invocation("optax.add_decayed_weights", (str(optimizer.weight_decay), *mask))
+    if decay_each is not None:
+        decay = decay_each
     decays = [decay] if optimizer.weight_decay else []
     if isinstance(optimizer, SGD):
         momentum = [f"momentum={optimizer.momentum}"] if optimizer.momentum else []
@@ -79,6 +101,9 @@ def _optimizer(optimizer: SGD | AdamW | LAMB) -> tuple[Expression, ...]:
         sgd = Invocation("optax.sgd", ("run.lr", *momentum, *nesterov))
         return ("optax.chain", decay, sgd) if decays else (sgd.head, *sgd.arguments)
     moments = f"b1={optimizer.beta1}", f"b2={optimizer.beta2}", f"eps={optimizer.eps}"
+    if isinstance(optimizer, AdamW) and decay_each is not None:
+        adam = Invocation("optax.scale_by_adam", moments)
+        return ("optax.chain", adam, decay, "optax.scale_by_learning_rate(run.lr)")
     if isinstance(optimizer, AdamW):
         return ("optax.adamw", "run.lr", *moments, f"weight_decay={optimizer.weight_decay}", *mask)
     ratio: Expression = Invocation("run.block_by_block", ("optax.scale_by_trust_ratio()",))
@@ -94,6 +119,12 @@ def _names(recipe: Recipe) -> Iterator[str]:
     skips = isinstance(recipe.bad_loss, Skip)
     if recipe.data.mix is not None:
         yield from ("Mixed", "mix_images")
+    if recipe.lr_scale or recipe.decay_scale:
+        yield "scale_of"
+    if recipe.lr_scale:
+        yield "scale_each"
+    if recipe.decay_scale:
+        yield "decay_each"
     if recipe.accumulate > 1:
         yield "accumulated"
     if skips or recipe.precision == "fp16":

@@ -5,7 +5,10 @@ It imports nothing of archspec, and is copied as it is into built folders.
 
 from __future__ import annotations
 
+from archspec_runtime.recipe.patterns import scale_of
+
 from .accumulating import accumulated
+from .groups import decay_each, scale_each
 from .main import Flax, main
 from .mixing import Mixed, mix_images
 from .precision import computing_in
@@ -25,7 +28,10 @@ __all__ = [
     "accumulated",
     "all_finite",
     "computing_in",
+    "decay_each",
     "main",
     "mix_images",
+    "scale_each",
+    "scale_of",
     "taken_if",
 ]

@@ -33,6 +33,7 @@ from .convolution import use_fast_gradients
 from .device import out_of_memory
 from .drawing import drawn
 from .evaluating import evaluate
+from .freezing import freeze
 from .images import pick, store
 from .mesh import Devices, on_this_process
 from .mixing import Mixed
@@ -78,11 +79,12 @@ class FlaxStepper:
                 use_fast_gradients(self.model, self.devices.mesh if self.devices.many else None)
                 if world.size > 1:
                     without_loops(self.model)
+            self.trained = freeze(self.model, training.frozen)
             # copies: the first step gives its state away, and the model is still needed to read weights into
-            self.graph, *parts = nnx.split(self.model, nnx.Param, ...)
+            self.graph, *parts = nnx.split(self.model, self.trained, ...)
             params, rest = jax.tree.map(jnp.copy, parts)
             used = reached(self.graph, params, rest, job, self.kind)
-            self.run = Run.of(training, self.model, self.graph, params, used)
+            self.run = Run.of(training, self.model, self.graph, params, used, self.trained)
             self.state = self.devices.spread(State.start(params, rest, self.run.optimizer, recipe, self.kind))
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
@@ -194,7 +196,7 @@ class FlaxStepper:
 
     def _read(self, weights: Mapping[str, np.ndarray[Any, Any]]) -> tuple[Any, Any]:
         load_state_dict(self.model, weights)
-        _, *parts = nnx.split(self.model, nnx.Param, ...)
+        _, *parts = nnx.split(self.model, self.trained, ...)
         params, rest = jax.tree.map(jnp.copy, parts)
         return params, rest
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -14,7 +14,7 @@ from flax import nnx
 from jax import Array
 from jax.tree_util import keystr
 
-from archspec_flax.names import stacked
+from archspec_flax.names import names_of, stacked
 from archspec_runtime.job.agreement import unasked_average
 
 from .averaging import averaged, mean_of
@@ -50,6 +50,10 @@ class Run:
     """Of each whether it is of such a layer."""
     reached: Tree
     """Of each whether the output depends on it; what it does not depend on stays as it is."""
+    trained: Any
+    """The filter of what a step changes of the model, for NNX: `nnx.Param`, less what is frozen."""
+    names: Mapping[str, Sequence[str]]
+    """The names of each in the spec, one or those of a layer of equal blocks, by its path."""
     lr: Any = 0.0
     """The learning rate."""
     limit: Any = float("inf")
@@ -58,10 +62,15 @@ class Run:
     """The share that the averaged weights keep of themselves."""
 
     @staticmethod
-    def of(training: Training, model: nnx.Module, graph: Any, params: Tree, reached: Tree) -> Run:
+    def of(
+        training: Training, model: nnx.Module, graph: Any, params: Tree, reached: Tree, trained: Any = nnx.Param
+    ) -> Run:
         """Of a model and its parts, before the first step."""
         shapes = jax.tree.map(lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params)  # type: ignore[no-untyped-call]
-        return Run(training=training, graph=graph, params=shapes, stacked=stacked(params, model), reached=reached)
+        return Run(
+            training=training, graph=graph, params=shapes, stacked=stacked(params, model), reached=reached, trained=trained,
+            names={keystr(path): names for path, names in names_of(params, model)},
+        )  # fmt: skip
 
     def at(self, *, lr: Array, limit: Array, kept: Array) -> Self:
         """The same at a step."""
@@ -79,6 +88,18 @@ class Run:
             return says(jax.ShapeDtypeStruct(param.shape[many:], param.dtype))  # type: ignore[no-untyped-call]
 
         return jax.tree.map(of, self.params, self.stacked)
+
+    def by_name(self, says: Callable[[str, Any], float]) -> Tree:
+        """A factor for each parameter, from its name in the spec and its shape; for each block of a layer of equal ones."""
+
+        def of(path: Any, param: Any, many: bool) -> Any:
+            one = jax.ShapeDtypeStruct(param.shape[many:], param.dtype)  # type: ignore[no-untyped-call]
+            found = [says(name, one) for name in self.names[keystr(path)]]
+            if len(set(found)) == 1:
+                return found[0]
+            return jnp.asarray(found, param.dtype).reshape(-1, *[1] * (len(param.shape) - 1))
+
+        return jax.tree_util.tree_map_with_path(of, self.params, self.stacked)
 
     def block_by_block(self, transformation: optax.GradientTransformation) -> optax.GradientTransformation:
         """One without a state that is applied to each parameter by itself, in a layer of equal blocks to that of each."""
@@ -121,9 +142,11 @@ class Training(NamedTuple):
     the recipe mixes how this batch is mixed. It is pure and gives the new state and a report: it is compiled, once for all
     steps, which may be in a loop. The streams of random numbers in `state.rest` stand where the step is to draw from.
     `eval_step` is given a model in evaluation, the averaged one where there is one, images and labels; it is compiled as well.
-    None where an earlier version wrote the file.
+    None where an earlier version wrote the file. `frozen` are patterns of names of parameters that are no part of
+    `state.params`, but of `state.rest`.
     """
 
     make_optimizer: Callable[[Run], optax.GradientTransformation]
     train_step: Callable[..., tuple[Any, Report]]
     eval_step: EvalStep | None = None
+    frozen: Sequence[str] = ()

@@ -29,6 +29,7 @@ class Job:
     params: int = 0  # learned numbers
     kept: int = 0  # numbers for one image that are kept from the forward pass for the gradient
     fingerprint: str = ""  # of the net's structure: what a checkpoint must fit
+    frozen: int = 0  # of the learned numbers those that are not trained
     slots: int = 1  # numbers that the optimizer keeps of each parameter, where `train.py` states it in code
     recipe: Recipe
 

@@ -95,19 +95,20 @@ def memory(job: Job, devices: int = 1, framework: str = "torch", *, sharded: boo
     number = 8 if recipe.precision == "fp64" else 4
     activation = 2 if recipe.precision in ("bf16", "fp16") else number
     tensors = job.params * number // (devices if sharded else 1)
+    trained = tensors * (job.params - job.frozen) // max(1, job.params)
     kept = math.ceil(job.kept * (recipe.batch_size // recipe.accumulate // devices) * activation * max(areas(job)))
     # XLA lays weights out anew for the products that the backward pass makes of them
-    laid_out = tensors if framework == "flax" else 0
+    laid_out = trained if framework == "flax" else 0
     data, pixels = recipe.data.dataset, math.prod(job.input_shape)
     evaluated = EVALUATED.get(data, 0) * pixels
     return Memory(
         weights=tensors,
-        gradients=tensors,
-        optimizer=job.optimizer_slots * tensors,
+        gradients=trained,
+        optimizer=job.optimizer_slots * trained,
         ema=tensors if recipe.ema is not None else 0,
         activations=kept,
         images=IMAGES.get(data, 0) * pixels + (evaluated if evaluated <= EVALUATED_ROOM else 0),
-        workspace=int(MARGIN * (tensors + kept)) + laid_out,
+        workspace=int(MARGIN * (trained + kept)) + laid_out,
     )
 
 

@@ -16,12 +16,13 @@ from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job
 
 FILE = "net.json"
-NUMBERS = ("macs", "params", "kept", "slots")
+NUMBERS = ("macs", "params", "kept", "slots", "frozen")
 
 
 def facts_file(job: Job) -> dict[str, str]:
     """The text of `net.json`, by its name."""
-    found = {"fingerprint": job.fingerprint, **{name: getattr(job, name) for name in NUMBERS}}
+    numbers = {name: getattr(job, name) for name in NUMBERS if name != "frozen" or job.frozen}
+    found = {"fingerprint": job.fingerprint, **numbers}
     return {FILE: json.dumps({**found, "slots": job.optimizer_slots}, indent=2) + "\n"}
 
 
@@ -35,7 +36,7 @@ def with_net_facts(job: Job, text: str, where: object = FILE) -> Job:
     """A stated job with its facts. Raises RunError for a text that is no `net.json`."""
     try:
         found: Mapping[str, Any] = json.loads(text)
-        numbers = {name: found[name] for name in NUMBERS}
+        numbers = {name: found[name] for name in NUMBERS if name != "frozen" or name in found}
         if not all(type(number) is int and number >= 0 for number in numbers.values()):
             raise TypeError
         return replace(job, fingerprint=str(found["fingerprint"]), **numbers)

@@ -162,7 +162,10 @@ class Phase:
     shape: Literal["linear", "cosine"] | None = None
 
 
-ARITHMETIC = ("optimizer", "loss", "label_smoothing", "clip_norm")
+Scales = tuple[tuple[str, float], ...]
+"""Factors by patterns of names."""
+
+ARITHMETIC = ("optimizer", "loss", "label_smoothing", "freeze", "lr_scale", "decay_scale", "clip_norm")
 """What of a recipe a `train.py` states in code."""
 
 
@@ -182,6 +185,9 @@ class Recipe:
     label_smoothing: float | None = None  # the share of a target that is spread evenly over all classes
     accumulate: int = 1  # parts that a batch is computed in; its gradient is their mean
     precision: Precision = "fp32"
+    freeze: tuple[str, ...] = ()  # patterns of names of what is not trained
+    lr_scale: Scales = ()
+    decay_scale: Scales = ()
     clip_norm: float | None = None  # largest global L2 norm of the gradient
     ema: EMA | None = None
     sync_batch_norm: bool = True  # over the whole batch on any number of devices, not over each device's share
@@ -191,14 +197,14 @@ class Recipe:
 
     def without_arithmetic(self) -> Recipe:
         """What is left where `train.py` states optimizer, loss and clipping in code."""
-        return replace(self, optimizer=None, loss=None, label_smoothing=None, clip_norm=None)
+        return replace(
+            self, optimizer=None, loss=None, label_smoothing=None, freeze=(), lr_scale=(), decay_scale=(),
+            clip_norm=None,
+        )  # fmt: skip
 
     def with_arithmetic_of(self, other: Recipe) -> Recipe:
         """The inverse, for the record of a run."""
-        return replace(
-            self, optimizer=other.optimizer, loss=other.loss, label_smoothing=other.label_smoothing,
-            clip_norm=other.clip_norm,
-        )  # fmt: skip
+        return replace(self, **{name: getattr(other, name) for name in ARITHMETIC})
 
     @property
     def asks_for_validation(self) -> bool:
@@ -226,6 +232,9 @@ class Recipe:
             "optimizer": _maybe(Optimizer, raw.get("optimizer")),
             "lr": tuple(Phase(**{**p, "until": _all(Condition, p["until"])}) for p in raw["lr"]),
             "loss": _maybe(Loss, raw.get("loss")),
+            "freeze": tuple(raw.get("freeze", ())),
+            "lr_scale": tuple((pattern, scale) for pattern, scale in raw.get("lr_scale", ())),
+            "decay_scale": tuple((pattern, scale) for pattern, scale in raw.get("decay_scale", ())),
             "keep": Keep(**raw.get("keep", {})),
             "bad_loss": _tagged(BadLoss, raw.get("bad_loss", {"kind": "stop"})),
             "ema": raw.get("ema") and EMA(**{**raw["ema"], "after": _maybe(Step | Epoch, raw["ema"].get("after"))}),

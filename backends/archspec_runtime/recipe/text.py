@@ -11,6 +11,7 @@ from archspec_runtime.recipe.images import Epoch, PadCrop, ResizeShorter, Size, 
 from archspec_runtime.recipe.recipe import Condition, CrossEntropy, Measured, Phase, Plateau, Recipe
 
 SAID = frozenset({"data", "dataset", "batch_size", "optimizer", "seed"})  # also where they are the defaults
+SCALES = ("lr_scale", "decay_scale")
 PLAIN = re.compile(
     r"(?!(?:true|false|null)$)[A-Za-z_/][\w./-]*(?: \d+)?|\d+(?:\.\d+)?%"
 )  # text that YAML takes without quotes
@@ -49,7 +50,7 @@ def _condition(condition: Condition) -> str:
 def inline(value: Any) -> str:
     """A value as YAML on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {inline(v)}" for key, v in value.items()) + "}"
+        return "{" + ", ".join(f"{inline(key)}: {inline(v)}" for key, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(inline, value)) + "]"
     if isinstance(value, bool):
@@ -65,7 +66,7 @@ def _set(value: Any) -> dict[str, Any]:
     for field in fields(value):
         own = getattr(value, field.name)
         if field.default is MISSING or own != field.default or field.name in SAID:
-            found[field.name] = _written(own)
+            found[field.name] = dict(own) if field.name in SCALES else _written(own)
     return found
 
 

@@ -67,6 +67,7 @@ def describe(
         *_recipe(job),
         *(["  optimizer, as train.py makes it:"] if stated else []),
         *(f"    {line}".rstrip() for line in stated),
+        *([f"  # {frozen_text(job)}"] if job.frozen else []),
         "learning rate",
     ]
     lines += [f"  {line}" for line in timeline(recipe.lr, end, None)]
@@ -76,6 +77,11 @@ def describe(
         "estimates",
         *(f"  {e}" for e in _estimates(job, needed, devices, framework, per_epoch, for_cpu=for_cpu)),
     ]
+
+
+def frozen_text(job: Job) -> str:
+    """How many parameters are not trained."""
+    return f"{job.frozen:,} of {job.params:,} parameters are frozen"
 
 
 def _batches(size: int, *, of_epochs: bool) -> str:

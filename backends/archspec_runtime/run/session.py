@@ -32,7 +32,7 @@ from archspec_runtime.record.identity import (
     normalization_of,
     optimizer_of,
 )  # fmt: skip
-from archspec_runtime.run.dry_run import dry_run
+from archspec_runtime.run.dry_run import dry_run, frozen_text
 from archspec_runtime.run.loop import Loop, Result
 from archspec_runtime.run.preflight import check_options, check_split, open_for, warn_before
 from archspec_runtime.run.record import keep_memory, record, take
@@ -169,6 +169,8 @@ def _train(
             warn_before(asked, job, options, framework.options, batches.per_epoch, spec_checked=write is not None)
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
             say(f"{job.name} on {where}: {total:,} steps, {how}")
+            if job.frozen:
+                say(frozen_text(job))
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings, world, options)
         if options.weights is not None:  # of which a checkpoint that there is makes others
             start_from(stepper, options.weights, options.fresh)

@@ -25,12 +25,18 @@ def stated(job: Job) -> dict[str, Any]:
     optimizer_class = (
         "Lamb" if isinstance(optimizer, LAMB) else f"optim.{'SGD' if optimizer.kind == 'sgd' else 'AdamW'}"
     )
+    scales = _scales(recipe, optimizer) if _scaled(recipe) else {}
     return {
         "optimizer": optimizer,
         "optimizer_class": optimizer_class,
         "optimizer_doc": _told(optimizer),
-        "optimizer_call": _optimizer(optimizer, optimizer_class),
-        "two_groups": _two_groups(optimizer),
+        "optimizer_call": _optimizer(recipe, optimizer, optimizer_class),
+        "two_groups": not _scaled(recipe) and _two_groups(optimizer),
+        "parameters": "trained" if recipe.freeze else "model.parameters()",
+        "frozen": bool(recipe.freeze),
+        "scales": scales,
+        "group_key": f"({', '.join(scales)})" if len(scales) > 1 else ", ".join(scales),
+        "group_type": f"tuple[{', '.join(['float'] * len(scales))}]" if len(scales) > 1 else "float",
         "trainer_names": sorted(_names(recipe, optimizer), key=lambda name: (name[0].islower(), name)),
         "needs_torch": not hard or recipe.precision in HALF,
         "classes": job.classes,
@@ -65,8 +71,25 @@ def _two_groups(optimizer: SGD | AdamW | LAMB) -> bool:
     )
 
 
-def _optimizer(optimizer: SGD | AdamW | LAMB, head: str) -> str:
-    arguments = ["groups" if _two_groups(optimizer) else "model.parameters()"]
+def _scaled(recipe: Recipe) -> bool:
+    """Whether parameters have groups by their names."""
+    return bool(recipe.lr_scale or recipe.decay_scale)
+
+
+def _scales(recipe: Recipe, optimizer: SGD | AdamW | LAMB) -> dict[str, str]:
+    """What the optimizer is told of a group, as expressions in a parameter `p` and its `name`."""
+    found = {"lr_scale": "scale_of(name, LR_SCALE)"} if recipe.lr_scale else {}
+    if recipe.decay_scale or _two_groups(optimizer):
+        decay = f"{optimizer.weight_decay}" + " * scale_of(name, DECAY_SCALE)" * bool(recipe.decay_scale)
+        found["weight_decay"] = decay if optimizer.decay_norm_and_bias else f"{decay} if p.ndim > 1 else 0.0"
+    if isinstance(optimizer, LAMB) and not optimizer.always_adapt and not optimizer.decay_norm_and_bias:
+        found["adapt"] = "p.ndim > 1"
+    return found
+
+
+def _optimizer(recipe: Recipe, optimizer: SGD | AdamW | LAMB, head: str) -> str:
+    whole = "trained" if recipe.freeze else "model.parameters()"
+    arguments = ["by_scale" if _scaled(recipe) else "groups" if _two_groups(optimizer) else whole]
     if isinstance(optimizer, SGD):
         given = {
             "momentum": optimizer.momentum,
@@ -77,7 +100,7 @@ def _optimizer(optimizer: SGD | AdamW | LAMB, head: str) -> str:
     else:
         arguments += [f"betas=({optimizer.beta1}, {optimizer.beta2})", f"eps={optimizer.eps}"]
         arguments += [f"weight_decay={optimizer.weight_decay}"]
-    if _two_groups(optimizer):  # which say it
+    if recipe.decay_scale or _two_groups(optimizer):  # which say it
         arguments = [argument for argument in arguments if not argument.startswith("weight_decay")]
     if not isinstance(optimizer, LAMB):
         arguments.append("fused=fusable(model)")
@@ -88,6 +111,10 @@ def _names(recipe: Recipe, optimizer: SGD | AdamW | LAMB) -> Iterator[str]:
     """What the arithmetic takes from the trainer."""
     yield from ("Scores", "Run", "Training", "main")
     yield "Lamb" if isinstance(optimizer, LAMB) else "fusable"
+    if recipe.freeze:
+        yield "matches"
+    if _scaled(recipe):
+        yield "scale_of"
     if recipe.data.mix is not None:
         yield from ("Mixed", "mix_images")
 

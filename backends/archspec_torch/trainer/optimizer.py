@@ -83,6 +83,6 @@ def unzipped(pairs: list[tuple[Tensor, Tensor]]) -> Pairs:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the learning rate of all groups."""
+    """Set the learning rate of all groups: times `lr_scale`, where a group has one."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("lr_scale", 1.0)

@@ -16,6 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 if TYPE_CHECKING:  # they take most of a second to import, and are for runs that split their parameters
     from torch.distributed.tensor import DTensor
 
+from .batch_norm import frozen_norms
+
 Forward = Callable[[Tensor], Tensor]
 
 # Statistics are each process's own until an evaluation; PyTorch 2.13 has given that option another name.
@@ -27,7 +29,10 @@ def replicate(model: nn.Module, images: Tensor) -> Forward:
     """A copy on every process, whose gradients are averaged; `images` are such as it will be given."""
     kept = [buffer.clone() for buffer in model.buffers()]
     model.train()
-    idle = len(list(model.parameters())) > _reached(model(images))  # DDP would wait for the gradients of the others
+    for norm in frozen_norms(model):
+        norm.eval()
+    trained = sum(p.requires_grad for p in model.parameters())
+    idle = trained > _reached(model(images))  # DDP would wait for the gradients of the others
     alike = DistributedDataParallel(model, find_unused_parameters=idle, **_UNSYNCED)
     # DDP orders the gradients by how they came in the first step, and adds up in that order from the second on. A step
     # before the first makes a resumed run add in the order of one that was not.

@@ -27,7 +27,7 @@ from archspec_runtime.processes.world import World
 from archspec_runtime.schedule.averaging import kept
 
 from . import parallel
-from .batch_norm import over_whole_batch
+from .batch_norm import frozen_norms, over_whole_batch
 from .compiling import begin_step, compile_model
 from .device import out_of_memory
 from .evaluating import added_up, evaluate
@@ -72,6 +72,8 @@ class TorchStepper:
         self.model = self.model.to(self.kind)
         if world.size > 1 and recipe.sync_batch_norm:
             self.model = over_whole_batch(self.model)
+        training.freeze(self.model)
+        self.frozen_norms = frozen_norms(self.model)
         self.average = Average(self.model) if recipe.ema is not None else None
         forward = self._spread()
         self.replica = forward if forward is not self.model else None
@@ -119,6 +121,8 @@ class TorchStepper:
             if self.graphed:
                 begin_step()
             self.model.train()
+            for norm in self.frozen_norms:
+                norm.eval()
             set_rate(self.optimizer, lr)
             given = (images, labels) if recipe.data.mix is None else (images, labels, batch.mixed)
             self.training.train_step(self, *given)

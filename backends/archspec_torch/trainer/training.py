@@ -61,14 +61,20 @@ class Scores(NamedTuple):
 EvalStep = Callable[[nn.Module, Tensor, Tensor], Scores]
 
 
+def trains_all(model: nn.Module) -> None:
+    """Freeze nothing."""
+
+
 class Training(NamedTuple):
     """The functions that a `train.py` states.
 
     `make_optimizer` is given the model on its device; its parameters may lie on many. `train_step` is given the run, images
     (N, C, H, W) and labels (N,), and where the recipe mixes how this batch is mixed, or None. `eval_step` is given a model in
-    evaluation, the averaged one where there is one, images and labels; None where an earlier version wrote the file.
+    evaluation, the averaged one where there is one, images and labels; None where an earlier version wrote the file. `freeze`
+    takes `requires_grad` from parameters; batch norms without one that is trained do as in evaluation.
     """
 
     make_optimizer: Callable[[nn.Module], torch.optim.Optimizer]
     train_step: Callable[..., Any]
     eval_step: EvalStep | None = None
+    freeze: Callable[[nn.Module], None] = trains_all

@@ -33,6 +33,7 @@ def summary(
     from rich.console import Console
     from rich.table import Table
 
+    from archspec.analysis.fine_tuning import frozen_count
     from archspec.analysis.receptive_field import receptive_field
     from archspec.analysis.summary import table_rows
     from archspec.ops import show
@@ -73,6 +74,8 @@ def summary(
     console.print(f"{printable(net.name)}: {show(net.input_shape)} images{_classes(net.classes)}\n", markup=False)
     console.print(table)
     cost = net.cost
+    frozen = frozen_count(net)
+    of_frozen = f"frozen         {frozen:,} of the parameters, in training"
     height, width = receptive_field(net)
     of_values = f"attention      {cost.attention_macs:,} multiply-adds for one image: products without weights"
     attention = [of_values] if cost.attention_macs else []
@@ -83,6 +86,7 @@ def summary(
         "",
         f"parameters     {cost.params:,} ({cost.params_without_norm:,} outside normalizations), buffers {cost.buffers:,}",
         f"multiply-adds  {cost.macs:,} for one image: convolutions and linear layers, one multiplication with its addition",
+        *([of_frozen] if frozen else []),
         *attention,
         *training,
         f"activations    {cost.activations:,} numbers for one image, in the results of all operations",

@@ -1,0 +1,94 @@
+"""Train cifar-resnet-20 on cifar10.
+
+Written by archspec 0.1.0. What is changed here changes what runs.
+"""
+
+from __future__ import annotations
+
+import jax
+import optax
+from flax import nnx
+from jax import Array
+
+from archspec_flax.trainer import (
+    Measured,
+    Report,
+    Run,
+    State,
+    Training,
+    Tree,
+    decay_each,
+    main,
+    scale_each,
+    scale_of,
+)
+from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
+from model import CifarResNet
+
+JOB = Job(
+    name="cifar-resnet-20",
+    input_shape=(3, 32, 32),
+    classes=10,
+    macs=40_551_040,
+    params=269_722,
+    kept=163_904,
+    fingerprint="624f64b92aa69454",
+    frozen=14_480,
+    slots=2,
+    recipe=Recipe(
+        data=Data(
+            dataset="cifar10",
+            holdout=5000,
+            augment=(PadCrop(4), HFlip()),
+            normalize="per_pixel_mean",
+        ),
+        steps=64_000,
+        lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
+    ),
+)
+FROZEN = ("conv1", "bn1", "layer1.*")
+LR_SCALE = {"layer2.*": 0.1, "fc": 10.0}
+DECAY_SCALE = {"fc.*": 0.0}
+
+
+def make_optimizer(run: Run) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay. `JOB` sets the rate of each step."""
+    decays = run.by_name(lambda name, p: 0.01 * scale_of(name, DECAY_SCALE) if p.ndim > 1 else 0.0)
+    rates = run.by_name(lambda name, _: scale_of(name, LR_SCALE))
+    return optax.chain(
+        optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-08),
+        decay_each(decays),
+        optax.scale_by_learning_rate(run.lr),
+        scale_each(rates),
+    )
+
+
+def train_step(run: Run, state: State, images: Array, labels: Array) -> tuple[State, Report]:
+    """Take a step on images (N, 32, 32, 3) with labels (N,): the new state and a report."""
+    targets = jax.nn.one_hot(labels, 10)
+
+    def objective(params: Tree) -> tuple[Array, tuple[Array, Tree]]:
+        model = nnx.merge(run.graph, params, state.rest, copy=True)
+        logits = model(images)
+        loss = optax.softmax_cross_entropy(logits, targets).mean()
+        return loss, (logits, nnx.state(model, nnx.Not(run.trained)))
+
+    (loss, (logits, rest)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+    report = Report.of(loss, logits, labels)
+    updates, optimizer = run.optimizer.update(grads, state.optimizer, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return state._replace(params=params, rest=rest, optimizer=optimizer), report
+
+
+def eval_step(model: CifarResNet, images: Array, labels: Array) -> Measured:
+    """Measure images (N, 32, 32, 3) with labels (N,), each by itself."""
+    logits = model(images)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    right = jax.lax.top_k(logits, 5)[1] == labels[:, None]
+    return Measured(losses, ~right[:, 0], ~right.any(1))
+
+
+TRAINING = Training(make_optimizer, train_step, eval_step, FROZEN)
+
+if __name__ == "__main__":
+    raise SystemExit(main(CifarResNet, JOB, TRAINING))

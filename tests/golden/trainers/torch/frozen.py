@@ -1,0 +1,85 @@
+"""Train cifar-resnet-20 on cifar10.
+
+Written by archspec 0.1.0. What is changed here changes what runs.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn, optim
+
+from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
+from archspec_torch.trainer import Measured, Run, Training, fusable, main, matches, scale_of
+from model import CifarResNet
+
+JOB = Job(
+    name="cifar-resnet-20",
+    input_shape=(3, 32, 32),
+    classes=10,
+    macs=40_551_040,
+    params=269_722,
+    kept=163_904,
+    fingerprint="624f64b92aa69454",
+    frozen=14_480,
+    slots=2,
+    recipe=Recipe(
+        data=Data(
+            dataset="cifar10",
+            holdout=5000,
+            augment=(PadCrop(4), HFlip()),
+            normalize="per_pixel_mean",
+        ),
+        steps=64_000,
+        lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
+    ),
+)
+FROZEN = ("conv1", "bn1", "layer1.*")
+LR_SCALE = {"layer2.*": 0.1, "fc": 10.0}
+DECAY_SCALE = {"fc.*": 0.0}
+
+
+def freeze(model: nn.Module) -> None:
+    """Leave parameters as they are, and the statistics of batch norms that have no others."""
+    for name, parameter in model.named_parameters():
+        if matches(name, FROZEN):
+            parameter.requires_grad_(False)
+
+
+def make_optimizer(model: nn.Module) -> optim.AdamW:
+    """Adam with decoupled weight decay. `JOB` sets the rate of each step."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, p in model.named_parameters():
+        if not p.requires_grad:
+            continue
+        lr_scale = scale_of(name, LR_SCALE)
+        weight_decay = 0.01 * scale_of(name, DECAY_SCALE) if p.ndim > 1 else 0.0
+        groups.setdefault((lr_scale, weight_decay), []).append(p)
+    by_scale = [
+        {"params": params, "lr_scale": lr_scale, "weight_decay": weight_decay}
+        for (lr_scale, weight_decay), params in groups.items()
+    ]
+    return optim.AdamW(by_scale, betas=(0.9, 0.999), eps=1e-08, fused=fusable(model))
+
+
+def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
+    """Take one step on images (N, 3, 32, 32) with labels (N,)."""
+    run.optimizer.zero_grad(set_to_none=True)
+    logits = run.forward(images)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    run.report(loss, logits, labels)
+    run.optimizer.step()
+
+
+def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+    """Measure images (N, 3, 32, 32) with labels (N,): sums over them."""
+    logits = model(images)
+    loss = F.cross_entropy(logits, labels, reduction="sum")
+    right = logits.topk(5, dim=1).indices == labels[:, None]
+    return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+
+
+TRAINING = Training(make_optimizer, train_step, eval_step, freeze)
+
+if __name__ == "__main__":
+    raise SystemExit(main(CifarResNet, JOB, TRAINING))
