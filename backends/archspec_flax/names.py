@@ -102,7 +102,8 @@ def stacked(tree: Any, model: nnx.Module) -> Any:
 
 def names_of(tree: Any, model: nnx.Module) -> list[tuple[Any, list[str]]]:
     """The path of each array of a state of a model, with its names in the spec."""
-    repeats = {path: node.repeats for path, node in nnx.iter_graph(model) if is_repeated(node)}
+    nodes: list[tuple[Any, Any]] = list(nnx.iter_graph(model))
+    repeats = {path: node.repeats for path, node in nodes if is_repeated(node)}
 
     def keys(path: tuple[Any, ...]) -> Path:
         found = (getattr(key, "key", getattr(key, "idx", None)) for key in path)
