@@ -10,7 +10,7 @@ import optax
 from flax import nnx
 from jax import Array
 
-from archspec_flax.trainer import Measured, Report, Run, State, Training, Tree, main
+from archspec_flax.trainer import Report, Run, Scores, State, Training, Tree, main
 from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
 from model import CifarResNet
 
@@ -18,12 +18,6 @@ JOB = Job(
     name="cifar-resnet-20",
     input_shape=(3, 32, 32),
     classes=10,
-    macs=40_551_040,
-    params=269_722,
-    kept=379_968,
-    fingerprint="624f64b92aa69454",
-    frozen=698,
-    slots=2,
     recipe=Recipe(
         data=Data(
             dataset="cifar10",
@@ -66,12 +60,12 @@ def train_step(run: Run, state: State, images: Array, labels: Array) -> tuple[St
     return state._replace(params=params, rest=rest, optimizer=optimizer), report
 
 
-def eval_step(model: CifarResNet, images: Array, labels: Array) -> Measured:
+def eval_step(model: CifarResNet, images: Array, labels: Array) -> Scores:
     """Measure images (N, 32, 32, 3) with labels (N,), each by itself."""
     logits = model(images)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     right = jax.lax.top_k(logits, 5)[1] == labels[:, None]
-    return Measured(losses, ~right[:, 0], ~right.any(1))
+    return Scores(losses, ~right[:, 0], ~right.any(1))
 
 
 TRAINING = Training(make_optimizer, train_step, eval_step, FROZEN)

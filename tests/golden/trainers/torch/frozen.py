@@ -9,19 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn, optim
 
 from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
-from archspec_torch.trainer import Measured, Run, Training, fusable, main, matches, scale_of
+from archspec_torch.trainer import Run, Scores, Training, fusable, main, matches, scale_of
 from model import CifarResNet
 
 JOB = Job(
     name="cifar-resnet-20",
     input_shape=(3, 32, 32),
     classes=10,
-    macs=40_551_040,
-    params=269_722,
-    kept=163_904,
-    fingerprint="624f64b92aa69454",
-    frozen=14_480,
-    slots=2,
     recipe=Recipe(
         data=Data(
             dataset="cifar10",
@@ -71,12 +65,12 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
     run.optimizer.step()
 
 
-def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Scores:
     """Measure images (N, 3, 32, 32) with labels (N,): sums over them."""
     logits = model(images)
     loss = F.cross_entropy(logits, labels, reduction="sum")
     right = logits.topk(5, dim=1).indices == labels[:, None]
-    return Measured(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
+    return Scores(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
 
 
 TRAINING = Training(make_optimizer, train_step, eval_step, freeze)
