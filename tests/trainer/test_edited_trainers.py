@@ -182,6 +182,8 @@ APART = {
     "ema=EMA(0.9)": ("train_step never averages the weights", "torch"),
     "bad_loss=Skip()": ("train_step leaves no step out", "torch"),
     "data=Data(mix=Mix(mixup=1.0))": ("train_step takes no argument `mixed`", "torch"),
+    "precision='bf16'": ("train_step does not compute in bfloat16", "torch"),
+    "precision='fp16'": ("train_step does not compute in float16", "flax"),
     "ema=EMA(0.5)": ("train_step never averages the weights", "flax"),
     "bad_loss=Skip(most=2)": ("train_step leaves no step out", "flax"),
     "data=Data(mix=Mix(cutmix=1.0))": ("train_step takes no argument `mixed`", "flax"),

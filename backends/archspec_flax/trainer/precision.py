@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -34,8 +37,24 @@ def prepared(model: nnx.Module, precision: str) -> nnx.Module:
     return model
 
 
+_asked: ContextVar[set[str] | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def types_asked() -> Iterator[set[str]]:
+    """The names of the types that models are made to compute in meanwhile."""
+    names = set[str]()
+    token = _asked.set(names)
+    try:
+        yield names
+    finally:
+        _asked.reset(token)
+
+
 def computing_in(dtype: Any, model: Any) -> Any:
     """The same model with layers that compute in a type; parameters and statistics are kept as they are."""
+    if (names := _asked.get()) is not None:
+        names.add(jnp.dtype(dtype).name)
     for _, module in nnx.iter_modules(model):
         if hasattr(module, "dtype") and hasattr(module, "param_dtype"):
             module.dtype = dtype

@@ -21,6 +21,7 @@ from archspec_runtime.recipe.recipe import Recipe
 from .averaging import averaged
 from .images import Picked, Store, batch_of
 from .mixing import Mixed
+from .precision import types_asked
 from .scaling import Scale
 from .training import Run
 
@@ -94,9 +95,10 @@ class Step:
         run = self.run.at(lr=inputs.lr, limit=inputs.limit, kept=inputs.kept)
         before = state._replace(rest=at_step(state.rest, inputs.number))
         given = (images, labels) if inputs.mixed is None else (images, labels, inputs.mixed)
-        after, report = run.training.train_step(run, before, *given)
+        with types_asked() as halves:
+            after, report = run.training.train_step(run, before, *given)
         averages = after.average is not before.average
-        check_step(self.job, averages=averages, skips=report.taken is not None)
+        check_step(self.job, averages=averages, skips=report.taken is not None, halves=halves)
         taken = jnp.asarray(True) if report.taken is None else report.taken
         outcomes = state.outcomes.put(inputs.place, report.loss, report.errors, taken)
         found: State = after._replace(outcomes=outcomes)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job
 from archspec_runtime.recipe.policies import Skip
+
+HALVES = {"bf16": "bfloat16", "fp16": "float16"}
+"""What frameworks call the numbers of a precision that a step computes in, where they are not those of the parameters."""
 
 
 def check_arguments(job: Job, train_step: Callable[..., Any], count: int) -> None:
@@ -25,8 +28,13 @@ def check_arguments(job: Job, train_step: Callable[..., Any], count: int) -> Non
         ) from None
 
 
-def check_step(job: Job, *, averages: bool, skips: bool, parts: int | None = None) -> None:
-    """Raise RunError where a step that was taken did not do what the job says; `parts` of the batch, where they are known."""
+def check_step(
+    job: Job, *, averages: bool, skips: bool, halves: Set[str], parts: int | None = None
+) -> None:  # fmt: skip
+    """Raise RunError where a step that was taken did not do what the job says.
+
+    `halves` are the types of 16 bits that it computed in, `parts` those of the batch, where they are known.
+    """
     recipe = job.recipe
     if parts == 0:
         raise RunError("train_step says nothing of its loss, so that nothing could be said of the run",
@@ -34,6 +42,11 @@ def check_step(job: Job, *, averages: bool, skips: bool, parts: int | None = Non
     if parts is not None and parts != recipe.accumulate:
         counted = "at once" if parts == 1 else f"in {parts} parts"
         raise _apart(f"accumulate={recipe.accumulate}", f"train_step computes a batch {counted}", "accumulate")
+    half = HALVES.get(recipe.precision)
+    if half is not None and half not in halves:
+        raise _apart(f'precision="{recipe.precision}"', f"train_step does not compute in {half}", "precision")
+    if half is None and (found := sorted(halves & {*HALVES.values()})):
+        raise _apart(f'precision="{recipe.precision}"', f"train_step computes in {found[0]}", "precision")
     if recipe.ema is not None and not averages:
         raise _apart("ema", "train_step never averages the weights", "ema")
     if isinstance(recipe.bad_loss, Skip) and not skips:

@@ -39,7 +39,7 @@ def train_emitted(
             import_source(files[f"{name}.py"], name, code.absolute() / f"{name}.py") for name in MODULES
         )
         job = replace(emitted.JOB, recipe=emitted.JOB.recipe.with_arithmetic_of(recipe))
-        job = with_net_facts(job, files[FILE])
+        job = with_net_facts(job, files[FILE]) if FILE in files else job
         job = job if fingerprint is None else replace(job, fingerprint=fingerprint)
         stated = framework.stating(getattr(emitted, "TRAINING", None))
         return train(stated, getattr(model, class_name), job, options, write)

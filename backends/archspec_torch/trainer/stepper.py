@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -125,12 +126,23 @@ class TorchStepper:
                 norm.eval()
             set_rate(self.optimizer, lr)
             given = (images, labels) if recipe.data.mix is None else (images, labels, batch.mixed)
-            self.training.train_step(self, *given)
-        if not self.checked:
-            self.checked = True
-            calls = self.calls
-            check_step(self.job, parts=calls["report"], averages=calls["average"] > 0, skips=calls["faulty"] > 0)
+            (self.training.train_step if self.checked else self._checked)(self, *given)
         self.unseen += 1
+
+    def _checked(self, run: TorchStepper, *given: Any) -> None:
+        """The first step, which has to do what the job says."""
+        forward, halves, kind = self.forward, set[str](), self.device.type
+
+        def noted(images: Tensor) -> Tensor:
+            if torch.is_autocast_enabled(kind):
+                halves.add(str(torch.get_autocast_dtype(kind)).removeprefix("torch."))
+            return forward(images)
+
+        self.forward = noted
+        self.training.train_step(run, *given)
+        self.forward, self.checked = forward, True
+        averages, skips = self.calls["average"] > 0, self.calls["faulty"] > 0
+        check_step(self.job, averages=averages, skips=skips, halves=halves, parts=self.calls["report"])
 
     def _too_much(self) -> RunError:
         return while_training(self.job, self.world.size, "torch", sharded=self.sharded)
