@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from archspec.emission.recipe_words import adapts_matrices_alone, recipe_words, vectors_apart
 from archspec.emission.source import WIDTH, Expression, Invocation, call
 from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe, Skip
-
-HALF = {"bf16": "bfloat16", "fp16": "float16"}
-TOLD = {
-    "sgd": "Stochastic gradient descent",
-    "adamw": "Adam with decoupled weight decay",
-    "lamb": "LAMB, whose steps are as long as what they change",
-}
+from archspec_runtime.job.agreement import HALVES
 
 
 def stated(job: Job) -> dict[str, Any]:
@@ -25,7 +20,7 @@ def stated(job: Job) -> dict[str, Any]:
     channels, height, width = job.input_shape
     head, *arguments = _optimizer(recipe, optimizer)
     return {
-        "optimizer_doc": _told(optimizer),
+        **recipe_words(job, optimizer),
         "optimizer_call": call(str(head), arguments, 4),
         "weights_apart": _weights_apart(recipe, optimizer),
         "lr_scale": bool(recipe.lr_scale),
@@ -34,42 +29,24 @@ def stated(job: Job) -> dict[str, Any]:
         "trainer_imports": _imports(sorted(_names(recipe), key=lambda name: (name[0].islower(), name))),
         "needs_jnp": mixes
         or threshold is not None
-        or recipe.precision in HALF
+        or recipe.precision in HALVES
         or recipe.clip_norm is not None
         or isinstance(recipe.bad_loss, Skip),
         "signature": _signature(mixes),
         "shape": f"{height}, {width}, {channels}",
-        "classes": job.classes,
         "targets": _targets(recipe, job.classes),
-        "mixes": mixes,
-        "threshold": threshold,
-        "parts": recipe.accumulate,
         "rest": "rest" if recipe.accumulate > 1 else "state.rest",
         "after": "after" if recipe.accumulate > 1 else "rest",
         "aux_types": "Array, Array, Tree" if scaled else "Array, Tree",
         "loss": _loss(recipe),
-        "half": HALF.get(recipe.precision),
-        "scaled": scaled,
-        "clip": recipe.clip_norm,
-        "skips": isinstance(recipe.bad_loss, Skip),
-        "ema": recipe.ema is not None,
+        "half": HALVES.get(recipe.precision),
         "after_call": _after(recipe),
     }
 
 
-def _told(optimizer: SGD | AdamW | LAMB) -> str:
-    how = ""
-    if isinstance(optimizer, SGD) and optimizer.momentum:
-        how = " with Nesterov's momentum" if optimizer.nesterov else " with momentum"
-    return f"{TOLD[optimizer.kind]}{how}."
-
-
 def _weights_apart(recipe: Recipe, optimizer: SGD | AdamW | LAMB) -> bool:
     """Whether vectors are treated otherwise than matrices, by a mask."""
-    decays = optimizer.weight_decay and not recipe.decay_scale
-    return not optimizer.decay_norm_and_bias and bool(
-        decays or (isinstance(optimizer, LAMB) and not optimizer.always_adapt)
-    )
+    return adapts_matrices_alone(optimizer) if recipe.decay_scale else vectors_apart(optimizer)
 
 
 def _decays(optimizer: SGD | AdamW | LAMB) -> str:
@@ -107,7 +84,7 @@ def _with_one_rate(optimizer: SGD | AdamW | LAMB, decay_each: str | None) -> tup
     if isinstance(optimizer, AdamW):
         return ("optax.adamw", "run.lr", *moments, f"weight_decay={optimizer.weight_decay}", *mask)
     ratio: Expression = Invocation("run.block_by_block", ("optax.scale_by_trust_ratio()",))
-    if not optimizer.always_adapt and not optimizer.decay_norm_and_bias:
+    if adapts_matrices_alone(optimizer):
         ratio = Invocation("optax.masked", (ratio, "weights"))
     rate = "optax.scale_by_learning_rate(run.lr)"
     return ("optax.chain", Invocation("optax.scale_by_adam", moments), *decays, ratio, rate)
@@ -131,7 +108,7 @@ def _names(recipe: Recipe) -> Iterator[str]:
         yield "all_finite"
     if skips:
         yield "taken_if"
-    if recipe.precision in HALF:
+    if recipe.precision in HALVES:
         yield "computing_in"
 
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from archspec.emission.recipe_words import adapts_matrices_alone, recipe_words, vectors_apart
 from archspec.emission.source import call
-from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe, Skip
-
-HALF = {"bf16": "bfloat16", "fp16": "float16"}
-TOLD = {
-    "sgd": "Stochastic gradient descent",
-    "adamw": "Adam with decoupled weight decay",
-    "lamb": "LAMB, whose steps are as long as what they change",
-}
+from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe
+from archspec_runtime.job.agreement import HALVES
 
 
 def stated(job: Job) -> dict[str, Any]:
@@ -27,48 +22,26 @@ def stated(job: Job) -> dict[str, Any]:
     )
     scales = _scales(recipe, optimizer) if _scaled(recipe) else {}
     return {
+        **recipe_words(job, optimizer),
         "optimizer": optimizer,
         "optimizer_class": optimizer_class,
-        "optimizer_doc": _told(optimizer),
         "optimizer_call": _optimizer(recipe, optimizer, optimizer_class),
-        "two_groups": not _scaled(recipe) and _two_groups(optimizer),
+        "two_groups": not _scaled(recipe) and vectors_apart(optimizer),
         "parameters": "trained" if recipe.freeze else "model.parameters()",
         "frozen": bool(recipe.freeze),
         "scales": scales,
         "group_key": f"({', '.join(scales)})" if len(scales) > 1 else ", ".join(scales),
         "group_type": f"tuple[{', '.join(['float'] * len(scales))}]" if len(scales) > 1 else "float",
         "trainer_names": sorted(_names(recipe, optimizer), key=lambda name: (name[0].islower(), name)),
-        "needs_torch": not hard or recipe.precision in HALF,
-        "classes": job.classes,
+        "needs_torch": not hard or recipe.precision in HALVES,
         "shape": ", ".join(map(str, job.input_shape)),
         "shares": _shares(recipe, job.classes),
-        "mixes": mixes,
         "bce": bce,
         "hard": hard,
-        "threshold": recipe.loss.threshold if isinstance(recipe.loss, BCE) else None,
-        "parts": parts,
         "values": ["images", "labels", *([] if hard else ["targets"])],
         "loss": _loss(recipe, mixes) + (f" / {parts}" if parts > 1 else ""),
-        "half": HALF.get(recipe.precision),
-        "scaled": recipe.precision == "fp16",
-        "clip": recipe.clip_norm,
-        "skips": isinstance(recipe.bad_loss, Skip),
-        "ema": recipe.ema is not None,
+        "half": HALVES.get(recipe.precision),
     }
-
-
-def _told(optimizer: SGD | AdamW | LAMB) -> str:
-    how = ""
-    if isinstance(optimizer, SGD) and optimizer.momentum:
-        how = " with Nesterov's momentum" if optimizer.nesterov else " with momentum"
-    return f"{TOLD[optimizer.kind]}{how}."
-
-
-def _two_groups(optimizer: SGD | AdamW | LAMB) -> bool:
-    """Whether vectors are treated otherwise than matrices."""
-    return not optimizer.decay_norm_and_bias and bool(
-        optimizer.weight_decay or (isinstance(optimizer, LAMB) and not optimizer.always_adapt)
-    )
 
 
 def _scaled(recipe: Recipe) -> bool:
@@ -79,17 +52,17 @@ def _scaled(recipe: Recipe) -> bool:
 def _scales(recipe: Recipe, optimizer: SGD | AdamW | LAMB) -> dict[str, str]:
     """What the optimizer is told of a group, as expressions in a parameter `p` and its `name`."""
     found = {"lr_scale": "scale_of(name, LR_SCALE)"} if recipe.lr_scale else {}
-    if recipe.decay_scale or _two_groups(optimizer):
+    if recipe.decay_scale or vectors_apart(optimizer):
         decay = f"{optimizer.weight_decay}" + " * scale_of(name, DECAY_SCALE)" * bool(recipe.decay_scale)
         found["weight_decay"] = decay if optimizer.decay_norm_and_bias else f"{decay} if p.ndim > 1 else 0.0"
-    if isinstance(optimizer, LAMB) and not optimizer.always_adapt and not optimizer.decay_norm_and_bias:
+    if adapts_matrices_alone(optimizer):
         found["adapt"] = "p.ndim > 1"
     return found
 
 
 def _optimizer(recipe: Recipe, optimizer: SGD | AdamW | LAMB, head: str) -> str:
     whole = "trained" if recipe.freeze else "model.parameters()"
-    arguments = ["by_scale" if _scaled(recipe) else "groups" if _two_groups(optimizer) else whole]
+    arguments = ["by_scale" if _scaled(recipe) else "groups" if vectors_apart(optimizer) else whole]
     if isinstance(optimizer, SGD):
         given = {
             "momentum": optimizer.momentum,
@@ -100,7 +73,7 @@ def _optimizer(recipe: Recipe, optimizer: SGD | AdamW | LAMB, head: str) -> str:
     else:
         arguments += [f"betas=({optimizer.beta1}, {optimizer.beta2})", f"eps={optimizer.eps}"]
         arguments += [f"weight_decay={optimizer.weight_decay}"]
-    if recipe.decay_scale or _two_groups(optimizer):  # which say it
+    if recipe.decay_scale or vectors_apart(optimizer):  # which say it
         arguments = [argument for argument in arguments if not argument.startswith("weight_decay")]
     if not isinstance(optimizer, LAMB):
         arguments.append("fused=fusable(model)")
