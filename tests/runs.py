@@ -67,8 +67,8 @@ def same(one, other):
 
 
 def measurements(out):
-    """The rows of a run without how fast it was."""
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in read_metrics(out)]
+    """The rows of a run without when they were written, and how fast it was."""
+    return [{k: v for k, v in row.items() if k not in ("images_per_second", "time")} for row in read_metrics(out)]
 
 
 def tree(folder):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,16 +15,21 @@ from archspec_runtime.record.folder import Metrics, lock, read_metrics
 def test_metrics_are_json_lines_and_a_line_that_a_kill_cut_off_is_dropped(tmp_path):
     metrics = Metrics(tmp_path)
     rows = [{"kind": "train", "step": step, "loss": 1 / step} for step in (1, 2, 3)]
+    before = datetime.now(UTC)
     for row in rows:
         metrics.append(row)
     text = (tmp_path / "metrics.jsonl").read_text()
-    assert [json.loads(line) for line in text.splitlines()] == rows
+    written = [json.loads(line) for line in text.splitlines()]
+    assert [{k: v for k, v in row.items() if k != "time"} for row in written] == rows
+    times = [datetime.fromisoformat(row["time"]) for row in written]
+    assert before - timedelta(seconds=1) < times[0] <= times[1] <= times[2] <= datetime.now(UTC)
     (tmp_path / "metrics.jsonl").write_text(text + '{"kind": "tra')
-    assert read_metrics(tmp_path) == rows
+    assert read_metrics(tmp_path) == written
     metrics.rewind(2)
     metrics.append({"kind": "eval", "step": 4})
     metrics.append({"of": "something else"})
-    assert read_metrics(tmp_path) == [*rows[:2], {"kind": "eval", "step": 4}]
+    assert read_metrics(tmp_path)[:2] == written[:2]
+    assert [(row["kind"], row["step"]) for row in read_metrics(tmp_path)[2:]] == [("eval", 4)]
 
 
 def test_a_folder_is_held_by_one_process_and_released(tmp_path):

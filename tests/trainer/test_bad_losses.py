@@ -72,7 +72,7 @@ def finite(found):
 
 
 def measurements(out):
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in read_metrics(out)]
+    return [{k: v for k, v in row.items() if k not in ("images_per_second", "time")} for row in read_metrics(out)]
 
 
 def rows(out, kind):

@@ -83,6 +83,7 @@ class FlaxStepper:
             # copies: the first step gives its state away, and the model is still needed to read weights into
             self.graph, *parts = nnx.split(self.model, self.trained, ...)
             params, rest = jax.tree.map(jnp.copy, parts)
+            self.frozen = sum(leaf.size for leaf in jax.tree.leaves(nnx.filter_state(rest, nnx.Param)))
             used = reached(self.graph, params, rest, job, self.kind)
             self.run = Run.of(training, self.model, self.graph, params, used, self.trained)
             self.state = self.devices.spread(State.start(params, rest, self.run.optimizer, recipe, self.kind))

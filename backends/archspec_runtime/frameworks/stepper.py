@@ -58,6 +58,9 @@ class Snapshot(Protocol):
 class Stepper(Protocol):
     """A model with its optimizer, on one device or on many; all processes of a world make the same calls in one order."""
 
+    frozen: int
+    """How many learned numbers are not trained."""
+
     def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
         """Take one optimizer step, of which this process is given its share, without waiting for its result.
 

@@ -9,6 +9,7 @@ import os
 import platform
 import socket
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -147,9 +148,10 @@ class Metrics:
         self.path = folder / "metrics.jsonl"
 
     def append(self, row: Row) -> None:
-        """Add a row; a full disk is said and survived."""
+        """Add a row with the time, in UTC; a full disk is said and survived."""
         if not self.writes:
             return
+        row = {**row, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
         try:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps({k: _plain(v) for k, v in row.items()}) + "\n")

@@ -67,7 +67,7 @@ def describe(
         *_recipe(job),
         *(["  optimizer, as train.py makes it:"] if stated else []),
         *(f"    {line}".rstrip() for line in stated),
-        *([f"  # {frozen_text(job)}"] if job.frozen else []),
+        *([f"  # {frozen_text(job.frozen, job.params)}"] if recipe.freeze else []),
         "learning rate",
     ]
     lines += [f"  {line}" for line in timeline(recipe.lr, end, None)]
@@ -79,9 +79,9 @@ def describe(
     ]
 
 
-def frozen_text(job: Job) -> str:
+def frozen_text(frozen: int, params: int) -> str:
     """How many parameters are not trained."""
-    return f"{job.frozen:,} of {job.params:,} parameters are frozen"
+    return f"{frozen:,} of {params:,} parameters are frozen"
 
 
 def _batches(size: int, *, of_epochs: bool) -> str:

@@ -169,9 +169,9 @@ def _train(
             warn_before(asked, job, options, framework.options, batches.per_epoch, spec_checked=write is not None)
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
             say(f"{job.name} on {where}: {total:,} steps, {how}")
-            if job.frozen:
-                say(frozen_text(job))
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings, world, options)
+        if stepper.frozen and world.leads:
+            say(frozen_text(stepper.frozen, job.params))
         if options.weights is not None:  # of which a checkpoint that there is makes others
             start_from(stepper, options.weights, options.fresh)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)

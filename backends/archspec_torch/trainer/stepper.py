@@ -74,6 +74,7 @@ class TorchStepper:
         if world.size > 1 and recipe.sync_batch_norm:
             self.model = over_whole_batch(self.model)
         training.freeze(self.model)
+        self.frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
         self.frozen_norms = frozen_norms(self.model)
         self.average = Average(self.model) if recipe.ema is not None else None
         forward = self._spread()
