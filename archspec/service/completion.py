@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from archspec.ir.garbage import no_collection
 from archspec.language import keys
 from archspec.language.keys import Key
 from archspec.language.spec import ROLES, BlockModel, Spec, Stage
@@ -56,6 +57,7 @@ class Completions:
     items: tuple[Item, ...] = ()
 
 
+@no_collection()
 def complete(document: Document, offset: int) -> Completions:
     """The completions at an offset."""
     text = document.text.text

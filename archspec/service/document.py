@@ -38,6 +38,7 @@ class Document:
     _callables: Callables | None = None
     _facts: Facts | None = None
     _facts_lines: tuple[str, ...] = ()
+    _moved: dict[int, int] | None = None
     _looked: bool = False
     _found: tuple[Diagnostic, ...] | None = None
 
@@ -74,7 +75,7 @@ class Document:
     def replace(self, text: str) -> None:
         """Change the whole text."""
         if text != self.text.text:
-            self.text, self._root = Text(text), None
+            self.text, self._root, self._moved = Text(text), None, None
             self.workspace.changed()
 
     def forget(self) -> None:
@@ -156,13 +157,12 @@ class Document:
 
     def moved(self, line: int) -> int | None:
         """The line of the text of the last network at which a line of this one stood; None where that was changed."""
-        now = self.text.text.splitlines()
-        if tuple(now) == self._facts_lines:
-            return line
-        for block in SequenceMatcher(None, self._facts_lines, now, autojunk=False).get_matching_blocks():
-            if block.b <= line < block.b + block.size:
-                return block.a + line - block.b
-        return None
+        if self._moved is None:
+            now = tuple(self.text.text.splitlines())
+            self._moved = (
+                {n: n for n in range(len(now))} if now == self._facts_lines else _moves(self._facts_lines, now)
+            )
+        return self._moved.get(line)
 
     def _look(self, *, presets: bool) -> None:
         self._looked = True
@@ -175,6 +175,7 @@ class Document:
             self._found = found
         if net is not None:
             self._facts, self._facts_lines = Facts.of(net), tuple(self.text.text.splitlines())
+            self._moved = None
 
 
 @dataclass(eq=False)
@@ -238,6 +239,12 @@ class Workspace:
             for path in files:
                 if path.resolve() not in self.documents and (other := self.document(path)) is not None:
                     yield other
+
+
+def _moves(before: tuple[str, ...], after: tuple[str, ...]) -> dict[int, int]:
+    """Where the lines of a text that stayed stood before."""
+    blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    return {block.b + n: block.a + n for block in blocks for n in range(block.size)}
 
 
 def source_path(span: Span) -> Path | None:
