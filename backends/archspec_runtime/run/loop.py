@@ -84,7 +84,7 @@ class Loop:
             if self.world.leads:
                 tell(f"this run ended at step {start:,}; nothing is left to do")
             return Result(self.folder, start, 0, self.tally.latest)
-        self.progress = Progress(self.total, start, silent=not self.world.leads)
+        self.progress = Progress(self.total, start, LOG_EVERY, silent=not self.world.leads)
         self.meter = Meter(self.batches.size, start)
         with self.saver, Signals() as signals, self.progress:
             done, signal = self._train(start, signals)
@@ -114,6 +114,8 @@ class Loop:
             if done == start + 1 and not self._logged(done):  # which had to be compiled
                 self.meter.pause(done)
                 self.progress.begin(done)
+            if done <= start + 2 and not self._logged(done):
+                self.progress.first_steps(done)
             if self._logged(done):
                 self._look(done, lr)
             if (why := self.schedule.after_step(done, self.tally.measured())) is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Timer
 from types import TracebackType
 from typing import Any
 
@@ -12,13 +14,28 @@ from archspec_runtime.console import duration, say
 from archspec_runtime.printable import printable
 
 EVERY = 10.0  # seconds between plain lines
+SLOW = 3.0  # seconds after which what is under way is said
+
+
+@contextmanager
+def said_if_slow(what: str, after: float = SLOW, *, silent: bool = False) -> Iterator[None]:
+    """Within it something is done; where that takes longer, a line says what."""
+    timer = Timer(after, say, [f"{what} ..."])
+    timer.daemon = True
+    if not silent:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Progress:
     """Shows loss, errors, rate, speed and the time that is left."""
 
-    def __init__(self, total: int, start: int, *, silent: bool = False) -> None:
+    def __init__(self, total: int, start: int, shown_every: int = 1, *, silent: bool = False) -> None:
         self.total = total
+        self.shown_every = shown_every  # steps from one look at the losses to the next
         self.silent = silent  # in a process that another one speaks for
         self.values: dict[str, str] = {}
         self.last = 0.0
@@ -41,6 +58,15 @@ class Progress:
     def begin(self, step: int) -> None:
         """Tell the time that is left by that of the steps from here on."""
         self.start, self.begun = step, time.monotonic()
+
+    def first_steps(self, step: int) -> None:
+        """Tell the time that is left after two steps, where it would be long until there are losses to show."""
+        if self.live is not None:
+            self.live.update(self.task, completed=step)
+            return
+        each = (time.monotonic() - self.begun) / max(1, step - self.start)
+        if not self.silent and step == self.start + 1 and each * self.shown_every >= EVERY:
+            say(f"step {step:,}/{self.total:,}  about {duration(each * (self.total - step))} left")
 
     def say(self, text: str) -> None:
         """Print a line that stays."""

@@ -35,6 +35,7 @@ from archspec_runtime.record.identity import (
 from archspec_runtime.run.dry_run import dry_run, frozen_text
 from archspec_runtime.run.loop import Loop, Result
 from archspec_runtime.run.preflight import check_options, check_split, open_for, warn_before
+from archspec_runtime.run.progress import said_if_slow
 from archspec_runtime.run.record import keep_memory, record, take
 from archspec_runtime.run.resume import recorded
 from archspec_runtime.schedule.phases import Schedule
@@ -122,14 +123,16 @@ def _train(
     device = framework.choose_device(options.device, world)
     if device == "cpu":
         keep_freed()
-    dataset = open_for(job, options.data)
+    with said_if_slow("reading the data set", silent=not world.leads):
+        dataset = open_for(job, options.data)
     for notice in dataset.notices if world.leads else ():
         warn(*notice.split("\n"))
     check_split(job, dataset, options.data)
     job = effective(asked, options, len(dataset.train) // job.recipe.batch_size)
     recipe = job.recipe
     skip = recipe.data.corrupt == "skip"
-    normalization = measure(recipe.data.normalize, dataset.train, job.input_shape, skip=skip)
+    with said_if_slow("measuring the mean of the training images", silent=not world.leads):
+        normalization = measure(recipe.data.normalize, dataset.train, job.input_shape, skip=skip)
     batches = Batches(
         dataset.train,
         recipe.data,
