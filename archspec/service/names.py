@@ -18,6 +18,8 @@ from archspec.service.words import Word
 from archspec.syntax.identifiers import identifier_fault, step_name_fault
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_PATTERNS = ("freeze", "lr_scale", "decay_scale")
+"""Keys of a recipe whose values go by names of modules."""
 _IN_BLOCKS = ("blocks.", "shortcuts.")
 
 
@@ -170,11 +172,9 @@ def _of_word(document: Document, word: Word) -> Iterator[tuple[Symbol, int, int,
         case "stage patch":
             yield Symbol("step", "", word.text), start, end, False
         case "source":
-            before, place = "", start
-            for part in word.text.split("."):
-                before = f"{before}.{part}" if before else part
-                yield Symbol("step", word.scope, before), place, place + len(part), False
-                place += len(part) + 1
+            yield from _of_dotted(word, start)
+        case "value" if word.path.rpartition(".")[2] in _PATTERNS:
+            yield from _of_dotted(word, start)
         case "callee" | "block of defaults" if word.text.startswith("$"):
             yield _argument_symbol(document, word.scope, word.text[1:]), start + 1, end, False
         case "callee" | "block of defaults":
@@ -197,6 +197,15 @@ def _of_word(document: Document, word: Word) -> Iterator[tuple[Symbol, int, int,
             yield from _of_change(word, start, end)
         case "expression" | "argument value" | "value":
             yield from _of_expression(document, word, start, end)
+
+
+def _of_dotted(word: Word, start: int) -> Iterator[tuple[Symbol, int, int, bool]]:
+    """The steps that a dotted name or a pattern of such names goes through."""
+    before, place = "", start
+    for part in word.text.split("."):
+        before = f"{before}.{part}" if before else part
+        yield Symbol("step", word.scope, before), place, place + len(part), False
+        place += len(part) + 1
 
 
 def _of_change(word: Word, start: int, end: int) -> Iterator[tuple[Symbol, int, int, bool]]:

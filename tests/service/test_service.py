@@ -181,6 +181,16 @@ def test_renaming_follows_into_specs_that_extend_it_saved_or_not(workspace, tmp_
     assert unsaved.diagnostics() == ()
 
 
+def test_renaming_follows_into_what_is_frozen_and_its_rates(workspace, tmp_path):
+    train = 'train: {recipe: finetune, freeze: [conv1, "layer1.*"], lr_scale: {layer1: 2}}\n'
+    document = workspace.open(tmp_path / "net.yaml", NET + train)
+    (edits,) = names.rename(document, NET.index("layer1"), "trunk").edits.values()
+    assert document.text.edited(edits) == (NET + train).replace("layer1", "trunk")
+    (edits,) = names.rename(document, NET.index("conv1: {conv: {out: width, "), "first").edits.values()
+    assert "freeze: [first, " in document.text.edited(edits)
+    assert "from: conv1}" in document.text.edited(edits)
+
+
 @pytest.mark.parametrize(
     ("text", "word", "why"),
     [
