@@ -7,14 +7,15 @@ net.cost.params, net.cost.macs
 archspec.emit(net, backend="torch").write("folder")
 model = archspec.build(net, backend="torch", seed=0)
 found = archspec.predict("runs/resnet50", "photo.jpg")
+found = archspec.import_model("torchvision:resnet50")
 """
 
 from __future__ import annotations
 
-from archspec.api import build, convert, emit, predict
+from archspec.api import build, convert, emit, import_model, predict
 from archspec.compile import check, load
 from archspec.diagnostics import Diagnostic, Edit, Fix, SpecError
-from archspec.errors import WeightsError
+from archspec.errors import ModelError, WeightsError
 from archspec.ir import Row
 from archspec.ir.cost import Cost
 from archspec.ir.network import Network
@@ -31,6 +32,7 @@ __all__ = [
     "Diagnostic",
     "Edit",
     "Fix",
+    "ModelError",
     "Network",
     "Program",
     "Row",
@@ -41,6 +43,7 @@ __all__ = [
     "check",
     "convert",
     "emit",
+    "import_model",
     "load",
     "predict",
 ]

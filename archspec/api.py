@@ -18,6 +18,7 @@ from archspec.ir.views import VIEWS
 
 if TYPE_CHECKING:
     from archspec.backends import Prediction, Weights
+    from archspec.importing import Imported
     from archspec.weights.convert import Converted
 
 
@@ -87,6 +88,23 @@ def convert(
 
     return convert(net, Path(source), Path(target), source_backend=source_backend, target_backend=target_backend,
                    maps=maps, key=key, dtype=dtype, force=force)  # fmt: skip
+
+
+def import_model(
+    model: Any, example: Any = None, *, name: str | None = None, arguments: Mapping[str, object] | None = None
+) -> Imported:
+    """A model of PyTorch as a spec that is proven equal to it: `.spec`, `.network`, `.weights` and `.report`.
+
+    `model` is an `nn.Module` in eager code with an `example` of its images (N, C, H, W), or a source such as
+    "torchvision:resnet50", "timm:resnet50d" or "net.py:Net", which `arguments` are for and of which `example` may be the
+    size (C, H, W); its code is run. Raises ModelError where a spec cannot say it, and SpecError where PyTorch is missing.
+    """
+    from archspec.backends import find_importer
+
+    found = find_importer("torch")
+    if isinstance(model, str):
+        return found.import_source(model, dict(arguments or {}), example)
+    return found.import_module(model, example, name=name)
 
 
 def predict(

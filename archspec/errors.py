@@ -19,3 +19,13 @@ class WeightsError(Exception):
         super().__init__("\n  ".join(map(printable, [message, *rows])))
         self.help = printable(help) if help else None
         self.exit_code = exit_code  # of the command that wanted them
+
+
+class ModelError(Exception):
+    """A model that cannot be imported; `help` says what to do, `rows` list each operation that has no words in a spec."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, help: str | None = None, *, rows: Iterable[str] = ()) -> None:
+        super().__init__("\n  ".join(map(printable, [message, *rows])))
+        self.help = printable(help) if help else None

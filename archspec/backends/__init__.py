@@ -7,6 +7,7 @@ from archspec.backends.protocol import (
     Builder,
     Examiner,
     Files,
+    Importer,
     Prediction,
     Predictor,
     Trained,
@@ -21,13 +22,14 @@ from archspec.backends.registry import (
     find_backend,
     find_builder,
     find_examiner,
+    find_importer,
     find_predictor,
     find_trainer,
     formats_of,
 )
 
 __all__ = [
-    "Backend", "Builder", "Examiner", "Files", "Prediction", "Predictor", "Trained", "Trainer", "Weights", "WeightsFormat",
-    "backend_names", "check_supported", "errors_of", "find_backend", "find_builder", "find_examiner", "find_predictor",
+    "Backend", "Builder", "Examiner", "Files", "Importer", "Prediction", "Predictor", "Trained", "Trainer", "Weights", "WeightsFormat",
+    "backend_names", "check_supported", "errors_of", "find_backend", "find_builder", "find_examiner", "find_importer", "find_predictor",
     "find_trainer", "formats_of",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archspec.backends.stored import Stored
+    from archspec.importing import Imported
 
 Weights = Mapping[str, "np.ndarray[Any, Any]"]
 """Tensors by the spec's names and in its layouts: (out, in, height, width), (out, in), (C,)."""
@@ -111,6 +112,18 @@ class Backend(Protocol):
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
         """The files of a folder by relative path, with weights where they are given. Raises WeightsError where it cannot
         do without."""
+
+
+class Importer(Backend, Protocol):
+    """A backend that reads models of its framework."""
+
+    def import_source(
+        self, source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None
+    ) -> Imported:
+        """The model of a source as a spec that is proven equal to it. Raises ModelError."""
+
+    def import_module(self, module: Any, example: Any, *, name: str | None = None) -> Imported:
+        """A model as a spec, by an example of the images that it takes. Raises ModelError."""
 
 
 class Builder(Backend, Protocol):

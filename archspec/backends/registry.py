@@ -7,7 +7,16 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from archspec.backends.extras import DISTRIBUTION, install_command
-from archspec.backends.protocol import Backend, Builder, Examiner, Predictor, Trainer, WeightsFormat, members
+from archspec.backends.protocol import (
+    Backend,
+    Builder,
+    Examiner,
+    Importer,
+    Predictor,
+    Trainer,
+    WeightsFormat,
+    members,
+)
 from archspec.diagnostics import Diagnostic, Diagnostics, Related, SpecError
 from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 from archspec.diagnostics.spelling import did_you_mean
@@ -58,6 +67,16 @@ def find_builder(name: str) -> Builder:
         message, help_ = f"the backend `{name}` makes no models in memory", f"emit its source: --backend {name}"
         raise SpecError([Diagnostic("AS701", message, None, help_)])
     return cast(Builder, backend)
+
+
+def find_importer(name: str) -> Importer:
+    """The backend of this name, which reads models. Raises SpecError as `find_backend` does, and where it reads none."""
+    backend = find_backend(name)
+    if _lacking(backend, Importer):
+        raise SpecError(
+            [Diagnostic("AS701", f"the backend `{name}` imports no models", None, "import one of PyTorch")]
+        )
+    return cast(Importer, backend)
 
 
 def find_trainer(name: str) -> Trainer:

@@ -28,6 +28,8 @@ from archspec_torch.health import need_torch
 if TYPE_CHECKING:
     from torch import nn
 
+    from archspec.importing import Imported
+
 
 class TorchBackend:
     """Emission to PyTorch (NCHW); names of parameters are the spec's."""
@@ -61,6 +63,22 @@ class TorchBackend:
 
             load_weights(model, weights)
         return model
+
+    def import_source(
+        self, source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None
+    ) -> Imported:
+        """The model of a source as a spec that is proven equal to it. Raises ModelError."""
+        need_torch()
+        from archspec_torch.importing.importing import import_source
+
+        return import_source(source, arguments, size)
+
+    def import_module(self, module: Any, example: Any, *, name: str | None = None) -> Imported:
+        """A model as a spec, by an example of the images that it takes. Raises ModelError."""
+        need_torch()
+        from archspec_torch.importing.importing import import_module
+
+        return import_module(module, example, name=name)
 
     def try_source(self, net: Network, files: Files) -> None:
         """Make the emitted model, if PyTorch is installed, without memory for its numbers. Raises SpecError (AS704)."""

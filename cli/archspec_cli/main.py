@@ -35,6 +35,7 @@ COMMANDS = {
     "report": "report:report",
     "compare": "compare:compare",
     "convert": "convert:convert",
+    "import": "importing:import_",
     "data": "data:app",
     "diff": "diff:diff",
     "explain": "explain:explain",

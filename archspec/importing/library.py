@@ -1,0 +1,115 @@
+"""Blocks of the library in place of declarations that say the same."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import archspec.blocks
+from archspec.compile import check, load
+from archspec.importing.arguments import default_of
+from archspec.importing.text import to_text
+
+
+def with_library(spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec with each of its blocks taken from the library, where that has one of the same arguments and operations."""
+    for name, block in list(spec.get("blocks", {}).items()):
+        for other, theirs in _library().items():
+            if not _fits(block, theirs):
+                continue
+            changed = _taken(spec, name, other, block.get("args", {}), theirs.get("args", {}))
+            if _same(spec, changed):
+                spec = changed
+                break
+    return spec
+
+
+@lru_cache(maxsize=1)
+def _library() -> dict[str, Mapping[str, Any]]:
+    """The declarations of the library's blocks."""
+    folder = Path(archspec.blocks.__file__).parent
+    return {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))}
+
+
+def _fits(block: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    own, known = block.get("args", {}), theirs.get("args", {})
+    required = {name for name, value in known.items() if default_of(value) is None}
+    steps = [len(one.get("body", one.get("chain", ()))) for one in (block, theirs)]
+    return own.keys() <= known.keys() and required <= own.keys() and abs(steps[0] - steps[1]) <= 3
+
+
+def _taken(
+    spec: Mapping[str, Any], name: str, other: str, own: Mapping[str, Any], theirs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The spec with one of its blocks replaced by another, in all uses."""
+    changed = copy.deepcopy(dict(spec))
+    del changed["blocks"][name]
+
+    def args(given: Mapping[str, Any]) -> dict[str, Any]:
+        values = {key: default_of(value) for key, value in own.items()} | dict(given)
+        kept = {k: v for k, v in values.items() if k not in own or v != default_of(theirs[k])}
+        return {k: v for k, v in kept.items() if v is not None}
+
+    def step(value: Any) -> Any:
+        if isinstance(value, list):
+            return [step(each) for each in value]
+        if value == name:
+            given = args({})
+            return {other: given} if given else other
+        if not isinstance(value, dict):
+            return value
+        if value.get("block") == name:  # a stage
+            extra = {k: v for k, v in value.items() if k not in own and k != "block"}
+            return {
+                "name": extra.pop("name"),
+                "block": other,
+                **extra,
+                **args({k: v for k, v in value.items() if k in own}),
+            }
+        if "rows" in value:
+            return _rows(value, name, other, args, own)
+        if isinstance(value.get(name), dict):
+            given = args(value[name])
+            return {(other if k == name else k): (given if k == name else v) for k, v in value.items()}
+        return {k: step(v) if k not in ("from", "repeat") else v for k, v in value.items()}
+
+    for part in ("stem", "stages", "head"):
+        if part in changed:
+            changed[part] = step(changed[part])
+    for block in changed["blocks"].values():
+        for part in ("body", "chain", "after"):
+            if part in block:
+                block[part] = step(block[part])
+    if not changed["blocks"]:
+        del changed["blocks"]
+    return changed
+
+
+def _rows(value: Mapping[str, Any], name: str, other: str, args: Any, own: Mapping[str, Any]) -> Any:
+    rows = dict(value["rows"])
+    block = rows["block"]
+    if block == name or (isinstance(block, dict) and name in block):
+        given = args(block[name] if isinstance(block, dict) else {})
+        given = {k: v for k, v in given.items() if k not in rows["columns"]}
+        rows["block"] = {other: given} if given else other
+    return {**value, "rows": rows}
+
+
+def _same(spec: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    """Whether two specs have the same operations in the same order, with tensors of the same names."""
+    texts = [to_text(one) for one in (spec, changed)]
+    if any(one.is_error for text in texts for one in check(text)):
+        return False
+    rows = [
+        [
+            (row.op, row.target.identity, row.input_shapes, row.name if row.parameters else "")
+            for row in load(text).modules()
+        ]
+        for text in texts
+    ]
+    return rows[0] == rows[1]

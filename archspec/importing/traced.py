@@ -1,0 +1,61 @@
+"""A model as its framework ran it: operations in order, each with the calls of modules that it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archspec.loading.program import Program
+from archspec.ops import Features
+
+INPUT = "input"
+"""The value that the net takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One call of a module that has modules of its own: two calls of one module have one path and two keys."""
+
+    key: str
+    path: str
+    class_name: str
+    plain: bool  # whether it is a sequence of the framework's own, which needs no name
+
+
+@dataclass(slots=True)
+class Operation:
+    """An operation of archspec, or a block of its library, on named values; `result` is the name of what it gives."""
+
+    result: str
+    kind: str
+    args: dict[str, Any]
+    inputs: tuple[str, ...]
+    scopes: tuple[Scope, ...]
+    path: str | None  # of its module, or of its tensor; None for a function
+    shape: Features
+    stateful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A whole model: what it takes and gives, its operations, and the children of its modules by path."""
+
+    name: str
+    class_name: str
+    input: tuple[int, int, int]
+    operations: tuple[Operation, ...]
+    outputs: Mapping[str, str]  # names of values, by the name of the output; of a single one that is empty
+    train_only: frozenset[str] = frozenset()
+    children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    source: str = ""  # where the model was found, as the command names it
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A model as a spec that was proven equal to it."""
+
+    spec: str
+    network: Program
+    weights: Mapping[str, Any]  # the tensors of the model by name
+    report: tuple[str, ...]  # what was compared, a line each

@@ -1,0 +1,148 @@
+"""The tree of a traced model: groups of steps, one for each call of a module, in order of execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from archspec.importing.traced import INPUT, Operation, Traced
+from archspec.ops import Features, Image
+
+
+@dataclass(slots=True)
+class Group:
+    """What a module computes of one value; one that is `plain` needs no class of its own."""
+
+    path: str
+    class_name: str
+    plain: bool
+    input: str
+    output: str
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Step:
+    """An operation, or a group, under a name that is relative to the group around; a function has none."""
+
+    name: str | None
+    target: Operation | Group
+    inputs: tuple[str, ...]
+    output: str
+
+
+def tree(net: Traced) -> Group:
+    """All operations of a model as the group of its outermost module."""
+    used: dict[str, int] = {}
+    for position, op in enumerate(net.operations):
+        used.update(dict.fromkeys(op.inputs, position))
+    used.update(dict.fromkeys(net.outputs.values(), len(net.operations)))
+    last = {op.result: used.get(op.result, -1) for op in net.operations}
+    root = Group("", net.class_name, False, INPUT, next(iter(net.outputs.values())))
+    root.steps = _steps(net, list(enumerate(net.operations)), 0, "", last)
+    return root
+
+
+def shapes(net: Traced) -> dict[str, Features]:
+    """The type of every value."""
+    return {INPUT: Image(net.input), **{op.result: op.shape for op in net.operations}}
+
+
+def _steps(
+    net: Traced, ops: Sequence[tuple[int, Operation]], depth: int, path: str, last: dict[str, int]
+) -> list[Step]:
+    found: list[Step] = []
+    for key, inner in groupby(ops, lambda op: op[1].scopes[depth].key if len(op[1].scopes) > depth else None):
+        own = list(inner)
+        if key is None:
+            found += [Step(relative(op.path, path), op, op.inputs, op.result) for _, op in own]
+            continue
+        scope = own[0][1].scopes[depth]
+        group = _group(net, own, depth, last)
+        name = relative(scope.path, path)
+        if group is not None:
+            found.append(Step(name, group, (group.input,), group.output))
+        else:  # a module of several values, or of none: its steps stand in the one around it
+            found += [
+                Step(f"{name}.{step.name}" if step.name else None, step.target, step.inputs, step.output)
+                for step in _steps(net, own, depth + 1, scope.path, last)
+            ]
+    return _named_once(_folded(net, found, path))
+
+
+def _group(net: Traced, ops: Sequence[tuple[int, Operation]], depth: int, last: dict[str, int]) -> Group | None:
+    """The call of a module, where it takes one value and gives one."""
+    scope, results = ops[0][1].scopes[depth], [op.result for _, op in ops]
+    taken = dict.fromkeys(value for _, op in ops for value in op.inputs if value not in results)
+    given = [result for result in results if last[result] > ops[-1][0]]
+    if len(taken) != 1 or len(given) != 1:
+        return None
+    group = Group(scope.path, scope.class_name, scope.plain, *taken, *given)
+    group.steps = _steps(net, ops, depth + 1, scope.path, last)
+    if scope.plain and in_order(group):
+        group.steps = list(_with_places(group, net.children.get(scope.path, ())))
+    return group
+
+
+def relative(path: str | None, around: str) -> str | None:
+    """A path below another, None for what has none or lies elsewhere."""
+    if path is None or (around and not path.startswith(f"{around}.")):
+        return None
+    return path[len(around) + 1 :] if around else path
+
+
+def in_order(group: Group) -> bool:
+    """Whether the steps follow one another, each under a name of one part."""
+    names = [step.name for step in group.steps]
+    values = [group.input, *(step.output for step in group.steps)]
+    return (
+        all(name is not None and "." not in name for name in names)
+        and len(set(names)) == len(names)
+        and all(step.inputs == (value,) for step, value in zip(group.steps, values, strict=False))
+        and values[-1] == group.output
+    )
+
+
+def _with_places(group: Group, children: Iterable[str]) -> Iterator[Step]:
+    """The steps of a sequence, with an identity wherever one of its modules did nothing: numbers count from 0."""
+    made = {step.name: step for step in group.steps}
+    value = group.input
+    for name in children:
+        if name in made:
+            yield made[name]
+            value = made[name].output
+        elif name.isdecimal():
+            yield Step(name, Operation(value, "identity", {}, (value,), (), None, Features()), (value,), value)
+
+
+def _folded(net: Traced, steps: list[Step], path: str) -> list[Step]:
+    """Modules of a list that follow one another, `layers.0` and `layers.1`, as one sequence `layers`."""
+    found: list[Step] = []
+    for head, inner in groupby(steps, lambda step: (step.name or "").rpartition(".")[0]):
+        own = list(inner)
+        whole = f"{path}.{head}" if path and head else head
+        numbers = [(step.name or "").rpartition(".")[2] for step in own]
+        group = Group(whole, "", True, own[0].inputs[0] if own[0].inputs else "", own[-1].output)
+        group.steps = [
+            Step(name, step.target, step.inputs, step.output) for name, step in zip(numbers, own, strict=True)
+        ]
+        inside = {step.output for step in own[:-1]}
+        tapped = any(value in inside for step in steps if step not in own for value in step.inputs)
+        everything = tuple(numbers) == net.children.get(whole)
+        if head and "." not in head and everything and not tapped and in_order(group):
+            found.append(Step(head, group, (group.input,), group.output))
+        else:
+            found += own
+    return found
+
+
+def _named_once(steps: list[Step]) -> list[Step]:
+    """Names of modules without tensors go to the first of several calls."""
+    met: set[str] = set()
+    for step in steps:
+        if step.name in met:
+            step.name = None
+        elif step.name is not None:
+            met.add(step.name)
+    return steps

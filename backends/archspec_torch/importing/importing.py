@@ -1,0 +1,59 @@
+"""Import of a module: traced, said as a spec, built of that, and proven equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.errors import ModelError
+from archspec.importing import Imported, spec_of
+from archspec.importing.spec import problems_of
+from archspec_torch.health import need_torch
+from archspec_torch.importing.export import traced
+from archspec_torch.importing.proof import Unequal, prove
+from archspec_torch.importing.sources import module_of
+
+SIZE = (3, 224, 224)
+"""Images that models are tried on where nothing else is said, as ImageNet's nets take them."""
+
+
+def import_source(source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None) -> Imported:
+    """The model of a source as a spec. Raises ModelError."""
+    torch = need_torch()
+    module, name = module_of(source, arguments)
+    return import_module(module, torch.zeros(2, *(size or _own_size(module))), name=name, source=source)
+
+
+def import_module(module: Any, example: Any, *, name: str | None = None, source: str = "") -> Imported:
+    """A module as a spec, by an example of the images that it takes. Raises ModelError."""
+    torch = need_torch()
+    name = name or type(module).__name__.lower()
+    if getattr(example, "ndim", 0) == 4 and len(example) < 2:
+        example = torch.cat([example, example])
+    with torch.random.fork_rng(devices=[]):
+        net = traced(module, example, name=name, source=source)
+        why = ""
+        for text, program in spec_of(net):
+            try:
+                report = prove(module, program, example)
+            except Unequal as error:
+                why = str(error)
+                continue
+            except (RuntimeError, ValueError, TypeError) as error:
+                why = f"{type(error).__name__}: {error}"
+                continue
+            weights = {key: tensor.detach().cpu().numpy() for key, tensor in module.state_dict().items()}
+            return Imported(text, program, weights, tuple(report))
+    if why:
+        raise ModelError(f"the spec of {name} is not proven equal, and not written: {why}", "tell what it has that is unusual; "
+                         "a spec of it has to be written by hand")  # fmt: skip
+    raise ModelError(f"{name} has no spec: {problems_of(net)}", "a spec of it has to be written by hand")
+
+
+def _own_size(module: Any) -> tuple[int, int, int]:
+    """The size that a model says of itself, as timm's do, or the usual one."""
+    for config in (getattr(module, "default_cfg", None), getattr(module, "pretrained_cfg", None)):
+        size = config.get("input_size") if isinstance(config, dict) else None
+        if isinstance(size, (tuple, list)) and len(size) == 3:
+            return int(size[0]), int(size[1]), int(size[2])
+    return SIZE

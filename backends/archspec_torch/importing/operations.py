@@ -1,0 +1,261 @@
+"""What archspec's operations are in the graphs of `torch.export`: a function for each target, by its name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.ops import Image, Tokens
+from archspec.ops.shapes import Features
+
+
+class Refused(Exception):
+    """An operation that archspec has no words for; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A parameter of the model, by the path of its module and its name there."""
+
+    path: str
+    sizes: tuple[int, ...]
+
+    @property
+    def owner(self) -> str:
+        """The path of its module."""
+        return self.path.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A value of axes that archspec has no type for, on the way between two that it has."""
+
+    of: str
+    form: str  # `rows` of (C, H W), `grouped` channels, and those `shuffled`
+    groups: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Several pieces of a value, of which an index chooses: (start, stop) of channels each."""
+
+    of: str
+    places: tuple[tuple[int, int], ...]
+
+
+Made = tuple[str, dict[str, Any], Sequence[str]]
+"""The kind of an operation, its arguments and the values that it takes."""
+
+
+def plain(value: Any) -> Any:
+    """A pair of equal numbers as one number."""
+    if isinstance(value, (list, tuple)):
+        numbers = [int(each) for each in value]
+        return numbers[0] if len(set(numbers)) == 1 else numbers
+    return value
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """One number, or one for each direction, as two."""
+    both = list(value) if isinstance(value, (list, tuple)) else [value]
+    return int(both[0]), int(both[-1])
+
+
+def unusual(**values: tuple[Any, Any]) -> dict[str, Any]:
+    """The arguments that are not their defaults, each given with its default."""
+    return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def conv(x: str, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+         groups: int = 1) -> Made:  # fmt: skip
+    """A convolution of two dimensions."""
+    if isinstance(padding, str):
+        raise Refused(f"padding given as {padding!r}, which depends on the framework; write it in pixels")
+    out, _, *kernel = weight.sizes
+    if len(kernel) != 2:
+        raise Refused(f"a convolution of {len(kernel)} dimensions; archspec has those of two")
+    usual = [d * (k - 1) // 2 if k % 2 else None for k, d in zip(kernel, pair(dilation), strict=True)]
+    args: dict[str, Any] = {"out": out, "kernel": plain(kernel)}
+    args |= unusual(stride=(plain(pair(stride)), 1))
+    if list(pair(padding)) != usual:
+        args["padding"] = plain(pair(padding))
+    args |= unusual(dilation=(plain(pair(dilation)), 1), groups=(groups, 1), bias=(bias is not None, False))
+    return "conv", args, [x]
+
+
+def conv_transpose(x: str, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+                   output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Made:  # fmt: skip
+    """A transposed convolution."""
+    _, out, *kernel = weight.sizes
+    args = {"out": out * groups, "kernel": plain(kernel)}
+    more = {
+        "stride": (stride, 1),
+        "padding": (padding, 0),
+        "output_padding": (output_padding, 0),
+        "dilation": (dilation, 1),
+    }
+    args |= unusual(**{name: (plain(pair(value)), usual) for name, (value, usual) in more.items()})
+    return "conv_transpose", args | unusual(groups=(groups, 1), bias=(bias is not None, False)), [x]
+
+
+def linear(x: str, weight: Tensor, bias: Tensor | None = None) -> Made:
+    """A linear layer."""
+    return "linear", {"out": weight.sizes[0], **unusual(bias=(bias is not None, True))}, [x]
+
+
+def batch_norm(x: str, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float,
+               cudnn: bool = False) -> Made:  # fmt: skip
+    """Batch normalization with running statistics."""
+    if not training:
+        raise Refused("a batch normalization that keeps its running statistics fixed while the model trains")
+    if mean is None or var is None:
+        raise Refused("a batch normalization without running statistics")
+    return "batch_norm", unusual(eps=(eps, 1e-5), momentum=(momentum, 0.1), affine=(weight is not None, True)), [x]
+
+
+def layer_norm(
+    x: str, shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, _: Any = None
+) -> Made:
+    """Layer normalization over the last axis."""
+    if len(shape) != 1:
+        raise Refused(f"a layer normalization over {len(shape)} axes")
+    if (weight is None) is not (bias is None):
+        raise Refused("a layer normalization with a weight and no bias")
+    return "layer_norm", unusual(eps=(eps, 1e-6), affine=(weight is not None, True)), [x]
+
+
+def group_norm(x: str, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, _: Any = None) -> Made:
+    """Group normalization."""
+    return "group_norm", {"groups": groups, **unusual(eps=(eps, 1e-5), affine=(weight is not None, True))}, [x]
+
+
+def dropout(x: str, rate: float, training: bool) -> Made:
+    """Dropout of single values."""
+    return "dropout", {"rate": float(rate) if training else 0.0}, [x]
+
+
+def max_pool(
+    x: str, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil: bool = False
+) -> Made:
+    """Maximum pooling."""
+    if pair(dilation) != (1, 1):
+        raise Refused("a maximum pooling with dilation")
+    args = {"kernel": plain(pair(kernel)), **unusual(stride=(plain(pair(stride or kernel)), 1))}
+    return "max_pool", args | unusual(padding=(plain(pair(padding)), 0), ceil=(ceil, False)), [x]
+
+
+def avg_pool(x: str, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool = False, counted: bool = True,
+             divisor: int | None = None) -> Made:  # fmt: skip
+    """Average pooling."""
+    if divisor is not None:
+        raise Refused("an average pooling with a divisor of its own")
+    args = {"kernel": plain(pair(kernel)), **unusual(stride=(plain(pair(stride or kernel)), 1))}
+    args |= unusual(padding=(plain(pair(padding)), 0), ceil=(ceil, False))
+    return "avg_pool", args | ({"count_padding": True} if counted and pair(padding) != (0, 0) else {}), [x]
+
+
+def adaptive_avg_pool(x: str, size: Any) -> Made:
+    """The mean over all pixels, or over the cells of a grid."""
+    if pair(size) == (1, 1):
+        return "global_avg_pool", {"keep": True}, [x]
+    return "adaptive_avg_pool", {"size": plain(pair(size))}, [x]
+
+
+def adaptive_max_pool(x: str, size: Any) -> Made:
+    """The maximum over the cells of a grid."""
+    return "adaptive_max_pool", {"size": plain(pair(size))}, [x]
+
+
+def gelu(x: str, approximate: str = "none") -> Made:
+    """GELU, exact."""
+    if approximate != "none":
+        raise Refused(f"GELU approximated by {approximate}; archspec has the exact one")
+    return "gelu", {}, [x]
+
+
+def hardtanh(x: str, low: float = -1, high: float = 1) -> Made:
+    """A clipped value; from 0 to 6 it is ReLU6."""
+    if (low, high) == (0, 6):
+        return "relu6", {}, [x]
+    return "clip", {"min": float(low), "max": float(high)}, [x]
+
+
+def leaky_relu(x: str, slope: float = 0.01) -> Made:
+    """Leaky ReLU."""
+    return "leaky_relu", unusual(slope=(slope, 0.01)), [x]
+
+
+def elu(x: str, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Made:
+    """ELU."""
+    if (scale, input_scale) != (1, 1):
+        raise Refused("SELU, which archspec has no operation for")
+    return "elu", unusual(alpha=(float(alpha), 1.0)), [x]
+
+
+def pads(x: str, sides: Sequence[int], mode: str = "constant", value: float | None = None) -> Made | str:
+    """Pixels around an image."""
+    if not any(sides):
+        return x
+    if len(sides) != 4 or mode not in ("constant", "reflect", "replicate"):
+        raise Refused(f"padding of {len(sides) // 2} axes by `{mode}`")
+    left, right, top, bottom = sides
+    args = unusual(top=(top, 0), bottom=(bottom, 0), left=(left, 0), right=(right, 0), mode=(mode, "constant"))
+    return "pad", args | unusual(value=(float(value or 0), 0.0)), [x]
+
+
+def pointwise(kind: str) -> Callable[..., Made]:
+    """An activation without arguments."""
+    return lambda x: (kind, {}, [x])
+
+
+TABLE: dict[str, Callable[..., Made | str]] = {
+    "conv2d": conv, "conv_transpose2d": conv_transpose, "linear": linear, "batch_norm": batch_norm, "layer_norm": layer_norm,
+    "group_norm": group_norm, "dropout": dropout, "max_pool2d": max_pool, "avg_pool2d": avg_pool, "pad": pads,
+    "adaptive_avg_pool2d": adaptive_avg_pool, "adaptive_max_pool2d": adaptive_max_pool, "gelu": gelu, "hardtanh": hardtanh,
+    "leaky_relu": leaky_relu, "elu": elu,
+    **{kind: pointwise(kind) for kind in ("relu", "relu6", "silu", "sigmoid", "tanh", "mish")},
+    "hardsigmoid": pointwise("hard_sigmoid"), "hardswish": pointwise("hard_swish"), "sqrt": pointwise("sqrt"),
+    "exp": pointwise("exp"),
+}  # fmt: skip
+"""Operations that take one value of the net, then tensors and numbers; names without `_` for what is done in place."""
+
+SAME = frozenset({"contiguous", "clone", "alias", "lift_fresh_copy"})
+"""What gives its first value as it is."""
+
+
+def reshaped(x: str, source: Features, sizes: tuple[int, ...]) -> Made | View | str:
+    """A value in other axes; sizes are those of one sample."""
+    if sizes == tuple(source):
+        return x
+    if isinstance(source, Image) and len(sizes) == 1:
+        return "flatten", {}, [x]
+    if isinstance(source, Image) and sizes == (source[0], math.prod(source[1:])):
+        return View(x, "rows")
+    if (
+        isinstance(source, Image)
+        and len(sizes) == 4
+        and sizes[0] * sizes[1] == source[0]
+        and sizes[2:] == source[1:]
+    ):
+        return View(x, "grouped", sizes[0])
+    raise Refused(f"values {tuple(source)} of a sample arranged as {sizes}")
+
+
+def permuted(x: str | View, source: Features | None, axes: tuple[int, ...]) -> Made | View | str:
+    """A value with its axes in another order; axis 0 is the batch's."""
+    if axes == tuple(range(len(axes))) and isinstance(x, str):
+        return x
+    if isinstance(x, View):
+        if x.form == "rows" and axes == (0, 2, 1):
+            return "tokens", {}, [x.of]
+        if x.form == "grouped" and axes[:3] == (0, 2, 1):
+            return View(x.of, "shuffled", x.groups)
+    elif isinstance(source, Image) and axes == (0, 2, 3, 1):
+        return "channels_last", {}, [x]
+    elif isinstance(source, Tokens) and axes == (0, 3, 1, 2):
+        return "channels_first", {}, [x]
+    elif isinstance(source, Tokens) and axes == (0, 2, 1):
+        return "transpose", {}, [x]
+    raise Refused(f"axes in the order {axes}")

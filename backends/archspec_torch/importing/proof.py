@@ -1,0 +1,148 @@
+"""The proof that a spec is a model: both answer alike in evaluation and in training, and have the same gradients."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import archspec
+from archspec.loading.program import Program
+
+TOLERANCE = 1e-9
+"""How far numbers of double precision may differ, measured by the largest of them, as in the tests of the zoo."""
+
+RATES = ("p", "drop_prob", "drop_rate")
+"""What modules call the rate at which they drop values or samples."""
+
+
+class Unequal(Exception):
+    """A spec and a model that differ; the message says in what."""
+
+
+def prove(module: Any, net: Program, images: Any) -> list[str]:
+    """Compare a model with the net that its spec gives, on a batch of images; what was compared, a line each.
+
+    Raises Unequal.
+    """
+    import torch
+
+    ours = archspec.build(net, "torch")
+    theirs = copy.deepcopy(module)
+    _same_tensors(ours.state_dict(), theirs.state_dict())
+    ours, theirs = ours.double(), theirs.double()
+    _fill(theirs)
+    ours.load_state_dict(theirs.state_dict())
+    count = sum(parameter.numel() for parameter in theirs.parameters())
+    if count != net.cost.params:
+        raise Unequal(f"the model has {count:,} parameters and the spec {net.cost.params:,}")
+    images = torch.randn(images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    said = [f"{len(ours.state_dict()):,} tensors: names and shapes", f"{count:,} parameters"]
+    with nothing_dropped(ours, theirs):
+        said.append(_evaluation(ours, theirs, images))
+        said += _training(ours, theirs, images)
+    return said
+
+
+def _same_tensors(ours: Any, theirs: Any) -> None:
+    one = {name: tuple(tensor.shape) for name, tensor in ours.items()}
+    other = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
+    if one != other:
+        missing, extra = sorted(other.items() - one.items()), sorted(one.items() - other.items())
+        raise Unequal(f"the tensors differ: {missing[:3]} of the model, {extra[:3]} of the spec")
+
+
+def _fill(model: Any) -> None:
+    """Weights with which images matter to the answers: He's for matrices, near 1 for scales and variances."""
+    import torch
+
+    numbers = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if not tensor.is_floating_point():
+                continue
+            drawn = torch.randn(tensor.shape, generator=numbers, dtype=torch.float64)
+            if name.endswith("running_var"):
+                tensor.copy_(1 + 0.1 * drawn.abs())
+            elif tensor.ndim > 1:
+                tensor.copy_(drawn * (2 * len(tensor) / tensor.numel()) ** 0.5)
+            else:
+                tensor.copy_(0.05 * drawn + (1 if name.endswith("weight") else 0))
+
+
+@contextlib.contextmanager
+def nothing_dropped(*models: Any) -> Iterator[None]:
+    """With every random rate at 0."""
+    import torch
+    from torch.nn import functional
+
+    before = []
+    for model in models:
+        for one in model.modules():
+            for name in RATES:
+                if isinstance(getattr(one, name, None), float) and ("drop" in type(one).__name__.lower() or "Stochastic" in
+                                                                     type(one).__name__):  # fmt: skip
+                    before.append((one, name, getattr(one, name)))
+                    setattr(one, name, 0.0)
+    usual, functional.dropout = functional.dropout, lambda input, *_, **__: input
+    usual_dropout, torch.dropout = torch.dropout, lambda input, *_, **__: input
+    try:
+        yield
+    finally:
+        functional.dropout, torch.dropout = usual, usual_dropout
+        for one, name, value in before:
+            setattr(one, name, value)
+
+
+def _evaluation(ours: Any, theirs: Any, images: Any) -> str:
+    import torch
+
+    with torch.inference_mode():
+        expected, found = theirs.eval()(images), ours.eval()(images)
+    _close(found, expected, "the answers in evaluation")
+    if (expected[0] - expected[1]).abs().max() <= 1e-6 * expected.abs().max():
+        raise Unequal("two images have the same answers, so that comparing them proves nothing")
+    return f"answers in evaluation on {len(images)} images, largest difference {_difference(found, expected):.1e}"
+
+
+def _training(ours: Any, theirs: Any, images: Any) -> list[str]:
+    import torch
+
+    results = []
+    for model in (theirs, ours):
+        model.train().zero_grad()
+        answers = model(images)
+        weights = torch.randn(answers.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        (answers * weights).sum().backward()
+        results.append((answers.detach(), {name: one.grad for name, one in model.named_parameters()}))
+    (expected, slopes), (found, own) = results
+    _close(found, expected, "the answers in training")
+    size = max((one.abs().max().item() for one in slopes.values() if one is not None), default=1.0)
+    for name, slope in slopes.items():
+        mine = own[name]
+        if (slope is None) is not (mine is None):
+            raise Unequal(f"`{name}` has a gradient in one of both alone")
+        if slope is not None and (mine - slope).abs().max() > 10 * TOLERANCE * max(size, 1.0):
+            raise Unequal(f"the gradients of `{name}` differ by {(mine - slope).abs().max():.1e}")
+    buffers = dict(ours.named_buffers())
+    for name, buffer in theirs.named_buffers():
+        if name in buffers and buffer.is_floating_point():
+            _close(buffers[name], buffer, f"`{name}` after a step")
+    return [
+        f"answers in training with every random rate 0, largest difference {_difference(found, expected):.1e}",
+        f"gradients of {len(slopes):,} parameters, and running statistics",
+    ]
+
+
+def _difference(found: Any, expected: Any) -> float:
+    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-300))
+
+
+def _close(found: Any, expected: Any, what: str) -> None:
+    if found.shape != expected.shape:
+        raise Unequal(f"{what} have the shapes {tuple(found.shape)} and {tuple(expected.shape)}")
+    if not bool(expected.isfinite().all()):
+        raise Unequal(f"{what} of the model are not finite")
+    if (found - expected).abs().max() > TOLERANCE * max(1.0, expected.abs().max().item()):
+        raise Unequal(f"{what} differ by {_difference(found, expected):.1e}")

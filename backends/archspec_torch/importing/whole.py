@@ -1,0 +1,55 @@
+"""Modules that are one operation of archspec, or one block of its library, whatever they compute it by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec_torch.importing.operations import Refused
+
+Whole = tuple[str, dict[str, Any]]
+
+
+def whole(module: Any) -> Whole | None:
+    """The operation or the block that a module is as a whole; None where its operations tell."""
+    from torch import nn
+
+    name = type(module).__name__
+    if isinstance(module, nn.MultiheadAttention):
+        return _attention(module)
+    if name == "StochasticDepth" and hasattr(module, "mode"):
+        return "drop_path", {"rate": float(module.p), **({"per_batch": True} if module.mode == "batch" else {})}
+    if name == "DropPath" and hasattr(module, "drop_prob"):
+        if not getattr(module, "scale_by_keep", True):
+            raise Refused("a drop path that does not scale what it keeps")
+        return "drop_path", {"rate": float(module.drop_prob or 0.0)}
+    if name == "DropPath" and hasattr(module, "per_batch"):  # that which archspec emits
+        return "drop_path", {"rate": float(module.p), **({"per_batch": True} if module.per_batch else {})}
+    if name in ("LayerNorm2d", "ChannelNorm") and isinstance(module, nn.LayerNorm):
+        return "layer_norm", {"eps": module.eps} if module.eps != 1e-6 else {}
+    if name.startswith("ShiftedWindowAttention") and not name.endswith("V2"):
+        return _window_attention(module)
+    return None
+
+
+def _attention(module: Any) -> Whole:
+    if (
+        not module._qkv_same_embed_dim
+        or module.bias_k is not None
+        or module.add_zero_attn
+        or module.in_proj_bias is None
+    ):
+        raise Refused("an attention with separate or extra projections")
+    if not module.batch_first:
+        raise Refused("an attention whose first axis is not that of the batch; make it with batch_first=True")
+    if module.dropout:
+        raise Refused("an attention with dropout of its weights")
+    return "self_attention", {"heads": module.num_heads}
+
+
+def _window_attention(module: Any) -> Whole:
+    size, shift = list(module.window_size), list(module.shift_size)
+    if len(set(size)) != 1 or len(set(shift)) != 1:
+        raise Refused("attention in windows that are not square")
+    if module.attention_dropout or module.dropout:
+        raise Refused("an attention in windows with dropout")
+    return "window_attention", {"heads": module.num_heads, "size": size[0], "shift": shift[0]}

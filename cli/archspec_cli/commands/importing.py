@@ -1,0 +1,85 @@
+"""`archspec import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.common import overrides, report, sizes
+from archspec_cli.console import fail, fail_with, say, tell, tell_text
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="torchvision:NAME, timm:NAME, package.module:factory or path/to/file.py:Class.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The spec to write (default: print it).", show_default=False)
+    ] = None,
+    weights_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights-out", help="Write the model's weights as well, a .safetensors file.", show_default=False
+        ),
+    ] = None,
+    args: Annotated[
+        list[str] | None,
+        typer.Option("--arg", metavar="KEY=VALUE", help="An argument of the class or factory; can be repeated."),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--input", metavar="C,H,W", help="The images that it takes (default: the model's own, or 3,224,224)."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files.")] = False,
+) -> None:
+    """Turn a model of PyTorch into a readable spec that is proven equal to it. This runs the model's own code.
+
+    Examples: archspec import torchvision:resnet50 --out my50.yaml ·
+    archspec import net.py:Net --arg width=64 --input 1,28,28 --out net.yaml --weights-out net.safetensors
+    """
+    import archspec
+    from archspec.files import FolderError
+
+    chosen = None if size is None else tuple(sizes(size, "--input"))
+    if chosen is not None and len(chosen) != 3:
+        fail(f"--input takes channels, height and width, not {size!r}", "such as --input 3,224,224")
+    for path in (out, weights_out):
+        if path is not None and path.exists() and not force:
+            fail(f"{path} exists already", "give another name, or --force to overwrite it")
+    given = {key: getattr(node, "plain", lambda: node)() for key, node in overrides(args).items()}
+    say(f"{source}: its own code is run")
+    try:
+        found = archspec.import_model(source, chosen, arguments=given)
+        if weights_out is not None:
+            from archspec.weights.safetensors import serialized
+
+            _write(weights_out, serialized(found.weights))
+        if out is not None:
+            _write(out, found.spec.encode())
+    except archspec.SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(1) from None
+    except (archspec.ModelError, FolderError) as error:
+        fail_with(error)
+    for line in found.report:
+        say(f"equal: {line}")
+    if out is None:
+        tell_text(found.spec)
+        return
+    tell(f"{out}: {len(found.spec.splitlines())} lines" + (f", and {weights_out}" if weights_out else ""))
+
+
+def _write(path: Path, content: bytes) -> None:
+    from archspec.files.folders import written_aside
+
+    with written_aside(path, force=True, replaceable=lambda _: True) as aside:
+        aside.write_bytes(content)
