@@ -29,7 +29,25 @@ from archspec.backends.registry import (
 )
 
 __all__ = [
-    "Backend", "Builder", "Examiner", "Files", "Importer", "Prediction", "Predictor", "Trained", "Trainer", "Weights", "WeightsFormat",
-    "backend_names", "check_supported", "errors_of", "find_backend", "find_builder", "find_examiner", "find_importer", "find_predictor",
-    "find_trainer", "formats_of",
-]  # fmt: skip
+    "Backend",
+    "Builder",
+    "Examiner",
+    "Files",
+    "Importer",
+    "Prediction",
+    "Predictor",
+    "Trained",
+    "Trainer",
+    "Weights",
+    "WeightsFormat",
+    "backend_names",
+    "check_supported",
+    "errors_of",
+    "find_backend",
+    "find_builder",
+    "find_examiner",
+    "find_importer",
+    "find_predictor",
+    "find_trainer",
+    "formats_of",
+]

@@ -122,7 +122,8 @@ def _declare(found: Blocks, instances: list[Instance], uses: dict[int, Entry]) -
         first.group.class_name,
         first.sequence and numbered(first.group),
         made,
-        *parts,
+        parts[0],
+        parts[1],
         shortcut is not None,
         shortcut,
     )
@@ -213,12 +214,12 @@ def _own_shortcut(found: Blocks, projected: list[Instance]) -> str:
     return name
 
 
-class Inexpressible(Exception):
+class InexpressibleError(Exception):
     """What the shorter form of a spec has no words for; a longer one does."""
 
 
 def _inexpressible(what: str) -> str:
-    raise Inexpressible(what)
+    raise InexpressibleError(what)
 
 
 def _choose_shortcut(found: Blocks) -> None:
@@ -232,4 +233,4 @@ def _choose_shortcut(found: Blocks) -> None:
 
 RESERVED = frozenset({"input", "steps", "rows", "share", "norm", "act"})
 
-__all__ = ["Block", "Blocks", "Inexpressible", "Operation", "Step", "blocks"]
+__all__ = ["Block", "Blocks", "InexpressibleError", "Operation", "Step", "blocks"]

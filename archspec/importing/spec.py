@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archspec.compile import check, load
-from archspec.importing.blocks import Blocks, Inexpressible, blocks
+from archspec.importing.blocks import Blocks, InexpressibleError, blocks
 from archspec.importing.entries import Entry
 from archspec.importing.library import with_library
 from archspec.importing.repeats import stage, written
@@ -27,7 +27,7 @@ def spec_of(net: Traced) -> Iterator[tuple[str, Program]]:
     for merged, alike in FORMS:
         try:
             found = blocks(tree(net), types, merged=merged, alike=alike)
-        except Inexpressible:
+        except InexpressibleError:
             continue
         spec = _spec(net, found)
         if (text := _finished(net, with_library(spec))) is not None:

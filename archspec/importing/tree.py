@@ -78,7 +78,7 @@ def _group(net: Traced, ops: Sequence[tuple[int, Operation]], depth: int, last: 
     given = [result for result in results if last[result] > ops[-1][0]]
     if len(taken) != 1 or len(given) != 1:
         return None
-    group = Group(scope.path, scope.class_name, scope.plain, *taken, *given)
+    group = Group(scope.path, scope.class_name, scope.plain, next(iter(taken)), given[0])
     group.steps = _steps(net, ops, depth + 1, scope.path, last)
     if scope.plain and in_order(group):
         group.steps = list(_with_places(group, net.children.get(scope.path, ())))

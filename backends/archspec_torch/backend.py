@@ -64,6 +64,9 @@ class TorchBackend:
             load_weights(model, weights)
         return model
 
+    def _start(self, net: Network) -> nn.Module:
+        return self.build(net, seed=0, weights=None)
+
     def import_source(
         self, source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None
     ) -> Imported:
@@ -71,14 +74,14 @@ class TorchBackend:
         need_torch()
         from archspec_torch.importing.importing import import_source
 
-        return import_source(source, arguments, size)
+        return import_source(source, arguments, size, self._start)
 
     def import_module(self, module: Any, example: Any, *, name: str | None = None) -> Imported:
         """A model as a spec, by an example of the images that it takes. Raises ModelError."""
         need_torch()
         from archspec_torch.importing.importing import import_module
 
-        return import_module(module, example, name=name)
+        return import_module(module, example, self._start, name=name)
 
     def try_source(self, net: Network, files: Files) -> None:
         """Make the emitted model, if PyTorch is installed, without memory for its numbers. Raises SpecError (AS704)."""

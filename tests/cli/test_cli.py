@@ -23,7 +23,8 @@ def test_version_is_the_packages(cli):
 def test_help_shows_examples_for_every_command(cli):
     names = re.findall(r"^│ (\w+)  ", cli("--help").output, re.MULTILINE)
     assert set(names) == {"new", "check", "data", "show", "summary", "draw", "build", "train", "eval", "predict", "compare",
-                          "convert", "diff", "explain", "schema", "list", "doctor", "sweep", "responses", "report"}  # fmt: skip
+                          "convert",
+                          "import", "diff", "explain", "schema", "list", "doctor", "sweep", "responses", "report"}  # fmt: skip
     for name in names:
         assert "Example" in cli(name, "--help").output
 

@@ -14,7 +14,7 @@ from archspec.errors import ModelError
 from archspec.importing import Operation, Scope, Traced
 from archspec.importing.traced import INPUT
 from archspec.ops import OPS, ArgumentError, Features, Image, ShapeError, Tokens, typed
-from archspec_torch.importing.operations import SAME, TABLE, Parts, Refused, Tensor, View, permuted, reshaped
+from archspec_torch.importing.operations import SAME, TABLE, Parts, RefusedError, Tensor, View, permuted, reshaped
 from archspec_torch.importing.whole import whole
 
 MOST_ROWS = 20
@@ -72,6 +72,9 @@ def _check(module: Any, example: Any) -> None:
                              "torch.nn.utils.parametrize.remove_parametrizations")  # fmt: skip
         if "quantized" in type(one).__module__:
             raise ModelError(f"`{path}` is quantized", "import the model before it is quantized")
+    if any(name.isdecimal() for name, _ in module.named_children()):
+        raise ModelError("the modules of the model have numbers for names, as in a sequence, which steps of a net have not",
+                         "make it a part of another module, such as `self.net`")  # fmt: skip
     names: dict[int, str] = {}
     for path, tensor in module.named_parameters(remove_duplicate=False):
         if tensor.is_complex():
@@ -94,7 +97,7 @@ def _exported(module: Any, example: Any) -> Any:
         if "GuardOnDataDependent" in type(error).__name__ or "data-dependent" in str(error).lower():
             raise ModelError(f"the model decides by the values of tensors: {said}",
                              "a spec has one graph for all images; take the decision out of forward") from None  # fmt: skip
-        missing = "required positional argument" in said
+        missing = "required argument" in said or "required positional argument" in said
         help_ = (
             "only models of one batch of images are imported"
             if missing
@@ -167,7 +170,7 @@ class Reader:
                 if key not in self.wholes:
                     try:
                         self.wholes[key] = whole(self.module.get_submodule(path.partition("@")[0]))
-                    except Refused as why:
+                    except RefusedError as why:
                         self.wholes[key] = why
                 if self.wholes[key] is not None:
                     found.setdefault(key, []).append(place)
@@ -181,7 +184,7 @@ class Reader:
     def _attempt(self, node: Any, convert: Any) -> None:
         try:
             value = convert()
-        except Refused as why:
+        except RefusedError as why:
             self.refused.append(f"{node.target if node.op != 'placeholder' else node.name}: {why} ({_place(node)})")
             value = None
         except (ShapeError, ArgumentError) as why:
@@ -190,7 +193,7 @@ class Reader:
         self.values[node] = value
 
     def _as_whole(self, node: Any, key: str, nodes: list[Any], span: list[int]) -> str | None:
-        if isinstance(self.wholes[key], Refused):
+        if isinstance(self.wholes[key], RefusedError):
             raise self.wholes[key]
         inside = [nodes[place] for place in span]
         taken = dict.fromkeys(
@@ -203,10 +206,12 @@ class Reader:
         given = [one for one in inside if any(user not in inside for user in one.users) and "val" in one.meta]
         given = [one for one in given if tuple(one.meta["val"].shape)]
         if len(taken) != 1 or len(given) != 1 or not isinstance(next(iter(taken)), str):
-            raise Refused(f"it takes {len(taken)} values and gives {len(given)}, where one of each is expected")
+            raise RefusedError(
+                f"it takes {len(taken)} values and gives {len(given)}, where one of each is expected"
+            )
         kind, args = self.wholes[key]
         stack = dict(node.meta["nn_module_stack"])
-        around = {k: v for k, v in list(stack.items())[: list(stack).index(key) + 1]}
+        around = dict(list(stack.items())[: list(stack).index(key) + 1])
         result = self._add(given[0], kind, args, [str(next(iter(taken)))], around, stateful=kind != "drop_path")
         self.values[given[0]] = result
         return result
@@ -261,24 +266,24 @@ class Reader:
             return self._joined(args)
         if name == "softmax":
             if args[1] not in (-1, len(self.shapes[args[0]])) or isinstance(self.shapes[args[0]], Image):
-                raise Refused("a softmax over another axis than the channels'")
+                raise RefusedError("a softmax over another axis than the channels'")
             return "softmax", {}, [args[0]]
         if name == "mean":
             return self._mean(args)
         if name not in TABLE:
-            raise Refused("archspec has no such operation")
+            raise RefusedError("archspec has no such operation")
         if not isinstance(args[0], str):
-            raise Refused("applied to values that no step of a spec gives")
+            raise RefusedError("applied to values that no step of a spec gives")
         return TABLE[name](*args, **kwargs)
 
     def _arithmetic(self, node: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         one, other = args[:2]
         if kwargs.get("alpha", 1) != 1 or len(args) > 2:
-            raise Refused("an addition with a factor")
+            raise RefusedError("an addition with a factor")
         if name in ("mul", "div") and isinstance(other, (int, float)) and isinstance(one, str):
             return "scale", {"value": float(other) if name == "mul" else 1 / other}, [one]
         if not all(isinstance(each, (str, Tensor)) for each in (one, other)):
-            raise Refused("arithmetic with a constant that archspec has no step for")
+            raise RefusedError("arithmetic with a constant that archspec has no step for")
         return name, {}, [one, other]
 
     def _joined(self, args: list[Any]) -> Any:
@@ -291,12 +296,12 @@ class Reader:
             return "concat", {}, values
         if isinstance(shape, Tokens) and len(shape) == 2 and axis == 0:
             return "concat", {"over": "places"}, values
-        raise Refused(f"a concatenation over axis {axis + 1}")
+        raise RefusedError(f"a concatenation over axis {axis + 1}")
 
     def _mean(self, args: list[Any]) -> Any:
         x, axes = args[0], args[1]
         if not isinstance(x, str):
-            raise Refused("a mean of what no step of a spec gives")
+            raise RefusedError("a mean of what no step of a spec gives")
         shape = self.shapes[x]
         over = {axis % (len(shape) + 1) - 1 for axis in axes}
         keep = {"keep": True} if len(args) > 2 and args[2] else {}
@@ -305,7 +310,7 @@ class Reader:
             return "global_avg_pool" if isinstance(shape, Image) else "mean", keep, [x]
         if over == {channels} and keep:
             return "mean", {"over": "channels", **keep}, [x]
-        raise Refused(f"a mean over axes {sorted(axis + 1 for axis in over)}")
+        raise RefusedError(f"a mean over axes {sorted(axis + 1 for axis in over)}")
 
     def _shaped(self, node: Any, name: str, args: list[Any]) -> Any:
         x = args[0]
@@ -313,7 +318,7 @@ class Reader:
             return x
         of = x.of if isinstance(x, (View, Parts)) else x
         if not isinstance(of, str):
-            raise Refused("a tensor that no step of a spec gives, arranged anew")
+            raise RefusedError("a tensor that no step of a spec gives, arranged anew")
         source = self.shapes[of]
         if name in ("chunk", "split", "split_with_sizes"):
             return self._split(node, x, args)
@@ -337,7 +342,7 @@ class Reader:
             return self._slice(node, x, source, args)
         if name == "expand" and sizes == tuple(source):
             return x
-        raise Refused("values of a sample arranged in a way that archspec has no step for")
+        raise RefusedError("values of a sample arranged in a way that archspec has no step for")
 
     def _slice(self, node: Any, x: str, source: Features, args: list[Any]) -> Any:
         dim = args[1] if len(args) > 1 else 0
@@ -349,15 +354,15 @@ class Reader:
         if dim - 1 == source.axis % len(source) and step == 1:
             total = source.channels
             return "slice", {"start": start % total, "stop": min(stop, total) if stop and stop >= 0 else total}, [x]
-        raise Refused(f"a slice of axis {dim}")
+        raise RefusedError(f"a slice of axis {dim}")
 
     def _reshaped(self, node: Any, x: str | View, source: Features, sizes: tuple[int, ...]) -> Any:
         if isinstance(x, View):
             if x.form == "shuffled" and sizes[1:] == tuple(source):
                 return "channel_shuffle", {"groups": x.groups}, [x.of]
-            raise Refused(f"a value arranged as {sizes}")
+            raise RefusedError(f"a value arranged as {sizes}")
         if sizes[0] != 2 and sizes[0] != self.program_batch:
-            raise Refused(f"samples of a batch mixed, as {sizes}")
+            raise RefusedError(f"samples of a batch mixed, as {sizes}")
         if sizes[1:] == (source.channels,) and (pool := self._pool(x, node)) is not None:
             pool.args = {key: value for key, value in pool.args.items() if key != "keep"}
             pool.shape = self.shapes[x] = typed((source.channels,))
@@ -380,7 +385,7 @@ class Reader:
     def _split(self, node: Any, x: str, args: list[Any]) -> Parts:
         source, dim = self.shapes[x], args[2] if len(args) > 2 else 0
         if dim % (len(source) + 1) - 1 != source.axis % len(source):
-            raise Refused(f"a split of axis {dim}")
+            raise RefusedError(f"a split of axis {dim}")
         places, at = [], 0
         for one in node.meta["val"]:
             size = one.shape[dim]
@@ -391,7 +396,7 @@ class Reader:
     def _piece(self, node: Any, args: list[Any]) -> Any:
         parts, index = args
         if not isinstance(parts, Parts):
-            raise Refused("a piece of what archspec does not split")
+            raise RefusedError("a piece of what archspec does not split")
         start, stop = parts.places[index]
         given = {"start": start, "stop": stop}
         given = {key: value for key, value in given.items() if value}
@@ -402,7 +407,7 @@ class Reader:
         if isinstance(one, str):
             return one
         if not isinstance(one, Tensor):
-            raise Refused("applied to values that no step of a spec gives")
+            raise RefusedError("applied to values that no step of a spec gives")
         if one.path in self.owned:
             return self.owned[one.path]
         tensor = self.module.get_parameter(one.path).detach()
@@ -439,14 +444,16 @@ class Reader:
             shape = typed(op.output_shape(*shapes))
             expected = tuple(node.meta["val"].shape)[1:]
             if tuple(shape) != expected:
-                raise Refused(f"it gives {expected} of a sample, and `{kind}` would give {tuple(shape)}")
+                raise RefusedError(f"it gives {expected} of a sample, and `{kind}` would give {tuple(shape)}")
             stateful = op.has_state(*shapes)
         else:
             shape = shapes[0]
         owners = {tensor.owner for tensor in tensors}
         for tensor in tensors:
             if self.owned.setdefault(tensor.path, node.name) != node.name:
-                raise Refused(f"the weights `{tensor.path}` are used twice; shared modules are not imported yet")
+                raise RefusedError(
+                    f"the weights `{tensor.path}` are used twice; shared modules are not imported yet"
+                )
         scopes = _scopes(self.module, stack)
         key = list(stack)[-1]
         path = next(iter(owners)) if len(owners) == 1 else None

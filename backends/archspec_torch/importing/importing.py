@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from archspec.errors import ModelError
 from archspec.importing import Imported, spec_of
 from archspec.importing.spec import problems_of
+from archspec.loading.program import Program
 from archspec_torch.health import need_torch
 from archspec_torch.importing.export import traced
-from archspec_torch.importing.proof import Unequal, prove
+from archspec_torch.importing.proof import UnequalError, prove
 from archspec_torch.importing.sources import module_of
+
+Build = Callable[[Program], Any]
+"""How a net becomes a model."""
 
 SIZE = (3, 224, 224)
 """Images that models are tried on where nothing else is said, as ImageNet's nets take them."""
 
 
-def import_source(source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None) -> Imported:
+def import_source(
+    source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None, build: Build
+) -> Imported:
     """The model of a source as a spec. Raises ModelError."""
     torch = need_torch()
-    module, name = module_of(source, arguments)
-    return import_module(module, torch.zeros(2, *(size or _own_size(module))), name=name, source=source)
+    with contextlib.redirect_stdout(sys.stderr):
+        module, name = module_of(source, arguments)
+    example = torch.zeros(2, *(size or _own_size(module)))
+    return import_module(module, example, build, name=name, source=source)
 
 
-def import_module(module: Any, example: Any, *, name: str | None = None, source: str = "") -> Imported:
+def import_module(
+    module: Any, example: Any, build: Build, *, name: str | None = None, source: str = ""
+) -> Imported:
     """A module as a spec, by an example of the images that it takes. Raises ModelError."""
     torch = need_torch()
     name = name or type(module).__name__.lower()
     if getattr(example, "ndim", 0) == 4 and len(example) < 2:
         example = torch.cat([example, example])
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):  # what the model itself prints
         net = traced(module, example, name=name, source=source)
         why = ""
         for text, program in spec_of(net):
             try:
-                report = prove(module, program, example)
-            except Unequal as error:
+                report = prove(module, build(program), program, example)
+            except UnequalError as error:
                 why = str(error)
                 continue
             except (RuntimeError, ValueError, TypeError) as error:

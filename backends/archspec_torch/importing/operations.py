@@ -11,7 +11,7 @@ from archspec.ops import Image, Tokens
 from archspec.ops.shapes import Features
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An operation that archspec has no words for; the message says why."""
 
 
@@ -72,10 +72,10 @@ def conv(x: str, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, pa
          groups: int = 1) -> Made:  # fmt: skip
     """A convolution of two dimensions."""
     if isinstance(padding, str):
-        raise Refused(f"padding given as {padding!r}, which depends on the framework; write it in pixels")
+        raise RefusedError(f"padding given as {padding!r}, which depends on the framework; write it in pixels")
     out, _, *kernel = weight.sizes
     if len(kernel) != 2:
-        raise Refused(f"a convolution of {len(kernel)} dimensions; archspec has those of two")
+        raise RefusedError(f"a convolution of {len(kernel)} dimensions; archspec has those of two")
     usual = [d * (k - 1) // 2 if k % 2 else None for k, d in zip(kernel, pair(dilation), strict=True)]
     args: dict[str, Any] = {"out": out, "kernel": plain(kernel)}
     args |= unusual(stride=(plain(pair(stride)), 1))
@@ -109,9 +109,9 @@ def batch_norm(x: str, weight: Any, bias: Any, mean: Any, var: Any, training: bo
                cudnn: bool = False) -> Made:  # fmt: skip
     """Batch normalization with running statistics."""
     if not training:
-        raise Refused("a batch normalization that keeps its running statistics fixed while the model trains")
+        raise RefusedError("a batch normalization that keeps its running statistics fixed while the model trains")
     if mean is None or var is None:
-        raise Refused("a batch normalization without running statistics")
+        raise RefusedError("a batch normalization without running statistics")
     return "batch_norm", unusual(eps=(eps, 1e-5), momentum=(momentum, 0.1), affine=(weight is not None, True)), [x]
 
 
@@ -120,9 +120,9 @@ def layer_norm(
 ) -> Made:
     """Layer normalization over the last axis."""
     if len(shape) != 1:
-        raise Refused(f"a layer normalization over {len(shape)} axes")
+        raise RefusedError(f"a layer normalization over {len(shape)} axes")
     if (weight is None) is not (bias is None):
-        raise Refused("a layer normalization with a weight and no bias")
+        raise RefusedError("a layer normalization with a weight and no bias")
     return "layer_norm", unusual(eps=(eps, 1e-6), affine=(weight is not None, True)), [x]
 
 
@@ -141,7 +141,7 @@ def max_pool(
 ) -> Made:
     """Maximum pooling."""
     if pair(dilation) != (1, 1):
-        raise Refused("a maximum pooling with dilation")
+        raise RefusedError("a maximum pooling with dilation")
     args = {"kernel": plain(pair(kernel)), **unusual(stride=(plain(pair(stride or kernel)), 1))}
     return "max_pool", args | unusual(padding=(plain(pair(padding)), 0), ceil=(ceil, False)), [x]
 
@@ -150,7 +150,7 @@ def avg_pool(x: str, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool
              divisor: int | None = None) -> Made:  # fmt: skip
     """Average pooling."""
     if divisor is not None:
-        raise Refused("an average pooling with a divisor of its own")
+        raise RefusedError("an average pooling with a divisor of its own")
     args = {"kernel": plain(pair(kernel)), **unusual(stride=(plain(pair(stride or kernel)), 1))}
     args |= unusual(padding=(plain(pair(padding)), 0), ceil=(ceil, False))
     return "avg_pool", args | ({"count_padding": True} if counted and pair(padding) != (0, 0) else {}), [x]
@@ -171,7 +171,7 @@ def adaptive_max_pool(x: str, size: Any) -> Made:
 def gelu(x: str, approximate: str = "none") -> Made:
     """GELU, exact."""
     if approximate != "none":
-        raise Refused(f"GELU approximated by {approximate}; archspec has the exact one")
+        raise RefusedError(f"GELU approximated by {approximate}; archspec has the exact one")
     return "gelu", {}, [x]
 
 
@@ -190,7 +190,7 @@ def leaky_relu(x: str, slope: float = 0.01) -> Made:
 def elu(x: str, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Made:
     """ELU."""
     if (scale, input_scale) != (1, 1):
-        raise Refused("SELU, which archspec has no operation for")
+        raise RefusedError("SELU, which archspec has no operation for")
     return "elu", unusual(alpha=(float(alpha), 1.0)), [x]
 
 
@@ -199,7 +199,7 @@ def pads(x: str, sides: Sequence[int], mode: str = "constant", value: float | No
     if not any(sides):
         return x
     if len(sides) != 4 or mode not in ("constant", "reflect", "replicate"):
-        raise Refused(f"padding of {len(sides) // 2} axes by `{mode}`")
+        raise RefusedError(f"padding of {len(sides) // 2} axes by `{mode}`")
     left, right, top, bottom = sides
     args = unusual(top=(top, 0), bottom=(bottom, 0), left=(left, 0), right=(right, 0), mode=(mode, "constant"))
     return "pad", args | unusual(value=(float(value or 0), 0.0)), [x]
@@ -240,7 +240,7 @@ def reshaped(x: str, source: Features, sizes: tuple[int, ...]) -> Made | View | 
         and sizes[2:] == source[1:]
     ):
         return View(x, "grouped", sizes[0])
-    raise Refused(f"values {tuple(source)} of a sample arranged as {sizes}")
+    raise RefusedError(f"values {tuple(source)} of a sample arranged as {sizes}")
 
 
 def permuted(x: str | View, source: Features | None, axes: tuple[int, ...]) -> Made | View | str:
@@ -258,4 +258,4 @@ def permuted(x: str | View, source: Features | None, axes: tuple[int, ...]) -> M
         return "channels_first", {}, [x]
     elif isinstance(source, Tokens) and axes == (0, 2, 1):
         return "transpose", {}, [x]
-    raise Refused(f"axes in the order {axes}")
+    raise RefusedError(f"axes in the order {axes}")

@@ -7,7 +7,6 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import archspec
 from archspec.loading.program import Program
 
 TOLERANCE = 1e-9
@@ -17,18 +16,17 @@ RATES = ("p", "drop_prob", "drop_rate")
 """What modules call the rate at which they drop values or samples."""
 
 
-class Unequal(Exception):
+class UnequalError(Exception):
     """A spec and a model that differ; the message says in what."""
 
 
-def prove(module: Any, net: Program, images: Any) -> list[str]:
-    """Compare a model with the net that its spec gives, on a batch of images; what was compared, a line each.
+def prove(module: Any, ours: Any, net: Program, images: Any) -> list[str]:
+    """Compare a model with `ours`, which was built of its spec, on a batch of images; what was compared, a line each.
 
-    Raises Unequal.
+    Raises UnequalError.
     """
     import torch
 
-    ours = archspec.build(net, "torch")
     theirs = copy.deepcopy(module)
     _same_tensors(ours.state_dict(), theirs.state_dict())
     ours, theirs = ours.double(), theirs.double()
@@ -36,7 +34,7 @@ def prove(module: Any, net: Program, images: Any) -> list[str]:
     ours.load_state_dict(theirs.state_dict())
     count = sum(parameter.numel() for parameter in theirs.parameters())
     if count != net.cost.params:
-        raise Unequal(f"the model has {count:,} parameters and the spec {net.cost.params:,}")
+        raise UnequalError(f"the model has {count:,} parameters and the spec {net.cost.params:,}")
     images = torch.randn(images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     said = [f"{len(ours.state_dict()):,} tensors: names and shapes", f"{count:,} parameters"]
     with nothing_dropped(ours, theirs):
@@ -50,7 +48,7 @@ def _same_tensors(ours: Any, theirs: Any) -> None:
     other = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
     if one != other:
         missing, extra = sorted(other.items() - one.items()), sorted(one.items() - other.items())
-        raise Unequal(f"the tensors differ: {missing[:3]} of the model, {extra[:3]} of the spec")
+        raise UnequalError(f"the tensors differ: {missing[:3]} of the model, {extra[:3]} of the spec")
 
 
 def _fill(model: Any) -> None:
@@ -102,7 +100,7 @@ def _evaluation(ours: Any, theirs: Any, images: Any) -> str:
         expected, found = theirs.eval()(images), ours.eval()(images)
     _close(found, expected, "the answers in evaluation")
     if (expected[0] - expected[1]).abs().max() <= 1e-6 * expected.abs().max():
-        raise Unequal("two images have the same answers, so that comparing them proves nothing")
+        raise UnequalError("two images have the same answers, so that comparing them proves nothing")
     return f"answers in evaluation on {len(images)} images, largest difference {_difference(found, expected):.1e}"
 
 
@@ -122,9 +120,9 @@ def _training(ours: Any, theirs: Any, images: Any) -> list[str]:
     for name, slope in slopes.items():
         mine = own[name]
         if (slope is None) is not (mine is None):
-            raise Unequal(f"`{name}` has a gradient in one of both alone")
+            raise UnequalError(f"`{name}` has a gradient in one of both alone")
         if slope is not None and (mine - slope).abs().max() > 10 * TOLERANCE * max(size, 1.0):
-            raise Unequal(f"the gradients of `{name}` differ by {(mine - slope).abs().max():.1e}")
+            raise UnequalError(f"the gradients of `{name}` differ by {(mine - slope).abs().max():.1e}")
     buffers = dict(ours.named_buffers())
     for name, buffer in theirs.named_buffers():
         if name in buffers and buffer.is_floating_point():
@@ -141,8 +139,8 @@ def _difference(found: Any, expected: Any) -> float:
 
 def _close(found: Any, expected: Any, what: str) -> None:
     if found.shape != expected.shape:
-        raise Unequal(f"{what} have the shapes {tuple(found.shape)} and {tuple(expected.shape)}")
+        raise UnequalError(f"{what} have the shapes {tuple(found.shape)} and {tuple(expected.shape)}")
     if not bool(expected.isfinite().all()):
-        raise Unequal(f"{what} of the model are not finite")
+        raise UnequalError(f"{what} of the model are not finite")
     if (found - expected).abs().max() > TOLERANCE * max(1.0, expected.abs().max().item()):
-        raise Unequal(f"{what} differ by {_difference(found, expected):.1e}")
+        raise UnequalError(f"{what} differ by {_difference(found, expected):.1e}")

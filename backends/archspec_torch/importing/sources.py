@@ -83,12 +83,12 @@ def _declare_operators() -> None:
     """Operators that torchvision's Python expects of its compiled part, which builds for other devices lack."""
     import torch
 
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):
         try:
             torch._C._dispatch_find_schema_or_throw(f"torchvision::{name}", "")
         except RuntimeError:
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
     _KEPT.append(library)
 
 

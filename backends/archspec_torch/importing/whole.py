@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec_torch.importing.operations import Refused
+from archspec_torch.importing.operations import RefusedError
 
 Whole = tuple[str, dict[str, Any]]
 
@@ -20,7 +20,7 @@ def whole(module: Any) -> Whole | None:
         return "drop_path", {"rate": float(module.p), **({"per_batch": True} if module.mode == "batch" else {})}
     if name == "DropPath" and hasattr(module, "drop_prob"):
         if not getattr(module, "scale_by_keep", True):
-            raise Refused("a drop path that does not scale what it keeps")
+            raise RefusedError("a drop path that does not scale what it keeps")
         return "drop_path", {"rate": float(module.drop_prob or 0.0)}
     if name == "DropPath" and hasattr(module, "per_batch"):  # that which archspec emits
         return "drop_path", {"rate": float(module.p), **({"per_batch": True} if module.per_batch else {})}
@@ -38,18 +38,18 @@ def _attention(module: Any) -> Whole:
         or module.add_zero_attn
         or module.in_proj_bias is None
     ):
-        raise Refused("an attention with separate or extra projections")
+        raise RefusedError("an attention with separate or extra projections")
     if not module.batch_first:
-        raise Refused("an attention whose first axis is not that of the batch; make it with batch_first=True")
+        raise RefusedError("an attention whose first axis is not that of the batch; make it with batch_first=True")
     if module.dropout:
-        raise Refused("an attention with dropout of its weights")
+        raise RefusedError("an attention with dropout of its weights")
     return "self_attention", {"heads": module.num_heads}
 
 
 def _window_attention(module: Any) -> Whole:
     size, shift = list(module.window_size), list(module.shift_size)
     if len(set(size)) != 1 or len(set(shift)) != 1:
-        raise Refused("attention in windows that are not square")
+        raise RefusedError("attention in windows that are not square")
     if module.attention_dropout or module.dropout:
-        raise Refused("an attention in windows with dropout")
+        raise RefusedError("an attention in windows with dropout")
     return "window_attention", {"heads": module.num_heads, "size": size[0], "shift": shift[0]}

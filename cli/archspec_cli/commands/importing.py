@@ -48,6 +48,7 @@ def import_(
     """
     import archspec
     from archspec.files import FolderError
+    from archspec.syntax.reader import Node
 
     chosen = None if size is None else tuple(sizes(size, "--input"))
     if chosen is not None and len(chosen) != 3:
@@ -55,7 +56,7 @@ def import_(
     for path in (out, weights_out):
         if path is not None and path.exists() and not force:
             fail(f"{path} exists already", "give another name, or --force to overwrite it")
-    given = {key: getattr(node, "plain", lambda: node)() for key, node in overrides(args).items()}
+    given = {key: node.plain() if isinstance(node, Node) else node for key, node in overrides(args).items()}
     say(f"{source}: its own code is run")
     try:
         found = archspec.import_model(source, chosen, arguments=given)

@@ -1,0 +1,129 @@
+"""Models of PyTorch become specs that are equal to them, or are refused with one message."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import archspec
+
+torch = pytest.importorskip("torch")
+import importing_nets  # noqa: E402
+
+NETS = Path(importing_nets.__file__)
+
+
+@pytest.fixture(scope="module")
+def residual():
+    """A residual net of somebody's, imported once."""
+    torch.manual_seed(0)
+    module = importing_nets.Net()
+    return module, archspec.import_model(module, torch.zeros(2, 3, 8, 8), name="mine")
+
+
+def test_blocks_are_the_librarys_where_that_has_them_and_repeats_are_said_once(residual):
+    _, found = residual
+    assert "layers: [{basic: {width: 4}, repeat: 2}, {basic: {width: 8, stride: 2}}]" in found.spec
+    assert "blocks:" not in found.spec
+    assert len(found.spec.splitlines()) < 25
+
+
+def test_blocks_of_one_class_are_one_block_with_arguments():
+    found = archspec.import_model(importing_nets.Wide(), torch.zeros(2, 3, 8, 8))
+    assert list(found.network.resolved.spec.blocks) == ["part"]
+    assert "args: {width: int}" in found.spec
+    assert "width * 2" in found.spec
+
+
+def test_shortcuts_are_shortcuts_and_can_be_left_out(residual):
+    _, found = residual
+    plain = archspec.load(found.spec, set={"shortcut": "none"})
+    operations = [row.op for row in plain.modules()]
+    assert "add" not in operations
+    assert [row.op for row in found.network.modules()].count("add") == 3
+
+
+def test_the_imported_net_answers_with_the_models_weights(residual, tmp_path):
+    module, found = residual
+    model = archspec.build(found.network, "torch").eval()
+    model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in found.weights.items()})
+    images = torch.randn(2, 3, 8, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(model(images), module.eval()(images))
+
+
+def test_the_report_says_what_was_compared(residual):
+    said = "\n".join(residual[1].report)
+    for what in ("names and shapes", "parameters", "evaluation", "training", "gradients"):
+        assert what in said
+
+
+def test_importing_leaves_the_model_as_it_was(residual):
+    module = importing_nets.Net().eval()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    archspec.import_model(module, torch.zeros(2, 3, 8, 8))
+    assert not module.training
+    assert module.dropout.p == 0.3
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
+    spec, weights = tmp_path / "net.yaml", tmp_path / "net.safetensors"
+    done = cli(
+        "import", f"{NETS}:Net", "--arg", "width=8", "--input", "3,8,8", "--out", spec, "--weights-out", weights
+    )
+    assert done.exit_code == 0, done.output
+    assert cli("check", spec).exit_code == 0
+    assert cli("convert", weights, tmp_path / "w.pt", "--spec", spec).exit_code == 0
+    again = cli("import", f"{NETS}:Net", "--input", "3,8,8", "--out", spec)
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("Deciding", "decides by the values"),
+        ("Odd", "2 operations"),
+        ("Volume", "of 3 dimensions|axes|arranged|conv3d"),
+        ("Two", "one batch of images"),
+        ("Raising", "no such thing"),
+        ("Hooked", "`net.0` has hooks"),
+        ("Numbered", "numbers for names"),
+        ("Tied", "used twice"),
+        ("number", "no torch.nn.Module"),
+        ("nothing", "there is no nothing"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_message(cli, tmp_path, source, said):
+    done = cli("import", f"{NETS}:{source}", "--input", "3,8,8", "--out", tmp_path / "net.yaml")
+    assert done.exit_code == 1
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")], done.stderr
+
+    assert re.search(said, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "net.yaml").exists()
+
+
+def test_all_refused_operations_are_told_with_module_and_line(cli):
+    done = cli("import", f"{NETS}:Odd", "--input", "3,8,8")
+    assert "aten.cumsum" in done.stderr
+    assert "importing_nets.py:" in done.stderr
+
+
+def test_what_a_model_prints_is_not_part_of_the_spec(cli):
+    done = cli("import", f"{NETS}:Printing", "--input", "3,8,8")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("# Imported from")
+    assert "seen" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "mobilenet_v2"])
+def test_what_archspec_emits_is_imported_again(name):
+    size = {"input.size": 32} if "net1" in name or "mobile" in name else {}
+    net = archspec.load(name, set=size)
+    model = archspec.build(net, "torch")
+    channels, height, width = net.input_shape
+    found = archspec.import_model(model, torch.zeros(2, channels, height, width))
+    assert found.network.tensor_shapes() == net.tensor_shapes()
+    assert found.network.cost.macs == net.cost.macs
