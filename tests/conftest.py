@@ -112,7 +112,8 @@ def pytest_collection_modifyitems(config, items):
         return not item.get_closest_marker("long")
 
     chosen = [item for item in items if is_chosen(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    kept = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))

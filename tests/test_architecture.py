@@ -1,6 +1,7 @@
 """`docs/architecture.md` draws the rooms as they import each other, and names what is there."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -29,8 +30,13 @@ def imported(path: Path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@functools.cache
 def imports():
     """Which node imports which."""
+    return set(arrows_of_files())
+
+
+def arrows_of_files():
     for package, folder in FOLDERS.items():
         for path in folder.rglob("*.py"):
             if path.name == "__main__.py":  # a door of the command line
@@ -44,7 +50,6 @@ def imports():
 
 
 ARROWS = set(re.findall(r"^ *(\w+) --> (\w+)$", PAGE, re.M))
-IMPORTS = set(imports())
 
 
 def below(node):
@@ -60,15 +65,15 @@ def below(node):
 
 def test_every_arrow_is_an_import():
     assert ARROWS
-    assert not ARROWS - IMPORTS
+    assert not ARROWS - imports()
 
 
 def test_every_import_follows_the_arrows():
-    assert not {(one, other) for one, other in IMPORTS if other not in below(one)}
+    assert not {(one, other) for one, other in imports() if other not in below(one)}
 
 
 def test_every_room_and_package_is_drawn():
-    assert {node for arrow in ARROWS for node in arrow} == {node for pair in IMPORTS for node in pair}
+    assert {node for arrow in ARROWS for node in arrow} == {node for pair in imports() for node in pair}
 
 
 def test_what_the_page_names_is_there():

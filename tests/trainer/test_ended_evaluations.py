@@ -40,7 +40,11 @@ def evaluating(folder, process):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("given", [(), ("--backend", "flax"), ("--nproc", "2")], ids=["torch", "flax", "two"])
+@pytest.mark.parametrize(
+    "given",
+    [(), ("--backend", "flax"), pytest.param(("--nproc", "2"), marks=pytest.mark.long)],
+    ids=["torch", "flax", "two"],
+)
 def test_a_signal_is_heard_while_a_run_evaluates_and_the_evaluation_is_made_up_for(given, tmp_path):
     run = begin(tmp_path, *given)
     try:

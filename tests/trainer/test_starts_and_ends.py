@@ -1,7 +1,7 @@
 """Starts and ends of runs on several processes, of the zoo's nets at their own batch sizes: each ends well, every time.
 
 With `--long` some sixty of them, by every launcher, resumed and restarted too, and forty more before a release; else one
-or two of each.
+of PyTorch's of each kind: runs on several devices are in `test_many_devices.py`.
 """
 
 import json
@@ -72,7 +72,7 @@ def by_hand(folder, command, *given):
     return [out for out, _ in said]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["ddp", *(pytest.param(way, marks=pytest.mark.long) for way in ("fsdp2", "flax"))])
 def test_a_net_of_the_zoo_trains_on_two_processes_at_its_own_batch_size(way, tmp_path):
     pytest.importorskip("jax" if way == "flax" else "torch")
     train(tmp_path, NETS[0], *WAYS[way], "--steps", "12", "--out", "run")
@@ -80,7 +80,7 @@ def test_a_net_of_the_zoo_trains_on_two_processes_at_its_own_batch_size(way, tmp
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are found through /proc")
-@pytest.mark.parametrize("given", [(), ("--shard",)], ids=["ddp", "fsdp2"])
+@pytest.mark.parametrize("given", [pytest.param((), marks=pytest.mark.long), ("--shard",)], ids=["ddp", "fsdp2"])
 def test_no_thread_is_left_when_the_processes_of_a_run_end(given, tmp_path):
     """A thread that wants Python's lock while Python ends aborts the process, one time in some."""
     pytest.importorskip("torch")
