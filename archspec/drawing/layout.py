@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,16 +22,16 @@ CHARACTERS = 34  # in a line of a closed box
 
 
 @dataclass(slots=True)
-class Laid:
+class Laid(ABC):
     """Something of a size that can be put on a page; `port` is how far from its left its line comes in and leaves."""
 
     width: float
     height: float
     port: float
 
+    @abstractmethod
     def put(self, page: Page, x: float, y: float) -> None:
         """Put it there, its left upper corner first."""
-        raise NotImplementedError
 
     @property
     def leaves_at(self) -> float:

@@ -139,7 +139,10 @@ class Writer:
         in_place = self._in_place(cls, trace)
         layers = list(self._kept(cls))
         for member in layers:
-            name, head = member.call.name, f"self.{member.call.name} = "
+            name, target = member.call.name, member.call.target
+            tensor = isinstance(target, Op) and target.holds_tensor
+            attribute = self.dialect.tensor_attribute(name) if tensor else name
+            head = f"self.{attribute} = "
             if containers(name):
                 layer_of[name] = self.dialect.reached(name)
                 root = attribute_of(name)
@@ -149,16 +152,16 @@ class Writer:
                 continue
             if member.when is not None:
                 statements.append(self._conditional(head, member, in_place))
-                layer_of[name] = name
+                layer_of[name] = attribute
                 continue
-            if isinstance(target := member.call.target, Op):
+            if isinstance(target, Op):
                 text = lay_out(head, self.dialect.attribute(member, target.kind in in_place), INDENT)
             else:
                 text = self.construct(member, INDENT, in_place, head)
             key = text.removeprefix(head)
             shared = _is_stateless(member) and not is_named(member)
-            layer_of[name] = made.setdefault(key, name) if shared else name
-            if layer_of[name] != name:
+            layer_of[name] = made.setdefault(key, attribute) if shared else attribute
+            if layer_of[name] != attribute:
                 continue
             statements.append(text)
         again = {m.call.name: m.call.owner for m in cls.members if m.call.owner is not None}

@@ -46,6 +46,10 @@ class Dialect(ABC):
         """What makes the layer that a module keeps under a name, and calls by `called`."""
         return self.layer(member, in_place)
 
+    def tensor_attribute(self, name: str) -> str:
+        """The attribute of a tensor that a module keeps itself, as the step that it is."""
+        return name
+
     @abstractmethod
     def reached(self, path: str) -> str:
         """The source behind `self.` of a layer that containers hold, such as that of `convs.0`."""
@@ -66,9 +70,9 @@ class Dialect(ABC):
     def tapped(self, sequence: str, value: str, names: list[str], numbered: bool) -> Expression:
         """A sequence applied to a value, which gives the results of some of its layers before its own."""
 
+    @abstractmethod
     def stretched(self, constant: str, like: str, rank: int) -> Expression:
         """A value that is the same for every sample, for as many as another value has; it has `rank` axes for one sample."""
-        raise NotImplementedError
 
     @abstractmethod
     def split(self, member: Member, value: str, count: int) -> Expression:

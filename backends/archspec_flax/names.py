@@ -28,8 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-NAMES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-"""The last word of a name, where the two differ."""
+from archspec_flax.tensor_words import word_of_spec
 
 TO_SPEC = {4: (3, 2, 0, 1), 2: (1, 0)}
 FROM_SPEC = {4: (2, 3, 1, 0), 2: (1, 0)}
@@ -69,7 +68,7 @@ def spec_names(path: Path, repeats: Mapping[Path, int]) -> list[str]:
             words.append(str(key + sum(repeats.get((*here, before), 1) - 1 for before in range(key))))
         else:
             words.append(key)
-    words.append(NAMES.get(str(last), str(last)))
+    words.append(word_of_spec(str(last)))
     if block is None:
         return [".".join(words)]
     position, first = block

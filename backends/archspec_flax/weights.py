@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from archspec.weights.identity import KEY, OfRun, metadata, parsed
 from archspec_flax.emit.rolling import Stages, rolled_stages
 from archspec_flax.msgpack import leaves, read_tree
 from archspec_flax.names import FROM_SPEC, TO_SPEC, load_state_dict, spec_names, to_spec
+from archspec_flax.tensor_words import attribute_of_tensor
 
 STATISTICS = {"mean", "var", "num_batches_tracked"}
 
@@ -117,7 +118,7 @@ def write_orbax(path: Path, weights: Weights, net: Network) -> None:
 
     flat: dict[tuple[str | int, ...], Any] = {}
     with jax.enable_x64(True):  # what has 64 bits keeps them
-        for keys, array in _stacked(weights, rolled_stages(net)).items():
+        for keys, array in _stacked(weights, net).items():
             value = jnp.asarray(array.astype(np.int32) if array.dtype.kind == "i" else array)
             flat[keys] = nnx.BatchStat(value) if keys[-1] in STATISTICS else nnx.Param(value)
         try:
@@ -128,13 +129,14 @@ def write_orbax(path: Path, weights: Weights, net: Network) -> None:
             raise OSError(f"Orbax says {_first_line(error)}") from None
 
 
-def _stacked(weights: Weights, stages: Stages) -> dict[tuple[str | int, ...], np.ndarray[Any, Any]]:
+def _stacked(weights: Weights, net: Network) -> dict[tuple[str | int, ...], np.ndarray[Any, Any]]:
     """All tensors where an emitted model keeps them, in Flax's layout; those of equal blocks, which come in order, as one."""
+    stages, own = rolled_stages(net), {row.name for row in net.modules() if row.target.holds_tensor}
     whole: dict[tuple[str | int, ...], np.ndarray[Any, Any]] = {}
     parts: dict[tuple[str | int, ...], list[np.ndarray[Any, Any]]] = {}
     for name, array in weights.items():
         turned = array.transpose(FROM_SPEC[array.ndim]) if array.ndim in FROM_SPEC else array
-        keys, stacked = flax_path(name, array.ndim, stages)
+        keys, stacked = flax_path(name, array.ndim, stages, own)
         if stacked:
             parts.setdefault(keys, []).append(turned)
         else:
@@ -142,10 +144,19 @@ def _stacked(weights: Weights, stages: Stages) -> dict[tuple[str | int, ...], np
     return whole | {keys: np.stack(arrays) for keys, arrays in parts.items()}
 
 
-def flax_path(name: str, dimensions: int, stages: Stages) -> tuple[tuple[str | int, ...], bool]:
-    """Where an emitted model keeps a tensor of the spec, and whether it is stacked there: `spec_names` the other way."""
+def flax_path(
+    name: str, dimensions: int, stages: Stages, own: Collection[str] = ()
+) -> tuple[tuple[str | int, ...], bool]:
+    """Where an emitted model keeps a tensor of the spec, and whether it is stacked there: `spec_names` the other way.
+
+    `own` are the names of tensors that are steps themselves, and no layer's.
+    """
     *layers, last = name.split(".")
-    own = {"weight": "kernel" if dimensions in FROM_SPEC else "scale", "running_mean": "mean", "running_var": "var"}
+    words = {
+        "weight": "kernel" if dimensions in FROM_SPEC else "scale",
+        "running_mean": "mean",
+        "running_var": "var",
+    }
     keys: list[str | int] = []
     stacked = False
     for depth, layer in enumerate(layers):
@@ -155,7 +166,7 @@ def flax_path(name: str, dimensions: int, stages: Stages) -> tuple[tuple[str | i
             continue
         position, stacked = _position(int(layer), runs)
         keys += [*([position] if len(runs) > 1 else []), *(["blocks"] if stacked else [])]
-    return (*keys, own.get(last, last)), stacked
+    return (*keys, attribute_of_tensor(last) if name in own else words.get(last, last)), stacked
 
 
 def _position(block: int, runs: Sequence[tuple[int, bool]]) -> tuple[int, bool]:

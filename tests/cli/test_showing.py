@@ -17,6 +17,14 @@ def test_list_names_every_spec_with_its_presets(cli):
     assert "resnet1202" in output
 
 
+def test_list_says_what_is_wrong_with_a_spec_of_the_zoo(cli, tmp_path, monkeypatch):
+    (tmp_path / "broken.yaml").write_text("archspec: 1\nname: broken\nclases: 3\n")
+    monkeypatch.setattr(zoo, "folder", lambda: tmp_path)
+    result = cli("list")
+    assert result.exit_code == 1
+    assert "unknown key `clases`" in result.output
+
+
 def test_summary_collapses_repeats_and_gives_the_counts(cli):
     deep = cli("summary", "cifar_resnet:resnet1202").output
     assert len(deep.splitlines()) < 60

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import archspec
 import zoo_nets
@@ -134,3 +135,34 @@ def test_a_file_of_another_precision_loses_nothing_that_can_be_kept(kind, tmp_pa
     assert usual.dtype == jnp.float32
     expected = model.conv1.weight.detach().double().numpy().transpose(2, 3, 1, 0)
     np.testing.assert_array_equal(np.asarray(precise.get_value(), np.float64), expected)
+
+
+def test_tensors_of_a_nets_own_may_be_called_as_those_of_flax_s_layers(cli, tmp_path):
+    """A step `scale` of a block is no layer's `weight`, in models and in Orbax checkpoints."""
+    names_ = ("kernel", "scale", "mean", "var", "weight", "scale_")
+    steps = ", ".join(
+        f"{{{name}: {{parameter: {{shape: [4, 1, 1]}}}}}}, {{with_{name}: {{mul: {{}}, from: [{before}, {name}]}}}}"
+        for name, before in zip(names_, ("norm", *(f"with_{name}" for name in names_)), strict=False)
+    )
+    spec = tmp_path / "own.yaml"
+    spec.write_text(
+        f"archspec: 1\nname: own\ninput: {{size: 4}}\nclasses: 2\nblocks:\n  b: {{body: [{{norm: norm}}, {steps}]}}\n"
+        "stem: [{conv: {out: 4, kernel: 1}}]\nstages: [{name: s, block: b, repeat: 9}]\n"
+        "head: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+    )
+    net = archspec.load(spec)
+    random = np.random.default_rng(0)
+    given = {
+        name: np.zeros(shape, np.int64) if not shape else random.random(shape, np.float32)
+        for name, shape in all_shapes(net).items()
+    }
+    safetensors.numpy.save_file(given, tmp_path / "w.safetensors")
+    model = archspec.build(net, "flax", weights=tmp_path / "w.safetensors")
+    for path in (tmp_path / "orbax", tmp_path / "again.safetensors"):
+        source = tmp_path / ("w.safetensors" if path.name == "orbax" else "orbax")
+        to = ["--to", "flax"] if path.name == "orbax" else []
+        done = cli("convert", str(source), str(path), "--spec", str(spec), *to)
+        assert done.exit_code == 0, done.output
+    for found in (names.state_dict(model), safetensors.numpy.load_file(tmp_path / "again.safetensors")):
+        assert found.keys() == given.keys()
+        assert all((found[name] == given[name]).all() for name in given)

@@ -19,6 +19,7 @@ from archspec_flax.emit.helpers import FUNCTION_NAMES
 from archspec_flax.emit.initializers import started
 from archspec_flax.emit.layers import LAYERS, STATELESS, draws_nothing
 from archspec_flax.emit.rolling import is_rolled
+from archspec_flax.tensor_words import attribute_of_tensor
 
 SUPPORTED = frozenset(LAYERS) | frozenset(POOLS) | frozenset(ACTIVATIONS) | frozenset(FUNCTIONS)
 
@@ -56,6 +57,10 @@ class FlaxDialect(Dialect):
         self.zeroed = {
             m for c in classes for m in c.members if net.init.zero_last_norm and m.call.name == last_norm(c)
         }
+
+    def tensor_attribute(self, name: str) -> str:
+        """The attribute of a tensor that a module keeps itself: its own word, where a layer's tensor has none like it."""
+        return attribute_of_tensor(name)
 
     def is_kept(self, member: Member) -> bool:
         """A constant scale is an expression, a learned one a layer."""

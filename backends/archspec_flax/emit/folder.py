@@ -10,6 +10,8 @@ from archspec_flax.emit.trainer import stated
 from archspec_runtime import Job
 from archspec_runtime.job.net_facts import facts_file, stated_job
 
+NAMING = ("names.py", "tensor_words.py")
+
 
 def carried() -> dict[str, str]:
     """The runtime and the trainer, as they are."""
@@ -22,10 +24,10 @@ def carried() -> dict[str, str]:
 
 def names_of_spec() -> dict[str, str]:
     """What reads and writes weights by the spec's names."""
-    return {
-        "archspec_flax/__init__.py": '"""The Flax trainer."""\n',
-        "archspec_flax/names.py": (files("archspec_flax") / "names.py").read_text(encoding="utf-8"),
+    texts = {
+        f"archspec_flax/{name}": (files("archspec_flax") / name).read_text(encoding="utf-8") for name in NAMING
     }
+    return {"archspec_flax/__init__.py": '"""The Flax trainer."""\n', **texts}
 
 
 KIT = Kit(
