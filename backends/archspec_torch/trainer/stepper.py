@@ -74,12 +74,12 @@ class TorchStepper:
         if world.size > 1 and recipe.sync_batch_norm:
             self.model = over_whole_batch(self.model)
         training.freeze(self.model)
-        self.frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
-        self.frozen_norms = frozen_norms(self.model)
         self.average = Average(self.model) if recipe.ema is not None else None
         forward = self._spread()
         self.replica = forward if forward is not self.model else None
         self.optimizer = prepared(training.make_optimizer(self.model))
+        self.frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
+        self.frozen_norms = frozen_norms(self.model)
         self.fused: bool = getattr(self.optimizer, "_step_supports_amp_scaling", False)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
