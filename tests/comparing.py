@@ -184,7 +184,9 @@ class Statistics:
         mean, var = (s[:, None, None] for s in self.running[self.used])
         self.used += 1
         scale = 1 / np.sqrt(var + op.eps)
-        return reference._affine(op, (inputs[0] - mean) * scale, lambda dz: dz * scale, params)
+        return reference.normalization.scaled_and_shifted(
+            op, (inputs[0] - mean) * scale, lambda dz: dz * scale, params
+        )
 
 
 def check(net, batch=3, tolerance=1e-9, backend="torch", slopes_in_evaluation=False):
