@@ -31,7 +31,7 @@ class Block:
 
     def written(self, declared: Declared) -> dict[str, Any]:
         """The declaration as a spec has it, beside those of the spec."""
-        found: dict[str, Any] = {"class_name": self.class_name}
+        found: dict[str, Any] = {"class_name": self.class_name.strip("_") or "Part"}
         if self.arguments.declared:
             found["args"] = dict(self.arguments.declared)
         found["chain" if self.sequence else "body"] = written(self.entries, declared)
