@@ -7,11 +7,11 @@ import pytest
 def torch():
     torch = pytest.importorskip("torch")
     yield torch
+    torch.backends.cudnn.allow_tf32 = True
     if hasattr(torch.backends.cudnn, "conv"):
-        torch.backends.cudnn.conv.fp32_precision = "tf32"
         torch.backends.cuda.matmul.fp32_precision = "none"
     else:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 @pytest.mark.parametrize(("precision", "multiplied"), [("fp32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")])
@@ -22,6 +22,9 @@ def test_pytorch_multiplies_in_convolutions_as_in_linear_layers(precision, multi
     convolved, projected = torch.backends.cudnn, torch.backends.cuda.matmul
     if hasattr(convolved, "conv"):  # since PyTorch 2.9
         assert convolved.conv.fp32_precision == projected.fp32_precision == multiplied
+        assert torch.backends.cudnn.allow_tf32 == (
+            multiplied == "tf32"
+        )  # which others read, torch.export among them
     else:
         assert convolved.allow_tf32 == projected.allow_tf32 == (multiplied == "tf32")
 

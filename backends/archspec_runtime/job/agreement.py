@@ -29,7 +29,7 @@ def check_arguments(job: Job, train_step: Callable[..., Any], count: int) -> Non
 
 
 def check_step(
-    job: Job, *, averages: bool, skips: bool, halves: Set[str], parts: int | None = None
+    job: Job, *, averages: bool, skips: bool, halves: Set[str] | None, parts: int | None = None
 ) -> None:  # fmt: skip
     """Raise RunError where a step that was taken did not do what the job says.
 
@@ -43,9 +43,9 @@ def check_step(
         counted = "at once" if parts == 1 else f"in {parts} parts"
         raise _apart(f"accumulate={recipe.accumulate}", f"train_step computes a batch {counted}", "accumulate")
     half = HALVES.get(recipe.precision)
-    if half is not None and half not in halves:
+    if halves is not None and half is not None and half not in halves:
         raise _apart(f'precision="{recipe.precision}"', f"train_step does not compute in {half}", "precision")
-    if half is None and (found := sorted(halves & {*HALVES.values()})):
+    if halves is not None and half is None and (found := sorted(halves & {*HALVES.values()})):
         raise _apart(f'precision="{recipe.precision}"', f"train_step computes in {found[0]}", "precision")
     if recipe.ema is not None and not averages:
         raise _apart("ema", "train_step never averages the weights", "ema")

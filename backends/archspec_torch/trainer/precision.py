@@ -18,11 +18,14 @@ def use_precision(precision: str) -> torch.dtype:
     PyTorch's own defaults differ: TF32 in convolutions, not in linear layers.
     """
     multiplied = "tf32" if precision == "tf32" else "ieee"
+    torch.backends.cudnn.allow_tf32 = (
+        precision == "tf32"
+    )  # the older flag, which torch.export reads, and must agree
     if hasattr(torch.backends.cudnn, "conv"):  # since PyTorch 2.9
         torch.backends.cudnn.conv.fp32_precision = multiplied
         torch.backends.cuda.matmul.fp32_precision = multiplied
     else:
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     return torch.float64 if precision == "fp64" else torch.float32
 
 

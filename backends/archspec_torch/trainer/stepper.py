@@ -134,8 +134,10 @@ class TorchStepper:
         """The first step, which has to do what the job says."""
         forward, halves, kind = self.forward, set[str](), self.device.type
 
+        known = torch.amp.is_autocast_available(kind)  # a device that stands in for others has none
+
         def noted(images: Tensor) -> Tensor:
-            if torch.is_autocast_enabled(kind):
+            if known and torch.is_autocast_enabled(kind):
                 halves.add(str(torch.get_autocast_dtype(kind)).removeprefix("torch."))
             return forward(images)
 
@@ -143,7 +145,9 @@ class TorchStepper:
         self.training.train_step(run, *given)
         self.forward, self.checked = forward, True
         averages, skips = self.calls["average"] > 0, self.calls["faulty"] > 0
-        check_step(self.job, averages=averages, skips=skips, halves=halves, parts=self.calls["report"])
+        check_step(
+            self.job, averages=averages, skips=skips, halves=halves if known else None, parts=self.calls["report"]
+        )
 
     def _too_much(self) -> RunError:
         return while_training(self.job, self.world.size, "torch", sharded=self.sharded)
