@@ -74,6 +74,7 @@ REFUSED = {
     "summary --depth": (("summary", NET, "--depth", 2, "--format", "json"), 2, "JSON has all modules"),
     "check --format": (("check", NET, "--diff", "--format", "json"), 2, "leave one of them out"),
     "check --include": (("check", NET, "--include", "gone"), 2, "gone"),
+    "lsp --include": (("lsp", "--include", "gone"), 2, "gone"),
     "build --backend": (("build", NET, "--emit", "ir", "--backend", "flax"), 2, "writes no folder"),
     "build --force": (("build", NET, "--emit", "ir", "--force"), 2, "writes no folder"),
     "build --weights": (("build", NET, "--emit", "ir", "--weights", "w.pt"), 2, "writes no folder"),
@@ -165,6 +166,10 @@ ELSEWHERE = {
     "eval --force": "test_mistakes.py",
     "eval --mistakes": "test_mistakes.py",
     "eval --predictions": "test_mistakes.py",
+    **dict.fromkeys(
+        ("import --arg", "import --force", "import --input", "import --out", "import --weights-out"),
+        "test_imported_models.py",
+    ),
     "predict --backend": "test_predict.py",
     "predict --device": "predicting.py",
     "predict --force": "test_predict.py",

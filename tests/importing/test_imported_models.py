@@ -78,6 +78,7 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
     again = cli("import", f"{NETS}:Net", "--input", "3,8,8", "--out", spec)
     assert again.exit_code == 2
     assert "exists already" in again.stderr
+    assert cli("import", f"{NETS}:Net", "--input", "3,8,8", "--out", spec, "--force").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,10 @@ class Trained:
         framework, trainer = self.framework, self._trainer()
         if trainer is not None:
             framework = framework.stating(trainer.training(self.make_model))
-        with self.source.blamed(), nullcontext() if trainer is None else trainer.blamed():
+        with (
+            nullcontext() if trainer is None else trainer.blamed(),
+            self.source.blamed(),
+        ):  # of both, the net is at fault
             return framework.evaluate(
                 self.make_model, self.weights, self.job, dataset, split, self.normalization, device
             )
