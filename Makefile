@@ -31,7 +31,7 @@ test: $(VENV)/ready
 test-all: $(VENV)/ready-all
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --long --timeout 1200 --durations 20
 
-# Before a release: the whole zoo in every backend, the oldest frameworks, compilers for devices that are not here.
+# Before a release: the whole zoo in every backend, the oldest and the newest frameworks, compilers for devices that are not here.
 test-release: $(VENV)/ready-release
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --release --cold --timeout 1800 --durations 20
 
@@ -41,11 +41,9 @@ $(VENV)/ready-all: $(VENV)/ready
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchvision==0.28.0 timm==1.0.31
 	touch $@
 
-# The compiler for TPUs stands aside: beside JAX it would look for chips in every process. Its tests are skipped without it.
-$(VENV)/ready-release: $(VENV)/ready-all
-	libtpu=$$($(BIN)/python -c "from importlib import metadata as m; \
-	  print(next(r.split(';')[0] for r in m.requires('jax') if r.startswith('libtpu')))") && \
-	  $(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/tpu "$$libtpu" || echo "no compiler for TPUs: no libtpu"
+# So do other releases of frameworks, and the compiler for TPUs, beside which JAX would look for chips in every process.
+$(VENV)/ready-release: $(VENV)/ready-all tests/frameworks_aside.py
+	$(BIN)/python tests/frameworks_aside.py
 	touch $@
 
 lint: $(VENV)/ready

@@ -1,4 +1,10 @@
-"""Accelerators by name: what their vendors' data sheets say of arithmetic and memory."""
+"""Accelerators by name: what their vendors' data sheets say of arithmetic and memory.
+
+H200 (https://www.nvidia.com/en-us/data-center/h200/, SXM): 67 TFLOPS in FP64 by tensor cores and in FP32; with sparsity 989 in
+TF32 and 1,979 in BF16 and FP16; 141 GB, 4.8 TB/s. A100 (NVIDIA's data sheet 1758950, 80GB SXM): 19.5 TFLOPS in FP64 by tensor
+cores and in FP32, 156 in TF32, 312 in BF16 and FP16; 80 GB, 2,039 GB/s. v5e (https://cloud.google.com/tpu/docs/v5e): 197 TFLOPs
+in bf16; 16 GB, 819 GB/s.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ import re
 import sys
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -33,6 +32,7 @@ from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch
 from archspec_runtime.job.job import Job
 from archspec_runtime.recipe.recipe import Recipe
+from frameworks_aside import installed
 from trainers import training
 
 IMAGES = 50_000
@@ -44,17 +44,12 @@ NO_MACHINE = {
 }  # fmt: skip
 
 
-def libtpu() -> Path | None:
-    """The folder of the compiler for TPUs, where it has been installed."""
-    folder = Path(sys.prefix) / "tpu"
-    return folder if (folder / "libtpu").is_dir() else None
-
-
 @cache
 def tpus(count: int) -> list[Any]:
-    """So many chips of TPU v5e that only the compiler knows of, 1, 4 or 8."""
+    """So many chips of TPU v5e that only the compiler knows of, 1, 4 or 8. Skips the test where no index has the compiler."""
+    compiler = installed("libtpu")
     jax.devices()  # before libtpu can be found, or JAX would look for chips
-    sys.path.append(str(libtpu()))
+    sys.path.append(str(compiler))
     os.environ.update(NO_MACHINE)
     shape, bounds = {1: ("2x2", (2, 2, 1)), 4: ("2x2", (2, 2, 1)), 8: ("2x4", (2, 4, 1))}[count]
     found = topologies.get_topology_desc(f"v5e:{shape}", platform="tpu", chips_per_host_bounds=bounds)
@@ -76,8 +71,10 @@ class Steps:
         return self.job.recipe.batch_size
 
 
-def steps(name: str, precision: str, batch: int, mesh: Any, overrides: dict[str, Any] | None = None) -> Steps:
-    """Of a net of the zoo by its own recipe, but for the precision and the size of a batch, on a mesh of devices.
+def steps(
+    name: str | dict[str, Any], precision: str, batch: int, mesh: Any, overrides: dict[str, Any] | None = None
+) -> Steps:
+    """Of a net of the zoo, or a spec, by its own recipe, but for the precision and the size of a batch, on a mesh of devices.
 
     A mesh without devices (`AbstractMesh`) is for what is only lowered.
     """

@@ -1,31 +1,22 @@
 """Steps and evaluations of Flax compiled for TPU v5e, without one, by the compiler that runs beside them.
 
-`make test-all` installs libtpu into `.venv/tpu`: 200 MB that are of no use to anything else, and beside JAX it would look for
-chips in every process. To compile a step takes a processor ten seconds to minutes (in fp32 the longest), so basic blocks and
-bottlenecks are here by small members of their families. Left out: gates, dense layers and members that repeat the same blocks,
-which `test_flax_lowered.py` lowers; other precisions of the same net; images of 224 pixels; and whether any of it runs.
+libtpu stands aside, below `.venv/aside`: beside JAX it would look for chips in every process. To compile a step takes a
+processor ten seconds to minutes, so basic blocks and bottlenecks are here by small members of their families;
+`test_zoo_on_tpus.py` has every net, compiled in a hurry. Left out: images of 224 pixels, and whether any of it runs.
 """
 
-import re
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
 jax = pytest.importorskip("jax")
-nnx = pytest.importorskip("flax.nnx")
+pytest.importorskip("flax")
+from compiled_programs import check_collectives, check_precision  # noqa: E402
 from jax.sharding import Mesh  # noqa: E402
-from steps_elsewhere import host_calls, libtpu, steps, tpus  # noqa: E402
+from steps_elsewhere import host_calls, steps, tpus  # noqa: E402
 
-pytestmark = [
-    pytest.mark.skipif(not libtpu(), reason="libtpu is not there: `make test-all` installs it into .venv/tpu"),
-    pytest.mark.release,
-]
-
-KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute|collective-broadcast"
-COLLECTIVE = re.compile(rf"= (.*?) ({KINDS})(?:-start)?\(")
-SHAPE = re.compile(r"[a-z]+\d+\[([\d,]*)\]")
-PRODUCT = re.compile(r"^\s*(?:ROOT )?\S+ = (\w+)\[.* (?:convolution|dot)\(")
+pytestmark = pytest.mark.release
 
 
 @dataclass(frozen=True)
@@ -55,16 +46,6 @@ CASES = [
 ]
 
 
-def collectives(text):
-    """The kind of each collective operation of a compiled program, and how many values it exchanges."""
-    found = []
-    for line in text.splitlines():
-        if match := COLLECTIVE.search(line):
-            sizes = [[int(n) for n in shape.split(",") if n] for shape in SHAPE.findall(match[1])]
-            found.append((match[2], sum(int(np.prod(size, dtype=np.int64)) for size in sizes)))
-    return found
-
-
 @pytest.fixture(scope="module", params=CASES, ids=str)
 def compiled(request):
     """A case, its steps, and its two programs."""
@@ -78,31 +59,13 @@ def compiled(request):
 
 def test_chips_exchange_statistics_and_the_gradient_once_and_nothing_else(compiled):
     case, found, programs = compiled
-    exchanged = collectives(programs["train"].as_text())
-    assert {kind for kind, _ in exchanged} == ({"all-reduce"} if case.chips > 1 else set())
-    statistics = nnx.filter_state(found.state.rest, nnx.BatchStat)
-    channels = (
-        sum(leaf.size for leaf in jax.tree.leaves(statistics) if leaf.ndim) // 2
-    )  # a mean and a variance of each
-    if case.chips > 1:
-        # forwards two sums of each channel of a norm; backwards two more, which are the gradients of its scale and shift
-        most = found.job.params + 2 * channels + 8  # and the loss and the errors
-        assert found.job.params <= sum(count for _, count in exchanged) <= most
-        assert max(count for _, count in exchanged) > 0.9 * found.job.params, "gradients go together"
-    evaluated = collectives(programs["evaluate"].as_text())
-    assert sum(count for _, count in evaluated) <= 3, "the sums"
+    check_collectives(programs["train"].as_text(), programs["evaluate"].as_text(), found, case.chips)
 
 
 def test_chips_multiply_in_the_precision_of_the_recipe(compiled):
     case, _, programs = compiled
     for program in programs.values():
-        products = [line for line in program.as_text().splitlines() if PRODUCT.search(line)]
-        assert products
-        for line in products:
-            if case.precision == "fp32":
-                assert "operand_precision={highest,highest}" in line
-            else:
-                assert "operand_precision" not in line
+        check_precision(program.as_text(), case.precision)
 
 
 def test_no_program_reaches_for_the_host(compiled):

@@ -11,7 +11,7 @@ from archspec_runtime.job.memory import memory
 
 jax = pytest.importorskip("jax")
 from jax.sharding import Mesh  # noqa: E402
-from steps_elsewhere import IMAGES, libtpu, steps, tpus  # noqa: E402
+from steps_elsewhere import IMAGES, steps, tpus  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,6 @@ def test_what_a_step_takes_besides_its_state_on_a_cpu_is_as_estimated(spec, batc
 
 
 @pytest.mark.release
-@pytest.mark.skipif(not libtpu(), reason="libtpu is not there: `make test-all` installs it into .venv/tpu")
 def test_what_a_step_takes_and_moves_on_a_tpu_is_as_estimated():
     """At so many images that a TPU lays them side by side: with few it pads channels to 128."""
     spec, batch = "digits_resnet:resnet8", 1024
