@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from archspec.backends.extras import install_command
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.errors import ModelError
 
@@ -73,7 +74,7 @@ def _timm(name: str) -> Any:
 def _installed(package: str) -> Any:
     if importlib.util.find_spec(package) is None:
         raise ModelError(f"this source needs {package}, which is not installed",
-                         "pip install 'archspec-nn[import]', or any version that fits your PyTorch")  # fmt: skip
+                         f"{install_command('import')}, or any version that fits your PyTorch")  # fmt: skip
     if package == "torchvision":
         _declare_operators()
     return importlib.import_module(package)
