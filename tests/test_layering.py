@@ -62,6 +62,7 @@ ROOMS = (  # of the core, from the ground up: each imports from those before it,
 RUNTIME_ROOMS = (  # the same of the runtime
     "printable",
     "errors",
+    "parts",
     "console",
     "draws",
     "recipe",

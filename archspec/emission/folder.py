@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from archspec.analysis.run_spec import as_run
 from archspec.analysis.untrained import why_untrained
 from archspec.backends import Weights
 from archspec.emission.lint import rebound
-from archspec.emission.literals import literal, names_used, quoted
+from archspec.emission.literals import import_lines, literal, names_used, quoted
 from archspec.emission.source import WIDTH
 from archspec.files import FolderError
 from archspec.files.folders import MARK
@@ -49,7 +48,7 @@ class Kit:
     )  # of a job, what `train.py` says in the framework's words
     recorded: Callable[[Any], Any] = lambda job: job  # a job without that, and without the facts of its net
     facts: Callable[[Any], dict[str, str]] = lambda _: {}  # a file of these beside it
-    carried: Callable[[], dict[str, str]]  # the trainer, and what it stands on
+    carried: Callable[[str], dict[str, str]]  # what the text of `train.py` imports of the trainer and the runtime
     loading: Callable[[], dict[str, str]] = dict  # what reads weights, where that is not the framework alone
 
 
@@ -70,7 +69,7 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
         job = kit.job(job_fields(net))
         written["train.py"] = train_source(kit, net, job)
         written |= kit.facts(job)
-        written |= kit.carried()
+        written |= kit.carried(written["train.py"])
         requirements = [kit.framework, *kit.optimizers, *TRAINING, *([DIGITS] if dataset == "digits" else [])]
     if weighted:
         written |= kit.loading()
@@ -138,10 +137,7 @@ def identity_file(weights: Weights | None) -> dict[str, str]:
 def train_source(kit: Kit, net: Network, job: Any) -> str:
     """The text of `train.py`: a job of the runtime as a literal, and its arithmetic in the framework's words."""
     literal_job = kit.recorded(job)
-    names = sorted(names_used(literal_job), key=lambda n: (not n.isupper(), n))
-    line = f"from archspec_runtime import {', '.join(names)}"
-    if len(line) > 100:
-        line = "from archspec_runtime import (\n" + "".join(f"    {n},\n" for n in names) + ")"
+    line = import_lines(names_used(literal_job, "archspec_runtime"))
     about = {
         "name": net.name, "dataset": job.recipe.data.dataset, "version": __version__, "imports": line,
         "job": literal(literal_job, 0, "JOB = "), "patterns": _patterns(job.recipe), **kit.stated(job),
@@ -164,16 +160,3 @@ def _patterns(recipe: Any) -> list[str]:
             wrapped = f"{name} = {{\n" + "".join(f"    {item},\n" for item in items) + "}"
             lines.append(line if len(line) <= WIDTH else wrapped)
     return lines
-
-
-def sources(folder: Traversable, prefix: str) -> dict[str, str]:
-    """The source files of a package by relative path, as they are."""
-    return dict(_sources(folder, prefix))
-
-
-def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
-    for item in sorted(folder.iterdir(), key=lambda i: i.name):
-        if item.is_dir() and item.name != "__pycache__":
-            yield from _sources(item, f"{prefix}/{item.name}")
-        elif item.name.endswith(".py") or item.name == "py.typed":
-            yield f"{prefix}/{item.name}", item.read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ def literal(value: Any, indent: int, head: str = "", margin: int = 0) -> str:
         arguments = []
         for field in fields(value):
             item = getattr(value, field.name)
-            if item == _default(field):
+            if _is_left_out(item, field):
                 continue
             prefix = f"{field.name}=" if field.kw_only or arguments_are_named(value, field) else ""
             arguments.append(prefix + literal(item, indent + 4, margin=len(prefix)))
@@ -29,7 +29,7 @@ def literal(value: Any, indent: int, head: str = "", margin: int = 0) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000:
         return f"{value:_}"
     if isinstance(value, str):
-        return quoted(value)
+        return str(value) if _home(value) else quoted(value)
     return repr(value)
 
 
@@ -40,14 +40,37 @@ def quoted(text: str) -> str:
     return f'"{plain}"' if single[0] == "'" and '"' not in plain and "\\'" not in plain else single
 
 
-def names_used(value: Any) -> set[str]:
-    """The classes that the source of a value refers to."""
+def names_used(value: Any, module: str) -> set[tuple[str, str]]:
+    """What the source of a value refers to: names, each with the module that it is imported from.
+
+    That is `module`, or the `home` of a class or of a name.
+    """
     if isinstance(value, tuple):
-        return set().union(*map(names_used, value))
+        return set().union(*(names_used(item, module) for item in value))
     if not is_dataclass(value):
-        return set()
-    shown = [getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != _default(f)]
-    return {type(value).__name__}.union(*map(names_used, shown))
+        return {(_home(value), str(value))} if _home(value) else set()
+    shown = [getattr(value, f.name) for f in fields(value) if not _is_left_out(getattr(value, f.name), f)]
+    here = (_home(value) or module, type(value).__name__)
+    return {here}.union(*(names_used(item, module) for item in shown))
+
+
+def import_lines(names: set[tuple[str, str]]) -> str:
+    """The imports of names from modules, as a formatter orders them."""
+    lines = []
+    for module in sorted({module for module, _ in names}):
+        of_it = sorted((name for home, name in names if home == module), key=lambda n: (not n.isupper(), n))
+        line = f"from {module} import {', '.join(of_it)}"
+        wrapped = f"from {module} import (\n" + "".join(f"    {n},\n" for n in of_it) + ")"
+        lines.append(line if len(line) <= 100 else wrapped)
+    return "\n".join(lines)
+
+
+def _home(value: Any) -> str:
+    return getattr(value, "home", "")
+
+
+def _is_left_out(item: Any, field: Field[Any]) -> bool:
+    return item == _default(field) and not _home(item)
 
 
 def arguments_are_named(value: Any, field: Field[Any]) -> bool:

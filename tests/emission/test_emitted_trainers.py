@@ -58,7 +58,7 @@ def test_emitted_trainers_are_the_golden_ones(framework, key, emitted, request):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8"), f"{framework}/{key}; see --update-golden"
-    assert len(text.splitlines()) <= 120
+    assert len(text.splitlines()) <= (120 if key == "plain" else 220)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

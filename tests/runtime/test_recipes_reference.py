@@ -14,6 +14,7 @@ from archspec_runtime.augment import pillow_ops
 from archspec_runtime.augment.erasing import erased_boxes
 from archspec_runtime.augment.mixing import Mixed, cut, draw_mix
 from archspec_runtime.augment.plan import centre, resized_crop
+from archspec_runtime.images import resampling
 from archspec_runtime.images.decoding import Photo
 from archspec_runtime.images.geometry import Window
 from archspec_runtime.recipe.recipe import (
@@ -45,7 +46,7 @@ def test_every_operation_of_torchvision_gives_the_same_pixels(key):
     _, name, wide, level, sign, how = key.split("/")
     strength = pillow_ops.torchvision_strength(ours(name), int(level), 31, IMAGE.size, wide == "True")
     strength *= -int(sign) if name.startswith("Translate") else int(sign)  # its translations go the other way
-    made = pillow_ops.OPERATIONS[ours(name)](IMAGE, strength, pillow_ops.FILTERS[how], None)
+    made = pillow_ops.OPERATIONS[ours(name)](IMAGE, strength, resampling.FILTERS[how], None)
     # its strengths are in single precision: a blend may be rounded to the neighbouring level
     np.testing.assert_allclose(
         np.asarray(made, int), REFERENCE[key], rtol=0, atol=int("bilinear" in key or "Bright" in key)
@@ -57,7 +58,7 @@ def test_every_operation_of_timm_gives_the_same_pixels(key):
     _, name, level, sign = key.split("/")
     strength = pillow_ops.timm_strength(ours(name), float(level), IMAGE.size)
     strength *= int(sign) if ours(name) in pillow_ops.SIGNED else 1
-    made = pillow_ops.OPERATIONS[ours(name)](IMAGE, strength, pillow_ops.FILTERS["bicubic"], pillow_ops.TIMM_FILL)
+    made = pillow_ops.OPERATIONS[ours(name)](IMAGE, strength, resampling.FILTERS["bicubic"], pillow_ops.TIMM_FILL)
     np.testing.assert_array_equal(np.asarray(made), REFERENCE[key])
 
 
@@ -248,13 +249,13 @@ def test_a_crop_is_resized_to_torchvisions_pixels(key):
     Image.fromarray(REFERENCE[f"photo/{size}"]).save(file, "PNG")
     photo = Photo.open(file.getvalue(), "photo", 3)
     window = Window.whole(*photo.size).cropped(2, 3, 15, 25).resized(10, 12)
-    np.testing.assert_array_equal(photo.view(window, "pillow", pillow_ops.FILTERS[how]), REFERENCE[key])
+    np.testing.assert_array_equal(photo.view(window, "pillow", resampling.FILTERS[how]), REFERENCE[key])
 
 
 def test_a_filter_at_random_is_one_of_timms_evenly():
     random = np.random.default_rng(0)
-    drawn = [pillow_ops.chosen_filter("random", random) for _ in range(2_000)]
-    shares = [drawn.count(pillow_ops.FILTERS[how]) / 2_000 for how in REFERENCE["filters"].tolist()]
+    drawn = [resampling.chosen_filter("random", random) for _ in range(2_000)]
+    shares = [drawn.count(resampling.FILTERS[how]) / 2_000 for how in REFERENCE["filters"].tolist()]
     assert shares == pytest.approx([0.5, 0.5], abs=0.05)
 
 

@@ -85,3 +85,69 @@ def test_an_option_that_makes_no_sense_is_refused_by_a_built_folder(option, caps
         code = ended.code
     assert code == 2
     assert "error: " in capsys.readouterr().err
+
+
+def python_of(spec, backend):
+    """The files of Python that a built folder of a spec carries, without the model and its training; and all their lines."""
+    written = archspec.emit(archspec.load(spec), backend=backend)
+    carried = {name: text for name, text in written.items() if name.endswith(".py") and "/" in name}
+    return carried, sum(text.count("\n") for text in carried.values())
+
+
+MOST_FILES, MOST_LINES = 134, 12_300  # of CIFAR; to be lowered as more is plugged in
+UNUSED = ("data/parquet.py", "data/shards.py", "data/packed.py", "data/remote.py", "data/folder.py", "data/verify.py",
+          "data/digits.py", "augment/pillow_ops.py", "measure/crops.py", "measure/responses.py",
+          "measure/mistakes.py")  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+def test_a_built_folder_carries_what_its_training_imports_alone(backend):
+    pytest.importorskip(backend)
+    carried, lines = python_of("cifar_resnet:resnet20", backend)
+    assert not [name for name in carried if name.endswith(UNUSED)]
+    assert "archspec_runtime/data/cifar.py" in carried
+    assert len(carried) <= MOST_FILES
+    assert lines <= MOST_LINES
+    photos, _ = python_of("resnet50:a1", backend)
+    assert {"archspec_runtime/data/folder.py", "archspec_runtime/augment/pillow_ops.py"} <= set(photos)
+    assert "archspec_runtime/data/cifar.py" not in photos
+
+
+def test_a_built_folder_says_what_it_does_not_carry(cli, tmp_path):
+    cli("build", "digits_resnet:resnet8", "--out", "built")
+    train = tmp_path / "built" / "train.py"
+    text = train.read_text(encoding="utf-8")
+    edited = text.replace("dataset=digits", 'dataset="synthetic"').replace(
+        "from archspec_runtime.data.digits import digits\n", ""
+    )
+    assert edited != text
+    train.write_text(edited, encoding="utf-8")
+    done = subprocess.run([sys.executable, "train.py", "--steps", "1", "--device", "cpu"], cwd=tmp_path / "built",
+                          capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert "the data set synthetic is not carried along by this folder" in done.stderr
+    assert "pip install archspec-nn" in done.stderr
+
+
+def test_a_data_set_of_ones_own_is_a_reader_in_train_py(cli, tmp_path, capfd):
+    cli("build", "digits_resnet:resnet8", "--out", "built")
+    train = tmp_path / "built" / "train.py"
+    text = train.read_text(encoding="utf-8")
+    own = """from archspec_runtime.data.digits import read_digits
+from archspec_runtime.recipe.data_sets import DataSet
+
+
+def read_mine(folder, shape, classes, data):
+    print("my own images")
+    return read_digits(folder, shape, classes, data)
+
+
+mine = DataSet("mine", read_mine)
+"""
+    edited = text.replace("from archspec_runtime.data.digits import digits\n", own).replace(
+        "dataset=digits", "dataset=mine"
+    )
+    train.write_text(edited, encoding="utf-8")
+    done = cli("train", "--from", "built", "--out", "mine", "--steps", 2, *CPU)
+    assert done.exit_code == 0, done.output
+    assert "my own images" in capfd.readouterr().out

@@ -196,8 +196,10 @@ def test_a_job_that_was_edited_without_its_step_is_refused(says, tmp_path, monke
     pytest.importorskip(framework)
     net = archspec.load("digits_resnet:resnet8")
     files = archspec.emit(net, framework)
-    data = 'data=Data(normalize="per_pixel_mean")'
-    text = files["train.py"].replace(data, says if says.startswith("data") else f"{data}, {says}")
+    data = 'data=Data(dataset=digits, normalize="per_pixel_mean")'
+    edit = says.replace("Data(", "Data(dataset=digits, ") if says.startswith("data") else f"{data}, {says}"
+    assert data in files["train.py"]
+    text = files["train.py"].replace(data, edit)
     text = text.replace("import Data,", "import EMA, Mix, Skip, Data,")
     write_folder(tmp_path / "built", {**files, "train.py": text})
     monkeypatch.chdir(tmp_path / "built")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from archspec.emission.folder import Kit, sources
+from archspec.emission.carried import imported_files
+from archspec.emission.folder import Kit
 from archspec_flax.emit.model import TEMPLATES, model_source
 from archspec_flax.emit.trainer import stated
 from archspec_runtime import Job
@@ -13,13 +14,10 @@ from archspec_runtime.job.net_facts import facts_file, stated_job
 NAMING = ("names.py", "tensor_words.py")
 
 
-def carried() -> dict[str, str]:
-    """The runtime and the trainer, as they are."""
-    return {
-        **sources(files("archspec_runtime"), "archspec_runtime"),
-        **names_of_spec(),
-        **sources(files("archspec_flax") / "trainer", "archspec_flax/trainer"),
-    }
+def carried(train: str) -> dict[str, str]:
+    """What a `train.py` imports of the runtime and the trainer, as it is."""
+    packages = {name: files(name) for name in ("archspec_runtime", "archspec_flax")}
+    return imported_files(train, packages, names_of_spec())
 
 
 def names_of_spec() -> dict[str, str]:

@@ -11,13 +11,20 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
+from archspec_runtime.images.resampling import chosen_filter
 from archspec_runtime.recipe.images import Interpolation, RandAugment, TrivialAugment
+
+__all__ = [
+    "RandAugment",
+    "TrivialAugment",
+    "rand_augment",
+    "trivial_augment",
+]  # what a `train.py` states, and what does it
 
 Filter = Image.Resampling
 Colour = tuple[int, int, int] | int | None
 Operation = Callable[[Image.Image, float, Filter, Colour], Image.Image]
 
-FILTERS = {"nearest": Filter.NEAREST, "bilinear": Filter.BILINEAR, "bicubic": Filter.BICUBIC}
 TIMM_LEVELS = 10.0  # the strongest
 TIMM_FILL = (124, 116, 104)  # ImageNet's mean colour
 
@@ -141,13 +148,6 @@ def trivial_augment(image: Image.Image, step: TrivialAugment, random: np.random.
     name = TORCHVISION[random.integers(len(TORCHVISION))]
     strength = torchvision_strength(name, int(random.integers(step.bins)), step.bins, image.size, wide=True)
     return _apply(name, image, strength, step.interpolation, None, random)
-
-
-def chosen_filter(interpolation: Interpolation, random: np.random.Generator) -> Filter:
-    """The filter of a name; `random` is bilinear or bicubic."""
-    if interpolation == "random":
-        return (Filter.BILINEAR, Filter.BICUBIC)[random.integers(2)]
-    return FILTERS[interpolation]
 
 
 def _apply(

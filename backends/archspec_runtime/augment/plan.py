@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from archspec_runtime.augment.erasing import inside
-from archspec_runtime.augment.pillow_ops import FILTERS, chosen_filter, rand_augment, trivial_augment
 from archspec_runtime.draws import generator
 from archspec_runtime.images.decoding import Bytes, Photo, Pixels
 from archspec_runtime.images.geometry import Window, middle, with_shorter_side
-from archspec_runtime.images.resampling import Resizing
+from archspec_runtime.images.resampling import FILTERS, Resizing, chosen_filter
+from archspec_runtime.parts import part
 from archspec_runtime.recipe.images import (
     ON_BATCHES,
     Augmentation,
@@ -133,13 +133,14 @@ def recoloured(pixels: Bytes, augment: tuple[Augmentation, ...], random: np.rand
     steps = [step for step in augment if isinstance(step, (RandAugment, TrivialAugment))]
     if not steps:
         return pixels
+    operations = part("augment.pillow_ops", type(steps[0]).__name__)
     image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
     for step in steps:
         match step:
             case RandAugment():
-                image = rand_augment(image, step, random)
+                image = operations.rand_augment(image, step, random)
             case TrivialAugment():
-                image = trivial_augment(image, step, random)
+                image = operations.trivial_augment(image, step, random)
     changed: Bytes = np.asarray(image)
     return changed.reshape(pixels.shape)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from archspec_runtime.batches import worker as program
 from archspec_runtime.batches.patience import LOOK_EVERY, Patience
 from archspec_runtime.batches.reading import Reader
 from archspec_runtime.batches.slots import Layout, Slots, allocate
@@ -105,7 +106,7 @@ class Workers:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each is one thread
         environment |= KEPT
-        command = [sys.executable, "-m", f"{__package__}.worker", str(there.fileno()), str(self.memory)]
+        command = [sys.executable, "-m", program.__name__, str(there.fileno()), str(self.memory)]
         with there:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(there.fileno(), self.memory)

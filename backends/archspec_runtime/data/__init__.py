@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.data.listing import Listing
-from archspec_runtime.data.opening import EMBEDDED, READERS, check_folder, open_dataset
+from archspec_runtime.data.opening import EMBEDDED, check_folder, open_dataset
 from archspec_runtime.data.splits import ArraySplit, Dataset, Split
 
 __all__ = [
-    "EMBEDDED", "READERS", "ArraySplit", "Dataset", "EncodedSplit", "Listing", "Split", "check_folder", "open_dataset",
+    "EMBEDDED", "ArraySplit", "Dataset", "EncodedSplit", "Listing", "Split", "check_folder", "open_dataset",
 ]  # fmt: skip

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from archspec_runtime.data.pickles import read_pickle
-from archspec_runtime.data.remote import checksum
 from archspec_runtime.data.scanning import entries
-from archspec_runtime.data.sources import regular, special
+from archspec_runtime.data.sources import checksum, regular, special
 from archspec_runtime.data.splits import ArraySplit, Raw
 from archspec_runtime.errors import DataError
 from archspec_runtime.files.os_errors import not_read
+from archspec_runtime.recipe.data_sets import DataSet
 from archspec_runtime.recipe.recipe import Data
 
 PIXELS = 3 * 32 * 32
@@ -238,3 +238,7 @@ def _checked(labels: Any, name: str, count: int, classes: int) -> Any:
         message = f"{name}: the label of record {wrong[0]} is {labels[wrong[0]]}, and there are {classes} classes"
         raise DataError(message, f"the file is damaged, or of another data set; {AGAIN}")
     return labels.astype(np.int64)
+
+
+cifar10 = DataSet("cifar10", read_cifar("cifar10"))
+cifar100 = DataSet("cifar100", read_cifar("cifar100"))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec_runtime.data.splits import ArraySplit, Raw
+from archspec_runtime.recipe.data_sets import DataSet
 from archspec_runtime.recipe.recipe import Data
 
 TRAIN = 1437  # the first four fifths, in the order of the file
@@ -41,5 +42,8 @@ def _table() -> NDArray[np.float64]:
         return _read(file)
     from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
 
-    digits = load_digits()
-    return np.column_stack([digits.data, digits.target])
+    loaded = load_digits()
+    return np.column_stack([loaded.data, loaded.target])
+
+
+digits = DataSet("digits", read_digits)

@@ -10,7 +10,8 @@ from typing import Literal
 
 from archspec_runtime.data.cifar import LAYOUTS, MD5, SITE
 from archspec_runtime.data.packed import written_aside
-from archspec_runtime.data.remote import checksum, fetch
+from archspec_runtime.data.remote import fetch
+from archspec_runtime.data.sources import checksum
 from archspec_runtime.errors import DataError
 
 Form = Literal["python", "binary"]

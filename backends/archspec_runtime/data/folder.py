@@ -15,6 +15,7 @@ from archspec_runtime.data.packed import is_packed, read_packed
 from archspec_runtime.data.sources import Files, Names
 from archspec_runtime.data.splits import ArraySplit, Raw, Split, listed, nothing, set_aside
 from archspec_runtime.errors import DataError
+from archspec_runtime.recipe.data_sets import DataSet
 from archspec_runtime.recipe.recipe import Data, RandomCrop, RandomResizedCrop, ResizeShorter
 
 LAYOUT = (
@@ -140,3 +141,6 @@ def _load(split: EncodedSplit, shape: tuple[int, int, int], skip: bool) -> Array
             raise DataError(f"{split.name(used)} is {has}, and the net takes {takes}", fix)
         images[index], labels[index] = pixels, split.labels[used]
     return ArraySplit(images, labels, split.names)
+
+
+image_folder = DataSet("image_folder", read_folder, read_named=read_folder)

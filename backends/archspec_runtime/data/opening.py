@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from glob import glob
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from archspec_runtime.data.cifar import read_cifar
-from archspec_runtime.data.digits import read_digits
-from archspec_runtime.data.folder import read_folder
 from archspec_runtime.data.membership import HIDDEN, OF_A_SYSTEM, UNKNOWN_CLASS
-from archspec_runtime.data.parquet import read_parquet
-from archspec_runtime.data.remote import is_url
-from archspec_runtime.data.shards import read_shards
-from archspec_runtime.data.splits import Dataset, Raw, listed, nothing, other_class
-from archspec_runtime.data.synthetic import read_synthetic
+from archspec_runtime.data.splits import Dataset, Raw, listed, other_class
 from archspec_runtime.draws import holdout_split
 from archspec_runtime.errors import DataError
 from archspec_runtime.files.os_errors import not_read
+from archspec_runtime.parts import part
+from archspec_runtime.recipe.data_sets import HOMES, DataSet
 from archspec_runtime.recipe.recipe import Data
 
 Shape = tuple[int, int, int]
-Reader = Callable[[Path | None, Shape, int, Data], Raw]
-
-READERS: dict[str, Reader] = {
-    "cifar10": read_cifar("cifar10"),
-    "cifar100": read_cifar("cifar100"),
-    "digits": read_digits,
-    "image_folder": read_folder,
-    "webdataset": read_shards,
-    "parquet": read_parquet,
-    "synthetic": read_synthetic,
-}
 
 EMBEDDED = ("digits", "synthetic")
 """What comes with a library, or is made here."""
 
 
+def data_set(data: Data) -> DataSet:
+    """What reads the images of a recipe: what its `train.py` states, or one of the runtime's by its name. Raises RunError."""
+    if isinstance(data.dataset, DataSet):
+        return data.dataset
+    if data.dataset not in HOMES:
+        raise DataError(f"there is no data set {data.dataset!r}", f"one of {', '.join(HOMES)}")
+    found: DataSet = getattr(part(f"data.{HOMES[data.dataset]}", f"the data set {data.dataset}"), data.dataset)
+    return found
+
+
 def check_folder(data: Data, folder: Path | None) -> None:
     """Raise DataError where a folder is given that is not there, or for a data set that takes none."""
-    if data.dataset not in READERS:
-        raise DataError(f"there is no data set {data.dataset!r}", f"one of {', '.join(sorted(READERS))}")
+    source = data_set(data)
     if folder is not None and data.dataset in EMBEDDED:
         message = f"the data set {data.dataset} takes no folder, and --data is {folder}"
         raise DataError(message, "leave --data out; images in a folder are the data set `image_folder`", 2)
     if folder is not None and not folder.exists():
-        READERS[data.dataset](folder, (3, 1, 1), 1, data)  # raises: it says first what it needs there
+        source.read(folder, (3, 1, 1), 1, data)  # raises: it says first what it needs there
 
 
 def open_dataset(
@@ -68,13 +59,11 @@ def open_dataset(
     """
     try:
         check_folder(data, folder)
-        if data.dataset == "image_folder":
-            raw = read_folder(folder, input_shape, classes, data, names)
-        elif names is not None and (pattern := _tested_alone(data, folder)) is not None:
-            found = READERS[data.dataset](folder, input_shape, classes, replace(data, train=pattern, test=pattern))
-            raw = replace(found, train=nothing(input_shape))
+        source = data_set(data)
+        if names is not None and source.read_named is not None:
+            raw = source.read_named(folder, input_shape, classes, data, names)
         else:
-            raw = READERS[data.dataset](folder, input_shape, classes, data)
+            raw = source.read(folder, input_shape, classes, data)
     except OSError as error:
         raise DataError(
             f"{error.filename or folder} cannot be read: {error.strerror or error}", not_read(error)
@@ -98,21 +87,6 @@ def refuse_unknown(raw: Raw, *, named: bool = False) -> None:
                 raise other_class(Path(one.where).name, raw.classes, raw.present, str(Path(one.where).parent))
             message = f"{one.where}: there is no class {Path(one.where).name!r} in train/"
             raise DataError(message, "give both splits the same folders")
-
-
-def _tested_alone(data: Data, folder: Path | None) -> str | None:
-    """The pattern of tars or Parquet files to measure on, where those that were trained on are not there; else None."""
-    suffix = {"webdataset": "tar", "parquet": "parquet"}.get(data.dataset)
-    if suffix is None or folder is None or not folder.is_dir() or data.test_share is not None:
-        return None
-    places = ("", "data/") if data.dataset == "parquet" else ("",)
-    trained = [data.train] if data.train is not None else [f"{place}train*.{suffix}" for place in places]
-    if any(is_url(pattern) or "{" in pattern or glob(pattern, root_dir=folder) for pattern in trained):
-        return None
-    if data.test is not None:
-        return data.test
-    held = [f"{place}{name}*.{suffix}" for name in ("test", "val") for place in places]
-    return next((pattern for pattern in held if glob(pattern, root_dir=folder)), None)
 
 
 def _check(raw: Raw, data: Data, input_shape: Shape, classes: int, *, named: bool) -> None:

@@ -22,8 +22,10 @@ from archspec_runtime.data.remote import cache_folder
 from archspec_runtime.data.shards import check_highest, expand, held_files, unlabelled
 from archspec_runtime.data.sources import regular
 from archspec_runtime.data.splits import Raw
+from archspec_runtime.data.tests_alone import tests_alone
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.files.os_errors import not_read
+from archspec_runtime.recipe.data_sets import DataSet
 from archspec_runtime.recipe.recipe import Data
 
 ROWS = 64  # that are held in memory at a time
@@ -162,3 +164,6 @@ def _pyarrow() -> ModuleType:
         raise RunError(message, "pip install pyarrow") from None
     module: ModuleType = pyarrow
     return module
+
+
+parquet = DataSet("parquet", read_parquet, read_named=tests_alone(read_parquet, "parquet", "", "data/"))

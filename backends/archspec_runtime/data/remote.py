@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec_runtime.console import warn
+from archspec_runtime.data.sources import checksum
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.files.os_errors import not_written
 
@@ -84,12 +85,6 @@ def fetch(
             f"cannot write {error.filename or target}: {error.strerror or error}",
             not_written(error, "give another folder"),
         ) from None
-
-
-def checksum(path: Path, kind: str) -> str:
-    """The checksum of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):

@@ -29,8 +29,10 @@ from archspec_runtime.data.remote import cached, is_url
 from archspec_runtime.data.scanning import entries
 from archspec_runtime.data.sources import Names, Ranges, regular
 from archspec_runtime.data.splits import Raw, listed, set_aside
+from archspec_runtime.data.tests_alone import tests_alone
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.files.os_errors import not_read
+from archspec_runtime.recipe.data_sets import DataSet
 from archspec_runtime.recipe.recipe import Data
 
 LABEL = "cls"
@@ -286,3 +288,6 @@ def _split(entries: list[Entry], paths: tuple[Path, ...], names: tuple[str, ...]
     files, starts, sizes, labels = (np.ascontiguousarray(column) for column in table.T)
     source = Ranges(paths, files, starts, sizes, Names.of([e[3] for e in entries]))
     return EncodedSplit.of(source, labels, channels)
+
+
+webdataset = DataSet("webdataset", read_shards, read_named=tests_alone(read_shards, "tar", ""))

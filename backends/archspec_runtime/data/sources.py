@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import time
@@ -130,6 +131,12 @@ def regular(path: Path, what: str) -> Path:
     if not stat.S_ISREG(mode):
         raise DataError(f"{path} is {_kind(mode)}, not {what}", "give a file")
     return path
+
+
+def checksum(path: Path, kind: str) -> str:
+    """The checksum of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
 
 
 def special(mode: int) -> str | None:

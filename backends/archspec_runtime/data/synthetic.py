@@ -8,6 +8,7 @@ import numpy as np
 
 from archspec_runtime.data.splits import ArraySplit, Raw
 from archspec_runtime.draws import generator
+from archspec_runtime.recipe.data_sets import DataSet
 from archspec_runtime.recipe.recipe import Data
 
 TRAIN, TEST = 2048, 512
@@ -20,3 +21,6 @@ def read_synthetic(folder: Path | None, shape: tuple[int, int, int], classes: in
     labels = random.integers(0, classes, TRAIN + TEST, np.int64)
     names = tuple(map(str, range(classes)))
     return Raw(ArraySplit(images[:TRAIN], labels[:TRAIN]), ArraySplit(images[TRAIN:], labels[TRAIN:]), names)
+
+
+synthetic = DataSet("synthetic", read_synthetic)

@@ -22,3 +22,12 @@ class Answer(NamedTuple):
 
 Probe = Callable[[Floats], Answer]
 """Maps normalized pixels (N, C, H, W) to the answer of a net in evaluation; N, H and W may differ from call to call."""
+
+PIXELS = 64 * 224 * 224  # in one batch that a probe is asked about, and no more than the net is trained on at once
+
+
+def softmax(logits: Doubles) -> Doubles:
+    """Probabilities (N, classes)."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: Doubles = powers / powers.sum(axis=1, keepdims=True)
+    return result

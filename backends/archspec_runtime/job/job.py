@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn
 
 from archspec_runtime.errors import RunError
 from archspec_runtime.printable import printable
+from archspec_runtime.recipe.data_sets import Imported
 from archspec_runtime.recipe.recipe import SGD, Recipe
 from archspec_runtime.schedule.scaling import scaled
 
@@ -43,7 +44,9 @@ class Job:
 
     def without_arithmetic(self) -> Job:
         """The job as the literal of a `train.py`, which states optimizer and loss in code."""
-        return replace(self, recipe=self.recipe.without_arithmetic())
+        recipe = self.recipe.without_arithmetic()
+        data = replace(recipe.data, dataset=Imported.of(recipe.data.dataset))
+        return replace(self, recipe=replace(recipe, data=data))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

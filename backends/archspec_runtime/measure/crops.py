@@ -25,7 +25,7 @@ from archspec_runtime.batches.order import evaluation_size
 from archspec_runtime.batches.pace import Pace
 from archspec_runtime.data.encoded import EncodedSplit, to_array
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.probe import Doubles, Probe
+from archspec_runtime.frameworks.probe import PIXELS, Probe, softmax
 from archspec_runtime.frameworks.protocol import Framework, MakeModel
 from archspec_runtime.frameworks.stepper import Evaluation
 from archspec_runtime.images.geometry import middle
@@ -36,7 +36,6 @@ Bytes = NDArray[np.uint8]
 Cut = Callable[[Image.Image], list[Bytes]]
 
 WINDOW = 256  # images that are decoded together
-PIXELS = 64 * 224 * 224  # in one batch, and no more than the net is trained on at once
 SMALLEST, LARGEST = 8, 4096  # sides that images are resized to
 
 
@@ -151,13 +150,6 @@ def anywhere(normalization: Normalization) -> Normalization:
     return Normalization(
         mean.mean(axis=(1, 2), keepdims=True), None if std is None else std.mean(axis=(1, 2), keepdims=True)
     )
-
-
-def softmax(logits: Doubles) -> Doubles:
-    """Probabilities (N, classes)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: Doubles = powers / powers.sum(axis=1, keepdims=True)
-    return result
 
 
 def _whole(side: int, data: Data) -> Cut:

@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from archspec_runtime.augment.pillow_ops import FILTERS
 from archspec_runtime.augment.plan import centre
 from archspec_runtime.batches.order import evaluation_size
 from archspec_runtime.data.encoded import to_array
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.files.conforming import odd
-from archspec_runtime.frameworks.probe import Probe
+from archspec_runtime.frameworks.probe import PIXELS, Probe, softmax
 from archspec_runtime.frameworks.protocol import Framework, MakeModel
+from archspec_runtime.images.resampling import FILTERS
 from archspec_runtime.job.job import Job
-from archspec_runtime.measure.crops import PIXELS, softmax
 from archspec_runtime.measure.evaluation import Trained
 from archspec_runtime.measure.pictures import Picture
 from archspec_runtime.processes.platforms import cores

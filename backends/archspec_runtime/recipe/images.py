@@ -11,6 +11,9 @@ Resizer = Literal["fastest", "pillow"]
 Fixed = Literal["nearest", "bilinear", "bicubic"]
 Interpolation = Fixed | Literal["random"]
 
+OPERATIONS = "archspec_runtime.augment.pillow_ops"
+"""The module that a `train.py` imports what it does with these from, so that a built folder carries it."""
+
 
 # --- when something ends that depends on the step alone ----------------------------------------------
 
@@ -90,6 +93,7 @@ class RandAugment:
     """
 
     kind: ClassVar[str] = "rand_augment"
+    home: ClassVar[str] = OPERATIONS
     ops: int = 2
     magnitude: float = 9
     form: Literal["torchvision", "timm"] = "torchvision"
@@ -104,6 +108,7 @@ class TrivialAugment:
     """Apply one of 14 operations, as strong as one of `bins` levels drawn uniformly (Müller and Hutter, 2021; wide)."""
 
     kind: ClassVar[str] = "trivial_augment"
+    home: ClassVar[str] = OPERATIONS
     bins: int = 31
     interpolation: Interpolation = "nearest"
 

@@ -265,6 +265,8 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         tag = {"kind": value.kind} if hasattr(value, "kind") else {}
         return tag | {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, str):  # a data set by its name
+        return str(value)
     return value
 
 

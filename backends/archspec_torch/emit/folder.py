@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from archspec.emission.folder import Kit, sources
+from archspec.emission.carried import imported_files
+from archspec.emission.folder import Kit
 from archspec_runtime import Job
 from archspec_runtime.job.net_facts import facts_file, stated_job
 from archspec_torch.emit.model import TEMPLATES, model_source
 from archspec_torch.emit.trainer import stated
 
 
-def carried() -> dict[str, str]:
-    """The runtime and the trainer, as they are."""
-    return {
-        **sources(files("archspec_runtime"), "archspec_runtime"),
-        "archspec_torch/__init__.py": '"""The PyTorch trainer."""\n',
-        "archspec_torch/damage.py": (files("archspec_torch") / "damage.py").read_text(encoding="utf-8"),
-        **sources(files("archspec_torch") / "trainer", "archspec_torch/trainer"),
-    }
+def carried(train: str) -> dict[str, str]:
+    """What a `train.py` imports of the runtime and the trainer, as it is."""
+    packages = {name: files(name) for name in ("archspec_runtime", "archspec_torch")}
+    return imported_files(train, packages, {"archspec_torch/__init__.py": '"""The PyTorch trainer."""\n'})
 
 
 KIT = Kit(

@@ -19,6 +19,7 @@ from archspec_runtime import (
     Recipe,
     ResizeShorter,
 )
+from archspec_runtime.data.folder import image_folder
 from archspec_torch.trainer import Run, Scores, Training, fusable, main
 from model import ResNet
 
@@ -28,7 +29,7 @@ JOB = Job(
     classes=1000,
     recipe=Recipe(
         data=Data(
-            dataset="image_folder",
+            dataset=image_folder,
             augment=(ResizeShorter(256, 480), RandomCrop(), HFlip(), PcaLighting()),
             normalize="per_pixel_mean",
             eval_resize=256,

@@ -24,6 +24,7 @@ from archspec_flax.trainer import (
     taken_if,
 )
 from archspec_runtime import EMA, Data, HFlip, Job, PadCrop, Phase, Recipe, Skip, Step
+from archspec_runtime.data.cifar import cifar10
 from model import CifarResNet
 
 JOB = Job(
@@ -32,10 +33,7 @@ JOB = Job(
     classes=10,
     recipe=Recipe(
         data=Data(
-            dataset="cifar10",
-            holdout=5000,
-            augment=(PadCrop(4), HFlip()),
-            normalize="per_pixel_mean",
+            dataset=cifar10, holdout=5000, augment=(PadCrop(4), HFlip()), normalize="per_pixel_mean"
         ),
         steps=64_000,
         lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),

@@ -29,6 +29,7 @@ from archspec_flax.trainer import (
     taken_if,
 )
 from archspec_runtime import EMA, Data, HFlip, Job, Mix, PadCrop, Phase, Recipe, Skip, Step
+from archspec_runtime.data.cifar import cifar10
 from model import CifarResNet
 
 JOB = Job(
@@ -37,7 +38,7 @@ JOB = Job(
     classes=10,
     recipe=Recipe(
         data=Data(
-            dataset="cifar10",
+            dataset=cifar10,
             holdout=5000,
             augment=(PadCrop(4), HFlip()),
             normalize="per_pixel_mean",

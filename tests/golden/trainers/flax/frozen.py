@@ -23,6 +23,7 @@ from archspec_flax.trainer import (
     scale_of,
 )
 from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
+from archspec_runtime.data.cifar import cifar10
 from model import CifarResNet
 
 JOB = Job(
@@ -31,10 +32,7 @@ JOB = Job(
     classes=10,
     recipe=Recipe(
         data=Data(
-            dataset="cifar10",
-            holdout=5000,
-            augment=(PadCrop(4), HFlip()),
-            normalize="per_pixel_mean",
+            dataset=cifar10, holdout=5000, augment=(PadCrop(4), HFlip()), normalize="per_pixel_mean"
         ),
         steps=64_000,
         lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),

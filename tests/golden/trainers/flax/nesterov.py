@@ -13,6 +13,7 @@ from jax import Array
 
 from archspec_flax.trainer import Report, Run, Scores, State, Training, Tree, accumulated, main
 from archspec_runtime import Data, HFlip, Job, Measured, PadCrop, Phase, Recipe
+from archspec_runtime.data.cifar import cifar10
 from model import CifarResNet
 
 JOB = Job(
@@ -21,10 +22,7 @@ JOB = Job(
     classes=10,
     recipe=Recipe(
         data=Data(
-            dataset="cifar10",
-            holdout=5000,
-            augment=(PadCrop(4), HFlip()),
-            normalize="per_pixel_mean",
+            dataset=cifar10, holdout=5000, augment=(PadCrop(4), HFlip()), normalize="per_pixel_mean"
         ),
         steps=64_000,
         lr=(Phase(0.1, until=(Measured("train_error", "<", 80.0),)), Phase(0.01)),

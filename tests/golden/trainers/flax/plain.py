@@ -12,6 +12,7 @@ from jax import Array
 
 from archspec_flax.trainer import Report, Run, Scores, State, Training, Tree, main
 from archspec_runtime import Data, HFlip, Job, PadCrop, Phase, Recipe, Step
+from archspec_runtime.data.cifar import cifar10
 from model import CifarResNet
 
 JOB = Job(
@@ -20,10 +21,7 @@ JOB = Job(
     classes=10,
     recipe=Recipe(
         data=Data(
-            dataset="cifar10",
-            holdout=5000,
-            augment=(PadCrop(4), HFlip()),
-            normalize="per_pixel_mean",
+            dataset=cifar10, holdout=5000, augment=(PadCrop(4), HFlip()), normalize="per_pixel_mean"
         ),
         steps=64_000,
         lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),

@@ -23,6 +23,7 @@ from archspec_flax.trainer import (
     mix_images,
 )
 from archspec_runtime import Data, HFlip, Job, Mix, PadCrop, Phase, Recipe, Step
+from archspec_runtime.data.cifar import cifar10
 from model import CifarResNet
 
 JOB = Job(
@@ -31,7 +32,7 @@ JOB = Job(
     classes=10,
     recipe=Recipe(
         data=Data(
-            dataset="cifar10",
+            dataset=cifar10,
             holdout=5000,
             augment=(PadCrop(4), HFlip()),
             normalize="per_pixel_mean",

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archspec_runtime import EMA, Data, HFlip, Job, Mix, PadCrop, Phase, Recipe, Skip, Step
+from archspec_runtime.data.cifar import cifar10
 from archspec_torch.trainer import Lamb, Mixed, Run, Scores, Training, main, mix_images
 from model import CifarResNet
 
@@ -19,7 +20,7 @@ JOB = Job(
     classes=10,
     recipe=Recipe(
         data=Data(
-            dataset="cifar10",
+            dataset=cifar10,
             holdout=5000,
             augment=(PadCrop(4), HFlip()),
             normalize="per_pixel_mean",
