@@ -1,6 +1,7 @@
-"""`python -m archspec`, the command line of the Python that runs it."""
+"""`python -m archspec`: the command that was installed as `archspec`, which the core itself does not import."""
 
-from archspec_cli.entry import main
+from importlib.metadata import entry_points
 
 if __name__ == "__main__":
-    main()
+    (command,) = entry_points(group="console_scripts", name="archspec")
+    command.load()()

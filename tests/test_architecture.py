@@ -39,8 +39,6 @@ def imports():
 def arrows_of_files():
     for package, folder in FOLDERS.items():
         for path in folder.rglob("*.py"):
-            if path.name == "__main__.py":  # a door of the command line
-                continue
             own = place(
                 ".".join([package, *path.relative_to(folder).with_suffix("").parts]).removesuffix(".__init__")
             )
