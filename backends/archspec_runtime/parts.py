@@ -21,5 +21,5 @@ def part(name: str, what: str) -> Any:
             raise
         message = f"{what} is not carried along by this folder: its train.py has no use for it"
         raise RunError(
-            message, "take the archspec that is installed: `pip install archspec-nn`, then `archspec --help`", 2
+            message, "the installed archspec has it: `archspec train --from FOLDER`, `archspec eval RUN`", 2
         ) from None

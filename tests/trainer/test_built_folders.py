@@ -126,7 +126,7 @@ def test_a_built_folder_says_what_it_does_not_carry(cli, tmp_path):
                           capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert "the data set synthetic is not carried along by this folder" in done.stderr
-    assert "pip install archspec-nn" in done.stderr
+    assert "archspec train --from FOLDER" in done.stderr
 
 
 def test_a_data_set_of_ones_own_is_a_reader_in_train_py(cli, tmp_path, capfd):
