@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
 from archspec.blocks import FOLDER
 from archspec.compile import look
@@ -31,8 +32,8 @@ class Document:
     workspace: Workspace
     text: Text
     is_open: bool = False
-    names: list[object] | None = None
-    """The names in it, which `archspec.service.names` finds."""
+    names: list[tuple[Any, int, int, bool]] | None = None
+    """The names in it with their places, which `archspec.service.names` finds."""
     _root: Node | None = None
     _words: list[Word] | None = None
     _callables: Callables | None = None

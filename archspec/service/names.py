@@ -157,7 +157,7 @@ def _names(document: Document) -> list[tuple[Symbol, int, int, bool]]:
     if document.names is None:
         document.names = [each for word in document.words if word.span.source.name == document.name
                           for each in _of_word(document, word)]  # fmt: skip
-    return document.names  # type: ignore[return-value]
+    return document.names
 
 
 def _of_word(document: Document, word: Word) -> Iterator[tuple[Symbol, int, int, bool]]:

@@ -158,7 +158,7 @@ def reading_drafts(contents: Mapping[Path, bytes]) -> Iterator[None]:
 def is_file(path: str | Path) -> bool:
     """Whether there is such a file, be it a draft."""
     drafts = _drafts.get()
-    return os.path.isfile(path) or (bool(drafts) and Path(path).resolve() in drafts)  # type: ignore[operator]
+    return os.path.isfile(path) or (drafts is not None and Path(path).resolve() in drafts)
 
 
 def _draft_of(path: Path) -> bytes | None:
