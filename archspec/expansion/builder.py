@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from archspec.diagnostics import Related, Span
 from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
-from archspec.expansion.binding import Binder, Given
+from archspec.expansion.binding import Binder
+from archspec.expansion.given import Given
 from archspec.ir import STEPS, Block, Call, Chain, Role
 from archspec.ir.constants import gives_constant, keeps_constants
 from archspec.ir.owners import tensors

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from archspec.diagnostics import Diagnostics, Related, Span
-from archspec.expansion.binding import Binder, Given
+from archspec.expansion.binding import Binder
 from archspec.expansion.builder import Graph
+from archspec.expansion.given import Given
 from archspec.expansion.library import MERGES, Declaration, Library, Sort
 from archspec.expansion.uses import Use, use_of
 from archspec.ir import Block

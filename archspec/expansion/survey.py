@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from archspec.diagnostics import Span
 from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean, nearest
-from archspec.expansion.binding import Binder, given_by, meant_argument, signature_of, with_cells
+from archspec.expansion.binding import Binder, meant_argument
+from archspec.expansion.given import given_by, signature_of, with_cells
 from archspec.expansion.library import Declaration, Library, Signature, Sort
 from archspec.expansion.parse_steps import WORDS
 from archspec.expansion.repeats import places_of

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from archspec.diagnostics.fixes import certain, respelling
 from archspec.diagnostics.spelling import did_you_mean
-from archspec.expansion.binding import Binder, Given
+from archspec.expansion.binding import Binder
+from archspec.expansion.given import Given
 from archspec.expansion.library import RESIDUAL, Declaration, Library, Sort
 from archspec.language import synonyms
 from archspec.loading.resolve import PLACEHOLDER
