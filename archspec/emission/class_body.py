@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import takewhile
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from archspec.emission.block_classes import PAIR, condition
+from archspec.emission.block_classes import condition
+from archspec.emission.construct import Constructor
 from archspec.emission.containers import (
-    Held,
     attribute_of,
     held_by,
-    in_order,
-    is_list,
-    renamed,
     variable_of,
 )
 from archspec.emission.dataflow import Flow, flow, is_named, kind_of
-from archspec.emission.dialect import Dialect
 from archspec.emission.forward import INDENT, Forward
 from archspec.emission.kept import Kept
-from archspec.emission.loops import PLACE, Stretch, stretches
-from archspec.emission.outline import BlockClass, Member, Outline, Parameter
-from archspec.emission.sequences import Part, is_numbered, parts, repeated
-from archspec.emission.source import WIDTH, bracketed, call, lay_out, nested, number, pair
+from archspec.emission.outline import BlockClass, Member, Parameter
+from archspec.emission.sequences import is_numbered, parts, repeated
+from archspec.emission.source import WIDTH, lay_out, number
 from archspec.emission.splits import splits
-from archspec.emission.symbols import exprs, readable
-from archspec.ir import STEPS, Block, Chain, Run
+from archspec.emission.write_containers import ContainerWriter
 from archspec.ops import Op
-from archspec.syntax.expressions import Expr, Literal, Symbol, names, render, substitute, substituted
+from archspec.syntax.expressions import Literal, render
 from archspec.syntax.identifiers import containers
-from archspec.syntax.simplify import simplified, simplify
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +43,9 @@ class ClassText:
 class Writer:
     """Writes the classes of one outline."""
 
-    def __init__(self, outline: Outline, dialect: Dialect) -> None:
-        self.outline = outline
-        self.dialect = dialect
-        self.sites = Counter(_used(outline))
-
-    def is_inline(self, cls: BlockClass) -> bool:
-        """Whether a block is written as a sequence where it is used, instead of as a class: chains are."""
-        return (
-            cls.count is None
-            and cls.definition.positional
-            and (cls.definition.class_name == STEPS or self.sites[cls] < 2)
-        )
+    def __init__(self, constructor: Constructor) -> None:
+        self.constructor = constructor
+        self.outline, self.dialect = constructor.outline, constructor.dialect
 
     def write(self, cls: BlockClass, doc: str, forward_doc: str) -> ClassText:
         """The parts of a class."""
@@ -113,7 +95,7 @@ class Writer:
         found = list(parts(cls.members, self.outline.of))
         if cls.count is not None:
             found = [repeated(cls.members[0], cls.count.name)]
-        made = self._sequence(found, numbered, INDENT, "", ("super().__init__", *calls))
+        made = self.constructor.sequence(found, numbered, INDENT, "", ("super().__init__", *calls))
         return ClassText(
             name=cls.name,
             doc=doc,
@@ -137,6 +119,7 @@ class Writer:
         layer_of: dict[str, str] = {}
         made: dict[str, str] = {}
         in_place = self._in_place(cls, trace)
+        holders = ContainerWriter(self.constructor, in_place)
         layers = list(self._kept(cls))
         for member in layers:
             name, target = member.call.name, member.call.target
@@ -148,7 +131,7 @@ class Writer:
                 root = attribute_of(name)
                 if root not in made:
                     made[root] = root
-                    statements.append(self._container(root, held_by(root, layers), in_place))
+                    statements.append(holders.container(root, held_by(root, layers)))
                 continue
             if member.when is not None:
                 statements.append(self._conditional(head, member, in_place))
@@ -157,7 +140,7 @@ class Writer:
             if isinstance(target, Op):
                 text = lay_out(head, self.dialect.attribute(member, target.kind in in_place), INDENT)
             else:
-                text = self.construct(member, INDENT, in_place, head)
+                text = self.constructor.construct(member, INDENT, in_place, head)
             key = text.removeprefix(head)
             shared = _is_stateless(member) and not is_named(member)
             layer_of[name] = made.setdefault(key, attribute) if shared else attribute
@@ -189,64 +172,9 @@ class Writer:
             )
         }  # fmt: skip
 
-    def _container(self, name: str, held: Mapping[str, Held], in_place: set[str]) -> str:
-        """The statement that makes a container."""
-        kind = self.dialect.held_type(held)
-        return self._held(held, INDENT, in_place, f"self.{name}{f': {kind}' if kind else ''} = ")
-
-    def _held(
-        self, held: Mapping[str, Held], indent: int, in_place: set[str], head: str = "", tail: str = ""
-    ) -> str:
-        """The text that makes a container, between `head` and `tail`."""
-        if not is_list(held):
-            entries = [self._element(each, indent + 8, in_place, f'"{name}": ') for name, each in held.items()]
-            return nested(head, (self.dialect.module_dict,), bracketed(entries, indent + 4, "{}"), indent, tail)
-        listed = in_order(held)
-        items = self._items(listed, indent + 8, in_place)
-        if len(items) == 1 < len(listed):
-            (loop,) = self._items(listed, indent + 4, in_place, "[", "]")
-            return nested(head, (self.dialect.module_list,), loop, indent, tail)
-        return nested(head, (self.dialect.module_list,), bracketed(items, indent + 4), indent, tail)
-
-    def _items(
-        self, held: Sequence[Held | None], indent: int, in_place: set[str], opening: str = "*(", closing: str = "),"
-    ) -> list[str]:
-        """What a list holds, equal layers and those whose numbers follow from their place in loops."""
-        items: list[str] = []
-        position = 0
-        while position < len(held):
-            run = [each for each in takewhile(_is_plain, held[position:]) if isinstance(each, Member)]
-            named = [renamed(member, str(place)) for place, member in enumerate(run)]
-            part = next(parts(named, self.outline.of), None)
-            text = self._element(held[position], indent, in_place)
-            count = int(part.count) if part is not None else 1
-            if part is not None and count == 1:
-                texts = (self._element(member, indent, in_place) for member in run)
-                count = next((place for place, other in enumerate(texts) if other != text), len(run))
-                part = replace(part, count=count)
-            items.append(text if part is None or count == 1 else self._part(part, indent, opening, closing))
-            position += count
-        return items
-
-    def _element(self, each: Held | None, indent: int, in_place: set[str], head: str = "") -> str:
-        """What a container holds at one place; it leaves room for a comma."""
-        if each is None:
-            return f"{head}{self.dialect.identity}"
-        if not isinstance(each, Member):
-            return self._held(each, indent, in_place, head, ",").removesuffix(",")
-        if each.when is not None:
-            made = self.construct(each, indent, in_place)
-            made = f"({made})" if made.startswith("lambda ") else made
-            return f"{head}{made} if {render(each.when, {})} else {self.dialect.identity}"
-        if isinstance(target := each.call.target, Op):
-            text = lay_out(head, self.dialect.attribute(each, target.kind in in_place), indent, ",")
-        else:
-            text = self.construct(each, indent, in_place, head, ",")
-        return text.removesuffix(",")
-
     def _conditional(self, head: str, member: Member, in_place: set[str]) -> str:
         """A member that is there only under its condition, wrapped as a formatter would."""
-        made = self.construct(member, INDENT + 4, in_place)
+        made = self.constructor.construct(member, INDENT + 4, in_place)
         if made.startswith("lambda "):
             made = f"({made})"
         assert member.when is not None
@@ -259,163 +187,6 @@ class Writer:
         if "\n" not in made and len(pad) + len(whole) <= WIDTH:
             return f"{head}(\n{pad}{whole}\n{pad[4:]})"
         return f"{head}(\n{pad}{made}\n{pad}if {when}\n{pad}{otherwise}\n{pad[4:]})"
-
-    def construct(self, member: Member, indent: int, in_place: set[str], head: str = "", tail: str = "") -> str:
-        """The text that makes a member, between `head` and `tail`."""
-        target = member.call.target
-        if isinstance(target, Chain):
-            if len(target.runs) == 1 and (rolled := self._rolled(target.runs[0], indent, head)) is not None:
-                return rolled
-            made = [self._stretch(s, indent + 4) for s in stretches(target, self.outline.of)]
-            return call(f"{head}{self.dialect.sequence}", made, indent, tail)
-        if isinstance(target, Block):
-            return self.instance(self.outline.of[target], member.numbers, indent, head, tail)
-        return lay_out(head, self.dialect.layer(member, target.kind in in_place), indent, tail)
-
-    def instance(
-        self, cls: BlockClass, numbers: Mapping[str, Symbol], indent: int, head: str = "", tail: str = ""
-    ) -> str:
-        """The text that makes a block with these arguments, between `head` and `tail`."""
-        if self.is_inline(cls):
-            members = self._inlined(cls, numbers)
-            numbered = is_numbered(members)
-            calls = (self.dialect.sequence,) if numbered else self.dialect.named_sequence
-            return self._sequence(list(parts(members, self.outline.of)), numbered, indent, head, calls, tail)
-        arguments = []
-        for position, parameter in enumerate(cls.parameters):
-            symbol = numbers[parameter.name]
-            text = pair(symbol) if parameter.kind == PAIR else number(symbol)
-            if parameter.default is not None and text == repr(parameter.default):
-                continue
-            keyword = parameter.default is not None or position >= 2
-            arguments.append(f"{parameter.name}={text}" if keyword else text)
-        return call(f"{head}{cls.name}", arguments + self.dialect.more_arguments(cls), indent, tail)
-
-    def _sequence(
-        self,
-        found: Sequence[Part],
-        numbered: bool,
-        indent: int,
-        head: str,
-        opening: Sequence[str],
-        tail: str = "",
-    ) -> str:
-        """Layers one after the other, by their places or by names of their own, in the calls that `opening` names."""
-        if numbered:
-            return call(f"{head}{opening[0]}", [self._part(p, indent + 4) for p in found], indent, tail)
-        inner = indent + 4 * len(opening)
-        if len(found) == 1 and found[0].count != 1:
-            return nested(head, opening, self._pair(found[0], inner, loop=""), indent, tail)
-        pairs = [self._pair(p, inner + 4) for p in found]
-        return nested(head, opening, bracketed(pairs, inner), indent, tail)
-
-    def _part(self, part: Part, indent: int, opening: str = "*(", closing: str = "),") -> str:
-        if (when := part.member.when) is not None:
-            made = self.construct(part.member, indent + 8, set(), tail=",").removesuffix(",")
-            return _optional(made, when, indent)
-        if part.count == 1:  # with room for the comma behind it
-            return self.construct(part.member, indent, set(), tail=",").removesuffix(",")
-        made = self.construct(part.member, indent, set())
-        loop = f"for {_variable(part)} in range({part.count})"
-        whole = f"{opening}{made} {loop}{closing}"
-        if "\n" not in made and indent + len(whole) <= WIDTH:
-            return whole.removesuffix(",")
-        pad = " " * (indent + 4)
-        made = self.construct(part.member, indent + 4, set())
-        return f"{opening}\n{pad}{made}\n{pad}{loop}\n{pad[4:]}{closing}".removesuffix(",")
-
-    def _pair(self, part: Part, indent: int, loop: str = "*") -> str:
-        """The name and the layer of one member, or of each in a loop."""
-        made = self.construct(part.member, indent + 4, set(), tail=",").removesuffix(",")
-        own = repr(part.name).replace("'", '"')
-        if (when := part.member.when) is not None:
-            made = self.construct(part.member, indent + 12, set(), tail=",").removesuffix(",")
-            return _optional(call("", [own, made], indent + 8, ",").removesuffix(","), when, indent)
-        if part.start is None:
-            return call("", [own, made], indent, ",").removesuffix(",")
-        place = PLACE if part.start == 0 else f"{PLACE} + {part.start}"
-        name = part.name.replace("{}", f"{{{place}}}")
-        pair = call("", [f'f"{name}"', made], indent)
-        each = f"{pair} for {PLACE} in range({part.count})"
-        whole = f"*({each})" if loop else each
-        if indent + len(whole) + bool(loop) <= WIDTH and "\n" not in whole:
-            return whole
-        pad = " " * (indent + 4 if loop else indent)
-        made = self.construct(part.member, len(pad) + 4, set(), tail=",").removesuffix(",")
-        pair = call("", [f'f"{name}"', made], len(pad))
-        lines = f"{pair}\n{pad}for {PLACE} in range({part.count})"
-        return f"*(\n{pad}{lines}\n{pad[4:]})" if loop else lines
-
-    def _inlined(self, cls: BlockClass, numbers: Mapping[str, Symbol]) -> list[Member]:
-        """The members of a block that is written where it is used, in the names that are known there."""
-        scope = cls.scope(numbers)
-        numbered = is_numbered(cls.members)
-        members: list[Member] = []
-        for member in cls.members:
-            when = None if member.when is None else simplify(substitute(member.when, scope), {})
-            if isinstance(when, Literal) and not when.value:
-                continue
-            call = replace(member.call, name=str(len(members))) if numbered else member.call
-            sized = simplify(substitute(member.in_channels, scope), {})
-            own = {name: simplified(substituted(symbol, scope), {}) for name, symbol in member.numbers.items()}
-            written = {name: substitute(expr, scope) for name, expr in member.written.items()}
-            own |= {name: readable(own[name], expr) for name, expr in written.items()}
-            members.append(Member(call, sized, own, None if isinstance(when, Literal) else when, written))
-        return members
-
-    def _stretch(self, stretch: Stretch, indent: int) -> str:
-        """Blocks of a chain: one, equal ones in a loop, or in a loop ones whose numbers follow from their place."""
-        if stretch.place is None:
-            run = stretch.runs[0]
-            if (rolled := self._rolled(run, indent)) is not None:
-                return rolled
-        cls = self.outline.of[stretch.runs[0].block]
-        if stretch.place is None and run.count == 1:
-            return self.instance(cls, stretch.numbers, indent, tail=",").removesuffix(",")
-        made = self.instance(cls, stretch.numbers, indent)
-        if stretch.place is not None:
-            first, last = stretch.place.start, stretch.place.stop
-            return f"*({made} for i in range({f'{first}, ' if first else ''}{last}))"
-        return f"*({made} for _ in range({run.count}))"
-
-    def _rolled(self, run: Run, indent: int, head: str = "") -> str | None:
-        cls = self.outline.of[run.block]
-        return self.dialect.rolled(
-            run, lambda start: self.instance(cls, cls.values(run.block), indent + 4, start), indent, head
-        )
-
-
-def _is_plain(held: Held | None) -> bool:
-    """Whether a place of a list has a layer that is always there."""
-    return isinstance(held, Member) and held.when is None
-
-
-def _optional(made: str, when: Expr, indent: int) -> str:
-    """What a sequence has under a condition, wrapped as a formatter would."""
-    condition, pad = render(when, {}), " " * (indent + 4)
-    whole = f"[{made}] if {condition} else []"
-    if "\n" not in made and indent + len(whole) + 4 <= WIDTH:
-        return f"*({whole})"
-    if "\n" not in made and len(pad) + len(whole) <= WIDTH:
-        return f"*(\n{pad}{whole}\n{pad[4:]})"
-    listed = bracketed([made], indent + 4)
-    return f"*(\n{pad}{listed}\n{pad}if {condition}\n{pad}else []\n{pad[4:]})"
-
-
-def _used(outline: Outline) -> Iterator[BlockClass]:
-    """The class of each block, wherever source makes one."""
-    for cls in (*outline.classes, *([outline.root] if outline.root is not None else [])):
-        for member in cls.members:
-            if member.call.owner is not None:
-                continue
-            target = member.call.target
-            blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
-            yield from (outline.of[block] for block in blocks if isinstance(block, Block))
-
-
-def _variable(part: Part) -> str:
-    used = {name for s in part.member.numbers.values() for e in exprs(s) for name in names(e)}
-    return PLACE if PLACE in used else "_"
 
 
 def _parameter(parameter: Parameter) -> str:

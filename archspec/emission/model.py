@@ -12,6 +12,7 @@ import jinja2
 
 from archspec.diagnostics.printable import printable
 from archspec.emission.class_body import ClassText, Writer
+from archspec.emission.construct import Constructor
 from archspec.emission.dataflow import flow
 from archspec.emission.dialect import Dialect
 from archspec.emission.outline import BlockClass, Outline
@@ -36,10 +37,11 @@ def templates(folder: Path) -> jinja2.Environment:
 
 def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[ClassText]:
     """The classes of a net, that of the net itself last."""
-    writer = Writer(outline, dialect)
+    constructor = Constructor(outline, dialect)
+    writer = Writer(constructor)
     parts = [
         writer.write(c, docstring(_told(c), 4), forward_doc(c, dialect))
-        for c in outline.classes if not writer.is_inline(c)
+        for c in outline.classes if not constructor.is_inline(c)
     ]  # fmt: skip
     assert outline.root is not None
     channels, height, width = map(str, net.input_shape)
