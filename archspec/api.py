@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
 from archspec.errors import WeightsError
-from archspec.files.folders import FolderFiles
 from archspec.ir.garbage import no_collection
 from archspec.ir.network import Network
 from archspec.ir.views import VIEWS
 
 if TYPE_CHECKING:
     from archspec.backends import Prediction, Weights
+    from archspec.emission.own_build import FolderFiles
     from archspec.importing import Imported
     from archspec.weights.convert import Converted
 
@@ -35,6 +35,7 @@ def emit(
     """
     from archspec.backends import find_backend
     from archspec.emission.lint import check_files
+    from archspec.emission.own_build import FolderFiles
 
     chosen = find_backend(backend)
     _check_net(net)
@@ -44,7 +45,7 @@ def emit(
     check_files(net.name, backend, files)
     if tried and (attempt := getattr(chosen, "try_source", None)) is not None:
         attempt(net, files)
-    return FolderFiles(files)
+    return FolderFiles(files, net)
 
 
 def build(net: Network, backend: str, *, seed: int = 0, weights: str | PathLike[str] | None = None) -> Any:

@@ -16,6 +16,7 @@ from archspec.loading.document import Document
 from archspec.loading.given_text import as_text
 from archspec.loading.load import load_document
 from archspec.loading.misspelt_declarations import misspelt, unknown
+from archspec.loading.origin import origin_of
 from archspec.loading.override_mistakes import at_overrides
 from archspec.loading.overrides import place_of_override
 from archspec.loading.program import Program
@@ -37,11 +38,12 @@ def load(
     What is valid and probably not meant so is in the net's `.warnings`. Raises SpecError, which has all the mistakes as
     `.diagnostics` beside the warnings, and TypeError for what is no path, text or value of YAML.
     """
-    problems = Diagnostics()
-    net = _compile(spec, set or {}, preset, [Path(p) for p in include], problems)
+    problems, folders = Diagnostics(), [Path(p) for p in include]
+    net = _compile(spec, set or {}, preset, folders, problems)
     problems.raise_if_any()
     assert net is not None, "a spec without mistakes has a network"
-    return replace(net, warnings=tuple(problems.in_order()))
+    origin = None if isinstance(spec, Mapping) else origin_of(str(spec), set or {}, preset, folders)
+    return replace(net, warnings=tuple(problems.in_order()), origin=origin)
 
 
 def check(

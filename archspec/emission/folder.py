@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -19,8 +17,6 @@ from archspec.backends import Weights
 from archspec.emission.lint import rebound
 from archspec.emission.literals import import_lines, literal, names_used, quoted
 from archspec.emission.source import WIDTH
-from archspec.files import FolderError
-from archspec.files.folders import MARK
 from archspec.ir.network import Network
 from archspec.loading.program import Program, recipe_of
 from archspec.version import __version__
@@ -101,19 +97,6 @@ def job_fields(net: Network) -> dict[str, Any]:
         "fingerprint": net.fingerprint,
         "recipe": recipe_of(net),
     }
-
-
-def check_same_net(folder: Path, net: Network) -> None:
-    """Raise FolderError where a folder holds the build of a net of another name."""
-    try:
-        held = re.search(r"^name: (.*)$", (folder / "spec.yaml").read_text(encoding="utf-8"), re.MULTILINE)
-        built = (folder / MARK).is_file()
-    except (OSError, ValueError):
-        return
-    name = held[1].strip("'\"") if held is not None else net.name
-    if built and name != net.name:
-        raise FolderError(f"{folder} holds the net {name}, and {net.name} would replace it",
-                          "give another --out, or --force to replace it")  # fmt: skip
 
 
 def weights_file(weights: Weights | None) -> dict[str, bytes]:

@@ -16,6 +16,8 @@ from archspec.files.interrupts import unbroken, undone
 
 MARK = ".archspec"
 """Lists the files that a former build wrote, as `sha256sum` does; the next may replace what still is as listed."""
+NOTE = "# "
+"""What a line of it begins with that lists no file, which `sha256sum --check` passes over."""
 
 
 class FolderError(Exception):
@@ -28,16 +30,10 @@ class FolderError(Exception):
         self.help = printable(help)
 
 
-class FolderFiles(dict[str, "str | bytes"]):
-    """The files of a folder by relative path."""
-
-    def write(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write them, all or none. Raises FolderError where the folder holds what no build wrote, unless by `force`."""
-        write_folder(Path(folder), self, force=force)
-
-
-def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool = False) -> None:
-    """Write files into a folder.
+def write_folder(
+    folder: Path, files: Mapping[str, str | bytes], *, force: bool = False, note: str | None = None
+) -> None:
+    """Write files into a folder, with a note of one line on where they are from.
 
     They are written aside first, so that a full disk leaves what was there. A folder that holds anything which a build
     did not write, or which was changed since, is refused without `force`; with it, files of other names stay. What a
@@ -51,14 +47,15 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
             _check(folder, files.keys())
         folder.resolve().parent.mkdir(parents=True, exist_ok=True)
         with _room(folder.resolve().parent, folder.name) as aside:
-            _write(folder, aside, files)
+            _write(folder, aside, files, note)
     except OSError as error:
         raise FolderError(f"cannot write to {folder}: {error.strerror}", _mend(error, "--out")) from None
 
 
-def _write(folder: Path, aside: Path, files: Mapping[str, str | bytes]) -> None:
+def _write(folder: Path, aside: Path, files: Mapping[str, str | bytes], note: str | None) -> None:
     contents = {name: c if isinstance(c, bytes) else c.encode() for name, c in sorted(files.items())}
     mark = "".join(f"{digest(content)}  {name}\n" for name, content in contents.items())
+    mark = mark if note is None else f"{NOTE}{note}\n{mark}"
     for name, content in {**contents, MARK: mark.encode()}.items():
         path = aside / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,9 +100,19 @@ def _check(folder: Path, names: Collection[str]) -> None:
 
 def listed(folder: Path) -> dict[str, str]:
     """The files that a former build wrote into a folder, each with the digest of what it held."""
+    return {
+        name: before for before, _, name in (line.partition("  ") for line in _lines(folder) if line[:1] != "#")
+    }
+
+
+def note(folder: Path) -> str | None:
+    """What the former build of a folder noted of where its files are from; None where it did not."""
+    return next((line.removeprefix(NOTE) for line in _lines(folder) if line.startswith(NOTE)), None)
+
+
+def _lines(folder: Path) -> list[str]:
     mark = folder / MARK
-    lines = mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else []
-    return {name: before for before, _, name in (line.partition("  ") for line in lines)}
+    return mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else []
 
 
 def _take_away(folder: Path, names: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from archspec.diagnostics import Diagnostic
 from archspec.ir.network import Network
 from archspec.language import Spec
+from archspec.loading.origin import Origin
 from archspec.loading.resolve import Resolved
 
 
@@ -15,10 +16,11 @@ from archspec.loading.resolve import Resolved
 class Program(Network):
     """What `archspec.load` gives: a network that knows its recipe and where it came from.
 
-    `warnings` says what in the spec is valid and probably not meant so.
+    `warnings` says what in the spec is valid and probably not meant so; `origin` is None of a spec that was given as text.
     """
 
     resolved: Resolved
+    origin: Origin | None = None
     warnings: tuple[Diagnostic, ...] = ()
 
     @property

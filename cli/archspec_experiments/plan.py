@@ -139,10 +139,10 @@ def _as_it_runs(job: Job, options: Options, counts: dict[str, int]) -> Job:
     check_folder(data, options.data)
     count = known_images(plain)
     if count is None and options.data is not None:
-        key = repr((data, job.input_shape, job.classes))
+        key = repr((data, job.input_shape, job.classes, plain.recipe.asks_for_validation))
         if key not in counts:
             dataset = open_for(plain, options.data)
-            check_split(plain, dataset, options.data)
+            check_split(plain, dataset)
             counts[key] = len(dataset.train)
         count = counts[key]
     if count is not None:

@@ -1,5 +1,6 @@
 """What is computed for nothing, zeroed whole, or normalized over one value is said with its place."""
 
+import json
 import re
 from pathlib import Path
 
@@ -272,7 +273,40 @@ def test_a_plateau_without_images_to_validate_on_is_refused_or_asked_for_by_name
     words = ["--data", photos, "--device", "cpu", "--threads", 1, "--workers", 0]
     refused = cli("train", path, "--out", "refused", *words)
     assert refused.exit_code == 1
-    assert "a phase waits for a plateau of `val_error`, and there are no images to validate on" in refused.stderr
+    assert "the recipe asks for a `val_error`, and there are no images to validate on" in refused.stderr
     assert "`plateau 5 of test_error`" in refused.stderr
     path.write_text(path.read_text().replace("plateau 1", "plateau 1 of test_error"))
     assert cli("train", path, "--out", "taken", *words).exit_code == 0
+
+
+def test_val_alone_is_tested_and_validated_on_which_is_said(cli, spec, photos, shards, tmp_path):
+    """Whatever it lies in: a folder, tars, or packed."""
+    net = "input: {size: 8}\nclasses: 2\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
+    recipe = (
+        "train: {{data: {{dataset: {0}, augment: [random_resized_crop], eval_resize: 8}}, batch_size: 6, steps: 4, "
+        "keep: {{best: val_error}}, lr: [{{value: 1, until: plateau 1 or val_error < 1%}}, {{value: 0.1}}]}}\n"
+    )
+    folder, tars = (
+        spec(net + recipe.format("image_folder"), "f.yaml"),
+        spec(net + recipe.format("webdataset"), "t.yaml"),
+    )
+    cli("data", "pack", photos, tmp_path / "packed_test")
+    for path, data in ((folder, photos), (folder, "packed_test"), (tars, shards)):
+        refused = cli("train", path, "--data", data, "--dry-run")
+        assert (refused.exit_code, "no images to validate on" in refused.stderr) == (1, True), data
+
+    (photos / "test").rename(photos / "val")
+    for file in shards.glob("test*"):
+        file.rename(shards / file.name.replace("test", "val"))
+    cli("data", "pack", photos, tmp_path / "packed")
+    for path, data in ((folder, photos), (folder, "packed"), (tars, shards)):
+        done = cli("train", path, "--data", data, "--dry-run")
+        assert (done.exit_code, "val/ alone is there to measure on" in done.stderr) == (0, True), data
+
+    words = ["--device", "cpu", "--threads", 1, "--workers", 0]
+    done = cli("train", folder, "--data", "packed", "--out", "run", *words)
+    assert done.exit_code == 0, done.output
+    assert "the lowest val error" in done.output
+    kept = next((tmp_path / "run" / "checkpoints").glob("*/manifest.json"))
+    measured = json.loads(kept.read_text())["measured"]
+    assert measured["val_error"] == measured["test_error"]

@@ -7,13 +7,20 @@ import subprocess
 import sys
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 
 import archspec
+from archspec.files import FolderError
 from archspec.loading import zoo
 from archspec_cli.common import backend_names, spec_names
 from conftest import REPO
+
+TWO_CLASSES = (
+    "archspec: 1\nname: net\ninput: {size: 8}\nclasses: 2\npresets: {wide: {classes: 7}}\n"
+    "stem: [conv: {out: 4, kernel: 3}]\nhead: [global_avg_pool, {fc: {linear: {out: classes}}}]\n"
+)
 
 
 def test_version_is_the_packages(cli):
@@ -147,7 +154,7 @@ def test_the_folder_of_a_run_is_told_where_its_spec_is(cli, tmp_path):
 def test_build_writes_a_folder_and_refuses_foreign_files(cli, tmp_path):
     assert cli("build", "resnet18").exit_code == 0
     assert (tmp_path / "resnet18" / "model.py").is_file()
-    assert cli("build", "resnet18", "--set", "classes=10").exit_code == 0, "its own files may be written anew"
+    assert cli("build", "resnet18", "--backend", "flax").exit_code == 0, "its own files may be written anew"
     assert "num_classes: int = 10" in (tmp_path / "resnet18" / "model.py").read_text()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "model.py").write_text("precious")
@@ -241,9 +248,51 @@ def test_a_build_of_another_net_is_not_replaced_unasked(cli, tmp_path):
         "  help: give another --out, or --force to replace it\n"
     )
     assert (tmp_path / "net" / "model.py").read_text() == held
-    assert cli("build", "digits_resnet", "--set", "n=1", "--set", "act=tanh", "--out", "net").exit_code == 0
     assert cli("build", "digits_resnet", "--set", "n=2", "--out", "net", "--force").exit_code == 0
     assert (tmp_path / "net" / "model.py").read_text() != held
+
+
+def test_a_build_of_another_spec_or_with_other_options_is_not_replaced_unasked(cli, spec, tmp_path):
+    net = spec(TWO_CLASSES)
+    assert cli("build", net, "--out", "built").exit_code == 0
+    spec(TWO_CLASSES.replace("out: 4", "out: 6"))
+    assert cli("build", net, "--out", "built").exit_code == 0, "an edited spec is built anew where it was"
+    assert "Conv2d(3, 6" in (tmp_path / "built" / "model.py").read_text()
+
+    other = spec(TWO_CLASSES, "elsewhere/net.yaml")
+    for words, was in (
+        (("net.yaml", "--set", "classes=5"), "net.yaml"),
+        (("net.yaml", "--preset", "wide"), "net.yaml"),
+        ((other.relative_to(tmp_path),), "net.yaml"),
+    ):
+        result = cli("build", *words, "--out", "built")
+        asked = f"{words[0]}:wide" if "--preset" in words else " ".join(map(str, words))
+        assert (result.exit_code, result.stderr) == (
+            2,
+            f"error: built holds the build of `{was}`, and that of `{asked}` would replace it\n"
+            "  help: give another --out, or --force to replace it\n",
+        )
+    (tmp_path / "built").rename(tmp_path / "moved")
+    assert cli("build", net, "--out", "moved").exit_code == 0
+    assert cli("build", net, "--set", "classes=5", "--out", "moved", "--force").exit_code == 0
+    assert cli("build", net, "--set", "classes=5", "--out", "moved").exit_code == 0
+
+    with pytest.raises(FolderError, match=r"that of `net\.yaml` would replace it"):
+        archspec.emit(archspec.load("net.yaml"), "torch").write("moved")
+    text = archspec.load(TWO_CLASSES)
+    for _ in range(2):
+        archspec.emit(text, "torch").write("of_text")
+    with pytest.raises(FolderError, match="of_text holds another net net, which this one would replace"):
+        archspec.emit(archspec.load(TWO_CLASSES, set={"classes": 3}), "torch").write("of_text")
+
+
+def test_weights_in_a_built_folder_are_not_taken_away_unasked(cli, spec, tmp_path):
+    net = archspec.load(spec(TWO_CLASSES))
+    weights = {name: np.zeros(shape, np.float32) for name, shape in net.tensor_shapes().items()}
+    archspec.emit(net, "torch", weights=weights).write("built")
+    result = cli("build", "net.yaml", "--out", "built")
+    assert (result.exit_code, "error: built holds weights, and this build has none\n" in result.stderr) == (2, True)
+    assert (tmp_path / "built" / "weights.safetensors").is_file()
 
 
 def test_the_printed_network_takes_no_options_of_a_folder(cli):

@@ -91,6 +91,14 @@ def test_standard_input_is_one_picture(room):
     assert "- cannot be read as an image" in said(command("predict", room / "run", "-", *ON, stdin=b""), 1)
 
 
+def test_more_classes_than_the_net_has_are_said_to_be_too_many(room):
+    picture = room / "images/val/red"
+    done = command("predict", room / "run", picture, "--top", 9, *ON)
+    assert "warning: 9 classes of each image are asked for, and the net has 3\n" in done.stderr
+    assert len(done.stdout.splitlines()[0].split()) == 1 + 2 * 3
+    assert not command("predict", room / "run", picture, *ON).stderr
+
+
 def test_a_table_has_a_row_for_each_picture(room):
     done = command("predict", room / "run", room / "images/val", "--top", 2, *ON)
     rows = [line.split() for line in done.stdout.splitlines()]

@@ -163,7 +163,9 @@ def test_a_renamed_class_is_not_measured_as_another(run):
 def test_classes_are_matched_by_name_where_there_are_some_of_them_or_the_split_alone(run):
     """What is measured of a part is what it is of the whole, counted image by image."""
     images = run.parent / "images"
-    whole = json.loads(evaluated(run, images, "--format", "json").stdout)
+    done = evaluated(run, images, "--format", "json")
+    assert not done.stderr
+    whole = json.loads(done.stdout)
     shutil.rmtree(images / "train")
     assert json.loads(evaluated(run, images, "--format", "json").stdout) == whole
     assert json.loads(evaluated(run, images / "val", "--format", "json").stdout) == whole
@@ -171,7 +173,10 @@ def test_classes_are_matched_by_name_where_there_are_some_of_them_or_the_split_a
     for name in COLOURS:
         alone = run.parent / name / "val" / name
         shutil.copytree(images / "val" / name, alone)
-        parts.append(json.loads(evaluated(run, alone.parent.parent, "--format", "json").stdout))
+        part = evaluated(run, alone.parent.parent, "--format", "json")
+        parts.append(json.loads(part.stdout))
+        others = ", ".join(repr(other) for other in COLOURS if other != name)
+        assert f"has no images of 2 of the net's 3 classes in test: {others}\n" in part.stderr
     assert [part["images"] for part in parts] == [2, 2, 2]
     assert sum(part["top1_error"] for part in parts) / 3 == pytest.approx(whole["top1_error"])
     assert sum(part["loss"] for part in parts) / 3 == pytest.approx(whole["loss"], rel=1e-5)

@@ -67,10 +67,8 @@ def read_folder(
             "--set train.data.test=20% sets a fifth of each class aside",
         )
     read = _in_memory(splits, shape, data)
-    return Raw(
-        read.get("train", nothing(shape)), read[held[0]], tuple(names), read["val"] if len(held) == 2 else None,
-        left_out,
-    )  # fmt: skip
+    measured = {name: read[name] for name in held}
+    return Raw.of(read.get("train", nothing(shape)), measured, tuple(names), left_out)
 
 
 def _root(folder: Path | None) -> Path:

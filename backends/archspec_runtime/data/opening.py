@@ -75,7 +75,8 @@ def open_dataset(
     validation = raw.train.subset(held) if len(held) else raw.validation
     train = raw.train.subset(kept) if len(held) else raw.train
     notices = notices_of(raw, folder, trains=names is None)
-    return Dataset(train, validation, raw.test, raw.classes, raw.listings(), notices)
+    alone = raw.val_is_test and validation is None
+    return Dataset(train, validation, raw.test, raw.classes, raw.listings(), notices, alone)
 
 
 def refuse_unknown(raw: Raw, *, named: bool = False) -> None:

@@ -54,8 +54,7 @@ def read_packed(folder: Path, channels: int, share: float | None = None) -> Raw:
             )
         if share is not None:
             splits["train"], splits["test"] = set_aside(splits["train"], share)
-        held = splits["test"] if "test" in splits else splits["val"]
-        return Raw(splits["train"], held, names, splits["val"] if "test" in splits and "val" in splits else None)
+        return Raw.of(splits.pop("train"), splits, names)
     except PermissionError as error:
         raise DataError(f"{error.filename or folder} cannot be read: {error.strerror}", not_read(error)) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -43,7 +43,8 @@ def pack(source: Path, target: Path, data: Data, form: Form, size: int | None, s
     refuse_unknown(raw)
     if left_out := raw.left_out.summary(source):
         warn(*left_out.split("\n"))
-    splits = {"train": raw.train, "test": raw.test} | ({"val": raw.validation} if raw.validation else {})
+    splits = {"train": raw.train, "val" if raw.val_is_test else "test": raw.test}
+    splits |= {"val": raw.validation} if raw.validation else {}
     packer = _Packer(form, size, skip)
     with written_aside(target) as aside:
         sizes = {

@@ -52,14 +52,11 @@ def read_shards(folder: Path | None, shape: tuple[int, int, int], classes: int, 
     if share is not None:
         return Raw(*set_aside(split, share), names, None, left_out)
     splits = {name: _split(entries, files[name], names, shape[0]) for name, entries in held.items()}
-    return Raw(split, splits["test"], names, splits.get("val"), left_out)
+    return Raw.of(split, splits, names, left_out)
 
 
 def held_files(data: Data, folder: Path | None, suffix: str, *places: str) -> dict[str, tuple[Path, ...]]:
-    """The files of images that are not trained on: those of `data.test`, or test* and, to validate on, val*.
-
-    Where there are val* alone, they are what is tested on. Raises DataError where there are none.
-    """
+    """The files of images to measure on: those of `data.test`, or test*, val* or both. Raises DataError where there are none."""
     if data.test is not None or folder is None or not folder.is_dir():
         return {"test": expand(data.test, folder, f"test*{suffix}", f"val*{suffix}")}
     patterns = {name: [f"{place}{name}*{suffix}" for place in ("", *places)] for name in ("test", "val")}
@@ -68,7 +65,7 @@ def held_files(data: Data, folder: Path | None, suffix: str, *places: str) -> di
         form = " or ".join(pattern for some in patterns.values() for pattern in some)
         help_ = "--set train.data.test=PATTERN says which they are, and 20% sets a fifth of each class aside"
         raise DataError(f"{folder} holds nothing of the form {form} to measure the error on", help_)
-    return found if "test" in found else {"test": found["val"]}
+    return found
 
 
 def _matching(folder: Path, patterns: Sequence[str]) -> tuple[Path, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -125,13 +125,26 @@ def set_aside(split: S, share: float) -> tuple[S, S]:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """What a reader finds; `classes` are the names of its classes by label."""
+    """What a reader finds; `classes` are the names of its classes by label.
+
+    `val_is_test` where the images to test on are those of val/, since there are no others: they are those to validate on as well.
+    """
 
     train: Split
     test: Split
     classes: tuple[str, ...]
     validation: Split | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
+    val_is_test: bool = False
+
+    @staticmethod
+    def of(
+        train: Split, held: Mapping[str, Split], classes: tuple[str, ...], left_out: LeftOut | None = None
+    ) -> Raw:
+        """Of training images, and of those to measure on by what they are called: `test`, `val` or both."""
+        both = len(held) == 2
+        test, val = held["test" if "test" in held else "val"], held["val"] if both else None
+        return Raw(train, test, classes, val, left_out or LeftOut(), "test" not in held)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -160,7 +173,7 @@ class Raw:
         table = np.array([numbers.get(name, -1) for name in self.classes], np.int64)
         train, test = (split.relabelled(table[split.labels]) for split in (self.train, self.test))
         val = None if self.validation is None else self.validation.relabelled(table[self.validation.labels])
-        return Raw(train, test, tuple(names), val, self.left_out)
+        return Raw(train, test, tuple(names), val, self.left_out, self.val_is_test)
 
 
 def other_class(name: str, known: Sequence[str], present: Sequence[str], where: str = "the data set") -> DataError:
@@ -181,7 +194,8 @@ class Dataset:
     """The splits of a run; `validation` is None without a holdout and without a split of that name.
 
     `classes` are the names of its classes by label, `listings` the splits as they were found, before a holdout was set aside,
-    `notices` what a user should know of it, each on one or more printable lines.
+    `notices` what a user should know of it, each on one or more printable lines. Where `val_is_test`, val/ alone is there to
+    measure on, and what is called a test is a validation as well.
     """
 
     train: Split
@@ -190,6 +204,12 @@ class Dataset:
     classes: tuple[str, ...]
     listings: dict[str, Listing] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    val_is_test: bool = False
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is a `val_error`."""
+        return self.validation is not None or self.val_is_test
 
     def split(self, name: str) -> Split:
         """A split by name: train, val or test. Raises DataError for val where nothing is held out for it."""
@@ -201,6 +221,11 @@ class Dataset:
         if not len(found):
             raise DataError(f"this data set has no images of the split {name}", f"take the split {self._whole}")
         return found
+
+    def lacking(self, name: str) -> list[str]:
+        """The classes that a split has no images of. Raises DataError as `split` does."""
+        counts = np.bincount(self.split(name).labels, minlength=len(self.classes))
+        return [self.classes[label] for label in np.flatnonzero(counts == 0)]
 
     @property
     def _whole(self) -> str:

@@ -15,6 +15,7 @@ from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.checkpoints import contents, store
 from archspec_runtime.console import warn
 from archspec_runtime.data import EMBEDDED, Dataset, open_dataset
+from archspec_runtime.data.splits import listed
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.files.conforming import odd
 from archspec_runtime.frameworks.probe import Answer, Floats, Probe
@@ -79,6 +80,9 @@ class Trained:
             warn(*notice.split("\n"))
         if self.identity is not None and data is None:
             self._check_same(found, split, where)
+        elif lacking := found.lacking(split):
+            of = f"{len(lacking):,} of the net's {job.classes:,} classes"
+            warn(f"{where} has no images of {of} in {split}: {listed([repr(name) for name in lacking])}")
         return found
 
     def _check_same(self, found: Dataset, split: str, where: Path | None) -> None:

@@ -45,7 +45,7 @@ def parser(job: Job, devices: str) -> argparse.ArgumentParser:
         "images", nargs="+", metavar="IMAGE", help="an image file, a folder of them, or - for standard input"
     )
     made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
-    made.add_argument("--top", type=_count, default=TOP, help="how many classes of each (default: %(default)s)")
+    made.add_argument("--top", type=_count, help=f"how many classes of each (default: {TOP})")
     made.add_argument("--format", choices=FORMS, help="default: by the suffix of --to, or a table")
     made.add_argument("--to", type=Path, metavar="FILE", help="write there, whole or not at all")
     made.add_argument("--force", action="store_true", help="overwrite that file")

@@ -15,6 +15,7 @@ from PIL import Image
 
 from archspec_runtime.augment.plan import centre
 from archspec_runtime.batches.order import evaluation_size
+from archspec_runtime.console import warn
 from archspec_runtime.data.encoded import to_array
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.files.conforming import odd
@@ -66,7 +67,10 @@ def predictions(
         raise RunError(
             f"pictures have 1 or 3 channels, and the net takes {channels}", "give its `model.py` the numbers"
         )
-    return _answered(run, found, run.probe(run.framework.choose_device(device)), TOP if top is None else top)
+    probe = run.probe(run.framework.choose_device(device))
+    if top is not None and top > run.job.classes:
+        warn(f"{top:,} classes of each image are asked for, and the net has {run.job.classes:,}")
+    return _answered(run, found, probe, TOP if top is None else top)
 
 
 def _answered(run: Trained, found: Sequence[Picture], probe: Probe, top: int) -> Iterator[Prediction]:

@@ -208,16 +208,10 @@ class Recipe:
 
     @property
     def asks_for_validation(self) -> bool:
-        """Whether the checkpoint that is kept or a phase depends on `val_error`."""
+        """Whether the checkpoint that is kept or a phase depends on `val_error`, be it on a plateau of it."""
         conditions = (condition for phase in self.lr for condition in phase.until)
-        measured = {condition.metric for condition in conditions if isinstance(condition, Measured)}
+        measured = {condition.metric for condition in conditions if isinstance(condition, (Measured, Plateau))}
         return "val_error" in {self.keep.best, *measured}
-
-    @property
-    def waits_for_plateau(self) -> bool:
-        """Whether a phase waits for a plateau of `val_error`."""
-        conditions = (condition for phase in self.lr for condition in phase.until)
-        return any(isinstance(c, Plateau) and c.metric == "val_error" for c in conditions)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; every tagged value is `{"kind": ..., **fields}`."""

@@ -230,11 +230,15 @@ class Loop:
         self.owed = False
         for name, result in results.items():
             self.tally.evaluation(name, result, done)
+            if self.dataset.val_is_test:
+                self.tally.evaluation("val", result, done)
             self.metrics.append({"kind": "eval", "step": done, "epoch": self._epoch(done), "split": name,
                                  "loss": result.loss, "top1_error": result.top1_error,
                                  "top5_error": result.top5_error})  # fmt: skip
         self.progress.test(done, {name: self.tally.latest[name] for name in names})
-        watched = self.tally.latest["test" if self.schedule.plateau_of == "test_error" else names[0]]
+        watched = self.tally.latest[
+            "val" if self.schedule.plateau_of == "val_error" and self.dataset.validates else "test"
+        ]
         every = self.options.eval_every
         if self._epoch_ends(done) and (why := self.schedule.after_epoch(done, watched, every)) is not None:
             self._say_phase(done, why)

@@ -86,27 +86,29 @@ def known_images(job: Job) -> int | None:
     return IMAGES[data.dataset] - data.holdout if data.dataset in IMAGES else None
 
 
-def check_split(job: Job, dataset: Dataset, data: Path | None) -> None:
+def check_split(job: Job, dataset: Dataset) -> None:
     """Raise RunError where a data set has not what the recipe asks for."""
-    recipe = job.recipe
-    if recipe.asks_for_validation and dataset.validation is None:
-        help_ = "set some aside with `data.holdout`, or put val/ beside test/"
+    if job.recipe.asks_for_validation and not dataset.validates:
+        help_ = (
+            "set some aside with `data.holdout`, put val/ beside test/, or ask for the other by name, "
+            "as in `plateau 5 of test_error`"
+        )
         raise RunError("the recipe asks for a `val_error`, and there are no images to validate on", help_)
-    if recipe.waits_for_plateau and dataset.validation is None and _holds_tests_alone(data):
-        help_ = "set some aside with `data.holdout`, or ask for the other by name: `plateau 5 of test_error`"
-        raise RunError("a phase waits for a plateau of `val_error`, and there are no images to validate on", help_)
     check_images(job, len(dataset.train))
-
-
-def _holds_tests_alone(folder: Path | None) -> bool:
-    """Whether the images that an error is measured on are said to be for tests; those of `val/` alone may be watched."""
-    return folder is not None and (folder / "test").is_dir() and not (folder / "val").is_dir()
 
 
 def open_for(job: Job, data: Path | None) -> Dataset:
     """The images that a job is trained on. Raises DataError."""
     recipe = job.recipe
     return open_dataset(recipe.data, data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed)
+
+
+def warn_of_images(job: Job, dataset: Dataset) -> None:
+    """Say what a user should know of the images that a job is trained on."""
+    for notice in dataset.notices:
+        warn(*notice.split("\n"))
+    if dataset.val_is_test and job.recipe.asks_for_validation:
+        warn("val/ alone is there to measure on: `val_error` and `test_error` are of the same images")
 
 
 def warn_before(
@@ -157,7 +159,9 @@ def ready(job: Job, options: Options, has: Collection[str], world: World) -> tup
     per_epoch = None
     if options.data is not None:
         dataset = open_for(plain, options.data)
-        check_split(plain, dataset, options.data)
+        if world.leads:
+            warn_of_images(plain, dataset)
+        check_split(plain, dataset)
         per_epoch = len(dataset.train) // recipe.batch_size
     elif (known := known_images(plain)) is not None:
         check_images(plain, known)

@@ -34,7 +34,7 @@ from archspec_runtime.record.identity import (
 )  # fmt: skip
 from archspec_runtime.run.dry_run import dry_run, frozen_text
 from archspec_runtime.run.loop import Loop, Result
-from archspec_runtime.run.preflight import check_options, check_split, open_for, warn_before
+from archspec_runtime.run.preflight import check_options, check_split, open_for, warn_before, warn_of_images
 from archspec_runtime.run.progress import said_if_slow
 from archspec_runtime.run.record import keep_memory, record, take
 from archspec_runtime.run.resume import recorded
@@ -125,9 +125,9 @@ def _train(
         keep_freed()
     with said_if_slow("reading the data set", silent=not world.leads):
         dataset = open_for(job, options.data)
-    for notice in dataset.notices if world.leads else ():
-        warn(*notice.split("\n"))
-    check_split(job, dataset, options.data)
+    if world.leads:
+        warn_of_images(job, dataset)
+    check_split(job, dataset)
     job = effective(asked, options, len(dataset.train) // job.recipe.batch_size)
     recipe = job.recipe
     skip = recipe.data.corrupt == "skip"

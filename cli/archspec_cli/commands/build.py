@@ -36,7 +36,12 @@ def build(
     emit: Annotated[
         Emit, typer.Option(help="Source in a folder, or the checked network as text on stdout.")
     ] = Emit.source,
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something else.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Write into a folder that holds something else, or replace the build of another spec."
+        ),
+    ] = False,
 ) -> None:
     """Write a folder with the net's source, its trainer and its resolved spec, which works without archspec.
 
@@ -44,8 +49,7 @@ def build(
     """
     import archspec
     from archspec.api import read_weights
-    from archspec.emission.folder import check_same_net
-    from archspec.files import FolderError, write_folder
+    from archspec.files import FolderError
 
     if emit is Emit.ir and (out or weights or force or given(context, "backend")):
         fail("--emit ir prints the network, and writes no folder",
@@ -60,9 +64,7 @@ def build(
     try:
         read = None if weights is None else read_weights(net, weights)
         files = archspec.emit(net, backend, weights=read, tried=True)
-        if not force:
-            check_same_net(folder, net)
-        write_folder(folder, files, force=force)
+        files.write(folder, force=force)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None

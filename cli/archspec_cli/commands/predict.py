@@ -36,7 +36,9 @@ def predict(
             metavar="IMAGE...", help="Image files, folders of them, or - for standard input.", show_default=False
         ),
     ],
-    top: Annotated[int, typer.Option(min=1, help="How many classes of each image.")] = 5,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="How many classes of each image (default: 5).", show_default=False)
+    ] = None,
     format: Annotated[
         Form | None,
         typer.Option("--format", help="Default: by the suffix of --out, or a table.", show_default=False),
