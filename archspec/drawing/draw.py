@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from archspec.drawing.layout import LANE, Laid, Layout, cost_text, put_arcs
+from archspec.drawing.box_text import cost_text
+from archspec.drawing.laid import LANE, Laid, put_arcs
+from archspec.drawing.layout import Layout
 from archspec.drawing.marks import marked
 from archspec.drawing.mermaid import to_mermaid
 from archspec.drawing.page import Label, Page, text_width

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archspec.diagnostics.printable import printable
-from archspec.drawing.layout import cost_text
+from archspec.drawing.box_text import cost_text
 from archspec.drawing.parts import INPUT, Graph, Part
 from archspec.ops import show
 

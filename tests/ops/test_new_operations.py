@@ -133,6 +133,7 @@ def test_nothing_outside_the_operations_names_one():
         "language/synonyms.py": kinds,  # what words of other frameworks are here, for messages
         "syntax/expressions.py": {"sqrt"},  # a function
         "drawing/parts.py": {"identity"},  # a shortcut that nothing is on
+        "drawing/laid.py": {"identity"},
         "drawing/layout.py": {"identity"},
         "emission/resume.py": {"identity"},  # of a run
         "weights/identity.py": {"identity"},
