@@ -19,7 +19,8 @@ from archspec.ops import OPS
 from archspec.service.callables import Callables
 from archspec.service.document import Document
 from archspec.service.recovery import recovered
-from archspec.service.words import Word, words_of
+from archspec.service.word import Word
+from archspec.service.words import words_of
 
 _MARK = "archspec_cursor"
 _BEFORE = re.compile(r"[\w./]*$", re.ASCII)

@@ -17,7 +17,8 @@ from archspec.service.callables import Callables
 from archspec.service.facts import Facts
 from archspec.service.recovery import recovered
 from archspec.service.text import Range, Text, TextEdit
-from archspec.service.words import Word, words_of
+from archspec.service.word import Word
+from archspec.service.words import words_of
 from archspec.syntax.reader import MAX_DEPTH, Node, reading_drafts
 
 MOST_FILES = 500

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from archspec.service.document import Document
 from archspec.service.facts import Fact
 from archspec.service.hover import fact_at
-from archspec.service.words import Word
+from archspec.service.word import Word
 
 _UNITS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 

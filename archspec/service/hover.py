@@ -11,7 +11,7 @@ from archspec.ops import OPS, show
 from archspec.ops.reference import operation_text
 from archspec.service.document import Document
 from archspec.service.facts import Fact
-from archspec.service.words import Word
+from archspec.service.word import Word
 
 
 @dataclass(frozen=True, slots=True)

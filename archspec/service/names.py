@@ -14,7 +14,7 @@ from archspec.ops import OPS
 from archspec.service.document import Document
 from archspec.service.facts import at
 from archspec.service.text import Text, TextEdit
-from archspec.service.words import Word
+from archspec.service.word import Word
 from archspec.syntax.identifiers import identifier_fault, step_name_fault
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archspec.service.document import Document
-from archspec.service.words import Word
+from archspec.service.word import Word
 
 _SORTS = {
     "step": "step",
