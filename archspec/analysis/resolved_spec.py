@@ -10,7 +10,8 @@ import yaml
 from archspec.analysis.checks.declarations import SECTIONS, read_words, used_words
 from archspec.diagnostics.printable import printable
 from archspec.loading.program import Program
-from archspec.syntax.reader import Node, Scalar
+from archspec.syntax.nodes import Node
+from archspec.syntax.scalars import Scalar
 
 DONE = (
     "extends",

@@ -8,7 +8,8 @@ from typing import Any
 
 from archspec.language.run_length import written
 from archspec.loading.program import Program
-from archspec.syntax.reader import Node, Scalar
+from archspec.syntax.nodes import Node
+from archspec.syntax.scalars import Scalar
 
 LENGTHS = {"steps": "--steps", "epochs": "--steps", "seed": "--seed"}
 

@@ -13,7 +13,7 @@ from archspec.language.step import MAX_REPEAT
 from archspec.loading.resolve import PLACEHOLDER
 from archspec.ops import NOTHING, Features
 from archspec.syntax.expressions import Symbol, Value
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 from archspec.syntax.simplify import simplified
 
 

@@ -17,7 +17,7 @@ from archspec.language.values import mentioned, names_in
 from archspec.ops import OPS, ArgumentError, Op, ShapeError
 from archspec.ops.arguments import Kind, describe
 from archspec.syntax.expressions import ExpressionError, Symbol, Value
-from archspec.syntax.reader import Node, node_of
+from archspec.syntax.nodes import Node, node_of
 
 
 def meant_argument(

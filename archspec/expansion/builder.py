@@ -18,7 +18,7 @@ from archspec.ops import OPS, Features, Op, ShapeError, show, typed
 from archspec.ops.starts import Starts
 from archspec.syntax.expressions import Expr, Symbol, Value
 from archspec.syntax.identifiers import containers, step_name_fault
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def takes_nothing(callee: str) -> bool:

@@ -13,7 +13,7 @@ from archspec.language.spec import ROLES
 from archspec.language.step import Step
 from archspec.loading.resolve import Resolved
 from archspec.ops import OPS
-from archspec.syntax.reader import Node, node_of
+from archspec.syntax.nodes import Node, node_of
 
 
 class Context:

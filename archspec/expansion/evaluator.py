@@ -14,7 +14,8 @@ from archspec.language.values import compute, faults, is_constant, mentioned
 from archspec.ops import ArgumentError
 from archspec.ops.arguments import Kind, describe
 from archspec.syntax.expressions import Expr, ExpressionError, Symbol, Value, evaluate, names, substituted, unknown
-from archspec.syntax.reader import Node, resolve_scalar
+from archspec.syntax.nodes import Node
+from archspec.syntax.scalars import resolve_scalar
 
 
 class Evaluator(Recorder):

@@ -12,7 +12,7 @@ from archspec.language.step import Step
 from archspec.language.values import mentioned
 from archspec.ops import OPS, Op
 from archspec.syntax.expressions import Symbol
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from archspec.language.step import Step
 from archspec.ops import Features
 from archspec.syntax.expressions import Expr, ExpressionError, Literal, Symbol, Value, evaluate
 from archspec.syntax.identifiers import containers
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def names_given(steps: Iterable[Step]) -> frozenset[str]:

@@ -26,8 +26,9 @@ from archspec.ops import OPS
 from archspec.ops.arguments import Choice, Flag, Int, Kind, Pair, Real
 from archspec.syntax.expressions import Expr, ExpressionError, Value
 from archspec.syntax.identifiers import class_name
+from archspec.syntax.nodes import Node
 from archspec.syntax.parse import parse
-from archspec.syntax.reader import Node, read_file
+from archspec.syntax.reader import read_file
 
 MERGES = {kind: op for kind, op in OPS.items() if op.is_merge}
 Sort = Literal["blocks", "shortcuts"]

@@ -11,7 +11,7 @@ from archspec.diagnostics.spelling import suggestion
 from archspec.language.step import Step
 from archspec.language.values import mentioned
 from archspec.syntax.expressions import Expr, names
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def respelt(

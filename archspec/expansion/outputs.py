@@ -9,7 +9,7 @@ from archspec.expansion.builder import Graph
 from archspec.ir import Output
 from archspec.language import Spec
 from archspec.language.spec import OutputModel
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def net_outputs(graph: Graph, spec: Spec, root: Node) -> tuple[Output, ...]:

@@ -8,7 +8,7 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.language.step import WrittenStart
 from archspec.ops.arguments import describe
 from archspec.ops.starts import NORMAL, OF_FANS
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 EXAMPLE = "such as `init: {weight: {normal: {std: 0.01}}, bias: 0}`"
 NUMBER_OF = {**dict.fromkeys(NORMAL, "std"), **dict.fromkeys(OF_FANS, "gain")}

@@ -29,8 +29,8 @@ from archspec.language.step import CHAIN, MODIFIERS, ROWS, SHARE, STEPS, Step
 from archspec.ops.arguments import describe
 from archspec.syntax.expressions import Expr, ExpressionError
 from archspec.syntax.identifiers import step_name_fault
+from archspec.syntax.nodes import Node
 from archspec.syntax.parse import parse
-from archspec.syntax.reader import Node
 
 WORDS = "the language reference lists the operations, `archspec list` the blocks"
 

@@ -11,8 +11,8 @@ from archspec.expansion.binding import Binder
 from archspec.language.step import Step
 from archspec.syntax.expressions import Apply, Expr, ExpressionError, Literal, Value, evaluate
 from archspec.syntax.identifiers import step_name_fault
+from archspec.syntax.nodes import Node
 from archspec.syntax.parse import parse
-from archspec.syntax.reader import Node
 
 _PART = re.compile(r"\{([^{}]*)\}")
 PLACES = ("i", "row", "index", "blocks")

@@ -15,7 +15,7 @@ from archspec.expansion.uses import Use, use_of
 from archspec.ir import Block
 from archspec.ops import NOTHING, Features, Image, ShapeError, show
 from archspec.syntax.expressions import Expr, Literal, Name, Symbol, Value, substitute
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 class Instance(Protocol):

@@ -18,7 +18,7 @@ from archspec.language import synonyms
 from archspec.language.spec import ROLES
 from archspec.language.step import MODIFIERS, Step
 from archspec.ops import OPS
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 SORTS: tuple[Sort, ...] = ("blocks", "shortcuts")
 

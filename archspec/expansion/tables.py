@@ -14,7 +14,7 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.language.step import CHAIN, ROWS, STEPS, Cells, Step
 from archspec.ops.arguments import describe
 from archspec.syntax.identifiers import identifier_fault
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 KEYS = ("block", "columns", "table", "repeat", "name", "group")
 _EXAMPLE = "such as `rows: {block: basic, columns: [width, repeat, stride], table: [[64, 2, 1], [128, 2, 2]]}`"

@@ -13,7 +13,7 @@ from archspec.expansion.library import RESIDUAL, Declaration, Library, Sort
 from archspec.language import synonyms
 from archspec.loading.resolve import PLACEHOLDER
 from archspec.ops.arguments import describe
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 STAGE_KEYS = ("name", "block", "repeat", "stride", "shortcut", "first")
 

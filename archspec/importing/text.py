@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.syntax.reader import resolve_scalar
+from archspec.syntax.scalars import resolve_scalar
 
 WIDTH = 116
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from archspec.language.step import Step
 from archspec.ops.arguments import ArgumentError, Kind, describe
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 NOTHING = "none"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from archspec.diagnostics import Span
 from archspec.syntax.expressions import Expr
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 MODIFIERS = ("from", "when", "repeat", "init")
 CHAIN = "chain"

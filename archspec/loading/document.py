@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 FILE_NAME = "file name"
 """The origin of the name of a net that has that of its file."""

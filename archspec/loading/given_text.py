@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from archspec.syntax.reader import resolve_scalar
+from archspec.syntax.scalars import resolve_scalar
 
 TEXT = "<text>"
 """What messages call a spec that has no file."""

@@ -19,7 +19,9 @@ from archspec.loading.misspelt_keys import mend_keys
 from archspec.loading.overlay import overlay
 from archspec.loading.overrides import override, place_of_override, without_expectations
 from archspec.loading.preset_tables import with_preset_table
-from archspec.syntax.reader import MAX_DEPTH, Node, is_file, node_of, read_file, read_text
+from archspec.syntax.drafts import is_file
+from archspec.syntax.nodes import MAX_DEPTH, Node, node_of
+from archspec.syntax.reader import read_file, read_text
 
 
 def load_document(

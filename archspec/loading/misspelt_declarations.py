@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.diagnostics.fixes import certain, rewriting
 from archspec.diagnostics.spelling import suggestion
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _UNKNOWN = ("AS109", "AS202")

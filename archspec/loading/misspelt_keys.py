@@ -11,7 +11,7 @@ from archspec.diagnostics import Diagnostics
 from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import nearest, suggestion
 from archspec.language import synonyms
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def mend_keys(node: Node, annotation: Any, problems: Diagnostics, around: str = "") -> Node:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from archspec.diagnostics.printable import printable
 from archspec.loading.given_text import is_text
-from archspec.syntax.reader import Node, is_file
+from archspec.syntax.drafts import is_file
+from archspec.syntax.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)

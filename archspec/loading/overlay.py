@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from archspec.diagnostics import Diagnostics, Span
 from archspec.diagnostics.spelling import did_you_mean
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 CHOICES = {
     ("norm",),

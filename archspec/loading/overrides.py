@@ -12,7 +12,8 @@ from archspec.language.data import Data
 from archspec.language.recipe import Train
 from archspec.loading.overlay import overlay, place
 from archspec.ops.arguments import describe
-from archspec.syntax.reader import MAX_DEPTH, Node, bounded
+from archspec.syntax.nodes import MAX_DEPTH, Node
+from archspec.syntax.scalars import bounded
 
 _SET = "set a key or an argument of the spec: `archspec show SPEC --resolved` prints them"
 MAX_TOLD = 200  # characters of a value that a message repeats

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from archspec.diagnostics import Diagnostics
 from archspec.ops.arguments import describe
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 KEYS = ("columns", "table")
 _EXAMPLE = "such as `presets: {columns: [width, deep], table: {small: [64, 2], large: [128, 4]}}`"

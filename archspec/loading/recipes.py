@@ -10,7 +10,9 @@ from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.loading import zoo
 from archspec.loading.overlay import overlay
-from archspec.syntax.reader import Node, is_file, read_file
+from archspec.syntax.drafts import is_file
+from archspec.syntax.nodes import Node
+from archspec.syntax.reader import read_file
 
 
 def with_recipe(root: Node, problems: Diagnostics) -> Node:

@@ -19,8 +19,8 @@ from archspec.loading.recipes import with_recipe
 from archspec.loading.validation import record_validation
 from archspec.syntax.expressions import ExpressionError, Value, evaluate, unknown
 from archspec.syntax.interpolation import Interpolation
+from archspec.syntax.nodes import Node, node_of
 from archspec.syntax.parse import parse
-from archspec.syntax.reader import Node, node_of
 
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
 _OPERATOR = re.compile(r"[-+*/%(\s]")

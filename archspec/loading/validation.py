@@ -15,7 +15,7 @@ from archspec.language import synonyms
 from archspec.loading.document import FILE_NAME
 from archspec.ops.arguments import Flag, describe
 from archspec.syntax.expressions import Value, unknown
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def record_validation(

@@ -15,7 +15,8 @@ from archspec.language.spec import ROLES
 from archspec.ops import OPS
 from archspec.ops.arguments import Choice, Flag
 from archspec.ops.reference import operation_text
-from archspec.syntax.reader import Node, read_file
+from archspec.syntax.nodes import Node
+from archspec.syntax.reader import read_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from archspec.service.recovery import recovered
 from archspec.service.text import Range, Text, TextEdit
 from archspec.service.word import Word
 from archspec.service.words import words_of
-from archspec.syntax.reader import MAX_DEPTH, Node, reading_drafts
+from archspec.syntax.drafts import reading_drafts
+from archspec.syntax.nodes import MAX_DEPTH, Node
 
 MOST_FILES = 500
 """How many files of a folder are looked through for specs that extend one."""

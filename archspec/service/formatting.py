@@ -8,7 +8,7 @@ from itertools import pairwise
 import yaml
 
 from archspec.service.text import Text, TextEdit
-from archspec.syntax.reader import Loader
+from archspec.syntax.compose import Loader
 
 _OPEN = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 _CLOSE = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)

@@ -11,7 +11,8 @@ import re
 import yaml
 
 from archspec.diagnostics import Diagnostics, Source, Span
-from archspec.syntax.reader import Node, read_nodes
+from archspec.syntax.nodes import Node
+from archspec.syntax.reader import read_nodes
 
 ROUNDS = 24
 _BLOCK_SCALAR = re.compile(r"[:\-]\s+[|>][-+0-9]*\s*(#.*)?$")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archspec.diagnostics import Span
 from archspec.language.step import MODIFIERS, ROWS, SHARE, STEPS
 from archspec.service.word import Role, Word, text_of
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)

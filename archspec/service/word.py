@@ -7,7 +7,7 @@ from typing import Literal
 
 from archspec.diagnostics import Span
 from archspec.language.keys import Key
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 Role = Literal[
     "key", "value", "step", "stage", "stage patch", "callee", "shortcut", "modifier", "source", "argument",

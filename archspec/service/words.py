@@ -11,7 +11,7 @@ from archspec.language.keys import Key
 from archspec.language.spec import BlockModel, Spec, Stage
 from archspec.service.step_words import StepWords
 from archspec.service.word import Role, Word, text_of
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def words_of(root: Node, known: Callable[[str], bool], layer: Callable[[str, str], bool]) -> list[Word]:

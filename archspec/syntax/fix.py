@@ -14,7 +14,7 @@ from pathlib import Path
 
 from archspec.diagnostics import Diagnostic, Fix, Span
 from archspec.files import FolderError, written_aside
-from archspec.syntax.reader import reading_draft
+from archspec.syntax.drafts import reading_draft
 
 ROUNDS = 20
 BOM = "\ufeff"

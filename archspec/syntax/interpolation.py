@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from archspec.diagnostics import Diagnostics, Span
 from archspec.syntax.expressions import ExpressionError, Value, evaluate
+from archspec.syntax.nodes import Node
 from archspec.syntax.parse import parse
-from archspec.syntax.reader import Node
 
 _PART = re.compile(r"\{([^{}]*)\}")
 _REFERENCE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?", re.ASCII)

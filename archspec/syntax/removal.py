@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.diagnostics import Edit, Fix, Span
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def removing(root: Node, section: str, name: str) -> Fix | None:

@@ -14,7 +14,8 @@ from archspec.diagnostics import Diagnostics
 from archspec.ops import ArgumentError, AvgPool, Conv, MaxPool, ShapeError
 from archspec.syntax.expressions import LIMIT, ExpressionError, evaluate, render
 from archspec.syntax.parse import parse
-from archspec.syntax.reader import read_text, resolve_scalar
+from archspec.syntax.reader import read_text
+from archspec.syntax.scalars import resolve_scalar
 
 keys = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | keys

@@ -10,7 +10,7 @@ from archspec.diagnostics.fixes import certain, rewriting
 from archspec.diagnostics.spelling import suggestion
 from archspec.loading.program import Program
 from archspec.loading.resolve import Resolved
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 from archspec.syntax.removal import last_line, removing
 
 USING = ("stem", "head", "stages", "norm", "act", "shortcut", "args", "presets")

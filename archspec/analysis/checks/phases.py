@@ -9,7 +9,7 @@ from archspec.diagnostics import Diagnostics, Related
 from archspec.language.recipe import Phase
 from archspec.language.run_length import Length, written
 from archspec.loading.program import Program
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 
 def check_phases(net: Program, problems: Diagnostics) -> None:

@@ -48,7 +48,7 @@ def import_(
     """
     import archspec
     from archspec.files import FolderError
-    from archspec.syntax.reader import Node
+    from archspec.syntax.nodes import Node
 
     chosen = None if size is None else tuple(sizes(size, "--input"))
     if chosen is not None and len(chosen) != 3:
