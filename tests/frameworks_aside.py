@@ -1,4 +1,5 @@
-"""What stands beside the frameworks of `.venv`: the oldest and the newest that pyproject.toml declares, and libtpu's compiler.
+"""What stands beside the frameworks of `.venv`: the oldest and the newest that pyproject.toml declares, libtpu's compiler,
+and loggers.
 
     python tests/frameworks_aside.py        as `make test-release` does: installs what is not there yet
 
@@ -48,6 +49,7 @@ def wanted() -> dict[str, tuple[list[str], tuple[str, ...]]]:
         "oldest-flax": (oldest("flax"), ("--no-deps",)),
         "oldest-torch": (oldest("torch"), CPU_BUILD),
         "newest-torch": (["torch"], CPU_BUILD),
+        "loggers": (["tensorboard", "wandb", "mlflow"], ()),
     }
 
 

@@ -75,6 +75,7 @@ RUNTIME_ROOMS = (  # the same of the runtime
     "job",
     "batches",
     "record",
+    "loggers",
     "frameworks",
     "checkpoints",
     "measure",

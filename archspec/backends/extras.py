@@ -24,6 +24,9 @@ PURPOSES: Mapping[str, str] = {
     "lsp": "`archspec lsp`, for editors",
     "import": "`archspec import` of nets of torchvision and timm",
     "ray": "`sweep --launcher ray`",
+    "tensorboard": "`train --log tensorboard`",
+    "wandb": "`train --log wandb`",
+    "mlflow": "`train --log mlflow`",
 }
 """What is lacking without an extra; backends say it of theirs."""
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "responses": "responses:responses",
     "report": "report:report",
     "compare": "compare:compare",
+    "metrics": "metrics:metrics",
     "convert": "convert:convert",
     "import": "importing:import_",
     "data": "data:app",

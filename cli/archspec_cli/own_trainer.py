@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import os
 import re
 import signal
 import subprocess
@@ -12,7 +14,9 @@ from typing import Any
 
 import typer
 
+import archspec_runtime
 from archspec_cli.console import fail
+from archspec_runtime.parts import INSTALLED
 
 STATED = {"sets": "--set", "preset": "--preset", "include": "--include", "backend": "--backend", "on": "--on"}
 """Options that change what a spec says, which a `train.py` has said already."""
@@ -35,13 +39,25 @@ def run_trainer(context: typer.Context, folder: Path, out: Path | None = None) -
                  f"edit {_place(trainer, context.params[name])} instead")  # fmt: skip
     own = [] if out is None or _given(context, "out") else ["--out", str(out)]
     command = [sys.executable, str(trainer), *_arguments(context), *own]
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, env={**os.environ, **_parts(folder)}) as process:
         before = {number: signal.signal(number, _heard_by(process)) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             return process.wait()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _parts(folder: Path) -> dict[str, str]:
+    """Where the parts of the runtime are that a folder does not carry, if those that it carries are of this version."""
+    installed = Path(archspec_runtime.__file__).parent
+    carried = folder / installed.name
+    files = [path.relative_to(carried) for path in carried.rglob("*.py")]
+    same = all(
+        (installed / file).is_file() and filecmp.cmp(carried / file, installed / file, shallow=False)
+        for file in files
+    )
+    return {INSTALLED: str(installed)} if files and same else {}
 
 
 def _heard_by(process: subprocess.Popen[bytes]) -> Any:

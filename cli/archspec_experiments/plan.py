@@ -52,6 +52,7 @@ class Request:
     data: Path | None = None
     weights: Path | None = None
     fresh: tuple[str, ...] = ()
+    loggers: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)  # of `archspec train`, by name
 
     def arguments(self) -> list[str]:
@@ -73,6 +74,8 @@ class Request:
             words += ["--weights", str(self.weights)]
         for module in self.fresh:
             words += ["--fresh", module]
+        for logger in self.loggers:
+            words += ["--log", logger]
         for name, value in self.options.items():
             words += [f"--{name}", value]
         return words

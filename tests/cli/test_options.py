@@ -179,6 +179,10 @@ ELSEWHERE = {
     "predict --top": "test_predict.py",
     "draw --depth": "test_draw_command.py",
     "draw --force": "test_draw_command.py",
+    "metrics --format": "test_metrics.py",
+    "metrics --out": "test_metrics.py",
+    "metrics --force": "test_metrics.py",
+    "train --log": "test_loggers.py",
     "draw --out": "test_draw_command.py",
     "eval --scales": "test_measuring.py",
     "eval --mirror": "test_measuring.py",
@@ -191,7 +195,7 @@ ELSEWHERE = {
 HERE = {
     "check --include", "show --include", "summary --include", "build --include", "train --include", "sweep --include",
     "convert --include", "diff --include", "draw --include", "train --checkpoint-every", "train --eval-every", "train --threads",
-    "train --compile", "sweep --checkpoint-every", "sweep --eval-every", "sweep --threads", "sweep --workers",
+    "train --compile", "sweep --checkpoint-every", "sweep --eval-every", "sweep --threads", "sweep --workers", "sweep --log",
     "sweep --compile", "train --workers", "eval --data", "eval --device", "eval --format", "responses --data",
     "responses --device", "responses --format", "responses --split", "responses --backend", "compare --out",
     "compare --format", "compare --force", "convert --set", "convert --preset", "data pack --spec",
@@ -291,7 +295,15 @@ def test_a_run_is_saved_and_evaluated_as_often_as_is_asked_for(files):
 
 
 def test_a_sweep_hands_its_options_to_its_runs(cli, tmp_path):
-    given = {"checkpoint-every": 8, "eval-every": 2, "threads": 2, "workers": 1, "compile": "on", "device": "cpu"}
+    given = {
+        "log": "tensorboard",
+        "checkpoint-every": 8,
+        "eval-every": 2,
+        "threads": 2,
+        "workers": 1,
+        "compile": "on",
+        "device": "cpu",
+    }
     words = [word for key, value in given.items() for word in (f"--{key}", value)]
     assert cli(*GRID[:-1], *words, "--out", "out", "--launcher", "slurm", "--steps", 300).exit_code == 0
     script = (tmp_path / "out" / "sweep.sbatch").read_text()

@@ -76,6 +76,7 @@ class Options:
     dry_run: bool = False
     checkpoint_every: int | None = None
     eval_every: int = 1
+    log: Sequence[str] = ()  # loggers beside metrics.jsonl
     threads: int | None = None
     workers: int | None = None
     nproc: int | None = None  # processes to start; what follows is of those that share a run
@@ -157,6 +158,8 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
     made.add_argument(
         "--eval-every", type=_positive, default=1, help="epochs between evaluations (default: %(default)s)"
     )
+    made.add_argument("--log", action="append", default=[], metavar="LOGGER",
+                      help="log metrics to tensorboard, wandb or mlflow as well, offline; can be repeated")  # fmt: skip
     made.add_argument("--threads", type=_positive, help="CPU threads")
     made.add_argument(
         "--workers", type=_natural, help="processes that read images, 0 for none (default: one a core, at most 8)"

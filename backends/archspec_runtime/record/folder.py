@@ -8,7 +8,7 @@ import math
 import os
 import platform
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +24,7 @@ from archspec_runtime.processes.platforms import lives
 OURS = {"run.json", "metrics.jsonl", "checkpoints", "code", "spec.yaml", "curves.png", "curves.svg", "lock"}
 PACKAGES = ("archspec-nn", "numpy", "torch", "jax", "flax")
 Row = dict[str, Any]
+Log = Callable[[Row], None]
 
 
 def prepare(folder: Path, *, resume: bool, force: bool) -> None:
@@ -143,18 +144,22 @@ def _no_run(folder: Path, why: str) -> RunError:
 class Metrics:
     """`metrics.jsonl`: one JSON object a line, each written whole, by the process that `writes`."""
 
-    def __init__(self, folder: Path, *, writes: bool = True) -> None:
+    def __init__(self, folder: Path, *, writes: bool = True, log: Log | None = None) -> None:
         self.writes = writes
+        self.log = log  # what is given each row as well
         self.path = folder / "metrics.jsonl"
 
     def append(self, row: Row) -> None:
         """Add a row with the time, in UTC; a full disk is said and survived."""
         if not self.writes:
             return
-        row = {**row, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        row = {k: _plain(v) for k, v in row.items()}
+        row["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if self.log is not None:
+            self.log(row)
         try:
             with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps({k: _plain(v) for k, v in row.items()}) + "\n")
+                file.write(json.dumps(row) + "\n")
         except OSError as error:
             warn(f"{self.path}: {error.strerror}; this row of metrics is lost")
 

@@ -21,7 +21,7 @@ from archspec_runtime.processes.out_of_memory import is_out_of_memory
 from archspec_runtime.processes.signals import Asked, Signals
 from archspec_runtime.processes.world import Answer, World
 from archspec_runtime.recipe.policies import RollBack, Skip, Stop
-from archspec_runtime.record.folder import Metrics, read_measured
+from archspec_runtime.record.folder import Log, Metrics, read_measured
 from archspec_runtime.record.identity import Identity
 from archspec_runtime.record.renumbering import renumbered, steps_an_epoch
 from archspec_runtime.run.bad_losses import SLOWER, Bad, Judge
@@ -61,6 +61,7 @@ class Loop:
     schedule: Schedule
     world: World = field(default_factory=World)
     identity: Identity | None = None  # of the run; None where an earlier version began it
+    log: Log | None = None  # what is given each row of metrics as well
     tally: Tally = field(init=False)
     judge: Judge = field(init=False)
     saver: Saver = field(init=False)
@@ -75,7 +76,7 @@ class Loop:
         self.judge = Judge(self.job.recipe.bad_loss)
         anchors = self.judge.anchors
         self.saver = Saver(self.folder, self.job, self.options, self.total, self.world, anchors, self.identity)
-        self.metrics = Metrics(self.folder, writes=self.world.leads)
+        self.metrics = Metrics(self.folder, writes=self.world.leads, log=self.log)
 
     def run(self) -> Result:
         """Train to the end, or to a signal. Raises RunError where the loss is no good, unless the recipe puts up with that."""

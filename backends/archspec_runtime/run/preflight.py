@@ -13,6 +13,7 @@ from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.job.memory import IMAGES
 from archspec_runtime.processes.world import World, launched
+from archspec_runtime.run.logging import logging
 from archspec_runtime.schedule.scaling import mismatches
 
 FROM_SCRATCH = {"sgd": 0.05, "adamw": 1e-3, "lamb": 4e-3}
@@ -26,6 +27,8 @@ def check_options(options: Options, has: Collection[str], world: World) -> None:
     """Raise RunError for an option that could have no effect; `has` names those of a framework that others may lack."""
     for message, help_ in _without_effect(options, has, world):
         raise RunError(message, help_, 2)
+    if options.log:
+        logging().check_loggers(options.log)
 
 
 def _without_effect(options: Options, has: Collection[str], world: World) -> Iterator[tuple[str, str]]:

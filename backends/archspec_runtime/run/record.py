@@ -61,9 +61,10 @@ def record(
     """Make the folder that of a new run: its source, its `run.json`, and nothing of a run before."""
     code = folder / "code"
     try:
-        for name in ("metrics.jsonl", "run.json", "responses.json"):
+        for name in ("metrics.jsonl", "run.json", "responses.json", "loggers.json"):
             (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        for name in ("checkpoints", "tensorboard"):
+            shutil.rmtree(folder / name, ignore_errors=True)
         keep_names(folder, dataset)
         if write is not None:
             write(code, job)

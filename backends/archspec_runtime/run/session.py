@@ -33,6 +33,7 @@ from archspec_runtime.record.identity import (
     optimizer_of,
 )  # fmt: skip
 from archspec_runtime.run.dry_run import dry_run, frozen_text
+from archspec_runtime.run.logging import opened
 from archspec_runtime.run.loop import Loop, Result
 from archspec_runtime.run.preflight import check_options, check_split, open_for, warn_before, warn_of_images
 from archspec_runtime.run.progress import said_if_slow
@@ -178,7 +179,11 @@ def _train(
         if options.weights is not None:  # of which a checkpoint that there is makes others
             start_from(stepper, options.weights, options.fresh)
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
-        result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world, identity).run()
+        loggers = opened(options, folder, job, world, held)
+        log = None if loggers is None else loggers.log
+        result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world, identity, log).run()
+        if loggers is not None:
+            loggers.ending = "KILLED" if result.exit_code else "FINISHED"
         if world.leads and (peak := framework.peak_memory(device)) is not None:
             devices = world.size * options.devices
             expected = _expected(job, device, framework.name, devices, sharded=options.shard)

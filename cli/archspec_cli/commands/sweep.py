@@ -66,6 +66,12 @@ def sweep(
     compile: Annotated[Compile, typer.Option(help="Compile the model.")] = Compile.auto,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Steps between checkpoints.")] = None,
     eval_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LOGGER", help="Log metrics to tensorboard, wandb or mlflow as well, offline; can be repeated."
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of each run.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes of each run that read images.")] = None,
 ) -> None:
@@ -89,6 +95,7 @@ def sweep(
     request = Request(
         backend=backend, sets=pairs(sets), preset=preset, include=tuple(include or ()), steps=steps,
         scale_schedule=scale_schedule, data=data, weights=weights, fresh=tuple(fresh or ()),
+        loggers=tuple(log or ()),
         options={name: str(value) for name, value in given.items() if value is not None},
     )  # fmt: skip
     try:

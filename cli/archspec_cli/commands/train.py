@@ -102,6 +102,12 @@ def train(
         int | None, typer.Option(min=1, help="Steps between checkpoints (default: a minute).")
     ] = None,
     eval_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LOGGER", help="Log metrics to tensorboard, wandb or mlflow as well, offline; can be repeated."
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     workers: Annotated[
         int | None,
@@ -192,7 +198,7 @@ def train(
         "data": data, "weights": weights, "fresh": fresh or [], "out": out or Path("runs") / net.name,
         "steps": steps, "scale_schedule": scale_schedule, "seed": seed, "device": device, "compile": str(compile),
         "resume": resume, "override": override, "force": force, "dry_run": dry_run,
-        "checkpoint_every": checkpoint_every, "eval_every": eval_every, "threads": threads, "workers": workers,
+        "checkpoint_every": checkpoint_every, "eval_every": eval_every, "log": log or [], "threads": threads, "workers": workers,
         "nproc": nproc, "max_restarts": max_restarts, "timeout": timeout, "shard": shard, "devices": devices,
         "deterministic": deterministic,
     }  # fmt: skip

@@ -1,0 +1,57 @@
+"""`archspec metrics`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec_cli.console import fail_with
+
+
+class Form(StrEnum):
+    """How rows are written."""
+
+    csv = "csv"
+    json = "json"
+
+
+def metrics(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of several.", show_default=False)
+    ],
+    format: Annotated[
+        Form, typer.Option("--format", help="CSV with a column per quantity, or one JSON object a line.")
+    ] = Form.csv,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A file to write, whole or not at all.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --out.")] = False,
+) -> None:
+    """Export what runs have measured: a row for each measurement, with its run, step, epoch and time.
+
+    Examples: archspec metrics runs/plain56 > plain56.csv · archspec metrics runs/sweep --out sweep.csv
+    """
+    from archspec_experiments.rows import rows_of, written
+    from archspec_experiments.runs import runs_below
+    from archspec_runtime.console import tell_text
+    from archspec_runtime.errors import RunError
+    from archspec_runtime.files.os_errors import not_written
+    from archspec_runtime.measure.written_predictions import check_out
+    from archspec_runtime.processes.interrupts import written_whole
+
+    try:
+        check_out(out, force=force)
+        text = written(rows_of([found for run in runs for found in list(runs_below(run)) or [run]]), str(format))
+        if out is None:
+            tell_text(text)
+            return
+        try:
+            with written_whole(out) as aside:
+                aside.write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise RunError(f"cannot write {out}: {error.strerror}", not_written(error), 1) from None
+    except RunError as error:
+        fail_with(error)

@@ -1,0 +1,39 @@
+"""`archspec metrics`: what runs have measured, for other programs."""
+
+import csv
+import io
+import json
+import shutil
+
+import pytest
+
+from archspec_runtime.record.folder import read_metrics
+from runs import said
+
+pytest.importorskip("torch")
+
+
+def test_metrics_of_runs_are_rows_with_a_column_per_quantity(finished, cli, tmp_path):
+    rows = list(csv.DictReader(io.StringIO(cli("metrics", finished[0]).stdout)))
+    measured = read_metrics(finished[0])
+    assert len(rows) == len(measured) > 10
+    for row, there in zip(rows, measured, strict=True):
+        assert row["run"] == "digits-resnet-8"
+        assert {key: str(value) for key, value in there.items()} == {k: row[k] for k in there}
+        assert all(row[key] == "" for key in row.keys() - there.keys() - {"run"})
+    assert list(rows[0])[:6] == ["run", "step", "epoch", "time", "kind", "split"]
+    for name in "ab":
+        shutil.copytree(finished[0], tmp_path / "runs" / name)
+    assert cli("metrics", "runs", "--format", "json", "--out", "all.jsonl").exit_code == 0
+    lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert [line.pop("run") for line in lines][:: len(measured)] == ["digits-resnet-8 (a)", "digits-resnet-8 (b)"]
+    assert lines == measured * 2
+
+
+def test_a_file_is_replaced_with_force_alone_and_what_is_no_run_is_said(finished, cli, tmp_path):
+    (tmp_path / "all.csv").write_text("mine")
+    assert "all.csv is there already" in said(cli("metrics", finished[0], "--out", "all.csv"), 2)
+    assert (tmp_path / "all.csv").read_text() == "mine"
+    assert cli("metrics", finished[0], "--out", "all.csv", "--force").exit_code == 0
+    assert (tmp_path / "all.csv").read_text().startswith("run,step,")
+    assert "is not the folder of a run" in said(cli("metrics", "gone"), 1)
