@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := runs/demo
 BACKEND ?= torch
 
-.PHONY: demo test test-all test-release lint types clean
+.PHONY: demo test test-all test-release docs lint types clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,8 +42,17 @@ $(VENV)/ready-all: $(VENV)/ready
 	touch $@
 
 # So do other releases of frameworks, and the compiler for TPUs, beside which JAX would look for chips in every process.
-$(VENV)/ready-release: $(VENV)/ready-all tests/frameworks_aside.py
+$(VENV)/ready-release: $(VENV)/ready-all $(VENV)/ready-docs tests/frameworks_aside.py
 	$(BIN)/python tests/frameworks_aside.py
+	touch $@
+
+# The site in site/: pages that are written and pages that are made are gathered below build/, and a link that leads nowhere fails.
+docs: $(VENV)/ready-docs
+	PYTHONPATH=docs $(BIN)/python -m website build/docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto -c docs/website -d build/doctrees build/docs site
+
+$(VENV)/ready-docs: $(VENV)/ready
+	$(BIN)/pip install --quiet -e '.[docs]'
 	touch $@
 
 lint: $(VENV)/ready
@@ -54,4 +63,4 @@ types: $(VENV)/ready
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) dist runs
+	rm -rf $(VENV) build dist runs site

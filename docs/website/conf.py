@@ -1,0 +1,27 @@
+"""How Sphinx builds the site of what `python -m website` has gathered."""
+
+from archspec import __version__
+
+project = "archspec"
+release = version = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design"]
+
+myst_enable_extensions = ["attrs_inline", "colon_fence"]
+myst_heading_anchors = 6  # as GitHub gives them, so that links work in both
+
+default_role = "literal"  # docstrings have `names` in single backticks
+smartquotes = False  # which would make a dash of `--` in an option
+autodoc_preserve_defaults = True
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+toc_object_entries_show_parents = "hide"
+python_maximum_signature_line_length = 88
+
+html_theme = "furo"
+html_title = "archspec"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+highlight_language = "text"
+pygments_style, pygments_dark_style = "friendly", "github-dark"
