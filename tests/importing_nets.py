@@ -122,3 +122,125 @@ class Tied(nn.Module):
 
 def number():
     return 3
+
+
+class Grow(nn.Module):
+    def __init__(self, before, width=4):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(before)
+        self.conv = nn.Conv2d(before, width, 3, padding=1, bias=False)
+
+    def forward(self, values):
+        return self.conv(torch.relu(self.norm(torch.cat(values, 1))))
+
+
+class Dense(nn.Module):
+    """Layers that are made in a loop and set by name, each of which takes all before it."""
+
+    def __init__(self):
+        super().__init__()
+        for i in range(4):
+            setattr(self, f"layer{i}", Grow(3 + 4 * i))
+        self.fc = nn.Linear(19, 5)
+
+    def forward(self, x):
+        values = [x]
+        for i in range(4):
+            values.append(getattr(self, f"layer{i}")(values))
+        return self.fc(torch.cat(values, 1).mean((2, 3)))
+
+
+class Hyphens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Sequential()
+        for i in range(3):
+            self.trunk.add_module(f"block-{i}", Residual(3 if i == 0 else 4, 4, 2 if i == 0 else 1))
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.fc(self.trunk(x).mean((2, 3)))
+
+
+class NormAct(nn.BatchNorm2d):
+    def __init__(self, width):
+        super().__init__(width)
+        self.act = nn.SiLU()
+
+    def forward(self, x):
+        return self.act(super().forward(x))
+
+
+class Activated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.fc = nn.Conv2d(3, 4, 3), NormAct(4), nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.fc(self.norm(self.conv(x)).mean((2, 3)))
+
+
+class DropPath(nn.Module):
+    def __init__(self, drop_prob):
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        if not self.drop_prob or not self.training:
+            return x
+        keep = x.new_empty((len(x), 1, 1, 1)).bernoulli_(1 - self.drop_prob)
+        return x * keep.div_(1 - self.drop_prob)
+
+
+class Dropped(nn.Module):
+    def __init__(self, rate):
+        super().__init__()
+        self.conv, self.drop = nn.Conv2d(4, 4, 3, padding=1), DropPath(rate)
+
+    def forward(self, x):
+        return x + self.drop(self.conv(x))
+
+
+class Deep(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3)
+        self.blocks = nn.Sequential(*(Dropped(0.3 * i / 3) for i in range(4)))
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.fc(self.blocks(self.stem(x)).mean((2, 3)))
+
+
+class ConvNorm(nn.Sequential):
+    def __init__(self, before, width, stride=1):
+        super().__init__(nn.Conv2d(before, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU6())
+
+
+class Once(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.fc = ConvNorm(3, 4), nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.fc(self.stem(x).mean((2, 3)))
+
+
+class Inverted(nn.Module):
+    def __init__(self, before, width, stride):
+        super().__init__()
+        self.fits = before == width and stride == 1
+        self.conv = nn.Sequential(ConvNorm(before, 6 * before, stride), nn.Conv2d(6 * before, width, 1))
+
+    def forward(self, x):
+        return x + self.conv(x) if self.fits else self.conv(x)
+
+
+class Sometimes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(ConvNorm(3, 4), Inverted(4, 4, 1), Inverted(4, 8, 2), Inverted(8, 8, 1))
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, x):
+        return self.fc(self.features(x).mean((2, 3)))

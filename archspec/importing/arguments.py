@@ -53,6 +53,14 @@ def arguments(slots: Sequence[Mapping[Place, Any]], in_channels: Sequence[int], 
             if values[0] is not None:
                 found.written[place] = values[0]
             continue
+        if _rows(values):  # such as the shape of a tensor
+            found.written[place] = [
+                column[0]
+                if len(set(column)) == 1
+                else _following(column, in_channels, found) or _named(place, column, found)
+                for column in map(list, zip(*values, strict=True))
+            ]
+            continue
         expression = _following(values, in_channels, found)
         if expression is None or place[-1] == "act":
             expression = _named(place, values, found)
@@ -88,12 +96,20 @@ def _following(values: Sequence[Any], in_channels: Sequence[int], found: Argumen
     return None
 
 
+def _rows(values: Sequence[Any]) -> bool:
+    """Whether the values are lists of whole numbers, longer than the pairs that an argument can be."""
+    return all(isinstance(value, list) and len(value) == len(values[0]) and _whole(value) for value in values) and (
+        len(values[0]) != 2
+    )
+
+
 def _whole(values: Sequence[Any]) -> bool:
     return all(isinstance(value, int) and not isinstance(value, bool) for value in values)
 
 
 def _named(place: Place, values: Sequence[Any], found: Arguments) -> str:
     word = NAMES.get(place[-1], str(place[-1]))
+    word = "width" if word == "shape" else word
     name = next(
         n
         for n in (word, *(f"{word}{i}" for i in range(2, 999)))

@@ -62,6 +62,9 @@ def blocks(root: Group, shapes: Mapping[str, Features], *, merged: bool, alike: 
             for group in waiting
             if _height(group) == height
         ]
+        graphs = {one.group.class_name for one in instances if not one.sequence}
+        for one in instances:
+            one.sequence = one.sequence and (numbered(one.group) or one.group.class_name not in graphs)
         same: dict[object, list[Instance]] = {}
         for number, one in enumerate(instances):
             one.slots = {
@@ -73,10 +76,21 @@ def blocks(root: Group, shapes: Mapping[str, Features], *, merged: bool, alike: 
             kind = _kind_of_shortcut(one) if not alike else None
             same.setdefault((one.skeleton, kind) if alike else number, []).append(one)
         for group in same.values():
-            _declare(found, group, uses)
+            if len(group) == 1 and (chain := _once(group[0])) is not None:
+                uses[id(group[0].group)] = chain
+            else:
+                _declare(found, group, uses)
     found.entries = listed(root.steps, root.input, shapes, lambda inner: uses[id(inner)])
     _choose_shortcut(found)
     return found
+
+
+def _once(one: Instance) -> Entry | None:
+    """The chain that stands where a block in order would be used once."""
+    steps = one.group.steps
+    if not one.sequence or len({step.name for step in steps}) < len(steps):
+        return None
+    return Entry(None, "", {}, (), one.entries, any(entry.stateful for entry in one.entries), tuple(one.out_shape))
 
 
 def _kind_of_shortcut(one: Instance) -> str:
@@ -120,7 +134,7 @@ def _declare(found: Blocks, instances: list[Instance], uses: dict[int, Entry]) -
     found.blocks[name] = Block(
         name,
         first.group.class_name,
-        first.sequence and numbered(first.group),
+        first.sequence and (numbered(first.group) or any("-" in (entry.name or "") for entry in first.entries)),
         made,
         parts[0],
         parts[1],

@@ -57,8 +57,18 @@ def instance(group: Group, shapes: Mapping[str, Features], used: Used, *, merged
     shortcut, body, after = parted
     found.entries = tuple(listed(body, group.input, shapes, used))
     found.after = tuple(listed(after, after[0].inputs[0], shapes, used)) if after else ()
-    found.shortcut = INPUT if shortcut is None else replace(entry(shortcut, shortcut.name, (), shapes, used))
+    found.shortcut = INPUT if shortcut is None else _beside(shortcut, shapes, used)
     return found
+
+
+def _beside(shortcut: Step, shapes: Mapping[str, Features], used: Used) -> Entry:
+    """The step of a shortcut, the steps of a sequence one by one: the shortcut has the name of the block that they are."""
+    target = shortcut.target
+    made = entry(shortcut, shortcut.name, (), shapes, used)
+    if not isinstance(target, Group) or not numbered(target):
+        return made
+    chain = listed(target.steps, target.input, shapes, used, named=False)
+    return Entry(shortcut.name, "", {}, (), tuple(chain), made.stateful, made.shape)
 
 
 def numbered(group: Group) -> bool:

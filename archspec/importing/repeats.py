@@ -10,6 +10,7 @@ from typing import Any
 
 from archspec.importing.arguments import default_of
 from archspec.importing.entries import Entry
+from archspec.importing.rates import Rate
 
 Declared = Mapping[str, Mapping[str, Any]]
 """The arguments of each block of the spec."""
@@ -29,20 +30,39 @@ def runs(entries: Sequence[Entry], declared: Declared) -> list[Run]:
     """Steps with equal neighbours as one."""
     found: list[Run] = []
     for entry in entries:
-        if found and _goes_on(found[-1].entry, entry, declared):
+        if found and _goes_on(found[-1], entry, declared):
             found[-1] = Run(found[-1].entry, found[-1].count + 1)
         else:
             found.append(Run(entry))
     return found
 
 
-def _goes_on(first: Entry, entry: Entry, declared: Declared) -> bool:
+def _goes_on(run: Run, entry: Entry, declared: Declared) -> bool:
+    first = run.entry
     if entry.name is not None or first.name is not None or entry.inputs or entry.kind not in declared:
         return False
-    own, others = dict(entry.args), dict(first.args)
-    if default_of(declared[entry.kind].get("stride")) == 1:
+    return entry.kind == first.kind and _same_but_stride(first.args, entry.args, declared[entry.kind], run.count)
+
+
+def _same_but_stride(
+    first: Mapping[str, Any], args: Mapping[str, Any], known: Mapping[str, Any], count: int
+) -> bool:
+    """Whether a block goes on with the arguments of the first, so many before it, which alone may have a stride."""
+    others = dict(first)
+    if default_of(known.get("stride")) == 1:
         others.pop("stride", None)
-    return entry.kind == first.kind and own == others
+    return others.keys() == args.keys() and all(
+        value.follows(others[name], count) if isinstance(value, Rate) else value == others[name]
+        for name, value in args.items()
+    )
+
+
+def _args(run: Run, by: str = "i", offset: int = 0) -> dict[str, Any]:
+    """The arguments of all blocks of a run, where rates grow by expressions in a counter."""
+    return {
+        name: value.counted(by, offset) if isinstance(value, Rate) and run.count > 1 else value
+        for name, value in run.entry.args.items()
+    }
 
 
 def written(entries: Sequence[Entry], declared: Declared) -> list[Any]:
@@ -64,7 +84,8 @@ def written(entries: Sequence[Entry], declared: Declared) -> list[Any]:
 
 
 def _run(run: Run, declared: Declared) -> Any:
-    step = run.entry.written() if run.entry.chain is None else _chain(run.entry, declared)
+    entry = replace(run.entry, args=_args(run))
+    step = entry.written() if entry.chain is None else _chain(entry, declared)
     if run.count == 1:
         return step
     return {**(step if isinstance(step, dict) else {step: {}}), "repeat": run.count}
@@ -83,8 +104,12 @@ def _table(own: Sequence[Run], declared: Declared) -> Any:
     kind = own[0].entry.kind
     known = {name: default_of(value) for name, value in declared[kind].items()}
     values = [{**known, **run.entry.args} for run in own]
-    varying = [name for name in known if any(each[name] != values[0][name] for each in values)]
-    fixed = {name: values[0][name] for name in known if name not in varying and values[0][name] != known[name]}
+    grown = {name: values[0][name].counted("index") for name in known if _grows(name, values, own)}
+    varying = [
+        name for name in known if name not in grown and any(each[name] != values[0][name] for each in values)
+    ]
+    same = [name for name in known if name not in varying and name not in grown]
+    fixed = {name: values[0][name] for name in same if values[0][name] != known[name]} | grown
     repeated = any(run.count > 1 for run in own)
     columns = [*(name for name in varying if name != "stride"), *(["repeat"] if repeated else []),
                *(["stride"] if "stride" in varying else [])]  # fmt: skip
@@ -92,6 +117,16 @@ def _table(own: Sequence[Run], declared: Declared) -> Any:
         [*(run.count if c == "repeat" else each[c] for c in columns)] for run, each in zip(own, values, strict=True)
     ]
     return {"rows": {"block": {kind: fixed} if fixed else kind, "columns": columns, "table": table}}
+
+
+def _grows(name: str, values: Sequence[Mapping[str, Any]], own: Sequence[Run]) -> bool:
+    """Whether a rate grows by one step from block to block of the whole table."""
+    place = 0
+    for each, run in zip(values, own, strict=True):
+        if not isinstance(each[name], Rate) or (place and not each[name].follows(values[0][name], place)):
+            return False
+        place += run.count
+    return True
 
 
 def _numbered(entries: Sequence[Entry], declared: Declared) -> Iterator[Entry | dict[str, Any]]:
@@ -104,31 +139,32 @@ def _numbered(entries: Sequence[Entry], declared: Declared) -> Iterator[Entry | 
         count = 1
         while match and place + count < len(entries):
             other = entries[place + count]
-            same = replace(other, name=entry.name, shape=entry.shape) == entry
-            if other.name != f"{match[1]}{int(match[2]) + count}" or not same or other.inputs:
+            same = entry.kind in declared and _same_but_stride(entry.args, other.args, declared[entry.kind], count)
+            alike = replace(other, name=entry.name, shape=entry.shape, args=entry.args) == entry
+            if other.name != f"{match[1]}{int(match[2]) + count}" or not (same and alike) or other.inputs:
                 break
             count += 1
         inside = {one.name for one in entries[place : place + count - 1]}
-        if match and count > 2 and entry.chain is None and entry.kind in declared and not inside & used:
+        if match and count > 2 and entry.chain is None and not inside & used:
             number = f"i + {match[2]}" if match[2] != "0" else "i"
-            yield {
-                f"{match[1]}{{{number}}}": {entry.kind: dict(entry.args)} if entry.args else entry.kind,
-                "repeat": count,
-            }
+            args = _args(Run(entry, count))
+            if "stride" in args and "stride" not in entries[place + 1].args:
+                args["stride"] = f"{args['stride']} if i == 0 else 1"
+            yield {f"{match[1]}{{{number}}}": {entry.kind: args} if args else entry.kind, "repeat": count}
         else:
             yield entry
             count = 1
         place += count
 
 
-def stage(entry: Entry, declared: Declared) -> dict[str, Any] | None:
-    """A chain of equal blocks as a stage, None where it is none."""
+def stage(entry: Entry, declared: Declared, before: int = 0) -> dict[str, Any] | None:
+    """A chain of equal blocks as a stage, behind so many blocks; None where it is none."""
     if entry.chain is None or entry.name is None or entry.inputs or "." in entry.name:
         return None
     found = runs(entry.chain, declared)
     if len(found) != 1 or found[0].entry.kind not in declared or found[0].entry.name is not None:
         return None
     one = found[0]
-    args = dict(one.entry.args)
+    args = _args(one, "index", before)
     stride = {"stride": args.pop("stride")} if "stride" in args else {}
     return {"name": entry.name, "block": one.entry.kind, "repeat": one.count, **args, **stride}

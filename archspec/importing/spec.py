@@ -9,8 +9,10 @@ from typing import Any
 from archspec.compile import check, load
 from archspec.importing.blocks import Blocks, InexpressibleError, blocks
 from archspec.importing.entries import Entry
+from archspec.importing.growing import growing
 from archspec.importing.library import with_library
-from archspec.importing.repeats import stage, written
+from archspec.importing.rates import with_growth
+from archspec.importing.repeats import Declared, stage, written
 from archspec.importing.text import to_text
 from archspec.importing.traced import Traced
 from archspec.importing.tree import shapes, tree
@@ -23,6 +25,7 @@ FORMS = ((True, True), (False, True), (False, False))
 
 def spec_of(net: Traced) -> Iterator[tuple[str, Program]]:
     """Specs of a model, the shortest first, each with its network: the first that is proven is the one."""
+    net = growing(net)
     types = shapes(net)
     for merged, alike in FORMS:
         try:
@@ -54,9 +57,9 @@ def _finished(net: Traced, spec: dict[str, Any]) -> str | None:
 
 def _spec(net: Traced, found: Blocks) -> dict[str, Any]:
     declared = {name: block.arguments.declared for name, block in found.blocks.items()}
-    entries = _with_classes(found.entries)
+    entries = with_growth(_with_classes(found.entries))
     split = next((i for i, e in enumerate(entries) if len(e.shape) == 1), len(entries))
-    stages = [stage(entry, declared) for entry in entries[:split]]
+    stages = _stages(entries[:split], declared)
     runs = [i for i, one in enumerate(stages) if one is not None]
     first, last = (runs[0], runs[-1] + 1) if runs else (split, split)
     if len(runs) < 2 or None in stages[first:last]:
@@ -93,6 +96,14 @@ def _spec(net: Traced, found: Blocks) -> dict[str, Any]:
     if not spec["stem"]:
         del spec["stem"]
     return spec
+
+
+def _stages(entries: Sequence[Entry], declared: Declared) -> list[dict[str, Any] | None]:
+    """Each step as a stage, None for those that are none."""
+    found: list[dict[str, Any] | None] = []
+    for entry in entries:
+        found.append(stage(entry, declared, sum(one["repeat"] for one in found if one)))
+    return found
 
 
 def _with_classes(entries: Sequence[Entry]) -> list[Entry]:

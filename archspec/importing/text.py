@@ -65,7 +65,7 @@ def scalar(value: Any) -> str:
     if value is None:
         return "null"
     if not isinstance(value, str):
-        return repr(value)
+        return float.__repr__(value) if isinstance(value, float) else repr(value)
     plain = re.fullmatch(r"[A-Za-z_$./(][\w $./()*+%-]*", value, re.ASCII) and not value.endswith(" ")
     return value if plain and isinstance(resolve_scalar(value), str) else '"' + value.replace('"', '\\"') + '"'
 

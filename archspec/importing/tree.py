@@ -59,16 +59,29 @@ def _steps(
             found += [Step(relative(op.path, path), op, op.inputs, op.result) for _, op in own]
             continue
         scope = own[0][1].scopes[depth]
-        group = _group(net, own, depth, last)
         name = relative(scope.path, path)
+        itself = any(
+            op.path == scope.path for _, op in own
+        )  # a layer with parts, as a normalization with its activation
+        group = None if itself else _group(net, own, depth, last)
         if group is not None:
             found.append(Step(name, group, (group.input,), group.output))
         else:  # a module of several values, or of none: its steps stand in the one around it
             found += [
-                Step(f"{name}.{step.name}" if step.name else None, step.target, step.inputs, step.output)
+                Step(_behind(name, step, itself), step.target, step.inputs, step.output)
                 for step in _steps(net, own, depth + 1, scope.path, last)
             ]
     return _named_once(_folded(net, found, path))
+
+
+def _behind(name: str | None, step: Step, itself: bool) -> str | None:
+    """The name of a step of a module that has none of its own: of a layer with parts, the layer has the name."""
+    if not itself:
+        return f"{name}.{step.name}" if step.name else None
+    if isinstance(step.target, Operation) and step.name is None and step.target.path:
+        return name
+    has_tensors = not isinstance(step.target, Operation) or step.target.stateful
+    return f"{name}.{step.name}" if step.name and has_tensors else None
 
 
 def _group(net: Traced, ops: Sequence[tuple[int, Operation]], depth: int, last: dict[str, int]) -> Group | None:
@@ -86,7 +99,7 @@ def _group(net: Traced, ops: Sequence[tuple[int, Operation]], depth: int, last: 
 
 
 def relative(path: str | None, around: str) -> str | None:
-    """A path below another, None for what has none or lies elsewhere."""
+    """A path below another, None for what has none, is that itself, or lies elsewhere."""
     if path is None or (around and not path.startswith(f"{around}.")):
         return None
     return path[len(around) + 1 :] if around else path

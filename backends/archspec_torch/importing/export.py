@@ -89,7 +89,7 @@ def _exported(module: Any, example: Any) -> Any:
     import torch
 
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr), _quiet():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr), _quiet(), _dropping(module):
             warnings.simplefilter("ignore")
             return torch.export.export(module, (example,), strict=False)
     except Exception as error:  # noqa: BLE001 - whatever the model's own code raises
@@ -104,6 +104,22 @@ def _exported(module: Any, example: Any) -> Any:
             else ("it must run on a batch of the given size in training mode; --input C,H,W says another")
         )
         raise ModelError(f"the model could not be run: {type(error).__name__}: {said}", help_) from None
+
+
+@contextlib.contextmanager
+def _dropping(module: Any) -> Iterator[None]:
+    """With stochastic depth at some rate wherever it is 0, so that blocks which differ in that alone have the same operations."""
+    before = []
+    for one in module.modules():
+        for name in ("p", "drop_prob"):
+            if type(one).__name__ in ("StochasticDepth", "DropPath") and getattr(one, name, None) == 0:
+                before.append((one, name, getattr(one, name)))
+                setattr(one, name, 0.5)
+    try:
+        yield
+    finally:
+        for one, name, value in before:
+            setattr(one, name, value)
 
 
 @contextlib.contextmanager
@@ -415,6 +431,7 @@ class Reader:
         given: dict[str, Any] = {"shape": list(one.sizes), **({"batch": True} if batch else {})}
         first = tensor.flatten()[0].item()
         if (tensor == first).all():
+            first = float(f"{first:.7g}")
             given |= {"value": first} if first else {}
         else:
             given |= {"start": "normal", "std": float(f"{tensor.std().item():.2g}")}
