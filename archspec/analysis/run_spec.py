@@ -27,6 +27,9 @@ def as_run(net: Program, recipe: Mapping[str, Any]) -> Program:
     for key, option in LENGTHS.items():
         if before[key] != recipe[key]:
             node = _with(node, key, recipe[key], option)
+    every = recipe["eval_every"]
+    if before["eval_every"] != every:
+        node = _with(node, "eval_every", f"{every[every['kind']]} {every['kind']}s", "--eval-every")
     node = _ends_of(node, "lr", before["lr"], recipe["lr"])
     if before["ema"] and before["ema"].get("after") != recipe["ema"].get("after"):
         node = _inside(node, "ema", "after", written(recipe["ema"]["after"]))

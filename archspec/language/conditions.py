@@ -14,6 +14,7 @@ _UNTIL = re.compile(
 )
 
 _END = re.compile(r"(step|epoch)\s+\d+", re.ASCII)
+_EVERY = re.compile(r"(\d+)\s+(step|epoch)s?", re.ASCII)
 
 
 def parse_until(raw: Any) -> list[dict[str, Any]]:
@@ -83,6 +84,14 @@ def check_growing(ends: list[list[dict[str, Any]]], key: str) -> None:
             last[kind] = condition[kind]
 
 
+def parse_every(raw: Any) -> dict[str, Any]:
+    """`500 steps` or `2 epochs`, as a tagged count."""
+    match = _EVERY.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    if match is None or int(match[1][:12]) == 0:
+        raise fault("AS602", f"{str(raw)[:60]!r} does not say how often", "say `500 steps` or `2 epochs`")
+    return {"kind": match[2], match[2]: int(match[1][:12])}
+
+
 Until = Annotated[
     list[dict[str, Any]],
     BeforeValidator(parse_until),
@@ -94,4 +103,9 @@ End = Annotated[
     dict[str, Any],
     BeforeValidator(parse_end),
     WithJsonSchema({"type": "string", "description": "step N or epoch N"}),
+]
+Every = Annotated[
+    dict[str, Any],
+    BeforeValidator(parse_every),
+    WithJsonSchema({"type": "string", "description": "N steps or N epochs"}),
 ]

@@ -17,7 +17,7 @@ from archspec.language.base import (
     PositiveReal,
     fault,
 )
-from archspec.language.conditions import End, Until, check_growing
+from archspec.language.conditions import End, Every, Until, check_growing
 from archspec.language.data import Data
 from archspec.language.policies import BadLoss, Keep, Stop
 from archspec.language.run_length import Length, run_length, written
@@ -215,6 +215,9 @@ class Train(Model):
     sync_batch_norm: bool = Field(
         default=True, description="Whether batch norm's statistics are those of all devices."
     )
+    eval_every: Every = Field(
+        default="1 epoch", validate_default=True, description="How often is evaluated: `N steps` or `N epochs`."
+    )
     keep: Keep = Field(default=Keep(), description="Which checkpoints stay.")
     bad_loss: BadLoss = Field(
         default=BadLoss(stop=Stop()), description="What is done about a non-finite loss or a loss spike."
@@ -302,6 +305,7 @@ class Train(Model):
             "clip_norm": self.clip_norm,
             "ema": self.ema.model_dump() if self.ema else None,
             "sync_batch_norm": self.sync_batch_norm,
+            "eval_every": self.eval_every,
             "keep": self.keep.model_dump(),
             "bad_loss": self.bad_loss.recipe(),
             "seed": self.seed,

@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Any
 
 from archspec.diagnostics.printable import printable
-from archspec_experiments.sweep import BEGIN, Outcome, Task
+from archspec_experiments.sweep import BEGIN, Outcome
+from archspec_experiments.task import Task
 from archspec_runtime.console import say
 from archspec_runtime.processes.platforms import ask_to_end
 

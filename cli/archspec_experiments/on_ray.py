@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec_experiments.local import Local
-from archspec_experiments.sweep import Outcome, Task
+from archspec_experiments.sweep import Outcome
+from archspec_experiments.task import Task
 from archspec_runtime.errors import RunError
 from archspec_runtime.processes.signals import Signals
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archspec_experiments.runs import LOGS
-from archspec_experiments.sweep import Task
+from archspec_experiments.task import Task
 from archspec_runtime.errors import RunError
 
 HEAD = """\

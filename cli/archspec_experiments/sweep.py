@@ -10,6 +10,8 @@ from typing import Protocol
 from archspec_experiments.plan import Planned, Request, record
 from archspec_experiments.runs import LOGS
 from archspec_experiments.state import State, progress_of
+from archspec_experiments.task import Task
+from archspec_experiments.watch import Watch
 from archspec_runtime.console import say, tell
 from archspec_runtime.errors import RunError
 from archspec_runtime.recipe.changes import changes
@@ -18,16 +20,6 @@ from archspec_runtime.run.curves import Summary
 
 SIGNALLED = (130, 137, 143)  # Ctrl-C, kill, SIGTERM
 WAYS = {State.absent: "is to start", State.cut: "is to go on", State.finished: "is kept"}
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A run to be made: the words of its command line, and where it and its output go."""
-
-    name: str
-    folder: Path
-    log: Path
-    arguments: tuple[str, ...]  # of `archspec`
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +89,17 @@ def run_sweep(out: Path, planned: Sequence[Planned], request: Request, launcher:
             say(f"{name} {WAYS[state]}")
         tasks = [task_of(out, p, request) for p in planned if states[p.point.name] is not State.finished]
         failed: dict[str, str] = {}
-        for done, outcome in enumerate(launcher.run(tasks), 1):
-            name = outcome.task.name
-            if launcher.stopped and outcome.exit_code in SIGNALLED:
-                ending = "stopped"
-            elif outcome.exit_code:
-                ending = failed[name] = reason(outcome)
-            else:
-                ending = "finished"
-            say(f"[{done}/{len(tasks)}] {name}: {ending}")
+        with Watch(tasks) as watch:
+            for done, outcome in enumerate(launcher.run(tasks), 1):
+                name = outcome.task.name
+                watch.done.add(name)
+                if launcher.stopped and outcome.exit_code in SIGNALLED:
+                    ending = "stopped"
+                elif outcome.exit_code:
+                    ending = failed[name] = reason(outcome)
+                else:
+                    ending = "finished"
+                say(f"[{done}/{len(tasks)}] {name}: {ending}")
     tell(*_table(out, [p.point.name for p in planned], failed))
     if launcher.stopped:
         say("stopped; call it again to go on")

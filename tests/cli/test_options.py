@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import shutil
 
 import pytest
 import typer
@@ -292,6 +293,21 @@ def test_a_run_is_saved_and_evaluated_as_often_as_is_asked_for(files):
     rows = read_metrics(files / "run")
     assert [row["step"] for row in rows if row["kind"] == "eval"] == [22]  # of two epochs of 11 steps
     assert {p.name for p in (files / "run" / "checkpoints").iterdir()} == {"step-00000016", "step-00000022"}
+
+
+def test_a_run_is_evaluated_after_so_many_steps_by_its_recipe_or_by_an_option(cli, tmp_path):
+    words = ("train", NET, "--steps", 12, *CPU)
+    by_recipe = cli(*words, "--set", "train.eval_every=5 steps", "--out", "run")
+    assert by_recipe.exit_code == 0, by_recipe.output
+    assert [row["step"] for row in read_metrics(tmp_path / "run") if row["kind"] == "eval"] == [5, 10, 12]
+    assert "eval_every: 5 steps" in (tmp_path / "run" / "code" / "spec.yaml").read_text()
+    assert "eval_every=Step(5)" in (tmp_path / "run" / "code" / "train.py").read_text()
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    by_option = cli(*words, "--eval-every", "7 steps", "--out", "run", "--resume")
+    assert by_option.exit_code == 0, by_option.output
+    for wrong in ("0", "5 minutes", "-1"):
+        result = cli(*words, "--eval-every", wrong, "--out", "other")
+        assert (result.exit_code, "`500 steps` or `2 epochs`" in result.output) == (2, True), result.output
 
 
 def test_a_sweep_hands_its_options_to_its_runs(cli, tmp_path):

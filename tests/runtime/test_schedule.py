@@ -17,7 +17,7 @@ def rates(schedule, steps, per_epoch=5, error=lambda epoch: 50.0, measured=lambd
         found.append(schedule.lr(done - 1))
         schedule.after_step(done, measured(done))
         if done % per_epoch == 0:
-            schedule.after_epoch(done, error(done // per_epoch))
+            schedule.after_evaluation(done, error(done // per_epoch))
     return found
 
 
@@ -78,7 +78,7 @@ def test_a_schedule_goes_on_after_a_resume_as_if_nothing_had_happened(cut):
         tail.append(after.lr(done - 1))
         after.after_step(done, measured[done])
         if done % 5 == 0:
-            after.after_epoch(done, errors[done // 5 - 1])
+            after.after_evaluation(done, errors[done // 5 - 1])
     assert head + tail == expected
     assert after.state() == whole.state()
 
@@ -91,3 +91,9 @@ def test_a_plateau_is_of_the_error_that_it_names():
     assert schedule.plateau_of == "test_error"
     schedule.phase = 2
     assert schedule.plateau_of == "val_error"
+
+
+def test_a_plateau_is_waited_for_in_epochs_however_often_is_evaluated():
+    schedule = Schedule((Phase(1.0, until=(Plateau(1),)), Phase(0.1)), 1000, 30)
+    assert schedule.after_evaluation(3, 50.0, 0.1) is None
+    assert [step for step in range(6, 60, 3) if schedule.after_evaluation(step, 50.0, 0.1)] == [33]

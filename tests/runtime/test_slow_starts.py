@@ -2,8 +2,11 @@
 
 import time
 
-from archspec_runtime.run import progress
+import pytest
+
+from archspec_runtime.run import loop, progress
 from archspec_runtime.run.progress import Progress, said_if_slow
+from runs import CPU
 
 
 def test_what_takes_long_is_said_and_what_does_not_is_not(capsys):
@@ -28,3 +31,11 @@ def test_the_time_that_is_left_is_told_after_two_slow_steps(capsys, monkeypatch)
     shown.first_steps(1)
     shown.first_steps(2)
     assert capsys.readouterr().err.startswith("step 2/100  about 0:0")
+
+
+def test_a_first_step_that_takes_long_is_said_once(cli, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(loop, "SLOW_STEP", 0.0)
+    result = cli("train", "digits_resnet:resnet8", "--steps", 25, "--out", "run", *CPU)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("taking the first steps ...\n") == 1

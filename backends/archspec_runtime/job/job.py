@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal, NoReturn
 from archspec_runtime.errors import RunError
 from archspec_runtime.printable import printable
 from archspec_runtime.recipe.data_sets import Imported
-from archspec_runtime.recipe.recipe import SGD, Recipe
+from archspec_runtime.recipe.recipe import SGD, Epoch, Recipe, Step
 from archspec_runtime.schedule.scaling import scaled
 
 Compile = Literal["auto", "on", "off", "graph"]
@@ -75,7 +76,7 @@ class Options:
     force: bool = False
     dry_run: bool = False
     checkpoint_every: int | None = None
-    eval_every: int = 1
+    eval_every: Step | Epoch | None = None  # instead of the recipe's
     log: Sequence[str] = ()  # loggers beside metrics.jsonl
     threads: int | None = None
     workers: int | None = None
@@ -91,6 +92,16 @@ class Options:
     def patience(self) -> int:
         """Seconds that a process waits for the others of its run."""
         return TIMEOUT if self.timeout is None else self.timeout
+
+
+def parse_every(text: str) -> Step | Epoch:
+    """`500 steps` or `2 epochs`, as `--eval-every` takes them; a number alone is of epochs. Raises RunError."""
+    match = re.fullmatch(r"\s*(\d{1,12})\s*(?:(step)s?|epochs?)?\s*", text, re.ASCII)
+    if match is None or int(match[1]) == 0:
+        raise RunError(
+            f"--eval-every takes `500 steps` or `2 epochs`, not {text!r}", "a number alone is of epochs", 2
+        )
+    return Step(int(match[1])) if match[2] else Epoch(int(match[1]))
 
 
 def effective(job: Job, options: Options, per_epoch: int | None = None, *, scale: bool = True) -> Job:
@@ -110,6 +121,8 @@ def effective(job: Job, options: Options, per_epoch: int | None = None, *, scale
         )
     if options.seed is not None:
         recipe = replace(recipe, seed=options.seed)
+    if options.eval_every is not None:
+        recipe = replace(recipe, eval_every=options.eval_every)
     if not 0 <= recipe.seed < 2**63:
         raise RunError(f"{recipe.seed} cannot be a seed", "give one from 0 to 2**63 - 1", exit_code=2)
     return replace(job, recipe=recipe)
@@ -156,7 +169,10 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
         "--checkpoint-every", type=_positive, help="steps between checkpoints (default: once a minute)"
     )
     made.add_argument(
-        "--eval-every", type=_positive, default=1, help="epochs between evaluations (default: %(default)s)"
+        "--eval-every",
+        type=_every,
+        metavar="EVERY",
+        help="how often is evaluated: `500 steps`, `2 epochs`, or a number of epochs (default: the recipe's)",
     )
     made.add_argument("--log", action="append", default=[], metavar="LOGGER",
                       help="log metrics to tensorboard, wandb or mlflow as well, offline; can be repeated")  # fmt: skip
@@ -195,6 +211,13 @@ def _natural(text: str) -> int:
     if count < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return count
+
+
+def _every(text: str) -> Step | Epoch:
+    try:
+        return parse_every(text)
+    except RunError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def parse_options(job: Job, argv: Sequence[str] | None, devices: str, own: Collection[str]) -> Options:

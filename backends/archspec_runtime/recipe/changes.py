@@ -10,6 +10,9 @@ from archspec_runtime.recipe.recipe import ARITHMETIC, Recipe
 from archspec_runtime.recipe.text import phases
 from archspec_runtime.recipe.values import flow
 
+FREE = ("keep", "eval_every")
+"""What says nothing of what is trained: a run goes on with other values."""
+
 
 def changes(before: Mapping[str, Any], now: Recipe) -> list[str]:
     """A line for each value that is another, by its dotted key.
@@ -22,8 +25,7 @@ def changes(before: Mapping[str, Any], now: Recipe) -> list[str]:
         before = known.to_dict()
         if known.lr != now.lr:  # as specs write it
             before, after = {**before, "lr": phases(known.lr)}, {**after, "lr": phases(now.lr)}
-    free = {"keep": before.get("keep")}  # which says nothing of what is trained
-    after = {**after, **free}
+    after = {**after, **{key: before[key] for key in FREE if key in before}}
     if None in (before.get("optimizer"), after["optimizer"]):  # stated in code by one, which is compared as text
         before, after = ({k: v for k, v in one.items() if k not in ARITHMETIC} for one in (before, after))
     return list(_lines(before, after, ""))

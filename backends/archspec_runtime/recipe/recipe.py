@@ -191,6 +191,7 @@ class Recipe:
     clip_norm: float | None = None  # largest global L2 norm of the gradient
     ema: EMA | None = None
     sync_batch_norm: bool = True  # over the whole batch on any number of devices, not over each device's share
+    eval_every: Step | Epoch = Epoch(1)  # noqa: RUF009 (immutable)
     keep: Keep = Keep()  # noqa: RUF009 (immutable)
     bad_loss: BadLoss = Stop()  # noqa: RUF009
     seed: int = 0
@@ -229,6 +230,7 @@ class Recipe:
             "freeze": tuple(raw.get("freeze", ())),
             "lr_scale": tuple((pattern, scale) for pattern, scale in raw.get("lr_scale", ())),
             "decay_scale": tuple((pattern, scale) for pattern, scale in raw.get("decay_scale", ())),
+            "eval_every": _tagged(Step | Epoch, raw.get("eval_every", {"kind": "epoch", "epoch": 1})),
             "keep": Keep(**raw.get("keep", {})),
             "bad_loss": _tagged(BadLoss, raw.get("bad_loss", {"kind": "stop"})),
             "ema": raw.get("ema") and EMA(**{**raw["ema"], "after": _maybe(Step | Epoch, raw["ema"].get("after"))}),

@@ -12,8 +12,9 @@ from archspec_runtime.recipe.recipe import Condition, CrossEntropy, Measured, Ph
 
 SAID = frozenset({"data", "dataset", "batch_size", "optimizer", "seed"})  # also where they are the defaults
 SCALES = ("lr_scale", "decay_scale")
+EVERY = "eval_every"
 PLAIN = re.compile(
-    r"(?!(?:true|false|null)$)[A-Za-z_/][\w./-]*(?: \d+)?|\d+(?:\.\d+)?%"
+    r"(?!(?:true|false|null)$)[A-Za-z_/][\w./-]*(?: \d+)?|\d+(?:\.\d+)?%|\d+ [a-z]+"
 )  # text that YAML takes without quotes
 
 
@@ -66,8 +67,15 @@ def _set(value: Any) -> dict[str, Any]:
     for field in fields(value):
         own = getattr(value, field.name)
         if field.default is MISSING or own != field.default or field.name in SAID:
-            found[field.name] = dict(own) if field.name in SCALES else _written(own)
+            found[field.name] = (
+                dict(own) if field.name in SCALES else every(own) if field.name == EVERY else _written(own)
+            )
     return found
+
+
+def every(value: Step | Epoch) -> str:
+    """How often something is done."""
+    return f"{value.step} steps" if isinstance(value, Step) else f"{value.epoch} epochs"
 
 
 def _written(value: Any) -> Any:

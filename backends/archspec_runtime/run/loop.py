@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,16 @@ from archspec_runtime.processes.out_of_memory import is_out_of_memory
 from archspec_runtime.processes.signals import Asked, Signals
 from archspec_runtime.processes.world import Answer, World
 from archspec_runtime.recipe.policies import RollBack, Skip, Stop
+from archspec_runtime.recipe.recipe import Epoch
 from archspec_runtime.record.folder import Log, Metrics, read_measured
 from archspec_runtime.record.identity import Identity
 from archspec_runtime.record.renumbering import renumbered, steps_an_epoch
 from archspec_runtime.run.bad_losses import SLOWER, Bad, Judge
 from archspec_runtime.run.curves import draw_curves
 from archspec_runtime.run.metrics import Tally, Totals
-from archspec_runtime.run.progress import Progress
+from archspec_runtime.run.progress import SLOW_STEP, Progress, said_if_slow
 from archspec_runtime.run.speed import Meter
-from archspec_runtime.schedule.phases import WINDOW, Schedule
+from archspec_runtime.schedule.phases import WINDOW, Schedule, steps_until
 
 
 def nothing() -> list[int]:
@@ -62,6 +64,7 @@ class Loop:
     world: World = field(default_factory=World)
     identity: Identity | None = None  # of the run; None where an earlier version began it
     log: Log | None = None  # what is given each row of metrics as well
+    compiles: bool = False  # while the first steps are taken
     tally: Tally = field(init=False)
     judge: Judge = field(init=False)
     saver: Saver = field(init=False)
@@ -69,6 +72,7 @@ class Loop:
     progress: Progress = field(init=False)  # of the steps that are left, so from `run` on
     meter: Meter = field(init=False)
     heard: Answer = nothing  # to what the processes have asked each other last
+    looked: bool = False  # at what came of the first steps, which may be dispatched then
     owed: bool = False  # an evaluation after the step that the run was resumed at
 
     def __post_init__(self) -> None:
@@ -111,20 +115,19 @@ class Loop:
         for done, batch in enumerate(self._batches(start), start + 1):
             lr = self.schedule.lr(done - 1)
             self.judge.rates.append((self.schedule.phase, lr))
-            self.stepper.step(batch, lr, done - 1, self.judge.bound)
+            (self.stepper.step if self.looked else self._first_step)(batch, lr, done - 1, self.judge.bound)
             if done == start + 1 and not self._logged(done):  # which had to be compiled
                 self.meter.pause(done)
                 self.progress.begin(done)
             if done <= start + 2 and not self._logged(done):
                 self.progress.first_steps(done)
             if self._logged(done):
-                self._look(done, lr)
+                with nullcontext() if self.looked else self._compiling():
+                    self._look(done, lr)
+                self.looked = True
             if (why := self.schedule.after_step(done, self.tally.measured())) is not None:
                 self._say_phase(done, why)
-            evaluates = done == self.total or (
-                self._epoch_ends(done) and self._epoch(done) % self.options.eval_every == 0
-            )
-            if evaluates and (signal := self._evaluate(done)):
+            if (done == self.total or self._evaluates(done)) and (signal := self._evaluate(done)):
                 return done, signal
             if signal := self._save_where_due(done, signals):
                 return done, signal
@@ -132,11 +135,23 @@ class Loop:
             self._save(done)
         return done, 0 if done == self.total else signals.received
 
+    def _first_step(self, *given: Any) -> None:
+        """A step that may have to be compiled, which is said where it takes long."""
+        with self._compiling():
+            self.stepper.step(*given)
+
+    def _compiling(self) -> AbstractContextManager[None]:
+        what = "compiling the training step" if self.compiles else "taking the first steps"
+        return said_if_slow(what, SLOW_STEP, silent=not self.world.leads, by=self.progress.say_once)
+
     def _epoch(self, done: int) -> float:
         return done / self.batches.per_epoch
 
     def _epoch_ends(self, done: int) -> bool:
         return done % self.batches.per_epoch == 0
+
+    def _evaluates(self, done: int) -> bool:
+        return done % steps_until(self.job.recipe.eval_every, self.batches.per_epoch) == 0
 
     def _logged(self, done: int) -> bool:
         """Where losses are looked at, whatever the clock says and signals ask for."""
@@ -240,8 +255,9 @@ class Loop:
         watched = self.tally.latest[
             "val" if self.schedule.plateau_of == "val_error" and self.dataset.validates else "test"
         ]
-        every = self.options.eval_every
-        if self._epoch_ends(done) and (why := self.schedule.after_epoch(done, watched, every)) is not None:
+        every = self.job.recipe.eval_every
+        epochs = every.epoch if isinstance(every, Epoch) else every.step / self.batches.per_epoch
+        if self._evaluates(done) and (why := self.schedule.after_evaluation(done, watched, epochs)) is not None:
             self._say_phase(done, why)
         self.meter.pause(done)
         return 0

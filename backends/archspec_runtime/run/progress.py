@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Timer
 from types import TracebackType
@@ -15,12 +15,15 @@ from archspec_runtime.printable import printable
 
 EVERY = 10.0  # seconds between plain lines
 SLOW = 3.0  # seconds after which what is under way is said
+SLOW_STEP = 2.0  # and the same of the first steps
 
 
 @contextmanager
-def said_if_slow(what: str, after: float = SLOW, *, silent: bool = False) -> Iterator[None]:
+def said_if_slow(
+    what: str, after: float = SLOW, *, silent: bool = False, by: Callable[[str], None] = say
+) -> Iterator[None]:
     """Within it something is done; where that takes longer, a line says what."""
-    timer = Timer(after, say, [f"{what} ..."])
+    timer = Timer(after, by, [f"{what} ..."])
     timer.daemon = True
     if not silent:
         timer.start()
@@ -39,6 +42,7 @@ class Progress:
         self.silent = silent  # in a process that another one speaks for
         self.values: dict[str, str] = {}
         self.last = 0.0
+        self.said = set[str]()
         self.begin(start)
         self.live: Any = None
 
@@ -76,6 +80,12 @@ class Progress:
             self.live.console.print(printable(text), highlight=False, markup=False)
         else:
             say(text)
+
+    def say_once(self, text: str) -> None:
+        """Print a line that stays, unless it was printed already."""
+        if text not in self.said:
+            self.said.add(text)
+            self.say(text)
 
     def train(self, step: int, loss: float, error: float, lr: float, speed: float) -> None:
         """Show what was measured over the last steps; error in percent, speed in images a second."""

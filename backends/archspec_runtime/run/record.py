@@ -24,6 +24,7 @@ from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.net_facts import FILE
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.recipe import Recipe
+from archspec_runtime.recipe.text import every
 from archspec_runtime.record.folder import lock, prepare, read_run, versions, write_json
 from archspec_runtime.record.identity import Identity, TrainerSource
 from archspec_runtime.record.image_names import keep_names
@@ -121,6 +122,9 @@ def as_it_ran(spec: str, recipe: Recipe, options: Options) -> str:
     """The text of a resolved spec with what the options have changed in its recipe."""
     if options.steps is not None:
         spec = re.sub(r"(?m)(^train:\n(?:  .*\n)*?)  (?:steps|epochs): .*$", rf"\g<1>  steps: {recipe.steps}", spec)
+    if options.eval_every is not None:
+        spec = re.sub(r"(?m)(^train:\n(?:  .*\n)*?)  eval_every: .*\n", r"\g<1>", spec)
+        spec = re.sub(r"(?m)^train:\n", f"train:\n  eval_every: {every(recipe.eval_every)}\n", spec)
     if options.scale_schedule:
         spec = (
             f"# Trained with --steps {options.steps} --scale-schedule: run.json has the schedule as it ran.\n{spec}"
@@ -144,6 +148,7 @@ def _asked(options: Options) -> dict[str, Any]:
         "dry_run",
         "steps",
         "seed",
+        "eval_every",
         "device",
         "nproc",
     }

@@ -181,7 +181,20 @@ def _train(
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
         loggers = opened(options, folder, job, world, held)
         log = None if loggers is None else loggers.log
-        result = Loop(job, options, folder, dataset, batches, stepper, total, schedule, world, identity, log).run()
+        result = Loop(
+            job,
+            options,
+            folder,
+            dataset,
+            batches,
+            stepper,
+            total,
+            schedule,
+            world,
+            identity,
+            log,
+            settings.get("compiled", True),
+        ).run()
         if loggers is not None:
             loggers.ending = "KILLED" if result.exit_code else "FINISHED"
         if world.leads and (peak := framework.peak_memory(device)) is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from archspec_runtime.recipe.recipe import Condition, Epoch, Measured, Phase, Plateau, Size, Step
 
+ROUNDING = 1e-6  # of epochs that are sums of parts of one
 WINDOW = 100  # steps that `train_error` and `train_loss` are measured over, or an epoch where that is shorter
 
 
@@ -16,7 +17,7 @@ WINDOW = 100  # steps that `train_error` and `train_loss` are measured over, or 
 class Schedule:
     """Which phase a run is in. All of its state is in `state()`, so that a resumed run goes on as it was.
 
-    `lr` gives the rate of the step to come; `after_step` and `after_epoch` are told what happened.
+    `lr` gives the rate of the step to come; `after_step` and `after_evaluation` are told what happened.
     """
 
     phases: Sequence[Phase]
@@ -25,7 +26,7 @@ class Schedule:
     phase: int = 0
     began: int = 0  # the step at which the phase began
     best: float = math.inf  # the lowest error of the phase, for a plateau
-    since_best: int = 0  # epochs without a lower one
+    since_best: float = 0  # epochs without a lower one
 
     def lr(self, step: int) -> float:
         """The rate of a step counted from 0."""
@@ -62,12 +63,12 @@ class Schedule:
         """The error whose plateau the phase waits for: `val_error` unless it says otherwise."""
         return next((c.metric for c in self.phases[self.phase].until if isinstance(c, Plateau)), "val_error")
 
-    def after_epoch(self, done: int, error: float, epochs: int = 1) -> str | None:
+    def after_evaluation(self, done: int, error: float, epochs: float = 1) -> str | None:
         """Tell the error that is waited for, in percent, `epochs` after the last; says why the phase ended, if it did."""
         improved = error < self.best
         self.best, self.since_best = min(self.best, error), 0 if improved else self.since_best + epochs
         for condition in self.phases[self.phase].until:
-            if isinstance(condition, Plateau) and self.since_best >= condition.epochs:
+            if isinstance(condition, Plateau) and self.since_best >= condition.epochs - ROUNDING:
                 return self._next(done, f"no lower error for {condition.epochs} epochs")
         return None
 
@@ -84,7 +85,8 @@ class Schedule:
 
     def restore(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
-        self.phase, self.began, self.since_best = (int(state[key]) for key in ("phase", "began", "since_best"))
+        self.phase, self.began, since = int(state["phase"]), int(state["began"]), float(state["since_best"])
+        self.since_best = int(since) if since.is_integer() else since
         self.best = math.inf if state["best"] is None else float(state["best"])
         if not 0 <= self.phase < len(self.phases):
             raise IndexError(f"there is no phase {self.phase + 1}")

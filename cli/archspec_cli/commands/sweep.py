@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec_cli.commands.train import Compile
-from archspec_cli.common import Backend, Include, Preset, Set, pairs, report
+from archspec_cli.common import Backend, EvalEvery, Include, Preset, Set, pairs, report
 from archspec_cli.console import fail, fail_with, tell
 
 
@@ -65,7 +65,7 @@ def sweep(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
     compile: Annotated[Compile, typer.Option(help="Compile the model.")] = Compile.auto,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Steps between checkpoints.")] = None,
-    eval_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
+    eval_every: EvalEvery = None,
     log: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,6 +87,7 @@ def sweep(
     from archspec_experiments.plan import Request, grid_lines, make_plan, warnings
     from archspec_experiments.sweep import check_same
     from archspec_runtime.errors import RunError
+    from archspec_runtime.job.job import parse_every
 
     given = {
         "device": device, "compile": str(compile), "checkpoint-every": checkpoint_every,
@@ -99,6 +100,8 @@ def sweep(
         options={name: str(value) for name, value in given.items() if value is not None},
     )  # fmt: skip
     try:
+        if eval_every is not None:
+            parse_every(eval_every)
         check_launch(str(launcher), jobs, gpus)
         planned = make_plan(make_grid(specs, parse_over(over or []), seeds), request)
         if found := warnings(planned):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archspec_cli.common import Backend, Include, Preset, Set, SpecIfAny, load, report
+from archspec_cli.common import Backend, EvalEvery, Include, Preset, Set, SpecIfAny, load, report
 from archspec_cli.console import fail, fail_with, say
 from archspec_cli.own_spec import means_run, run_of, spec_of_folder
 
@@ -101,7 +101,7 @@ def train(
     checkpoint_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between checkpoints (default: a minute).")
     ] = None,
-    eval_every: Annotated[int, typer.Option(min=1, help="Epochs between evaluations.")] = 1,
+    eval_every: EvalEvery = None,
     log: Annotated[
         list[str] | None,
         typer.Option(
@@ -160,7 +160,7 @@ def train(
     from archspec_experiments.overrides import check_given_once
     from archspec_experiments.trial import check_before, check_run, try_out
     from archspec_runtime.errors import RunError
-    from archspec_runtime.job.job import Options
+    from archspec_runtime.job.job import Options, parse_every
     from archspec_runtime.processes.world import launched, world_of
 
     if resume and means_run(spec):
@@ -194,11 +194,15 @@ def train(
             "--on says which accelerator a dry run is about",
             "give --dry-run as well, or leave --on out; runs take --device",
         )
+    try:
+        every = None if eval_every is None else parse_every(eval_every)
+    except RunError as error:
+        fail_with(error)
     options: dict[str, Any] = {
         "data": data, "weights": weights, "fresh": fresh or [], "out": out or Path("runs") / net.name,
         "steps": steps, "scale_schedule": scale_schedule, "seed": seed, "device": device, "compile": str(compile),
         "resume": resume, "override": override, "force": force, "dry_run": dry_run,
-        "checkpoint_every": checkpoint_every, "eval_every": eval_every, "log": log or [], "threads": threads, "workers": workers,
+        "checkpoint_every": checkpoint_every, "eval_every": every, "log": log or [], "threads": threads, "workers": workers,
         "nproc": nproc, "max_restarts": max_restarts, "timeout": timeout, "shard": shard, "devices": devices,
         "deterministic": deterministic,
     }  # fmt: skip
