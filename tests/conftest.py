@@ -139,6 +139,12 @@ def pytest_xdist_make_scheduler(config, log):
     return LoadScopeScheduling(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """With `-n auto`: two more than there are cores, since tests wait as long as they compute."""
+    return (os.cpu_count() or 1) + 2
+
+
 @pytest.fixture
 def spec(tmp_path):
     """Write a spec and give its path; the two lines that all specs share are added where they are missing."""

@@ -1,7 +1,5 @@
 """What tests of emitted code share: where the golden files are, the rules they keep, and texts that would break out."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -24,11 +22,3 @@ NASTY = [
     'r"""',
     '\\"""',
 ]
-
-
-def assert_strictly_typed(folder, files, framework, *options):
-    """Check emitted files as `mypy --strict` does; what it knows of a framework it keeps for the next time."""
-    cache = Path(__file__).parent.parent / ".mypy_cache" / "emitted" / framework
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={cache}", *options]
-    done = subprocess.run([*mypy, *files], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout

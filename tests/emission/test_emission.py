@@ -1,4 +1,4 @@
-"""What `archspec build` writes: exact golden files, lint, strict types, and that it runs with no archspec installed."""
+"""What `archspec build` writes: exact golden files, lint, and that it runs with no archspec installed."""
 
 import ast
 import os
@@ -10,7 +10,7 @@ import pytest
 
 import archspec
 from archspec.files import write_folder
-from emitting import FAMILIES, GOLDEN, NASTY, OVERRIDES, RULES, assert_strictly_typed
+from emitting import GOLDEN, NASTY, OVERRIDES, RULES
 
 torch = pytest.importorskip("torch")
 
@@ -77,18 +77,6 @@ def test_emitted_code_passes_ruff(tmp_path, emitted):
         ignore = ["--ignore=PLR2004,PLR0913,PLR0917,D107,N812"] if command[0] == "check" else []
         done = subprocess.run([*ruff, *command, *ignore, *targets], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
-
-
-def test_emitted_code_passes_strict_types(tmp_path, emitted):
-    for key, files in emitted.items():
-        (tmp_path / f"{key.replace('-', '_')}.py").write_text(files["model.py"])
-    write_folder(tmp_path / "whole", emitted["cifar-resnet-20"])
-    models = sorted([p.name for p in tmp_path.glob("*.py")] + [str(p) for p in (FAMILIES / "torch").iterdir()])
-    assert_strictly_typed(tmp_path, models, "torch")
-    # PyTorch's own `Tensor.backward` has no types
-    assert_strictly_typed(
-        tmp_path / "whole", ["train.py", "model.py"], "torch", "--allow-untyped-calls", "--no-warn-unused-ignores"
-    )
 
 
 ALONE = """

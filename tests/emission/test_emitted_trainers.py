@@ -1,4 +1,4 @@
-"""The `train.py` that both frameworks are given for one recipe: golden files, lint, strict types."""
+"""The `train.py` that both frameworks are given for one recipe: golden files, lint."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 import archspec
 from archspec.files import write_folder
-from emitting import GOLDEN, RULES, assert_strictly_typed
+from emitting import GOLDEN, RULES
 
 RECIPES = {
     "plain": {},
@@ -31,11 +31,7 @@ RECIPES = {
     "half_frozen": {"freeze": ["*.bias"], "optimizer": {"lamb": {"weight_decay": 0.1, "decay_norm_and_bias": False}}},
     "sgd": {"optimizer": {"sgd": {}}, "precision": "fp64", "data.mix": {"cutmix": 1.0}},
 }  # fmt: skip
-UNTYPED = {  # of what the frameworks leave without types: `Tensor.backward`, and Optax
-    "torch": ["--allow-untyped-calls", "--no-warn-unused-ignores"],
-    "flax": ["--disable-error-code=import-untyped", "--untyped-calls-exclude=flax", "--no-warn-unused-ignores"],
-}
-FRAMEWORKS = list(UNTYPED)
+FRAMEWORKS = ["torch", "flax"]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +58,7 @@ def test_emitted_trainers_are_the_golden_ones(framework, key, emitted, request):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_emitted_trainers_pass_ruff_and_strict_types(framework, emitted, tmp_path):
+def test_emitted_trainers_pass_ruff(framework, emitted, tmp_path):
     write_folder(tmp_path, emitted[framework, "plain"])
     for key in RECIPES:
         (tmp_path / f"{key}.py").write_text(emitted[framework, key]["train.py"])
@@ -74,7 +70,6 @@ def test_emitted_trainers_pass_ruff_and_strict_types(framework, emitted, tmp_pat
                     ["format", "--check", "--isolated", "--line-length=100"]):  # fmt: skip
         done = subprocess.run([*ruff, *command, *files], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
-    assert_strictly_typed(tmp_path, [*files, "model.py"], framework, *UNTYPED[framework])
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -1,0 +1,49 @@
+"""Emitted models and trainers have strict types: the golden files, which are what is emitted, in one run for each framework."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from conftest import REPO
+from emitting import FAMILIES, GOLDEN
+
+CONFIG = f"""
+[mypy]
+strict = true
+python_version = 3.11
+mypy_path = {REPO / "backends"}
+untyped_calls_exclude = flax
+
+[mypy-archspec_runtime.*,archspec_torch.*,archspec_flax.*]
+follow_imports = silent
+
+[mypy-{{trainers}}]
+disallow_untyped_calls = false
+warn_unused_ignores = false
+disable_error_code = import-untyped
+"""
+"""As the project's own, so that what is known of a framework is found out once. The poolings of Flax, `Tensor.backward`
+and Optax have no types."""
+MODELS = {"torch": GOLDEN, "flax": GOLDEN / "flax"}
+
+
+@pytest.mark.parametrize("framework", MODELS)
+def test_emitted_code_passes_strict_types(framework, tmp_path):
+    pytest.importorskip(framework)
+    folder = MODELS[framework]
+    sources = {
+        **{f"model_{path.parent.name}": path for path in folder.glob("*/model.py")},
+        **{f"model_of_{path.stem}": path for path in (FAMILIES / framework).glob("*.py")},
+        **{f"train_{path.stem}": path for path in (GOLDEN / "trainers" / framework).glob("*.py")},
+        "model": folder / "cifar-resnet-20" / "model.py",
+    }
+    assert len(sources) > 20
+    for name, path in sources.items():
+        shutil.copy(path, tmp_path / f"{name.replace('-', '_')}.py")
+    trainers = ",".join(name for name in sources if name.startswith("train_"))
+    (tmp_path / "mypy.ini").write_text(CONFIG.format(trainers=trainers))
+    mypy = [sys.executable, "-m", "mypy", "--config-file=mypy.ini", f"--cache-dir={REPO / '.mypy_cache'}"]
+    done = subprocess.run([*mypy, "."], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
