@@ -19,13 +19,15 @@ import tempfile
 import threading
 import types
 import warnings
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import warm
 
 CORE = ("archspec_cli.main", "archspec_cli.commands.check", "archspec.api")
-RUNS = (*CORE, "archspec_cli.commands.train", "archspec_experiments.trial", "jinja2", "matplotlib.figure",
-        "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.JpegImagePlugin")  # fmt: skip
+ALONE = ("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.JpegImagePlugin",
+         "numpy", "safetensors.numpy")  # fmt: skip
+RUNS = (*CORE, *ALONE, "archspec_cli.commands.train", "archspec_experiments.trial", "jinja2")
 IMPORTED = {
     "core": CORE,
     "torch": (*RUNS, "archspec_torch.trainer", "archspec_torch.backend", "archspec_torch.emit.folder"),
@@ -38,6 +40,8 @@ IMPORTED = {
         "torch.distributed.fsdp",
     ),
     "flax": (*RUNS, "archspec_flax.trainer", "archspec_flax.backend", "archspec_flax.emit.folder"),
+    "torch alone": (*ALONE, "torch", "torch.optim", "torch.distributed", "torch.nn.parallel", "safetensors.torch"),
+    "flax alone": (*ALONE, "jax", "flax.nnx", "optax"),
 }
 """What commands of each kind import in any case."""
 LAUNCHING = {"--nproc", "sweep"}
@@ -51,9 +55,9 @@ def serve(kind, descriptor):
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # as the command does
     for module in IMPORTED[kind]:
         importlib.import_module(module)
-    if kind == "flax":
+    if kind.startswith("flax"):
         _keep_programs_of_all()
-    if kind != "core":
+    if kind in {"torch", "shard", "flax"}:
         _do_once(kind)
     gc.collect()
     gc.freeze()  # what is here is of all: a process that looked through it for what to free would copy it
@@ -241,7 +245,12 @@ def _run_main(words):
     main = types.ModuleType("__main__")
     main.__builtins__ = sys.modules["builtins"]
     sys.modules["__main__"] = main
-    if words[1] == "-m":
+    if words[1] == "train.py":
+        sys.argv, sys.path[0] = words[1:], os.getcwd()
+        main.__file__ = os.path.abspath(words[1])
+        main.__loader__ = SourceFileLoader("__main__", main.__file__)
+        exec(compile(main.__loader__.get_data(main.__file__), main.__file__, "exec"), vars(main))
+    elif words[1] == "-m":
         sys.argv = ["-m", *words[3:]]
         sys.path[0] = os.getcwd()
         runpy._run_module_as_main(words[2])

@@ -1,10 +1,10 @@
 """Processes that begin with what they import: each is forked from one that has imported it, instead of started.
 
 A process of a test spends two seconds on importing PyTorch, and as much on JAX, before it does what is tested. Where a test,
-or a command that it runs, starts `archspec` by `subprocess`, a process which has imported the framework, and has read a spec
-and drawn a picture, forks it. It is a child of whoever started it, with the folder, environment, streams, session and signals
-that it was given. What has another environment, other limits or another program is started as ever. How one is forked, and what
-it becomes, is in `forking`.
+or a command that it runs, starts `archspec` or a `train.py` by `subprocess`, a process which has imported the framework (and
+for `archspec` has read a spec and drawn a picture) forks it. It is a child of whoever started it, with the folder, environment,
+streams, session and signals that it was given. What has another environment, other limits or another program is started as
+ever. How one is forked, and what it becomes, is in `forking`.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 PROGRAMS = {"from archspec_cli.main import main; main()"}
 """What is forked besides `-m archspec_cli`; tests add what begins in the same way."""
@@ -131,13 +132,13 @@ def begin(environment):
 def _fork(process, asked):
     """Whether a process is one that can be forked, and was."""
     words = [os.fsdecode(word) for word in asked["args"]] if not isinstance(asked["args"], (str, bytes)) else []
-    if (kind := _kind(words)) is None or not _is_plain(asked):
+    folder = os.path.realpath(os.fsdecode(asked["cwd"] or os.getcwd()))
+    if (kind := _kind(words, folder)) is None or not _is_plain(asked):
         return False
     environment = os.environ if asked["env"] is None else asked["env"]
     environment = {os.fsdecode(key): os.fsdecode(value) for key, value in environment.items()}
     if _inherited(environment) != _inherited(session.environment):
         return False
-    folder = os.path.realpath(os.fsdecode(asked["cwd"] or os.getcwd()))
     request = json.dumps({
         "words": words, "folder": folder, "environment": environment, "new_session": bool(asked["start_new_session"]),
         "ignored": [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN],
@@ -156,9 +157,11 @@ def _fork(process, asked):
     return True
 
 
-def _kind(words):
-    """What a command imports, or None for one that is no `archspec`."""
+def _kind(words, folder):
+    """What a command imports, or None for one that is neither `archspec` nor a `train.py`."""
     match words:
+        case [python, "train.py", *_] if python == sys.executable:
+            return _kind_of_trainer(Path(folder, "train.py"))
         case [python, "-m", "archspec_cli", *given] if python == sys.executable:
             pass
         case [python, "-c", program, *given] if python == sys.executable and program in PROGRAMS:
@@ -172,6 +175,13 @@ def _kind(words):
     if re.search(r"--backend\W+flax\b", text):
         return "flax"
     return "shard" if "--shard" in text else "torch"  # which loads PyTorch's compiler, as `sitecustomize` has it
+
+
+def _kind_of_trainer(path):
+    """A built folder has all but the framework in it, and so nothing of `archspec` may be there before."""
+    if not path.is_file():
+        return None
+    return "flax alone" if "import nnx" in path.read_text(encoding="utf-8", errors="replace") else "torch alone"
 
 
 def _is_plain(asked):
