@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import TypeVar
+
 import numpy as np
 import onnx
-from onnx import ModelProto, helper, numpy_helper
+from onnx import FunctionProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from archspec.backends import Weights
 from archspec.errors import WeightsError
@@ -17,6 +20,7 @@ from archspec.ops import Op
 from archspec.version import __version__
 from archspec.weights.dtypes import cast
 from archspec.weights.identity import metadata
+from archspec_onnx.functions import DOMAIN, fold
 from archspec_onnx.graph import INPUT, OUTPUT, TENSOR, Graph, Place, value
 from archspec_onnx.operations import OPERATIONS
 
@@ -26,6 +30,9 @@ OPSET = 21
 IR_VERSION = 10
 MOST = (1 << 31) - (1 << 20)
 """Bytes of weights: a file of protocol buffers holds two gigabytes."""
+
+
+Named = TypeVar("Named", TensorProto, ValueInfoProto)
 
 
 def make_model(net: Network, weights: Weights) -> ModelProto:
@@ -60,19 +67,46 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
     numbers = {**cast({name: array for name, array in taken.items() if name not in indices}, "float32"), **indices}
     if sum(array.nbytes for array in numbers.values()) > MOST:
         raise WeightsError(f"{net.name} has more than 2 GB of weights, which no single ONNX file holds")
+    _check_shapes(net, graph, outputs, numbers)
+    nodes, functions = fold(root, graph.nodes, graph.constants, outputs, OPSET)
+    constants = _used(graph.constants, {name for node in nodes for name in node.input})
+    values = _used(graph.values, {name for node in nodes for name in node.output} - outputs.keys())
     tensors = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in numbers.items()]
     made = helper.make_graph(
-        graph.nodes, net.name, [value(INPUT, net.input_shape)], [value(name, output.shape) for name, output in outputs.items()],
-        [*tensors, *graph.constants], doc_string=net.doc,
-        value_info=[v for v in graph.values if v.name not in outputs],
+        nodes, net.name, [value(INPUT, net.input_shape)], [value(name, output.shape) for name, output in outputs.items()],
+        [*tensors, *constants], doc_string=net.doc, value_info=values,
     )  # fmt: skip
-    model: ModelProto = helper.make_model(
-        made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
-        producer_name="archspec", producer_version=__version__,
-    )  # fmt: skip
+    model = _model(made, functions)
     helper.set_model_props(model, {"spec": net.name, "fingerprint": net.fingerprint, **metadata(weights)})
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _check_shapes(net: Network, graph: Graph, outputs: Mapping[str, Output], numbers: Weights) -> None:
+    """Compare the shapes that ONNX infers with those of the spec, which functions would hide. It takes no weights."""
+    given = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in numbers.items()
+    ]
+    made = helper.make_graph(
+        graph.nodes, net.name, [value(INPUT, net.input_shape), *given],
+        [value(name, output.shape) for name, output in outputs.items()], graph.constants,
+        value_info=_used(graph.values, {name for node in graph.nodes for name in node.output} - outputs.keys()),
+    )  # fmt: skip
+    onnx.checker.check_model(_model(made, []), full_check=True)
+
+
+def _model(graph: GraphProto, functions: Sequence[FunctionProto]) -> ModelProto:
+    versions = [helper.make_opsetid("", OPSET), *([helper.make_opsetid(DOMAIN, 1)] if functions else [])]
+    made: ModelProto = helper.make_model(
+        graph, opset_imports=versions, ir_version=IR_VERSION, functions=functions,
+        producer_name="archspec", producer_version=__version__,
+    )  # fmt: skip
+    return made
+
+
+def _used(items: Iterable[Named], names: Container[str]) -> list[Named]:
+    return [item for item in items if item.name in names]
 
 
 def _rename(graph: Graph, old: str, new: str) -> None:

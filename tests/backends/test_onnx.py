@@ -15,6 +15,7 @@ from converting import EVERYTHING, smaller
 from operation_nets import CONFUSING, IDENTITY_MAPPINGS, SOMETIMES, TEXTS
 
 onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnx.inliner")
 runtime = pytest.importorskip("onnxruntime")
 from archspec_onnx.backend import OnnxBackend  # noqa: E402
 from archspec_onnx.model import make_model  # noqa: E402
@@ -116,20 +117,65 @@ def test_answers_are_pytorchs(name, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
+def named_nodes(model, nodes=None, prefix=""):
+    """The dotted names of all nodes, those in functions at each place, without their constants."""
+    functions = {function.name: function for function in model.functions}
+    for node in model.graph.node if nodes is None else nodes:
+        if node.domain == "archspec":
+            yield from named_nodes(model, functions[node.op_type].node, f"{prefix}{node.name}.")
+        elif node.op_type != "Constant":
+            yield f"{prefix}{node.name}"
+
+
+NESTED = """input: {channels: 4, size: 8}
+classes: 4
+blocks:
+  inner: {args: {width: int}, chain: [{conv: {out: width, kernel: 3}}, norm, relu]}
+  outer:
+    args: {width: int}
+    body: [{a: {inner: {width: width}}}, {b: {inner: {width: width}}}, {c: {add: {}}, from: [b, input]}]
+stem: [{input1: {outer: {width: 4}}}, {two: {outer: {width: 4}}}, {once: {inner: {width: 8}}}]
+head: [global_avg_pool, {fc: {linear: {out: classes}}}]
+"""
+
+
+def test_blocks_that_repeat_are_functions_that_say_them_once(spec):
+    net = archspec.load(spec(NESTED))
+    weights = random_weights(net, np.random.default_rng(0))
+    made = make_model(net, weights)
+    kinds = [(node.name, node.op_type, node.domain) for node in made.graph.node]
+    assert kinds[:2] == [("input1", "Outer", "archspec"), ("two", "Outer", "archspec")]
+    functions = {function.name: [node.op_type for node in function.node] for function in made.functions}
+    assert functions == {"Inner": ["Conv", "BatchNormalization", "Relu"], "Outer": ["Inner", "Inner", "Sum"]}
+    assert "input1.a.0.weight" in made.graph.node[0].input
+    flat = onnx.inliner.inline_local_functions(made)
+    assert not flat.functions
+    x = np.random.default_rng(1).normal(size=(2, *net.input_shape)).astype(np.float32)
+    np.testing.assert_array_equal(answers(made, x), answers(flat, x))
+    check(net)
+
+
+def test_a_net_that_repeats_nothing_has_no_functions(spec):
+    stem = "stem: [{conv: {out: 4, kernel: 1}}]"
+    net = archspec.load(spec(f"input: {{channels: 3, size: 4}}\nclasses: 4\n{stem}\nhead: [global_avg_pool]\n"))
+    made = make_model(net, random_weights(net, np.random.default_rng(0)))
+    assert (len(made.functions), [o.domain for o in made.opset_import]) == (0, [""])
+
+
 def test_a_built_file_says_what_it_is(cli, tmp_path):
     torch = pytest.importorskip("torch")
-    net = archspec.load("digits_resnet", set={"n": 1})
+    net = archspec.load("digits_resnet", set={"n": 2})
     model = archspec.build(net, "torch").eval()
     torch.save(model.state_dict(), tmp_path / "w.pt")
-    done = cli("build", "digits_resnet", "--set", "n=1", "--backend", "onnx", "--weights", "w.pt", "--out", "built")
+    done = cli("build", "digits_resnet", "--set", "n=2", "--backend", "onnx", "--weights", "w.pt", "--out", "built")
     assert done.exit_code == 0, done.output
     assert sorted(p.name for p in (tmp_path / "built").iterdir() if p.name[0] != ".") == [
         "README.md", "model.onnx", "requirements.txt", "spec.yaml"]  # fmt: skip
     found = onnx.load(tmp_path / "built" / "model.onnx")
     onnx.checker.check_model(found, full_check=True)
     assert {p.key: p.value for p in found.metadata_props} == {"spec": net.name, "fingerprint": net.fingerprint}
-    assert [o.version for o in found.opset_import] == [21]
-    names = {node.name.partition("/")[0] for node in found.graph.node}
+    assert {o.domain: o.version for o in found.opset_import} == {"": 21, "archspec": 1}
+    names = {name.partition("/")[0] for name in named_nodes(found)}
     assert names == {row.name for row in net.modules() if OPERATIONS[row.op] is not OPERATIONS["identity"]}
     tensors = {t.name: onnx.numpy_helper.to_array(t) for t in found.graph.initializer if "/" not in t.name}
     kept = {k: t for k, t in model.state_dict().items() if not k.endswith("num_batches_tracked")}
