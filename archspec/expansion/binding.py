@@ -11,6 +11,7 @@ from archspec.diagnostics.spelling import did_you_mean, nearest, suggestion
 from archspec.expansion.evaluator import Evaluator
 from archspec.expansion.given import Bound, Given, signature_of
 from archspec.expansion.library import Declaration, Signature
+from archspec.ir import Call
 from archspec.language import synonyms
 from archspec.language.layers import Layer, LayerKind
 from archspec.language.values import mentioned, names_in
@@ -48,6 +49,8 @@ class Binder(Evaluator):
         self.defaults = defaults
         self.used: dict[tuple[str, Given], list[str] | None] = {}
         self.made: dict[object, tuple[Op, dict[str, Symbol]]] = {}
+        self.calls: dict[object, Call] = {}
+        """Those that blocks have in common."""
         self.layers: Callable[[str], tuple[Signature, Given | None] | None] = lambda name: None
         """What can be a layer by its name: what it takes, and what a role gives it."""
         self.words: Callable[[], list[str]] = list
@@ -79,9 +82,12 @@ class Binder(Evaluator):
             except (ExpressionError, KeyError):
                 self.used[use] = None
         used = self.used[use]
-        if used is None or any(name not in scope for name in used):
+        if used is None:
             return None
-        return use, tuple([(type(scope[name]), scope[name]) for name in used])
+        try:
+            return use, tuple([(type(value := scope[name]), value) for name in used])
+        except KeyError:
+            return None
 
     def misfit(self, kind: str, given: Given, error: ArgumentError | ShapeError) -> None:
         """Record what does not suit an operation, at the value that is to blame where it is written."""

@@ -205,7 +205,7 @@ class Graph:
             help_ = f"a step of a chain has a name in one part: nest a list, `- {outer}: [...]`"
             self.binder.add("AS106", f"`{path}` is a path, and stands in a chain", span, help_)
             return
-        if step_name_fault(path) is not None:
+        if "." in path and step_name_fault(path) is not None:
             return
         for outer in containers(path):
             known = self._tell_apart(outer, span)
@@ -275,9 +275,14 @@ class Graph:
         if self.binder.mistaken:
             blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
             self.mistaken = self.mistaken or any(id(block) in self.binder.mistaken for block in blocks)
+        # calls that blocks have in common which differ elsewhere are made once; what a call holds is told by its identity
+        key = name, id(target), sources, shapes, id(span), id(symbols or None), present, role, name in self.spelt
+        call = self.binder.calls.get(key) if when is None and not starts else None
         if not present:
             shape = shapes[0]
             self.passed[name] = self.giver(sources[0])
+        elif call is not None:
+            shape = call.shape
         elif isinstance(target, (Block, Chain)):
             shape = target.shape
         else:
@@ -290,12 +295,14 @@ class Graph:
         if present and self.constants and not self._takes(target, sources, span):
             self.fail(name)
             return
-        named = name in self.spelt
-        self.calls.append(
-            Call(
+        if call is None:
+            named = name in self.spelt
+            call = Call(
                 name, target, sources, shapes, shape, span, symbols or {}, when, present, role, named, starts=starts
             )
-        )
+            if when is None and not starts:
+                self.binder.calls[key] = call
+        self.calls.append(call)
         self.values[name] = shape
         if isinstance(target, Block) and present:
             made = {call.name: call.shape for call in target.calls}

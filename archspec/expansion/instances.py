@@ -46,6 +46,7 @@ class Instances:
         self.steps = StepAppender(context, self.instance)
         self.merger = Merger(context.library, context.binder, context.scope, self.instance)
         self.made: dict[object, Block | None] = {}
+        self.shortcuts: dict[Node, str] = {}  # as text
 
     def instance(
         self, sort: Sort, use: Use, scope: Mapping[str, Value], inputs: Mapping[str, Features | None],
@@ -67,7 +68,7 @@ class Instances:
             if args is None:
                 return None, {}
             shortcut = self._shortcut(use, declaration) if declaration.merge else None
-            written = repr(shortcut.plain()) if shortcut else None
+            written = self._written(shortcut) if shortcut else None
             key = sort, use.name, tuple(args.items()), tuple(shapes.items()), written
             if key not in self.made:
                 self.made[key] = self._build(declaration, args, shapes, shortcut)
@@ -122,7 +123,7 @@ class Instances:
         self.binder.constants = outer
         if graph.shape is None or graph.broken:
             return None
-        variant = _variant(declaration, graph, branch, shortcut)
+        variant = self._variant(declaration, graph, branch, shortcut)
         calls = tuple(graph.calls)
         block = Block(
             definition, args, graph.inputs, calls, graph.current, graph.shape, branch or None, variant, taps
@@ -149,9 +150,14 @@ class Instances:
             graph.fail(graph.current)
         return written
 
+    def _variant(self, declaration: Declaration, graph: Graph, branch: str, shortcut: Node | None) -> str:
+        if declaration.merge is None:
+            return ""
+        merges = branch or any(call.role == "merge" for call in graph.calls)
+        return "none" if not merges or shortcut is None else self._written(shortcut)
 
-def _variant(declaration: Declaration, graph: Graph, branch: str, shortcut: Node | None) -> str:
-    if declaration.merge is None:
-        return ""
-    merges = branch or any(call.role == "merge" for call in graph.calls)
-    return "none" if not merges or shortcut is None else repr(shortcut.plain())
+    def _written(self, shortcut: Node) -> str:
+        """A shortcut as text."""
+        if shortcut not in self.shortcuts:
+            self.shortcuts[shortcut] = repr(shortcut.plain())
+        return self.shortcuts[shortcut]

@@ -124,6 +124,8 @@ def evaluate(expr: Expr, scope: Mapping[str, Value]) -> Value:
 
 def substituted(symbol: Symbol, known: Mapping[str, Symbol]) -> Symbol:
     """A number or pair with names replaced, a name alone also by a pair."""
+    if not known:
+        return symbol
     if isinstance(symbol, tuple):
         return tuple(substitute(each, known) for each in symbol)
     return known.get(symbol.name, symbol) if isinstance(symbol, Name) else substitute(symbol, known)
