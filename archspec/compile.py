@@ -60,14 +60,19 @@ def check(
 
 
 def look(
-    spec: str | PathLike[str], *, include: Sequence[str | PathLike[str]] = (), presets: bool = True
+    spec: str | PathLike[str],
+    *,
+    set: Mapping[str, object] | None = None,
+    preset: str | None = None,
+    include: Sequence[str | PathLike[str]] = (),
+    presets: bool = True,
 ) -> tuple[Program | None, tuple[Diagnostic, ...]]:
     """The net of a spec, None where its mistakes leave none, with all that `check` says of it.
 
     Without `presets`, those that were not asked for are not looked at.
     """
     problems = Diagnostics()
-    net = _compiled(str(spec), {}, None, [Path(p) for p in include], problems, presets)
+    net = _compile(str(spec), set or {}, preset, [Path(p) for p in include], problems, presets)
     return net, tuple(problems.in_order())
 
 
@@ -77,6 +82,7 @@ def _compile(
     preset: str | None,
     include: Sequence[Path],
     problems: Diagnostics,
+    presets: bool = True,
 ) -> Program | None:
     if isinstance(spec, Mapping):
         spec = as_text(spec)
@@ -87,7 +93,7 @@ def _compile(
     if wrong := [key for key in overrides if not isinstance(key, str)]:
         raise TypeError(f"the keys of `set` are text such as 'classes' or 'train.steps', not {wrong[0]!r}")
     if not overrides:
-        return _compiled(str(spec), overrides, preset, include, problems)
+        return _compiled(str(spec), overrides, preset, include, problems, presets)
 
     def check(some: Mapping[str, object]) -> Diagnostics:
         found = Diagnostics()
@@ -95,7 +101,7 @@ def _compile(
         return found
 
     found = Diagnostics()
-    net = _compiled(str(spec), overrides, preset, include, found)
+    net = _compiled(str(spec), overrides, preset, include, found, presets)
     problems.extend(at_overrides(found, overrides, place_of_override, check) if found.errors else found)
     return net
 

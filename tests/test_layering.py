@@ -27,6 +27,10 @@ LAYERS = {
         REPO / "cli/archspec_lsp",
         {"archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli", "archspec_runtime"},
     ),
+    "play": (
+        REPO / "cli/archspec_play",
+        {"archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli", "archspec_lsp"},
+    ),
     "torch": (REPO / "backends/archspec_torch", {"archspec_flax", "archspec_cli", "jax", "flax"}),
     "onnx": (
         REPO / "backends/archspec_onnx",

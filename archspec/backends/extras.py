@@ -22,6 +22,7 @@ PURPOSES: Mapping[str, str] = {
     "parquet": "Parquet files as data sets",
     "draw": "`archspec draw` to PNG and PDF",
     "lsp": "`archspec lsp`, for editors",
+    "play": "`archspec play`, specs in the browser",
     "import": "`archspec import` of nets of torchvision and timm",
     "ray": "`sweep --launcher ray`",
     "tensorboard": "`train --log tensorboard`",

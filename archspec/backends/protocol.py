@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from archspec.diagnostics import Span
 from archspec.ir.network import Network
 from archspec.loading.program import Program
 
@@ -31,6 +32,18 @@ class Trained:
     weights: Path  # a safetensors file by the spec's names
     identity: Mapping[str, Any]
     model: Path | None = None  # the source of a built folder, which a user may have edited
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMap:
+    """The text of a model, with where the spec or the library says the steps of its lines, which are counted from 0.
+
+    `classes` are first and last line of each class, and the steps that make a block of it or are around such a step.
+    """
+
+    text: str
+    lines: Mapping[int, tuple[Span, ...]]
+    classes: tuple[tuple[int, int, tuple[Span, ...]], ...] = ()
 
 
 class Guess(Protocol):
@@ -124,6 +137,15 @@ class Importer(Backend, Protocol):
 
     def import_module(self, module: Any, example: Any, *, name: str | None = None) -> Imported:
         """A model as a spec, by an example of the images that it takes. Raises ModelError."""
+
+
+class Mapper(Backend, Protocol):
+    """A backend that says which steps the lines of its models are of; for ONNX, of the model as text without its weights."""
+
+    source: str  # what the file is called
+
+    def source_map(self, net: Network) -> SourceMap:
+        """The source of a net. Raises SpecError for operations that are not supported."""
 
 
 class Builder(Backend, Protocol):

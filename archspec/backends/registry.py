@@ -12,6 +12,7 @@ from archspec.backends.protocol import (
     Builder,
     Examiner,
     Importer,
+    Mapper,
     Predictor,
     Trainer,
     WeightsFormat,
@@ -77,6 +78,15 @@ def find_importer(name: str) -> Importer:
             [Diagnostic("AS701", f"the backend `{name}` imports no models", None, "import one of PyTorch")]
         )
     return cast(Importer, backend)
+
+
+def find_mapper(name: str) -> Mapper:
+    """The backend of this name, which says which steps its lines are of. Raises SpecError, also where it does not."""
+    backend = find_backend(name)
+    if _lacking(backend, Mapper):
+        message = f"the backend `{name}` does not say which steps the lines of its source are of"
+        raise SpecError([Diagnostic("AS701", message, None, f"read its source: archspec build --backend {name}")])
+    return cast(Mapper, backend)
 
 
 def find_trainer(name: str) -> Trainer:

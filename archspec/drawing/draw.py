@@ -11,6 +11,7 @@ from archspec.drawing.marks import marked
 from archspec.drawing.mermaid import to_mermaid
 from archspec.drawing.page import Label, Page, text_width
 from archspec.drawing.parts import Edge, Graph, graph_of
+from archspec.drawing.series import Series
 from archspec.drawing.svg import to_svg
 from archspec.drawing.tikz import to_tikz
 from archspec.ir.network import Network
@@ -51,7 +52,8 @@ def _page(nets: Sequence[Network], depth: int) -> tuple[Page, list[Graph]]:
     graphs = [graph_of(net, depth) for net in nets]
     if len(graphs) == 2:
         graphs = list(marked(*graphs))
-    laid = min((_laid(graphs, limit) for limit in LIMITS), key=_reach)
+    series = dict[Graph, Series]()
+    laid = min((_laid(graphs, limit, series) for limit in LIMITS), key=_reach)
     page = Page()
     x = MARGIN
     for net, graph, (column, arcs) in zip(nets, graphs, laid, strict=True):
@@ -70,9 +72,9 @@ def _page(nets: Sequence[Network], depth: int) -> tuple[Page, list[Graph]]:
     return page, graphs
 
 
-def _laid(graphs: Sequence[Graph], limit: float) -> list[tuple[Laid, list[Edge]]]:
+def _laid(graphs: Sequence[Graph], limit: float, series: dict[Graph, Series]) -> list[tuple[Laid, list[Edge]]]:
     """The graphs with columns of at most this height."""
-    return [Layout(limit).graph(graph, 0, limit) for graph in graphs]
+    return [Layout(limit, series).graph(graph, 0, limit) for graph in graphs]
 
 
 def _width(column: Laid, arcs: Sequence[Edge]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archspec.drawing.box_text import is_small, line_width, lines_of, title_of
 from archspec.drawing.laid import (
@@ -23,19 +23,21 @@ from archspec.drawing.laid import (
 )
 from archspec.drawing.page import LINE, text_width
 from archspec.drawing.parts import INPUT, Edge, Graph, Part
-from archspec.drawing.series import Fork, Step, Way, series_of
+from archspec.drawing.series import Fork, Series, Step, Way, series_of
 from archspec.ops import show
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a graph is laid out; columns are at most as high as `limit`."""
+    """How a graph is laid out; columns are at most as high as `limit`. Layouts that are tried share the `series` of graphs."""
 
     limit: float
+    series: dict[Graph, Series] = field(default_factory=dict)
 
     def graph(self, graph: Graph, level: int, limit: float) -> tuple[Laid, list[Edge]]:
         """A graph as one column, or several, and the edges that it does not show."""
-        series = series_of(graph)
+        if (series := self.series.get(graph)) is None:
+            series = self.series[graph] = series_of(graph)
         laid = self.column(graph, series.steps, level, limit if not series.arcs else float("inf"))
         return laid, series.arcs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from archspec.drawing.parts import Part
 
@@ -12,6 +13,7 @@ LINE = 15.0
 _NARROW, _WIDE = frozenset("fijlrtI.,:;|'!()[]/- "), frozenset("mwMW@%×")
 
 
+@lru_cache(maxsize=4096)  # layouts that are tried ask for the same words again
 def text_width(text: str, size: float = 12.0) -> float:
     """How wide a text is at most, in the widest of the fonts that browsers take for `sans-serif` (DejaVu Sans)."""
     units = sum(0.42 if c in _NARROW else 0.98 if c in _WIDE else 0.75 if c.isupper() or not c.isascii() else 0.64

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from archspec.diagnostics import Span
 from archspec.emission.block_classes import condition
 from archspec.emission.construct import Constructor
 from archspec.emission.containers import (
     attribute_of,
     held_by,
+    leaves,
     variable_of,
 )
 from archspec.emission.dataflow import Flow, flow, is_named, kind_of
@@ -20,9 +22,13 @@ from archspec.emission.sequences import is_numbered, parts, repeated
 from archspec.emission.source import WIDTH, lay_out, number
 from archspec.emission.splits import splits
 from archspec.emission.write_containers import ContainerWriter
+from archspec.ir import Block, Chain
 from archspec.ops import Op
 from archspec.syntax.expressions import Literal, render
 from archspec.syntax.identifiers import containers
+
+Origin = tuple[str, tuple[Span, ...]]
+"""A statement, and where the spec or the library says the steps that it is of; in the order of the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class ClassText:
     forward: list[str]
     base: str = ""  # the sequence that it is a class of, whose forward pass it has
     returns: str = ""  # the type of what comes out, where it is not an array
+    origins: tuple[Origin, ...] = ()
 
 
 class Writer:
@@ -52,7 +59,8 @@ class Writer:
         if cls.definition.positional:
             return self._write_sequence(cls, doc)
         trace = flow(cls, self.dialect.words)
-        statements, layer_of = self._layers(cls, trace)
+        layers, layer_of = self._layers(cls, trace)
+        statements = list(layers)
         kept = Kept({attribute_of(m.call.name) for m in cls.members})
 
         def attribute(member: Member, name: str) -> str:
@@ -66,7 +74,9 @@ class Writer:
         conditions = {
             m.call.name: kept.expression(m.when, 3, condition(m.call)) for m in branches if m.when is not None
         }
-        body = Forward(self.dialect, trace, layer_of, attribute, tuple(splits(cls)), conditions).write()
+        forward = Forward(self.dialect, trace, layer_of, attribute, tuple(splits(cls)), conditions)
+        body = forward.write()
+        made = [*layers.items(), *((body[line], members) for line, members in sorted(forward.members.items()))]
         statements += kept.statements
         if self.dialect.training_state is not None and any(o.train_only for o in trace.outputs):
             statements.append(self.dialect.training_state)
@@ -80,7 +90,18 @@ class Writer:
             forward_doc=forward_doc,
             forward=body,
             returns=self._returns(trace),
+            origins=tuple((text, tuple(self._spans(members))) for text, members in made),
         )
+
+    def _spans(self, members: Sequence[Member]) -> Iterator[Span]:
+        """Where members are said, and what is written where they stand."""
+        for member in members:
+            yield member.call.span
+            target = member.call.target
+            blocks = [run.block for run in target.runs] if isinstance(target, Chain) else [target]
+            for block in blocks:
+                if isinstance(block, Block) and self.constructor.is_inline(cls := self.outline.of[block]):
+                    yield from self._spans(cls.members)
 
     def _returns(self, trace: Flow) -> str:
         """The type of what a forward pass gives."""
@@ -105,6 +126,7 @@ class Writer:
             forward_doc="",
             forward=[],
             base=base,
+            origins=((made, tuple(self._spans(cls.members))),),
         )
 
     def _is_branch(self, member: Member) -> bool:
@@ -113,9 +135,9 @@ class Writer:
         several = len(member.call.inputs) > 1
         return member.when is not None and (several or (kind is not None and kind not in self.dialect.in_sequence))
 
-    def _layers(self, cls: BlockClass, trace: Flow) -> tuple[list[str], dict[str, str]]:
-        """The statements that make the layers of a class, and the attribute that each member is found under."""
-        statements: list[str] = []
+    def _layers(self, cls: BlockClass, trace: Flow) -> tuple[dict[str, list[Member]], dict[str, str]]:
+        """The statements that make the layers of a class, each with its members, and the attribute that each is found under."""
+        statements: dict[str, list[Member]] = {}
         layer_of: dict[str, str] = {}
         made: dict[str, str] = {}
         in_place = self._in_place(cls, trace)
@@ -131,10 +153,11 @@ class Writer:
                 root = attribute_of(name)
                 if root not in made:
                     made[root] = root
-                    statements.append(holders.container(root, held_by(root, layers)))
+                    held = held_by(root, layers)
+                    statements[holders.container(root, held)] = list(leaves(held))
                 continue
             if member.when is not None:
-                statements.append(self._conditional(head, member, in_place))
+                statements[self._conditional(head, member, in_place)] = [member]
                 layer_of[name] = attribute
                 continue
             if isinstance(target, Op):
@@ -145,8 +168,8 @@ class Writer:
             shared = _is_stateless(member) and not is_named(member)
             layer_of[name] = made.setdefault(key, attribute) if shared else attribute
             if layer_of[name] != attribute:
-                continue
-            statements.append(text)
+                text = f"self.{layer_of[name]} = {key}"
+            statements.setdefault(text, []).append(member)
         again = {m.call.name: m.call.owner for m in cls.members if m.call.owner is not None}
         return statements, layer_of | {name: layer_of[owner] for name, owner in again.items()}
 

@@ -37,6 +37,7 @@ class Forward:
     running: str = "x"
     first_line: dict[str, int | None] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)  # the value that each variable of its own is of
+    members: dict[int, list[Member]] = field(default_factory=dict)  # what each line applies
 
     @property
     def graph_like(self) -> bool:
@@ -53,10 +54,12 @@ class Forward:
         for index, member in enumerate(order):
             if member.call.name in self.flow.training:
                 self._end_of_inference()
+            first, applied = len(self.lines), [member]
             for name in self.flow.sources[member.call.name]:
                 if name in inside:
                     made = self.flow.producer(name)
                     assert made is not None
+                    applied.append(made)
                     self.text_of[name] = str(self._expression(made))
             split = next((parts for parts in self.splits if member in parts), None)
             if holds_place(member.call) and not self.flow.uses[member.call.name]:
@@ -70,6 +73,7 @@ class Forward:
                 self.text_of[member.call.name] = str(self._expression(member))
             else:
                 self._statement(member, order[index + 1 :], inside)
+            self.members.update(dict.fromkeys(range(first, len(self.lines)), applied))
         if self.flow.outputs:
             self._end_of_inference()
             self.lines.append(self._dictionary(INDENT, training=True))

@@ -34,6 +34,9 @@ class Document:
     workspace: Workspace
     text: Text
     is_open: bool = False
+    preset: str | None = None
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    """The preset and the values with which its network is looked at, as `--preset` and `--set` give them."""
     names: list[tuple[Any, int, int, bool]] | None = None
     """The names in it with their places, which `archspec.service.names` finds."""
     _root: Node | None = None
@@ -80,6 +83,12 @@ class Document:
         if text != self.text.text:
             self.text, self._root, self._moved = Text(text), None, None
             self.workspace.changed()
+
+    def choose(self, preset: str | None, overrides: Mapping[str, object]) -> None:
+        """Look at it with a preset and other values from now on."""
+        if (preset, overrides) != (self.preset, self.overrides):
+            self.preset, self.overrides = preset, overrides
+            self.forget()
 
     def forget(self) -> None:
         """Drop what depends on other documents too; the last network stays until there is another."""
@@ -173,7 +182,13 @@ class Document:
             self._found = ()
             return
         with reading_drafts(self.workspace.drafts()):
-            net, found = look(self.name, presets=presets, include=self.workspace.include)
+            net, found = look(
+                self.name,
+                set=self.overrides,
+                preset=self.preset,
+                presets=presets,
+                include=self.workspace.include,
+            )
         if presets:
             self._found = found
         if net is not None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Prediction, Trained, Weights, WeightsFormat, check_supported
+from archspec.backends import Files, Prediction, SourceMap, Trained, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, job_fields, weights_file
 from archspec.emission.import_source import foreign_class, import_model, import_source, model_class
@@ -17,7 +17,7 @@ from archspec.files import FolderError, write_folder
 from archspec.ir.network import Network
 from archspec.loading.program import Program
 from archspec_flax.emit.dialect import SUPPORTED
-from archspec_flax.emit.model import model_source
+from archspec_flax.emit.model import model_map, model_source
 from archspec_flax.formats import Msgpack, Orbax
 from archspec_flax.health import need_flax
 from archspec_runtime.checkpoints.weights import RunWeights
@@ -40,6 +40,7 @@ class FlaxBackend:
     name = "flax"
     supported = SUPPORTED
     named_outputs = True
+    source = "model.py"
     options: Collection[str] = ("devices", "deterministic")  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
     formats: Sequence[WeightsFormat] = (Orbax(), Msgpack(), RunWeights())
@@ -50,6 +51,11 @@ class FlaxBackend:
 
         check_supported(net, self)
         return {**folder_files(net, KIT, weights=weights), **weights_file(weights)}
+
+    def source_map(self, net: Network) -> SourceMap:
+        """`model.py` with the steps of its lines. Raises SpecError for operations that are not supported."""
+        check_supported(net, self)
+        return model_map(net)
 
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> nnx.Module:
         """An `nnx.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.analysis.resolved_spec import resolved_yaml
-from archspec.backends import Files, Weights, WeightsFormat, check_supported
+from archspec.backends import Files, SourceMap, Weights, WeightsFormat, check_supported
 from archspec.emission.folder import identity_file
 from archspec.errors import WeightsError
 from archspec.ir.network import Network
@@ -49,6 +49,7 @@ class OnnxBackend:
     name = "onnx"
     supported = frozenset(OPS)
     named_outputs = True
+    source = "model.onnx as text"
     formats: Sequence[WeightsFormat] = (OnnxFile(),)
 
     def emit(self, net: Network, weights: Weights | None = None) -> Files:
@@ -70,6 +71,14 @@ class OnnxBackend:
             **({"spec.yaml": resolved_yaml(net)} if isinstance(net, Program) else {}),
             "requirements.txt": "onnxruntime>=1.19\n" + ("numpy>=1.26\npillow>=10\n" if script else ""),
         }
+
+    def source_map(self, net: Network) -> SourceMap:
+        """The graph as text, without weights, with the steps of its nodes. Raises SpecError."""
+        check_supported(net, self)
+        need_onnx()
+        from archspec_onnx.text import graph_map
+
+        return graph_map(net)
 
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> ModelProto:
         """What `emit` writes, as a model of the onnx package. Raises SpecError, and WeightsError without weights."""

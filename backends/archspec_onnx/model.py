@@ -35,12 +35,8 @@ MOST = (1 << 31) - (1 << 20)
 Named = TypeVar("Named", TensorProto, ValueInfoProto)
 
 
-def make_model(net: Network, weights: Weights) -> ModelProto:
-    """A checked model in evaluation mode: `images` (N, C, H, W) to `logits` (N, classes), or to named outputs, in float32.
-
-    Heads that are there only in training are left out. Raises WeightsError where the weights are too large for such a file,
-    or for float32.
-    """
+def make_graph(net: Network) -> tuple[Graph, dict[str, Output]]:
+    """The nodes and constants of a net in evaluation mode, and its outputs by name."""
     root = for_inference(net.root)
     outputs = {output.name: output for output in root.outputs} or {OUTPUT: Output(OUTPUT, root.output, root.shape)}
     owned = owners(root)
@@ -60,6 +56,16 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
         else:
             _rename(graph, result, name)
             results = {value: name if known == result else known for value, known in results.items()}
+    return graph, outputs
+
+
+def make_model(net: Network, weights: Weights) -> ModelProto:
+    """A checked model in evaluation mode: `images` (N, C, H, W) to `logits` (N, classes), or to named outputs, in float32.
+
+    Heads that are there only in training are left out. Raises WeightsError where the weights are too large for such a file,
+    or for float32.
+    """
+    graph, outputs = make_graph(net)
     used = {name for node in graph.nodes for name in node.input}
     named = {f"{name}{TENSOR}" if name in graph.ends else name: array for name, array in weights.items()}
     taken = {name: array for name, array in named.items() if name in used}
@@ -68,7 +74,7 @@ def make_model(net: Network, weights: Weights) -> ModelProto:
     if sum(array.nbytes for array in numbers.values()) > MOST:
         raise WeightsError(f"{net.name} has more than 2 GB of weights, which no single ONNX file holds")
     _check_shapes(net, graph, outputs, numbers)
-    nodes, functions = fold(root, graph.nodes, graph.constants, outputs, OPSET)
+    nodes, functions = fold(for_inference(net.root), graph.nodes, graph.constants, outputs, OPSET)
     constants = _used(graph.constants, {name for node in nodes for name in node.input})
     values = _used(graph.values, {name for node in nodes for name in node.output} - outputs.keys())
     tensors = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in numbers.items()]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Prediction, Trained, Weights, WeightsFormat, check_supported
+from archspec.backends import Files, Prediction, SourceMap, Trained, Weights, WeightsFormat, check_supported
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, job_fields, weights_file
 from archspec.emission.import_source import foreign_class, import_model, import_source, model_class
@@ -21,7 +21,7 @@ from archspec_runtime.checkpoints.weights import RunWeights
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options
 from archspec_torch.emit.dialect import SUPPORTED
-from archspec_torch.emit.model import model_source
+from archspec_torch.emit.model import model_map, model_source
 from archspec_torch.formats import StateDict
 from archspec_torch.health import need_torch
 
@@ -37,6 +37,7 @@ class TorchBackend:
     name = "torch"
     supported = SUPPORTED
     named_outputs = True
+    source = "model.py"
     options: Collection[str] = ("compile", "shard", "deterministic")  # of training, as the trainer has them
     errors: tuple[type[Exception], ...] = (RunError, FolderError)
     formats: Sequence[WeightsFormat] = (StateDict(), RunWeights())
@@ -47,6 +48,11 @@ class TorchBackend:
 
         check_supported(net, self)
         return {**folder_files(net, KIT, weights=weights), **weights_file(weights)}
+
+    def source_map(self, net: Network) -> SourceMap:
+        """`model.py` with the steps of its lines. Raises SpecError for operations that are not supported."""
+        check_supported(net, self)
+        return model_map(net)
 
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> nn.Module:
         """An `nn.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""

@@ -42,6 +42,7 @@ COMMANDS = {
     "explain": "explain:explain",
     "schema": "schema:schema",
     "list": "listing:list_specs",
+    "play": "play:play",
     "lsp": "lsp:lsp",
     "doctor": "doctor:doctor",
 }

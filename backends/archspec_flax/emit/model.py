@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from archspec.backends import SourceMap
+from archspec.emission.class_body import ClassText
 from archspec.emission.model import class_layout, code, header, model_classes, templates, used
-from archspec.emission.outline import outline
+from archspec.emission.outline import Outline, outline
+from archspec.emission.source_map import source_map
 from archspec.ir.network import Network
 from archspec_flax.emit.dialect import FlaxDialect
 from archspec_flax.emit.helpers import IMPORTED, NAMES, definitions, differs
@@ -16,6 +19,16 @@ TEMPLATES = templates(Path(__file__).parent.parent / "templates")
 
 def model_source(net: Network) -> str:
     """The text of `model.py`."""
+    return _written(net)[0]
+
+
+def model_map(net: Network) -> SourceMap:
+    """The text of `model.py` with the steps of its lines."""
+    text, outline, classes = _written(net)
+    return source_map(text, net.root, outline, classes)
+
+
+def _written(net: Network) -> tuple[str, Outline, list[ClassText]]:
     init = net.init
 
     def name(helper: str) -> str:
@@ -43,7 +56,7 @@ def model_source(net: Network) -> str:
         helpers=others,
         classes=[class_layout(c) for c in written],
     )
-    return text.rstrip() + "\n"
+    return text.rstrip() + "\n", classes, written
 
 
 def _imports(text: str) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from archspec.backends import SourceMap
+from archspec.emission.class_body import ClassText
 from archspec.emission.model import class_layout, code, header, model_classes, templates, used
-from archspec.emission.outline import outline
+from archspec.emission.outline import Outline, outline
+from archspec.emission.source_map import source_map
 from archspec.ir.network import Network
 from archspec_torch.emit.dialect import TorchDialect
 from archspec_torch.emit.helpers import HELPERS
@@ -16,6 +19,16 @@ TEMPLATES = templates(Path(__file__).parent.parent / "templates")
 
 def model_source(net: Network) -> str:
     """The text of `model.py`."""
+    return _written(net)[0]
+
+
+def model_map(net: Network) -> SourceMap:
+    """The text of `model.py` with the steps of its lines."""
+    text, outline, classes = _written(net)
+    return source_map(text, net.root, outline, classes)
+
+
+def _written(net: Network) -> tuple[str, Outline, list[ClassText]]:
     classes = outline(net, reserved=HELPERS)
     written = model_classes(net, classes, TorchDialect())
     reset, reset_doc = reset_statements(net, classes)
@@ -28,7 +41,7 @@ def model_source(net: Network) -> str:
         helpers=[HELPERS[name] for name in helpers],
         classes=layouts,
     )
-    return text.rstrip() + "\n"
+    return text.rstrip() + "\n", classes, written
 
 
 def _imports(text: str) -> list[str]:

@@ -1,0 +1,80 @@
+"""What the playground is opened with: a spec's file, one of the zoo, a shared address, or a first spec."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from archspec.files.folders import FolderError, written_aside
+
+BOM = "\ufeff"
+
+
+class ChangedError(Exception):
+    """The file was changed by somebody else since it was read."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """A spec as it was opened; `file` is where it is saved, None for what has no file of its own."""
+
+    name: str
+    text: str
+    file: Path | None = None
+    folder: Path = field(default_factory=Path.cwd)
+    preset: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    fragment: str = ""
+    digest: str = ""
+    bom: str = ""
+    newline: str = "\n"
+
+    @property
+    def path(self) -> Path:
+        """Where it stands, or would stand, for what it extends."""
+        return self.file if self.file is not None else self.folder / f"{self.name}.yaml"
+
+    @classmethod
+    def from_file(cls, file: Path) -> Opened:
+        """A spec's file. Raises OSError and UnicodeDecodeError."""
+        opened = cls(file.stem, "", file.resolve(), file.resolve().parent)
+        opened.read()
+        return opened
+
+    def read(self) -> str:
+        """The text of the file as it is now, which what is saved next takes the place of. Raises OSError, UnicodeDecodeError."""
+        assert self.file is not None
+        content = self.file.read_bytes()
+        text = content.decode("utf-8")
+        self.bom = BOM if text.startswith(BOM) else ""
+        self.newline = "\r\n" if "\r\n" in text else "\n"
+        self.digest = hashlib.sha256(content).hexdigest()
+        self.text = text.removeprefix(BOM).replace("\r\n", "\n").replace("\r", "\n")
+        return self.text
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the file is another, or gone, since it was read or saved here."""
+        assert self.file is not None
+        try:
+            return hashlib.sha256(self.file.read_bytes()).hexdigest() != self.digest
+        except OSError:
+            return True
+
+    def save(self, text: str) -> None:
+        """Write the file, whole or not at all. Raises ChangedError where it was changed meanwhile, and FolderError."""
+        assert self.file is not None
+        content = (self.bom + text.replace("\n", self.newline)).encode("utf-8", "surrogatepass")
+        if self.is_changed:
+            raise ChangedError
+        with written_aside(self.file, force=True, replaceable=lambda _: False) as aside:
+            aside.write_bytes(content)
+            aside.chmod(self.file.stat().st_mode & 0o7777)
+            if self.is_changed:
+                raise ChangedError
+        self.digest, self.text = hashlib.sha256(content).hexdigest(), text
+
+
+__all__ = ["ChangedError", "FolderError", "Opened"]

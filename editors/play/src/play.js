@@ -1,0 +1,279 @@
+// The page: one spec, what is said of it, and what it comes to.
+import { ask } from "./ask.js";
+import { Choices } from "./choices.js";
+import { Code } from "./code.js";
+import { byId, el, short } from "./dom.js";
+import { SpecEditor } from "./editor.js";
+import { Picture } from "./picture.js";
+import { showProblems } from "./problems.js";
+import { packed, unpacked } from "./share.js";
+import { Table } from "./table.js";
+import { Tabs } from "./tabs.js";
+
+const QUIET = 40; // milliseconds without a keystroke after which is asked
+const LABELS = { torch: "PyTorch", flax: "Flax", onnx: "ONNX" };
+
+class Play {
+  constructor(start) {
+    this.begun = start;
+    this.steps = [];
+    this.step = null;
+    this.shown = new Map(); // by view: what it was asked with
+    this.saved = start.text;
+    document.title = `${start.name}: archspec play`;
+    byId("file").textContent = start.file ? start.file.split(/[\\/]/).pop() : start.name;
+    byId("file").title = start.file ?? "it has no file";
+    byId("save").hidden = !start.file;
+    byId("save").addEventListener("click", () => this.save());
+    byId("download").addEventListener("click", () => this.download());
+    byId("share").addEventListener("click", () => this.share());
+    this.theme();
+
+    this.choices = new Choices(byId("choices"), () => this.changed());
+    this.choices.take(start);
+    this.editor = new SpecEditor(byId("editor"), start.text, {
+      change: () => this.changed(),
+      cursor: (offset) => this.at(offset),
+      save: () => (start.file ? this.save() : this.download()),
+      ask: (name, offset) => ask(name, { ...this.spec(), offset }).catch(() => null),
+    });
+
+    const panel = (name) => el("div", { className: `panel ${name}` });
+    const panels = { picture: panel("drawn"), table: panel("listed") };
+    this.views = {
+      picture: new Picture(panels.picture, (path) => this.pointAt(path)),
+      table: new Table(panels.table, (path) => this.pointAt(path)),
+    };
+    this.views.picture.onDepth = () => this.ask();
+    this.networkTabs = new Tabs(byId("views"), "Network", [["picture", "Picture", panels.picture], ["table", "Modules", panels.table]], () => this.ask());
+    this.codes = {};
+    const codePanels = start.backends.map((backend) => {
+      const where = panel("code");
+      const place = el("div", { className: "source" }), lacking = el("div", { className: "lacking", role: "status", hidden: true });
+      where.append(lacking, place);
+      this.codes[backend] = { code: new Code(place, `Code for ${LABELS[backend] ?? backend}`, (steps) => this.point(steps)), lacking, place };
+      return [backend, LABELS[backend] ?? backend, where];
+    });
+    this.codeTabs = codePanels.length ? new Tabs(byId("codes"), "Code", codePanels, () => this.ask()) : null;
+    new ResizeObserver(() => this.views.picture.zoom(null)).observe(byId("views"));
+    addEventListener("beforeunload", (event) => {
+      if (start.file && this.editor.text !== this.saved) event.preventDefault();
+    });
+    addEventListener("hashchange", () => this.open(location.hash));
+    this.ask();
+  }
+
+  spec() {
+    return { text: this.editor.text, preset: this.choices.preset, values: this.choices.values };
+  }
+
+  changed() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), QUIET);
+    byId("save").classList.toggle("unsaved", this.editor.text !== this.saved);
+  }
+
+  // One question at a time; what changes meanwhile is asked next.
+  async ask() {
+    this.due = true;
+    if (this.asking) return;
+    this.asking = true;
+    try {
+      while (this.due) {
+        this.due = false;
+        await this.look();
+      }
+    } catch (error) {
+      this.due = false;
+      this.notice(error instanceof TypeError ? "The playground does not answer: is `archspec play` still there?" : error.message);
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  async look() {
+    const spec = this.spec(), key = JSON.stringify(spec), began = performance.now();
+    if (key !== this.key) {
+      const answer = await ask("look", spec);
+      if (this.editor.text !== spec.text) return;
+      this.key = key;
+      this.said(answer);
+    }
+    if (this.current) await this.lookAtViews(spec, key);
+    document.documentElement.dataset.took = Math.round(performance.now() - began);
+  }
+
+  async lookAtViews(spec, key) {
+    const wanted = this.wanted();
+    const views = Object.fromEntries(Object.entries(wanted).filter(([name, options]) => this.shown.get(name) !== key + JSON.stringify(options)));
+    if (Object.keys(views).length) {
+      const answer = await ask("look", { ...spec, views, views_alone: true });
+      if (JSON.stringify(this.spec()) !== key) return;
+      for (const [name, found] of Object.entries(answer.views ?? {})) {
+        this.shown.set(name, key + JSON.stringify(views[name]));
+        this.showView(name, views[name], found);
+      }
+      this.markAll(false);
+    }
+  }
+
+  // The views that can be seen, with their options.
+  wanted() {
+    const name = this.networkTabs.current;
+    const wanted = { [name]: name === "picture" ? { depth: this.views.picture.depth } : {} };
+    if (this.codeTabs) wanted.code = { backend: this.codeTabs.current };
+    return wanted;
+  }
+
+  said(answer) {
+    this.steps = answer.steps;
+    this.current = answer.current;
+    this.hints = answer.hints;
+    this.net = answer.net;
+    this.editor.show(answer);
+    this.choices.show(answer);
+    showProblems(byId("problems"), answer.diagnostics, (offset) => this.editor.goTo(offset), (fix) => this.editor.apply(fix));
+    document.body.classList.toggle("stale", !answer.current);
+    const net = answer.net;
+    byId("net").textContent = net
+      ? `${net.name}: ${short(net.params)} parameters, ${short(net.macs)} multiply-adds, ${net.depth} layers, ${net.input}${answer.current ? "" : " (before the mistake)"}`
+      : "no network yet";
+    this.at(this.editor.cursor, true);
+  }
+
+  showView(name, options, found) {
+    if (name === "code") {
+      const { code, lacking, place } = this.codes[options.backend];
+      lacking.hidden = !found.lacking;
+      place.hidden = Boolean(found.lacking);
+      if (found.lacking) lacking.replaceChildren(...found.lacking.map((each) => el("p", {}, each.message, el("br"), el("code", {}, each.help))));
+      else code.show(found);
+    } else this.views[name].show(found, this.net.name);
+  }
+
+  // --- which step --------------------------------------------------------------------------------------
+
+  stepAt(offset) {
+    let best = -1;
+    this.steps.forEach((step, place) => {
+      if (step.from <= offset && offset <= step.to && (best < 0 || step.to - step.from <= this.steps[best].to - this.steps[best].from)) best = place;
+    });
+    if (best >= 0) return best;
+    const line = this.editor.view.state.doc.lineAt(Math.min(offset, this.editor.view.state.doc.length));
+    return this.steps.findIndex((step) => line.from <= step.from && step.from <= line.to);
+  }
+
+  at(offset, again = false) {
+    const step = this.stepAt(offset);
+    if (step === this.step && !again) return;
+    this.step = step;
+    clearTimeout(this.marking);
+    this.marking = setTimeout(() => this.markAll(!again), 0);
+  }
+
+  markAll(reveal) {
+    const step = this.steps[this.step];
+    this.editor.mark(step ?? null);
+    for (const view of Object.values(this.views)) view.mark?.(step?.names ?? [], reveal);
+    for (const { code } of Object.values(this.codes)) code.mark(step ? this.step : -1, reveal);
+    const hint = step && this.hints?.filter((each) => each.at >= step.from).find((each) => each.at <= step.to + 1);
+    byId("here").textContent = step ? `${step.names[0]}${hint ? `: ${hint.full}` : ""}` : "";
+  }
+
+  // The innermost of the steps that a line is of.
+  point(steps) {
+    const inner = steps.reduce((a, b) => (this.steps[b].to - this.steps[b].from < this.steps[a].to - this.steps[a].from ? b : a));
+    this.choose(steps.includes(this.step) ? this.step : inner);
+  }
+
+  pointAt(path) {
+    for (let name = path; name; name = name.slice(0, Math.max(0, name.lastIndexOf(".")))) {
+      const found = this.steps.findIndex((step) => step.names.includes(name));
+      if (found >= 0) return this.choose(found, true);
+    }
+  }
+
+  choose(step, focus = false) {
+    this.step = step;
+    this.markAll(true);
+    const { from } = this.steps[step];
+    if (focus) this.editor.goTo(from);
+    else this.editor.reveal(from);
+  }
+
+  // --- the text elsewhere ------------------------------------------------------------------------------
+
+  async save() {
+    const { text } = this.spec();
+    const answer = await ask("save", { text }).catch((error) => ({ error: error.message }));
+    if (!answer.error) {
+      this.saved = text;
+      this.changed();
+      this.notice(`Saved ${answer.saved}`, true);
+    } else if (answer.changed) {
+      this.notice(answer.error, false, ["Take the file's text", () => this.reload()], ["Download mine", () => this.download()]);
+    } else this.notice(answer.error);
+  }
+
+  async reload() {
+    const answer = await ask("reload").catch((error) => ({ error: error.message }));
+    if (answer.error) return this.notice(answer.error);
+    this.saved = answer.text;
+    this.editor.replace(answer.text);
+    this.notice("The editor has the file's text; undo brings yours back", true);
+  }
+
+  download() {
+    const address = URL.createObjectURL(new Blob([this.editor.text], { type: "application/yaml" }));
+    el("a", { href: address, download: `${this.begun.name}.yaml` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  }
+
+  async share() {
+    const fragment = await packed(this.spec());
+    history.replaceState(null, "", `#${fragment}`);
+    const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+    this.notice(`${copied ? "Copied the address; it" : "The address"} holds the spec and what is chosen. Others open it with archspec play 'ADDRESS'`, true);
+  }
+
+  async open(fragment) {
+    const shared = await unpacked(fragment).catch(() => null);
+    if (!shared) return;
+    this.choices.take(shared);
+    this.editor.replace(shared.text);
+    this.changed();
+  }
+
+  notice(text, fades = false, ...actions) {
+    const place = byId("notice");
+    clearTimeout(this.fading);
+    place.replaceChildren(el("span", {}, text), ...actions.map(([name, act]) => el("button", { type: "button", onclick: () => { place.hidden = true; act(); } }, name)),
+      el("button", { type: "button", "aria-label": "Close", onclick: () => { place.hidden = true; } }, "×"));
+    place.hidden = false;
+    if (fades) this.fading = setTimeout(() => { place.hidden = true; }, 8000);
+  }
+
+  theme() {
+    const menu = byId("theme"), system = matchMedia("(prefers-color-scheme: dark)");
+    const apply = () => {
+      if (menu.value) document.documentElement.dataset.theme = menu.value;
+      else delete document.documentElement.dataset.theme;
+      this.views?.picture.theme(menu.value ? menu.value === "dark" : system.matches);
+    };
+    menu.value = localStorage.getItem("theme") ?? "";
+    menu.addEventListener("change", () => { localStorage.setItem("theme", menu.value); apply(); });
+    system.addEventListener("change", apply);
+    queueMicrotask(apply);
+  }
+}
+
+try {
+  const start = await ask("start");
+  const shared = await unpacked(location.hash || start.fragment).catch(() => null);
+  window.play = new Play(shared ? { ...start, ...shared } : start);
+  if (!shared && (location.hash.length > 1 || start.fragment)) window.play.notice("The address holds no spec that can be read");
+} catch (error) {
+  const place = byId("notice");
+  place.textContent = error.message;
+  place.hidden = false;
+}
