@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -352,16 +353,16 @@ def test_it_prints_its_address_and_ctrl_c_ends_it_at_once(tmp_path):
     try:
         address = urlsplit(process.stdout.readline().strip())
         assert address.hostname == "127.0.0.1"
-        connection = HTTPConnection(address.hostname, address.port, timeout=30)
-        connection.request("GET", "/")
-        answer = connection.getresponse()
-        assert (answer.status, answer.getheader("server")) == (403, None)
-        assert answer.read().startswith(b"refused: ")
-        connection.request("POST", f"{address.path}start", "{}", {"content-type": "application/json"})
-        begun = json.loads(connection.getresponse().read())
-        assert (begun["name"], begun["preset"], begun["values"]) == ("resnet50", "a3", {"classes": "10"})
-        process.send_signal(signal.SIGINT)  # while a connection is open
-        assert process.wait(10) in (-signal.SIGINT, 130)
+        with closing(HTTPConnection(address.hostname, address.port, timeout=30)) as connection:
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("server")) == (403, None)
+            assert answer.read().startswith(b"refused: ")
+            connection.request("POST", f"{address.path}start", "{}", {"content-type": "application/json"})
+            begun = json.loads(connection.getresponse().read())
+            assert (begun["name"], begun["preset"], begun["values"]) == ("resnet50", "a3", {"classes": "10"})
+            process.send_signal(signal.SIGINT)  # while a connection is open
+            assert process.wait(10) in (-signal.SIGINT, 130)
         assert "Traceback" not in process.stderr.read()
     finally:
         process.kill()
