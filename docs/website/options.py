@@ -39,7 +39,7 @@ def commands(group: Any, context: Any, level: int) -> Iterator[str]:
 
 def section(command: Any, context: Any, level: int) -> str:
     """What a command does, examples of it, and its arguments and options."""
-    about, _, examples = (command.help or "").partition("Examples:")
+    about, *examples = re.split(r"Examples?:", command.help or "", maxsplit=1)
     usage = " ".join(command.collect_usage_pieces(context))
     rows = [(f"`{record[0]}`", record[1]) for param in command.get_params(context)
             if (record := help_of(param, context)) and "--help" not in param.opts]  # fmt: skip
@@ -49,7 +49,7 @@ def section(command: Any, context: Any, level: int) -> str:
         fenced("text", f"archspec {context.command_path.removeprefix('archspec ')} {usage}"),
     ]
     if examples:
-        written.append(fenced("bash", "\n".join(" ".join(line.split()) for line in examples.split("·"))))
+        written.append(fenced("bash", "\n".join(" ".join(line.split()) for line in examples[0].split("·"))))
     if rows:
         written.append(table(("argument or option", "what it says"), rows))
     return "\n".join(written)
