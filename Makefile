@@ -49,6 +49,7 @@ $(VENV)/ready-release: $(VENV)/ready-all $(VENV)/ready-docs tests/frameworks_asi
 # The site in site/: pages that are written and pages that are made are gathered below build/, and a link that leads nowhere fails.
 docs: $(VENV)/ready-docs
 	PYTHONPATH=docs $(BIN)/python -m website build/docs
+	rm -rf site  # so that no page is of another navigation
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto -c docs/website -d build/doctrees build/docs site
 
 $(VENV)/ready-docs: $(VENV)/ready

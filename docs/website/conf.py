@@ -7,6 +7,7 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design"]
 
 myst_enable_extensions = ["attrs_inline", "colon_fence"]
+suppress_warnings = ["misc.highlighting_failure"]  # colours alone
 myst_heading_anchors = 6  # as GitHub gives them, so that links work in both
 
 default_role = "literal"  # docstrings have `names` in single backticks

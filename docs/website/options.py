@@ -49,7 +49,7 @@ def section(command: Any, context: Any, level: int) -> str:
         fenced("text", f"archspec {context.command_path.removeprefix('archspec ')} {usage}"),
     ]
     if examples:
-        written.append(fenced("bash", "\n".join(" ".join(line.split()) for line in examples[0].split("·"))))
+        written.append(fenced("text", "\n".join(" ".join(line.split()) for line in examples[0].split("·"))))
     if rows:
         written.append(table(("argument or option", "what it says"), rows))
     return "\n".join(written)
