@@ -122,7 +122,7 @@ def _compiled(
             _program(respelt, again)
         if len(unknown(other, again)) == 1:  # which is that of the declaration
             found, known = again, {**known, name: other}
-    problems.extend(found)
+    problems.extend(found.along_extends())
     return net
 
 

@@ -8,7 +8,7 @@ boundary (`archspec.load`) raises `SpecError` with all of them where one is an e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archspec.diagnostics.codes import CODES, Severity, severity
 from archspec.diagnostics.printable import printable
@@ -117,6 +117,8 @@ class Diagnostics:
     _closed: set[Span] = field(default_factory=set)
     met: int = 0
     """How often a mistake was to be recorded, repetitions counted: one who asks before and after knows whether all went well."""
+    extended: dict[str, Span] = field(default_factory=dict)
+    """Where each file that was read is extended, by its name."""
 
     def add(
         self,
@@ -153,6 +155,16 @@ class Diagnostics:
         """Record more."""
         for d in others:
             self.add(d.code, d.message, d.span, d.help, d.related, d.fix)
+
+    def along_extends(self) -> Iterator[Diagnostic]:
+        """All of them; those of a file that is extended with the chain of `extends` that leads to it."""
+        for d in self.items:
+            chain: list[Related] = []
+            name = d.span.source.name if d.span else ""
+            while (span := self.extended.get(name)) is not None and len(chain) < len(self.extended):
+                chain.append(Related(f"`{name}` is extended here", span))
+                name = span.source.name
+            yield replace(d, related=(*d.related, *chain)) if chain else d
 
     def in_order(self) -> list[Diagnostic]:
         """As a reader meets them: file by file, from the top."""

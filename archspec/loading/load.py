@@ -195,6 +195,7 @@ def _read_chain(
         problems.add("AS112", f"`{extends.value}` is outside the spec's folder", extends.span,
                      "copy it here, or allow its folder with `--include`")  # fmt: skip
         return None
+    problems.extended[base_display] = extends.span
     parent = _read_chain(base, base_display, allowed, problems, chain)
     presets = parent.get("presets") if parent is not None and member else None
     if parent is not None and presets is not None and (preset := presets.get(member)) is not None:

@@ -184,3 +184,16 @@ def test_a_malformed_table_of_presets_is_told(mistakes, presets, code, text):
 def test_a_preset_may_be_called_columns(spec):
     path = spec(f"{FAMILY}presets: {{columns: {{width: 8}}, table: {{width: 6}}}}\n")
     assert [archspec.load(path, preset=name).cost.params for name in ("columns", "table")] == [51, 39]
+
+
+def test_a_mistake_of_a_spec_that_is_extended_shows_the_chain_that_leads_to_it(spec):
+    top = spec("extends: middle.yaml\n", "top.yaml")
+    spec("extends: base.yaml\n", "middle.yaml")
+    for wrong in ("input: {size: 8}\nclasses: 10\nstem: [rleu]\n", "name: [\n"):
+        spec(wrong, "base.yaml")
+        found, *_ = archspec.check(top)
+        names = [(related.message.rpartition("/")[2], related.span.source.name) for related in found.related]
+        assert names == [
+            ("base.yaml` is extended here", str(top.with_name("middle.yaml"))),
+            ("middle.yaml` is extended here", str(top)),
+        ]
