@@ -1,5 +1,6 @@
 """Every net of the zoo spread over eight GPUs that are not there: `fake` process groups, and devices without memory."""
 
+import json
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from archspec.loading import zoo
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 PROGRAM = """
 import sys, torch, torch.distributed as dist
@@ -103,3 +104,56 @@ def test_gradients_are_shared_in_the_last_micro_batch_alone():
     done = subprocess.run([sys.executable, "-c", ACCUMULATING], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["False", "False", "False", "True"]
+
+
+GATHERED = """
+import json, sys, torch, torch.distributed as dist
+from collections import Counter
+from torch.testing._internal.distributed.fake_pg import FakeStore
+from torch.utils._python_dispatch import TorchDispatchMode
+sys.path[:0] = sys.argv[1:]
+from settings_of_runs import setting
+from trainers import training
+import archspec
+from archspec_runtime.processes.world import World
+from archspec_torch.trainer.parallel import PRODUCTS
+from archspec_torch.trainer.stepper import TorchStepper
+
+class Exchanged(TorchDispatchMode):
+    # The elements that are gathered and added up, by their type.
+    def __init__(self):
+        super().__init__()
+        self.gathered, self.added = Counter(), Counter()
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if "_allgather_base_" in str(function):
+            self.gathered[str(args[0].dtype)] += args[0].numel()
+        if "_reduce_scatter_base_" in str(function):
+            self.added[str(args[1].dtype)] += args[1].numel()
+        return function(*args, **(kwargs or {}))
+
+dist.init_process_group("fake", store=FakeStore(), rank=1, world_size=8)
+for precision in ("fp32", "bf16"):
+    net, job, dataset, normalization, batches = setting(batch_size=16, precision=precision)
+    world = batches.world = World(1, 8)
+    stated = training("torch", net, job), job, dataset, normalization, torch.device("cpu"), False, world
+    stepper = TorchStepper(lambda: archspec.build(net, "torch"), *stated, sharded=True)
+    layers = [m for m in stepper.model.modules() if isinstance(m, PRODUCTS)]
+    batch = next(iter(batches.run(0, 1)))
+    with Exchanged() as seen:
+        stepper.step(batch, 0.1, 0)
+    products = sum(p.numel() for m in layers for p in m.parameters())
+    print(json.dumps([seen.gathered, seen.added, products]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(torch.cpu.Stream, "record_event"), reason="this PyTorch splits on GPUs alone")
+def test_a_step_in_half_precision_gathers_weights_in_it_and_adds_up_gradients_in_single():
+    command = [sys.executable, "-W", "error", "-c", GATHERED, *sys.path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (single, added, _), (gathered, added_in_half, products) = map(json.loads, done.stdout.splitlines())
+    half = gathered["torch.bfloat16"]
+    assert 2 * products <= half <= 2.02 * products, "each product's, forwards and backwards; shares are of one size"
+    assert gathered == {"torch.bfloat16": half, "torch.float32": single["torch.float32"] - half}, "norms in single"
+    assert [*added_in_half] == ["torch.float32"]
+    assert added_in_half == added
