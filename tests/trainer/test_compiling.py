@@ -52,3 +52,24 @@ def test_a_net_compiled_by_its_blocks_computes_what_it_does_otherwise(tmp_path):
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1, "three equal blocks are compiled once"
     for key, expected in plain.state_dict().items():
         torch.testing.assert_close(compiled.state_dict()[key], expected, rtol=1e-4, atol=1e-5, msg=key)
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler warns of itself
+def test_phases_of_several_sizes_are_compiled_for_each_and_not_for_sizes_that_vary(tmp_path, monkeypatch):
+    (tmp_path / "repeats.yaml").write_text(REPEATS)
+    model = archspec.build(archspec.load(tmp_path / "repeats.yaml"), "torch")
+    sizes, plain = [], torch.compile
+
+    def compiler(graph, given):
+        sizes.extend(value.shape[-1] for value in given if value.shape[:2] == (5, 1))
+        return graph.forward
+
+    def counted(forward, *, mode, **asked):
+        return plain(forward, backend=compiler, **asked)
+
+    monkeypatch.setattr(torch, "compile", counted)
+    torch._dynamo.reset()
+    forward = compile_model(model, model)
+    for side in (8, 12, 16, 8, 12):
+        forward(torch.zeros(5, 1, side, side))
+    assert sizes == [8, 12, 16]
