@@ -244,3 +244,56 @@ class Sometimes(nn.Module):
 
     def forward(self, x):
         return self.fc(self.features(x).mean((2, 3)))
+
+
+class Auxiliary(nn.Module):
+    """A dictionary of two results in training, one in evaluation."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = ConvNorm(3, 4), ConvNorm(4, 4)
+        self.aux, self.fc = nn.Linear(4, 5), nn.Linear(4, 5)
+
+    def forward(self, x):
+        x = self.first(x)
+        aux = self.aux(x.mean((2, 3))) if self.training else None
+        out = self.fc(self.second(x).mean((2, 3)))
+        return {"out": out, "aux": aux} if self.training else out
+
+
+class Attending(nn.Module):
+    """An attention that is written out, over tokens of patches, with a learned number for each channel."""
+
+    def __init__(self, width=8, heads=2):
+        super().__init__()
+        self.heads = heads
+        self.patch = nn.Conv2d(3, width, 2, 2)
+        self.token = nn.Parameter(torch.randn(1, 1, width))
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.gamma = nn.Parameter(torch.full((width,), 0.5))
+        self.fc = nn.Linear(width, 5)
+
+    def forward(self, x):
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
+        n, length, width = x.shape
+        q, k, v = (
+            self.qkv(x).reshape(n, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        )
+        scores = (q @ k.transpose(-2, -1)) * (width // self.heads) ** -0.5
+        y = (scores.softmax(-1) @ v).transpose(1, 2).reshape(n, length, width)
+        return self.fc((x + self.gamma * self.proj(y))[:, 0])
+
+
+class Shuffling(nn.Module):
+    """Halves of the channels, of which one is convolved, shuffled by a function."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Conv2d(4, 4, 1), nn.Linear(8, 5)
+
+    def forward(self, x):
+        one, two = self.stem(x).chunk(2, 1)
+        x = torch.cat([one, self.conv(two)], 1)
+        n, c, h, w = x.shape
+        return self.fc(x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w).mean((2, 3)))

@@ -12,7 +12,7 @@ from archspec.importing.instances import Instance, instance, listed, numbered
 from archspec.importing.repeats import Declared, written
 from archspec.importing.traced import INPUT, Operation
 from archspec.importing.tree import Group, Step, in_order
-from archspec.ops import Features
+from archspec.ops import OPS, Features
 from archspec.syntax.identifiers import step_name_fault
 
 
@@ -48,11 +48,14 @@ class Blocks:
 
     blocks: dict[str, Block] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)  # the steps that give them
     shortcut: str = "none"
     shortcuts: dict[str, Any] = field(default_factory=dict)
 
 
-def blocks(root: Group, shapes: Mapping[str, Features], *, merged: bool, alike: bool) -> Blocks:
+def blocks(
+    root: Group, shapes: Mapping[str, Features], outputs: Mapping[str, str], *, merged: bool, alike: bool
+) -> Blocks:
     """The declarations of a model; `merged` with shortcuts apart, `alike` with one declaration of equal blocks."""
     found, uses = Blocks(), dict[int, Entry]()
     waiting = sorted(_declared(root), key=_height)
@@ -80,7 +83,14 @@ def blocks(root: Group, shapes: Mapping[str, Features], *, merged: bool, alike: 
                 uses[id(group[0].group)] = chain
             else:
                 _declare(found, group, uses)
-    found.entries = listed(root.steps, root.input, shapes, lambda inner: uses[id(inner)])
+    called: dict[str, str] = {}
+    asked = outputs.values() if len(outputs) > 1 else ()
+    found.entries = listed(
+        root.steps, root.input, shapes, lambda inner: uses[id(inner)], called=called, asked=asked
+    )
+    if any(value not in called for value in asked):
+        _inexpressible("an output that is inside of another module")
+    found.outputs = {name: called[value] for name, value in outputs.items()} if asked else {}
     _choose_shortcut(found)
     return found
 
@@ -245,6 +255,6 @@ def _choose_shortcut(found: Blocks) -> None:
     found.shortcut = next(iter(others)) if others else "identity" if named else "none"
 
 
-RESERVED = frozenset({"input", "steps", "rows", "share", "norm", "act"})
+RESERVED = frozenset({"input", "steps", "rows", "share", "norm", "act", *OPS})
 
 __all__ = ["Block", "Blocks", "InexpressibleError", "Operation", "Step", "blocks"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -78,19 +78,20 @@ def numbered(group: Group) -> bool:
 
 def listed(
     steps: Sequence[Step], before: str, shapes: Mapping[str, Features], used: Used, *, named: bool = True,
-    outer: Mapping[str, str] | None = None, default_input: str = INPUT,
+    called: dict[str, str] | None = None, asked: Collection[str] = (),
 ) -> list[Entry]:  # fmt: skip
-    """Steps as entries, whose values are called by the steps that give them."""
-    called = {before: default_input, **(outer or {})}
+    """Steps as entries, whose values are called by the steps that give them; those that are asked for have a name."""
+    called = {} if called is None else called
+    called[before] = INPUT
     needed = {value for step, last in zip(steps, [before, *(s.output for s in steps)], strict=False)
-              for value in step.inputs if step.inputs != (last,)}  # fmt: skip
+              for value in step.inputs if step.inputs != (last,)} | set(asked)  # fmt: skip
     taken = {step.name for step in steps}
     found: list[Entry] = []
     last = before
     for step in steps:
         name = step.name if named else None
         if name is None and step.output in needed and named:
-            kind = step.target.kind if isinstance(step.target, Operation) else step.target.class_name.lower()
+            kind = step.target.called if isinstance(step.target, Operation) else step.target.class_name.lower()
             name = next(n for n in (kind, *(f"{kind}{i}" for i in range(2, 999))) if n not in taken)
             taken.add(name)
         inputs = () if step.inputs == (last,) else tuple(called[value] for value in step.inputs)

@@ -29,7 +29,7 @@ def spec_of(net: Traced) -> Iterator[tuple[str, Program]]:
     types = shapes(net)
     for merged, alike in FORMS:
         try:
-            found = blocks(tree(net), types, merged=merged, alike=alike)
+            found = blocks(tree(net), types, net.outputs, merged=merged, alike=alike)
         except InexpressibleError:
             continue
         spec = _spec(net, found)
@@ -39,7 +39,7 @@ def spec_of(net: Traced) -> Iterator[tuple[str, Program]]:
 
 def problems_of(net: Traced) -> str:
     """What is wrong with the longest spec, for a message."""
-    found = blocks(tree(net), shapes(net), merged=False, alike=False)
+    found = blocks(tree(net), shapes(net), net.outputs, merged=False, alike=False)
     return "; ".join(str(one.message) for one in check(to_text(_spec(net, found))) if one.is_error)
 
 
@@ -82,10 +82,10 @@ def _spec(net: Traced, found: Blocks) -> dict[str, Any]:
         spec["stages"] = stages[first:last]
     if lean[last:]:
         spec["head"] = written(lean[last:], declared)
-    if net.outputs and list(net.outputs) != [""]:
+    if found.outputs:
         spec["outputs"] = {
             name: {"value": value, "train_only": True} if name in net.train_only else value
-            for name, value in net.outputs.items()
+            for name, value in found.outputs.items()
         }
     if found.blocks:
         for block in found.blocks.values():

@@ -35,6 +35,12 @@ class Operation:
     path: str | None  # of its module, or of its tensor; None for a function
     shape: Features
     stateful: bool = False
+    word: str = ""  # what it is called where it needs a name and has none
+
+    @property
+    def called(self) -> str:
+        """The name that it takes where it has none."""
+        return self.word or self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,9 @@ class Traced:
     outputs: Mapping[str, str]  # names of values, by the name of the output; of a single one that is empty
     train_only: frozenset[str] = frozenset()
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(
+        default_factory=dict
+    )  # tensors of the model by the names that they have in a spec
     source: str = ""  # where the model was found, as the command names it
 
 
@@ -57,5 +66,5 @@ class Imported:
 
     spec: str
     network: Program
-    weights: Mapping[str, Any]  # the tensors of the model by name
+    weights: Mapping[str, Any]  # the tensors of the model, by their names in the spec
     report: tuple[str, ...]  # what was compared, a line each

@@ -41,3 +41,22 @@ def test_blocks_with_and_without_a_shortcut_are_one():
     found = imported("Sometimes")
     assert "shortcut: identity_or_none" in found.spec
     assert list(found.network.resolved.spec.blocks) == ["conv_norm", "inverted"]
+
+
+def test_results_of_training_alone_are_outputs():
+    found = imported("Auxiliary")
+    assert "outputs: {out: fc, aux: {value: aux, train_only: true}}" in found.spec
+
+
+def test_an_attention_that_is_written_out_is_one():
+    found = imported("Attending")
+    assert "attention: {heads: 2}, from: [query, key, value]" in found.spec
+    assert "gamma: {scale: {learned: true, value: 0.5}}" in found.spec
+    assert "`gamma` of the model is `gamma.weight` of the spec" in found.report
+    assert found.weights["gamma.weight"].shape == (8,)
+
+
+def test_channels_that_are_cut_and_shuffled_by_functions():
+    found = imported("Shuffling")
+    assert "channel_shuffle: {groups: 2}" in found.spec
+    assert found.spec.count("slice") >= 2

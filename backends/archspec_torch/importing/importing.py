@@ -13,7 +13,7 @@ from archspec.importing.spec import problems_of
 from archspec.loading.program import Program
 from archspec_torch.health import need_torch
 from archspec_torch.importing.export import traced
-from archspec_torch.importing.proof import UnequalError, prove
+from archspec_torch.importing.proof import UnequalError, fitting, prove
 from archspec_torch.importing.sources import module_of
 
 Build = Callable[[Program], Any]
@@ -44,22 +44,30 @@ def import_module(
         example = torch.cat([example, example])
     with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):  # what the model itself prints
         net = traced(module, example, name=name, source=source)
-        why = ""
+        why, in_spec = "", {old: new for new, old in net.renamed.items()}
         for text, program in spec_of(net):
             try:
-                report = prove(module, build(program), program, example)
+                fitting(module.state_dict(), _named(program), in_spec)  # before it is built
+                report = prove(module, build(program), program, example, net.renamed)
             except UnequalError as error:
                 why = str(error)
                 continue
             except (RuntimeError, ValueError, TypeError) as error:
                 why = f"{type(error).__name__}: {error}"
                 continue
-            weights = {key: tensor.detach().cpu().numpy() for key, tensor in module.state_dict().items()}
+            tensors = fitting(module.state_dict(), _named(program), in_spec)
+            weights = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
             return Imported(text, program, weights, tuple(report))
     if why:
         raise ModelError(f"the spec of {name} is not proven equal, and not written: {why}", "tell what it has that is unusual; "
                          "a spec of it has to be written by hand")  # fmt: skip
     raise ModelError(f"{name} has no spec: {problems_of(net)}", "a spec of it has to be written by hand")
+
+
+def _named(program: Program) -> dict[str, Any]:
+    """The tensors of a net by name, without memory for their numbers."""
+    torch = need_torch()
+    return {name: torch.empty(shape, device="meta") for name, shape in program.tensor_shapes().items()}
 
 
 def _own_size(module: Any) -> tuple[int, int, int]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from archspec.ops import Image, Tokens
-from archspec.ops.shapes import Features
 
 
 class RefusedError(Exception):
@@ -21,28 +17,12 @@ class Tensor:
 
     path: str
     sizes: tuple[int, ...]
+    view: tuple[int, ...] | None = None  # in other axes of the same numbers
 
     @property
     def owner(self) -> str:
         """The path of its module."""
         return self.path.rpartition(".")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A value of axes that archspec has no type for, on the way between two that it has."""
-
-    of: str
-    form: str  # `rows` of (C, H W), `grouped` channels, and those `shuffled`
-    groups: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Several pieces of a value, of which an index chooses: (start, stop) of channels each."""
-
-    of: str
-    places: tuple[tuple[int, int], ...]
 
 
 Made = tuple[str, dict[str, Any], Sequence[str]]
@@ -194,6 +174,26 @@ def elu(x: str, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> M
     return "elu", unusual(alpha=(float(alpha), 1.0)), [x]
 
 
+def clamp(x: str, low: float | None = None, high: float | None = None) -> Made:
+    """A clipped value."""
+    bounds = {"min": None if low is None else float(low), "max": None if high is None else float(high)}
+    return "clip", {name: bound for name, bound in bounds.items() if bound is not None}, [x]
+
+
+def softplus(x: str, beta: float = 1, threshold: float = 20) -> Made:
+    """Softplus."""
+    if beta != 1 or threshold != 20:
+        raise RefusedError("a softplus of another slope or threshold")
+    return "softplus", {}, [x]
+
+
+def power(x: str, exponent: Any) -> Made:
+    """A power."""
+    if not isinstance(exponent, (int, float)):
+        raise RefusedError("a power whose exponent is computed")
+    return "pow", {"exponent": float(exponent)}, [x]
+
+
 def pads(x: str, sides: Sequence[int], mode: str = "constant", value: float | None = None) -> Made | str:
     """Pixels around an image."""
     if not any(sides):
@@ -217,45 +217,9 @@ TABLE: dict[str, Callable[..., Made | str]] = {
     "leaky_relu": leaky_relu, "elu": elu,
     **{kind: pointwise(kind) for kind in ("relu", "relu6", "silu", "sigmoid", "tanh", "mish")},
     "hardsigmoid": pointwise("hard_sigmoid"), "hardswish": pointwise("hard_swish"), "sqrt": pointwise("sqrt"),
-    "exp": pointwise("exp"),
+    "exp": pointwise("exp"), "clamp": clamp, "softplus": softplus, "pow": power,
 }  # fmt: skip
 """Operations that take one value of the net, then tensors and numbers; names without `_` for what is done in place."""
 
-SAME = frozenset({"contiguous", "clone", "alias", "lift_fresh_copy"})
+SAME = frozenset({"contiguous", "clone", "alias", "lift_fresh_copy", "to", "_to_copy"})
 """What gives its first value as it is."""
-
-
-def reshaped(x: str, source: Features, sizes: tuple[int, ...]) -> Made | View | str:
-    """A value in other axes; sizes are those of one sample."""
-    if sizes == tuple(source):
-        return x
-    if isinstance(source, Image) and len(sizes) == 1:
-        return "flatten", {}, [x]
-    if isinstance(source, Image) and sizes == (source[0], math.prod(source[1:])):
-        return View(x, "rows")
-    if (
-        isinstance(source, Image)
-        and len(sizes) == 4
-        and sizes[0] * sizes[1] == source[0]
-        and sizes[2:] == source[1:]
-    ):
-        return View(x, "grouped", sizes[0])
-    raise RefusedError(f"values {tuple(source)} of a sample arranged as {sizes}")
-
-
-def permuted(x: str | View, source: Features | None, axes: tuple[int, ...]) -> Made | View | str:
-    """A value with its axes in another order; axis 0 is the batch's."""
-    if axes == tuple(range(len(axes))) and isinstance(x, str):
-        return x
-    if isinstance(x, View):
-        if x.form == "rows" and axes == (0, 2, 1):
-            return "tokens", {}, [x.of]
-        if x.form == "grouped" and axes[:3] == (0, 2, 1):
-            return View(x.of, "shuffled", x.groups)
-    elif isinstance(source, Image) and axes == (0, 2, 3, 1):
-        return "channels_last", {}, [x]
-    elif isinstance(source, Tokens) and axes == (0, 3, 1, 2):
-        return "channels_first", {}, [x]
-    elif isinstance(source, Tokens) and axes == (0, 2, 1):
-        return "transpose", {}, [x]
-    raise RefusedError(f"axes in the order {axes}")

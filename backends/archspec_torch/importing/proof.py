@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.loading.program import Program
+from archspec_torch.importing.results import like
 
 TOLERANCE = 1e-9
 """How far numbers of double precision may differ, measured by the largest of them, as in the tests of the zoo."""
@@ -20,32 +21,42 @@ class UnequalError(Exception):
     """A spec and a model that differ; the message says in what."""
 
 
-def prove(module: Any, ours: Any, net: Program, images: Any) -> list[str]:
+def prove(module: Any, ours: Any, net: Program, images: Any, renamed: Mapping[str, str]) -> list[str]:
     """Compare a model with `ours`, which was built of its spec, on a batch of images; what was compared, a line each.
 
-    Raises UnequalError.
+    `renamed` has the names in the model of tensors that the spec calls otherwise. Raises UnequalError.
     """
     import torch
 
-    theirs = copy.deepcopy(module)
-    _same_tensors(ours.state_dict(), theirs.state_dict())
+    theirs, names = copy.deepcopy(module), [output.name for output in net.outputs] or [""]
+    in_spec = {old: new for new, old in renamed.items()}
     ours, theirs = ours.double(), theirs.double()
     _fill(theirs)
-    ours.load_state_dict(theirs.state_dict())
+    ours.load_state_dict(fitting(theirs.state_dict(), ours.state_dict(), in_spec))
     count = sum(parameter.numel() for parameter in theirs.parameters())
     if count != net.cost.params:
         raise UnequalError(f"the model has {count:,} parameters and the spec {net.cost.params:,}")
     images = torch.randn(images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     said = [f"{len(ours.state_dict()):,} tensors: names and shapes", f"{count:,} parameters"]
+    said += [f"`{old}` of the model is `{new}` of the spec" for new, old in renamed.items()]
     with nothing_dropped(ours, theirs):
-        said.append(_evaluation(ours, theirs, images))
-        said += _training(ours, theirs, images)
+        said.append(_evaluation(ours, theirs, images, names))
+        said += _training(ours, theirs, images, names, in_spec)
     return said
 
 
-def _same_tensors(ours: Any, theirs: Any) -> None:
-    one = {name: tuple(tensor.shape) for name, tensor in ours.items()}
-    other = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
+def fitting(theirs: Mapping[str, Any], ours: Mapping[str, Any], in_spec: Mapping[str, str]) -> dict[str, Any]:
+    """The tensors of a model by their names in its spec. Raises UnequalError where they are not those of the spec."""
+    found = {in_spec.get(name, name): tensor for name, tensor in theirs.items()}
+    for name in in_spec.values():
+        if name in found and name in ours and found[name].numel() == ours[name].numel():
+            found[name] = found[name].reshape(ours[name].shape)
+    same_tensors(*({name: tuple(tensor.shape) for name, tensor in each.items()} for each in (ours, found)))
+    return found
+
+
+def same_tensors(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare names and shapes: those of a spec with those of a model. Raises UnequalError."""
     if one != other:
         missing, extra = sorted(other.items() - one.items()), sorted(one.items() - other.items())
         raise UnequalError(f"the tensors differ: {missing[:3]} of the model, {extra[:3]} of the spec")
@@ -93,32 +104,40 @@ def nothing_dropped(*models: Any) -> Iterator[None]:
             setattr(one, name, value)
 
 
-def _evaluation(ours: Any, theirs: Any, images: Any) -> str:
+def _evaluation(ours: Any, theirs: Any, images: Any, names: list[str]) -> str:
     import torch
 
     with torch.inference_mode():
-        expected, found = theirs.eval()(images), ours.eval()(images)
-    _close(found, expected, "the answers in evaluation")
-    if (expected[0] - expected[1]).abs().max() <= 1e-6 * expected.abs().max():
+        expected, found = like(theirs.eval()(images), names), like(ours.eval()(images), names)
+    _all_close(found, expected, "the answers in evaluation")
+    first = next(iter(expected.values()))
+    if (first[0] - first[1]).abs().max() <= 1e-6 * first.abs().max():
         raise UnequalError("two images have the same answers, so that comparing them proves nothing")
-    return f"answers in evaluation on {len(images)} images, largest difference {_difference(found, expected):.1e}"
+    largest = max(_difference(found[name], expected[name]) for name in expected)
+    return f"answers in evaluation on {len(images)} images, largest difference {largest:.1e}"
 
 
-def _training(ours: Any, theirs: Any, images: Any) -> list[str]:
+def _training(ours: Any, theirs: Any, images: Any, names: list[str], in_spec: Mapping[str, str]) -> list[str]:
     import torch
 
     results = []
     for model in (theirs, ours):
         model.train().zero_grad()
-        answers = model(images)
-        weights = torch.randn(answers.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-        (answers * weights).sum().backward()
-        results.append((answers.detach(), {name: one.grad for name, one in model.named_parameters()}))
+        answers = like(model(images), names)
+        numbers = torch.Generator().manual_seed(2)
+        weighed = [
+            (answers[name] * torch.randn(answers[name].shape, generator=numbers, dtype=torch.float64)).sum()
+            for name in names
+        ]
+        sum(weighed[1:], weighed[0]).backward()
+        answers = {name: one.detach() for name, one in answers.items()}
+        results.append((answers, {name: one.grad for name, one in model.named_parameters()}))
     (expected, slopes), (found, own) = results
-    _close(found, expected, "the answers in training")
+    _all_close(found, expected, "the answers in training")
     size = max((one.abs().max().item() for one in slopes.values() if one is not None), default=1.0)
     for name, slope in slopes.items():
-        mine = own[name]
+        mine = own[in_spec.get(name, name)]
+        mine = mine if mine is None or slope is None else mine.reshape(slope.shape)
         if (slope is None) is not (mine is None):
             raise UnequalError(f"`{name}` has a gradient in one of both alone")
         if slope is not None and (mine - slope).abs().max() > 10 * TOLERANCE * max(size, 1.0):
@@ -127,10 +146,18 @@ def _training(ours: Any, theirs: Any, images: Any) -> list[str]:
     for name, buffer in theirs.named_buffers():
         if name in buffers and buffer.is_floating_point():
             _close(buffers[name], buffer, f"`{name}` after a step")
+    largest = max(_difference(found[name], expected[name]) for name in expected)
     return [
-        f"answers in training with every random rate 0, largest difference {_difference(found, expected):.1e}",
+        f"answers in training with every random rate 0, largest difference {largest:.1e}",
         f"gradients of {len(slopes):,} parameters, and running statistics",
     ]
+
+
+def _all_close(found: Mapping[str, Any], expected: Mapping[str, Any], what: str) -> None:
+    if found.keys() != expected.keys():
+        raise UnequalError(f"{what} are {list(found)} of the spec, {list(expected)} of the model")
+    for name in expected:
+        _close(found[name], expected[name], f"{what}{f' ({name})' if name else ''}")
 
 
 def _difference(found: Any, expected: Any) -> float:
