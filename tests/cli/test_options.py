@@ -107,6 +107,11 @@ REFUSED = {
     "convert --from": (("convert", "w.safetensors", "x.pt", "--spec", NET, "--from", "torch"), 2, "leave --from out"),
     "convert --key": (("convert", "w.safetensors", "x.pt", "--spec", NET, "--key", "ema"), 2, "leave --key out"),
     "convert --map": (("convert", "w.safetensors", "x.pt", "--spec", NET, "--map", "a.=b."), 1, "matches no name"),
+    "draw --force": (("draw", NET, "--force"), 2, "give --out"),
+    "predict --force": (("predict", ".", "x.jpg", "--force"), 2, "give --out"),
+    "metrics --force": (("metrics", ".", "--force"), 2, "give --out"),
+    "eval --force": (("eval", ".", "--mistakes", "--force"), 2, "give --predictions"),
+    "data verify --spec": (("data", "verify", ".", "--spec", NET, "--dataset", "cifar10"), 2, "leave one of them out"),
     "data pack --size": (("data", "pack", ".", "packed", "--dataset", "image_folder", "--size", 8), 2, "--as jpeg"),
     "data verify --dataset": (("data", "verify", ".", "--dataset", "nets"), 2, "there is no data set"),
 }  # fmt: skip

@@ -174,7 +174,7 @@ def read_patiently(source: Source, index: int) -> bytes:
         return source.read(index)
     except OSError as error:
         message = f"{source.name(index)} cannot be read as an image: {error.strerror or error}"
-        fix = f"it was tried for {sum(PATIENCE):.0f} seconds: bring it back, and go on with --resume"
+        fix = f"it was tried for {sum(PATIENCE):.0f} seconds: bring it back; a run goes on with --resume"
         if error.errno in FINAL:
-            fix = f"{not_read(error)}; then go on with --resume"
+            fix = f"{not_read(error)}; a run goes on with --resume"
         raise GoneError(message, fix) from None

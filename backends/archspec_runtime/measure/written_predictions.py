@@ -14,8 +14,12 @@ from archspec_runtime.processes.interrupts import written_whole
 
 
 def check_out(out: Path | None, *, force: bool, option: str = "--out") -> None:
-    """Raise RunError where a file cannot be written, or is there and would be lost."""
+    """Raise RunError where a file cannot be written, or is there and would be lost, or where there is none to overwrite."""
     if out is None:
+        if force:
+            raise RunError(
+                "--force overwrites a file, and none is written", f"give {option}, or leave --force out", 2
+            )
         return
     if out.is_dir():
         raise RunError(f"{out} is a folder", f"give {option} a file", 2)

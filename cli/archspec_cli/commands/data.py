@@ -181,8 +181,11 @@ def _data(
     if not folder.exists():
         raise DataError(f"{folder} does not exist", "give what you would give to `train --data`")
     net = load(spec, sets, None, None) if spec is not None else None
-    if net is not None and net.recipe is not None and dataset is None:
-        return Recipe.from_dict(net.recipe).data, net.classes
+    if net is not None and net.recipe is not None:
+        stated = Recipe.from_dict(net.recipe).data
+        if dataset not in (None, stated.dataset):
+            fail(f"{spec} says the data set {stated.dataset}, and --dataset {dataset}", "leave one of them out")
+        return stated, net.classes
     given = {} if net is not None else _places(sets)
     data = Data(
         dataset=dataset or guess(folder), train=given.get("train"), test=given.get("test"), image=given.get("image"),

@@ -49,6 +49,8 @@ def draw(
     from archspec.drawing.draw import draw as drawn
     from archspec.files import FolderError, written_aside
 
+    if force and out is None:
+        fail("--force overwrites a picture, and none is written", "give --out, or leave --force out")
     form = "svg" if out is None else SUFFIXES.get(out.suffix.lower())
     if form is None:
         fail(f"{out} does not say what picture it is", f"its name ends with one of {', '.join(SUFFIXES)}")

@@ -23,8 +23,13 @@ def metrics(
         list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of several.", show_default=False)
     ],
     format: Annotated[
-        Form, typer.Option("--format", help="CSV with a column per quantity, or one JSON object a line.")
-    ] = Form.csv,
+        Form | None,
+        typer.Option(
+            "--format",
+            help="CSV with a column per quantity, or one JSON object a line (default: by the suffix of --out, or csv).",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A file to write, whole or not at all.", show_default=False)
     ] = None,
@@ -44,7 +49,9 @@ def metrics(
 
     try:
         check_out(out, force=force)
-        text = written(rows_of([found for run in runs for found in list(runs_below(run)) or [run]]), str(format))
+        lines = out is not None and out.suffix.lower() in (".json", ".jsonl")
+        form = format or (Form.json if lines else Form.csv)
+        text = written(rows_of([found for run in runs for found in list(runs_below(run)) or [run]]), str(form))
         if out is None:
             tell_text(text)
             return
