@@ -84,6 +84,7 @@ class _Maker:
                 for i, block in enumerate(self.instances)
             } if self.terms.made else {},
             taps={tap: self._channels(tap) for tap in example.taps},
+            outputs={o.name: _in_names(self.channels[o.value], follows, known) for o in example.outputs},
         )  # fmt: skip
 
     # --- arguments -------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from archspec.emission.outline import BlockClass, Outline
 from archspec.emission.source import WIDTH
 from archspec.ir.network import Network
 from archspec.ops import Features, Image, show
-from archspec.syntax.expressions import render
+from archspec.syntax.expressions import Expr, render
 from archspec.version import __version__
 
 
@@ -52,9 +52,9 @@ def model_classes(net: Network, outline: Outline, dialect: Dialect) -> list[Clas
     if net.outputs:
         pad = " " * 8
         told = f'"""Map images {images} to outputs by name.\n\n{pad}'
-        told += f"\n{pad}".join(_outputs(net, dialect)) + f'\n{pad}"""'
+        told += f"\n{pad}".join(_outputs(net, outline.root, dialect)) + f'\n{pad}"""'
     elif net.classes is None:
-        told = docstring(f"Map images {images} to {_shape(net.output_shape, dialect)}.", 8)
+        told = docstring(f"Map images {images} to {_shape(net.output_shape, None, dialect)}.", 8)
     else:
         told = f'"""Map images {images} to logits (N, {named[0] if named else net.classes})."""'
     return [*parts, writer.write(outline.root, doc, told)]
@@ -70,15 +70,17 @@ def _gives(net: Network) -> str:
     return "1 class" if net.classes == 1 else f"{net.classes:,} classes"
 
 
-def _outputs(net: Network, dialect: Dialect) -> Iterator[str]:
+def _outputs(net: Network, root: BlockClass, dialect: Dialect) -> Iterator[str]:
     """The named outputs of a net with their shapes, a line for each."""
     for output in net.outputs:
-        yield f"`{output.name}`: {_shape(output.shape, dialect)}{', only in training' * output.train_only}"
+        shape = _shape(output.shape, root.outputs[output.name], dialect)
+        yield f"`{output.name}`: {shape}{', only in training' * output.train_only}"
 
 
-def _shape(shape: Features, dialect: Dialect) -> str:
-    """The shape of a batch of a value, in numbers."""
-    return _batch(shape, str(shape.channels), {axis: str(shape[axis]) for axis in _places(shape)}, dialect)
+def _shape(shape: Features, channels: Expr | None, dialect: Dialect) -> str:
+    """The shape of a batch of a value, in numbers but for channels that are an argument."""
+    named = str(shape.channels) if channels is None else render(channels, {})
+    return _batch(shape, named, {axis: str(shape[axis]) for axis in _places(shape)}, dialect)
 
 
 def _told(cls: BlockClass) -> str:

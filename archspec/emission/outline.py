@@ -194,7 +194,8 @@ def _free_name(instances: list[Block], taken: set[str]) -> str:
             base = base.removesuffix(word) or base  # ConvNormAct without its act
     plain = block.variant == "none" or (block.variant and all(b.branch is None for b in instances))
     told = ["Plain"] if plain else sorted(map(class_name, flags), key=lambda word: not word.isalpha())
-    for name in (base, *(f"{word}{base}" for word in told), f"{base}Block"):
+    spare = [] if base.endswith("Block") else [f"{base}Block"]
+    for name in (base, *(f"{word}{base}" for word in told), *spare):
         if name.isidentifier() and name not in taken and name not in IMPORTED:
             return name
     return next(n for i in range(2, 10_000) if (n := f"{base}{i}") not in taken)

@@ -73,7 +73,7 @@ def _avg_pool(member: Member) -> Constructor:
     arguments = [f"kernel_size={number(member.numbers['kernel'])}", f"stride={number(member.numbers['stride'])}"]
     options = _options(member, ("padding", "padding", 0), ("ceil", "ceil_mode", False))
     padded = not is_literal(member.numbers["padding"], 0) or not is_literal(member.numbers["ceil"], False)
-    counted = [f"count_include_pad={number(member.numbers['count_padding'])}"] if padded else []
+    counted = _options(member, ("count_padding", "count_include_pad", True)) if padded else []
     return "nn.AvgPool2d", arguments + options + counted
 
 

@@ -304,8 +304,8 @@ class DeepLabV3(nnx.Module):
     def __call__(self, x: Array) -> dict[str, Array]:
         """Map images (N, 520, 520, 3) to outputs by name.
 
-        `out`: (N, 520, 520, 21)
-        `aux`: (N, 520, 520, 21)
+        `out`: (N, 520, 520, num_classes)
+        `aux`: (N, 520, 520, num_classes)
         """
         layer3, features = named_tapped(self.backbone, x, "layer3")
         features = self.classifier(features)

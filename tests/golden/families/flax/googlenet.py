@@ -230,9 +230,9 @@ class GoogLeNet(nnx.Module):
     def __call__(self, x: Array) -> dict[str, Array]:
         """Map images (N, 224, 224, 3) to outputs by name.
 
-        `logits`: (N, 1000)
-        `aux2`: (N, 1000), only in training
-        `aux1`: (N, 1000), only in training
+        `logits`: (N, num_classes)
+        `aux2`: (N, num_classes), only in training
+        `aux1`: (N, num_classes), only in training
         """
         x = self.conv1(x)
         x = ceil_max_pool(x, (3, 3), strides=(2, 2))

@@ -187,7 +187,7 @@ class SwinBlock(nnx.Module):
     ) -> None:
         self.norm1 = nnx.LayerNorm(in_channels, epsilon=1e-05, rngs=rngs)
         self.attn = WindowAttention(in_channels, heads, shift=shift, rngs=rngs)
-        self.dropped = (
+        self.drop_path = (
             nnx.Dropout(drop_path, broadcast_dims=(1, 2, 3), rngs=rngs)
             if drop_path > 0
             else nnx.identity
@@ -210,7 +210,7 @@ class SwinBlock(nnx.Module):
         """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
         out: Array = self.norm1(x)
         out = self.attn(out)
-        out = self.dropped(out)
+        out = self.drop_path(out)
         attended = x + out
         out = self.norm2(attended)
         out = self.mlp(out)

@@ -191,8 +191,8 @@ class DeepLabV3(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map images (N, 3, 520, 520) to outputs by name.
 
-        `out`: (N, 21, 520, 520)
-        `aux`: (N, 21, 520, 520)
+        `out`: (N, num_classes, 520, 520)
+        `aux`: (N, num_classes, 520, 520)
         """
         layer3, features = tapped(self.backbone, x, "layer3")
         features = self.classifier(features)

@@ -137,9 +137,9 @@ class GoogLeNet(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map images (N, 3, 224, 224) to outputs by name.
 
-        `logits`: (N, 1000)
-        `aux2`: (N, 1000), only in training
-        `aux1`: (N, 1000), only in training
+        `logits`: (N, num_classes)
+        `aux2`: (N, num_classes), only in training
+        `aux1`: (N, num_classes), only in training
         """
         x = self.conv1(x)
         x = self.maxpool1(x)

@@ -148,7 +148,7 @@ class SwinBlock(nn.Module):
         super().__init__()
         self.norm1 = nn.LayerNorm(in_channels)
         self.attn = WindowAttention(in_channels, heads, shift=shift)
-        self.dropped = DropPath(p=drop_path) if drop_path > 0 else nn.Identity()
+        self.drop_path = DropPath(p=drop_path) if drop_path > 0 else nn.Identity()
         self.norm2 = nn.LayerNorm(in_channels)
         self.mlp = nn.Sequential(
             nn.Linear(in_channels, 4 * in_channels),
@@ -163,7 +163,7 @@ class SwinBlock(nn.Module):
         """Map x (N, H, W, in_channels) to (N, H, W, in_channels)."""
         out: Tensor = self.norm1(x)
         out = self.attn(out)
-        out = self.dropped(out)
+        out = self.drop_path(out)
         attended = out + x
         out = self.norm2(attended)
         out = self.mlp(out)
