@@ -26,6 +26,7 @@ NETS = {
     "fcn_resnet50": "fcn_resnet50",
     "deeplabv3_resnet50": "deeplabv3_resnet50",
     "resnet50_fpn": "resnet50_fpn",
+    "maxvit_t": "maxvit_t",
 }
 
 
