@@ -54,7 +54,7 @@ class BlockClass:
     made: dict[Block, Mapping[str, Value]] = field(default_factory=dict)  # parameters that no argument says
     count: Name | None = None  # of a class that repeats its one member, the parameter that says how often
     taps: Mapping[str, Expr] = field(default_factory=dict)  # the channels of each, as in `gives`
-    outputs: Mapping[str, Expr | None] = field(default_factory=dict)  # of a net that names them, as in `out_channels`
+    outputs: Mapping[str, Expr | None] = field(default_factory=dict)  # the channels of each named output
 
     @property
     def example(self) -> Block:
