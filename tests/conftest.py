@@ -141,8 +141,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """With `-n auto`: two more than there are cores, since tests wait as long as they compute."""
-    return (os.cpu_count() or 1) + 2
+    """With `-n auto`: two more than there are cores, since tests wait as long as they compute; each takes up to 3 GiB."""
+    most = (os.cpu_count() or 1) + 2
+    if hasattr(os, "sysconf"):
+        most = min(most, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (3 << 30))
+    return max(most, 1)
 
 
 @pytest.fixture
