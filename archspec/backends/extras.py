@@ -24,6 +24,7 @@ PURPOSES: Mapping[str, str] = {
     "lsp": "`archspec lsp`, for editors",
     "play": "`archspec play`, specs in the browser",
     "import": "`archspec import` of nets of torchvision and timm",
+    "docs": "`make docs`, in a checkout",
     "ray": "`sweep --launcher ray`",
     "tensorboard": "`train --log tensorboard`",
     "wandb": "`train --log wandb`",

@@ -111,8 +111,10 @@ def note(folder: Path) -> str | None:
 
 
 def _lines(folder: Path) -> list[str]:
-    mark = folder / MARK
-    return mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else []
+    try:
+        return (folder / MARK).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):  # no build has been there; what else is wrong is said where it is written to
+        return []
 
 
 def _take_away(folder: Path, names: Iterable[str]) -> None:

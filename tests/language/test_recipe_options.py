@@ -123,13 +123,14 @@ def test_a_validation_error_may_be_that_of_a_folder_with_val_beside_test(asks, p
     pytest.importorskip("torch")
     Path("net.yaml").write_text(f"{FOLDER}  {asks}\n")
     given = ("train", "net.yaml", "--data", photos, "--device", "cpu", "--compile", "off", "--workers", 0, "--out")
+    shutil.move(photos / "val", photos / "test")
     refused = cli(*given, "run")
     assert refused.exit_code == 1
     assert (
         "error: the recipe asks for a `val_error`, and there are no images to validate on\n  help: "
         in refused.stderr
     )
-    shutil.copytree(photos / "val", photos / "test")
+    shutil.copytree(photos / "test", photos / "val")
     assert "val error" in cli(*given, "run").stderr
 
 
