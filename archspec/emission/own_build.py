@@ -33,9 +33,7 @@ class FolderFiles(dict[str, "str | bytes"]):
         unless by `force`.
         """
         path = Path(folder)
-        if not force:
-            self._check(path)
-        write_folder(path, self, force=force, note=self._told(path))
+        write_folder(path, self, force=force, note=self._told(path), check=self._check)
 
     def _told(self, folder: Path) -> str | None:
         return None if self._origin is None else f"{BUILT}{self._origin.told(folder)}"

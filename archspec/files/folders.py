@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from archspec.diagnostics.printable import printable
@@ -31,23 +31,27 @@ class FolderError(Exception):
 
 
 def write_folder(
-    folder: Path, files: Mapping[str, str | bytes], *, force: bool = False, note: str | None = None
-) -> None:
+    folder: Path, files: Mapping[str, str | bytes], *, force: bool = False, note: str | None = None,
+    check: Callable[[Path], object] = lambda _: None,
+) -> None:  # fmt: skip
     """Write files into a folder, with a note of one line on where they are from.
 
     They are written aside first, so that a full disk leaves what was there. A folder that holds anything which a build
     did not write, or which was changed since, is refused without `force`; with it, files of other names stay. What a
-    former build wrote and this one does not is taken away. Raises FolderError.
+    former build wrote and this one does not is taken away. `check` may refuse a folder that is there, without `force`. Another
+    process that would write it waits until it is written. Raises FolderError.
     """
     try:
         file = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
         if file is not None:
             raise FolderError(f"{file} is a file", "give another --out")
-        if folder.is_dir() and not force:
-            _check(folder, files.keys())
-        folder.resolve().parent.mkdir(parents=True, exist_ok=True)
-        with _room(folder.resolve().parent, folder.name) as aside:
-            _write(folder, aside, files, note)
+        with alone(folder):
+            if folder.is_dir() and not force:
+                check(folder)
+                _check(folder, files.keys())
+            folder.resolve().parent.mkdir(parents=True, exist_ok=True)
+            with _room(folder.resolve().parent, folder.name) as aside:
+                _write(folder, aside, files, note)
     except OSError as error:
         raise FolderError(f"cannot write to {folder}: {error.strerror}", _mend(error, "--out")) from None
 
@@ -68,6 +72,33 @@ def _write(folder: Path, aside: Path, files: Mapping[str, str | bytes], note: st
         for name in [*files, MARK]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(aside / name, folder / name)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Have others that would write a folder wait for the end of a block, where the system and the disk have such locks."""
+    held = _locked(folder)
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _locked(folder: Path) -> int | None:
+    """The folder around, open and locked until it is closed, also by the end of its process; None where that cannot be."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        around = next(place for place in folder.resolve().parents if place.is_dir())
+        descriptor = os.open(around, os.O_RDONLY)
+    except (OSError, ValueError):  # which writing says
+        return None
+    with suppress(OSError):  # disks of a network may have no such locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 @contextmanager

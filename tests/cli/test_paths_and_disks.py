@@ -4,11 +4,13 @@ import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import archspec
-from archspec.files import FolderError, write_folder
+from archspec.files import FolderError, folders, write_folder
+from archspec.files.folders import alone
 from runs import fill
 
 pytest.importorskip("torch")
@@ -101,6 +103,23 @@ def test_a_build_to_what_cannot_be_a_folder_is_refused(out, says, cli, tmp_path)
     assert says in result.stderr
     assert result.stderr.endswith("  help: give another --out\n")
     assert tree(tmp_path) == {(tmp_path / "file").relative_to(tmp_path): b"mine"}
+
+
+def test_of_two_builds_into_one_folder_at_once_the_second_waits_and_says_what_the_first_is(tmp_path, monkeypatch):
+    first, second = (
+        archspec.emit(archspec.load(f"digits_resnet:{name}"), "torch") for name in ("resnet8", "plain8")
+    )
+    with ThreadPoolExecutor(1) as other:
+        with alone(tmp_path / "built"):
+            building = other.submit(second.write, tmp_path / "built")
+            with pytest.raises(TimeoutError):
+                building.result(0.2)
+            assert not (tmp_path / "built").exists()
+            monkeypatch.setattr(folders, "_locked", lambda _: None)  # this one has it
+            first.write(tmp_path / "built")
+        with pytest.raises(FolderError, match="holds the net digits-resnet-8, and"):
+            building.result(60)
+    assert (tmp_path / "built" / "model.py").read_text() == first["model.py"]
 
 
 def test_writing_a_folder_says_so_by_one_exception(tmp_path):
