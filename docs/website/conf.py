@@ -1,5 +1,10 @@
 """How Sphinx builds the site of what `python -m website` has gathered."""
 
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
 from archspec import __version__
 
 project = "archspec"
@@ -26,3 +31,18 @@ html_copy_source = False
 html_show_sphinx = False
 highlight_language = "text"
 pygments_style, pygments_dark_style = "friendly", "github-dark"
+
+
+def shorten(
+    _app: Any, _what: str, _name: str, of: Any, _options: Any, signature: str | None, returns: str | None
+) -> Any:
+    """A signature without defaults that take lines to print."""
+    if signature is not None:
+        for default in (repr(param.default) for param in inspect.signature(of).parameters.values()):
+            signature = signature.replace(default, "...") if len(default) > 40 else signature
+    return signature, returns
+
+
+def setup(app: Any) -> None:
+    """What Sphinx calls at its start."""
+    app.connect("autodoc-process-signature", shorten)

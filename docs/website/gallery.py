@@ -47,7 +47,7 @@ def page(name: str, net: archspec.Program) -> str:
         f"{source}\n",
         f"{as_image(name, f'The layers of {name}')}\n",
         table(("net", *COLUMNS), [costs(called, one) for called, one in ({name: net} | presets).items()]),
-        f"## Spec\n\n{parent(net)}",
+        f"## Spec\n\n{parent(net)}`archspec play {name}` opens it in the [playground](../play.md).\n",
         fenced("yaml", spec),
         "## Code\n",
         f"`archspec build {name} --backend torch` writes this `model.py`, and `train.py` beside it.\n",
@@ -67,7 +67,7 @@ def code(net: archspec.Program, framework: str, backend: str) -> str:
 def parent(net: archspec.Program) -> str:
     """A link to the spec that another one changes."""
     found = net.spec.extends
-    return f"It changes [{found}]({found}.md).\n" if found in zoo.names() else ""
+    return f"It changes [{found}]({found}.md). " if found in zoo.names() else ""
 
 
 def costs(name: str, net: archspec.Program) -> tuple[str, ...]:
@@ -81,14 +81,15 @@ def costs(name: str, net: archspec.Program) -> tuple[str, ...]:
 
 def card(name: str, net: archspec.Program) -> str:
     """The net in the gallery."""
-    presets = f", {len(net.spec.presets)} presets" if net.spec.presets else ""
-    about = f"{cost_text(net.cost)} · {show(net.input_shape)}{presets}"
+    about = [cost_text(net.cost), show(net.input_shape)]
+    if count := len(net.spec.presets):
+        about.append("1 preset" if count == 1 else f"{count} presets")
     head = f"::::{{grid-item-card}} {name}\n:link: {name}\n:link-type: doc"
-    return f"{head}\n\n{as_image(f'small/{name}', '', wide=False)}\n\n{about}\n::::\n\n"
+    return f"{head}\n\n{as_image(f'small/{name}', '', wide=False)}\n\n{' · '.join(about)}\n::::\n\n"
 
 
 def kind(net: archspec.Program) -> str:
     """Where a net stands in the gallery."""
-    if net.outputs or len(net.output_shape) > 1:
+    if len(net.output_shape) > 1 or sum(not output.train_only for output in net.outputs) > 1:
         return KINDS[2]
     return KINDS[1] if max(net.input_shape[1:]) <= 64 else KINDS[0]
