@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jinja2
@@ -80,7 +80,7 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
 
 def as_ran(files: Mapping[str, str], net: Program, kit: Kit, job: Any) -> dict[str, str]:
     """The files of a run: `train.py` and the spec say the job as it ran, whatever options changed of it."""
-    ran = as_run(net, job.recipe.to_dict())
+    ran, job = as_run(net, job.recipe.to_dict()), replace(job, **_losses(net))
     return {**files, "train.py": train_source(kit, net, job), "spec.yaml": resolved_yaml(ran)}
 
 
@@ -90,12 +90,22 @@ def job_fields(net: Network) -> dict[str, Any]:
         "name": net.name,
         "input_shape": net.input_shape,
         "classes": net.classes,
-        "macs": net.cost.macs,
+        "macs": net.cost.macs + sum(row.macs for row in net.modules() if row.train_only),
         "params": net.cost.params,
         "frozen": frozen_count(net),
         "kept": kept_for_gradient(net),
+        **_losses(net),
         "fingerprint": net.fingerprint,
         "recipe": recipe_of(net),
+    }
+
+
+def _losses(net: Network) -> dict[str, Any]:
+    """The named outputs, that which is measured first, and the weights of their losses."""
+    found = sorted(net.outputs, key=lambda output: output.train_only)
+    return {
+        "outputs": tuple(output.name for output in found),
+        "loss_weights": tuple(output.loss_weight for output in found),
     }
 
 

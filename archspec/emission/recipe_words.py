@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from archspec.emission.literals import quoted
+from archspec.emission.source import WIDTH
 
 TOLD = {
     "sgd": "Stochastic gradient descent",
@@ -24,6 +28,8 @@ def recipe_words(job: Any, optimizer: Any) -> dict[str, Any]:
         "clip": recipe.clip_norm,
         "skips": recipe.bad_loss.kind == "skip",
         "ema": recipe.ema is not None,
+        "several": len(job.outputs) > 1,
+        "named": f"[{quoted(job.outputs[0])}]" if job.outputs else "",
     }
 
 
@@ -44,3 +50,21 @@ def vectors_apart(optimizer: Any) -> bool:
     """Whether vectors are treated otherwise than matrices."""
     decays_matrices = optimizer.weight_decay and not optimizer.decay_norm_and_bias
     return bool(decays_matrices) or adapts_matrices_alone(optimizer)
+
+
+def loss_lines(job: Any, loss: Callable[[str], str], indent: int) -> str:
+    """The statement that makes the losses of several outputs, of which `loss` gives that of some logits."""
+    items = [f"{quoted(name)}: {loss(f'outputs[{quoted(name)}]')}" for name in job.outputs]
+    line = f"losses = {{{', '.join(items)}}}"
+    if len(line) + indent <= WIDTH:
+        return line
+    return "losses = {\n" + "".join(f"    {item},\n" for item in items) + "}"
+
+
+def summed(job: Any) -> str:
+    """The sum of the losses of several outputs with their weights."""
+    weights = job.loss_weights or (1.0,) * len(job.outputs)
+    return " + ".join(
+        f"{weight} * losses[{quoted(name)}]" if weight != 1 else f"losses[{quoted(name)}]"
+        for name, weight in zip(job.outputs, weights, strict=True)
+    )

@@ -29,6 +29,7 @@ RECIPES = {
         "lr_scale": {"layer2.*": 0.1, "fc": 10}, "decay_scale": {"fc.*": 0}, "label_smoothing": 0.0,
     },
     "half_frozen": {"freeze": ["*.bias"], "optimizer": {"lamb": {"weight_decay": 0.1, "decay_norm_and_bias": False}}},
+    "auxiliary": {"recipe": "imagenet_resnet", "accumulate": 2, "precision": "bf16", "label_smoothing": 0.1, "clip_norm": 1.0},
     "sgd": {"optimizer": {"sgd": {}}, "precision": "fp64", "data.mix": {"cutmix": 1.0}},
 }  # fmt: skip
 FRAMEWORKS = ["torch", "flax"]
@@ -41,7 +42,8 @@ def emitted():
     for framework in FRAMEWORKS:
         pytest.importorskip(framework)
         for key, changes in RECIPES.items():
-            net = archspec.load("cifar_resnet:resnet20", set={f"train.{name}": v for name, v in changes.items()})
+            spec = "googlenet" if key == "auxiliary" else "cifar_resnet:resnet20"
+            net = archspec.load(spec, set={f"train.{name}": v for name, v in changes.items()})
             made[framework, key] = archspec.emit(net, framework)
     return made
 
@@ -59,7 +61,7 @@ def test_emitted_trainers_are_the_golden_ones(framework, key, emitted, request):
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_emitted_trainers_pass_ruff(framework, emitted, tmp_path):
-    write_folder(tmp_path, emitted[framework, "plain"])
+    write_folder(tmp_path, {**emitted[framework, "auxiliary"], **emitted[framework, "plain"]})
     for key in RECIPES:
         (tmp_path / f"{key}.py").write_text(emitted[framework, key]["train.py"])
     files = [f"{key}.py" for key in RECIPES]

@@ -42,6 +42,10 @@ def test_emitted_code_passes_strict_types(framework, tmp_path):
     assert len(sources) > 20
     for name, path in sources.items():
         shutil.copy(path, tmp_path / f"{name.replace('-', '_')}.py")
+    auxiliary = tmp_path / "train_auxiliary.py"
+    auxiliary.write_text(
+        auxiliary.read_text().replace("from model import GoogLeNet", "from model_of_googlenet import GoogLeNet")
+    )
     trainers = ",".join(name for name in sources if name.startswith("train_"))
     (tmp_path / "mypy.ini").write_text(CONFIG.format(trainers=trainers))
     mypy = [sys.executable, "-m", "mypy", "--config-file=mypy.ini", f"--cache-dir={REPO / '.mypy_cache'}"]

@@ -137,15 +137,21 @@ def test_commands_tell_of_outputs(spec, cli):
     assert "loss_weight 0.4 -> 0.3" in cli("diff", path, other).output
 
 
-def test_nets_that_are_not_trained_yet_say_so(spec, cli):
+def test_nets_that_are_not_trained_say_so(spec, cli):
     trained = SEGMENTATION + "train: {recipe: cifar_resnet}\n"
     refused = cli("train", spec(trained))
-    assert (refused.exit_code, "several outputs (`out`, `aux`)" in refused.output) == (1, True)
+    assert (refused.exit_code, "outputs that are no score of each class (`out`, `aux`)" in refused.output) == (
+        1,
+        True,
+    )
     refused = cli("sweep", spec(trained), "--over", "train.batch_size=8,16")
-    assert (refused.exit_code, "several outputs (`out`, `aux`)" in refused.output) == (1, True)
+    assert (refused.exit_code, "outputs that are no score of each class (`out`, `aux`)" in refused.output) == (
+        1,
+        True,
+    )
     files = archspec.emit(archspec.load(spec(trained)), "flax")
     assert "train.py" not in files
-    assert "`out`, `aux` (only in training). Nets of" in files["README.md"]
+    assert "`out`, `aux` (only in training). Training takes" in files["README.md"]
 
 
 FEATURES = "input: {size: 8}\nstem: [{conv: {out: 8, kernel: 3}}]\n"

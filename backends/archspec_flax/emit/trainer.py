@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.emission.recipe_words import adapts_matrices_alone, recipe_words, vectors_apart
+from archspec.emission.literals import quoted
+from archspec.emission.recipe_words import adapts_matrices_alone, loss_lines, recipe_words, summed, vectors_apart
 from archspec.emission.source import WIDTH, Expression, Invocation, call
 from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe, Skip
 from archspec_runtime.job.agreement import HALVES
@@ -37,8 +38,8 @@ def stated(job: Job) -> dict[str, Any]:
         "targets": _targets(recipe, job.classes),
         "rest": "rest" if recipe.accumulate > 1 else "state.rest",
         "after": "after" if recipe.accumulate > 1 else "rest",
-        "aux_types": "Array, Array, Tree" if scaled else "Array, Tree",
-        "loss": _loss(recipe),
+        "aux_types": ", ".join(["Array"] * (1 + scaled) + ["dict[str, Array]"] * (len(job.outputs) > 1) + ["Tree"]),
+        "forward": "\n".join(_forward(job)),
         "half": HALVES.get(recipe.precision),
         "after_call": _after(recipe),
     }
@@ -129,6 +130,25 @@ def _targets(recipe: Recipe, classes: int) -> str:
     """Shares of the classes (N, classes)."""
     hot = f"jax.nn.one_hot(labels, {classes})"
     return f"optax.smooth_labels({hot}, {recipe.label_smoothing})" if recipe.label_smoothing else hot
+
+
+def _forward(job: Job) -> Iterator[str]:
+    """From images to the loss: of a net with several outputs the sum of their losses."""
+    recipe, several = job.recipe, len(job.outputs) > 1
+    half = HALVES.get(recipe.precision)
+    given = f"computing_in(jnp.{half}, model)(images)" if half else "model(images)"
+    if not several:
+        named = f"[{quoted(job.outputs[0])}]" if job.outputs else ""
+        yield f"logits = {given}{named}" + ".astype(jnp.float32)" * bool(half)
+        yield f"loss = {_loss(recipe)}"
+        return
+    yield f"outputs = {given}"
+    if half:
+        yield "outputs = {name: output.astype(jnp.float32) for name, output in outputs.items()}"
+    yield f"logits = outputs[{quoted(job.outputs[0])}]"
+    loss = _loss(recipe)
+    yield loss_lines(job, lambda logits: loss.replace("(logits", f"({logits}"), 8 + 4 * (recipe.accumulate > 1))
+    yield f"loss = {summed(job)}"
 
 
 def _loss(recipe: Recipe) -> str:

@@ -51,7 +51,7 @@ def make_probe(model: nnx.Module, job: Job, device: jax.Device, layers: Sequence
     @jax.jit
     def answer(state: Any, pixels: Array) -> tuple[Array, list[Array]]:
         merged: Any = nnx.merge(graph, state, copy=True)
-        logits = merged(pixels.astype(kind))
+        logits = job.scores(merged(pixels.astype(kind)))
         return logits, [moments[name] for name in layers]
 
     def probe(pixels: Floats) -> Answer:

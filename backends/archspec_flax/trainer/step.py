@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,14 +16,13 @@ from jax import Array
 from archspec_runtime.checkpoints.saver import LOG_EVERY
 from archspec_runtime.job.agreement import check_step
 from archspec_runtime.job.job import Job
-from archspec_runtime.recipe.recipe import Recipe
 
 from .averaging import averaged
 from .images import Picked, Store, batch_of
 from .mixing import Mixed
 from .precision import types_asked
 from .scaling import Scale
-from .training import Run
+from .training import Report, Run
 
 DRAWS_A_STEP = 1 << 12  # more than any net draws in one step
 
@@ -34,17 +33,23 @@ class Outcomes(NamedTuple):
     losses: Array
     errors: Array
     updated: Array
+    of_outputs: Mapping[str, Array]  # losses, where a net has several outputs
 
     @staticmethod
-    def start(kind: Any) -> Outcomes:
+    def start(kind: Any, outputs: Sequence[str] = ()) -> Outcomes:
         """None yet."""
         places = jnp.zeros(LOG_EVERY, kind), jnp.zeros(LOG_EVERY, jnp.int32), jnp.zeros(LOG_EVERY, bool)
-        return Outcomes(*places)
+        several = outputs if len(outputs) > 1 else ()
+        return Outcomes(*places, {name: jnp.full(LOG_EVERY, jnp.nan, kind) for name in several})
 
-    def put(self, place: Array, loss: Array, errors: Array, updated: Array) -> Outcomes:
+    def put(self, place: Array, report: Report, updated: Array) -> Outcomes:
         """With another one."""
+        losses = report.losses or {}
         return Outcomes(
-            self.losses.at[place].set(loss), self.errors.at[place].set(errors), self.updated.at[place].set(updated)
+            self.losses.at[place].set(report.loss),
+            self.errors.at[place].set(report.errors),
+            self.updated.at[place].set(updated),
+            {k: old.at[place].set(losses[k]) if k in losses else old for k, old in self.of_outputs.items()},
         )
 
 
@@ -59,11 +64,12 @@ class State(NamedTuple):
     outcomes: Outcomes
 
     @staticmethod
-    def start(params: Any, rest: Any, optimizer: optax.GradientTransformation, recipe: Recipe, kind: Any) -> State:
+    def start(params: Any, rest: Any, optimizer: optax.GradientTransformation, job: Job, kind: Any) -> State:
         """Before the first step."""
+        recipe = job.recipe
         average = jax.tree.map(jnp.copy, averaged(params, rest)) if recipe.ema is not None else None
         scale = Scale.start(recipe.precision == "fp16")
-        return State(params, rest, optimizer.init(params), average, scale, Outcomes.start(kind))
+        return State(params, rest, optimizer.init(params), average, scale, Outcomes.start(kind, job.outputs))
 
 
 class Inputs(NamedTuple):
@@ -100,7 +106,7 @@ class Step:
         averages = after.average is not before.average
         check_step(self.job, averages=averages, skips=report.taken is not None, halves=halves)
         taken = jnp.asarray(True) if report.taken is None else report.taken
-        outcomes = state.outcomes.put(inputs.place, report.loss, report.errors, taken)
+        outcomes = state.outcomes.put(inputs.place, report, taken)
         found: State = after._replace(outcomes=outcomes)
         return found
 

@@ -86,7 +86,7 @@ class FlaxStepper:
             self.frozen = sum(leaf.size for leaf in jax.tree.leaves(nnx.filter_state(rest, nnx.Param)))
             used = reached(self.graph, params, rest, job, self.kind)
             self.run = Run.of(training, self.model, self.graph, params, used, self.trained)
-            self.state = self.devices.spread(State.start(params, rest, self.run.optimizer, recipe, self.kind))
+            self.state = self.devices.spread(State.start(params, rest, self.run.optimizer, job, self.kind))
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
@@ -149,9 +149,10 @@ class FlaxStepper:
         self._dispatch()
         # A step fails where its outcome is asked for.
         with out_of_memory(self._too_much), peers_answer():
-            losses, errors, updated = jax.device_get(self.state.outcomes)
+            losses, errors, updated, several = jax.device_get(self.state.outcomes)
         for place in range(self.undrained):
-            self.outcomes.append(Outcome(float(losses[place]), int(errors[place]), bool(updated[place])))
+            each = {name: float(values[place]) for name, values in several.items()}
+            self.outcomes.append(Outcome(float(losses[place]), int(errors[place]), bool(updated[place]), each))
         self.undrained = 0
 
     def evaluate(self, split: str) -> Evaluation:
@@ -214,5 +215,5 @@ class FlaxStepper:
                 average = averaged(*self._read(fitting(self.model, folder / "average.safetensors")))
             own = self.state.optimizer, self.state.scale
             optimizer, scale = load_optimizer(own, folder / "optimizer.safetensors")
-            state = State(params, rest, optimizer, average, scale, Outcomes.start(self.kind))
+            state = State(params, rest, optimizer, average, scale, Outcomes.start(self.kind, self.job.outputs))
             self.state = self.devices.spread(state)

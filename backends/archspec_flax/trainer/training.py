@@ -30,11 +30,12 @@ class Report(NamedTuple):
     loss: Array
     errors: Array
     taken: Array | None = None  # whether the step counts; None where all do
+    losses: Mapping[str, Array] | None = None  # of each output, where a net has several
 
     @staticmethod
-    def of(loss: Array, logits: Array, labels: Array) -> Report:
+    def of(loss: Array, logits: Array, labels: Array, losses: Mapping[str, Array] | None = None) -> Report:
         """Of a mean loss, in parts where it is computed so, and the errors of logits (N, classes)."""
-        return Report(loss, (logits.argmax(1) != labels).sum(dtype=jnp.int32))
+        return Report(loss, (logits.argmax(1) != labels).sum(dtype=jnp.int32), losses=losses)
 
 
 @dataclass(frozen=True, kw_only=True)

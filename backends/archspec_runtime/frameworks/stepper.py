@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from archspec_runtime.batches.order import Batch
@@ -16,6 +17,7 @@ class Outcome(NamedTuple):
     loss: float
     errors: int
     updated: bool = True
+    losses: Mapping[str, float] = MappingProxyType({})  # of each output, where a net has several
 
 
 @dataclass(frozen=True, slots=True)

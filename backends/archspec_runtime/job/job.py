@@ -32,6 +32,10 @@ class Job:
     kept: int = 0  # numbers for one image that are kept from the forward pass for the gradient
     fingerprint: str = ""  # of the net's structure: what a checkpoint must fit
     frozen: int = 0  # of the learned numbers those that are not trained
+    outputs: tuple[
+        str, ...
+    ] = ()  # the names of what the net gives, that which is measured first; none of a net without names
+    loss_weights: tuple[float, ...] = ()  # of their losses, where `train.py` does not state them in code
     slots: int = 1  # numbers that the optimizer keeps of each parameter, where `train.py` states it in code
     recipe: Recipe
 
@@ -56,7 +60,12 @@ class Job:
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> Job:
         """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError or AttributeError where it is not a job's."""
-        return Job(**{**raw, "input_shape": tuple(raw["input_shape"]), "recipe": Recipe.from_dict(raw["recipe"])})
+        several = {key: tuple(raw.get(key, ())) for key in ("input_shape", "outputs", "loss_weights")}
+        return Job(**{**raw, **several, "recipe": Recipe.from_dict(raw["recipe"])})
+
+    def scores(self, given: Any) -> Any:
+        """The scores of the classes that are measured, of what the net gives."""
+        return given[self.outputs[0]] if self.outputs else given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

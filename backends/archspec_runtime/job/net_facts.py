@@ -17,18 +17,20 @@ from archspec_runtime.job.job import Job
 
 FILE = "net.json"
 NUMBERS = ("macs", "params", "kept", "slots", "frozen")
+LEFT_OUT = ("fingerprint", *NUMBERS, "outputs", "loss_weights")
+"""What of a job its literal does not say: facts, and what stands in code."""
 
 
 def facts_file(job: Job) -> dict[str, str]:
     """The text of `net.json`, by its name."""
     numbers = {name: getattr(job, name) for name in NUMBERS if name != "frozen" or job.frozen}
-    found = {"fingerprint": job.fingerprint, **numbers}
+    found = {"fingerprint": job.fingerprint, **numbers, **({"outputs": job.outputs} if job.outputs else {})}
     return {FILE: json.dumps({**found, "slots": job.optimizer_slots}, indent=2) + "\n"}
 
 
 def stated_job(job: Job) -> Job:
     """A job as `train.py` states it as a literal: without these facts, and without what stands there in code."""
-    usual: dict[str, Any] = {f.name: f.default for f in fields(job) if f.name in ("fingerprint", *NUMBERS)}
+    usual: dict[str, Any] = {f.name: f.default for f in fields(job) if f.name in LEFT_OUT}
     return replace(job.without_arithmetic(), **usual)
 
 
@@ -39,7 +41,8 @@ def with_net_facts(job: Job, text: str, where: object = FILE) -> Job:
         numbers = {name: found[name] for name in NUMBERS if name != "frozen" or name in found}
         if not all(type(number) is int and number >= 0 for number in numbers.values()):
             raise TypeError
-        return replace(job, fingerprint=str(found["fingerprint"]), **numbers)
+        outputs = tuple(map(str, found.get("outputs", ())))
+        return replace(job, fingerprint=str(found["fingerprint"]), outputs=outputs, **numbers)
     except (ValueError, LookupError, TypeError):
         raise RunError(f"{where} does not say what archspec counted of the net", _anew(), 2) from None
 

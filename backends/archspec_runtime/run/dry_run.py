@@ -68,6 +68,7 @@ def describe(
         *(["  optimizer, as train.py makes it:"] if stated else []),
         *(f"    {line}".rstrip() for line in stated),
         *([f"  # {frozen_text(job.frozen, job.params)}"] if recipe.freeze else []),
+        *([f"  # {losses_text(job)}"] if len(job.outputs) > 1 else []),
         "learning rate",
     ]
     lines += [f"  {line}" for line in timeline(recipe.lr, end, None)]
@@ -82,6 +83,17 @@ def describe(
 def frozen_text(frozen: int, params: int) -> str:
     """How many parameters are not trained."""
     return f"{frozen:,} of {params:,} parameters are frozen"
+
+
+def losses_text(job: Job) -> str:
+    """Of which outputs the losses are summed."""
+    if not job.loss_weights:
+        return f"the losses of {', '.join(job.outputs)} are summed as train_step says"
+    terms = (
+        f"{weight:g} x {name}" if weight != 1 else name
+        for name, weight in zip(job.outputs, job.loss_weights, strict=True)
+    )
+    return f"the loss is that of {' + '.join(terms)}"
 
 
 def _batches(size: int, *, of_epochs: bool) -> str:

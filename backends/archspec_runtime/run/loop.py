@@ -187,7 +187,7 @@ class Loop:
         self._expect()
         loss, error = sums.loss / sums.steps, 100.0 * sums.errors / sums.samples
         self.metrics.append({"kind": "train", "step": done, "epoch": self._epoch(done), "loss": loss,
-                             "train_error": error, "lr": lr, "images_per_second": speed})  # fmt: skip
+                             "train_error": error, "lr": lr, "images_per_second": speed, **sums.of_outputs()})  # fmt: skip
         self.progress.train(done, loss, error, lr, speed)
 
     def _drain(self, done: int) -> None:

@@ -17,6 +17,7 @@ class Totals:
     samples: int = 0
     loss: float = 0.0  # of the means of the steps
     errors: int = 0
+    losses: dict[str, float] = field(default_factory=dict)  # of each output, where a net has several
 
     def add(self, outcome: Outcome, samples: int) -> None:
         """Add a step of so many samples."""
@@ -24,16 +25,23 @@ class Totals:
         self.samples += samples
         self.loss += outcome.loss
         self.errors += outcome.errors
+        for name, loss in outcome.losses.items():
+            self.losses[name] = self.losses.get(name, 0.0) + loss
 
     def as_list(self) -> list[Any]:
         """For a checkpoint."""
-        return [self.steps, self.samples, self.loss, self.errors]
+        return [self.steps, self.samples, self.loss, self.errors, *([self.losses] if self.losses else [])]
 
     @staticmethod
     def from_list(sums: list[Any]) -> Totals:
         """From a checkpoint."""
-        steps, samples, loss, errors = sums
-        return Totals(int(steps), int(samples), float(loss), int(errors))
+        steps, samples, loss, errors, *more = sums
+        losses = {str(name): float(value) for name, value in dict(*more).items()}
+        return Totals(int(steps), int(samples), float(loss), int(errors), losses)
+
+    def of_outputs(self) -> dict[str, float]:
+        """The mean loss of each output, as a row of metrics has it."""
+        return {f"loss.{name}": loss / self.steps for name, loss in self.losses.items()}
 
 
 @dataclass(slots=True)

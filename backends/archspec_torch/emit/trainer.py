@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.emission.recipe_words import adapts_matrices_alone, recipe_words, vectors_apart
+from archspec.emission.literals import quoted
+from archspec.emission.recipe_words import adapts_matrices_alone, loss_lines, recipe_words, summed, vectors_apart
 from archspec.emission.source import call
 from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe
 from archspec_runtime.job.agreement import HALVES
@@ -16,7 +17,7 @@ def stated(job: Job) -> dict[str, Any]:
     recipe = job.recipe
     optimizer = recipe.optimizer or SGD()
     mixes, bce = recipe.data.mix is not None, isinstance(recipe.loss, BCE)
-    hard, parts = not mixes and not bce, recipe.accumulate
+    hard = not mixes and not bce
     optimizer_class = (
         "Lamb" if isinstance(optimizer, LAMB) else f"optim.{'SGD' if optimizer.kind == 'sgd' else 'AdamW'}"
     )
@@ -39,7 +40,7 @@ def stated(job: Job) -> dict[str, Any]:
         "bce": bce,
         "hard": hard,
         "values": ["images", "labels", *([] if hard else ["targets"])],
-        "loss": _loss(recipe, mixes) + (f" / {parts}" if parts > 1 else ""),
+        "forward": "\n".join(_forward(job, mixes)),
         "half": HALVES.get(recipe.precision),
     }
 
@@ -102,6 +103,25 @@ def _shares(recipe: Recipe, classes: int) -> tuple[str, str]:
         call("shares = torch.full", [f"(len(labels), {classes})", others, "device=labels.device", *kind], 4),
         call("return shares.scatter_", ["1", "labels[:, None]", own], 4),
     )
+
+
+def _forward(job: Job, mixes: bool) -> Iterator[str]:
+    """From images to the loss: of a net with several outputs the sum of their losses."""
+    recipe = job.recipe
+
+    def loss(logits: str) -> str:
+        found = _loss(recipe, mixes).replace("(logits", f"({logits}")
+        return f"{found} / {recipe.accumulate}" if recipe.accumulate > 1 else found
+
+    if not job.outputs:
+        yield from ("logits = run.forward(images)", f"loss = {loss('logits')}")
+    elif len(job.outputs) == 1:
+        yield from (f"logits = run.forward(images)[{quoted(job.outputs[0])}]", f"loss = {loss('logits')}")
+    else:
+        yield "outputs = run.forward(images)"
+        yield f"logits = outputs[{quoted(job.outputs[0])}]"
+        yield loss_lines(job, loss, 4 + 4 * (recipe.precision in HALVES) + 8 * (recipe.accumulate > 1))
+        yield f"loss = {summed(job)}"
 
 
 def _loss(recipe: Recipe, mixes: bool) -> str:

@@ -32,15 +32,22 @@ def replicate(model: nn.Module, images: Tensor) -> Forward:
     for norm in frozen_norms(model):
         norm.eval()
     trained = sum(p.requires_grad for p in model.parameters())
-    idle = trained > _reached(model(images))  # DDP would wait for the gradients of the others
+    idle = trained > _reached(_summed(model(images)))  # DDP would wait for the gradients of the others
     alike = DistributedDataParallel(model, find_unused_parameters=idle, **_UNSYNCED)
     # DDP orders the gradients by how they came in the first step, and adds up in that order from the second on. A step
     # before the first makes a resumed run add in the order of one that was not.
-    alike(images).sum().backward()
+    _summed(alike(images)).backward()  # type: ignore[no-untyped-call, unused-ignore]
     model.zero_grad(set_to_none=True)
     for buffer, before in zip(model.buffers(), kept, strict=True):
         buffer.copy_(before)
     return alike
+
+
+def _summed(output: Tensor | Mapping[str, Tensor]) -> Tensor:
+    """One number that depends on all that a model gives."""
+    if isinstance(output, Tensor):
+        return output.sum()
+    return torch.stack([one.sum() for one in output.values()]).sum()
 
 
 def _reached(output: Tensor) -> int:

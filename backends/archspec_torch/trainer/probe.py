@@ -36,7 +36,7 @@ def make_probe(model: nn.Module, job: Job, device: torch.device, layers: Sequenc
     def probe(pixels: Floats) -> Answer:
         images = torch.from_numpy(pixels).to(device).to(kind, memory_format=torch.channels_last)
         with out_of_memory(partial(while_measuring, len(pixels))), autocast(device, job.recipe.precision):
-            logits: Tensor = model(images)
+            logits: Tensor = job.scores(model(images))
         both = [moments[name].cpu().double().numpy() for name in layers]
         means, squares = np.stack(both, axis=2) if both else np.empty((2, len(pixels), 0))
         return Answer(logits.cpu().double().numpy(), means, squares)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ class TorchStepper:
         self.losses = torch.zeros(LOG_EVERY, device=device, dtype=self.kind)
         self.errors = torch.zeros(LOG_EVERY, device=device, dtype=torch.int64)
         self.skipped = torch.zeros(LOG_EVERY, device=device, dtype=self.kind)
+        self.of_outputs: dict[str, Tensor] = {}  # losses, where a net has several outputs
         self.unseen = 0  # steps since they were looked at
         self.number = 0  # of the step
         self.limit: float | None = None  # of its loss
@@ -152,11 +153,17 @@ class TorchStepper:
     def _too_much(self) -> RunError:
         return while_training(self.job, self.world.size, "torch", sharded=self.sharded)
 
-    def report(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def report(
+        self, loss: Tensor, logits: Tensor, labels: Tensor, losses: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Add to what the step is to be known by: its mean loss, in parts where it is computed so, and the errors of logits."""
         self.calls["report"] += 1
         self.losses[self.unseen].add_(loss.detach())
         self.errors[self.unseen].add_((logits.detach().argmax(1) != labels).sum())
+        for name, one in (losses or {}).items():
+            if name not in self.of_outputs:
+                self.of_outputs[name] = torch.zeros_like(self.losses)
+            self.of_outputs[name][self.unseen].add_(one.detach())
 
     def one_before(self, values: Tensor) -> Tensor:
         """For each sample (N, ...) of the batch what the one before it has, for the first the last; over all processes."""
@@ -210,9 +217,10 @@ class TorchStepper:
         return outcomes
 
     def _look(self) -> None:
-        sums = self.losses, self.errors, self.skipped
-        for loss, wrong, skipped in [*zip(*added_up(sums, self.world), strict=True)][: self.unseen]:
-            self.outcomes.append(Outcome(loss / self.world.size, int(wrong), not skipped))
+        sums = self.losses, self.errors, self.skipped, *self.of_outputs.values()
+        for loss, wrong, skipped, *more in [*zip(*added_up(sums, self.world), strict=True)][: self.unseen]:
+            losses = {name: one / self.world.size for name, one in zip(self.of_outputs, more, strict=True)}
+            self.outcomes.append(Outcome(loss / self.world.size, int(wrong), not skipped, losses))
         self.unseen = 0
         for values in sums:
             values.zero_()

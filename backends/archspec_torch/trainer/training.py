@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -17,7 +17,7 @@ class Run(Protocol):
     """A run, as a training step sees it."""
 
     model: nn.Module
-    forward: Callable[[Tensor], Tensor]
+    forward: Callable[[Tensor], Any]
     """The model to train with: compiled, or one that shares its gradients with other processes."""
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -26,8 +26,13 @@ class Run(Protocol):
     number: int
     """Steps that were taken before this one."""
 
-    def report(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Say what came of the step, or of a part of its batch: for progress, metrics and the policy for bad losses."""
+    def report(
+        self, loss: Tensor, logits: Tensor, labels: Tensor, losses: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Say what came of the step, or of a part of its batch: for progress, metrics and the policy for bad losses.
+
+        `losses` are those of each output, where a net has several.
+        """
 
     def one_before(self, values: Tensor) -> Tensor:
         """For each sample (N, ...) what the one before it in the batch has, for the first the last; over all processes."""
