@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from archspec.diagnostics import Span
@@ -27,8 +27,9 @@ from archspec.ops import Op
 from archspec.syntax.expressions import Literal, render
 from archspec.syntax.identifiers import containers
 
-Origin = tuple[str, tuple[Span, ...]]
-"""A statement, and where the spec or the library says the steps that it is of; in the order of the source."""
+Spans = tuple[Span, ...]
+Origin = tuple[str, tuple[Spans, ...]]
+"""A statement, and where the spec or the library says the steps that each of its lines is of; in the order of the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ class Writer:
         if cls.definition.positional:
             return self._write_sequence(cls, doc)
         trace = flow(cls, self.dialect.words)
-        layers, layer_of = self._layers(cls, trace)
-        statements = list(layers)
+        origins, layer_of = self._layers(cls, trace)
+        statements = list(origins)
         kept = Kept({attribute_of(m.call.name) for m in cls.members})
 
         def attribute(member: Member, name: str) -> str:
@@ -76,7 +77,9 @@ class Writer:
         }
         forward = Forward(self.dialect, trace, layer_of, attribute, tuple(splits(cls)), conditions)
         body = forward.write()
-        made = [*layers.items(), *((body[line], members) for line, members in sorted(forward.members.items()))]
+        for line, members in sorted(forward.members.items()):
+            applied = tuple(self._spans(members))
+            origins.setdefault(body[line], (applied,) * (body[line].count("\n") + 1))
         statements += kept.statements
         if self.dialect.training_state is not None and any(o.train_only for o in trace.outputs):
             statements.append(self.dialect.training_state)
@@ -90,10 +93,23 @@ class Writer:
             forward_doc=forward_doc,
             forward=body,
             returns=self._returns(trace),
-            origins=tuple((text, tuple(self._spans(members))) for text, members in made),
+            origins=tuple(origins.items()),
         )
 
-    def _spans(self, members: Sequence[Member]) -> Iterator[Span]:
+    def _by_line(self, text: str, whole: Spans) -> tuple[Spans, ...]:
+        """For each line of a statement the steps that all of it is of, and the layers of sequences that stand on it."""
+        lines = [list(whole) for _ in range(text.count("\n") + 1)]
+        for sequence, layers in self.constructor.sequences.items():
+            place = text.find(sequence)
+            for layer, members in layers if place >= 0 else ():
+                place = text.index(layer, place)
+                first = text.count("\n", 0, place)
+                for line in lines[first : first + layer.count("\n") + 1]:
+                    line += (member.call.span for member in members)
+                place += len(layer)
+        return tuple(map(tuple, lines))
+
+    def _spans(self, members: Iterable[Member]) -> Iterator[Span]:
         """Where members are said, and what is written where they stand."""
         for member in members:
             yield member.call.span
@@ -116,6 +132,7 @@ class Writer:
         found = list(parts(cls.members, self.outline.of))
         if cls.count is not None:
             found = [repeated(cls.members[0], cls.count.name)]
+        self.constructor.sequences.clear()
         made = self.constructor.sequence(found, numbered, INDENT, "", ("super().__init__", *calls))
         return ClassText(
             name=cls.name,
@@ -126,7 +143,7 @@ class Writer:
             forward_doc="",
             forward=[],
             base=base,
-            origins=((made, tuple(self._spans(cls.members))),),
+            origins=((made, self._by_line(made, ())),),
         )
 
     def _is_branch(self, member: Member) -> bool:
@@ -135,9 +152,9 @@ class Writer:
         several = len(member.call.inputs) > 1
         return member.when is not None and (several or (kind is not None and kind not in self.dialect.in_sequence))
 
-    def _layers(self, cls: BlockClass, trace: Flow) -> tuple[dict[str, list[Member]], dict[str, str]]:
-        """The statements that make the layers of a class, each with its members, and the attribute that each is found under."""
-        statements: dict[str, list[Member]] = {}
+    def _layers(self, cls: BlockClass, trace: Flow) -> tuple[dict[str, tuple[Spans, ...]], dict[str, str]]:
+        """The statements that make the layers of a class, each with its origin, and the attribute that each is found under."""
+        statements: dict[str, tuple[Spans, ...]] = {}
         layer_of: dict[str, str] = {}
         made: dict[str, str] = {}
         in_place = self._in_place(cls, trace)
@@ -145,6 +162,7 @@ class Writer:
         layers = list(self._kept(cls))
         for member in layers:
             name, target = member.call.name, member.call.target
+            self.constructor.sequences.clear()
             tensor = isinstance(target, Op) and target.holds_tensor
             attribute = self.dialect.tensor_attribute(name) if tensor else name
             head = f"self.{attribute} = "
@@ -154,10 +172,12 @@ class Writer:
                 if root not in made:
                     made[root] = root
                     held = held_by(root, layers)
-                    statements[holders.container(root, held)] = list(leaves(held))
+                    text = holders.container(root, held)
+                    statements[text] = (tuple(self._spans(leaves(held))),) * (text.count("\n") + 1)
                 continue
             if member.when is not None:
-                statements[self._conditional(head, member, in_place)] = [member]
+                text = self._conditional(head, member, in_place)
+                statements[text] = self._by_line(text, (member.call.span,))
                 layer_of[name] = attribute
                 continue
             if isinstance(target, Op):
@@ -169,7 +189,9 @@ class Writer:
             layer_of[name] = made.setdefault(key, attribute) if shared else attribute
             if layer_of[name] != attribute:
                 text = f"self.{layer_of[name]} = {key}"
-            statements.setdefault(text, []).append(member)
+            before = statements.get(text, ((),) * (text.count("\n") + 1))
+            found = self._by_line(text, (member.call.span,))
+            statements[text] = tuple((*a, *b) for a, b in zip(before, found, strict=True))
         again = {m.call.name: m.call.owner for m in cls.members if m.call.owner is not None}
         return statements, layer_of | {name: layer_of[owner] for name, owner in again.items()}
 

@@ -25,6 +25,8 @@ class Constructor:
         self.outline = outline
         self.dialect = dialect
         self.sites = Counter(_used(outline))
+        self.sequences: dict[str, list[tuple[str, Sequence[Member]]]] = {}
+        """The sequences that were written by their text, each with the texts of its layers; who asks clears it."""
 
     def is_inline(self, cls: BlockClass) -> bool:
         """Whether a block is written as a sequence where it is used, instead of as a class: chains are."""
@@ -75,13 +77,30 @@ class Constructor:
         tail: str = "",
     ) -> str:
         """Layers one after the other, by their places or by names of their own, in the calls that `opening` names."""
+        made, texts = self._sequence(found, numbered, indent, head, opening, tail)
+        self.sequences[made] = [
+            (text, part.members or (part.member,)) for text, part in zip(texts, found, strict=True)
+        ]
+        return made
+
+    def _sequence(
+        self,
+        found: Sequence[Part],
+        numbered: bool,
+        indent: int,
+        head: str,
+        opening: Sequence[str],
+        tail: str,
+    ) -> tuple[str, list[str]]:
         if numbered:
-            return call(f"{head}{opening[0]}", [self.part(p, indent + 4) for p in found], indent, tail)
+            texts = [self.part(p, indent + 4) for p in found]
+            return call(f"{head}{opening[0]}", texts, indent, tail), texts
         inner = indent + 4 * len(opening)
         if len(found) == 1 and found[0].count != 1:
-            return nested(head, opening, self._pair(found[0], inner, loop=""), indent, tail)
+            pair = self._pair(found[0], inner, loop="")
+            return nested(head, opening, pair, indent, tail), [pair]
         pairs = [self._pair(p, inner + 4) for p in found]
-        return nested(head, opening, bracketed(pairs, inner), indent, tail)
+        return nested(head, opening, bracketed(pairs, inner), indent, tail), pairs
 
     def part(self, part: Part, indent: int, opening: str = "*(", closing: str = "),") -> str:
         """The text of one layer, or of equal ones in a loop, between `opening` and `closing`."""

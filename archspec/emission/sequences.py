@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archspec.emission.block_classes import ClassOf
 from archspec.emission.loops import PLACE, SHORTEST
@@ -24,6 +24,7 @@ class Part:
     name: str
     count: int | str = 1  # or the parameter that says it
     start: int | None = None  # the number in the first one's name, where a loop has to make names
+    members: tuple[Member, ...] = ()  # all of them, as far as they are known
 
 
 def parts(members: Sequence[Member], of: ClassOf) -> Iterator[Part]:
@@ -32,7 +33,7 @@ def parts(members: Sequence[Member], of: ClassOf) -> Iterator[Part]:
     position = 0
     while position < len(members):
         found = _loop(members[position:], of, numbered) or Part(members[position], members[position].call.name)
-        yield found
+        yield replace(found, members=tuple(members[position : position + int(found.count)]))
         position += int(found.count)
 
 

@@ -14,7 +14,7 @@ from archspec.ir import Block, Chain
 def source_map(text: str, root: Block, outline: Outline, classes: Sequence[ClassText]) -> SourceMap:
     """The text of a model with the steps of its lines, and the steps that make the blocks of its classes."""
     lines: dict[int, tuple[Span, ...]] = {}
-    spans: list[tuple[int, int, tuple[Span, ...]]] = []
+    found: list[tuple[int, int, tuple[Span, ...]]] = []
     made = _made(root, outline)
     place = 0
     for cls in classes:
@@ -24,14 +24,14 @@ def source_map(text: str, root: Block, outline: Outline, classes: Sequence[Class
             if start < 0:
                 continue
             first, place = text.count("\n", 0, start + 1), start + len(statement)
-            for line in range(first, first + statement.count("\n") + 1):
-                lines[line] = (*lines.get(line, ()), *of)
+            for line, spans in enumerate(of, first):
+                lines[line] = (*lines.get(line, ()), *spans)
         end = text.find("\n\n\n", place)
         end = len(text) - 1 if end < 0 else end
         first, last = text.count("\n", 0, begin), text.count("\n", 0, end)
-        spans.append((first, last, tuple(made.get(cls.name, ()))))
+        found.append((first, last, tuple(made.get(cls.name, ()))))
         place = end
-    return SourceMap(text, lines, tuple(spans))
+    return SourceMap(text, lines, tuple(found))
 
 
 def _made(root: Block, outline: Outline) -> dict[str, dict[Span, None]]:

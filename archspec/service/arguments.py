@@ -8,7 +8,7 @@ from typing import Literal
 
 from archspec.loading.program import Program
 from archspec.service.document import Document
-from archspec.syntax.reader import Node
+from archspec.syntax.nodes import Node
 
 Number = int | float
 LARGEST = 2.0

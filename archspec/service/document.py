@@ -13,6 +13,7 @@ from archspec.blocks import FOLDER
 from archspec.compile import look
 from archspec.diagnostics import Diagnostic, Span
 from archspec.loading import zoo
+from archspec.loading.program import Program
 from archspec.service.callables import Callables
 from archspec.service.facts import Facts
 from archspec.service.recovery import recovered
@@ -90,6 +91,17 @@ class Document:
             self.preset, self.overrides = preset, overrides
             self.forget()
 
+    def variant(self, values: Mapping[str, object]) -> tuple[Program | None, tuple[Diagnostic, ...]]:
+        """Its network with other values beside those that are chosen, and the mistakes of that."""
+        with reading_drafts(self.workspace.drafts()):
+            return look(
+                self.name,
+                set={**self.overrides, **values},
+                preset=self.preset,
+                presets=False,
+                include=self.workspace.include,
+            )
+
     def forget(self) -> None:
         """Drop what depends on other documents too; the last network stays until there is another."""
         self._words = self._callables = self._found = self.names = None
@@ -166,6 +178,11 @@ class Document:
         if not self._looked:
             self._look(presets=False)
         return self._facts
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the last network is that of the text as it is now."""
+        return self.facts() is not None and self._facts_lines == tuple(self.text.text.splitlines())
 
     def moved(self, line: int) -> int | None:
         """The line of the text of the last network at which a line of this one stood; None where that was changed."""

@@ -39,6 +39,11 @@ class Steps:
                 start, end = document.offsets(word.item.span)
                 end = start + len(document.text.text[start:end].rstrip())
                 found[at(word.at)] = Step(start, end, tuple(fact.names))
+        facts = document.facts()
+        for place, fact in facts.by_place.items() if facts is not None and document.is_current else ():
+            if place[0] == document.name and place not in found:  # a row of a table, which is no word
+                start, end = document.offsets(fact.call.span)
+                found[place] = Step(start, end, tuple(fact.names))
         order = sorted(found.items(), key=lambda item: (item[1].start, -item[1].end))
         return cls(tuple(step for _, step in order), {place: index for index, (place, _) in enumerate(order)})
 

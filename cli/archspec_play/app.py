@@ -92,7 +92,8 @@ class Playground:
         answer: dict[str, Any] = {} if asked.get("views_alone") else looked(page, self._name())
         facts = page.document.facts()
         if facts is not None:
-            answer["views"] = {name: view(name, Asked(page, facts.net, v)) for name, v in views.items()}
+            shown = {name: Asked(page, facts.net, v, self.opened.text) for name, v in views.items()}
+            answer["views"] = {name: view(name, asked) for name, asked in shown.items()}
         return answer
 
     def complete(self, asked: dict[str, Any]) -> Any:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.analysis.diff import diff
 from archspec.analysis.summary import table_rows
 from archspec.backends import backend_names, find_mapper
+from archspec.compile import look
 from archspec.diagnostics import SpecError
 from archspec.diagnostics.printable import printable
 from archspec.drawing.draw import draw
 from archspec.drawing.svg import DARK, STYLE
+from archspec.emission.folder import job_fields
 from archspec.ir.network import Network
+from archspec.loading.program import recipe_of
 from archspec.ops import show
 from archspec.service.steps import Steps
+from archspec.syntax.drafts import reading_drafts
 from archspec_play.pages import Page
+from archspec_runtime.job.curve import curve
+from archspec_runtime.job.job import Job
+from archspec_runtime.schedule.phases import timeline
+
+TWIN, OPENED = "shortcut: none", "as it was opened"
+"""What a network is compared with that has no name of its own."""
+
+POINTS = 400
+"""Of the curve of the learning rate."""
 
 DEEPEST = 4
 """Levels of the table: a stage, its blocks, their steps, and what is in those."""
@@ -30,6 +45,8 @@ class Asked:
     page: Page
     net: Network
     options: Mapping[str, Any]
+    opened: str = ""
+    """The text as it was opened, or saved last."""
 
 
 def view(name: str, asked: Asked) -> dict[str, Any]:
@@ -94,10 +111,68 @@ def code(asked: Asked) -> dict[str, Any]:
     return {"file": mapper.source, "text": found.text, "lines": lines, "classes": classes}
 
 
+def difference(asked: Asked) -> dict[str, Any]:
+    """What differs from another network: its plain twin, the text as it was opened, or a spec by its name."""
+    document, other = asked.page.document, str(asked.options.get("other", TWIN))
+    if other == TWIN:
+        net, found = document.variant({"shortcut": "none"})
+    elif other == OPENED:
+        with reading_drafts({document.path: asked.opened.encode("utf-8", "surrogatepass")}):
+            net, found = look(document.name, presets=False, include=document.workspace.include)
+    else:
+        beside = other.partition(":")[0].endswith((".yaml", ".yml"))
+        where = str(document.path.parent / other) if beside else other
+        net, found = look(where, presets=False, include=document.workspace.include)
+    errors = [_told(d.message, d.help) for d in found if d.is_error]
+    if net is None or errors:
+        return {"lacking": errors or [_told("there is no network to compare with", "")]}
+    differs = diff(net, asked.net)
+    told = {TWIN: f"{net.name} without shortcuts", OPENED: f"{net.name} as it was opened"}.get(other, net.name)
+    return {
+        "names": [printable(told), printable(asked.net.name)],
+        "same": differs.empty,
+        "lines": [printable(line) for line in differs.lines],
+        "costs": [
+            {"name": _COSTS.get(n, n.replace("_", " ")), "before": a, "after": b} for n, a, b in differs.costs
+        ],
+        "recipe": [{"key": printable(k), "before": _shown(a), "after": _shown(b)} for k, a, b in differs.recipe],
+        "picture": {"tree": tree(str(draw([net, asked.net], "svg", 2))), "style": STYLE, "dark": DARK},
+    }
+
+
+_COSTS = {
+    "params": "parameters",
+    "norm_params": "parameters of norms",
+    "macs": "multiply-adds",
+    "depth": "layers",
+    "modules": "operations",
+}
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else printable(value if isinstance(value, str) else json.dumps(value, default=str))
+
+
+def schedule(asked: Asked) -> dict[str, Any]:
+    """The learning rate over the run, and its phases in words."""
+    recipe = recipe_of(asked.net)
+    if recipe is None:
+        return {"lacking": [_told("the spec has no `train`", "such as `train: {recipe: imagenet_resnet}`")]}
+    job = Job.from_dict(job_fields(asked.net))
+    found = curve(job, POINTS)
+    end = f"step {job.recipe.steps:,}" if job.recipe.steps else f"epoch {job.recipe.epochs:,}"
+    return {
+        "steps": found.steps, "rates": found.rates, "total": found.total, "epochs": job.recipe.epochs,
+        "guessed": found.guessed, "batch": job.recipe.batch_size, "phases": timeline(job.recipe.lr, end, None),
+    }  # fmt: skip
+
+
 VIEWS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "picture": picture,
     "table": table,
     "code": code,
+    "difference": difference,
+    "schedule": schedule,
 }
 
 

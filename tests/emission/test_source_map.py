@@ -60,6 +60,19 @@ def test_a_step_of_the_spec_is_where_the_spec_writes_it():
     assert lines[last].strip() == "return out"
 
 
+def test_each_line_of_a_chain_is_of_the_row_that_it_comes_from_and_of_the_chain():
+    net = archspec.load("mobilenet_v2")
+    for backend in ("torch", "flax"):
+        found = find_mapper(backend).source_map(net)
+        lines = found.text.splitlines()
+        line = next(
+            number for number, text in enumerate(lines) if text.strip().startswith("InvertedResidual(64, 96")
+        )
+        chain, row = sorted(set(found.lines[line]), key=lambda span: span.line)
+        assert chain.source.line(chain.line).strip().startswith("- conv_norm_act"), "where the chain begins"
+        assert row.source.line(row.line)[row.column : row.end_column] == "[6, 96, 3, 1]"
+
+
 def test_nodes_of_onnx_are_of_their_step_and_those_around_it():
     pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
     net = archspec.load("resnet18")

@@ -254,6 +254,37 @@ def test_lines_of_code_lead_to_their_steps_and_back(page, backend, line):
         assert lines[conv[0]].strip().startswith("self.conv = ")
 
 
+def difference(page, text, other):
+    return ask(page, "look", text=text, views={"difference": {"other": other}})["views"]["difference"]
+
+
+def test_a_network_is_compared_with_its_twin_its_former_text_and_others(page):
+    residual = SPEC.replace("block: mine", "block: basic").replace(
+        "act: $act", "act: $act\nshortcut: identity_or_none"
+    )
+    twin = difference(page, residual, "shortcut: none")
+    assert twin["names"] == ["tiny without shortcuts", "tiny"]
+    assert any(line.startswith("+ ") and "add" in line for line in twin["lines"])
+    assert difference(page, SPEC, "as it was opened")["same"]
+    wider = difference(page, SPEC.replace("classes: 10", "classes: 11"), "as it was opened")
+    assert wider["costs"][0] == {"name": "parameters", "before": 2970, "after": 2987}, (
+        "a row of 16 weights and a bias"
+    )
+    assert difference(page, SPEC, "resnet18")["names"] == ["resnet18", "tiny"]
+    assert difference(page, SPEC, "resnet81")["lacking"][0]["help"] == "did you mean `resnet18`?"
+    for odd in ("", "a/b", "..", "gone.yaml", "\x00", "archspec: 1\n"):
+        assert difference(page, SPEC, odd)["lacking"]
+
+
+def test_the_schedule_is_that_of_the_recipe(page):
+    found = ask(page, "look", text=SPEC, views={"schedule": {}})["views"]["schedule"]
+    assert (found["total"], found["steps"][0], found["steps"][-1]) == (64_000, 0, 63_999)
+    assert (max(found["rates"]), found["rates"][-1]) == (0.1, 0.001)
+    assert len(found["steps"]) == len(found["rates"])
+    none = ask(page, "look", text=SPEC.replace("train:", "# train:"), views={"schedule": {}})["views"]["schedule"]
+    assert "no `train`" in none["lacking"][0]["message"]
+
+
 def test_a_backend_without_its_package_says_what_to_install(page, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     for name in [

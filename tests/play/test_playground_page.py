@@ -87,9 +87,16 @@ def test_a_mistake_is_seen_fixed_and_the_code_follows_a_slider_and_a_share(brows
         settled(page)
         assert page.locator("#choices .options").inner_text().endswith("--set n=3")
         page.get_by_role("tab", name="Flax").click()
-        page.wait_for_selector("#codes .panel:not([hidden]) .cm-content >> text=from flax import nnx")
+        page.wait_for_selector("#codes .panel:not([hidden]) .cm-step >> text=self.fc = ")
         page.get_by_role("tab", name="Modules").click()
         assert page.locator("#views tr", has_text="layer1").first.inner_text().split("\t")[1] == "3 blocks"
+
+        # what differs from the text as it was opened: the slider's blocks
+        page.get_by_role("tab", name="Difference").click()
+        page.get_by_label("Compare with", exact=True).select_option("as it was opened")
+        page.wait_for_selector(".compared .lines >> text=~ basic: repeat 1 -> 3")
+        page.get_by_role("tab", name="Schedule").click()
+        page.wait_for_selector(".rated .lacking >> text=no `train`")
 
         # share, and open what was shared, here and by the command
         page.get_by_role("button", name="Share").click()

@@ -52,6 +52,12 @@ def test_steps_are_where_they_are_written_with_their_names(cifar):
     assert told[("conv1",)] == "conv1: {conv: {out: 16, kernel: 3}}"
 
 
+def test_rows_of_a_table_are_steps():
+    document = opened((zoo.folder() / "mobilenet_v2.yaml").read_text())
+    told = {document.text.text[step.start : step.end]: step.names for step in Steps.of(document).steps}
+    assert told["[6, 24, 2, 2]"] == ("features.2", "features.3")
+
+
 @pytest.mark.parametrize("text", ["", "archspec: 1\n", "archspec: 1\nextends: gone\n", "- 1"])
 def test_without_a_network_there_is_nothing_to_choose(text):
     document = opened(text)

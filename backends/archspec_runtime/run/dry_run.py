@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from archspec_runtime.console import tell
+from archspec_runtime.job.curve import curve
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.memory import (
     CPU_RATE,
@@ -20,11 +21,10 @@ from archspec_runtime.job.memory import (
     total_steps,
 )
 from archspec_runtime.processes.world import World
-from archspec_runtime.recipe.recipe import Epoch, Phase, Step
 from archspec_runtime.recipe.text import as_spec, inline
 from archspec_runtime.record.folder import check_room
 from archspec_runtime.run.preflight import ready, warn_before
-from archspec_runtime.schedule.phases import Schedule, timeline
+from archspec_runtime.schedule.phases import timeline
 
 WIDTH, HEIGHT = 60, 8  # characters of the plot
 LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
@@ -126,12 +126,8 @@ def _recipe(job: Job) -> Iterator[str]:
 def plot(job: Job) -> list[str]:
     """The rate over the run, unless it is one; ends that are measured are drawn where nothing is known of them."""
     recipe = job.recipe
-    per_epoch = steps_per_epoch(job) or 1_000
-    total = total_steps(recipe, per_epoch) or 1
-    ends, guessed = _ends(recipe.lr, total, per_epoch)
-    rates = [
-        _rate(recipe.lr, ends, total, per_epoch, column / (WIDTH - 1) * (total - 1)) for column in range(WIDTH)
-    ]
+    found = curve(job, WIDTH)
+    rates, total = found.rates, found.total
     top, low = max(rates), min((r for r in rates if r > 0), default=0.0)
     if top <= 0 or len(set(rates)) == 1:
         return []
@@ -152,37 +148,9 @@ def plot(job: Job) -> list[str]:
     lines += [f"{'':>8} +{'-' * WIDTH}", f"{'':>9}0{f'{unit} {last:,}':>{WIDTH}}"]
     notes = [
         *(["logarithmic"] if logarithmic else []),
-        *(["ends that are measured are drawn evenly"] if guessed else []),
+        *(["ends that are measured are drawn evenly"] if found.guessed else []),
     ]
     return [*lines, *([f"{'':>10}({'; '.join(notes)})"] if notes else [])]
-
-
-def _ends(phases: tuple[Phase, ...], total: int, per_epoch: int) -> tuple[list[float], bool]:
-    """The step at which each phase ends, those that are not known spread evenly between those that are."""
-    known: list[float | None] = []
-    for phase in phases:
-        steps = [
-            c.step if isinstance(c, Step) else c.epoch * per_epoch
-            for c in phase.until
-            if isinstance(c, (Step, Epoch))
-        ]
-        known.append(min(min(steps), total) if steps else None)
-    known[-1] = total
-    ends, before = list[float](), 0.0
-    for index, end in enumerate(known):
-        following = next(i for i in range(index, len(known)) if known[i] is not None)
-        reached = known[following]
-        assert reached is not None, "the last end is known"
-        before += (reached - before) / (following - index + 1)
-        ends.append(end if end is not None else before)
-        before = ends[-1]
-    return ends, None in known
-
-
-def _rate(phases: tuple[Phase, ...], ends: list[float], total: int, per_epoch: int, step: float) -> float:
-    index = next((i for i, end in enumerate(ends) if step < end), len(ends) - 1)
-    schedule = Schedule(phases, total, per_epoch, phase=index, began=int(ends[index - 1]) if index else 0)
-    return schedule.lr(int(step))
 
 
 # --- estimates -----------------------------------------------------------------------------------------

@@ -127,14 +127,10 @@ export class SpecEditor {
     return Boolean(found);
   }
 
-  goTo(offset) {
+  goTo(offset, focus = true) {
     const place = Math.min(offset, this.view.state.doc.length);
-    this.view.dispatch({ selection: { anchor: place }, effects: EditorView.scrollIntoView(place, { y: "center" }) });
-    this.view.focus();
-  }
-
-  reveal(offset) {
-    this.view.dispatch({ effects: EditorView.scrollIntoView(Math.min(offset, this.view.state.doc.length), { y: "nearest", yMargin: 40 }) });
+    this.view.dispatch({ selection: { anchor: place }, effects: EditorView.scrollIntoView(place, { y: "nearest", yMargin: 60 }) });
+    if (focus) this.view.focus();
   }
 
   async complete(context) {

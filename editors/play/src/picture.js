@@ -13,7 +13,8 @@ const OWN = `
 const LEAST = 0.5; // of the size, at which words can just be read
 
 export class Picture {
-  constructor(parent, chosen) {
+  // `alone` leaves the levels and the frame to what is around it.
+  constructor(parent, chosen, alone = false) {
     this.chosen = chosen;
     this.scale = 0; // 0: as wide as the panel
     this.boxes = new Map();
@@ -21,10 +22,10 @@ export class Picture {
       el("option", { value: "" }, "as fits"), ...[1, 2, 3, 4].map((n) => el("option", { value: `${n}`, selected: n === (innerWidth > 800 ? 2 : 1) }, `${n}`)));
     this.depthSelect = depth;
     this.host = el("div", { role: "img", className: "picture" });
-    this.frame = el("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "Picture; the table of modules says the same in words" }, this.host);
+    this.frame = alone ? el("div", {}, this.host) : el("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "Picture; the table of modules says the same in words" }, this.host);
     parent.append(
       el("div", { className: "bar" },
-        el("label", {}, "Levels ", depth),
+        alone ? null : el("label", {}, "Levels ", depth),
         el("button", { type: "button", "aria-label": "Smaller", onclick: () => this.zoom(1 / 1.25) }, "−"),
         el("button", { type: "button", "aria-label": "Larger", onclick: () => this.zoom(1.25) }, "+"),
         el("button", { type: "button", onclick: () => this.zoom(0) }, "Fit")),

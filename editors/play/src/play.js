@@ -4,8 +4,10 @@ import { Choices } from "./choices.js";
 import { Code } from "./code.js";
 import { byId, el, short } from "./dom.js";
 import { SpecEditor } from "./editor.js";
+import { Difference } from "./difference.js";
 import { Picture } from "./picture.js";
 import { showProblems } from "./problems.js";
+import { Schedule } from "./schedule.js";
 import { packed, unpacked } from "./share.js";
 import { Table } from "./table.js";
 import { Tabs } from "./tabs.js";
@@ -39,27 +41,40 @@ class Play {
     });
 
     const panel = (name) => el("div", { className: `panel ${name}` });
-    const panels = { picture: panel("drawn"), table: panel("listed") };
+    const panels = { picture: panel("drawn"), table: panel("listed"), difference: panel("compared"), schedule: panel("rated") };
+    for (const each of Object.values(panels)) each.append(el("div", { className: "lacking", role: "status", hidden: true }));
     this.views = {
       picture: new Picture(panels.picture, (path) => this.pointAt(path)),
       table: new Table(panels.table, (path) => this.pointAt(path)),
+      difference: new Difference(panels.difference, start.zoo, () => this.ask()),
+      schedule: new Schedule(panels.schedule),
     };
+    this.panels = panels;
     this.views.picture.onDepth = () => this.ask();
-    this.networkTabs = new Tabs(byId("views"), "Network", [["picture", "Picture", panels.picture], ["table", "Modules", panels.table]], () => this.ask());
+    this.networkTabs = new Tabs(byId("views"), "Network", [["picture", "Picture", panels.picture], ["table", "Modules", panels.table],
+      ["difference", "Difference", panels.difference], ["schedule", "Schedule", panels.schedule]], () => this.turn());
     this.codes = {};
     const codePanels = start.backends.map((backend) => {
       const where = panel("code");
       const place = el("div", { className: "source" }), lacking = el("div", { className: "lacking", role: "status", hidden: true });
       where.append(lacking, place);
-      this.codes[backend] = { code: new Code(place, `Code for ${LABELS[backend] ?? backend}`, (steps) => this.point(steps)), lacking, place };
+      this.codes[backend] = { code: new Code(place, `Code for ${LABELS[backend] ?? backend}`, (steps) => this.point(steps)), panel: where };
       return [backend, LABELS[backend] ?? backend, where];
     });
-    this.codeTabs = codePanels.length ? new Tabs(byId("codes"), "Code", codePanels, () => this.ask()) : null;
+    this.codeTabs = codePanels.length ? new Tabs(byId("codes"), "Code", codePanels, () => this.turn()) : null;
     new ResizeObserver(() => this.views.picture.zoom(null)).observe(byId("views"));
     addEventListener("beforeunload", (event) => {
       if (start.file && this.editor.text !== this.saved) event.preventDefault();
     });
     addEventListener("hashchange", () => this.open(location.hash));
+    this.ask();
+  }
+
+  // Another tab: what is not shown yet is asked for, and the step is looked for in it.
+  turn() {
+    this.turned = true;
+    this.views.picture.zoom(null);
+    this.markAll(true);
     this.ask();
   }
 
@@ -113,14 +128,16 @@ class Play {
         this.shown.set(name, key + JSON.stringify(views[name]));
         this.showView(name, views[name], found);
       }
-      this.markAll(false);
+      this.markAll(this.turned);
+      this.turned = false;
     }
   }
 
   // The views that can be seen, with their options.
   wanted() {
     const name = this.networkTabs.current;
-    const wanted = { [name]: name === "picture" ? { depth: this.views.picture.depth } : {} };
+    const options = { picture: { depth: this.views.picture.depth }, difference: this.views.difference.options };
+    const wanted = { [name]: options[name] ?? {} };
     if (this.codeTabs) wanted.code = { backend: this.codeTabs.current };
     return wanted;
   }
@@ -136,19 +153,19 @@ class Play {
     document.body.classList.toggle("stale", !answer.current);
     const net = answer.net;
     byId("net").textContent = net
-      ? `${net.name}: ${short(net.params)} parameters, ${short(net.macs)} multiply-adds, ${net.depth} layers, ${net.input}${answer.current ? "" : " (before the mistake)"}`
+      ? `${net.name}: ${short(net.params)} parameters, ${short(net.macs)} multiply-adds, ${net.depth} layers, ${net.input}${answer.current ? "" : " (before the error)"}`
       : "no network yet";
     this.at(this.editor.cursor, true);
   }
 
   showView(name, options, found) {
-    if (name === "code") {
-      const { code, lacking, place } = this.codes[options.backend];
-      lacking.hidden = !found.lacking;
-      place.hidden = Boolean(found.lacking);
-      if (found.lacking) lacking.replaceChildren(...found.lacking.map((each) => el("p", {}, each.message, el("br"), el("code", {}, each.help))));
-      else code.show(found);
-    } else this.views[name].show(found, this.net.name);
+    const panel = name === "code" ? this.codes[options.backend].panel : this.panels[name];
+    const lacking = panel.querySelector(".lacking");
+    lacking.hidden = !found.lacking;
+    panel.classList.toggle("lacks", Boolean(found.lacking));
+    if (found.lacking) lacking.replaceChildren(...found.lacking.map((each) => el("p", {}, each.message, el("br"), el("code", {}, each.help))));
+    else if (name === "code") this.codes[options.backend].code.show(found);
+    else this.views[name].show(found, this.net.name);
   }
 
   // --- which step --------------------------------------------------------------------------------------
@@ -182,6 +199,8 @@ class Play {
 
   // The innermost of the steps that a line is of.
   point(steps) {
+    steps = steps.filter((step) => step < this.steps.length);
+    if (!steps.length) return;
     const inner = steps.reduce((a, b) => (this.steps[b].to - this.steps[b].from < this.steps[a].to - this.steps[a].from ? b : a));
     this.choose(steps.includes(this.step) ? this.step : inner);
   }
@@ -194,11 +213,9 @@ class Play {
   }
 
   choose(step, focus = false) {
+    this.editor.goTo(this.steps[step].from, focus);
     this.step = step;
     this.markAll(true);
-    const { from } = this.steps[step];
-    if (focus) this.editor.goTo(from);
-    else this.editor.reveal(from);
   }
 
   // --- the text elsewhere ------------------------------------------------------------------------------
@@ -258,7 +275,7 @@ class Play {
     const apply = () => {
       if (menu.value) document.documentElement.dataset.theme = menu.value;
       else delete document.documentElement.dataset.theme;
-      this.views?.picture.theme(menu.value ? menu.value === "dark" : system.matches);
+      for (const view of Object.values(this.views ?? {})) view.theme?.(menu.value ? menu.value === "dark" : system.matches);
     };
     menu.value = localStorage.getItem("theme") ?? "";
     menu.addEventListener("change", () => { localStorage.setItem("theme", menu.value); apply(); });
