@@ -16,7 +16,7 @@ from archspec.expansion.starts import survey_starts
 from archspec.expansion.uses import use_in_stage, use_of
 from archspec.language import synonyms
 from archspec.language.spec import ROLES
-from archspec.language.step import MODIFIERS, Step
+from archspec.language.step import MODIFIERS, Cells, Step
 from archspec.ops import OPS
 from archspec.syntax.nodes import Node
 
@@ -115,6 +115,18 @@ class Survey:
                 self.binder.survey(signature, given, known, given_by(role) if role else None)
             known = around
 
+    def columns(self, first: Cells) -> None:
+        """Look for columns of a table that are no arguments of what its rows apply; `first` is the first of them."""
+        signatures = [self._signature_of(callee) for callee in first.applied]
+        takes = {name for signature in signatures if signature is not None for name in signature.kinds}
+        for column in first.idle if None not in signatures else ():
+            if column.value not in takes:
+                which = " and ".join(f"`{callee}`" for callee in first.applied)
+                have = "has" if len(first.applied) == 1 else "have"
+                message = f"{which} {have} no argument `{column.value}`, and nothing else reads the column"
+                help_ = did_you_mean(str(column.value), takes) or "take it out, or use it"
+                self.binder.add("AS313", message, column.span, help_)
+
     def shortcut(self, node: Node | None, known: Collection[str]) -> None:
         """Look at the use of a shortcut."""
         if node is None or node.value in (None, "none"):
@@ -136,7 +148,10 @@ class Survey:
 
     def signature(self, step: Step) -> Signature | None:
         """What a step's operation or block takes; None where that is not known."""
-        if step.callee in OPS:
-            return signature_of(step.callee)
-        declaration = self.library.get("blocks", step.callee)
+        return self._signature_of(step.callee)
+
+    def _signature_of(self, callee: str) -> Signature | None:
+        if callee in OPS:
+            return signature_of(callee)
+        declaration = self.library.get("blocks", callee)
         return declaration.signature if declaration is not None and declaration.sound else None

@@ -14,7 +14,7 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.language.step import CHAIN, ROWS, STEPS, Cells, Step
 from archspec.ops.arguments import describe
 from archspec.syntax.identifiers import identifier_fault
-from archspec.syntax.nodes import Node
+from archspec.syntax.nodes import Node, words
 
 KEYS = ("block", "columns", "table", "repeat", "name", "group")
 _EXAMPLE = "such as `rows: {block: basic, columns: [width, repeat, stride], table: [[64, 2, 1], [128, 2, 2]]}`"
@@ -40,6 +40,8 @@ class RowsReader:
         ]
         blocks = [self._block(block, cells) for cells in whole]
         templates = {id(each): self._template(each, rows, item, columns) for each in blocks}
+        applied = tuple({template.callee: None for template in templates.values()})
+        whole[0] = replace(whole[0], idle=self._idle(rows, item, block), applied=applied)
         if any(template.broken for template in templates.values()):
             return None
         steps = [
@@ -114,6 +116,27 @@ class RowsReader:
                 return None
             table.append((row.value, row.span))
         return table
+
+    def _idle(self, rows: Node, item: Node, block: Node) -> tuple[Node, ...]:
+        """The columns that no expression of the table reads; of a list of steps, which takes no arguments, they are recorded."""
+        read = {"repeat"} if rows.get("repeat") is None else set[str]()
+        for node in (
+            rows.get("repeat"),
+            rows.get("name"),
+            rows.get("group"),
+            block,
+            item.get("when"),
+            item.get("init"),
+        ):
+            read |= set(words(node))
+        columns = rows.get("columns")
+        named = columns.value if columns is not None and isinstance(columns.value, list) else []
+        idle = [each for each in named if str(each.value) not in read]
+        for each in idle if isinstance(block.value, list) else ():
+            self.problems.add(
+                "AS313", f"no step reads the column `{each.value}`", each.span, "take it out, or use it"
+            )
+        return () if isinstance(block.value, list) else tuple(idle)
 
     def _block(self, block: Node, cells: Cells) -> Node:
         """What a row applies: the block of all rows, or that of the column which `$name` stands for."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from reprlib import repr as repr_of
 
 from archspec.diagnostics import Span
 from archspec.syntax.scalars import Scalar, bounded
+
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 MAX_DEPTH = 64
 MAX_NODES = 50_000
@@ -42,6 +45,27 @@ class Node:
     def key_span(self, key: str) -> Span:
         """Where a key of this mapping stands."""
         return self.keys.get(key, self.span)
+
+
+def texts(node: Node | None) -> Iterator[str]:
+    """The keys and texts of a document, without the `$` of arguments."""
+    if node is None:
+        return
+    if isinstance(node.value, dict):
+        for key, inner in node.value.items():
+            yield key
+            yield from texts(inner)
+    elif isinstance(node.value, list):
+        for inner in node.value:
+            yield from texts(inner)
+    elif isinstance(node.value, str):
+        yield node.value.removeprefix("$")
+
+
+def words(node: Node | None) -> Iterator[str]:
+    """The words that may be names in the expressions of a document."""
+    for text in texts(node):
+        yield from _WORD.findall(text)
 
 
 def node_of(value: object, span: Span, origin: str | None = None) -> Node:

@@ -121,3 +121,23 @@ def test_a_random_spec_that_is_resolved_loads_to_the_same_net(text, tmp_path_fac
     net = archspec.load(path)
     path.write_text(resolved_yaml(net))
     assert archspec.load(path).fingerprint == net.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("rows", "idle"),
+    [
+        ("block: basic, columns: [width, odd], table: [[4, 1], [8, 2]]", "odd"),
+        (
+            "block: $kind, columns: [kind, out, odd, kernel], group: true, table: [[conv, 4, 1, 1], [conv, 4, 1, 3]]",
+            "odd",
+        ),
+        ("block: [{conv: {out: w, kernel: 1}}], columns: [w, odd], table: [[4, 1]]", "odd"),
+        ("block: {conv: {kernel: k}}, columns: [out, k, repeat], table: [[4, 1, 2]]", None),
+        ("block: basic, name: 'l{n}', columns: [width, n], table: [[4, 1], [8, 2]]", None),
+    ],
+)
+def test_a_column_that_nothing_reads_is_said(rows, idle, mistakes):
+    found = mistakes(
+        f"input: {{size: 8}}\nclasses: 2\nstem: [{{rows: {{{rows}}}}}]\nhead: [global_avg_pool, {{linear: {{out: classes}}}}]\n"
+    )
+    assert [(d.code, marked(d)) for d in found] == ([("AS313", idle)] if idle else [])

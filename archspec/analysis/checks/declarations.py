@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from archspec.diagnostics import Diagnostic, Diagnostics
 from archspec.diagnostics.fixes import certain, rewriting
 from archspec.diagnostics.spelling import suggestion
 from archspec.loading.program import Program
 from archspec.loading.resolve import Resolved
-from archspec.syntax.nodes import Node
+from archspec.syntax.nodes import Node, texts, words
 from archspec.syntax.removal import last_line, removing
 
 USING = ("stem", "head", "stages", "norm", "act", "shortcut", "args", "presets")
@@ -21,8 +20,6 @@ APART = ("train", "expect", "init", "input", "classes", "name", "doc", "outputs"
 NO_USE = frozenset({"AS101", "AS103", "AS104", "AS202", "AS203", "AS204", "AS303", "AS304",
                     "AS401", "AS402", "AS403", "AS404", "AS405", "AS406"})  # fmt: skip
 """Mistakes that are no misspelt use of a declaration, where nothing was cut out of the net."""
-
-_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def check_declarations(net: Program, problems: Diagnostics) -> None:
@@ -74,18 +71,18 @@ def _holds(mapping: Node | None, name: str, errors: Collection[Diagnostic]) -> b
 
 def used_words(root: Node) -> set[str]:
     """The words of all that is used: the net, its presets, the declarations that these name, and those that they name."""
-    words = {word for key in USING for word in _words(root.get(key))}
+    used = {word for key in USING for word in texts(root.get(key))}
     left = {name: node for section in SECTIONS for name, node in _entries(root.get(section))}
-    while found := [name for name in left if name in words]:
+    while found := [name for name in left if name in used]:
         for name in found:
-            words.update(_words(left.pop(name)))
-    return words
+            used.update(texts(left.pop(name)))
+    return used
 
 
 def _check_arguments(root: Node, problems: Diagnostics) -> None:
     """Look for arguments that nothing reads: set from outside of the file, or declared in it and set by no preset."""
     args, read = root.get("args"), read_words(root)
-    given = set(_words(root.get("presets")))
+    given = set(texts(root.get("presets")))
     for name, node in _entries(args):
         if node.origin is not None and name not in read:
             message = f"the argument `{name}` is set, and nothing reads it"
@@ -105,23 +102,8 @@ def read_words(root: Node) -> set[str]:
     """The words that may name an argument of a spec, in expressions of all its parts and of the arguments themselves."""
     parts = [node for key, node in root.items() if key not in ("args", "presets", "doc")]
     parts += [node for _, node in _entries(root.get("args"))]
-    return {word for node in parts for text in _words(node) for word in _WORD.findall(text)}
+    return {word for node in parts for word in words(node)}
 
 
 def _entries(node: Node | None) -> list[tuple[str, Node]]:
     return node.items() if node is not None else []
-
-
-def _words(node: Node | None) -> Iterator[str]:
-    """The keys and texts of a document."""
-    if node is None:
-        return
-    if isinstance(node.value, dict):
-        for key, inner in node.value.items():
-            yield key
-            yield from _words(inner)
-    elif isinstance(node.value, list):
-        for inner in node.value:
-            yield from _words(inner)
-    elif isinstance(node.value, str):
-        yield node.value.removeprefix("$")

@@ -20,15 +20,20 @@ def check_fine_tuning(net: Program, problems: Diagnostics) -> None:
     parameters = list(net.parameter_shapes())
     trained = [name for name in parameters if not matches(name, train.freeze)]
     names = {outer for name in parameters for outer in module_names(name)}
-    for key, pattern, span in _patterns(net):
+    patterns = list(_patterns(net))
+    for place, (key, pattern, span) in enumerate(patterns):
+        later = [other for other_key, other, _ in patterns[place + 1 :] if other_key == key != "freeze"]
         if not any(matches(name, [pattern]) for name in parameters):
             help_ = did_you_mean(pattern.removesuffix(".*"), names) or LISTED
             problems.add("AS609", f"no parameter of the net has a name like `{pattern}`", span, help_)
         elif key != "freeze" and trained and not any(matches(name, [pattern]) for name in trained):
             message = f"`{key}` scales `{pattern}`, of which all parameters are frozen"
             problems.add("AS604", message, span, "take it out, or freeze less")
+        elif later and all(matches(name, later) for name in trained if matches(name, [pattern])):
+            message = f"`{key}` scales `{pattern}`, and later patterns scale all of its parameters otherwise"
+            problems.add("AS604", message, span, "the last pattern counts: put it after the others, or take it out")
     if not trained:
-        span = next(span for key, _, span in _patterns(net) if key == "freeze")
+        span = next(span for key, _, span in patterns if key == "freeze")
         problems.add("AS604", "all parameters are frozen, and nothing is trained", span, "freeze less")
 
 
