@@ -41,7 +41,7 @@ def load(
     problems, folders = Diagnostics(), [Path(p) for p in include]
     net = _compile(spec, set or {}, preset, folders, problems)
     problems.raise_if_any()
-    assert net is not None, "a spec without mistakes has a network"
+    assert net is not None, "a spec without errors has a network"
     origin = None if isinstance(spec, Mapping) else origin_of(str(spec), set or {}, preset, folders)
     return replace(net, warnings=tuple(problems.in_order()), origin=origin)
 

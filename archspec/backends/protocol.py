@@ -172,7 +172,7 @@ class Trainer(Backend, Protocol):
     ) -> Mapping[str, float]:  # fmt: skip
         """Measure a run or a checkpoint; what was measured by name, errors in percent.
 
-        One or ten crops of each image, or the whole image with these shorter sides; with `mirror` also mirrored. `threads` are
+        One or ten crops of each image, or the whole image with these short edges; with `mirror` also mirrored. `threads` are
         those of the CPU.
         """
 

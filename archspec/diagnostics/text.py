@@ -28,7 +28,7 @@ def to_text(diagnostics: Sequence[Diagnostic], colour: bool = False) -> str:
 def counted(diagnostics: Sequence[Diagnostic]) -> str:
     """How many mistakes and warnings there are, and in how many files: `2 mistakes, 1 warning in 1 file`."""
     errors = sum(d.is_error for d in diagnostics)
-    numbers = [("mistake", errors), ("warning", len(diagnostics) - errors)]
+    numbers = [("error", errors), ("warning", len(diagnostics) - errors)]
     said = ", ".join(_number(count, noun) for noun, count in numbers if count)
     return f"{said} in {_number(len({d.span.source.name for d in diagnostics if d.span}), 'file')}"
 

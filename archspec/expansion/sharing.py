@@ -27,7 +27,7 @@ def unshared(graph: Graph, name: str, owner: str) -> tuple[str, str, str] | None
             known or "name a step that comes before, in the same list",
         )
     if call is None:  # it has a mistake, which is said there
-        return "AS306", f"the step `{owner}` has a mistake", "mend that first"
+        return "AS306", f"the step `{owner}` has an error", "fix that first"
     if call.when is not None:
         return "AS305", f"`{owner}` has a `when`, and is not always there", "share the layers of a step without one"
     if not tensors(call) or (isinstance(call.target, Op) and call.target.holds_tensor):

@@ -31,7 +31,7 @@ def check_bounds(bounds: list[float], key: str) -> None:
 
 
 class ResizeShorter(Model):
-    """The shorter side is drawn uniformly between two sizes."""
+    """The short edge is drawn uniformly between two sizes."""
 
     low: Positive = Field(description="Smallest short edge in pixels.")
     high: Positive = Field(description="Largest short edge in pixels.")

@@ -59,7 +59,7 @@ def _resized(given: Shapes, expected: Shapes) -> str | None:
     """Where only some modules give another number of values, such as a head for other classes."""
     if (modules := _others(given, expected)) is None:
         return None
-    return (f"all but {_quoted(modules)} fits: `archspec train --weights` begins it anew with {_fresh(modules)}; "
+    return (f"all but {_quoted(modules)} fits: `archspec train --weights` reinitializes it with {_fresh(modules)}; "
             f"to convert or build, give the net of these weights ({_sizes(modules, given, expected)})")  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def _prefixed(given: Shapes, expected: Shapes) -> str | None:
         return None
     sizes, which = _sizes(modules, short, expected), _quoted(modules)
     return (f"without the prefix `{prefix}` all but {which} fits: `archspec convert` takes it away with --map {prefix}=, given "
-            f"the net of these weights ({sizes}); `archspec train --weights` of the file that it writes begins {which} anew "
+            f"the net of these weights ({sizes}); `archspec train --weights` of the file that it writes reinitializes {which} "
             f"with {_fresh(modules)}")  # fmt: skip
 
 

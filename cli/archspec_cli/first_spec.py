@@ -128,7 +128,7 @@ def _test(choices: Choices) -> str:
 
 
 def _eval_resize(choices: Choices, unless: int | None = None) -> str:
-    """The shorter side of images whose centre is tested on: 256 for 224 pixels, as in He et al. (2015), section 3.4."""
+    """The short edge of images whose centre is tested on: 256 for 224 pixels, as in He et al. (2015), section 3.4."""
     side = round(choices.size * 256 / 224)
     return "" if side == unless else f"eval_resize: {side}"
 

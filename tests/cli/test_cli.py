@@ -125,7 +125,7 @@ def test_folders_are_checked_for_what_says_that_it_is_a_spec(cli, tmp_path):
     result = cli("check", "nets")
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
-        "2 specs without mistakes", "1 other .yaml file without `archspec: 1` left out"]  # fmt: skip
+        "2 specs without errors", "1 other .yaml file without `archspec: 1` left out"]  # fmt: skip
     (tmp_path / "nets" / "b.yml").write_text("archspec: 1\n")
     assert cli("check", "nets").exit_code == 1
     (tmp_path / "none").mkdir()

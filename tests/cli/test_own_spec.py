@@ -61,7 +61,7 @@ def test_a_mistake_of_what_several_extend_is_counted_once(cli, tmp_path):
     (tmp_path / "base.yaml").write_text(SPEC + "train: {data: {dataset: synthetic}, steps: 1, batch_size: 0}\n")
     (tmp_path / "below" / "mine.yaml").write_text("archspec: 1\nextends: ../base.yaml\n")
     done = cli("check", ".", "--include", ".")
-    assert "1 mistake in 1 file" in done.stdout
+    assert "1 error in 1 file" in done.stdout
 
 
 ORIGINS = {
@@ -92,5 +92,5 @@ def test_a_folder_is_checked_without_what_its_runs_keep(cli, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("archspec: 1\nextends: resnet18\n")
     (tmp_path / "runs/one/run.json").write_text("{}")
-    assert cli("check", ".").output == "2 specs without mistakes\n"
-    assert cli("check", "runs/one").output == "1 spec without mistakes\n"
+    assert cli("check", ".").output == "2 specs without errors\n"
+    assert cli("check", "runs/one").output == "1 spec without errors\n"

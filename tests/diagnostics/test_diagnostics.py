@@ -85,7 +85,7 @@ def test_the_table_of_pages_lists_every_code_with_its_title():
 @pytest.mark.parametrize("code", CODES)
 def test_pages_have_one_form(code):
     headings = re.findall(r"^#+ .+", re.sub(r"^```.*?^```$", "", page(code), flags=re.M | re.S), re.M)
-    assert headings == [f"# {code}: {CODES[code]}", "## Example", "## How to mend it"]
+    assert headings == [f"# {code}: {CODES[code]}", "## Example", "## How to fix it"]
     assert page(code).splitlines()[2].startswith(f"Severity: {severity(code)}")
     assert [language for language, _ in fences(code)] in (["yaml", "text"], ["yaml", "text", "yaml"])
 
@@ -181,7 +181,7 @@ def test_mistakes_and_warnings_are_counted_apart(cli, spec):
         "check", spec(NET.replace("size: 8", "size: 8, sise: 9") + TOO_SHORT), FIXTURES["AS101"], FIXTURES["AS606"]
     )
     assert result.exit_code == 1
-    assert result.output.endswith("\n2 mistakes, 1 warning in 3 files\n")
+    assert result.output.endswith("\n2 errors, 1 warning in 3 files\n")
 
 
 def test_a_spec_that_is_refused_says_its_warnings_as_well(spec):
@@ -213,7 +213,7 @@ head: [global_avg_pool, {dropout: {rate: 50}}, {linear: {out: classes}}]
 """
     result = cli("check", spec(text))
     assert codes_in(result.output) == ["AS101", "AS202", "AS301", "AS303", "AS106", "AS104"]
-    assert "6 mistakes in 1 file\n" in result.output
+    assert "6 errors in 1 file\n" in result.output
 
 
 @pytest.mark.parametrize("content", [None, "folder", b"archspec: 1\nname: caf\xe9\n"])

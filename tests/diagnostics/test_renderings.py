@@ -105,7 +105,7 @@ def test_clean_specs_are_clean_in_every_format(cli, spec):
     path = spec(NET)
     outputs = {name: cli("check", path, "--format", name) for name in ("text", "json", "sarif", "github")}
     assert {result.exit_code for result in outputs.values()} == {0}
-    assert outputs["text"].output == "1 spec without mistakes\n"
+    assert outputs["text"].output == "1 spec without errors\n"
     assert json.loads(outputs["json"].output) == []
     assert json.loads(outputs["sarif"].output)["runs"][0]["results"] == []
     assert outputs["github"].output == ""

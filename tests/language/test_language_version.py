@@ -14,7 +14,7 @@ def test_another_version_is_said_alone(version, text, cli, tmp_path):
     result = cli("check", "net.yaml")
     assert result.exit_code == 1
     assert result.output.startswith("error[AS105]: `archspec`: this is version 1 of the language")
-    assert "1 mistake in 1 file" in result.output
+    assert "1 error in 1 file" in result.output
 
 
 @pytest.mark.parametrize("version", ["'1'", "1.0", "true", "[1]", "{}"])

@@ -60,7 +60,7 @@ def test_a_mistake_of_a_role_is_said_once_where_it_is_used_often(mistakes):
 
 def test_an_override_that_nothing_reads_is_warned_of(cli, spec):
     path = spec(NET.replace("out: 4", "out: width") + "args: {width: 4, depth: 1}\npresets: {deep: {depth: 9}}\n")
-    assert cli("check", path, "--set", "width=8").output == "1 spec without mistakes\n"
+    assert cli("check", path, "--set", "width=8").output == "1 spec without errors\n"
     result = cli("summary", path, "--set", "depth=3")
     assert result.exit_code == 0
     assert result.stderr.startswith(

@@ -109,7 +109,7 @@ def test_the_standard_input_is_checked(cli):
     def check(text, *options):
         return subprocess.run([*command, *options], input=text, capture_output=True, check=False)
 
-    assert check(TEXT.encode()).stdout == b"1 spec without mistakes\n"
+    assert check(TEXT.encode()).stdout == b"1 spec without errors\n"
     wrong = check((TEXT + "stag: 3").encode(), "--format", "json")
     assert wrong.returncode == 1
     assert [entry["code"] for entry in json.loads(wrong.stdout)] == ["AS101"]

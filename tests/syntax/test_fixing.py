@@ -106,7 +106,7 @@ def test_all_of_them_are_put_right_in_one_run(cli, spec):
     path = spec(wrong)
     result = cli("check", path, "--fix")
     assert (path.read_text(), result.exit_code) == (right, 0)
-    assert result.output.endswith(f"{len(names)} fixed; 1 spec without mistakes\n")
+    assert result.output.endswith(f"{len(names)} fixed; 1 spec without errors\n")
 
 
 def test_a_diff_writes_nothing_and_can_be_applied(cli, spec, tmp_path):
@@ -118,7 +118,7 @@ def test_a_diff_writes_nothing_and_can_be_applied(cli, spec, tmp_path):
     assert "-clases: 10\n+classes: 10\n" in result.stdout
     assert cli("check", spec(right, "right.yaml"), "--diff").stdout == ""
     left = cli("check", spec(wrong.replace("size: 8", "size: -8")), "--diff")
-    assert left.stderr.endswith("1 mistake in 1 file\n"), left.stderr
+    assert left.stderr.endswith("1 error in 1 file\n"), left.stderr
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_what_a_fix_brings_to_light_is_said_and_never_more_than_before(cli, spec
     path = spec(NET.replace("classes: 10", "classes: 9").replace("digits", "digts"))  # which has ten classes
     result = cli("check", path, "--fix")
     assert "digts" in path.read_text()
-    assert f"{path} is left as it is: its fixes would not leave fewer mistakes" in result.stderr
+    assert f"{path} is left as it is: its fixes would not leave fewer errors" in result.stderr
 
 
 def test_warnings_that_a_fix_brings_to_light_are_no_reason_against_it(cli, spec):

@@ -31,7 +31,7 @@ def told(cli, tmp_path):
 def test_a_head_for_other_classes_is_told_fresh(told, small_weights):
     head = {"fc.weight": torch.zeros(1000, 64), "fc.bias": torch.zeros(1000)}
     said = told({**small_weights, **head})
-    assert "all but `fc` fits: `archspec train --weights` begins it anew with --fresh fc;" in said
+    assert "all but `fc` fits: `archspec train --weights` reinitializes it with --fresh fc;" in said
     assert "--set classes=1000" in said
 
 

@@ -29,7 +29,7 @@ def check_expectations(net: Program, problems: Diagnostics) -> None:
         if node is not None and expected is not None and expected != actual:
             span = (node.get(key) or node).span
             wanted = f"expected {_count(key, expected)}, and the net has {actual:,}"
-            problems.add("AS501", wanted, span, f"mend the net, or state `{key}: {actual}`")
+            problems.add("AS501", wanted, span, f"fix the net, or state `{key}: {actual}`")
 
 
 def _count(key: str, number: int) -> str:
@@ -116,7 +116,7 @@ def check_evaluation(net: Program, problems: Diagnostics) -> None:
     if 2 * resized <= 3 * seen and 9 * seen <= 10 * resized:
         return
     taken = f"the centre of {seen} is tested" if seen < resized else f"they are enlarged to {seen} to be tested"
-    message = f"the shorter side of images is resized to {resized} pixels, and {taken}"
+    message = f"the short edge of images is resized to {resized} pixels, and {taken}"
     help_ = f"give it for this net: `data: {{eval_resize: {round(seen * 256 / 224)}}}`"
     span, train = _place(net, "eval_resize"), net.resolved.root.get("train")
     recipe = train.get("recipe") if train is not None else None

@@ -156,7 +156,7 @@ class FlaxStepper:
         self.undrained = 0
 
     def evaluate(self, split: str) -> Evaluation:
-        """Measure a split with the averaged weights where there are any."""
+        """Measure a split with the EMA weights where there are any."""
         self._dispatch()
         model = self._model(averaged=self.state.average is not None)
         return evaluate(

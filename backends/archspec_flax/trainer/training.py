@@ -60,7 +60,7 @@ class Run:
     limit: Any = float("inf")
     """What the loss may be, by the policy for bad losses."""
     kept: Any = 1.0
-    """The share that the averaged weights keep of themselves."""
+    """The share that the EMA weights keep of themselves."""
 
     @staticmethod
     def of(
@@ -117,7 +117,7 @@ class Run:
         return optax.stateless(partial(jax.tree_util.tree_map_with_path, of_leaf))
 
     def averaged(self, average: Tree, params: Tree, rest: Tree) -> Tree:
-        """The averaged weights and statistics, moved towards those of this step as `ema` of the recipe says."""
+        """The EMA weights and statistics, moved towards those of this step as `ema` of the recipe says."""
         if average is None:
             raise unasked_average()
         return jax.tree.map(partial(mean_of, self.kept), average, averaged(params, rest))

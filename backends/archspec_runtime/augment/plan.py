@@ -174,7 +174,7 @@ def centre(image: Image.Image, shape: tuple[int, int, int], data: Data) -> Image
 
 
 def for_evaluation(image: Image.Image, height: int, width: int, data: Data) -> Image.Image:
-    """An image whose shorter side has `eval_resize` pixels where that is given, and that a crop of this size fits into."""
+    """An image whose short edge has `eval_resize` pixels where that is given, and that a crop of this size fits into."""
     if data.eval_resize:
         image = resize_shorter(image, data.eval_resize, data.eval_interpolation)
     scale = max(width / image.width, height / image.height)
@@ -185,5 +185,5 @@ def for_evaluation(image: Image.Image, height: int, width: int, data: Data) -> I
 
 
 def resize_shorter(image: Image.Image, side: int, interpolation: str) -> Image.Image:
-    """Resize so that the shorter side is `side` pixels, by a filter of Pillow's, which antialiases."""
+    """Resize so that the short edge is `side` pixels, by a filter of Pillow's, which antialiases."""
     return image.resize(with_shorter_side(image.size, side), FILTERS[interpolation])

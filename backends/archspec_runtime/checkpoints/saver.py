@@ -146,7 +146,7 @@ class Saver:
         )
 
     def resume(self, stepper: Stepper) -> State | None:
-        """Load the newest whole checkpoint; gives its state of the loop with its `step`, None where there is none yet."""
+        """Load the newest complete checkpoint; gives its state of the loop with its `step`, None where there is none yet."""
         step = self.world.lead(lambda: self._newest(stepper))
         if not step:
             return None

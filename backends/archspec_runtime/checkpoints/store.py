@@ -102,7 +102,7 @@ def step_of(checkpoint: Path) -> int:
 
 
 def newest(folder: Path, fingerprint: str | None, every: int = 1) -> tuple[Path, dict[str, Any]] | None:
-    """The newest whole checkpoint of a run, of a multiple of `every` steps, and its manifest; damaged ones are said.
+    """The newest complete checkpoint of a run, of a multiple of `every` steps, and its manifest; damaged ones are said.
 
     Raises CheckpointError where there are checkpoints and none can be used, OtherNetError where the newest is of another net.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from archspec_runtime.record.identity import Identity
 
-SETS = {"average": "the averaged weights, which are what is evaluated", "weights": "the weights of the last step"}
+SETS = {"average": "the EMA weights, which are evaluated", "weights": "the weights of the last step"}
 """The sets of weights that a checkpoint may have, the one that is evaluated first."""
 
 
@@ -28,7 +28,7 @@ class OfRun(dict[str, Any]):
 
 
 class RunWeights:
-    """The weights of a run's newest whole checkpoint, or of one checkpoint; read alone."""
+    """The weights of a run's newest complete checkpoint, or of one checkpoint; read alone."""
 
     title = "a run of `archspec train`"
     suffixes: tuple[str, ...] = ()

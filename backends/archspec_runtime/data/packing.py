@@ -31,7 +31,7 @@ AHEAD = 64  # images in work
 def pack(source: Path, target: Path, data: Data, form: Form, size: int | None, skip: bool) -> dict[str, int]:
     """Pack a data set; returns how many images and corrupt ones there were, and how many bytes it has.
 
-    `same` keeps the files as they are; `jpeg` and `raw` (uncompressed PPM) store RGB upright, the shorter side at most `size`.
+    `same` keeps the files as they are; `jpeg` and `raw` (uncompressed PPM) store RGB upright, the short edge at most `size`.
     Raises RunError; nothing is left behind then.
     """
     if form == "same" and size is not None:

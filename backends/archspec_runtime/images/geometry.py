@@ -8,7 +8,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def with_shorter_side(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """A size (width, height) made to a shorter side of `side`; of the longer, parts of a pixel are cut off, as by torchvision."""
+    """A size (width, height) made to a short edge of `side`; of the longer, parts of a pixel are cut off, as by torchvision."""
     shorter = min(size)
     return side * size[0] // shorter, side * size[1] // shorter
 
@@ -63,7 +63,7 @@ class Window:
         return Window(box, (width, height), box if self.plain else self.limits)
 
     def shorter_side(self, side: int) -> Window:
-        """The same part with its shorter side of `side` pixels."""
+        """The same part with its short edge of `side` pixels."""
         return self.resized(*with_shorter_side(self.size, side))
 
     def at_least(self, width: int, height: int) -> Window:

@@ -156,7 +156,7 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
         "--weights", type=Path, help="start from these weights, a safetensors file by the spec's names"
     )
     made.add_argument("--fresh", action="append", default=[], metavar="MODULE",
-                      help="with --weights: a module that starts anew all the same, such as fc; can be repeated")  # fmt: skip
+                      help="with --weights: reinitialize this module, such as fc; can be repeated")  # fmt: skip
     made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
     made.add_argument("--steps", type=_positive, help="end after this many steps instead of the recipe's")
     made.add_argument("--scale-schedule", action="store_true",

@@ -1,7 +1,7 @@
 """Evaluation as in He et al. (2015): ten crops of an image, or the whole image at several sizes; answers are averaged.
 
 Ten crops are the four corners and the centre with their mirror images (Krizhevsky et al., 2012, section 4.1), cut to the
-net's size after the recipe's `eval_resize`. At several sizes the shorter side is resized to each and the net is applied to
+net's size after the recipe's `eval_resize`. At several sizes the short edge is resized to each and the net is applied to
 the whole image: a net that ends in a global average and a linear layer then averages that layer's scores over all
 positions. What is averaged over the views of an image is softmax's output, as in Krizhevsky et al.; the loss is that of
 the average.
@@ -41,7 +41,7 @@ SMALLEST, LARGEST = 8, 4096  # sides that images are resized to
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """How each image is looked at: so many crops of the net's size, or whole with these shorter sides.
+    """How each image is looked at: so many crops of the net's size, or whole with these short edges.
 
     With `mirror`, each view is joined by its mirror image. Raises RunError where this makes no sense.
     """

@@ -50,7 +50,7 @@ class Trained:
 
     @property
     def weights(self) -> Path:
-        """The averaged weights where there are any."""
+        """The EMA weights where there are any."""
         average = self.checkpoint / "average.safetensors"
         return average if average.exists() else self.checkpoint / "weights.safetensors"
 

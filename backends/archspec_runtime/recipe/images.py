@@ -54,7 +54,7 @@ class HFlip:
 
 @dataclass(frozen=True, slots=True)
 class ResizeShorter:
-    """Resize so that the shorter side is drawn uniformly from [low, high] pixels."""
+    """Resize so that the short edge is drawn uniformly from [low, high] pixels."""
 
     kind: ClassVar[str] = "resize_shorter"
     low: int
@@ -191,7 +191,7 @@ class Data:
     repeats: int = 1  # times that a batch holds each of its images, augmented differently (Hoffer et al., 2020)
     size: tuple[Size, ...] = ()  # of training images by phase; evaluation has the net's input size
     normalize: Normalization = "none"  # statistics are taken over the training split, pixels in [0, 1]
-    eval_resize: int | None = None  # shorter side before the centre crop (image folders only)
+    eval_resize: int | None = None  # short edge before the centre crop (image folders only)
     eval_interpolation: Fixed = "bilinear"  # how evaluation resizes, always with Pillow and antialiased
     antialias: bool = True  # in resizing training images; False is OpenCV's plain bilinear interpolation
     resizer: Resizer = "fastest"  # what antialiases: cykooz-resizer where it is installed, or always Pillow

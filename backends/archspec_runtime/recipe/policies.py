@@ -1,6 +1,6 @@
-"""What a run keeps of what it saves, and what it does about a loss that is no good.
+"""What a run keeps of what it saves, and what it does about a non-finite loss or a loss spike.
 
-A loss is no good where it is not finite or, with `spike`, above so many times the mean of the steps before: of the last 100, or
+A bad loss is not finite or, with `spike`, above so many times the mean of the steps before: of the last 100, or
 of an epoch where that is shorter, as of the last multiple of 20 or end of an epoch. Until there are so many, nothing is a spike.
 """
 

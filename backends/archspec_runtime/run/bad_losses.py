@@ -1,4 +1,4 @@
-"""Which losses are no good, and how often a run has put up with one."""
+"""Bad losses: which are not finite or spikes, and how often a run has put up with one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SLOWER = "lower the learning rate, warm up, or set clip_norm"
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A step whose loss is no good, and when it was."""
+    """A step with a bad loss, and when it was."""
 
     step: int
     what: str  # and what it has

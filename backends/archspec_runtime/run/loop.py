@@ -83,7 +83,7 @@ class Loop:
         self.metrics = Metrics(self.folder, writes=self.world.leads, log=self.log)
 
     def run(self) -> Result:
-        """Train to the end, or to a signal. Raises RunError where the loss is no good, unless the recipe puts up with that."""
+        """Train to the end, or to a signal. Raises RunError at a bad loss, unless the recipe says otherwise."""
         start = self._resume() if self.options.resume else 0
         if start >= self.total and not self.owed:
             if self.world.leads:
@@ -198,7 +198,7 @@ class Loop:
             self._judged(found)
 
     def _judged(self, bad: Bad) -> None:
-        """Do with a loss that is no good as the recipe says."""
+        """Do with a bad loss as the recipe says."""
         match self.job.recipe.bad_loss:
             case Stop():
                 raise RunError(f"{bad}; {self.saver.kept()}", SLOWER)

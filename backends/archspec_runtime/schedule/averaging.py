@@ -1,4 +1,4 @@
-"""How much of the averaged weights each step keeps."""
+"""EMA of the weights: how much each step keeps of them."""
 
 from __future__ import annotations
 

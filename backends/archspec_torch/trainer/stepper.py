@@ -174,7 +174,7 @@ class TorchStepper:
         return parallel.gradients_shared(self.replica, self.model, last=last)
 
     def average_weights(self, faulty: Tensor | None = None) -> None:
-        """Move the averaged weights towards those of this step, unless it was left out."""
+        """Move the EMA weights towards those of this step, unless it was left out."""
         if self.average is None or self.job.recipe.ema is None:
             raise unasked_average()
         self.calls["average"] += 1
@@ -185,7 +185,7 @@ class TorchStepper:
         return Before(self.model.buffers())
 
     def faulty(self, before: Before) -> Tensor:
-        """1 where the loss or a gradient is no good and the step is to be left out, else 0; then statistics are as `before`.
+        """1 at a bad loss or a non-finite gradient, where the step is left out, else 0; then statistics are as `before`.
 
         Gradients in fp16 are judged by what scales them.
         """
@@ -226,7 +226,7 @@ class TorchStepper:
             values.zero_()
 
     def evaluate(self, split: str) -> Evaluation:
-        """Measure a split with the averaged weights where there are any."""
+        """Measure a split with the EMA weights where there are any."""
         model = self.average.model if self.average is not None else self.model
         if self.world.size > 1 and not self.job.recipe.sync_batch_norm:
             parallel.agree(model.buffers())

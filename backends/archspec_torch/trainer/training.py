@@ -41,13 +41,13 @@ class Run(Protocol):
         """Within it gradients are added up, and in the last part of a batch averaged over all processes."""
 
     def average_weights(self, faulty: Tensor | None = None) -> None:
-        """Move the averaged weights towards those of this step, as `ema` of the recipe says."""
+        """Move the EMA weights towards those of this step, as `ema` of the recipe says."""
 
     def statistics(self) -> Before:
         """The running statistics as they are, which a step that is left out gives back."""
 
     def faulty(self, before: Before) -> Tensor:
-        """1 where the loss or a gradient is no good and the step is to be left out, else 0; it is decided on the device."""
+        """1 at a bad loss or a non-finite gradient, where the step is left out, else 0; it is decided on the device."""
 
     def update(self, faulty: Tensor, clip_norm: float | None = None) -> None:
         """Have the optimizer take its step, unless it is faulty, with a gradient whose norm is at most `clip_norm`."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How mistakes are written."""
+    """How errors are written."""
 
     text = "text"
     json = "json"
@@ -41,7 +41,7 @@ def check(
     sets: Set = None,
     preset: Preset = None,
     include: Include = None,
-    format: Annotated[Format, typer.Option(help="How mistakes are written.")] = Format.text,
+    format: Annotated[Format, typer.Option(help="How errors are written.")] = Format.text,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings, too.")] = False,
     fix: Annotated[
         bool,
@@ -51,7 +51,7 @@ def check(
         bool, typer.Option("--diff", help="Print what --fix would change as a unified diff, and write nothing.")
     ] = False,
 ) -> None:
-    """Find every mistake of specs, before any framework is loaded.
+    """Find every error of specs, before any framework is loaded.
 
     Exits with 0 where there are no mistakes, or nothing but warnings, 1 where there are mistakes (with --diff also where
     there is something to fix), 2 for misuse.
@@ -62,7 +62,7 @@ def check(
     from archspec.compile import check as check_spec
 
     if diff and format is not Format.text:
-        fail("--diff prints a diff, and --format says how mistakes are printed", "leave one of them out")
+        fail("--diff prints a diff, and --format says how errors are printed", "leave one of them out")
     if "-" in specs and (fix or diff):
         fail(
             "the standard input is no file that could be mended",
@@ -112,7 +112,7 @@ def _tell(found: Sequence[Diagnostic], format: Format, specs: int, others: int, 
             tell_diagnostics(found)
             tell("", f"{before}{counted(found)}")
         else:
-            tell(f"{before}{specs} {'spec' if specs == 1 else 'specs'} without mistakes")
+            tell(f"{before}{specs} {'spec' if specs == 1 else 'specs'} without errors")
         if others:
             tell(f"{others} other .yaml {'file' if others == 1 else 'files'} without `archspec: 1` left out")
     else:
@@ -140,7 +140,7 @@ def _fix(
 
     result = fix(Path(file), file, check_it)
     if result.declined:
-        say(f"{file} is left as it is: its fixes would not leave fewer mistakes")
+        say(f"{file} is left as it is: its fixes would not leave fewer errors")
     if diff:
         tell_text(result.diff(file))
         return result.left, len(result.applied)

@@ -144,7 +144,7 @@ def pack(
     source: Annotated[Path, typer.Argument(help="The data set.", show_default=False)],
     target: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)],
     form: Annotated[Form, typer.Option("--as", help="The files as they are, JPEGs, or uncompressed.")] = Form.same,
-    size: Annotated[int | None, typer.Option(min=1, help="Make the shorter side at most this many pixels.")] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="Make the short edge at most this many pixels.")] = None,
     corrupt: Annotated[
         Corrupt, typer.Option(help="Stop at an image that cannot be read, or leave it out.")
     ] = Corrupt.stop,

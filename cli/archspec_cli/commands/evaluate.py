@@ -31,7 +31,7 @@ def evaluate(
     ] = 1,
     scales: Annotated[
         str,
-        typer.Option(metavar="SIDES", help="Average over whole images with these shorter sides, as 224,256,384."),
+        typer.Option(metavar="SIDES", help="Average over whole images with these short edges, as 224,256,384."),
     ] = "",
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Average each view with its mirror image as well.")

@@ -6,7 +6,7 @@ from archspec_cli.common import Include
 
 
 def lsp(include: Include = None) -> None:
-    """Serve an editor by the language server protocol on the standard streams: mistakes, shapes, costs, completion, renaming.
+    """Serve an editor by the language server protocol on the standard streams: errors, shapes, costs, completion, renaming.
 
     Editors start it: docs/editors.md says how, for VS Code, Neovim, Helix and Emacs. It needs the extra `lsp`.
 

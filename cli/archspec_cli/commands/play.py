@@ -34,7 +34,7 @@ def play(
     preset: Preset = None,
     include: Include = None,
 ) -> None:
-    """Edit a spec in the browser: mistakes with their fixes, shapes and costs while one types, beside it picture, costs and code.
+    """Edit a spec in the browser: errors with their fixes, shapes and costs while one types, beside it picture, costs and code.
 
     The page is served on this machine alone, at an address with a token, until Ctrl-C. The file is written only when
     Save is pressed, and never over changes of others. It needs the extra `play`.

@@ -53,7 +53,7 @@ def sweep(
     ] = None,
     fresh: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODULE", help="With --weights: a module that starts anew all the same, such as fc."),
+        typer.Option(metavar="MODULE", help="With --weights: reinitialize this module, such as fc."),
     ] = None,
     sets: Set = None,
     preset: Preset = None,

@@ -48,7 +48,7 @@ def train(
     ] = None,
     fresh: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODULE", help="With --weights: a module that starts anew all the same, such as fc."),
+        typer.Option(metavar="MODULE", help="With --weights: reinitialize this module, such as fc."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The run's folder (default: runs/NAME).")] = None,
     sets: Set = None,
@@ -67,7 +67,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest whole checkpoint, bit for bit.")
+        bool, typer.Option("--resume", help="Resume from the newest complete checkpoint, bit for bit.")
     ] = False,
     override: Annotated[
         bool,
