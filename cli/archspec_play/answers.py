@@ -7,22 +7,24 @@ from dataclasses import asdict
 from typing import Any
 
 from archspec.diagnostics import Diagnostic
+from archspec.diagnostics.codes import CODES, page
 from archspec.diagnostics.printable import printable, printable_lines
 from archspec.service.arguments import arguments, presets
 from archspec.service.completion import complete
 from archspec.service.document import Document
 from archspec.service.hints import hints
 from archspec.service.hover import hover
+from archspec.service.names import definition
 from archspec.service.steps import Steps
 from archspec_play.pages import Page
 from archspec_play.units import Units
 
 
-def looked(page: Page, name: str) -> dict[str, Any]:
+def looked(shown: Page, name: str) -> dict[str, Any]:
     """All that is said beside the text; `name` is the spec's on the command line."""
-    document = page.document
+    document = shown.document
     units = Units.of(document.text.text)
-    found = [*page.mistaken, *document.diagnostics()]
+    found = [*shown.mistaken, *document.diagnostics()]
     facts = document.facts()
     net = facts.net if facts is not None else None
     broken = any(diagnostic.is_error for diagnostic in found)
@@ -40,13 +42,13 @@ def looked(page: Page, name: str) -> dict[str, Any]:
             "input": "x".join(map(str, net.input_shape)),
         },
         "current": net is not None and not broken,
-        "options": _options(page, name),
+        "options": _options(shown, name),
     }  # fmt: skip
 
 
-def _options(page: Page, name: str) -> str:
+def _options(shown: Page, name: str) -> str:
     """What is chosen as the command line says it."""
-    preset, values = page.chosen
+    preset, values = shown.chosen
     told = [name, *(["--preset", preset] if preset else [])]
     for key, value in values.items():
         told += ["--set", f"{key}={value}"]
@@ -83,9 +85,9 @@ def _diagnostic(document: Document, units: Units, found: Diagnostic) -> dict[str
     }
 
 
-def completed(page: Page, offset: int) -> dict[str, Any]:
+def completed(shown: Page, offset: int) -> dict[str, Any]:
     """What may stand at an offset of the browser's."""
-    document = page.document
+    document = shown.document
     units = Units.of(document.text.text)
     found = complete(document, min(units.into(offset), len(document.text.text)))
     return {
@@ -99,12 +101,34 @@ def completed(page: Page, offset: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def hovered(page: Page, offset: int) -> dict[str, Any] | None:
+def hovered(shown: Page, offset: int) -> dict[str, Any] | None:
     """What is at an offset of the browser's, as Markdown; None where nothing is known of it."""
-    document = page.document
+    document = shown.document
     units = Units.of(document.text.text)
     found = hover(document, min(units.into(offset), len(document.text.text)))
     if found is None:
         return None
     start, end = document.offsets(found.word.span)
     return {"from": units.out(start), "to": units.out(end), "text": found.text}
+
+
+def defined(shown: Page, offset: int) -> dict[str, Any] | None:
+    """Where what is at an offset of the browser's is declared: here, or in another file, which comes along."""
+    document = shown.document
+    units = Units.of(document.text.text)
+    found = definition(document, min(units.into(offset), len(document.text.text)))
+    if not found:
+        return None
+    target = found[0]
+    if target.path == document.path:
+        return {"from": units.out(target.start)}
+    return {
+        "title": printable(target.path.name),
+        "text": target.text.text,
+        "line": target.text.line_of(target.start),
+    }
+
+
+def explained(code: str) -> dict[str, Any] | None:
+    """The page of a diagnostic as Markdown; None for a code that there is not."""
+    return {"title": code, "markdown": page(code)} if code in CODES else None

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from archspec.loading import zoo
 from archspec.version import __version__
-from archspec_play.answers import completed, hovered, looked
+from archspec_play.answers import completed, defined, explained, hovered, looked
 from archspec_play.guard import Guard
 from archspec_play.opened import ChangedError, FolderError, Opened
 from archspec_play.pages import Page, Pages
@@ -42,6 +42,8 @@ def application(opened: Opened, token: str, hosts: Collection[str], include: Seq
                 ("look", playground.look),
                 ("complete", playground.complete),
                 ("hover", playground.hover),
+                ("define", playground.define),
+                ("explain", playground.explain),
                 ("save", playground.save),
                 ("reload", playground.reload),
             )
@@ -103,6 +105,14 @@ class Playground:
     def hover(self, asked: dict[str, Any]) -> Any:
         """What is at a place."""
         return hovered(self._page(asked), _whole(asked, "offset"))
+
+    def define(self, asked: dict[str, Any]) -> Any:
+        """Where what is at a place is declared."""
+        return defined(self._page(asked), _whole(asked, "offset"))
+
+    def explain(self, asked: dict[str, Any]) -> Any:
+        """What a diagnostic means."""
+        return explained(_text(asked, "code"))
 
     def save(self, asked: dict[str, Any]) -> Any:
         """Write the text into the file that was opened."""

@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archspec.files.folders import FolderError, written_aside
+from archspec.syntax.reader import MAX_BYTES
 
 BOM = "\ufeff"
+
+
+class TooLongError(ValueError):
+    """The file is longer than any spec that is read."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it is longer than a spec may be, {MAX_BYTES:,} bytes")
 
 
 class ChangedError(Exception):
@@ -38,14 +46,16 @@ class Opened:
 
     @classmethod
     def from_file(cls, file: Path) -> Opened:
-        """A spec's file. Raises OSError and UnicodeDecodeError."""
+        """A spec's file. Raises OSError, UnicodeDecodeError and TooLongError."""
         opened = cls(file.stem, "", file.resolve(), file.resolve().parent)
         opened.read()
         return opened
 
     def read(self) -> str:
-        """The text of the file as it is now, which what is saved next takes the place of. Raises OSError, UnicodeDecodeError."""
+        """The text of the file as it is now, which what is saved next takes the place of. Raises as `from_file` does."""
         assert self.file is not None
+        if self.file.stat().st_size > MAX_BYTES:
+            raise TooLongError
         content = self.file.read_bytes()
         text = content.decode("utf-8")
         self.bom = BOM if text.startswith(BOM) else ""
@@ -77,4 +87,4 @@ class Opened:
         self.digest, self.text = hashlib.sha256(content).hexdigest(), text
 
 
-__all__ = ["ChangedError", "FolderError", "Opened"]
+__all__ = ["ChangedError", "FolderError", "Opened", "TooLongError"]

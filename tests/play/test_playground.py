@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the playground needs the extra `play`")
 
+from archspec.loading import zoo
 from archspec_play.app import application
 from archspec_play.guard import MOST
 from archspec_play.opened import Opened
@@ -200,6 +201,36 @@ def test_completion_and_hover_at_a_place(page):
     assert "**16x32x32**" in about["text"]
 
 
+def test_a_definition_is_here_or_in_a_file_that_comes_along(page):
+    text = SPEC.replace("block: mine", "block: basic")
+    assert ask(page, "define", text=SPEC, offset=SPEC.index("block: mine") + 8) == {"from": SPEC.index("mine:")}
+    elsewhere = ask(page, "define", text=text, offset=text.index("block: basic") + 8)
+    assert elsewhere["title"] == "basic.yaml"
+    assert "body" in elsewhere["text"]
+    assert ask(page, "define", text=SPEC, offset=0) is None
+
+
+def test_a_code_is_explained_and_others_are_not(page):
+    assert ask(page, "explain", code="AS303")["markdown"].startswith("# AS303")
+    assert ask(page, "explain", code="../../README") is None
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "unet"])
+def test_a_spec_that_is_being_written_has_an_answer_at_each_point(page, name):
+    text = (zoo.folder() / f"{name}.yaml").read_text()
+    for length in range(0, len(text), len(text) // 12):
+        some = text[:length]
+        found = ask(
+            page, "look", text=some, views={"table": {}, "code": {}, "picture": {"depth": 1}, "schedule": {}}
+        )
+        places = [(each["from"], each["to"]) for each in (*found["diagnostics"], *found["steps"])]
+        assert all(0 <= start <= end <= length for start, end in places)
+        among = [
+            step for steps in found.get("views", {}).get("code", {}).get("lines", {}).values() for step in steps
+        ]
+        assert all(step < len(found["steps"]) for step in among)
+
+
 def test_the_table_counts_what_the_network_has(page):
     found = ask(page, "look", text=SPEC, views={"table": {}})
     table = found["views"]["table"]
@@ -367,6 +398,10 @@ def test_a_port_that_is_taken_and_a_file_that_is_missing_are_one_line_each(cli, 
     done = cli("play", "latin.yaml", "--no-open")
     assert done.exit_code == 2
     assert "UTF-8" in done.stderr
+    Path("long.yaml").write_text("archspec: 1\n" + "# more\n" * 200_000)
+    done = cli("play", "long.yaml", "--no-open")
+    assert done.exit_code == 2
+    assert "longer than a spec may be" in done.stderr
 
 
 def test_without_the_extra_it_says_how_to_install_it(cli, monkeypatch):

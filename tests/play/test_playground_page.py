@@ -65,6 +65,12 @@ def test_a_mistake_is_seen_fixed_and_the_code_follows_a_slider_and_a_share(brows
         assert page.locator("#editor .cm-lintRange-error").inner_text() == "kernl"
         assert "stale" in page.locator("body").get_attribute("class")
 
+        # what it means
+        page.get_by_role("button", name="error AS303").click()
+        page.wait_for_selector("dialog h3 >> text=AS303: unknown argument")
+        page.keyboard.press("Escape")
+        page.locator("#problems .link").first.click()
+
         # its fix, by the keyboard
         page.keyboard.press("Control+.")
         page.wait_for_selector("#problems >> text=No problems")
@@ -75,6 +81,10 @@ def test_a_mistake_is_seen_fixed_and_the_code_follows_a_slider_and_a_share(brows
         page.wait_for_selector("#codes .cm-step >> text=self.layer1 = ")
         assert page.locator("#codes .cm-class >> text=class BasicBlock").count() == 1
         assert page.locator("#here").inner_text().startswith("layer1: 16x32x32")
+        placed(page, "basic, repeat")
+        page.keyboard.press("F12")
+        page.wait_for_selector("dialog >> text=basic.yaml")
+        page.keyboard.press("Escape")
         page.locator("#codes .cm-line >> text=self.fc = ").click()
         page.wait_for_selector("#editor .cm-step >> text=fc")
 

@@ -69,7 +69,7 @@ def play(
 def _opened(spec: str | None) -> Opened:
     """What stands for a spec, opened; ends with a message where there is none."""
     from archspec.loading import zoo
-    from archspec_play.opened import Opened
+    from archspec_play.opened import Opened, TooLongError
 
     if spec is None:
         from archspec_cli.first_spec import Choices, first_spec
@@ -86,6 +86,8 @@ def _opened(spec: str | None) -> Opened:
             opened = Opened.from_file(file)
         except UnicodeDecodeError:
             fail(f"{file} is no text in UTF-8", "a spec is YAML: save it as UTF-8")
+        except TooLongError as error:
+            fail(f"{file} cannot be opened: {error}", "is it a spec?")
         opened.preset = preset or None if file == Path(stem) else None
         return opened
     found, member = zoo.find(stem), zoo.member(stem)

@@ -32,7 +32,9 @@ export function markdown(text) {
     for (const paragraph of part.split(/\n\s*\n/)) {
       const lines = paragraph.split("\n").filter((line) => line.trim());
       if (!lines.length) continue;
-      if (lines[0].trim() === "---") made.append(el("hr"));
+      const heading = /^#+ (.*)$/.exec(lines[0]);
+      if (heading) made.append(el("h3", {}, ...inline(heading[1])));
+      else if (lines[0].trim() === "---") made.append(el("hr"));
       else if (lines.every((line) => line.startsWith("- ")))
         made.append(el("ul", {}, ...lines.map((line) => el("li", {}, ...inline(line.slice(2))))));
       else made.append(el("p", {}, ...inline(lines.join(" "))));

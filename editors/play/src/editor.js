@@ -73,8 +73,13 @@ export class SpecEditor {
           keymap.of([
             { key: "Mod-s", run: () => (on.save(), true), preventDefault: true },
             { key: "Mod-.", run: () => this.fixAtCursor() },
+            { key: "F12", run: () => (on.define(this.cursor), true) },
             ...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap,
           ]),
+          EditorView.domEventHandlers({ mousedown: (event, view) => {
+            const place = (event.ctrlKey || event.metaKey) && event.button === 0 ? view.posAtCoords({ x: event.clientX, y: event.clientY }) : null;
+            if (place !== null) on.define(place);
+          } }),
           EditorView.contentAttributes.of({ "aria-label": "Spec, in YAML", spellcheck: "false" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) on.change();

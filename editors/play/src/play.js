@@ -2,7 +2,7 @@
 import { ask } from "./ask.js";
 import { Choices } from "./choices.js";
 import { Code } from "./code.js";
-import { byId, el, short } from "./dom.js";
+import { byId, el, markdown, short } from "./dom.js";
 import { SpecEditor } from "./editor.js";
 import { Difference } from "./difference.js";
 import { Picture } from "./picture.js";
@@ -37,6 +37,7 @@ class Play {
       change: () => this.changed(),
       cursor: (offset) => this.at(offset),
       save: () => (start.file ? this.save() : this.download()),
+      define: (offset) => this.define(offset),
       ask: (name, offset) => ask(name, { ...this.spec(), offset }).catch(() => null),
     });
 
@@ -149,12 +150,18 @@ class Play {
     this.net = answer.net;
     this.editor.show(answer);
     this.choices.show(answer);
-    showProblems(byId("problems"), answer.diagnostics, (offset) => this.editor.goTo(offset), (fix) => this.editor.apply(fix));
+    showProblems(byId("problems"), answer.diagnostics, (offset) => this.editor.goTo(offset), (fix) => this.editor.apply(fix), (code) => this.explain(code));
     document.body.classList.toggle("stale", !answer.current);
     const net = answer.net;
     byId("net").textContent = net
       ? `${net.name}: ${short(net.params)} parameters, ${short(net.macs)} multiply-adds, ${net.depth} layers, ${net.input}${answer.current ? "" : " (before the error)"}`
       : "no network yet";
+    for (const each of [...Object.values(this.panels), ...Object.values(this.codes).map(({ panel }) => panel)]) {
+      if (net || each.classList.contains("shown")) continue;
+      const lacking = each.querySelector(".lacking");
+      lacking.textContent = "It is shown as soon as the spec has a network: see the problems.";
+      lacking.hidden = false;
+    }
     this.at(this.editor.cursor, true);
   }
 
@@ -163,6 +170,7 @@ class Play {
     const lacking = panel.querySelector(".lacking");
     lacking.hidden = !found.lacking;
     panel.classList.toggle("lacks", Boolean(found.lacking));
+    panel.classList.add("shown");
     if (found.lacking) lacking.replaceChildren(...found.lacking.map((each) => el("p", {}, each.message, el("br"), el("code", {}, each.help))));
     else if (name === "code") this.codes[options.backend].code.show(found);
     else this.views[name].show(found, this.net.name);
@@ -216,6 +224,28 @@ class Play {
     this.editor.goTo(this.steps[step].from, focus);
     this.step = step;
     this.markAll(true);
+  }
+
+  // --- what stands elsewhere ---------------------------------------------------------------------------
+
+  async define(offset) {
+    const found = await ask("define", { ...this.spec(), offset }).catch(() => null);
+    if (!found) return;
+    if (found.from !== undefined) return this.editor.goTo(found.from);
+    const lines = found.text.split(/\r\n|\n|\r/).map((line, place) => el("span", { className: place === found.line ? "here" : "" }, `${line}\n`));
+    this.read(found.title, el("pre", { className: "lines" }, ...lines));
+    lines[found.line]?.scrollIntoView({ block: "center" });
+  }
+
+  async explain(code) {
+    const found = await ask("explain", { code }).catch(() => null);
+    if (found) this.read(found.title, markdown(found.markdown));
+  }
+
+  read(title, text) {
+    byId("reader-title").textContent = title;
+    byId("reader-text").replaceChildren(text);
+    byId("reader").showModal();
   }
 
   // --- the text elsewhere ------------------------------------------------------------------------------
