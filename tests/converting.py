@@ -47,11 +47,13 @@ SMALLER["densenet_bc"] = {"layers": 2}
 SMALLER["unet"] = {"input.size": 188, "width": 2}
 SMALLER["nf_resnet50"] = SMALLER["fixup_resnet50"] = {"input.size": 64, "classes": 10}
 SMALLER["fixup"] = {"n": 1}
+SMALLER |= {f"{name}_resnet50": {"input.size": 64} for name in ("fcn", "deeplabv3")}
+SMALLER |= {name: {"input.size": 64} for name in ("lraspp_mobilenet_v3_large", "resnet50_fpn")}
 SMALLER["vgg"] = SMALLER["vgg19"] = {"input.size": 32, "classes": 10, "width": 4, "units": 32}
 """What is large goes narrower, with all its layers."""
 TABLE = [["fused_mbconv", 1, 8, 1, 1], ["fused_mbconv", 4, 12, 2, 2], ["mbconv", 4, 16, 2, 2]]
-SHALLOW = {"efficientnet_v2": {"width": 8, "table": TABLE}}
-"""What answers alike with fewer layers: of so many, drawn weights make chaos of the rounding of singles."""
+SHALLOW = {"efficientnet_v2": {"width": 8, "table": TABLE}, "swin_v2": SMALLER["swin_v2"], "unet": {"width": 2}}
+"""What answers alike with fewer layers or channels: of so many layers, drawn weights make chaos of the rounding of singles."""
 SMALLER["efficientnet_v2"] = {**SHALLOW["efficientnet_v2"], "input.size": 64, "classes": 10}
 
 

@@ -6,7 +6,7 @@ import pytest
 from archspec.loading import zoo
 
 FEW = ("cifar_highway", "cifar_resnet", "digits_resnet", "resnet18")
-EACH_KIND = ("mobilenet_v3_small", "vit", "swin")
+EACH_KIND = ("mobilenet_v3_small", "vit", "swin", "swin_v2", "fixup", "unet", "lraspp_mobilenet_v3_large")
 
 
 def marked(name):

@@ -113,7 +113,7 @@ def test_answers_are_pytorchs(name, tmp_path):
     x = np.random.default_rng(0).normal(size=(2, *net.input_shape)).astype(np.float32)
     with torch.inference_mode():
         expected = zoo_nets.flat(model(torch.from_numpy(x)))
-    found = answers(made, x, sorted(output.name for output in made.graph.output))
+    found = answers(made, x, sorted(output.name for output in made.graph.output)).reshape(expected.shape)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 

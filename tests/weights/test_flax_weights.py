@@ -72,7 +72,9 @@ def test_same_weights_give_the_same_answers_in_both_frameworks(name):
     torch = pytest.importorskip("torch")
     from deterministic import fill
 
-    net = archspec.load(name, set={"input.size": SIZES[name], **SHALLOW.get(name, {})} if name in SIZES else {})
+    net = archspec.load(
+        name, set={**({"input.size": SIZES[name]} if name in SIZES else {}), **SHALLOW.get(name, {})}
+    )
     theirs = fill(archspec.build(net, "torch"))
     state = {key: value.numpy() for key, value in theirs.state_dict().items()}
     x = np.random.default_rng(0).normal(size=(1, *net.input_shape))
