@@ -87,30 +87,33 @@ Backend = Annotated[
 ]
 
 
+EXAMPLES = {"--set": "--set shortcut=none", "--arg": "--arg width=64"}
+
+
 def given(context: typer.Context, name: str) -> bool:
     """Whether an option stands on the command line, whatever its value."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
 
-def overrides(given: Sequence[str] | None) -> dict[str, object]:
+def overrides(given: Sequence[str] | None, option: str = "--set") -> dict[str, object]:
     """`KEY=VALUE` pairs, the values read as YAML."""
     from archspec.diagnostics import Diagnostics
     from archspec.syntax.reader import read_value
 
     values: dict[str, object] = {}
-    for key, text in pairs(given).items():
+    for key, text in pairs(given, option).items():
         problems = Diagnostics()
-        node = read_value(text, f"--set {key}={text}", problems)
+        node = read_value(text, f"{option} {key}={text}", problems)
         if node is None:
             report(list(problems))
             raise typer.Exit(2)
-        node.origin = "--set"
+        node.origin = option
         values[key] = node
     return values
 
 
-def pairs(given: Sequence[str] | None) -> dict[str, str]:
+def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
     """`KEY=VALUE` pairs as text; the last of a key counts, which is said."""
     if not given:
         return {}
@@ -120,10 +123,10 @@ def pairs(given: Sequence[str] | None) -> dict[str, str]:
     for pair in given:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip():
-            fail(f"--set takes KEY=VALUE, not {pair!r}", "such as --set shortcut=none")
+            fail(f"{option} takes KEY=VALUE, not {pair!r}", f"such as {EXAMPLES[option]}")
         key = key.strip()
         if (twice := overridden([*found, key])) is not None:
-            say_replaced(f"--set {twice[0]} is replaced by a later --set {key}")
+            say_replaced(f"{option} {twice[0]} is replaced by a later {option} {key}")
         found.pop(key, None)
         found[key] = text
     return found

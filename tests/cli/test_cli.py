@@ -102,6 +102,8 @@ def test_train_without_data_says_what_it_needs_and_how_it_is_laid_out(cli, tmp_p
         (("show", "basic", "--resolved"), "archspec show basic"),
         (("explain", "AS399"), "from AS301 to AS314"),
         (("explain", "AS999"), "they go from AS001"),
+        (("explain", "nothing_of_all"), "such as AS405, conv, bottleneck or train.lr"),
+        (("explain", "conv.kernels"), "`archspec explain conv` says what it takes"),
     ],
 )
 def test_what_was_meant_is_said_as_it_is_written(words, help_, cli):

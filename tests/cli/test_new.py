@@ -90,3 +90,11 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(cli, tmp_path, words, 
 def test_python_runs_the_command_line_as_a_module():
     done = subprocess.run([sys.executable, "-m", "archspec", "--version"], capture_output=True, text=True)
     assert done.stdout == f"archspec {archspec.__version__}\n", done.stderr
+
+
+def test_what_is_to_be_typed_next_can_be_typed(cli, tmp_path):
+    (tmp_path / "my flowers" / "train" / "rose").mkdir(parents=True)
+    (tmp_path / "my flowers" / "train" / "tulip").mkdir()
+    done = cli("new", "my net.yaml", "--images", "my flowers", "--size", 32)
+    assert "  archspec train 'my net.yaml' --data 'my flowers'\n" in done.stdout
+    assert "archspec new net.yaml" in cli("new", "").stderr

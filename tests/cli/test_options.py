@@ -3,6 +3,7 @@
 import inspect
 import json
 import shutil
+import sys
 
 import pytest
 import typer
@@ -111,6 +112,8 @@ REFUSED = {
     "predict --force": (("predict", ".", "x.jpg", "--force"), 2, "give --out"),
     "metrics --force": (("metrics", ".", "--force"), 2, "give --out"),
     "eval --force": (("eval", ".", "--mistakes", "--force"), 2, "give --predictions"),
+    "import --force": (("import", "net.py:Net", "--force"), 2, "give --out or --weights-out"),
+    "import --arg": (("import", "net.py:Net", "--arg", "width"), 2, "--arg takes KEY=VALUE"),
     "data verify --spec": (("data", "verify", ".", "--spec", NET, "--dataset", "cifar10"), 2, "leave one of them out"),
     "data pack --size": (("data", "pack", ".", "packed", "--dataset", "image_folder", "--size", 8), 2, "--as jpeg"),
     "data verify --dataset": (("data", "verify", ".", "--dataset", "nets"), 2, "there is no data set"),
@@ -406,3 +409,14 @@ def test_a_list_of_numbers_is_told_that_one_is_taken(cli):
     assert done.exit_code == 2
     assert "it takes one whole number, such as 3" in " ".join(done.output.split())
     assert "Input should be" not in done.output
+
+
+def test_a_language_server_without_its_extra_says_how_to_get_it(cli, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("archspec_lsp", "pygls", "lsprotocol")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lsprotocol", None)
+    result = cli("lsp")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "error: the language server needs lsprotocol, which is not installed\n  help: pip install "
+    )

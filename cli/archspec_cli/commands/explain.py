@@ -46,7 +46,13 @@ def explain(
     if wanted not in CODES:
         group = [known for known in CODES if wanted[:3] == known[:3]]
         meant = did_you_mean(code, keys.paths() if "." in code else [*OPS, *zoo.library()])
-        all_ = meant or f"they go from {min(CODES)} to {max(CODES)}"
+        outer = code.partition(".")[0]
+        if meant is None and outer != code and (outer in OPS or outer in zoo.library()):
+            meant = f"`archspec explain {outer}` says what it takes"
+        coded = wanted.startswith("AS") and wanted[2:].isdigit()
+        all_ = meant or (
+            f"they go from {min(CODES)} to {max(CODES)}" if coded else "such as AS405, conv, bottleneck or train.lr"
+        )
         help_ = f"{all_}, here from {group[0]} to {group[-1]}" if group else all_
         fail(f"there is no diagnostic, operation, block or key {code!r}", help_)
     tell_text(page(wanted))

@@ -56,8 +56,13 @@ def import_(
     for path in (out, weights_out):
         if path is not None and path.exists() and not force:
             fail(f"{path} exists already", "give another name, or --force to overwrite it")
-    given = {key: node.plain() if isinstance(node, Node) else node for key, node in overrides(args).items()}
-    say(f"{source}: its own code is run")
+    if force and out is None and weights_out is None:
+        fail("--force overwrites files, and none is written", "give --out or --weights-out, or leave --force out")
+    given = {
+        key: node.plain() if isinstance(node, Node) else node for key, node in overrides(args, "--arg").items()
+    }
+    if ":" in source:
+        say(f"{source}: its own code is run")
     try:
         found = archspec.import_model(source, chosen, arguments=given)
         if weights_out is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec_cli.common import Include
+from archspec_cli.console import fail
 
 
 def lsp(include: Include = None) -> None:
@@ -12,6 +13,12 @@ def lsp(include: Include = None) -> None:
 
     Example: archspec lsp
     """
-    from archspec_lsp.server import serve
+    try:
+        from archspec_lsp.server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol"):
+            raise
+        from archspec.backends.extras import install_command
 
+        fail(f"the language server needs {error.name}, which is not installed", install_command("lsp"), 1)
     serve([path.resolve() for path in include or ()])

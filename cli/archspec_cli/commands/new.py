@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -78,11 +79,12 @@ def _ask(question: str, default: str) -> str:
 
 def _refuse_path(file: Path) -> None:
     if file.suffix not in (".yaml", ".yml"):
-        fail(f"a spec is a YAML file, and {file} has another suffix", f"archspec new {file.with_suffix('.yaml')}")
+        named = quote(str(file.with_suffix(".yaml"))) if file.name else "net.yaml"
+        fail(f"a spec is a YAML file, and {file} has another suffix", f"archspec new {named}")
     if os.path.lexists(file):
         fail(f"{file} is there already, and stays as it is", "choose another name")
     if not file.parent.is_dir():
-        fail(f"there is no folder {file.parent}", f"mkdir -p {file.parent}")
+        fail(f"there is no folder {file.parent}", f"mkdir -p {quote(str(file.parent))}")
 
 
 def _refuse_base(base: str) -> None:
@@ -144,8 +146,11 @@ def _refuse_mistakes(text: str) -> None:
 
 
 def _next(file: Path, choices: Choices, images: str) -> list[str]:
-    data = "" if choices.images == "digits" else f" --data {images if choices.images == 'folder' else 'DATA'}"
-    lines = [f"  archspec summary {file}", f"  archspec build {file}", f"  archspec train {file}{data}"]
+    data = (
+        "" if choices.images == "digits" else f" --data {quote(images) if choices.images == 'folder' else 'DATA'}"
+    )
+    name = quote(str(file))
+    lines = [f"  archspec summary {name}", f"  archspec build {name}", f"  archspec train {name}{data}"]
     if choices.images == "cifar10":
         lines.insert(0, "  archspec data fetch cifar10 --out DATA")
     return ["next:", *lines]
