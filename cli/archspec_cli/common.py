@@ -78,13 +78,11 @@ EvalEvery = Annotated[
     str | None,
     typer.Option(
         metavar="EVERY",
-        help="How often is evaluated: '500 steps', '2 epochs', or a number of epochs (default: the recipe's, 1 epoch).",
+        help="How often to evaluate: '500 steps', '2 epochs', or a number of epochs (default: the recipe's, 1 epoch).",
         show_default=False,
     ),
 ]
-Backend = Annotated[
-    str, typer.Option("--backend", help="Which framework to write for.", autocompletion=backend_names)
-]
+Backend = Annotated[str, typer.Option("--backend", help="The framework to use.", autocompletion=backend_names)]
 
 
 EXAMPLES = {"--set": "--set shortcut=none", "--arg": "--arg width=64"}

@@ -193,7 +193,7 @@ def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentPar
         "--nproc", type=_positive, help="processes on this machine that share the run (or use torchrun)"
     )
     made.add_argument(
-        "--max-restarts", type=int, default=0, help="how often --nproc starts them anew where one dies"
+        "--max-restarts", type=int, default=0, help="how often --nproc restarts all processes if one dies"
     )
     made.add_argument("--timeout", type=_positive,
                       help=f"seconds that a process waits for the others (default: {TIMEOUT})")  # fmt: skip

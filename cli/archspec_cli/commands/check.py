@@ -53,7 +53,7 @@ def check(
 ) -> None:
     """Find every error of specs, before any framework is loaded.
 
-    Exits with 0 where there are no mistakes, or nothing but warnings, 1 where there are mistakes (with --diff also where
+    Exits with 0 if there are no errors, or only warnings, 1 if there are errors (with --diff also where
     there is something to fix), 2 for misuse.
 
     Examples: archspec check my.yaml · archspec check specs/ --format github · archspec check my.yaml --fix ·

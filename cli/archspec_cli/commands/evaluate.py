@@ -27,14 +27,14 @@ def evaluate(
         Path | None, typer.Option(help="The images, where they are no longer where the run had them.")
     ] = None,
     crops: Annotated[
-        int, typer.Option(help="1, or 10: the corners and the centre with their mirror images, averaged.")
+        int, typer.Option(help="1, or 10: the corners and the centre, each also flipped, averaged.")
     ] = 1,
     scales: Annotated[
         str,
         typer.Option(metavar="SIDES", help="Average over whole images with these short edges, as 224,256,384."),
     ] = "",
     mirror: Annotated[
-        bool, typer.Option("--mirror", help="Average each view with its mirror image as well.")
+        bool, typer.Option("--mirror", help="Average each view with its horizontal flip as well.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
@@ -59,7 +59,7 @@ def evaluate(
 ) -> None:
     """Measure a run's newest checkpoint: loss, top-1 and top-5 error, every image once.
 
-    --predictions keeps the mistakes as well.
+    --predictions includes --mistakes.
 
     Examples: archspec eval runs/resnet50 --scales 224,256,384,480,640 · archspec eval RUN --crops 10 --split val ·
     archspec eval RUN --mistakes --predictions found.csv

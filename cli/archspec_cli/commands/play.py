@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec_cli.common import Include, Preset, Set, is_run, pairs, report, spec_names
-from archspec_cli.console import fail, say
+from archspec_cli.console import fail, say, tell
 
 if TYPE_CHECKING:
     from archspec_play.opened import Opened
@@ -56,7 +56,8 @@ def play(
     opened.overrides = pairs(sets)
 
     def tell_address(address: str) -> None:
-        print(address, flush=True)
+        tell(address)
+        sys.stdout.flush()
         say("the playground is there until Ctrl-C")
 
     folders = [path.resolve() for path in include or ()]

@@ -77,7 +77,7 @@ def sweep(
 ) -> None:
     """Train every combination of values and seeds; called again, it keeps what is finished and goes on with the rest.
 
-    Exits with 1 where a run failed; the others are made all the same.
+    Exits with 1 if a run failed; the others still run.
 
     Example: archspec sweep cifar_resnet --over n=3,5,7,9 --over shortcut=none,zero_pad --seeds 3 --data ~/cifar-10
     """

@@ -119,7 +119,9 @@ def train(
     ] = None,
     max_restarts: Annotated[
         int,
-        typer.Option(min=0, help="How often --nproc starts them anew, from the last checkpoint, where one dies."),
+        typer.Option(
+            min=0, help="How often --nproc restarts all processes, from the last checkpoint, if one dies."
+        ),
     ] = 0,
     timeout: Annotated[
         int | None,
