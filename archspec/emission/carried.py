@@ -35,7 +35,10 @@ def _imports(source: str, path: str) -> tuple[str, ...]:
 
 
 def _names(tree: ast.AST, package: list[str]) -> Iterator[str]:
-    for node in ast.walk(tree):
+    if isinstance(tree, ast.If) and ast.unparse(tree.test) == "TYPE_CHECKING":  # which nothing imports that runs
+        tree = ast.Module(tree.orelse, [])
+    for node in ast.iter_child_nodes(tree):
+        yield from _names(node, package)
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -88,9 +88,7 @@ def steps(
     model.train()
     graph, params, rest = nnx.split(model, nnx.Param, ...)
     run = Run.of(training("flax", net, job), model, graph, params, jax.tree.map(lambda _: True, params))
-    state = jax.eval_shape(
-        lambda params, rest: State.start(params, rest, run.optimizer, recipe, kind), params, rest
-    )
+    state = jax.eval_shape(lambda params, rest: State.start(params, rest, run.optimizer, job, kind), params, rest)
     padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
     step = Step(run, kind, padding, devices.cut, job)
 

@@ -9,7 +9,7 @@ from archspec.emission.folder import Kit
 from archspec_flax.emit.model import TEMPLATES, model_source
 from archspec_flax.emit.trainer import stated
 from archspec_runtime import Job
-from archspec_runtime.job.net_facts import facts_file, stated_job
+from archspec_runtime.job.net_facts import facts_file, parts_of, stated_job
 
 NAMING = ("names.py", "tensor_words.py")
 
@@ -38,5 +38,6 @@ KIT = Kit(
     recorded=stated_job,
     facts=facts_file,
     carried=carried,
+    parts=parts_of,
     loading=names_of_spec,
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from functools import partial
+from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,30 +12,25 @@ from numpy.typing import NDArray
 
 from archspec_runtime.augment.erasing import erased_boxes
 from archspec_runtime.augment.mixing import Mixed, draw_mix
-from archspec_runtime.augment.plan import Plan, centre, epoch_plan, is_single
+from archspec_runtime.augment.plan import Plan, epoch_plan, is_single
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.pace import Pace
-from archspec_runtime.batches.patience import Readers, patiently
-from archspec_runtime.batches.reading import Reader
-from archspec_runtime.batches.slots import LENT, Layout
-from archspec_runtime.batches.workers import Workers
-from archspec_runtime.data.encoded import EncodedSplit, Skipped, to_array
 from archspec_runtime.data.splits import ArraySplit, Split
 from archspec_runtime.draws import epoch_order, repeated
 from archspec_runtime.errors import DataError
 from archspec_runtime.images.decoding import Bytes
 from archspec_runtime.job.memory import EVALUATED_ROOM
+from archspec_runtime.parts import part
 from archspec_runtime.processes.platforms import WINDOWS, cores
 from archspec_runtime.processes.signals import Breaks
 from archspec_runtime.processes.world import World
-from archspec_runtime.recipe.images import Data, PcaLighting
+from archspec_runtime.recipe.images import Data
 from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.schedule.phases import size_at, steps_until
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 ALONE = World()
-AHEAD = 3  # batches that are being read while one is trained on
 MOST_MEASURED = 500  # images at once
 MOST_WORKERS = 8  # unless more are asked for
 
@@ -106,7 +99,7 @@ class Batches:
             self._order = epoch_order(self.seed, epoch, len(self.split))
             self._plan = epoch_plan(self.data.augment, self.seed, epoch, len(self.split))
             self._epoch = epoch
-        places, positions = self._positions(index), self._places(index)
+        places, positions = self._positions(index), self.places(index)
         indices = repeated(self._order, positions, self.data.repeats)
         size = self.shape_at(step)[1:]
         erase = erased_boxes(self.data.augment, self.seed, epoch, positions, size)
@@ -130,73 +123,17 @@ class Batches:
         if isinstance(self.split, ArraySplit) and not is_single(self.data.augment):
             yield from map(self.at, range(start, stop))
             return
+        read = part("batches.read_ahead", "reading images one by one")
         while start < stop:
             shape = self.shape_at(start)
             end = next((step for step in range(start, stop) if self.shape_at(step) != shape), stop)
-            yield from self._of_shape(shape, start, end)
+            yield from read.batches_of_shape(self, shape, start, end)
             start = end
 
-    def _of_shape(self, shape: tuple[int, int, int], start: int, stop: int) -> Iterator[Batch]:
-        assert isinstance(self.split, (ArraySplit, EncodedSplit))
-        reader = Reader(self.split, self.data, shape, self.seed)
-        layout = Layout(AHEAD + 1 + LENT, len(self._places(0)), shape, max(1, self.workers))
-        ahead = self.workers and isinstance(self.split, EncodedSplit)
-        return self._ahead(reader, layout, start, stop) if ahead else self._here(reader, layout, start, stop)
-
-    def _ahead(self, reader: Reader, layout: Layout, start: int, stop: int) -> Iterator[Batch]:
-        pool = Workers(reader, layout)
-        waiting: deque[tuple[int, Batch]] = deque()
-        try:
-            for step in range(start, stop + AHEAD):
-                if step < stop:
-                    waiting.append((slot := pool.slots.take(), batch := self.at(step)))
-                    positions = self._places(step % self.per_epoch)
-                    pool.arrays["index"][slot], pool.arrays["position"][slot] = batch.indices, positions
-                    pool.ask(slot, step // self.per_epoch)
-                if step >= start + AHEAD:
-                    slot, batch = waiting.popleft()
-                    pool.complete(slot)
-                    used, shift = (pool.arrays[name][slot].copy() for name in ("used", "shift"))
-                    yield self._filled(batch, used, pool.slots.lend(slot, pool.arrays["pixels"][slot]), shift)
-        finally:
-            pool.close()
-
-    def _here(self, reader: Reader, layout: Layout, start: int, stop: int) -> Iterator[Batch]:
-        skipped = Skipped()
-        channels, height, width = reader.shape
-        index = 0
-
-        def read(step: int) -> Batch:
-            nonlocal index
-            batch, used = self.at(step), np.empty(layout.count, np.int64)
-            pixels = np.empty((layout.count, height, width, channels), np.uint8)
-            shift = np.empty((layout.count, channels), np.float32)
-            epoch, positions = step // self.per_epoch, self._places(step % self.per_epoch)
-            for row, (index, position) in enumerate(zip(batch.indices.tolist(), positions, strict=True)):
-                used[row], said = reader.read(index, epoch, position, pixels[row], shift[row])
-                for message in said:
-                    skipped.append(message)
-            return self._filled(batch, used, pixels, shift)
-
-        thread: Readers[Batch] = Readers(1)
-        try:
-            for step in range(start, stop):
-                yield patiently(thread.submit(partial(read, step)), lambda: reader.split.name(index))
-        finally:
-            thread.close()
-
-    def _places(self, index: int) -> range:
+    def places(self, index: int) -> range:
+        """The positions in its epoch of this process's samples of a batch."""
         positions = self._positions(index)
         return range(positions.start, positions.stop)
-
-    def _filled(self, batch: Batch, used: Ints, pixels: Bytes, shift: Floats) -> Batch:
-        coloured = self.shape[0] == 3 and any(isinstance(a, PcaLighting) for a in self.data.augment)
-        shifts = shift[:, :, None, None] if coloured else None
-        if shifts is not None and self.normalization.std is not None:
-            shifts = shifts / self.normalization.std
-        return replace(
-            batch, indices=used, labels=self.split.labels[used], pixels=pixels.transpose(0, 3, 1, 2), shift=shifts
-        )
 
 
 def share_of_cores(world: World) -> int:
@@ -262,24 +199,10 @@ def evaluation_batches(
             yield piece, None
             pace.come_to(piece.stop)
         return
-    assert isinstance(split, EncodedSplit)
-
-    def read(index: int) -> Bytes:
-        return to_array(centre(split.image(index), shape, data))
-
-    # threads, as decoding and resizing leave the interpreter to others; each process of a machine has its share of the cores
-    pool: Readers[Bytes] = Readers(workers or share_of_cores(world))
-    ahead: deque[list[Future[Bytes]]] = deque()
-    try:
-        for number, piece in enumerate(slices):
-            breaks.take()
-            for later in slices[number + len(ahead) : number + 2]:
-                ahead.append([pool.submit(partial(read, index)) for index in range(later.start, later.stop)])
-            futures = zip(ahead.popleft(), range(piece.start, piece.stop), strict=True)
-            images = np.asarray(
-                [patiently(future, partial(split.name, index)) for future, index in futures], np.uint8
-            )
-            yield piece, images.reshape(piece.stop - piece.start, *shape)
+    read = part("batches.read_ahead", "reading images one by one")
+    with closing(
+        read.evaluation_images(split, slices, shape, data, workers or share_of_cores(world), breaks)
+    ) as images:
+        for piece, pixels in images:
+            yield piece, pixels
             pace.come_to(piece.stop)
-    finally:
-        pool.close()

@@ -14,6 +14,8 @@ from typing import Any
 
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job
+from archspec_runtime.job.memory import IMAGES
+from archspec_runtime.recipe.images import ON_BATCHES
 
 FILE = "net.json"
 NUMBERS = ("macs", "params", "kept", "slots", "frozen")
@@ -32,6 +34,13 @@ def stated_job(job: Job) -> Job:
     """A job as `train.py` states it as a literal: without these facts, and without what stands there in code."""
     usual: dict[str, Any] = {f.name: f.default for f in fields(job) if f.name in LEFT_OUT}
     return replace(job.without_arithmetic(), **usual)
+
+
+def parts_of(job: Job) -> tuple[str, ...]:
+    """The modules that a run of this job asks for by name: those that read images ahead, unless all are in memory as they are."""
+    data = job.recipe.data
+    whole = data.dataset in IMAGES and all(isinstance(step, ON_BATCHES) for step in data.augment)
+    return () if whole else ("archspec_runtime.batches.read_ahead",)
 
 
 def with_net_facts(job: Job, text: str, where: object = FILE) -> Job:

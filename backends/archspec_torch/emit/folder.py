@@ -7,7 +7,7 @@ from importlib.resources import files
 from archspec.emission.carried import imported_files
 from archspec.emission.folder import Kit
 from archspec_runtime import Job
-from archspec_runtime.job.net_facts import facts_file, stated_job
+from archspec_runtime.job.net_facts import facts_file, parts_of, stated_job
 from archspec_torch.emit.model import TEMPLATES, model_source
 from archspec_torch.emit.trainer import stated
 
@@ -27,4 +27,5 @@ KIT = Kit(
     recorded=stated_job,
     facts=facts_file,
     carried=carried,
+    parts=parts_of,
 )
