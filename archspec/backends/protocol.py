@@ -139,6 +139,13 @@ class Importer(Backend, Protocol):
         """A model as a spec, by an example of the images that it takes. Raises ModelError."""
 
 
+class FileImporter(Backend, Protocol):
+    """A backend that reads models from files, without running anything in them."""
+
+    def import_file(self, path: Path) -> Imported:
+        """The model of a file as a spec that is proven to answer alike. Raises ModelError."""
+
+
 class Mapper(Backend, Protocol):
     """A backend that says which steps the lines of its models are of; for ONNX, of the model as text without its weights."""
 

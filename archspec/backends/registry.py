@@ -11,6 +11,7 @@ from archspec.backends.protocol import (
     Backend,
     Builder,
     Examiner,
+    FileImporter,
     Importer,
     Mapper,
     Predictor,
@@ -78,6 +79,14 @@ def find_importer(name: str) -> Importer:
             [Diagnostic("AS701", f"the backend `{name}` imports no models", None, "import one of PyTorch")]
         )
     return cast(Importer, backend)
+
+
+def find_file_importer(name: str) -> FileImporter:
+    """The backend of this name, which reads files. Raises SpecError as `find_backend` does, and where it reads none."""
+    backend = find_backend(name)
+    if _lacking(backend, FileImporter):
+        raise SpecError([Diagnostic("AS701", f"the backend `{name}` imports no files", None, "import one of ONNX")])
+    return cast(FileImporter, backend)
 
 
 def find_mapper(name: str) -> Mapper:

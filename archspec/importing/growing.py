@@ -25,7 +25,12 @@ def growing(net: Traced) -> Traced:
         shorter = made.get(values[:-1]) or (values[0] if len(values) == 2 else None)
         made[values] = op.result
         by = next((one for one in operations[:place] if one.result == values[-1]), None)
-        if shorter is None or by is None or not _grows(values, operations):
+        if (
+            shorter is None
+            or by is None
+            or (op.inputs == (shorter, values[-1]) and len(values) > 2)
+            or not _grows(values, operations)
+        ):
             place += 1
             continue
         inputs = (shorter, values[-1])

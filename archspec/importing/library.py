@@ -63,7 +63,7 @@ def _taken(
             return {other: given} if given else other
         if not isinstance(value, dict):
             return value
-        if value.get("block") == name:  # a stage
+        if value.get("block") == name and "name" in value:  # a stage
             extra = {k: v for k, v in value.items() if k not in own and k != "block"}
             return {
                 "name": extra.pop("name"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.analysis.resolved_spec import resolved_yaml
@@ -14,11 +15,13 @@ from archspec.loading.program import Program
 from archspec.ops import OPS
 from archspec.version import __version__
 from archspec_onnx.formats import OnnxFile
-from archspec_onnx.health import need_onnx
+from archspec_onnx.health import need_onnx, need_runtime
 from archspec_onnx.script import script_files
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+    from archspec.importing import Imported
 
 README = """# {name}
 
@@ -94,6 +97,14 @@ class OnnxBackend:
         from archspec_onnx.model import make_model
 
         return make_model(net, weights)
+
+    def import_file(self, path: Path) -> Imported:
+        """The model of a file as a spec, by ONNX Runtime proven to answer alike. Raises ModelError, SpecError without onnx."""
+        need_onnx()
+        need_runtime()
+        from archspec_onnx.importing.importing import import_file
+
+        return import_file(path)
 
     def examine(self) -> Iterator[tuple[str, str, bool, str | None]]:
         """The onnx package and the runtime."""

@@ -42,3 +42,12 @@ def need_onnx() -> None:
     if not is_recent(onnx.__version__, NEEDED):
         message = f"onnx {onnx.__version__} is too old: {NEEDED} or newer is needed"
         raise SpecError([Diagnostic("AS701", message, None, EXTRA)])
+
+
+def need_runtime() -> None:
+    """Import ONNX Runtime. Raises SpecError that says how to get it where that fails."""
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        message = f"onnxruntime does not import: {error}"
+        raise SpecError([Diagnostic("AS701", message, None, "pip install onnxruntime")]) from None

@@ -16,7 +16,7 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="torchvision:NAME, timm:NAME, package.module:factory or path/to/file.py:Class.",
+            help="torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:Class or net.onnx.",
             show_default=False,
         ),
     ],
@@ -41,7 +41,7 @@ def import_(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the files.")] = False,
 ) -> None:
-    """Turn a model of PyTorch into a readable spec that is proven equal to it. This runs the model's own code.
+    """Turn a model into a readable spec that is proven equal to it. This runs a PyTorch model's own code, and none of a file.
 
     Examples: archspec import torchvision:resnet50 --out my50.yaml ·
     archspec import net.py:Net --arg width=64 --input 1,28,28 --out net.yaml --weights-out net.safetensors
@@ -61,7 +61,12 @@ def import_(
     given = {
         key: node.plain() if isinstance(node, Node) else node for key, node in overrides(args, "--arg").items()
     }
-    if ":" in source:
+    is_file = source.endswith(".onnx")
+    if is_file and (given or chosen):
+        fail("an ONNX file says itself what it takes", "leave --arg and --input out")
+    if is_file:
+        say(f"{source}: read, and compared by ONNX Runtime")
+    elif ":" in source:
         say(f"{source}: its own code is run")
     try:
         found = archspec.import_model(source, chosen, arguments=given)

@@ -1,0 +1,127 @@
+"""ONNX files become specs whose nets answer as they do, or are refused with one message."""
+
+import numpy as np
+import pytest
+
+import archspec
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+
+def numbers(net):
+    """Weights with which images matter to the answers."""
+    drawn = np.random.default_rng(0)
+    found = {}
+    for name, shape in net.tensor_shapes().items():
+        array = drawn.standard_normal(shape).astype(np.float32)
+        if len(shape) > 1:
+            array *= (2 / np.prod(shape[1:])) ** 0.5
+        else:
+            array = 1 + 0.1 * np.abs(array) if name.endswith(("weight", "running_var")) else 0.05 * array
+        found[name] = np.zeros(shape, np.int64) if name.endswith("num_batches_tracked") else array
+    return found
+
+
+def exported(net, path):
+    from archspec_onnx.backend import OnnxBackend
+
+    path.write_bytes(OnnxBackend().build(net, seed=0, weights=numbers(net)).SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("cifar_resnet", {}),
+        ("mobilenet_v2", {"input.size": 32, "classes": 10}),
+        ("densenet121", {"layers1": 2, "layers2": 3, "layers3": 2, "layers4": 1, "input.size": 32, "classes": 10}),
+    ],
+)
+def test_what_archspec_exports_is_imported_again(name, given, tmp_path):
+    net = archspec.load(name, set=given)
+    found = archspec.import_model(str(exported(net, tmp_path / f"{name}.onnx")))
+    assert found.network.tensor_shapes() == net.tensor_shapes()
+    assert found.network.cost.macs == net.cost.macs
+    assert len(found.spec.splitlines()) < 70
+    assert all(np.array_equal(found.weights[key], array) for key, array in numbers(net).items())
+
+
+def file_of(path, nodes, tensors, size=(3, 8, 8), batch="N"):
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, *size])
+    answers = helper.make_tensor_value_info("answers", TensorProto.FLOAT, ["n", "k"])
+    constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in tensors.items()]
+    graph = helper.make_graph(nodes, "net", [images], [answers], constants)
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString()
+    )
+    return path
+
+
+@pytest.fixture
+def folded(tmp_path):
+    """What PyTorch writes: paths in the names of nodes, normalizations folded into convolutions, and one image a batch."""
+    drawn = np.random.default_rng(0)
+    tensors = {
+        "onnx::Conv_10": drawn.standard_normal((4, 3, 3, 3)).astype(np.float32),
+        "onnx::Conv_11": drawn.standard_normal(4).astype(np.float32),
+        "fc.weight": drawn.standard_normal((5, 4)).astype(np.float32),
+        "fc.bias": drawn.standard_normal(5).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node(
+            "Conv", ["images", "onnx::Conv_10", "onnx::Conv_11"], ["a"], "/stem/conv/Conv", pads=[1, 1, 1, 1]
+        ),
+        helper.make_node("Relu", ["a"], ["b"], "/stem/act/Relu"),
+        helper.make_node("GlobalAveragePool", ["b"], ["c"], "/pool/GlobalAveragePool"),
+        helper.make_node("Flatten", ["c"], ["d"], "/Flatten", axis=1),
+        helper.make_node("Gemm", ["d", "fc.weight", "fc.bias"], ["answers"], "/fc/Gemm", transB=1),
+    ]
+    return file_of(tmp_path / "folded.onnx", nodes, tensors, batch=1)
+
+
+def test_a_folded_normalization_is_a_convolution_with_bias(folded):
+    found = archspec.import_model(str(folded))
+    assert "conv: {out: 4, kernel: 3, bias: true}" in found.spec
+    assert sorted(found.weights) == ["fc.bias", "fc.weight", "stem.conv.bias", "stem.conv.weight"]
+
+
+def test_the_command_writes_a_spec_and_the_files_weights(cli, folded, tmp_path):
+    spec, weights = tmp_path / "net.yaml", tmp_path / "net.safetensors"
+    done = cli("import", folded, "--out", spec, "--weights-out", weights)
+    assert done.exit_code == 0, done.output
+    assert "ONNX Runtime's answers on 2 images" in done.stderr
+    assert cli("build", spec, "--backend", "onnx", "--weights", weights, "--out", tmp_path / "again").exit_code == 0
+
+
+def test_what_a_file_has_and_a_spec_cannot_say_is_told_at_once(cli, tmp_path):
+    nodes = [
+        helper.make_node("CumSum", ["images", "axis"], ["a"], "sum"),
+        helper.make_node("LpPool", ["images"], ["b"], "pool", kernel_shape=[2, 2]),
+        helper.make_node("Sub", ["a", "b"], ["answers"], "both"),
+    ]
+    path = file_of(tmp_path / "odd.onnx", nodes, {"axis": np.int64(1)})
+    done = cli("import", path)
+    assert done.exit_code == 1
+    assert "2 operations" in done.stderr
+    assert "CumSum: archspec has no such operation (at `sum`)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"\x08\x0a\x12\xff", "no complete ONNX file"), (None, "there is no file")]
+)
+def test_files_that_are_none_are_one_message(cli, tmp_path, content, said):
+    path = tmp_path / "broken.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    done = cli("import", path)
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_an_onnx_file_takes_no_arguments(cli, folded):
+    done = cli("import", folded, "--arg", "width=3")
+    assert done.exit_code == 2
+    assert "says itself what it takes" in done.stderr
