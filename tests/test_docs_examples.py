@@ -263,3 +263,37 @@ def test_edits_of_train_py_that_the_page_shows_are_of_names_that_it_has():
     edited = edited.replace(returned, "\n".join(f"    {line}" for line in optimizer.strip().splitlines()))
     assert edited.count("RMSprop") == 1
     check_files(net.name, "torch", {**files, "train.py": edited})
+
+
+FOLLOWED = {
+    "README.md",
+    "docs/commands.md",
+    "docs/experiments.md",
+    "docs/runs.md",
+    "docs/tutorial.md",
+    "docs/weights.md",
+}
+"""Pages whose commands and Python other tests run: `tests/test_docs.py`."""
+HERE = {
+    "docs/ci.md",
+    "docs/data.md",
+    "docs/importing.md",
+    "docs/pictures.md",
+    "docs/scaling.md",
+    "docs/trainers.md",
+}
+ELSEWHERE = {
+    "docs/play.md": "a server has tests of its own",
+    "bench/results/README.md": "what was measured takes hours",
+}
+
+
+def test_no_page_shows_what_no_test_runs():
+    """Python as `python` runs on every page; what is an excerpt, as `py`, and commands run where a test says how."""
+    shown = {page for page in PAGES if "/AS" not in page and (lines(page) or blocks(page, "py"))}
+    assert not shown - FOLLOWED - HERE - {*ELSEWHERE}
+    assert (
+        not {page for page in PAGES if blocks(page, "python")}
+        - {f"docs/{path.name}" for path in (REPO / "docs").glob("*.md")}
+        - {"README.md"}
+    )

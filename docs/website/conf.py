@@ -43,6 +43,13 @@ def shorten(
     return signature, returns
 
 
+def load_late(_app: Any, _page: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
+    """Pictures that are loaded where they are seen: of both colours one, and of the gallery those on the screen."""
+    if "body" in context:
+        context["body"] = context["body"].replace("<img ", '<img loading="lazy" ')
+
+
 def setup(app: Any) -> None:
     """What Sphinx calls at its start."""
     app.connect("autodoc-process-signature", shorten)
+    app.connect("html-page-context", load_late)
