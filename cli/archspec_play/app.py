@@ -76,7 +76,7 @@ class Playground:
         opened = self.opened
         return JSONResponse({
             "version": __version__, "name": opened.name, "text": opened.text, "preset": opened.preset,
-            "values": dict(opened.overrides), "fragment": opened.fragment, "backends": backends(),
+            "values": dict(opened.overrides), "fragment": opened.fragment, "digest": opened.digest, "backends": backends(),
             "file": str(opened.file) if opened.file is not None else None,
             "zoo": [*zoo.names(), *zoo.members()],
         })  # fmt: skip
@@ -119,18 +119,19 @@ class Playground:
         if self.opened.file is None:
             return {"error": "this spec has no file of its own: download it"}
         try:
-            self.opened.save(_text(asked, "text"))
+            digest = self.opened.save(_text(asked, "text"), _text(asked, "digest"))
         except ChangedError:
             message = f"{self.opened.file} was changed since it was opened here, and is left as it is"
             return {"error": message, "changed": True}
         except (FolderError, OSError) as error:
             return {"error": f"{error}; download the text instead"}
-        return {"saved": str(self.opened.file)}
+        return {"saved": str(self.opened.file), "digest": digest}
 
     def reload(self, asked: dict[str, Any]) -> Any:
         """The text of the file as it is now."""
         try:
-            return {"text": self.opened.read()} if self.opened.file is not None else {"text": self.opened.text}
+            text = self.opened.read() if self.opened.file is not None else self.opened.text
+            return {"text": text, "digest": self.opened.digest}
         except (OSError, ValueError) as error:
             return {"error": f"cannot read {self.opened.file}: {error}"}
 
@@ -165,7 +166,7 @@ def _answering(answer: Callable[[dict[str, Any]], Any]) -> Callable[[Request], A
 def _text(asked: dict[str, Any], key: str) -> str:
     if not isinstance(value := asked.get(key), str):
         raise AskedError(f"`{key}` is a text")
-    return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half a letter is none
 
 
 def _whole(asked: dict[str, Any], key: str) -> int:

@@ -68,7 +68,10 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin not in {f"http://{host}" for host in self.hosts}:
             return 403, "refused: a page of another origin asks"
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if (
+            headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not followed
+        ):  # a link that was shared
             return 403, "refused: a page of another site asks"
         token = path.split("/")[1] if path.count("/") > 1 else ""
         if not secrets.compare_digest(token.encode(), self.token.encode()):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archspec.files.folders import FolderError, written_aside
+from archspec.files.folders import FolderError, digest, written_aside
 from archspec.syntax.reader import MAX_BYTES
 
 BOM = "\ufeff"
@@ -21,7 +20,7 @@ class TooLongError(ValueError):
 
 
 class ChangedError(Exception):
-    """The file was changed by somebody else since it was read."""
+    """The file was changed since it was read, by another program or on another page."""
 
 
 @dataclass(slots=True)
@@ -60,31 +59,30 @@ class Opened:
         text = content.decode("utf-8")
         self.bom = BOM if text.startswith(BOM) else ""
         self.newline = "\r\n" if "\r\n" in text else "\n"
-        self.digest = hashlib.sha256(content).hexdigest()
+        self.digest = digest(content)
         self.text = text.removeprefix(BOM).replace("\r\n", "\n").replace("\r", "\n")
         return self.text
 
-    @property
-    def is_changed(self) -> bool:
-        """Whether the file is another, or gone, since it was read or saved here."""
-        assert self.file is not None
-        try:
-            return hashlib.sha256(self.file.read_bytes()).hexdigest() != self.digest
-        except OSError:
-            return True
+    def save(self, text: str, before: str) -> str:
+        """Write the file, whole or not at all, and give its digest.
 
-    def save(self, text: str) -> None:
-        """Write the file, whole or not at all. Raises ChangedError where it was changed meanwhile, and FolderError."""
+        `before` is the digest of what the text took the place of: raises ChangedError where the file holds something else,
+        written by whomever, and FolderError where it cannot be written.
+        """
         assert self.file is not None
-        content = (self.bom + text.replace("\n", self.newline)).encode("utf-8", "surrogatepass")
-        if self.is_changed:
-            raise ChangedError
+        content = (self.bom + text.replace("\n", self.newline)).encode("utf-8")
+        self._check(before)
         with written_aside(self.file, force=True, replaceable=lambda _: False) as aside:
             aside.write_bytes(content)
             aside.chmod(self.file.stat().st_mode & 0o7777)
-            if self.is_changed:
-                raise ChangedError
-        self.digest, self.text = hashlib.sha256(content).hexdigest(), text
+            self._check(before)
+        self.text, self.digest = text, digest(content)
+        return self.digest
+
+    def _check(self, before: str) -> None:
+        assert self.file is not None
+        if not self.file.is_file() or digest(self.file.read_bytes()) != before:
+            raise ChangedError
 
 
 __all__ = ["ChangedError", "FolderError", "Opened", "TooLongError"]

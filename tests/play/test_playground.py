@@ -79,6 +79,16 @@ def ask(client, name, **question):
         (f"/{TOKEN}/", {"origin": "http://127.0.0.1:9000"}, 403),
         (f"/{TOKEN}/", {"sec-fetch-site": "cross-site"}, 403),
         (f"/{TOKEN}/", {"sec-fetch-site": "same-site"}, 403),
+        (
+            f"/{TOKEN}/",
+            {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+            403,
+        ),
+        (
+            f"/{TOKEN}/",
+            {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+            200,
+        ),
         (f"/{TOKEN}/../../pyproject.toml", {}, 404),
         (f"/{TOKEN}/app.py", {}, 404),
     ],
@@ -183,7 +193,9 @@ def test_a_value_that_cannot_be_is_a_mistake_that_says_where_it_stands(page, cho
     assert not found["current"]
 
 
-@pytest.mark.parametrize("text", ["", "archspec: 1", "archspec: [", "\u2028{", "a\x00b", "- 1", SPEC[:200]])
+@pytest.mark.parametrize(
+    "text", ["", "archspec: 1", "archspec: [", "\u2028{", "a\x00b", "- 1", "\ud800: 1", f"{SPEC}\ud83d", SPEC[:200]]
+)
 def test_any_text_has_an_answer(page, text):
     found = ask(page, "look", text=text, views={"picture": {}, "table": {}, "code": {}})
     assert isinstance(found["diagnostics"], list)
@@ -347,23 +359,28 @@ def test_a_file_is_saved_as_it_was_written_and_not_over_another(tmp_path):
     begun = ask(page, "start")
     assert begun["text"] == SPEC
     text = SPEC.replace("classes: 10", "classes: 11")
-    assert ask(page, "save", text=text) == {"saved": str(path)}
+    saved = ask(page, "save", text=text, digest=begun["digest"])
+    assert saved["saved"] == str(path)
     assert path.read_bytes() == ("\ufeff" + text.replace("\n", "\r\n")).encode()
     assert path.stat().st_mode & 0o777 == 0o640
     assert link.is_symlink()
+    assert ask(page, "save", text=SPEC, digest=begun["digest"])["changed"], "another page has saved meanwhile"
     path.write_text("theirs")
-    assert ask(page, "save", text=SPEC)["changed"]
+    assert ask(page, "save", text=SPEC, digest=saved["digest"])["changed"]
     assert path.read_text() == "theirs"
-    assert ask(page, "reload") == {"text": "theirs"}
-    assert "saved" in ask(page, "save", text=SPEC)
+    now = ask(page, "reload")
+    assert now["text"] == "theirs"
+    saved = ask(page, "save", text=SPEC, digest=now["digest"])
     path.unlink()
-    assert ask(page, "save", text=SPEC)["changed"]
+    assert ask(page, "save", text=SPEC, digest=saved["digest"])["changed"]
     assert not path.exists()
+    path.mkdir()
+    assert ask(page, "save", text=SPEC, digest=saved["digest"])["changed"]
 
 
 def test_a_spec_without_a_file_is_never_written(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "download" in ask(page, "save", text=SPEC)["error"]
+    assert "download" in ask(page, "save", text=SPEC, digest="")["error"]
     assert os.listdir() == []
 
 

@@ -22,6 +22,7 @@ class Play {
     this.step = null;
     this.shown = new Map(); // by view: what it was asked with
     this.saved = start.text;
+    this.digest = start.digest; // of the file that the text takes the place of
     document.title = `${start.name}: archspec play`;
     byId("file").textContent = start.file ? start.file.split(/[\\/]/).pop() : start.name;
     byId("file").title = start.file ?? "it has no file";
@@ -252,9 +253,10 @@ class Play {
 
   async save() {
     const { text } = this.spec();
-    const answer = await ask("save", { text }).catch((error) => ({ error: error.message }));
+    const answer = await ask("save", { text, digest: this.digest }).catch((error) => ({ error: error.message }));
     if (!answer.error) {
       this.saved = text;
+      this.digest = answer.digest;
       this.changed();
       this.notice(`Saved ${answer.saved}`, true);
     } else if (answer.changed) {
@@ -266,6 +268,7 @@ class Play {
     const answer = await ask("reload").catch((error) => ({ error: error.message }));
     if (answer.error) return this.notice(answer.error);
     this.saved = answer.text;
+    this.digest = answer.digest;
     this.editor.replace(answer.text);
     this.notice("The editor has the file's text; undo brings yours back", true);
   }
