@@ -33,7 +33,9 @@ def pages():
     if BROWSER is None:
         pytest.skip("no Chromium is installed (Debian: chromium)")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])  # which root has not
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER, timeout=120_000, args=["--no-sandbox"]
+        )  # which root has not
         try:
             yield lambda **options: Watched(browser.new_page(**options))
         finally:
@@ -47,7 +49,7 @@ class Watched:
         self.page = page
         self.complaints = []
         self.hosts = set()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(90_000)  # on a machine that is busy with other tests
         page.on(
             "console",
             lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None,
