@@ -135,6 +135,11 @@ class Importer(Backend, Protocol):
     ) -> Imported:
         """The model of a source as a spec that is proven equal to it. Raises ModelError."""
 
+    def check_source(
+        self, source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None, net: Program
+    ) -> list[str]:
+        """What of a source's model was compared with a net. Raises ModelError where they differ."""
+
     def import_module(self, module: Any, example: Any, *, name: str | None = None) -> Imported:
         """A model as a spec, by an example of the images that it takes. Raises ModelError."""
 

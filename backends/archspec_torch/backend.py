@@ -82,6 +82,15 @@ class TorchBackend:
 
         return import_source(source, arguments, size, self._start)
 
+    def check_source(
+        self, source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None, net: Program
+    ) -> list[str]:
+        """What of a source's model was compared with a net. Raises ModelError where they differ."""
+        need_torch()
+        from archspec_torch.importing.importing import check_source
+
+        return check_source(source, arguments, size, net, self._start)
+
     def import_module(self, module: Any, example: Any, *, name: str | None = None) -> Imported:
         """A model as a spec, by an example of the images that it takes. Raises ModelError."""
         need_torch()

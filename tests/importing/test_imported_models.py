@@ -128,3 +128,38 @@ def test_what_archspec_emits_is_imported_again(name):
     found = archspec.import_model(model, torch.zeros(2, channels, height, width))
     assert found.network.tensor_shapes() == net.tensor_shapes()
     assert found.network.cost.macs == net.cost.macs
+
+
+@pytest.fixture(scope="module")
+def locked(residual, tmp_path_factory):
+    """The spec that a model is held to."""
+    path = tmp_path_factory.mktemp("locked") / "mine.yaml"
+    path.write_text(residual[1].spec)
+    return path
+
+
+def test_a_model_is_held_to_its_spec(cli, locked):
+    done = cli("import", f"{NETS}:Net", "--check", "--spec", locked)
+    assert done.exit_code == 0, done.output
+    assert f"is the net of {locked}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("relu", "silu"), "the answers in evaluation differ"),
+        (("width: 8", "width: 6"), "the tensors differ"),
+    ],
+)
+def test_a_model_that_is_not_its_spec_any_more_is_one_message(cli, locked, tmp_path, changed, said):
+    text = "".join(line for line in locked.read_text().splitlines(True) if not line.startswith("expect"))
+    path = tmp_path / "other.yaml"
+    path.write_text(text.replace(*changed) if changed[0] in text else f"{text}act: silu\n")
+    done = cli("import", f"{NETS}:Net", "--check", "--spec", path)
+    assert done.exit_code == 1
+    assert f"is not the net of the spec mine: {said}" in done.stderr.replace("\n", " ")
+
+
+def test_check_and_spec_belong_together(cli, locked):
+    assert cli("import", f"{NETS}:Net", "--check").exit_code == 2
+    assert cli("import", f"{NETS}:Net", "--spec", locked).exit_code == 2

@@ -12,6 +12,7 @@ from archspec.importing import Imported, spec_of
 from archspec.importing.spec import problems_of
 from archspec.loading.program import Program
 from archspec_torch.health import need_torch
+from archspec_torch.importing.checks import check_module
 from archspec_torch.importing.export import traced
 from archspec_torch.importing.proof import UnequalError, fitting, prove
 from archspec_torch.importing.sources import module_of
@@ -32,6 +33,32 @@ def import_source(
         module, name = module_of(source, arguments)
     example = torch.zeros(2, *(size or _own_size(module)))
     return import_module(module, example, build, name=name, source=source)
+
+
+def check_source(
+    source: str, arguments: Mapping[str, Any], size: tuple[int, int, int] | None, net: Program, build: Build
+) -> list[str]:
+    """What of a source's model was compared with a net. Raises ModelError where they differ."""
+    torch = need_torch()
+    if size is not None and size != tuple(net.input_shape):
+        raise ModelError(f"{net.name} takes images {'x'.join(map(str, net.input_shape))}, and --input says another size",
+                         "leave --input out, or change the spec with --set input.size=...")  # fmt: skip
+    with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):
+        module, name = module_of(source, arguments)
+        example = torch.zeros(2, *net.input_shape)
+        check_module(module, example)
+        renamed: Mapping[str, str] = {}
+        if module.state_dict().keys() != net.tensor_shapes().keys():
+            with contextlib.suppress(ModelError):  # what has no spec may still be one, by the names that are there
+                renamed = traced(module, example, name=name).renamed
+        try:
+            return prove(module, build(net), net, example, renamed)
+        except UnequalError as error:
+            why = str(error)
+        except (RuntimeError, ValueError, TypeError) as error:
+            why = f"{type(error).__name__}: {error}".splitlines()[0]
+    raise ModelError(f"{source} is not the net of the spec {net.name}: {why}", "change the model or the spec; what the model is "
+                     f"as a spec, `archspec import {source}` says")  # fmt: skip
 
 
 def import_module(

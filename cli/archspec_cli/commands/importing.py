@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from archspec_cli.common import overrides, report, sizes
+from archspec_cli.common import load, overrides, report, sizes
 from archspec_cli.console import fail, fail_with, say, tell, tell_text
 
 
@@ -39,12 +40,19 @@ def import_(
             "--input", metavar="C,H,W", help="The images that it takes (default: the model's own, or 3,224,224)."
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the model with the spec of --spec, and write nothing.")
+    ] = False,
+    spec: Annotated[
+        str | None, typer.Option("--spec", help="The spec that --check holds the model to.", show_default=False)
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the files.")] = False,
 ) -> None:
     """Turn a model into a readable spec that is proven equal to it. This runs a PyTorch model's own code, and none of a file.
 
     Examples: archspec import torchvision:resnet50 --out my50.yaml ·
-    archspec import net.py:Net --arg width=64 --input 1,28,28 --out net.yaml --weights-out net.safetensors
+    archspec import net.py:Net --arg width=64 --input 1,28,28 --out net.yaml --weights-out net.safetensors ·
+    archspec import net.py:Net --check --spec net.yaml
     """
     import archspec
     from archspec.files import FolderError
@@ -62,6 +70,9 @@ def import_(
         key: node.plain() if isinstance(node, Node) else node for key, node in overrides(args, "--arg").items()
     }
     is_file = source.endswith(".onnx")
+    if check or spec is not None:
+        _hold(source, given, chosen, spec, check and not is_file, out is None and weights_out is None)
+        return
     if is_file and (given or chosen):
         fail("an ONNX file says itself what it takes", "leave --arg and --input out")
     if is_file:
@@ -87,6 +98,36 @@ def import_(
         tell_text(found.spec)
         return
     tell(f"{out}: {len(found.spec.splitlines())} lines" + (f", and {weights_out}" if weights_out else ""))
+
+
+def _hold(
+    source: str, given: Mapping[str, Any], size: tuple[int, ...] | None, spec: str | None, asked: bool, silent: bool
+) -> None:
+    """Compare a model of PyTorch with a spec; exit with 1 where they differ."""
+    import archspec
+    from archspec.backends import find_importer
+
+    if spec is None or not asked:
+        fail(
+            "--check and --spec belong together, with a model of PyTorch",
+            "such as net.py:Net --check --spec net.yaml",
+        )
+    if not silent:
+        fail("--check writes nothing", "leave --out and --weights-out out")
+    net = load(spec, None, None, None)
+    say(f"{source}: its own code is run")
+    try:
+        said = find_importer("torch").check_source(
+            source, given, None if size is None else (size[0], size[1], size[2]), net
+        )
+    except archspec.SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(1) from None
+    except archspec.ModelError as error:
+        fail_with(error)
+    for line in said:
+        say(f"equal: {line}")
+    tell(f"{source} is the net of {spec}")
 
 
 def _write(path: Path, content: bytes) -> None:
