@@ -110,3 +110,31 @@ def test_a_clock_that_is_set_back_at_each_look_changes_nothing(cli, tmp_path):
     assert len(list((tmp_path / "back" / "checkpoints").iterdir())) > 1
     assert cli(*given, "--out", "steady").exit_code == 0
     assert measurements(tmp_path / "back") == measurements(tmp_path / "steady")
+
+
+ELSEWHERE = """
+import importlib, os, pkgutil, sys
+for name in ("fcntl", "resource", "termios", "pwd", "grp"):
+    sys.modules[name] = None
+for name in ("sched_getaffinity", "sched_setaffinity", "fork", "getuid", "geteuid", "mkfifo", "statvfs", "sysconf"):
+    if hasattr(os, name):
+        delattr(os, name)
+import archspec, archspec_cli, archspec_experiments, archspec_runtime
+for package in (archspec, archspec_cli, archspec_experiments, archspec_runtime):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+from archspec_cli.main import app
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.long  # a process that imports all there is
+def test_what_posix_alone_has_is_not_needed_to_train(tmp_path):
+    """Windows has neither these modules nor these functions; that is not all that is different there."""
+    words = ["train", "digits_resnet:resnet8", "--out", "run", "--steps", "2", *CPU]
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, *words], cwd=tmp_path, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "checkpoints").is_dir()
