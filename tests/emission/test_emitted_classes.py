@@ -325,3 +325,8 @@ def test_a_global_pool_that_the_spec_names_is_a_module_to_hook_into():
     ((given, pooled),) = seen
     assert pooled.shape == (2, 512, 1, 1)
     assert torch.equal(pooled.flatten(1), given.mean(dim=(2, 3)))
+
+
+def test_parameters_of_modules_start_in_the_loop_in_which_their_layers_do():
+    for name in ("vit", "swin"):
+        assert archspec.emit(archspec.load(name), "torch")["model.py"].count("for module in self.modules():") == 1

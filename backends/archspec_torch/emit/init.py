@@ -64,11 +64,16 @@ def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:
             f"    nn.init.constant_(module.weight, {scale!r})",
             *([] if all("RMS" in norm for norm in norms) else [f"    nn.init.constant_(module.bias, {bias!r})"]),
         ]
-    body = [f"    {line}" for line in lines]
     special = _special(outline, init.zero_last_norm)
+    joined, apart = lines, special
+    if lines and special and not any("get_parameter" in line or ".weight)" in line for line in special):
+        # of a parameter of its own a module says all; a layer inside of it is met after it, and is set after all others
+        first, *others = special
+        joined, apart = [*lines, f"el{first}", *others], []
+    body = [f"    {line}" for line in joined]
     by_name = statements_by_name(net)
     loops = (["for module in self.modules():", *body] if body else []) + (
-        ["for module in self.modules():", *(f"    {line}" for line in special)] if special else []
+        ["for module in self.modules():", *(f"    {line}" for line in apart)] if apart else []
     )
     loops += by_name
     words = {"nn.Conv2d": "convolutions", "nn.Linear": "linear layers", **dict.fromkeys(norms, "normalizations")}
