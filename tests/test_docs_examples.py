@@ -206,7 +206,7 @@ factory = Net
 
 
 def test_models_are_imported_as_the_page_tells(cli, tmp_path, monkeypatch, capsys):
-    """Models of others, and plain twins, which this small net has not, are tried by tests of their own."""
+    """Models of others, ONNX files, and plain twins, which this small net has not, have tests of their own."""
     torch = pytest.importorskip("torch")
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "package").mkdir()
@@ -216,7 +216,7 @@ def test_models_are_imported_as_the_page_tells(cli, tmp_path, monkeypatch, capsy
     for words in lines("docs/importing.md"):
         if words[1] == "torchvision:resnet18":
             (tmp_path / "net.yaml").rename("my18.yaml")
-        if words[1].startswith(("torchvision:", "timm:")) or "shortcut=none" in words:
+        if words[1].startswith(("torchvision:", "timm:", "net.onnx")) or "shortcut=none" in words:
             continue
         if words[1] == "package.models:factory":
             (tmp_path / "net.yaml").unlink()
@@ -228,9 +228,9 @@ def test_models_are_imported_as_the_page_tells(cli, tmp_path, monkeypatch, capsy
     space = {"archspec": archspec, "torch": torch}
     exec(NET, space)
     space["module"] = space["Net"](channels=3)
-    first, last = text.strip().rsplit("\n", 1)
-    exec(compile(first.replace("224, 224", "16, 16"), "importing.md", "exec"), space)
-    assert ast.parse(last).body[0].value.func.attr == "import_model"
+    ours, theirs = ([line for line in text.splitlines() if ('"' in line) == named] for named in (False, True))
+    exec(compile("\n".join(ours).replace("224, 224", "16, 16"), "importing.md", "exec"), space)
+    assert {ast.parse(line).body[0].value.func.attr for line in theirs} == {"import_model"}
     assert space["found"].network.cost.params == sum(p.numel() for p in space["module"].parameters())
 
 
