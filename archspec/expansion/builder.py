@@ -177,9 +177,15 @@ class Graph:
         if wanted is not None:
             if wanted in self.values:
                 _, place = self.named.get(wanted.lower(), (wanted, None))
-                related = [Related(f"the other `{wanted}` is here", place)] if place is not None else []
                 message = f"`{wanted}` names two modules of one block"
-                self.binder.add("AS107", message, span, "rename one of them", related)
+                if place == span:  # of a step that is repeated
+                    help_ = (
+                        "give each repetition a name of its own: in braces, `i` counts them, as in `layer{i + 1}`"
+                    )
+                    self.binder.add("AS107", message, span, help_)
+                else:
+                    related = [Related(f"the other `{wanted}` is here", place)] if place is not None else []
+                    self.binder.add("AS107", message, span, "rename one of them", related)
             else:
                 self._placed(wanted, span)
             if "-" in wanted and not self.positional:

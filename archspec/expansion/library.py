@@ -135,7 +135,7 @@ class Library:
         self.scope = scope or {}
         self.lost = lost
         self.root = root
-        self.parser = StepParser(self.callable, self.words, problems)
+        self.parser = StepParser(self.callable, self.words, problems, self.takes_layer)
         self.own: dict[Sort, Node | None] = {"blocks": root.get("blocks"), "shortcuts": root.get("shortcuts")}
         self.found: dict[tuple[Sort, str], Declaration | None] = {}
 
@@ -147,6 +147,17 @@ class Library:
     def callable(self, name: str) -> bool:
         """Whether a name is an operation, a role or a block."""
         return name in OPS or name in ROLES or self.has("blocks", name)
+
+    def takes_layer(self, name: str, argument: str) -> bool:
+        """Whether a block declares an argument of this name that is a layer; a spec's own may not have been read yet."""
+        own = self.own["blocks"]
+        node = own.get(name) if own is not None else None
+        if node is None:
+            standard = self.get("blocks", name) if name in _standard("blocks") else None
+            known = standard.arguments.get(argument) if standard is not None else None
+            return known is not None and isinstance(known.kind, LayerKind)
+        declared = args.get(argument) if (args := node.get("args")) is not None else None
+        return declared is not None and (declared.value == "layer" or declared.get("layer") is not None)
 
     def words(self) -> list[str]:
         """All names that a step can apply."""

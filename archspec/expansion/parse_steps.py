@@ -48,11 +48,15 @@ class _Applied:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepParser:
-    """Reads steps; `known` tells what can be applied from names. Mistakes are recorded."""
+    """Reads steps; `known` tells what can be applied from names. Mistakes are recorded.
+
+    `takes_layer` says whether a block has an argument of a name that is a layer: in `{block: {act: {...}}}`, `act` is no step.
+    """
 
     known: Callable[[str], bool]
     words: Callable[[], list[str]]
     problems: Diagnostics
+    takes_layer: Callable[[str, str], bool] = lambda block, argument: False
 
     def steps(self, node: Node | None, numbered: bool = False) -> tuple[Step, ...]:
         """Read a list of steps; `numbered` ones may be chains without a name."""
@@ -240,6 +244,8 @@ class StepParser:
         if len(words) == 1 and words[0].startswith("$"):
             return words[0]
         if len(words) != 1:
+            return None
+        if self.takes_layer(key, words[0]):
             return None
         inner = value.get(words[0])
         has_arguments = inner is not None and isinstance(inner.value, dict)

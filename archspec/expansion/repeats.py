@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from archspec.expansion.binding import Binder
 from archspec.language.step import Step
-from archspec.syntax.expressions import Apply, Expr, ExpressionError, Literal, Value, evaluate
+from archspec.syntax.expressions import Apply, Expr, ExpressionError, Literal, Value, evaluate, names
 from archspec.syntax.identifiers import step_name_fault
 from archspec.syntax.nodes import Node
 from archspec.syntax.parse import parse
@@ -34,11 +34,29 @@ def repetitions(
     """
     count = 1
     if step.repeat is not None and step.repeat_span is not None:
-        found = binder.count(step.repeat, {**scope, **_cells(step, scope)}, step.repeat_span)
+        cells = _cells(step, scope)
+        if _is_word(step, step.repeat, {**scope, **cells}, scope, binder):
+            return None
+        found = binder.count(step.repeat, {**scope, **cells}, step.repeat_span)
         if found is None:
             return None
         count = found
     return _each(step, scope, count, binder)
+
+
+def _is_word(
+    step: Step, repeat: Expr, known: Mapping[str, Value], scope: Mapping[str, Value], binder: Binder
+) -> bool:
+    """Whether a count is computed of a cell that is a word, which is recorded where the cell is."""
+    cells = step.cells.nodes if step.cells is not None else {}
+    for name in sorted(names(repeat) - known.keys()):
+        if (node := cells.get(name)) is not None and isinstance(node.value, str):
+            try:
+                evaluate(parse(node.value), scope)
+            except ExpressionError as error:
+                binder.add(error.code, f"`{name}`: {error}", node.span, error.remedy(scope))
+                return True
+    return False
 
 
 def _each(
@@ -137,7 +155,10 @@ def named(step: Step, scope: Mapping[str, Value], binder: Binder) -> str | None:
     except ExpressionError as error:
         binder.add(error.code, f"`{step.name}`: {error}", step.name_span, error.remedy(scope))
         return None
-    if fault := step_name_fault(name):
+    fault = step_name_fault(name)
+    if fault and ("{" in name or "}" in name):
+        fault = "an expression in a name stands between braces: `conv{i + 1}`"
+    if fault:
         binder.add("AS106", f"`{name}` cannot name a module", step.name_span, fault)
         return None
     return name

@@ -100,6 +100,11 @@ class RowsReader:
             return None
         if not isinstance(node.value, list) or not node.value:
             example = "such as `table: [[64, 2], [128, 2]]`"
+            if isinstance(node.value, str) and node.value.startswith("$"):
+                help_ = f"declare it in the `args` of the spec: `{node.value[1:]}: [[64, 2], [128, 2]]`"
+                message = f"`{node.value[1:]}` is no argument of the spec that lists rows"
+                self.problems.add("AS103", message, node.span, help_)
+                return None
             is_name = isinstance(node.value, str) and node.value.isidentifier()
             help_ = f"{example}; an argument that holds them is `${node.value}`" if is_name else example
             self.problems.add("AS103", "`table` lists rows", node.span, help_)

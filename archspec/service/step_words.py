@@ -103,6 +103,8 @@ class StepWords:
 
     def applies(self, name: str, below: str, inner: Node) -> bool:
         """Whether `name` is a step's name and `below` what it applies, rather than one of its arguments."""
+        if self.layer(name, below):
+            return False
         if below.startswith("$") or not self.known(name):
             return self.known(below) or below.startswith("$") or isinstance(inner.value, dict)
         return self.known(below) and (isinstance(inner.value, dict) or inner.value is None)

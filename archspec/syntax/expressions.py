@@ -29,7 +29,16 @@ class ExpressionError(ValueError):
             return self.help
         if self.name == "classes" and "classes" not in (known := [*known]):
             return "add `classes: 1000`, or however many there are, to the spec"
+        if self.name in _PLACES:
+            return _PLACES[self.name]
         return did_you_mean(self.name, known) or "declare it in `args`"
+
+
+_PLACES = {
+    "i": "`i` counts the repetitions of a step that has `repeat`, from 0",
+    "row": "`row` counts the rows of a table, from 0, and is known in its `rows`",
+}
+"""Names that are known in some places alone."""
 
 
 def unknown(name: str) -> ExpressionError:

@@ -11,6 +11,7 @@ BLOCKS = """blocks:
   cna:
     args: {width: int, kernel: [3, 1], act: {layer: act}, norm: layer}
     chain: [{conv: {out: width * wide, kernel: kernel}}, $norm, {$act: {}, when: width > 2}]
+  alone: {args: {act: {layer: act}}, chain: [$act]}
   named:
     args: {width: int, kernel: pair, act: {layer: act}, m: wide * 2}
     body: [{conv: {out: width * m, kernel: kernel}}, {one: $act}, $act]
@@ -28,6 +29,7 @@ STEPS = {
     "cna: {width: 2, norm: {cna: {width: 3, norm: none}}}": "conv conv tanh",
     "named: {width: 3, kernel: [1, 3]}": "conv tanh tanh",
     "named: {width: 3, kernel: 3, act: {leaky_relu: {slope: 0.1}}}": "conv leaky_relu leaky_relu",
+    "alone: {act: {leaky_relu: {slope: 0.1}}}": "leaky_relu",
     "named: {width: 3, kernel: 3, act: {conv_norm_act: {width: 5, kernel: 1, act: {elu: {}}}}}":
         "conv conv batch_norm elu conv batch_norm elu",
 }  # fmt: skip
