@@ -27,23 +27,26 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto -q
 
-# The long loops: random nets by the thousand, kills by the hundred, dozens of starts and ends of many processes, engines of sweeps for real.
+# The long loops: random nets by the thousand, kills by the hundred, dozens of starts and ends of many processes, engines of sweeps for
+# real, nets compiled for TPUs, the oldest and the newest PyTorch, whose gigabytes come meanwhile: tests with them wait.
 test-all: $(VENV)/ready-all
+	$(BIN)/python tests/frameworks_aside.py oldest-torch newest-torch & \
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --long --timeout 1200 --durations 20
 
-# Before a release: the whole zoo in every backend, the oldest and the newest frameworks, compilers for devices that are not here.
+# Before a release: the whole zoo in every backend and for TPUs, in single precision too; the oldest Flax.
 test-release: $(VENV)/ready-release
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --release --cold --timeout 1800 --durations 20
 
-# Libraries whose nets ours are compared with stand aside, since nothing else may need them.
-$(VENV)/ready-all: $(VENV)/ready
+# Libraries whose nets ours are compared with stand aside, since nothing else may need them; so do other releases of frameworks,
+# and the compiler for TPUs, beside which JAX would look for chips in every process.
+$(VENV)/ready-all: $(VENV)/ready tests/frameworks_aside.py
 	$(BIN)/pip install --quiet -e '.[ray]'
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchvision==0.28.0 timm==1.0.31
+	$(BIN)/python tests/frameworks_aside.py libtpu oldest-flax
 	touch $@
 
-# So do other releases of frameworks, and the compiler for TPUs, beside which JAX would look for chips in every process.
-$(VENV)/ready-release: $(VENV)/ready-all $(VENV)/ready-docs tests/frameworks_aside.py
-	$(BIN)/python tests/frameworks_aside.py
+$(VENV)/ready-release: $(VENV)/ready-all $(VENV)/ready-docs
+	$(BIN)/python tests/frameworks_aside.py loggers
 	touch $@
 
 # The site in site/: pages that are written and pages that are made are gathered below build/, and a link that leads nowhere fails.

@@ -60,6 +60,8 @@ LONGEST = (
     "faults",
 )
 """What begins first where files are shared out, so that no worker is left with one of them at the end."""
+LAST = "test_other_frameworks"
+"""What needs frameworks that `make test-all` installs while tests run."""
 
 HEAD = "archspec: 1\nname: net\n"
 
@@ -116,7 +118,7 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    items.sort(key=lambda item: places.get(item.path.stem, len(places) + (item.path.stem == LAST)))
 
 
 def pytest_sessionfinish():

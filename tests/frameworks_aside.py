@@ -1,15 +1,18 @@
 """What stands beside the frameworks of `.venv`: the oldest and the newest that pyproject.toml declares, libtpu's compiler,
 and loggers.
 
-    python tests/frameworks_aside.py        as `make test-release` does: installs what is not there yet
+    python tests/frameworks_aside.py [NAME...]        installs what is not there yet: all, or what is named
 
 Each has a folder below the virtual environment: `aside/NAME`. The file `ready` in it says what was installed, and `refused` what
 pip said where it could not be, with no index in reach. `.venv` has the newest Flax and JAX, which nothing pins; PyTorch is
 pinned in the Makefile, so its newest release is installed here.
+
+`make test-all` installs both PyTorchs while its tests run. Those that need one of them come last, and wait until it is there.
 """
 
 from __future__ import annotations
 
+import fcntl
 import re
 import subprocess
 import sys
@@ -17,14 +20,15 @@ import tempfile
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import TextIO
 
 REPO = Path(__file__).parent.parent
 ASIDE = Path(sys.prefix) / "aside"
 PACKAGES = {"flax": ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint"), "torch": ("torch",)}
 # of PyTorch the CPU's build, as the Makefile has it; where that is not reached, one for CUDA, which has libraries to it
 CPU_BUILD = ("--retries", "0", "--timeout", "10", "--extra-index-url", "https://download.pytorch.org/whl/cpu")
-PATIENCE = 600
-"""Seconds for an installation: the CPU's PyTorch takes half a minute, CUDA's gigabytes two to five."""
+PATIENCE = 900
+"""Seconds for an installation: the CPU's PyTorch takes half a minute, CUDA's gigabytes two to seven."""
 
 
 def oldest(extra: str) -> list[str]:
@@ -69,6 +73,14 @@ def in_reach() -> bool:
         return pip(Path(place), "download", "--no-deps", "--no-cache-dir", "--dest", place, "iniconfig")[0] == 0
 
 
+def lock(name: str) -> TextIO:
+    """An open file that keeps others from installing or looking for what a name stands for; waits for those who do."""
+    ASIDE.mkdir(exist_ok=True)
+    file = (ASIDE / f"{name}.lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
 def install(name: str) -> None:
     """Install what a name stands for. Raises SystemExit where pip reaches its index and still refuses."""
     pins, options = wanted()[name]
@@ -92,15 +104,23 @@ def installed(name: str) -> Path:
     import pytest
 
     folder = ASIDE / name
-    if not (folder / "ready").exists():
-        if (folder / "refused").exists():
+    with lock(name):
+        there = (folder / "ready").exists()
+        if not there and (folder / "refused").exists():
             pytest.skip((folder / "refused").read_text())
+    if not there:
         pytest.fail(
-            f"{folder} is not there: `make test-release` installs it, or `python tests/frameworks_aside.py {name}`"
+            f"{folder} is not there: `make test-all` installs it, or `python tests/frameworks_aside.py {name}`"
         )
     return folder
 
 
+def main(names: list[str]) -> None:
+    """Install each. All are locked from the beginning."""
+    for name, locked in {name: lock(name) for name in names}.items():
+        with locked:
+            install(name)
+
+
 if __name__ == "__main__":
-    for each in sys.argv[1:] or wanted():
-        install(each)
+    main(sys.argv[1:] or [*wanted()])

@@ -72,14 +72,22 @@ class Steps:
 
 
 def steps(
-    name: str | dict[str, Any], precision: str, batch: int, mesh: Any, overrides: dict[str, Any] | None = None
+    name: str | dict[str, Any],
+    precision: str,
+    batch: int,
+    mesh: Any,
+    overrides: dict[str, Any] | None = None,
+    dataset: str | None = None,
 ) -> Steps:
     """Of a net of the zoo, or a spec, by its own recipe, but for the precision and the size of a batch, on a mesh of devices.
 
-    A mesh without devices (`AbstractMesh`) is for what is only lowered.
+    A mesh without devices (`AbstractMesh`) is for what is only lowered. A data set of images that are larger than the
+    net's may be named, whose images are on the device or sent to it.
     """
     net = archspec.load(name, set=overrides or {})
     recipe = replace(Recipe.from_dict(net.recipe), precision=precision, batch_size=batch)
+    if dataset:
+        recipe = replace(recipe, data=replace(recipe.data, dataset=dataset))
     job = replace(Job.from_dict(job_fields(net)), recipe=recipe)
     kind = use_precision(precision)
     devices = Devices(mesh)

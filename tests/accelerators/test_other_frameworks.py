@@ -1,6 +1,6 @@
 """Trainers with the oldest frameworks that pyproject.toml declares, and with the newest PyTorch.
 
-All other tests have those of `.venv`, of which Flax and JAX are the newest, as nothing pins them. `make test-release` installs
+All other tests have those of `.venv`, of which Flax and JAX are the newest, as nothing pins them. `make test-all` installs
 the others (`tests/frameworks_aside.py`), each into a folder that comes first on the path.
 """
 
@@ -13,8 +13,6 @@ import pytest
 from conftest import REPO
 from frameworks_aside import PACKAGES, installed, oldest
 from loops import LONG
-
-pytestmark = pytest.mark.release
 
 FLAX = (
     "tests/trainer/test_flax_training.py",
@@ -37,7 +35,14 @@ SUITES = {"oldest-flax": FLAX, "oldest-torch": TORCH, "newest-torch": TORCH}
 ASK = "import sys; from importlib.metadata import version; print(*(n + '==' + version(n).split('+')[0] for n in sys.argv[1:]))"
 
 
-@pytest.mark.parametrize("name", SUITES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("oldest-torch", marks=pytest.mark.long),
+        pytest.param("newest-torch", marks=pytest.mark.long),
+        pytest.param("oldest-flax", marks=pytest.mark.release),
+    ],
+)
 def test_the_trainer_works_with_other_frameworks(name):
     folder = installed(name)
     age, extra = name.split("-")
@@ -54,6 +59,7 @@ def test_the_trainer_works_with_other_frameworks(name):
         "pytest",
         "-q",
         "-x",
+        "--timeout=0",  # of each test: that of this one holds
         "-p",
         "no:cacheprovider",
         "-p",
