@@ -41,7 +41,13 @@ def trained_net(source: Path, spec: str | None = None, backend: str | None = Non
     file, code = _places(source)
     beside = code / "spec.yaml"
     if spec is None and not beside.is_file():
-        raise WeightsError(f"{source} does not say which net it is of", "give --spec, such as --spec resnet50", 2)
+        below = sorted(path.parent for path in source.glob("*/run.json"))
+        help_ = (
+            f"it holds runs: give one of them, such as {below[0]}"
+            if below
+            else "give --spec, such as --spec resnet50"
+        )
+        raise WeightsError(f"{source} does not say which net it is of", help_, 2)
     net = load(spec if spec is not None else beside)
     weights = read_fitting(net, file)
     identity = identity_of(weights)

@@ -302,3 +302,11 @@ def test_the_printed_network_takes_no_options_of_a_folder(cli):
         result = cli("build", "resnet18", "--emit", "ir", *words)
         assert result.exit_code == 2
         assert "--emit ir prints the network" in result.stderr
+
+
+def test_a_folder_of_runs_names_one_where_a_run_is_meant(cli, tmp_path):
+    for name in "ba":
+        (tmp_path / "sweep" / name).mkdir(parents=True)
+        (tmp_path / "sweep" / name / "run.json").touch()
+    for words in (("eval", "sweep"), ("predict", "sweep", "x.jpg")):
+        assert "help: it holds runs: give one of them, such as sweep/a\n" in cli(*words).stderr

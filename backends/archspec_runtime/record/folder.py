@@ -138,7 +138,9 @@ def read_run(folder: Path) -> Row:
 
 
 def _no_run(folder: Path, why: str) -> RunError:
-    return RunError(f"{folder} is not the folder of a run: {why}", "give the folder that was --out")
+    below = sorted(path.parent for path in folder.glob("*/run.json"))
+    help_ = f"it holds runs: give one of them, such as {below[0]}" if below else "give the folder that was --out"
+    return RunError(f"{folder} is not the folder of a run: {why}", help_)
 
 
 class Metrics:
