@@ -336,8 +336,7 @@ class MaxViT(nn.Module):
                 nn.init.normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for module in self.modules():
-            if isinstance(module, RelativeAttention):
+            elif isinstance(module, RelativeAttention):
                 nn.init.trunc_normal_(module.relative_position_bias_table, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:

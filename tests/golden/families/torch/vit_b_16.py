@@ -110,8 +110,7 @@ class VisionTransformer(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for module in self.modules():
-            if isinstance(module, SelfAttention):
+            elif isinstance(module, SelfAttention):
                 nn.init.xavier_uniform_(module.in_proj_weight)
             elif isinstance(module, Encoder):
                 nn.init.normal_(module.pos_embedding, std=0.02)
