@@ -297,3 +297,19 @@ class Shuffling(nn.Module):
         x = torch.cat([one, self.conv(two)], 1)
         n, c, h, w = x.shape
         return self.fc(x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w).mean((2, 3)))
+
+
+class Buffered(Once):
+    """Images that are normalized by a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.ones(1, 3, 1, 1))
+
+    def forward(self, x):
+        return super().forward(x - self.mean)
+
+
+class Constant(Once):
+    def forward(self, x):
+        return super().forward(x * torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1))

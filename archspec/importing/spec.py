@@ -25,7 +25,13 @@ FORMS = ((True, True), (False, True), (False, False))
 
 def spec_of(net: Traced) -> Iterator[tuple[str, Program]]:
     """Specs of a model, the shortest first, each with its network: the first that is proven is the one."""
-    net = growing(net)
+    grown = growing(net)
+    yield from _specs(grown)
+    if grown.operations != net.operations:
+        yield from _specs(net)
+
+
+def _specs(net: Traced) -> Iterator[tuple[str, Program]]:
     types = shapes(net)
     for merged, alike in FORMS:
         try:

@@ -92,6 +92,8 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
         ("Hooked", "`net.0` has hooks"),
         ("Numbered", "numbers for names"),
         ("Tied", "used twice"),
+        ("Buffered", "`mean` is a buffer"),
+        ("Constant", "a constant tensor in forward"),
         ("number", "no torch.nn.Module"),
         ("nothing", "there is no nothing"),
     ],

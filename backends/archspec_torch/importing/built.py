@@ -117,10 +117,17 @@ class Built:
             if op.kind == "slice" and op.result in words:
                 op.word = words[op.result]
 
+    def _learned(self, path: str) -> Any:
+        """The numbers of a parameter."""
+        try:
+            return self.module.get_parameter(path).detach()
+        except AttributeError:
+            raise RefusedError(f"`{path}` is a buffer, and steps of a spec hold no constants") from None
+
     def _parameter(self, node: Any, one: Tensor) -> str:
         if one.path in self.owned:
             return self.owned[one.path]
-        tensor = self.module.get_parameter(one.path).detach()
+        tensor = self._learned(one.path)
         batch = one.sizes[:1] == (1,) and len(one.sizes) > len(node.meta["val"].shape) - 1
         given: dict[str, Any] = {"shape": list(one.sizes), **({"batch": True} if batch else {})}
         start = constant_start(tensor)
@@ -150,7 +157,7 @@ class Built:
             return None
         if tensor.path in self.owned:
             raise RefusedError(f"the weights `{tensor.path}` are used twice")
-        start = constant_start(self.module.get_parameter(tensor.path).detach())
+        start = constant_start(self._learned(tensor.path))
         usual = 1.0 if kind == "scale" else 0.0
         args: dict[str, Any] = {"learned": True} if kind == "scale" else {}
         if start is not None and start != usual:

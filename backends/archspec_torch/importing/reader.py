@@ -31,6 +31,7 @@ class Reader:
     built: Built = field(init=False)
     values: dict[Any, Any] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    constants: frozenset[str] = frozenset()
     outputs: dict[str, str] = field(default_factory=dict)
     wholes: dict[str, Any] = field(default_factory=dict)
 
@@ -39,13 +40,13 @@ class Reader:
         signature, nodes = self.program.graph_signature, list(self.program.graph.nodes)
         self.built = Built(self.module)
         tensors = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-        constants = signature.inputs_to_lifted_tensor_constants
+        self.constants = frozenset(signature.inputs_to_lifted_tensor_constants)
         spans = self._spans(nodes)
         for number, node in enumerate(nodes):
             if node.op == "placeholder":
                 if node.name in tensors:
                     self.values[node] = Tensor(tensors[node.name], tuple(node.meta["val"].shape))
-                elif node.name not in constants:
+                elif node.name not in self.constants:
                     self.values[node] = INPUT
                     self.built.batch, *sizes = node.meta["val"].shape
                     self.built.shapes[INPUT] = Image(sizes)
@@ -65,6 +66,8 @@ class Reader:
                 self._attempt(node, lambda one=one, value=value: self.built.value(one, value))
                 if isinstance(self.values[node], str):
                     self.outputs[name] = self.values[node]
+        if not self.outputs and not self.refused:
+            self.refused.append("the result is no value that a step of a spec gives")
         if len(set(names)) < len(names) or any(name and output_name_fault(name) for name in names):
             self.refused.append(
                 f"the model gives {len(names)} results in training, which have no names for outputs"
@@ -162,6 +165,8 @@ class Reader:
             return LOST if any(one is LOST for one in inner) else inner
         if not hasattr(given, "meta"):
             return given
+        if given.name in self.constants or given.op == "get_attr":
+            raise RefusedError("a constant tensor in forward, and steps of a spec hold no constants")
         found = self.values.get(given)
         return LOST if found is None else found
 
