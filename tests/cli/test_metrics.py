@@ -25,6 +25,7 @@ def test_metrics_of_runs_are_rows_with_a_column_per_quantity(finished, cli, tmp_
     for name in "ab":
         shutil.copytree(finished[0], tmp_path / "runs" / name)
     assert cli("metrics", "runs", "--out", "all.jsonl").exit_code == 0
+    assert cli("metrics", "runs", "--format", "json").stdout == (tmp_path / "all.jsonl").read_text()
     lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
     assert [line.pop("run") for line in lines][:: len(measured)] == ["digits-resnet-8 (a)", "digits-resnet-8 (b)"]
     assert lines == measured * 2

@@ -51,7 +51,7 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
         loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
     loss.backward()
     run.report(loss, logits, labels)
-    faulty = run.faulty(before)  # at a non-finite loss or gradient, or a loss spike, nothing changes
+    faulty = run.faulty(before)  # at a non-finite loss or gradient, or a spike, nothing changes
     run.update(faulty)
     run.average_weights(faulty)
 

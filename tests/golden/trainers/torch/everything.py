@@ -70,7 +70,7 @@ def train_step(run: Run, images: Tensor, labels: Tensor, mixed: Mixed | None) ->
                 loss = F.binary_cross_entropy_with_logits(logits, targets) / 4
             run.scaler.scale(loss).backward()
             run.report(loss, logits, labels)
-    faulty = run.faulty(before)  # at a non-finite loss or gradient, or a loss spike, nothing changes
+    faulty = run.faulty(before)  # at a non-finite loss or gradient, or a spike, nothing changes
     run.update(faulty, clip_norm=1.0)
     run.average_weights(faulty)
 
