@@ -29,6 +29,8 @@ def test_metrics_of_runs_are_rows_with_a_column_per_quantity(finished, cli, tmp_
     lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
     assert [line.pop("run") for line in lines][:: len(measured)] == ["digits-resnet-8 (a)", "digits-resnet-8 (b)"]
     assert lines == measured * 2
+    one = [json.loads(line) for line in cli("metrics", finished[0], "--format", "json").stdout.splitlines()]
+    assert one == [{"run": "digits-resnet-8"} | row for row in measured]
 
 
 def test_a_file_is_replaced_with_force_alone_and_what_is_no_run_is_said(finished, cli, tmp_path):

@@ -179,7 +179,15 @@ ELSEWHERE = {
     "eval --mistakes": "test_mistakes.py",
     "eval --predictions": "test_mistakes.py",
     **dict.fromkeys(
-        ("import --arg", "import --force", "import --input", "import --out", "import --weights-out"),
+        (
+            "import --arg",
+            "import --check",
+            "import --force",
+            "import --input",
+            "import --out",
+            "import --spec",
+            "import --weights-out",
+        ),
         "test_imported_models.py",
     ),
     "predict --backend": "test_predict.py",
