@@ -91,7 +91,9 @@ def test_one_of_several_columns_of_labels_is_chosen(photos, tmp_path, cache, cli
     with pytest.raises(DataError, match="has no column 'fine' of labels") as caught:
         opened(cifar100, "parquet", label="fine")
     assert "img, fine_label, coarse_label" in caught.value.hint
-    assert "2 columns of labels" in said(cli("data", "verify", cifar100), 1)
+    told = said(cli("data", "verify", cifar100), 1)
+    assert "2 columns of labels" in told
+    assert "--set train.data.label=" in told
     said(cli("data", "verify", cifar100, "--set", "train.data.label=fine_label"), 0)
     said(cli("data", "pack", cifar100, "packed", "--set", "train.data.label=fine_label"), 0)
     assert opened(tmp_path / "packed").classes == ("cat", "dog")

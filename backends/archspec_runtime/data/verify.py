@@ -90,7 +90,7 @@ def verify(folder: Path, data: Data, classes: int | None = None) -> Report:
         else:
             _verify_encoded(report, folder, data, classes)
     except DataError as error:
-        report.faults.append((str(folder), error.message))
+        report.faults.append((str(folder), f"{error.message}; {error.hint}" if error.hint else error.message))
     except OSError as error:
         report.faults.append((str(error.filename or folder), f"cannot be read: {error.strerror or error}"))
     return report
