@@ -12,13 +12,14 @@ from archspec_runtime.data import EMBEDDED, Dataset, check_folder, open_dataset
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.job.memory import IMAGES
+from archspec_runtime.parts import part
 from archspec_runtime.processes.world import World, launched
-from archspec_runtime.run.logging import logging
 from archspec_runtime.schedule.scaling import mismatches
 
 FROM_SCRATCH = {"sgd": 0.05, "adamw": 1e-3, "lamb": 4e-3}
 """The highest rate, by optimizer, from which on a recipe is taken for one that trains random weights."""
 
+LOGGING = "what --log needs"
 READ_AHEAD = ("image_folder", "webdataset", "parquet")
 """Data sets whose images are read from files while others are trained on; others are in memory."""
 
@@ -28,7 +29,7 @@ def check_options(options: Options, has: Collection[str], world: World) -> None:
     for message, help_ in _without_effect(options, has, world):
         raise RunError(message, help_, 2)
     if options.log:
-        logging().check_loggers(options.log)
+        part("loggers.opening", LOGGING).check_loggers(options.log)
 
 
 def _without_effect(options: Options, has: Collection[str], world: World) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
@@ -20,6 +21,7 @@ from archspec_runtime.job.exhausted import anywhere
 from archspec_runtime.job.job import Job, Options, effective, parse_options
 from archspec_runtime.job.memory import bytes_as_text, memory, on_cpu
 from archspec_runtime.job.net_facts import beside
+from archspec_runtime.parts import part
 from archspec_runtime.processes.allocators import keep_freed
 from archspec_runtime.processes.out_of_memory import is_out_of_memory
 from archspec_runtime.processes.world import World, abandon, launched, world_of
@@ -33,9 +35,15 @@ from archspec_runtime.record.identity import (
     optimizer_of,
 )  # fmt: skip
 from archspec_runtime.run.dry_run import dry_run, frozen_text
-from archspec_runtime.run.logging import opened
 from archspec_runtime.run.loop import Loop, Result
-from archspec_runtime.run.preflight import check_options, check_split, open_for, warn_before, warn_of_images
+from archspec_runtime.run.preflight import (
+    LOGGING,
+    check_options,
+    check_split,
+    open_for,
+    warn_before,
+    warn_of_images,
+)
 from archspec_runtime.run.progress import said_if_slow
 from archspec_runtime.run.record import keep_memory, record, take
 from archspec_runtime.run.resume import recorded
@@ -206,6 +214,20 @@ def _train(
         del stepper  # and all that holds the group of processes, so that it can be taken down
     world.close()
     return result
+
+
+def opened(options: Options, folder: Path, job: Job, world: World, held: ExitStack) -> Any:
+    """The loggers of a run, in the process that writes for all, until the end of what is `held`; None without any."""
+    if not world.leads:
+        return None
+    if not options.log:
+        if options.resume and (folder / "loggers.json").is_file():
+            warn("the run was logged elsewhere as well, which gets no more of it; --log goes on with it")
+        return None
+    made = part("loggers.opening", LOGGING).Loggers(
+        options.log, folder, job, resumed=options.resume, repeats=options.override
+    )
+    return held.enter_context(made)
 
 
 def _expected(job: Job, device: str, framework: str, devices: int, *, sharded: bool) -> int:
