@@ -160,7 +160,10 @@ def test_explain_prints_the_page(code, cli):
         assert (result.exit_code, result.output) == (0, (PAGES / f"{code}.md").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("unknown", "help_"), [("AS40", "here from AS401 to AS4"), ("shapes", "AS001 to AS704")])
+@pytest.mark.parametrize(
+    ("unknown", "help_"),
+    [("AS40", "here from AS401 to AS4"), ("shapes", "such as AS405, conv, bottleneck or train.lr")],
+)
 def test_explain_of_an_unknown_code_helps(unknown, help_, cli):
     result = cli("explain", unknown)
     assert result.exit_code == 2
