@@ -230,3 +230,14 @@ def test_mistakes_have_their_places_and_remedies(mistakes, stem):
     found = [d for d in mistakes(whole(f"  {stem}")) if d.is_error]
     assert [(d.code, marked(d)) for d in found] == [MISTAKES[stem]]
     assert found[0].help
+
+
+def test_blocks_that_differ_in_one_argument_share_the_calls_that_do_not_depend_on_it(spec):
+    net = archspec.load(spec(
+        "input: {size: 8}\nclasses: 2\nshortcut: identity\n"
+        "blocks: {b: {args: {rate: 0.0}, merge: add, body: [conv: {out: 3, kernel: 3}, drop: {drop_path: {rate: rate}}]}}\n"
+        "stages: [{name: s, block: b, repeat: 3, rate: index / 4}]\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
+    ))  # fmt: skip
+    _, second, third = (run.block for run in net.root.calls[0].target.runs)
+    assert [call.target.rate for call in (second.calls[1], third.calls[1])] == [0.25, 0.5]
+    assert [a is b for a, b in zip(second.calls, third.calls, strict=True)][:2] == [True, False]
