@@ -41,11 +41,8 @@ and 1.6 times where the compiler takes its time.
 TWINS = {"plain34": "plain18", "resnet34": "resnet18", "resnet101": "resnet50", "resnet152": "resnet50"}
 """Nets that are others when they are shortened."""
 NETS = [name for name in TRAINED if name not in TWINS]
-BEFORE_RELEASES = {
-    "efficientnet", "fixup", "googlenet:plain", "maxvit_t", "mnasnet", "mobilenet_v3_large", "preact", "repvgg", "resnest50d",
-    "resnet50", "resnetaa50", "resnext", "seresnet50", "skresnet50", "squeezenet1_1", "vgg",
-}  # fmt: skip
-"""Nets of which a relative is compiled in `make test-all`: EfficientNetV2, Fixup's ResNet-50, Inception, Swin, ..."""
+SLOWEST = "maxvit_t"
+"""Minutes of a processor: before releases alone."""
 CASES = [
     *((name, "bf16", chips) for name, chips in zip(NETS, cycle((4, 8)), strict=False)),
     *((name, "fp32", chips) for name, chips in zip(NETS, cycle((8, 4)), strict=False)),
@@ -54,7 +51,7 @@ CASES = [
 
 def marked(name: str, precision: str, chips: int) -> Any:
     """When a case is compiled."""
-    rarely = precision == "fp32" or name in BEFORE_RELEASES
+    rarely = precision == "fp32" or name == SLOWEST
     return pytest.param(name, precision, chips, marks=pytest.mark.release if rarely else pytest.mark.long)
 
 
