@@ -204,7 +204,7 @@ def check_net(text, spec, backend):
 
 
 @pytest.mark.longer
-@pytest.mark.parametrize(("backend", "usual"), [("torch", 100), ("flax", 25)])
+@pytest.mark.parametrize(("backend", "usual"), [("torch", 150), ("flax", 50)])
 def test_blocks_are_emitted_as_models_that_the_core_counts(backend, usual, spec):
     pytest.importorskip(backend)
 
