@@ -111,6 +111,24 @@ class Hooked(Printing):
         self.net[0].register_forward_hook(lambda *_: None)
 
 
+class HookedParameter(Printing):
+    def __init__(self):
+        super().__init__()
+        self.net[0].weight.register_hook(lambda gradient: 2 * gradient)
+
+
+class Frozen(Printing):
+    def __init__(self):
+        super().__init__()
+        self.net[0].weight.requires_grad_(False)
+
+
+class Exiting(Printing):
+    def __init__(self):
+        super().__init__()
+        raise SystemExit(0)
+
+
 class Tied(nn.Module):
     def __init__(self):
         super().__init__()

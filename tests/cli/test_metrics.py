@@ -40,3 +40,9 @@ def test_a_file_is_replaced_with_force_alone_and_what_is_no_run_is_said(finished
     assert cli("metrics", finished[0], "--out", "all.csv", "--force").exit_code == 0
     assert (tmp_path / "all.csv").read_text().startswith("run,step,")
     assert "is not the folder of a run" in said(cli("metrics", "gone"), 1)
+    shutil.copytree(finished[0], tmp_path / "own")
+    for name in ("metrics.jsonl", "run.json", "code/spec.yaml"):
+        before = (tmp_path / "own" / name).read_bytes()
+        assert "is a file of the run" in said(cli("metrics", "own", "--out", f"own/{name}", "--force"), 2)
+        assert (tmp_path / "own" / name).read_bytes() == before
+    assert cli("metrics", "own", "--out", "own/rows.csv").exit_code == 0

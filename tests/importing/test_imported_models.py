@@ -79,6 +79,12 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
     assert again.exit_code == 2
     assert "exists already" in again.stderr
     assert cli("import", f"{NETS}:Net", "--input", "3,8,8", "--out", spec, "--force").exit_code == 0
+    (tmp_path / "nets.py").write_text("mine")
+    same = cli("import", "nets.py:Net", "--out", "nets.py", "--force")
+    assert (same.exit_code, "what is imported" in same.stderr) == (2, True)
+    same = cli("import", f"{NETS}:Net", "--out", "one", "--weights-out", "./one")
+    assert (same.exit_code, "the same file" in same.stderr) == (2, True)
+    assert (tmp_path / "nets.py").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +96,9 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
         ("Two", "one batch of images"),
         ("Raising", "no such thing"),
         ("Hooked", "`net.0` has hooks"),
+        ("HookedParameter", "`net.0.weight` has hooks"),
+        ("Frozen", "`net.0.weight` is frozen"),
+        ("Exiting", "could not be made: SystemExit"),
         ("Numbered", "numbers for names"),
         ("Tied", "used twice"),
         ("Buffered", "`mean` is a buffer"),

@@ -94,7 +94,7 @@ def python_of(spec, backend):
     return carried, sum(text.count("\n") for text in carried.values())
 
 
-MOST_FILES, MOST_LINES = 131, 12_070  # of CIFAR; to be lowered as more is plugged in
+MOST_FILES, MOST_LINES = 131, 12_100  # of CIFAR; to be lowered as more is plugged in
 UNUSED = ("data/parquet.py", "data/shards.py", "data/packed.py", "data/remote.py", "data/folder.py", "data/verify.py",
           "data/digits.py", "augment/pillow_ops.py", "batches/workers.py", "batches/slots.py",
           "measure/crops.py", "measure/responses.py",

@@ -22,6 +22,15 @@ def test_resuming_a_run_that_had_ended_says_so_and_changes_nothing(finished, cli
     assert measurements(Path("run")) == measurements(finished[0])
 
 
+def test_a_run_is_not_said_to_be_shorter_than_it_is(finished, cli, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "run")
+    before = tree(tmp_path / "run")
+    result = cli("train", "run", "--resume", "--steps", 40, "--override", *CPU)
+    assert "is at step 60 already, and would end at step 40" in said(result, 1)
+    assert tree(tmp_path / "run") == before
+    assert cli("train", "run", "--resume", *CPU).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

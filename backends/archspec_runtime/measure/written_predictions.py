@@ -11,6 +11,7 @@ from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.measure.predictions import Prediction
 from archspec_runtime.measure.printed_predictions import FORMS
 from archspec_runtime.processes.interrupts import written_whole
+from archspec_runtime.record.folder import run_of
 
 
 def check_out(out: Path | None, *, force: bool, option: str = "--out") -> None:
@@ -25,6 +26,8 @@ def check_out(out: Path | None, *, force: bool, option: str = "--out") -> None:
         raise RunError(f"{out} is a folder", f"give {option} a file", 2)
     if not out.parent.is_dir():
         raise RunError(f"{out.parent} is no folder", f"make it, or give another {option}", 2)
+    if (run := run_of(out)) is not None:
+        raise RunError(f"{out} is a file of the run {run}", f"give another {option}", 2)
     if out.exists() and not force:
         raise RunError(f"{out} is there already", f"give another {option}, or --force", 2)
 

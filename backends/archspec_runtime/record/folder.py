@@ -27,6 +27,14 @@ Row = dict[str, Any]
 Log = Callable[[Row], None]
 
 
+def run_of(file: Path) -> Path | None:
+    """The folder of the run that a file is kept by; None for any other, beside what a run keeps as well."""
+    for parent in file.absolute().parents:
+        if (parent / "run.json").is_file():
+            return parent if file.absolute().relative_to(parent).parts[0] in OURS else None
+    return None
+
+
 def prepare(folder: Path, *, resume: bool, force: bool) -> None:
     """Make a run's folder, or check the one that is there. Raises RunError as `check_room` does, or where none can be made."""
     check_room(folder, resume=resume, force=force)

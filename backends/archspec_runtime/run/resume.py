@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from archspec_runtime.checkpoints import store
+from archspec_runtime.checkpoints.contents import loop_state
 from archspec_runtime.checkpoints.starting import digest
 from archspec_runtime.console import warn
 from archspec_runtime.data import Dataset
-from archspec_runtime.errors import RunError
+from archspec_runtime.errors import OtherNetError, RunError
 from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.frameworks.protocol import Settings, Write
 from archspec_runtime.images.libraries import libraries
@@ -37,11 +39,11 @@ EDITED = "was edited since the run trained"
 
 def recorded(
     framework: str, folder: Path, job: Job, options: Options, write: Write | None, world: World,
-    identity: Identity, source: ModelSource, trainer: TrainerSource | None, dataset: Dataset,
+    identity: Identity, source: ModelSource, trainer: TrainerSource | None, dataset: Dataset, total: int,
 ) -> tuple[Settings, Identity | None]:  # fmt: skip
     """How a run that goes on was begun, and the identity that it goes on with; None where an earlier version kept none.
 
-    Raises RunError where it is not the same run, and says which libraries are others.
+    Raises RunError where it is not the same run, or would end before it is, and says which libraries are others.
     """
     run = read_run(folder)
     if run["backend"] != framework:
@@ -78,6 +80,10 @@ def recorded(
         message = f"{folder} is not the run that this would go on with:"
         raise RunError(message, _overriding(found, of_spec=write is not None), rows=told(found))
     settings: Settings = run["settings"]
+    was, to_be = run["job"]["recipe"], job.to_dict()["recipe"]
+    same_steps = was["batch_size"] == to_be["batch_size"]  # else a checkpoint's are counted anew
+    if options.override and same_steps and _length(was) != _length(to_be):
+        _check_end(folder, world.lead(lambda: step_reached(folder, job)), total)
     goes_on = begun
     if begun is not None and found:  # the weights were trained with the normalization that they had
         goes_on = {**identity, "normalization": begun["normalization"]}
@@ -87,6 +93,28 @@ def recorded(
             lambda: _override(folder, {**run, **entry}, job, write, source, trainer, found, dataset) if found else 0
         )
     return settings, goes_on
+
+
+def step_reached(folder: Path, job: Job) -> int:
+    """The step of a run's newest checkpoint; 0 where there is none, or it is of another net."""
+    try:
+        found = store.newest(folder, job.fingerprint)
+    except OtherNetError:
+        return 0  # which is told where it is read
+    return 0 if found is None else int(loop_state(found[0])["step"])
+
+
+def _length(recipe: Mapping[str, Any]) -> tuple[Any, Any]:
+    return recipe.get("steps"), recipe.get("epochs")
+
+
+def _check_end(folder: Path, reached: int, total: int) -> None:
+    """Raise RunError where a run has come as far as it is now to go: its record would say what was never trained."""
+    if reached >= total:
+        message = (
+            f"{folder} is at step {reached:,} already, and would end at step {total:,}: nothing is left to train"
+        )
+        raise RunError(message, "ask for more --steps, or leave them out to go on as it was begun")
 
 
 def _compared(

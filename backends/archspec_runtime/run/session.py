@@ -163,7 +163,7 @@ def _train(
         identity: Identity | None = now
         if resume:
             begun, identity = recorded(
-                framework.name, folder, job, options, write, world, now, source, trainer, dataset
+                framework.name, folder, job, options, write, world, now, source, trainer, dataset, total
             )
             settings = {**settings, **{k: v for k, v in begun.items() if type(v) is type(settings.get(k))}}
             if options.deterministic and not settings["deterministic"] and world.leads:

@@ -39,6 +39,13 @@ def check_module(module: Any, example: Any) -> None:
     for path, tensor in module.named_parameters(remove_duplicate=False):
         if tensor.is_complex():
             raise ModelError(f"`{path}` has complex numbers", "archspec has nets of real numbers")
+        if tensor._backward_hooks or getattr(tensor, "_post_accumulate_grad_hooks", None):
+            raise ModelError(
+                f"`{path}` has hooks, which change its gradient as no graph shows", "remove them first"
+            )
+        if not tensor.requires_grad:
+            raise ModelError(f"`{path}` is frozen: its requires_grad is False", "call requires_grad_(True) on it; "
+                             f"`train: {{freeze: [{path}]}}` in the spec leaves it untrained")  # fmt: skip
         if id(tensor) in names:
             raise ModelError(f"`{path}` and `{names[id(tensor)]}` are one parameter", "tied weights are not imported yet: give "
                              "each module its own")  # fmt: skip

@@ -20,7 +20,7 @@ def exported(module: Any, example: Any) -> Any:
         with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr), _quiet(), _dropping(module):
             warnings.simplefilter("ignore")
             return torch.export.export(module, (example,), strict=False)
-    except Exception as error:  # noqa: BLE001 - whatever the model's own code raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the model's own code raises
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         if "GuardOnDataDependent" in type(error).__name__ or "data-dependent" in str(error).lower():
             raise ModelError(f"the model decides by the values of tensors: {said}",

@@ -50,7 +50,7 @@ def _made(factory: Any, arguments: Mapping[str, Any], source: str) -> Any:
         pass
     try:
         return factory(**arguments)
-    except Exception as error:  # noqa: BLE001 - whatever the user's own code raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's own code raises
         raise ModelError(
             f"{source} could not be made: {type(error).__name__}: {error}", "run it in Python first"
         ) from None
@@ -103,7 +103,7 @@ def _imported(place: str) -> Any:
         sys.path.insert(0, str(Path.cwd()))
         try:
             return importlib.import_module(place)
-        except Exception as error:  # noqa: BLE001 - whatever the user's own code raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's own code raises
             raise ModelError(f"{place} cannot be imported: {type(error).__name__}: {error}",
                              "check the name, and that `python -c 'import ...'` takes it") from None  # fmt: skip
         finally:
@@ -120,7 +120,7 @@ def _imported(place: str) -> Any:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever the user's own code raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's own code raises
         raise ModelError(
             f"{place} cannot be run: {type(error).__name__}: {error}", "run it with Python first"
         ) from None

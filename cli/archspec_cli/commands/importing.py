@@ -61,7 +61,12 @@ def import_(
     chosen = None if size is None else tuple(sizes(size, "--input"))
     if chosen is not None and len(chosen) != 3:
         fail(f"--input takes channels, height and width, not {size!r}", "such as --input 3,224,224")
+    if out is not None and weights_out is not None and out.resolve() == weights_out.resolve():
+        fail("--out and --weights-out name the same file", "give each its own")
+    read = Path(source if source.endswith(".onnx") else source.rpartition(":")[0])
     for path in (out, weights_out):
+        if path is not None and path.resolve() == read.resolve():
+            fail(f"{path} is what is imported, and would be replaced", "give another name")
         if path is not None and path.exists() and not force:
             fail(f"{path} exists already", "give another name, or --force to overwrite it")
     if force and out is None and weights_out is None:
