@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST = 2 << 20
@@ -57,6 +57,9 @@ class Guard:
             status, why = refused
             await PlainTextResponse(f"{why}\n", status)(scope, receive, protected)
             return
+        if scope["path"] == f"/{self.token}":  # as one may type it; what the page asks for is below it
+            await RedirectResponse(f"/{self.token}/")(scope, receive, protected)
+            return
         inner = dict(scope, path=scope["path"].removeprefix(f"/{self.token}"))
         inner["raw_path"] = inner["path"].encode()
         await self.app(inner, receive, protected)
@@ -73,7 +76,7 @@ class Guard:
             headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not followed
         ):  # a link that was shared
             return 403, "refused: a page of another site asks"
-        token = path.split("/")[1] if path.count("/") > 1 else ""
+        token = path.split("/")[1] if "/" in path else ""
         if not secrets.compare_digest(token.encode(), self.token.encode()):
             return 403, "refused: the address lacks its token; open the one that `archspec play` printed"
         if method not in ("GET", "HEAD", "POST"):

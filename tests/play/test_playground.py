@@ -67,7 +67,6 @@ def ask(client, name, **question):
         (f"/{TOKEN}/", {"sec-fetch-site": "none"}, 200),
         ("/", {}, 403),
         ("/another-token/", {}, 403),
-        (f"/{TOKEN}", {}, 403),
         (f"/{TOKEN}x/", {}, 403),
         ("/t%C3%B6ken/", {}, 403),
         ("/play.js", {}, 403),
@@ -101,6 +100,12 @@ def test_the_page_is_for_this_machine_under_its_own_name_with_its_token(page, pa
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_address_without_its_last_slash_leads_to_the_page(page):
+    answer = page.get(f"/{TOKEN}")
+    assert (answer.status, answer.headers["location"]) == (307, f"/{TOKEN}/")
+    assert page.get("/other").status == 403
 
 
 @pytest.mark.parametrize(
