@@ -17,7 +17,6 @@ import pytest
 
 from archspec_runtime.record.folder import read_run
 from runs import MAIN
-from zoo_nets import rarely
 
 QUIET = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
 NETS = ("digits_resnet:resnet8", "digits_resnet:plain8")
@@ -92,7 +91,7 @@ def test_no_thread_is_left_when_the_processes_of_a_run_end(given, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("part", [0, 1, *rarely(2, 3)])
+@pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("way", WAYS)
 def test_short_runs_end_well_every_time(way, part, tmp_path):
     pytest.importorskip("jax" if way == "flax" else "torch")
