@@ -20,6 +20,7 @@ from archspec_experiments.state import State
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.memory import bytes_as_text
 from archspec_runtime.processes.interrupts import written_whole
+from archspec_runtime.record.folder import run_of
 
 NAMED = 4  # folders in a title
 MARK = '<meta name="generator" content="archspec report">'
@@ -82,6 +83,8 @@ def write_report(folders: Sequence[Path], out: Path, title: str, *, force: bool 
     """
     if out.is_dir():
         raise RunError(f"{out} is a folder", "give --out a file", 2)
+    if (run := run_of(out)) is not None:
+        raise RunError(f"{out} is a file of the run {run}", "give another --out", 2)
     if out.exists() and not force and MARK not in out.read_text(encoding="utf-8", errors="replace")[:2000]:
         raise RunError(f"{out} is there, and no report wrote it", "give another --out, or --force", 2)
     collection = collect(folders)

@@ -73,7 +73,10 @@ def convert(
     from archspec.files import FolderError
     from archspec_experiments.runs import spec_of
     from archspec_runtime.errors import RunError
+    from archspec_runtime.record.folder import run_of
 
+    if (run := run_of(target)) is not None:
+        fail(f"{target} is a file of the run {run}", "give another DST")
     if spec is None and not (folder_of(source) / "run.json").is_file():
         fail(f"{source} does not say which net it is of", "give --spec, such as --spec resnet50")
     try:
