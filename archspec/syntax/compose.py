@@ -90,7 +90,9 @@ class Composer:
             self._entry(container, container.value, pending.pop(), node)
 
     def _key(self, node: Node) -> Node:
-        if node.value == "<<":
+        if node.value == "<<" and self.source.line(node.span.line).startswith(
+            "<", node.span.column
+        ):  # not in quotes
             self.problems.add(
                 "AS006", "merge keys (`<<`) are not part of YAML 1.2", node.span, "use `extends` or `args`"
             )

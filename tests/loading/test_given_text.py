@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import archspec
@@ -84,6 +84,7 @@ PLAIN = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(WORDS, PLAIN, min_size=1, max_size=4))
+@example({"<<": None})
 def test_a_mapping_is_read_back_as_it_was_given(mapping):
     """Whatever words look like numbers, booleans or dates to some version of YAML."""
     problems = Diagnostics()
