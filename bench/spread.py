@@ -2,6 +2,7 @@
 
     python bench/spread.py --data DIR --seeds 16 --arms plain ours
     python bench/spread.py --data DIR --seeds 16 --blocks 1 --width 8 --images 9000 --steps 200     reduced
+    python bench/spread.py --data DIR --seeds 16 --keep runs.jsonl      what is kept of runs of this size is not run again
 
 Prints the errors of each arm, their mean and standard deviation, and how likely variances that differ so are by chance:
 F test and Levene's test (about medians) against the first arm. `plain+order`, `plain+draws`, `plain+start` and `plain+all` are
@@ -16,6 +17,7 @@ import io
 import json
 import statistics
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -86,27 +88,51 @@ def mixed(arm: str, seed: int) -> Parts:
     )
 
 
+class Kept:
+    """The errors of runs of one size in a file, so that hours of runs may be had in pieces."""
+
+    def __init__(self, file: Path | None, size: dict[str, float]) -> None:
+        self.file, self.size = file, size
+        rows = [json.loads(row) for row in file.read_text().splitlines()] if file and file.exists() else []
+        self.known = {(row["arm"], row["seed"]): float(row["error"]) for row in rows if row["size"] == size}
+
+    def error(self, arm: str, seed: int) -> float | None:
+        """The test error of a run that is kept."""
+        return self.known.get((arm, seed))
+
+    def add(self, arm: str, seed: int, error: float) -> None:
+        """Keep a run's error."""
+        if self.file and (arm, seed) not in self.known:
+            with self.file.open("a") as out:
+                out.write(json.dumps({"arm": arm, "seed": seed, "error": error, "size": self.size}) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_size(parser)
     parser.add_argument("--seeds", type=int, default=16)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=["plain", "ours"])
+    parser.add_argument("--keep", type=Path, help="a file of JSON lines: each run's error as soon as it is known")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     size = size_of(options)
     held_out = 50_000 - options.images
     errors: dict[str, list[float]] = {arm: [] for arm in options.arms}
+    kept = Kept(options.keep, {**asdict(size), "images": options.images})
     for seed in range(options.first, options.first + options.seeds):
         images: Images | None = None
         for arm in options.arms:
-            if arm == "ours":
+            if (error := kept.error(arm, seed)) is not None:
+                pass
+            elif arm == "ours":
                 with contextlib.redirect_stderr(io.StringIO()):
                     error = ours(size, seed, options.data, options.threads, held_out)
             else:
                 images = images or read_images(options.data, split(seed, options.images))
                 error = test_error(train(size, mixed(arm, seed), images)[1], images)
             errors[arm].append(error)
+            kept.add(arm, seed, error)
             print(f"seed {seed}  {arm:<12} {error:.2f}%", flush=True)
     first, *others = options.arms
     for arm, found in errors.items():
