@@ -17,7 +17,20 @@ from archspec_runtime.checkpoints import store
 from archspec_runtime.record.folder import read_metrics, read_run
 from runs import CPU, MAIN, SMALL, several
 
-TRAIN = ["train", "small.yaml", "--checkpoint-every", "10", *CPU]
+TRAIN = ["train", "--checkpoint-every", "10", *CPU]
+HEADS = (
+    SMALL.replace(
+        "{fc: {linear: {out: classes}}}]",
+        "{fc: {linear: {out: classes}}}, {side: {auxiliary: {}}, from: relu},"
+        " {second: {linear: {out: classes}}, from: global_avg_pool}]",
+    )
+    + """outputs:
+  aux: {value: side, loss_weight: 0.3, train_only: true}
+  out: fc
+  second: {value: second, loss_weight: 0.5}
+blocks: {auxiliary: {chain: [{conv: {out: 4, kernel: 3}}, batch_norm, relu, global_avg_pool, {linear: {out: 10}}]}}
+"""
+)
 SKIPS = (
     "--set",
     "train.bad_loss={skip: {spike: 1.001, most: 20}}",
@@ -33,6 +46,7 @@ LAMB = (
     "train.lr=0.01",
 )
 HALF = ("--steps", "10", "--set", "train.accumulate=4", "--set", "train.precision=bf16")
+NUMBERS = {"train_error", "top1_error", "top5_error", "lr"}
 QUIET = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
 
 
@@ -40,6 +54,16 @@ def free_port():
     with socket.socket() as found:
         found.bind(("localhost", 0))
         return found.getsockname()[1]
+
+
+def small(out, *given):
+    """What the command is told of a run of the net with one output."""
+    return "small.yaml", "--out", out, *given
+
+
+def heads(out, *given):
+    """The same with three, each with a loss, of which one is there in training alone."""
+    return "heads.yaml", "--steps", "10", "--out", out, *given
 
 
 def train(folder, size, *runs):
@@ -80,7 +104,7 @@ def same_curve(one, other):
     assert [row["step"] for row in rows] == [row["step"] for row in others]
     for row, twin in zip(rows, others, strict=True):
         assert row.keys() == twin.keys()
-        for key in row.keys() & {"loss", "train_error", "top1_error", "top5_error", "lr"}:
+        for key in (key for key in row if key.startswith("loss") or key in NUMBERS):
             assert twin[key] == pytest.approx(row[key], abs=1e-9), (key, row, twin)
 
 
@@ -96,27 +120,43 @@ def same_weights(one, other, tolerance):
             np.testing.assert_allclose(second[key], value, rtol=0, atol=tolerance, err_msg=key)
 
 
+def check_losses(run):
+    """What is trained is the sum of the losses, and what is measured is of the first output of inference."""
+    for row in read_metrics(run):
+        if row["kind"] == "train":
+            assert row["loss"] == pytest.approx(row["loss.out"] + 0.3 * row["loss.aux"] + 0.5 * row["loss.second"])
+    measured = [row for row in read_metrics(run) if row.get("split") == "test"][-1]
+    said = CliRunner().invoke(app, ["eval", str(run), "--device", "cpu", "--threads", "1"])
+    assert f"top-1 error {measured['top1_error']:.2f}%" in said.output
+
+
 @pytest.fixture(scope="module")
 def torch_runs(tmp_path_factory):
     """The same run on one process, on two, on four, split over two, and begun on one number and ended on another."""
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("torch")
     (folder / "small.yaml").write_text(SMALL)
+    (folder / "heads.yaml").write_text(HEADS)
     with pytest.MonkeyPatch.context() as patch:
-        train_alone(folder, patch, "--out", "one")
-        train_alone(folder, patch, "--out", "one-skips", *SKIPS)
-        train_alone(folder, patch, "--out", "one-lamb", *LAMB)
+        for alone in (small("one"), small("one-skips", *SKIPS), small("one-lamb", *LAMB), heads("one-heads")):
+            train_alone(folder, patch, *alone)
         cut(folder, "one", "grown")
-        split = ("--out", "split", "--shard")
-        skips = ("--out", "split-skips", "--shard", *SKIPS)
-        lamb = ("--out", "split-lamb", "--shard", *LAMB)
-        half = ("--out", "two-half", *HALF), ("--out", "split-half", "--shard", *HALF)
         said = train(
-            folder, 2, ("--out", "two"), split, ("--out", "grown", "--resume", "--shard"), skips, lamb, *half
+            folder,
+            2,
+            small("two"),
+            small("split", "--shard"),
+            small("grown", "--resume", "--shard"),
+            small("split-skips", "--shard", *SKIPS),
+            small("split-lamb", "--shard", *LAMB),
+            small("two-half", *HALF),
+            small("split-half", "--shard", *HALF),
+            heads("two-heads"),
+            heads("split-heads", "--shard"),
         )
-        train(folder, 4, ("--out", "four"))
+        train(folder, 4, small("four"))
         cut(folder, "split", "shrunk")
-        train_alone(folder, patch, "--out", "shrunk", "--resume")
+        train_alone(folder, patch, *small("shrunk", "--resume"))
     return folder, said
 
 
@@ -138,6 +178,14 @@ def test_torch_processes_train_as_one_does(torch_runs, other):
     same_weights(folder / "one", folder / other, 1e-9)
     files = {p.name for p in store.place(folder / other, 20).iterdir()}
     assert files == {p.name for p in store.place(folder / "one", 20).iterdir()}
+
+
+@pytest.mark.parametrize("other", ["two-heads", "split-heads"])
+def test_torch_processes_train_a_net_of_several_outputs_as_one_does(torch_runs, other):
+    folder, _ = torch_runs
+    same_curve(folder / "one-heads", folder / other)
+    same_weights(folder / "one-heads", folder / other, 1e-9)
+    check_losses(folder / other)
 
 
 def test_processes_agree_on_the_updates_that_are_left_out(torch_runs):
@@ -175,13 +223,13 @@ def test_one_process_speaks_and_the_folder_says_how_many_there_were(torch_runs):
 
 @pytest.fixture(scope="module")
 def flax_runs(tmp_path_factory):
-    """The same run on one device, on eight of one process, and on one of each of two processes."""
+    """The same run of a net of several outputs on one device, on eight of one process, and on one of each of two processes."""
     pytest.importorskip("flax")
     folder = tmp_path_factory.mktemp("flax")
     # dropout as well: what it draws does not depend on the number of devices; no blocks, as compiling takes the time
-    dropping = SMALL.replace("{relu: relu}]", "{relu: relu}, {drop: {dropout: {rate: 0.2}}}]")
-    (folder / "small.yaml").write_text(re.sub("^(shortcut|stages): .*\n", "", dropping, flags=re.MULTILINE))
-    run = ["train", "small.yaml", "--backend", "flax", "--device", "cpu", "--out"]
+    dropping = HEADS.replace("{relu: relu}]", "{relu: relu}, {drop: {dropout: {rate: 0.2}}}]")
+    (folder / "heads.yaml").write_text(re.sub("^(shortcut|stages): .*\n", "", dropping, flags=re.MULTILINE))
+    run = ["train", "heads.yaml", "--backend", "flax", "--device", "cpu", "--out"]
     alone = several([({}, [*run, "one"]), ({}, [*run, "mesh", "--devices", "8"])])
     eight = {**QUIET, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"}
     for command, environment in (
@@ -199,6 +247,7 @@ def flax_runs(tmp_path_factory):
 def test_flax_devices_train_as_one_does(flax_runs, other):
     same_curve(flax_runs / "one", flax_runs / other)
     same_weights(flax_runs / "one", flax_runs / other, 1e-9)
+    check_losses(flax_runs / other)
 
 
 REFUSED = {
