@@ -8,11 +8,12 @@ archspec.emit(net, backend="torch").write("folder")
 model = archspec.build(net, backend="torch", seed=0)
 found = archspec.predict("runs/resnet50", "photo.jpg")
 found = archspec.import_model("torchvision:resnet50")
+ported = archspec.port("torchvision:resnet50", to="flax")
 """
 
 from __future__ import annotations
 
-from archspec.api import build, convert, emit, import_model, predict
+from archspec.api import build, convert, emit, import_model, port, predict
 from archspec.compile import check, load
 from archspec.diagnostics import Diagnostic, Edit, Fix, SpecError
 from archspec.errors import ModelError, WeightsError
@@ -45,5 +46,6 @@ __all__ = [
     "emit",
     "import_model",
     "load",
+    "port",
     "predict",
 ]

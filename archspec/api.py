@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archspec.backends import Prediction, Weights
     from archspec.emission.own_build import FolderFiles
     from archspec.importing import Imported
+    from archspec.porting.port import Ported
     from archspec.weights.convert import Converted
 
 
@@ -111,6 +112,33 @@ def import_model(
     if isinstance(model, str):
         return found.import_source(model, dict(arguments or {}), example)
     return found.import_module(model, example, name=name)
+
+
+def port(
+    source: Any,
+    to: str,
+    example: Any = None,
+    *,
+    spec: str | None = None,
+    arguments: Mapping[str, object] | None = None,
+    maps: Sequence[str] = (),
+    key: str | None = None,
+) -> Ported:
+    """A model with its weights in the framework `to`, "torch" or "flax": `.layers`, `.report`, `.network`, and `.write(folder)`.
+
+    `source` is what `import_model` takes, with its `example` and `arguments`; or the path of a run, of a folder that was built
+    with weights, or with a `spec` of weights in any format, for which `maps` and `key` are those of `convert`. Raises
+    ModelError where a layer differs, and names the first; else what `import_model` and `convert` raise.
+    """
+    with _weights_room():
+        from archspec.porting.port import of_import, of_weights, port
+
+    if spec is not None or (isinstance(source, (str, PathLike)) and Path(source).is_dir()):
+        origin = of_weights(Path(source), spec, tuple(maps), key)
+    else:
+        name = str(source) if isinstance(source, (str, PathLike)) else type(source).__name__
+        origin = of_import(name, import_model(source, example, arguments=arguments))
+    return port(origin, to)
 
 
 def predict(

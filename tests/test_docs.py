@@ -225,7 +225,7 @@ def test_every_command_in_its_everyday_form_runs(cli, tmp_path, finished, small_
             arguments = [*without_data(arguments), "--dry-run", "--out", "elsewhere"]
         result = cli(*arguments)
         assert result.exit_code == (1 if arguments[0] == "diff" else 0), (arguments, result.output)
-    assert seen >= {*COMMANDS} - {"import", "lsp", "play"}  # these have pages and tests of their own
+    assert seen >= {*COMMANDS} - {"import", "lsp", "play", "port"}  # these have pages and tests of their own
 
 
 def test_a_run_predicts_and_keeps_its_identity_as_the_pages_tell(cli, tmp_path, finished):

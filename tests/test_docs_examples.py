@@ -216,7 +216,7 @@ def test_models_are_imported_as_the_page_tells(cli, tmp_path, monkeypatch, capsy
     for words in lines("docs/importing.md"):
         if words[1] == "torchvision:resnet18":
             shutil.copy("net.yaml", "my18.yaml")
-        if words[1].startswith(("torchvision:", "timm:", "net.onnx")) or "shortcut=none" in words:
+        if words[1].startswith(("torchvision:", "timm:", "net.onnx", "linen.")) or "shortcut=none" in words:
             continue
         if words[1] == "package.models:factory":
             (tmp_path / "net.yaml").unlink()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -143,12 +143,33 @@ class Importer(Backend, Protocol):
     def import_module(self, module: Any, example: Any, *, name: str | None = None) -> Imported:
         """A model as a spec, by an example of the images that it takes. Raises ModelError."""
 
+    def observe_module(self, module: Any, outputs: Sequence[str], images: Any, draw: Draw | None) -> Observed:
+        """What `Observer.observe` says of a net, of a model that was imported; `outputs` are the names of its results."""
+
 
 class FileImporter(Backend, Protocol):
     """A backend that reads models from files, without running anything in them."""
 
     def import_file(self, path: Path) -> Imported:
         """The model of a file as a spec that is proven to answer alike. Raises ModelError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a model's layers give to images, by their dotted names in order of execution, and what they learn from it.
+
+    Maps are (N, C, H, W). A layer that is called again has `(2)` behind its name. What concerns training is empty in evaluation.
+    """
+
+    layers: Weights
+    results: Weights  # by the names of the outputs; that of a single one is empty
+    layer_gradients: Weights  # of what each layer gives
+    gradients: Weights  # of parameters
+    statistics: Weights  # running ones, as a step leaves them
+
+
+Draw = Callable[[str, "tuple[int, ...]"], "np.ndarray[Any, Any]"]
+"""Numbers for a result of this name and shape: the gradient that a step of training begins with."""
 
 
 class Mapper(Backend, Protocol):
@@ -165,6 +186,16 @@ class Builder(Backend, Protocol):
 
     def build(self, net: Network, *, seed: int, weights: Weights | None) -> Any:
         """An initialized model, made by importing the emitted source; with weights, which fit, where they are given."""
+
+
+class Observer(Builder, Protocol):
+    """A backend whose models are looked into, layer by layer."""
+
+    def observe(self, net: Network, weights: Weights, images: Any, draw: Draw | None) -> Observed:
+        """A model on images (N, C, H, W) in double precision and with every random rate 0.
+
+        In evaluation; or with `draw` in training, with the gradients of what it draws for each result.
+        """
 
 
 class Trainer(Backend, Protocol):

@@ -14,6 +14,7 @@ from archspec.backends.protocol import (
     FileImporter,
     Importer,
     Mapper,
+    Observer,
     Predictor,
     Trainer,
     WeightsFormat,
@@ -69,6 +70,15 @@ def find_builder(name: str) -> Builder:
         message, help_ = f"the backend `{name}` makes no models in memory", f"emit its source: --backend {name}"
         raise SpecError([Diagnostic("AS701", message, None, help_)])
     return cast(Builder, backend)
+
+
+def find_observer(name: str) -> Observer:
+    """The backend of this name, whose models are looked into. Raises SpecError as `find_backend` does, and where they are not."""
+    backend = find_backend(name)
+    if _lacking(backend, Observer):
+        message = f"the layers of models of the backend `{name}` are not compared with others"
+        raise SpecError([Diagnostic("AS701", message, None, "port to torch or flax")])
+    return cast(Observer, backend)
 
 
 def find_importer(name: str) -> Importer:

@@ -38,7 +38,7 @@ def trained_net(source: Path, spec: str | None = None, backend: str | None = Non
             raise WeightsError(f"{source} is a run, which keeps its own spec", "leave --spec out", 2)
         yield Found(find_predictor(backend or trained_by(source) or USUAL), source)
         return
-    file, code = _places(source)
+    file, code = places(source)
     beside = code / "spec.yaml"
     if spec is None and not beside.is_file():
         below = sorted(path.parent for path in source.glob("*/run.json"))
@@ -61,7 +61,7 @@ def trained_net(source: Path, spec: str | None = None, backend: str | None = Non
         yield Found(find_predictor(chosen), trained, tuple(notes_on(weights, net)))
 
 
-def _places(source: Path) -> tuple[Path, Path]:
+def places(source: Path) -> tuple[Path, Path]:
     """Where weights are, and the folder of the source of their net. Raises WeightsError."""
     if not source.exists():
         raise WeightsError(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from archspec.files.folders import FolderError, digest, listed, write_folder, written_aside
+from archspec.files.folders import FolderError, check_own, digest, listed, write_folder, written_aside
 
-__all__ = ["FolderError", "digest", "listed", "write_folder", "written_aside"]
+__all__ = ["FolderError", "check_own", "digest", "listed", "write_folder", "written_aside"]

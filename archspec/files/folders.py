@@ -42,9 +42,7 @@ def write_folder(
     process that would write it waits until it is written. Raises FolderError.
     """
     try:
-        file = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
-        if file is not None:
-            raise FolderError(f"{file} is a file", "give another --out")
+        _check_no_file(folder)
         with alone(folder):
             if folder.is_dir() and not force:
                 check(folder)
@@ -54,6 +52,19 @@ def write_folder(
                 _write(folder, aside, files, note)
     except OSError as error:
         raise FolderError(f"cannot write to {folder}: {error.strerror}", _mend(error, "--out")) from None
+
+
+def check_own(folder: Path) -> None:
+    """Raise FolderError where a folder holds what no build wrote, as `write_folder` does after the work."""
+    _check_no_file(folder)
+    if folder.is_dir():
+        _check(folder, ())
+
+
+def _check_no_file(folder: Path) -> None:
+    file = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
+    if file is not None:
+        raise FolderError(f"{file} is a file", "give another --out")
 
 
 def _write(folder: Path, aside: Path, files: Mapping[str, str | bytes], note: str | None) -> None:

@@ -68,3 +68,5 @@ class Imported:
     network: Program
     weights: Mapping[str, Any]  # the tensors of the model, by their names in the spec
     report: tuple[str, ...]  # what was compared, a line each
+    model: Any = None  # the module that was imported; of a file there is none
+    renamed: Mapping[str, str] = field(default_factory=dict)  # its tensors by the names that they have in the spec

@@ -18,6 +18,7 @@ from archspec.weights.dtypes import FLOATS, cast, remarks_on_numbers
 from archspec.weights.fit import fit
 from archspec.weights.formats import format_to_read, format_to_write
 from archspec.weights.identity import OfRun, identity_of, remarks
+from archspec.weights.matching import from_tree, is_tree, matched
 from archspec.weights.renaming import Renaming, rename
 
 
@@ -67,16 +68,23 @@ def convert(
     return Converted(what, output.format.title, len(weights), tuple(dtypes), tuple(notes))
 
 
-def read_fitting(net: Network, path: Path, fresh: Sequence[str] = ()) -> Weights:
+def read_fitting(
+    net: Network, path: Path, fresh: Sequence[str] = (), *, maps: Sequence[str] = (), key: str | None = None,
+    matching: bool = False,
+) -> Weights:  # fmt: skip
     """The weights of a file or folder of any known format, which fit a net but for the modules that are `fresh`.
+
+    `maps` and `key` are those of `convert`; with `matching`, names that are another's are found by the shapes and the order of
+    the layers, where only one pairing of them is possible (`archspec.weights.matching`).
 
     Raises WeightsError, and SpecError where the framework that reads it is missing.
     """
     try:
-        weights, _, notes = _read(net, path, None, None, [], fresh)
+        renamings = [Renaming.parse(text) for text in maps]
+        weights, _, notes = _read(net, path, None, key, renamings, fresh, matching=matching)
         return OfRun(weights, identity_of(weights), notes)
     except WeightsError as error:
-        if error.help and "--map" in error.help and "archspec convert" not in error.help:
+        if not matching and error.help and "--map" in error.help and "archspec convert" not in error.help:
             error.help += "; `archspec convert` takes --map, and writes a file to give here"
         raise
 
@@ -88,6 +96,8 @@ def _read(
     key: str | None,
     renamings: Sequence[Renaming],
     fresh: Sequence[str] = (),
+    *,
+    matching: bool = False,
 ) -> tuple[Weights, str, list[str]]:
     shapes = net.tensor_shapes()
     for module in fresh:
@@ -99,7 +109,17 @@ def _read(
     expected = {name: shape for name, shape in shapes.items() if not _is_below(name, fresh)}
     try:
         tensors, notes = found.format.read(path, key, net)
+        identity = identity_of(tensors)
+        if matching and is_tree([*tensors]):
+            tensors = from_tree(tensors)
         names = rename(tensors, renamings)
+        if matching:
+            other = matched({names[name]: tuple(t.shape) for name, t in tensors.items()}, expected)
+            names = {name: other.get(new, new) for name, new in names.items()}
+            notes = [
+                *notes,
+                *(f"`{old}` is `{new}`, by its layer's shapes and order" for old, new in other.items()),
+            ]
         given = {names[name]: tensor for name, tensor in tensors.items() if not _is_below(names[name], fresh)}
         try:
             weights, more = fit(path, given, expected, net.whole_numbers())
@@ -116,7 +136,7 @@ def _read(
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
     except MemoryError:
         raise too_large(path, expected) from None
-    return OfRun(weights, identity_of(tensors)), found.format.title, [*notes, *more]
+    return OfRun(weights, identity), found.format.title, [*notes, *more]
 
 
 def too_large(path: Path, expected: Mapping[str, Shape]) -> WeightsError:

@@ -7,7 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Prediction, SourceMap, Trained, Weights, WeightsFormat, check_supported
+from archspec.backends import (
+    Draw,
+    Files,
+    Observed,
+    Prediction,
+    SourceMap,
+    Trained,
+    Weights,
+    WeightsFormat,
+    check_supported,
+)
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, job_fields, weights_file
 from archspec.emission.import_source import foreign_class, import_model, import_source, model_class
@@ -73,6 +83,16 @@ class FlaxBackend:
 
             load_weights(model, weights)
         return model
+
+    def observe(self, net: Network, weights: Weights, images: Any, draw: Draw | None) -> Observed:
+        """What the modules of an emitted model give with these weights."""
+        need_flax()
+        from archspec_flax.observing import observed
+
+        precise = {
+            name: array.astype("float64") if array.dtype.kind != "i" else array for name, array in weights.items()
+        }
+        return observed(lambda: self.build(net, seed=0, weights=precise), images, draw)
 
     def try_source(self, net: Network, files: Files) -> None:
         """Make the emitted model, if Flax is installed, without memory for its numbers. Raises SpecError (AS704)."""

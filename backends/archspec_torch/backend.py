@@ -7,7 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.backends import Files, Prediction, SourceMap, Trained, Weights, WeightsFormat, check_supported
+from archspec.backends import (
+    Draw,
+    Files,
+    Observed,
+    Prediction,
+    SourceMap,
+    Trained,
+    Weights,
+    WeightsFormat,
+    check_supported,
+)
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, job_fields, weights_file
 from archspec.emission.import_source import foreign_class, import_model, import_source, model_class
@@ -97,6 +107,23 @@ class TorchBackend:
         from archspec_torch.importing.importing import import_module
 
         return import_module(module, example, self._start, name=name)
+
+    def observe_module(self, module: Any, outputs: Sequence[str], images: Any, draw: Draw | None) -> Observed:
+        """What the modules of a model give, a copy of which is run."""
+        import copy
+
+        from archspec_torch.observing import observed
+
+        return observed(copy.deepcopy(module), outputs, images, draw)
+
+    def observe(self, net: Network, weights: Weights, images: Any, draw: Draw | None) -> Observed:
+        """What the modules of an emitted model give with these weights."""
+        model = self.build(net, seed=0, weights=None).double()
+        from archspec_torch.observing import observed
+        from archspec_torch.weights import load_weights
+
+        load_weights(model, weights)
+        return observed(model, [output.name for output in net.outputs], images, draw)
 
     def try_source(self, net: Network, files: Files) -> None:
         """Make the emitted model, if PyTorch is installed, without memory for its numbers. Raises SpecError (AS704)."""

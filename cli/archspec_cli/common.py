@@ -111,6 +111,25 @@ def overrides(given: Sequence[str] | None, option: str = "--set") -> dict[str, o
     return values
 
 
+def plain(given: Sequence[str] | None) -> dict[str, object]:
+    """`--arg` pairs as the values of Python that a class or factory takes."""
+    from archspec.syntax.nodes import Node
+
+    return {
+        key: node.plain() if isinstance(node, Node) else node for key, node in overrides(given, "--arg").items()
+    }
+
+
+def size_of_images(text: str | None) -> tuple[int, int, int] | None:
+    """Channels, height and width, as `--input` takes them."""
+    if text is None:
+        return None
+    found = sizes(text, "--input")
+    if len(found) != 3:
+        fail(f"--input takes channels, height and width, not {text!r}", "such as --input 3,224,224")
+    return found[0], found[1], found[2]
+
+
 def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
     """`KEY=VALUE` pairs as text; the last of a key counts, which is said."""
     if not given:

@@ -37,6 +37,7 @@ COMMANDS = {
     "metrics": "metrics:metrics",
     "convert": "convert:convert",
     "import": "importing:import_",
+    "port": "port:port",
     "data": "data:app",
     "diff": "diff:diff",
     "explain": "explain:explain",

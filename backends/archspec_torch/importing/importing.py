@@ -84,7 +84,7 @@ def import_module(
                 continue
             tensors = fitting(module.state_dict(), _named(program), in_spec)
             weights = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
-            return Imported(text, program, weights, tuple(report))
+            return Imported(text, program, weights, tuple(report), module, net.renamed)
     if why:
         raise ModelError(f"the spec of {name} is not proven equal, and not written: {why}", "tell what it has that is unusual; "
                          "a spec of it has to be written by hand")  # fmt: skip

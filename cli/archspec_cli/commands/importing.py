@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archspec_cli.common import load, overrides, report, sizes
+from archspec_cli.common import load, plain, report, size_of_images
 from archspec_cli.console import fail, fail_with, say, tell, tell_text
 
 
@@ -56,11 +56,8 @@ def import_(
     """
     import archspec
     from archspec.files import FolderError
-    from archspec.syntax.nodes import Node
 
-    chosen = None if size is None else tuple(sizes(size, "--input"))
-    if chosen is not None and len(chosen) != 3:
-        fail(f"--input takes channels, height and width, not {size!r}", "such as --input 3,224,224")
+    chosen = size_of_images(size)
     if out is not None and weights_out is not None and out.resolve() == weights_out.resolve():
         fail("--out and --weights-out name the same file", "give each its own")
     read = Path(source if source.endswith(".onnx") else source.rpartition(":")[0])
@@ -71,9 +68,7 @@ def import_(
             fail(f"{path} exists already", "give another name, or --force to overwrite it")
     if force and out is None and weights_out is None:
         fail("--force overwrites files, and none is written", "give --out or --weights-out, or leave --force out")
-    given = {
-        key: node.plain() if isinstance(node, Node) else node for key, node in overrides(args, "--arg").items()
-    }
+    given = plain(args)
     is_file = source.endswith(".onnx")
     if check or spec is not None:
         _hold(source, given, chosen, spec, check and not is_file, out is None and weights_out is None)
@@ -106,7 +101,12 @@ def import_(
 
 
 def _hold(
-    source: str, given: Mapping[str, Any], size: tuple[int, ...] | None, spec: str | None, asked: bool, silent: bool
+    source: str,
+    given: Mapping[str, Any],
+    size: tuple[int, int, int] | None,
+    spec: str | None,
+    asked: bool,
+    silent: bool,
 ) -> None:
     """Compare a model of PyTorch with a spec; exit with 1 where they differ."""
     import archspec
@@ -122,9 +122,7 @@ def _hold(
     net = load(spec, None, None, None)
     say(f"{source}: its own code is run")
     try:
-        said = find_importer("torch").check_source(
-            source, given, None if size is None else (size[0], size[1], size[2]), net
-        )
+        said = find_importer("torch").check_source(source, given, size, net)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
