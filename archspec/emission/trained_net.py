@@ -14,6 +14,7 @@ from archspec.errors import WeightsError
 from archspec.weights.convert import read_fitting
 from archspec.weights.for_training import as_safetensors
 from archspec.weights.identity import identity_of, notes_on
+from archspec.weights.named_net import without_spec
 
 USUAL = "torch"
 
@@ -42,12 +43,8 @@ def trained_net(source: Path, spec: str | None = None, backend: str | None = Non
     beside = code / "spec.yaml"
     if spec is None and not beside.is_file():
         below = sorted(path.parent for path in source.glob("*/run.json"))
-        help_ = (
-            f"it holds runs: give one of them, such as {below[0]}"
-            if below
-            else "give --spec, such as --spec resnet50"
-        )
-        raise WeightsError(f"{source} does not say which net it is of", help_, 2)
+        message, help_ = without_spec(file)
+        raise WeightsError(message, f"it holds runs: give one of them, such as {below[0]}" if below else help_, 2)
     net = load(spec if spec is not None else beside)
     weights = read_fitting(net, file)
     identity = identity_of(weights)

@@ -165,10 +165,12 @@ def load(
     *,
     warn: bool = True,
     trains: bool = False,
+    schedule: bool = True,
 ) -> Program:
     """Load a spec and print its warnings on stderr; or print its mistakes and exit with 1.
 
-    Unless it is to be trained, the schedule of a run's own spec is not warned of: that run is made.
+    Unless it is to be trained, the schedule of a run's own spec is not warned of: that run is made. Nor is any `schedule` that
+    options change, which is looked at with them.
     """
     import archspec
 
@@ -178,7 +180,7 @@ def load(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     of_run = not trains and Path(spec).parent.name == "code" and os.path.isfile(Path(spec).parents[1] / "run.json")
-    found = [d for d in net.warnings if not of_run or d.code != "AS606"]
+    found = [d for d in net.warnings if d.code != "AS606" or (schedule and not of_run)]
     if warn and found and os.environ.get("RANK", "0") == "0":  # of the processes of a run, one says it
         report(found)
     return net

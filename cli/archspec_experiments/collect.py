@@ -16,7 +16,7 @@ from archspec.ir import Block, Chain
 from archspec_experiments.layer_responses import Responses, kept
 from archspec_experiments.mistakes import Shown, kept_mistakes
 from archspec_experiments.plan import SWEEP, read_sweep
-from archspec_experiments.runs import LOGS, runs_below
+from archspec_experiments.runs import LOGS, runs_below, runs_in
 from archspec_experiments.state import State, progress_of
 from archspec_experiments.sweep import failure
 from archspec_runtime.errors import RunError
@@ -90,10 +90,9 @@ class Collection:
 
 def collect(folders: Sequence[Path]) -> Collection:
     """Read the runs in these folders, and the grids of sweeps. Raises RunError where there is none."""
-    found: dict[Path, None] = {}
+    found = runs_in([folder for folder in folders if any(runs_below(folder))])
     missing: list[Run] = []
     for folder in folders:
-        found |= dict.fromkeys(runs_below(folder))
         if (folder / SWEEP).is_file():
             missing += _missing(folder)
     if not found and not missing:

@@ -12,7 +12,7 @@ from archspec.analysis.response_layers import responding_layers
 from archspec.backends import Trainer
 from archspec.backends.folders import folder_of
 from archspec_experiments.runs import labels_of, spec_of
-from archspec_runtime.console import warn
+from archspec_runtime.console import say, warn
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.conforming import odd
 from archspec_runtime.files.pictures import add_legend, save_picture
@@ -61,6 +61,7 @@ def measure(
     found = Responses(str(path), name, split, images, layers, deviations)
     try:
         write_json(folder_of(path) / KEPT, asdict(found))
+        say(f"the responses are in {folder_of(path) / KEPT}; `archspec report` shows them")
     except RunError as error:  # a run of somebody else's can be measured, and its report lacks what was
         warn(f"{error.message}: what was measured is not kept, and `archspec report` cannot show it")
     return found

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from archspec.backends.folders import folder_of, trained_by
+from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
 
 LOGS = "logs"  # of a sweep, beside its runs
@@ -21,6 +22,20 @@ def runs_below(folder: Path, levels: int = DEEPEST) -> Iterator[Path]:
     elif levels and folder.is_dir():
         for inner in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != LOGS):
             yield from runs_below(inner, levels - 1)
+
+
+def runs_in(folders: Sequence[Path]) -> list[Path]:
+    """The runs in some folders, each once; a folder without any stands for itself, of which a reader will say what is wrong.
+
+    A run that is met again, also by another path, is said and left out: it would count twice.
+    """
+    met: dict[Path, Path] = {}
+    for run in (found for folder in folders for found in list(runs_below(folder)) or [folder]):
+        first = met.setdefault(run.resolve(), run)
+        if first is not run:
+            other = "" if str(first) == str(run) else f", by the path {run}"
+            warn(f"the run {first} is given twice{other}: it is taken once")
+    return list(met.values())
 
 
 def labels_of(named: Sequence[tuple[str, Path]]) -> list[str]:

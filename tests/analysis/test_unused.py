@@ -247,6 +247,9 @@ def test_phases_and_the_run_end_together(length, lr, code, mistakes):
     [
         ("ema: {decay: 0.9, after: epoch 4}", False),
         ("ema: {decay: 0.9, after: step 43}", True),
+        ("eval_every: 45 steps", False),
+        ("eval_every: 5 epochs", False),
+        ("eval_every: 44 steps", True),
         (
             "data: {dataset: digits, augment: [random_resized_crop], size: [{value: 6, until: step 44}, {value: 8}]}",
             False,

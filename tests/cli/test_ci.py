@@ -68,6 +68,9 @@ def test_a_folder_is_not_compared_with_a_net(cli, two):
     done = cli("diff", two[0], "resnet18")
     assert done.exit_code == 2
     assert "give two folders, or two specs" in done.stderr
+    gone = cli("diff", two[0], "gone")
+    assert gone.exit_code == 2
+    assert gone.stderr.startswith("error: there is no gone to compare the specs of before with\n")
 
 
 def test_the_action_checks_and_compares_a_pull_request(two, tmp_path):

@@ -24,13 +24,26 @@ def test_metrics_of_runs_are_rows_with_a_column_per_quantity(finished, cli, tmp_
     assert list(rows[0])[:6] == ["run", "step", "epoch", "time", "kind", "split"]
     for name in "ab":
         shutil.copytree(finished[0], tmp_path / "runs" / name)
-    assert cli("metrics", "runs", "--out", "all.jsonl").exit_code == 0
+    done = cli("metrics", "runs", "--out", "all.jsonl")
+    assert done.exit_code == 0
+    assert done.stdout == f"all.jsonl: {2 * len(measured)} rows of 2 runs\n"
     assert cli("metrics", "runs", "--format", "json").stdout == (tmp_path / "all.jsonl").read_text()
     lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
     assert [line.pop("run") for line in lines][:: len(measured)] == ["digits-resnet-8 (a)", "digits-resnet-8 (b)"]
     assert lines == measured * 2
     one = [json.loads(line) for line in cli("metrics", finished[0], "--format", "json").stdout.splitlines()]
     assert one == [{"run": "digits-resnet-8"} | row for row in measured]
+
+
+def test_a_run_that_is_given_twice_counts_once(finished, cli, tmp_path):
+    (tmp_path / "link").symlink_to(finished[0])
+    once = cli("metrics", finished[0]).stdout
+    for given in ((finished[0], finished[0]), (finished[0], "link"), (finished[0].parent, finished[0])):
+        done = cli("metrics", *given)
+        assert done.stdout.count("\n") == once.count("\n")
+        assert "is given twice" in done.stderr
+    assert "by the path link: it is taken once" in cli("metrics", finished[0], "link").stderr
+    assert cli("report", finished[0], "link", "--out", "page.html").stdout == "page.html: 1 run\n"
 
 
 def test_a_file_is_replaced_with_force_alone_and_what_is_no_run_is_said(finished, cli, tmp_path):

@@ -22,6 +22,8 @@ def room(tmp_path_factory):
     room = room_with_run(tmp_path_factory.mktemp("mistakes"), "<b>.jpg")
     done = command("eval", room / "run", "--predictions", room / "found.csv", *ON)
     assert done.exit_code == 0, done.output
+    assert f"the predictions are in {room / 'found.csv'}" in done.stderr
+    assert f"the mistakes are in {room / 'run/mistakes.json'}" in done.stderr
     return room
 
 

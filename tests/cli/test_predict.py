@@ -111,7 +111,9 @@ def test_a_table_has_a_row_for_each_picture(room):
 
 def test_predictions_in_a_file_are_whole_and_never_replace_another(room, tmp_path):
     asked = ("predict", room / "run", room / "images/val/blue", *ON, "--out")
-    assert command(*asked, tmp_path / "found.csv").exit_code == 0
+    done = command(*asked, tmp_path / "found.csv")
+    assert done.exit_code == 0
+    assert f"the predictions of 3 images are in {tmp_path / 'found.csv'}" in done.stderr
     written = (tmp_path / "found.csv").read_text()
     rows = list(csv.DictReader(io.StringIO(written)))
     assert [row["rank"] for row in rows] == ["1", "2", "3"] * 3
@@ -134,7 +136,13 @@ def test_built_folders_and_weights_that_say_what_they_are_predict_as_their_run(r
     for source in ((tmp_path / "built",), (tmp_path / "w.safetensors", "--spec", room / "small.yaml"), (chosen,),
                    (chosen / "weights.safetensors",)):  # fmt: skip
         assert found(source[0], picture, *source[1:]) == ours
-    assert "--spec" in said(command("predict", tmp_path / "w.safetensors", picture), 2)
+    for asked in (
+        ("predict", tmp_path / "w.safetensors", picture),
+        ("convert", tmp_path / "w.safetensors", tmp_path / "w.pt"),
+    ):
+        lacking = said(command(*asked), 2)
+        assert f"holds weights of {archspec.load(room / 'small.yaml').name}, and not its spec" in lacking
+        assert "--spec RUN/code/spec.yaml" in lacking
     model = tmp_path / "built/model.py"
     model.write_text(model.read_text().replace("x = self.fc(x)", "x = 0 * self.fc(x)"))
     (guesses,) = found(tmp_path / "built", picture).values()

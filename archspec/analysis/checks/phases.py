@@ -13,7 +13,7 @@ from archspec.syntax.nodes import Node
 
 
 def check_phases(net: Program, problems: Diagnostics) -> None:
-    """Look for what never begins: a phase of `lr` or of `data.size`, averaging; and for a rate that is never reached."""
+    """Look for what never begins: a phase of `lr` or of `data.size`, averaging, evaluations; and a rate that is not reached."""
     train = net.spec.train
     if train is None:
         return
@@ -30,6 +30,13 @@ def check_phases(net: Program, problems: Diagnostics) -> None:
     if late is not None and _is_cut(last, length):
         message = f"phase {len(train.lr)} of `lr` moves until {late}, and the run ends on {length}"
         _record(net, (("lr",), len(train.lr) - 1), message, problems)
+    every = length.end(train.eval_every)
+    if "eval_every" in train.model_fields_set and every is not None and every > length.total:
+        count, unit = train.eval_every[train.eval_every["kind"]], train.eval_every["kind"]
+        message = (
+            f"the run is evaluated at its end alone: `eval_every` is {count} {unit}s, and the run ends on {length}"
+        )
+        _record(net, (("eval_every",), None), message, problems, "evaluate more often, or train for longer")
     after = train.ema.after if train.ema is not None else None
     if after is not None and (late := _after_the_run([after], length)) is not None:
         message = f"`ema` averages nothing: it begins after {late}, and the run ends on {length}"
@@ -49,7 +56,10 @@ def _is_cut(phase: Phase, length: Length) -> bool:
     return phase.value is None and min(ends) > length.total
 
 
-def _record(net: Program, place: tuple[tuple[str, ...], int | None], message: str, problems: Diagnostics) -> None:
+def _record(
+    net: Program, place: tuple[tuple[str, ...], int | None], message: str, problems: Diagnostics,
+    help_: str = "train for longer, or let it begin sooner",
+) -> None:  # fmt: skip
     root = net.resolved.root
     train = root.get("train") or root
     part, whole = _part(train, *place), train.get("steps") or train.get("epochs") or train
@@ -57,7 +67,7 @@ def _record(net: Program, place: tuple[tuple[str, ...], int | None], message: st
     own = part.span.source is root.span.source or whole.span.source is part.span.source
     span, other = (part.span, whole.span) if own else (whole.span, part.span)
     related = Related("the run's length is given here" if own else "it is written here", other)
-    problems.add("AS606", message, span, "train for longer, or let it begin sooner", [related])
+    problems.add("AS606", message, span, help_, [related])
 
 
 def _part(train: Node, keys: tuple[str, ...], index: int | None) -> Node:

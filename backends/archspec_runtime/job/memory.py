@@ -68,7 +68,7 @@ class Process:
         return int(self.framework + tensors + activations + memory.images)
 
 
-PROCESSES = {"torch": Process(380 << 20, 2.8, 2.15), "flax": Process(490 << 20, 4.3, 2.5)}
+PROCESSES = {"torch": Process(410 << 20, 2.8, 2.15), "flax": Process(490 << 20, 4.3, 2.5)}
 
 
 def on_cpu(memory: Memory, framework: str) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from archspec_runtime.console import warn
+from archspec_runtime.console import say, warn
 from archspec_runtime.data import ArraySplit, EncodedSplit, Split
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
@@ -98,6 +98,7 @@ def _keep(run: Trained, found: Mistakes) -> None:
     folder = run.checkpoint.parent.parent
     try:
         write_json(folder / FILE, asdict(found))
+        say(f"the mistakes are in {folder / FILE}; `archspec report` shows them")
     except RunError as error:  # a run of somebody else's can be measured, and its report lacks what was
         warn(f"{error.message}: what was measured is not kept, and `archspec report` cannot show it")
 
@@ -127,6 +128,7 @@ def _written(out: Path | None, classes: list[str]) -> Iterator[Write]:
                     table.writerow([*stated, *(value for pair in first for value in pair)])
 
             yield write
+        say(f"the predictions are in {out}")
     except OSError as error:
         raise RunError(
             f"cannot write {out}: {error.strerror}", not_written(error, "give another --predictions")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from archspec_runtime.console import complain, tell_text
+from archspec_runtime.console import complain, say, tell_text
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.measure.predictions import Prediction
@@ -45,9 +45,12 @@ def write(
 ) -> int:
     """Print predictions, or write them to `out`; gives the exit code: 1 where a picture could not be read, which is said."""
     faults: list[RunError] = []
+    count = 0
 
     def told() -> Iterator[Prediction]:
+        nonlocal count
         for one in found:
+            count += one.fault is None
             if one.fault is not None:
                 faults.append(one.fault)
                 complain(one.fault)
@@ -63,4 +66,5 @@ def write(
             file.writelines(text)
     except OSError as error:
         raise RunError(f"cannot write {out}: {error.strerror}", not_written(error), 1) from None
+    say(f"the predictions of {count:,} image{'' if count == 1 else 's'} are in {out}")
     return 1 if faults else 0

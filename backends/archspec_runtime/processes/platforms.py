@@ -73,6 +73,16 @@ def ask_to_end(process: subprocess.Popen[bytes], number: int) -> None:
         process.send_signal(number)
 
 
+def busy() -> str | None:
+    """What is said where other processes keep the cores busy, so that several threads wait for each other; None elsewhere."""
+    if not hasattr(os, "getloadavg") or cores() < 2 or "OMP_NUM_THREADS" in os.environ:
+        return None
+    load = os.getloadavg()[0]  # of the last minute
+    if load < 1.5 * cores():
+        return None
+    return f"this machine is busy (a load of {load:.0f} on {cores()} cores): --threads 1 may be much faster"
+
+
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -95,7 +95,7 @@ class Loop:
             done, signal = self._train(start, signals)
             saved = self.saver.finish()
             if signal or done < self.total:
-                self.progress.say(f"stopped after step {done:,}; go on with --resume")
+                self.progress.say(f"stopped after step {done:,}")
                 return Result(self.folder, done, signal, self.tally.latest)
             if (best := self.saver.described_best()) is not None:
                 self.progress.say(best)

@@ -14,10 +14,14 @@ from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.job.memory import IMAGES
 from archspec_runtime.parts import part
 from archspec_runtime.processes.world import World, launched
-from archspec_runtime.schedule.scaling import mismatches
+from archspec_runtime.recipe.images import Epoch
+from archspec_runtime.schedule.scaling import mismatches, unevaluated
 
 FROM_SCRATCH = {"sgd": 0.05, "adamw": 1e-3, "lamb": 4e-3}
 """The highest rate, by optimizer, from which on a recipe is taken for one that trains random weights."""
+
+LIKE_IMAGENET = 96
+"""Pixels of images from which on a net is taken for one of ImageNet, whose weights can be fine-tuned."""
 
 LOGGING = "what --log needs"
 READ_AHEAD = ("image_folder", "webdataset", "parquet")
@@ -129,24 +133,34 @@ def warn_before(
         fits = options.steps is None or options.scale_schedule or asked.recipe.steps == options.steps
         for line in mismatches(recipe, total, per_epoch):
             warn(line if fits else f"{line}; --scale-schedule fits the schedule to the steps")
+    asked_for = options.eval_every is not None or (not known and recipe.eval_every != Epoch(1))
+    if total is not None and asked_for and (line := unevaluated(recipe.eval_every, total, per_epoch)) is not None:
+        warn(line)
     highest = max(max(phase.value, phase.end or 0.0) for phase in recipe.lr)
     optimizer = (
         recipe.optimizer.kind if recipe.optimizer is not None else "sgd" if job.optimizer_slots < 2 else "adamw"
     )
     if options.weights is not None and highest >= FROM_SCRATCH[optimizer]:
         length = f"{recipe.steps:,} steps" if recipe.steps is not None else f"{recipe.epochs} epochs"
-        finetuned = (recipe.data.normalize, recipe.data.eval_resize) == ("imagenet", 256)  # as that recipe has them
         other = (
-            ""
-            if finetuned or of_a_run(options.weights)
-            else "; train.recipe=finetune is one for weights of ImageNet"
+            "train.recipe=finetune is one for weights of ImageNet"
+            if _can_finetune(job) and not of_a_run(options.weights)
+            else f"a tenth of it keeps more of what they know, as --set train.lr={highest / 10:g}"
         )
         warn(f"the weights are trained on by a recipe for random ones: lr up to {highest:g} over {length}, "
-             f"normalize {recipe.data.normalize}{other}")  # fmt: skip
+             f"normalize {recipe.data.normalize}; {other}")  # fmt: skip
     if options.compile == "off" and "compile" not in has:
         warn("--compile off has no effect: Flax always compiles")
     if options.workers is not None and recipe.data.dataset not in READ_AHEAD:
         warn(f"--workers has no effect: the images of {recipe.data.dataset} are in memory")
+
+
+def _can_finetune(job: Job) -> bool:
+    """Whether the recipe `finetune` is for such images, in folders, in colours, as large as ImageNet's, and not in use."""
+    channels, *size = job.input_shape
+    data = job.recipe.data
+    in_use = (data.normalize, data.eval_resize) == ("imagenet", 256)  # as that recipe has them
+    return data.dataset == "image_folder" and channels == 3 and min(size) >= LIKE_IMAGENET and not in_use
 
 
 def ready(job: Job, options: Options, has: Collection[str], world: World) -> tuple[Job, int | None]:

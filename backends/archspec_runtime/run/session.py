@@ -24,6 +24,7 @@ from archspec_runtime.job.net_facts import beside
 from archspec_runtime.parts import part
 from archspec_runtime.processes.allocators import keep_freed
 from archspec_runtime.processes.out_of_memory import is_out_of_memory
+from archspec_runtime.processes.platforms import busy
 from archspec_runtime.processes.world import World, abandon, launched, world_of
 from archspec_runtime.record.identity import (
     Identity,
@@ -72,6 +73,8 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
         if result.exit_code == 0 and not options.dry_run and os.environ.get("RANK", "0") == "0":
             where = shlex.quote(str(result.folder))
             say(f"the run is in {where}; measure it with: python {shlex.quote(sys.argv[0])} eval --out {where}")
+        elif result.exit_code and os.environ.get("RANK", "0") == "0":
+            say(f"go on with: python {shlex.quote(sys.argv[0])} --out {shlex.quote(str(result.folder))} --resume")
         return result.exit_code
     except RunError as error:
         complain(error)
@@ -181,6 +184,8 @@ def _train(
             warn_before(asked, job, options, framework.options, batches.per_epoch, spec_checked=write is not None)
             where = device if world.size == 1 else f"{world.size} processes, the first on {device}"
             say(f"{job.name} on {where}: {total:,} steps, {how}")
+            if device == "cpu" and options.threads is None and (crowded := busy()) is not None:
+                say(crowded)
         stepper = framework.stepper(make_model, job, dataset, normalization, device, settings, world, options)
         if stepper.frozen and world.leads:
             say(frozen_text(stepper.frozen, job.params))

@@ -76,6 +76,14 @@ def mismatches(recipe: Recipe, total: int, per_epoch: int | None) -> Iterator[st
         yield f"the run ends at step {total:,}, before the EMA begins ({_told(recipe.ema.after)})"
 
 
+def unevaluated(every: Step | Epoch, total: int, per_epoch: int | None) -> str | None:
+    """What a run says that is evaluated at its end alone, as evaluations are further apart than it is long."""
+    if (isinstance(every, Epoch) and per_epoch is None) or steps_until(every, per_epoch or 1) <= total:
+        return None
+    how_often = f"{every.step:,} steps" if isinstance(every, Step) else f"{every.epoch:,} epochs"
+    return f"the run is evaluated at its end alone, step {total:,}: eval_every is {how_often}"
+
+
 def _unreached_sizes(sizes: Sequence[Size], total: int, per_epoch: int | None) -> Iterator[str]:
     for index, size in enumerate(sizes[:-1]):
         if size.until is not None and _is_late(size.until, total, per_epoch):

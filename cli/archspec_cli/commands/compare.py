@@ -23,7 +23,7 @@ def compare(
 
     Example: archspec compare runs/cifar-plain-56 runs/cifar-resnet-56 --out figure6.png
     """
-    from archspec_experiments.runs import labels_of, runs_below
+    from archspec_experiments.runs import labels_of, runs_in
 
     try:
         from archspec_experiments.state import progress_of
@@ -39,7 +39,7 @@ def compare(
         fail(f"curves need what training needs: {error}", install_command("torch"), 1)
     try:
         check_picture(out, force=force)
-        runs = [found for run in runs for found in list(runs_below(run)) or [run]]
+        runs = runs_in(runs)
         records = {run: read_run(run) for run in runs}
         labels = labels_of([(shown_name(run, record), run) for run, record in records.items()])
         found = [progress_of(run) for run in records]
@@ -58,6 +58,7 @@ def compare(
         tell_json([{**asdict(line), "source": note} for line, note in zip(lines, notes, strict=True)])
         for note in apart:
             say(f"warning: {note}")
+        say(f"the picture is {out}")
         return
     width = max(len(label) for label, _ in labelled)
     tell(f"{'run':<{width}}  {'steps':>8}  {'train error':>11}  {'test error':>10}  {'best':>7}")

@@ -71,6 +71,7 @@ def convert(
     import archspec
     from archspec.backends.folders import folder_of
     from archspec.files import FolderError
+    from archspec.weights.named_net import without_spec
     from archspec_experiments.runs import spec_of
     from archspec_runtime.errors import RunError
     from archspec_runtime.record.folder import run_of
@@ -78,7 +79,7 @@ def convert(
     if (run := run_of(target)) is not None:
         fail(f"{target} is a file of the run {run}", "give another DST")
     if spec is None and not (folder_of(source) / "run.json").is_file():
-        fail(f"{source} does not say which net it is of", "give --spec, such as --spec resnet50")
+        fail(*without_spec(source))
     try:
         net = load(spec if spec is not None else str(spec_of(source)), sets, preset, include)
     except RunError as error:

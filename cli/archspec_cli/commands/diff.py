@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -49,6 +50,9 @@ def diff(
     """
     folders = [one for one in (first, second) if is_spec_folder(one)]
     if len(folders) == 1:
+        other = second if first in folders else first
+        if not _is_there(other):
+            fail(f"there is no {other} to compare the specs of {folders[0]} with", "give another folder of specs")
         fail(f"{folders[0]} is a folder of specs, and the other is a net", "give two folders, or two specs")
     if folders:
         _folders(first, second, sets, include, format)
@@ -96,6 +100,14 @@ def _folders(
         tell(*(f"+ {new[name]}, a spec that is new" for name in added))
         tell(*(f"- {old[name]}, a spec that is gone" for name in removed))
     raise typer.Exit(1 if changed or added or removed else 0)
+
+
+def _is_there(spec: str) -> bool:
+    """Whether there is a file or a folder of a name, or a net of the zoo."""
+    from archspec.loading import zoo
+
+    stem = spec.partition(":")[0]
+    return any(os.path.exists(name) for name in (spec, stem)) or bool(zoo.find(stem) or zoo.member(stem))
 
 
 def _of(first: str, second: str, sets: Sequence[str] | None, include: Sequence[Path] | None) -> Difference:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.console import fail_with
+from archspec_cli.console import fail_with, tell
 
 
 class Form(StrEnum):
@@ -40,7 +40,7 @@ def metrics(
     Examples: archspec metrics runs/plain56 > plain56.csv · archspec metrics runs/sweep --out sweep.csv
     """
     from archspec_experiments.rows import rows_of, written
-    from archspec_experiments.runs import runs_below
+    from archspec_experiments.runs import runs_in
     from archspec_runtime.console import tell_text
     from archspec_runtime.errors import RunError
     from archspec_runtime.files.os_errors import not_written
@@ -51,7 +51,9 @@ def metrics(
         check_out(out, force=force)
         lines = out is not None and out.suffix.lower() in (".json", ".jsonl")
         form = format or (Form.json if lines else Form.csv)
-        text = written(rows_of([found for run in runs for found in list(runs_below(run)) or [run]]), str(form))
+        found = runs_in(runs)
+        rows = rows_of(found)
+        text = written(rows, str(form))
         if out is None:
             tell_text(text)
             return
@@ -62,3 +64,6 @@ def metrics(
             raise RunError(f"cannot write {out}: {error.strerror}", not_written(error), 1) from None
     except RunError as error:
         fail_with(error)
+    tell(
+        f"{out}: {len(rows):,} row{'' if len(rows) == 1 else 's'} of {len(found):,} run{'' if len(found) == 1 else 's'}"
+    )

@@ -9,7 +9,7 @@ import typer
 
 from archspec_cli.commands.evaluate import Split
 from archspec_cli.common import Format, report
-from archspec_cli.console import fail, fail_with, tell, tell_json
+from archspec_cli.console import fail, fail_with, say, tell, tell_json
 
 
 def responses(
@@ -43,7 +43,7 @@ def responses(
     import archspec
     from archspec.backends import find_trainer
     from archspec_experiments.layer_responses import draw, measure, table
-    from archspec_experiments.runs import backend_of, runs_below
+    from archspec_experiments.runs import backend_of, runs_in
     from archspec_runtime.errors import RunError
     from archspec_runtime.files.pictures import check_picture
 
@@ -54,7 +54,7 @@ def responses(
     try:
         if out is not None:
             check_picture(out, force=force)
-        for run in [found for path in runs for found in list(runs_below(path)) or [path]]:
+        for run in runs_in(runs):
             chosen = find_trainer(backend or backend_of(run))
             errors = (*errors, *chosen.errors)
             measured.append(measure(chosen, run, str(split), data, device, images))
@@ -68,6 +68,7 @@ def responses(
             draw(measured, out)
         except OSError as error:
             fail(f"cannot write {out}: {error.strerror}", "give another --out", 1)
+        say(f"the picture is {out}")
     if format is Format.json:
         tell_json([asdict(one) for one in measured])
     else:

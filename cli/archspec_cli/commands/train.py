@@ -73,8 +73,8 @@ def train(
         bool,
         typer.Option(
             "--override",
-            help="Resume although recipe, images or class names have changed, or model.py was edited: "
-            "goes on with the source of the spec, and keeps the edited file as model.before.py.",
+            help="With --resume: resume although the recipe, the images or the class names have changed. "
+            "A model.py that was edited is replaced by the spec's, and kept as model.before.py.",
         ),
     ] = False,
     dry_run: Annotated[
@@ -182,7 +182,7 @@ def train(
     starts = (
         nproc is not None and not dry_run and not launched(os.environ)
     )  # the processes, the first of which warns
-    net = load(spec, sets, preset, include, warn=not starts, trains=True)
+    net = load(spec, sets, preset, include, warn=not starts, trains=True, schedule=steps is None)
     if (why := why_untrained(net)) is not None:
         fail(*why, 1)
     if net.recipe is None:
