@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from scipy import stats
 
 import archspec
 from archspec_runtime.augment.plan import epoch_plan
@@ -39,6 +38,13 @@ def plans(count, seeds=12, epochs=3):
     """Crops and flips (seeds, epochs, 3, count)."""
     made = [[epoch_plan(MOVED, s, e, count) for e in range(epochs)] for s in range(seeds)]
     return np.array([[(p.top, p.left, p.flip) for p in row] for row in made], float)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def statistics():
+    """SciPy's, which take a second to import: in each process that collects tests, though one of them runs these."""
+    global stats
+    from scipy import stats
 
 
 def uncorrelated(one, other):
