@@ -22,15 +22,14 @@ from functools import partial
 from archspec.diagnostics import Diagnostics, Span
 from archspec.diagnostics.fixes import certain, respelling, rewriting
 from archspec.diagnostics.spelling import did_you_mean, nearest, suggestion
+from archspec.expansion.parse_modifiers import applied_words, condition_of, repeat_of, sources_of, with_modifiers
 from archspec.expansion.parse_starts import read_starts
 from archspec.expansion.tables import RowsReader
 from archspec.language import synonyms
 from archspec.language.step import CHAIN, MODIFIERS, ROWS, SHARE, STEPS, Step
 from archspec.ops.arguments import describe
-from archspec.syntax.expressions import Expr, ExpressionError
 from archspec.syntax.identifiers import step_name_fault
 from archspec.syntax.nodes import Node
-from archspec.syntax.parse import parse
 
 WORDS = "the language reference lists the operations, `archspec list` the blocks"
 
@@ -98,7 +97,7 @@ class StepParser:
             help_ = "such as `- conv1: {conv: {...}}`"
             self.problems.add("AS305", "a step is an operation or `name: operation`", item.span, help_)
             return Step("step", item.span, broken=True)
-        words = _words(item)
+        words = applied_words(item)
         if len(words) != 1:
             what = ", ".join(f"`{word}`" for word in words) or "nothing"
             message = f"a step applies one thing, and this one has {what}"
@@ -114,7 +113,7 @@ class StepParser:
     def _spelt(self, item: Node) -> Node:
         """A step of several words with the one read as a modifier that was surely meant to be one, which is recorded."""
         values, keys = dict(item.items()), dict(item.keys)
-        for word in _words(item) if len(_words(item)) > 1 else []:
+        for word in applied_words(item) if len(applied_words(item)) > 1 else []:
             meant = certain(word, MODIFIERS)
             if meant is None or meant in values or self.known(word):
                 continue
@@ -136,7 +135,7 @@ class StepParser:
         item = self._spelt(item)
         if (rows := self._rows(item, numbered)) is not None:
             return rows
-        more = [Step(word, item.key_span(word), broken=True) for word in _words(item)[1:]]
+        more = [Step(word, item.key_span(word), broken=True) for word in applied_words(item)[1:]]
         return [self.step(item, numbered), *more]
 
     def _inline(self, item: Node, value: Node, numbered: bool) -> Step:
@@ -152,8 +151,8 @@ class StepParser:
         if item.get("init") is not None:
             help_ = "write `init` in the step of an operation"
             self.problems.add("AS305", "`steps` takes no `init`", item.key_span("init"), help_)
-        when, readable = self._condition(item)
-        repeat, countable = self._repeat(item)
+        when, readable = condition_of(item, self.problems)
+        repeat, countable = repeat_of(item, self.problems)
         condition, counted = item.get("when"), item.get("repeat")
         return Step(
             CHAIN,
@@ -169,12 +168,12 @@ class StepParser:
 
     def _rows(self, item: Node, numbered: bool) -> list[Step] | None:
         """The steps of a table, or a chain of them where it has a name; None where this is none."""
-        words = _words(item)
+        words = applied_words(item)
         if len(words) != 1:
             return None
         (key,) = words
         value = item.get(key)
-        within = value.get(ROWS) if value is not None and _words(value) == [ROWS] else None
+        within = value.get(ROWS) if value is not None and applied_words(value) == [ROWS] else None
         table = value if key == ROWS else within
         if value is None or table is None:
             return None
@@ -186,7 +185,7 @@ class StepParser:
         if not named:
             return list(steps)
         applied = _Applied(CHAIN, table.span, None, key, item.key_span(key))
-        return [self._checked(applied, _with_modifiers(item, value), tuple(map(self._in_chain, steps)))]
+        return [self._checked(applied, with_modifiers(item, value), tuple(map(self._in_chain, steps)))]
 
     def _of_mapping(self, item: Node, key: str, value: Node) -> Step:
         span = item.key_span(key)
@@ -194,18 +193,18 @@ class StepParser:
             return self._checked(_Applied(value.value, value.span, None, key, span), item)
         if isinstance(value.value, list) and (not self.known(key) or self._are_steps(value.value)):
             return self._checked(_Applied(CHAIN, value.span, value, key, span), item)
-        listed = value.get(STEPS) if _words(value) == [STEPS] else None
+        listed = value.get(STEPS) if applied_words(value) == [STEPS] else None
         if listed is not None and isinstance(listed.value, list):
             inner = self._in_chain(self._inline(value, listed, numbered=True))
             return self._checked(_Applied(CHAIN, value.span, None, key, span), item, (inner,))
-        shared = value.get(SHARE) if _words(value) == [SHARE] and not self.known(SHARE) else None
+        shared = value.get(SHARE) if applied_words(value) == [SHARE] and not self.known(SHARE) else None
         if shared is not None:
-            return self._sharing(_with_modifiers(item, value), key, span, shared)
+            return self._sharing(with_modifiers(item, value), key, span, shared)
         callee = self._callee_below(key, value)
         if callee is None:
             return self._checked(_Applied(key, span, value), item)
         applied = _Applied(callee, value.key_span(callee), value.get(callee), key, span)
-        return self._checked(applied, _with_modifiers(item, value))
+        return self._checked(applied, with_modifiers(item, value))
 
     def _sharing(self, item: Node, key: str, span: Span, shared: Node) -> Step:
         """A step that applies the layers of another again."""
@@ -222,7 +221,7 @@ class StepParser:
                 )
                 self.problems.add("AS305", message, item.key_span(word), help_)
                 sound = False
-        sources = self._sources(item)
+        sources = sources_of(item, self.problems)
         return Step(
             SHARE, shared.span, name, span,
             sources=None if sources is None else tuple(str(s.value) for s in sources),
@@ -238,7 +237,7 @@ class StepParser:
 
     def _callee_below(self, key: str, value: Node) -> str | None:
         """What is applied under the name `key`; None where `key` itself is applied and `value` has its arguments."""
-        words = _words(value)
+        words = applied_words(value)
         if key.startswith("$"):
             return None
         if len(words) == 1 and words[0].startswith("$"):
@@ -271,9 +270,9 @@ class StepParser:
         chain = self.chain(in_chain) if applied.callee == CHAIN and in_chain is not None else rows
         callee = self._callee(applied) if chain is None else applied.callee
         applicable = callee is not None if chain is None else len(chain) > 0
-        sources = self._sources(item)
-        when, readable = self._condition(item)
-        repeat, countable = self._repeat(item)
+        sources = sources_of(item, self.problems)
+        when, readable = condition_of(item, self.problems)
+        repeat, countable = repeat_of(item, self.problems)
         counted, initial = item.get("repeat"), item.get("init")
         init, initialized = read_starts(initial, self.problems)
         args = applied.args if applicable and chain is None else None
@@ -326,53 +325,3 @@ class StepParser:
         if "{" not in applied.name and (fault := step_name_fault(applied.name)):
             self.problems.add("AS106", f"`{applied.name}` cannot name a module", applied.name_span, fault)
         return None if applied.name == "input" else applied.name  # that is the block's input to later steps
-
-    def _sources(self, item: Node) -> list[Node] | None:
-        """The values that `from` lists, none where it is malformed; None where there is no `from`."""
-        where = item.get("from")
-        if where is None:
-            return None
-        listed = where.value if isinstance(where.value, list) else [where]
-        if not listed or not all(isinstance(s.value, str) for s in listed):
-            message = "`from` names a value, or lists the names of several"
-            self.problems.add("AS305", message, where.span, "such as `from: conv1`, or `from: [left, right]`")
-            return []
-        return listed
-
-    def _condition(self, item: Node) -> tuple[Expr | None, bool]:
-        """The condition of a step, and whether it could be read."""
-        node = item.get("when")
-        if node is None:
-            return None, True
-        text = str(node.value).lower() if isinstance(node.value, bool) else str(node.plain())
-        try:
-            return parse(text), True
-        except ExpressionError as error:
-            self.problems.add(error.code, f"`when`: {error}", node.span, error.help)
-            return None, False
-
-    def _repeat(self, item: Node) -> tuple[Expr | None, bool]:
-        """How often a step stands, and whether that could be read."""
-        node = item.get("repeat")
-        if node is None:
-            return None, True
-        if isinstance(node.value, bool) or not isinstance(node.value, (int, str)):
-            message = f"`repeat` is {describe(node.plain())}, not a whole number"
-            self.problems.add("AS103", message, node.span, "such as `repeat: 3`, or `repeat: n`")
-            return None, False
-        try:
-            return parse(str(node.value)), True
-        except ExpressionError as error:
-            self.problems.add(error.code, f"`repeat`: {error}", node.span, error.help)
-            return None, False
-
-
-def _words(item: Node) -> list[str]:
-    """The keys of a step that say what it applies."""
-    return [key for key, _ in item.items() if key not in MODIFIERS]
-
-
-def _with_modifiers(outer: Node, inner: Node) -> Node:
-    """`from`, `when`, `repeat` and `init` are accepted beside the name and beside the operation."""
-    values = {k: v for source in (inner, outer) for k, v in source.items() if k in MODIFIERS}
-    return Node(values, outer.span, {k: (outer.keys | inner.keys)[k] for k in values})
