@@ -13,7 +13,7 @@ from archspec.emission.symbols import with_whole_parts
 from archspec.ir import Block
 from archspec.ops import Op
 from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, is_python, names
-from archspec.syntax.simplify import simplified, simplify
+from archspec.syntax.simplify import normal, simplified, simplify
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +154,23 @@ def _step(one: Symbol, other: Symbol) -> Symbol | None:
         if type(a) is int and type(b) is int and b > a:
             grown: Expr = Apply("*", (Literal(b - a), Name(PLACE)))
             return simplify(Apply("+", (one, grown)), {})
-    return None
+        return None
+    if isinstance(one, tuple) or isinstance(other, tuple):
+        return None
+    more = simplify(Apply("-", (other, one)), {})  # in the parameters of the class, as `in_channels + growth`
+    if isinstance(more, Literal) and (type(more.value) is not int or more.value <= 0):
+        return None
+    return simplify(Apply("+", (one, Apply("*", (more, Name(PLACE))))), {})
 
 
 def _follows(numbers: Mapping[str, Symbol], member: Member, place: int) -> bool:
-    return all(_at(symbol, place) == _known(member.numbers[name]) for name, symbol in numbers.items())
+    return all(_same(_at(symbol, place), _known(member.numbers[name])) for name, symbol in numbers.items())
+
+
+def _same(one: Symbol, other: Symbol) -> bool:
+    if isinstance(one, tuple) or isinstance(other, tuple):
+        return one == other
+    return one == other or normal(one) == normal(other)
 
 
 def _known(symbol: Symbol) -> Symbol:

@@ -77,7 +77,7 @@ class StepAppender:
         """Append the repetitions of a step, as many as are returned."""
         outer, count, before = self.binder.constants, 0, self.binder.problems.met
         for step, scope in each:
-            self.binder.constants = {**outer, **constants(step, scope)}
+            self.binder.constants = {**outer, **constants(step, scope, outer)}
             self._step(graph, step, scope)
             count += 1
             if self.binder.problems.met > before:
@@ -93,6 +93,9 @@ class StepAppender:
             return
         if step.inline and not step.broken:
             self.append(graph, inlined(step, self._when(step)), scope)
+            return
+        if step.branches and not step.broken:
+            self._branches(graph, step, scope)
             return
         base = step.callee.removeprefix("$")
         if base != step.callee:
@@ -220,6 +223,26 @@ class StepAppender:
         if graph.values.get(name) is not None and (misfit := graph.give(name, owner)) is not None:
             self.binder.add("AS404", misfit, step.span, "share layers among values of the same channels")
             graph.fail(name)
+
+    # --- branches --------------------------------------------------------------------------------------
+
+    def _branches(self, graph: Graph, step: Step, scope: Mapping[str, Value]) -> None:
+        """Append branches, each of which begins at the value that the step takes, and what merges their last values."""
+        sources, ends = graph.sources(step), []
+        for branch in step.branches:
+            graph.current = sources[0] if sources is not None else graph.current
+            before = len(graph.calls)
+            self.append(graph, branch, scope)
+            last = graph.calls[-1].name if len(graph.calls) > before else graph.current
+            ends.append(last if last in graph.constants else graph.current)
+        wanted = named(step, scope, self.binder) if step.is_pattern else step.name
+        name = graph.name(wanted, step.callee, step.name_span or step.span)
+        target, symbols = self.binder.operation(step.callee, given_by(step), scope)
+        if target is None or sources is None:
+            graph.fail(name)
+            return
+        graph.written[name] = (step, scope, self.binder.constants)
+        graph.append(name, target, tuple(ends), step.span, symbols, given=given_by(step))
 
     # --- chains ----------------------------------------------------------------------------------------
 

@@ -23,9 +23,9 @@ def names_given(steps: Iterable[Step]) -> frozenset[str]:
     """The names that a spec gives to steps."""
     names: set[str] = set()
     for step in steps:
-        if step.inline:
-            names |= names_given(step.chain or ())
-        elif step.name is not None and not step.is_pattern:
+        if step.inline or step.branches:
+            names |= names_given(step.within)
+        if not step.inline and step.name is not None and not step.is_pattern:
             names.update((step.name, *containers(step.name)))
     return frozenset(names)
 

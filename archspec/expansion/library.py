@@ -22,7 +22,7 @@ from archspec.language.layers import LayerKind
 from archspec.language.spec import ROLES
 from archspec.language.step import Step
 from archspec.loading.validation import record_validation
-from archspec.ops import OPS
+from archspec.ops import MERGES, OPS
 from archspec.ops.arguments import Choice, Flag, Int, Kind, Pair, Real
 from archspec.syntax.expressions import Expr, ExpressionError, Value
 from archspec.syntax.identifiers import class_name
@@ -30,7 +30,6 @@ from archspec.syntax.nodes import Node
 from archspec.syntax.parse import parse
 from archspec.syntax.reader import read_file
 
-MERGES = {kind: op for kind, op in OPS.items() if op.is_merge}
 Sort = Literal["blocks", "shortcuts"]
 IMPLICIT: dict[Sort, tuple[str, ...]] = {
     "blocks": ("in_channels",),

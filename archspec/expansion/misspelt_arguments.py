@@ -64,7 +64,7 @@ def _in_step(step: Step) -> Iterator[str]:
         yield from _mentioned(node)
     for part in (step.name or "").split("{")[1:]:
         yield from mentioned(part.partition("}")[0])
-    for inner in step.chain or ():
+    for inner in step.within:
         yield from _in_step(inner)
 
 

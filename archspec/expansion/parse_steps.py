@@ -9,6 +9,7 @@ conv1: {conv: {out: 64, kernel: 3}}            a name and an operation with argu
 {layer: {conv: {out: 64, kernel: 3}}, repeat: 3}                   a name and a chain of equal steps
 {rows: {block: basic, columns: [width], table: [[64], [128]]}}     a table, whose rows are steps
 {steps: [{conv: {out: 64, kernel: 3}}, relu], repeat: 2}           steps that stand in the list around, twice
+{concat: [{left: {conv: {...}}}, [norm, {right: {conv: {...}}}]]}  branches, merged
 {fc: {linear: {out: 10}}, init: {weight: 0}}                       with what its parameters start from
 {head4: {share: head3}, from: p4}                                  a name and the layers of another step, again
 """
@@ -22,6 +23,7 @@ from functools import partial
 from archspec.diagnostics import Diagnostics, Span
 from archspec.diagnostics.fixes import certain, respelling, rewriting
 from archspec.diagnostics.spelling import did_you_mean, nearest, suggestion
+from archspec.expansion.parse_branches import BranchReader
 from archspec.expansion.parse_modifiers import applied_words, condition_of, repeat_of, sources_of, with_modifiers
 from archspec.expansion.parse_starts import read_starts
 from archspec.expansion.tables import RowsReader
@@ -78,6 +80,10 @@ class StepParser:
     def _in_chain(self, step: Step) -> Step:
         if step.inline and step.chain is not None:
             return replace(step, chain=tuple(map(self._in_chain, step.chain)))
+        if step.branches:
+            help_ = "branches belong in the `body` of a block"
+            self.problems.add("AS305", "a step of a chain follows the one before it", step.span, help_)
+            return replace(step, broken=True)
         if step.sources is not None:
             span = next(iter(step.source_spans), step.span)
             help_ = "steps that take named values belong in the `body` of a block"
@@ -135,8 +141,15 @@ class StepParser:
         item = self._spelt(item)
         if (rows := self._rows(item, numbered)) is not None:
             return rows
+        merge = BranchReader(self._branch, self._named, self.known, self.problems).read(item)
+        if merge is not None:
+            return [merge]
         more = [Step(word, item.key_span(word), broken=True) for word in applied_words(item)[1:]]
         return [self.step(item, numbered), *more]
+
+    def _branch(self, item: Node) -> tuple[Step, ...]:
+        """The steps of a branch: one, or those of a list."""
+        return self.steps(item) if isinstance(item.value, list) else tuple(self._entry(item, numbered=False))
 
     def _inline(self, item: Node, value: Node, numbered: bool) -> Step:
         """Several steps as one that holds them for the list around."""
@@ -320,8 +333,13 @@ class StepParser:
         return callee
 
     def _name(self, applied: _Applied) -> str | None:
-        if applied.name is None or applied.name_span is None:
-            return None
-        if "{" not in applied.name and (fault := step_name_fault(applied.name)):
-            self.problems.add("AS106", f"`{applied.name}` cannot name a module", applied.name_span, fault)
-        return None if applied.name == "input" else applied.name  # that is the block's input to later steps
+        return (
+            None
+            if applied.name is None or applied.name_span is None
+            else self._named(applied.name, applied.name_span)
+        )
+
+    def _named(self, name: str, span: Span) -> str | None:
+        if "{" not in name and (fault := step_name_fault(name)):
+            self.problems.add("AS106", f"`{name}` cannot name a module", span, fault)
+        return None if name == "input" else name  # that is the block's input to later steps

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from archspec.expansion.binding import Binder
 from archspec.language.step import Step
-from archspec.syntax.expressions import Apply, Expr, ExpressionError, Literal, Value, evaluate, names
+from archspec.syntax.expressions import Apply, Expr, ExpressionError, Literal, Value, evaluate, names, substitute
 from archspec.syntax.identifiers import step_name_fault
 from archspec.syntax.nodes import Node
 from archspec.syntax.parse import parse
@@ -141,9 +141,16 @@ def _count(row: Step, scope: Mapping[str, Value]) -> int:
     return int(value) if isinstance(value, (int, float)) else 0
 
 
-def constants(step: Step, scope: Mapping[str, Value]) -> dict[str, Literal]:
-    """What the names of a step's own are written as in source: numbers."""
-    return {name: Literal(scope[name]) for name in places_of(step) if name in scope}
+def constants(step: Step, scope: Mapping[str, Value], outer: Mapping[str, Expr]) -> dict[str, Expr]:
+    """What the names of a step's own are written as in source: numbers, and cells as the table has them."""
+    cells = step.cells.nodes if step.cells is not None else {}
+    found: dict[str, Expr] = {}
+    for name in places_of(step):
+        if name in scope:
+            cell = cells[name].value if name in cells else None
+            written = parse(cell) if isinstance(cell, str) else Literal(scope[name])
+            found[name] = substitute(written, outer)
+    return found
 
 
 def named(step: Step, scope: Mapping[str, Value], binder: Binder) -> str | None:

@@ -10,10 +10,10 @@ from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.expansion.binding import Binder
 from archspec.expansion.builder import Graph
 from archspec.expansion.given import Given
-from archspec.expansion.library import MERGES, Declaration, Library, Sort
+from archspec.expansion.library import Declaration, Library, Sort
 from archspec.expansion.uses import Use, use_of
 from archspec.ir import Block
-from archspec.ops import NOTHING, Features, Image, ShapeError, show
+from archspec.ops import MERGES, NOTHING, Features, Image, ShapeError, show
 from archspec.syntax.expressions import Expr, Literal, Name, Symbol, Value, substitute
 from archspec.syntax.nodes import Node
 

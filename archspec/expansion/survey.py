@@ -105,7 +105,7 @@ class Survey:
             self.binder.survey_expression("repeat", step.repeat, step.repeat_span, known)
             self.binder.survey_expression("when", step.when, step.when_span, known)
             survey_starts(step, self.binder, known)
-            self.steps(step.chain or (), known)
+            self.steps(step.within, known)
             role = self.roles[step.callee] if step.callee in ROLES else None
             signature = (
                 None if step.broken or step.share or (role and role.broken) else self.signature(role or step)

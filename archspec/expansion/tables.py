@@ -111,6 +111,9 @@ class RowsReader:
             return None
         table: list[tuple[list[Node], Span]] = []
         for row in node.value:
+            if len(columns) == 1 and not isinstance(row.value, (list, dict)):
+                table.append(([row], row.span))
+                continue
             if not isinstance(row.value, list):
                 message = f"a row of the table is a list, not {describe(row.plain())}"
                 self.problems.add("AS103", message, row.span, f"write [{', '.join(columns)}]")

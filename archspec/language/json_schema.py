@@ -12,7 +12,7 @@ from archspec.blocks import blocks
 from archspec.language import Spec
 from archspec.language.spec import ROLES, VERSION
 from archspec.language.step import MAX_REPEAT, ROWS, SHARE, STEPS
-from archspec.ops import OPS
+from archspec.ops import MERGES, OPS
 from archspec.ops.arguments import Int, Real
 from archspec.ops.starts import NORMAL, OF_FANS
 
@@ -103,7 +103,9 @@ def _relax(definitions: dict[str, Any]) -> None:
 
 
 def _steps() -> dict[str, Any]:
-    calls = {kind: {"$ref": f"#/definitions/op_{kind}"} for kind in OPS}
+    branches = {"$ref": "#/definitions/branches"}
+    calls: dict[str, Any] = {kind: {"$ref": f"#/definitions/op_{kind}"} for kind in OPS}
+    calls |= {kind: {"anyOf": [calls[kind], branches]} for kind in MERGES}
     library = sorted(blocks())
     word = {"type": "string", "description": "an operation, a block, or the role `norm` or `act`"}
     anything = {"type": ["object", "null"]}
@@ -148,6 +150,12 @@ def _steps() -> dict[str, Any]:
         "call": {"anyOf": [word, {"type": "object", "minProperties": 1, "maxProperties": 1}, {"type": "null"}]},
         "step": {"anyOf": [word, {"type": "null"}, _step({**applied, **several}, modifiers)]},
         "rows": _rows(),
+        "branches": {
+            "type": "array",
+            "items": {"anyOf": [{"$ref": "#/definitions/step"}, {"$ref": "#/definitions/steps"}]},
+            "minItems": 2,
+            "description": "branches, each a step or a list of steps, which are merged",
+        },
         "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
         "numbered": {"anyOf": [{"$ref": "#/definitions/step"}, {"$ref": "#/definitions/chain"}]},
         "chain": {**chain, "description": "steps that are called 0, 1, 2, ... in order"},
@@ -197,7 +205,7 @@ def _rows() -> dict[str, Any]:
         "properties": {
             "block": {"anyOf": [{"$ref": "#/definitions/call"}, {"$ref": "#/definitions/chain"}]},
             "columns": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            "table": {"type": "array", "items": {"type": "array", "items": cell}, "minItems": 1},
+            "table": {"type": "array", "items": cell, "minItems": 1},
             "repeat": {"type": ["integer", "string"]},
             "name": {"type": "string"},
             "group": {"type": ["boolean", "string"]},

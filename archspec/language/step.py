@@ -65,8 +65,14 @@ class Step:
     table: tuple[Step, ...] = ()  # all rows of it
     chain: tuple[Step, ...] | None = None  # steps that are numbered, in place of something that is applied
     inline: bool = False  # those steps stand in the list around, and no chain holds them
+    branches: tuple[tuple[Step, ...], ...] = ()  # beside each other in the list around, merged by what is applied
     broken: bool = False
     guessed: bool = False  # the `callee` is not what is written, but what was surely meant
+
+    @property
+    def within(self) -> tuple[Step, ...]:
+        """The steps that it holds: of a chain, of a list in its place, or of branches."""
+        return (*(self.chain or ()), *(step for branch in self.branches for step in branch))
 
     @property
     def is_pattern(self) -> bool:

@@ -82,11 +82,14 @@ OPS: dict[str, type[Op]] = {
     )
 }  # fmt: skip
 
+MERGES = {kind: op for kind, op in OPS.items() if op.is_merge}
+"""The operations by which blocks and branches are merged."""
+
 NOTHING = Identity()
 """What stands where a step is absent."""
 
 __all__ = [
-    "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "Amax", "ApplyLinear",
+    "MERGES", "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "Amax", "ApplyLinear",
     "ArgumentError", "Attention", "AvgPool", "BatchNorm", "BlurPool", "CenterCrop", "ChannelConv", "ChannelShuffle",
     "ChannelsFirst", "ChannelsLast", "Clip", "Concat", "Conv", "ConvTranspose", "CosineAttention", "Div", "DropPath",
     "Dropout", "Elu", "Exp", "Features", "Flatten", "Gelu", "GlobalAvgPool", "GlobalResponseNorm", "GroupNorm",

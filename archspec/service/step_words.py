@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from archspec.diagnostics import Span
 from archspec.language.step import MODIFIERS, ROWS, SHARE, STEPS
+from archspec.ops import MERGES
 from archspec.service.word import Role, Word, text_of
 from archspec.syntax.nodes import Node
 
@@ -72,6 +73,9 @@ class StepWords:
         if isinstance(value.value, str):
             yield as_name(value.value, value.span)
             yield self.applied(value, scope, item, full)
+        elif isinstance(value.value, list) and name in MERGES:
+            yield from self.call(item, scope, item, full, only=name)
+            yield from self.steps(value, path, scope, chain)
         elif isinstance(value.value, list) and not self.known(name):
             yield as_name("", value.span)
             yield from self.steps(value, path, scope, full)
@@ -88,6 +92,10 @@ class StepWords:
                         yield from self.rows(one, path, scope, full)
                     elif key == STEPS:
                         yield from self.steps(one, path, scope, full)
+            elif below in MERGES and isinstance(value.value[below].value, list) and not self.known(name):
+                yield as_name(below, value.key_span(below))
+                yield from self.call(value, scope, item, full)
+                yield from self.steps(value.value[below], path, scope, chain)
             elif below is not None and self.applies(name, below, value.value[below]):
                 yield as_name(below, value.key_span(below))
                 yield from self.call(value, scope, item, full)

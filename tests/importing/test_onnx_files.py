@@ -36,7 +36,7 @@ def exported(net, path):
     [
         ("cifar_resnet", {}),
         ("mobilenet_v2", {"input.size": 32, "classes": 10}),
-        ("densenet121", {"layers1": 2, "layers2": 3, "layers3": 2, "layers4": 1, "input.size": 32, "classes": 10}),
+        ("densenet121", {"layers": [2, 3, 2, 1], "input.size": 32, "classes": 10}),
     ],
 )
 def test_what_archspec_exports_is_imported_again(name, given, tmp_path):

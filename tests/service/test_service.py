@@ -267,3 +267,13 @@ def test_other_yaml_is_left_alone(workspace, tmp_path):
     assert document.diagnostics() == ()
     assert hints(document) == []
     assert Path(document.name).name == "docker.yaml"
+
+
+def test_steps_of_branches_are_renamed_and_completed(workspace, tmp_path):
+    """Steps that stand in branches have the words of any step."""
+    stem = "{add: [{left: {conv: {out: width, ker: 3}}}, [norm, relu]]}\n  - {relu: {}, from: left}"
+    text = NET.replace("sum: {add: {}}\n    from: [conv1, conv1]", f"sum: {stem}")
+    document = workspace.open(tmp_path / "branches.yaml", text)
+    (edits,) = names.rename(document, text.index("left: {conv"), "near").edits.values()
+    assert len(edits) == 2
+    assert "kernel" in [item.label for item in complete(document, text.index("ker:") + 3).items]

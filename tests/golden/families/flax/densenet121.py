@@ -82,7 +82,9 @@ class NamedSequential(nnx.Module):
 
 
 class DenseLayer(nnx.Module):
-    """A bottleneck whose channels are added to those of its input."""
+    """A 1x1 and a 3x3 convolution, each behind its normalization and activation, whose channels
+    are added to those of the input (Huang et al., 2017).
+    """
 
     def __init__(self, in_channels: int, growth: int, *, rngs: nnx.Rngs) -> None:
         self.norm1 = BatchNorm(in_channels, rngs=rngs)
@@ -103,17 +105,17 @@ class DenseLayer(nnx.Module):
 
 
 class DenseBlock(NamedSequential):
-    """Layers that each add to the channels."""
+    """Layers that each add `growth` channels to those before (Huang et al., 2017)."""
 
-    def __init__(self, in_channels: int, layers: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, in_channels: int, layers: int, growth: int, *, rngs: nnx.Rngs) -> None:
         super().__init__(
-            (f"denselayer{i + 1}", DenseLayer(in_channels + 32 * i, 32, rngs=rngs))
+            (f"denselayer{i + 1}", DenseLayer(in_channels + growth * i, growth, rngs=rngs))
             for i in range(layers)
         )
 
 
 class Transition(NamedSequential):
-    """Half of the channels, at half of the resolution."""
+    """Half of the channels, at half of the resolution (Huang et al., 2017)."""
 
     def __init__(self, in_channels: int, *, rngs: nnx.Rngs) -> None:
         super().__init__(
@@ -141,13 +143,13 @@ class DenseNet(nnx.Module):
                         nnx.max_pool, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1))
                     ),
                 ),
-                ("denseblock1", DenseBlock(64, 6, rngs=rngs)),
+                ("denseblock1", DenseBlock(64, 6, growth=32, rngs=rngs)),
                 ("transition1", Transition(256, rngs=rngs)),
-                ("denseblock2", DenseBlock(128, 12, rngs=rngs)),
+                ("denseblock2", DenseBlock(128, 12, growth=32, rngs=rngs)),
                 ("transition2", Transition(512, rngs=rngs)),
-                ("denseblock3", DenseBlock(256, 24, rngs=rngs)),
+                ("denseblock3", DenseBlock(256, 24, growth=32, rngs=rngs)),
                 ("transition3", Transition(1024, rngs=rngs)),
-                ("denseblock4", DenseBlock(512, 16, rngs=rngs)),
+                ("denseblock4", DenseBlock(512, 16, growth=32, rngs=rngs)),
                 ("norm5", BatchNorm(1024, rngs=rngs)),
             ]
         )

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """A bottleneck whose channels are added to those of its input."""
+    """A 1x1 and a 3x3 convolution, each behind its normalization and activation, whose channels
+    are added to those of the input (Huang et al., 2017).
+    """
 
     def __init__(self, in_channels: int, growth: int) -> None:
         super().__init__()
@@ -36,18 +38,19 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.Sequential):
-    """Layers that each add to the channels."""
+    """Layers that each add `growth` channels to those before (Huang et al., 2017)."""
 
-    def __init__(self, in_channels: int, layers: int) -> None:
+    def __init__(self, in_channels: int, layers: int, growth: int) -> None:
         super().__init__(
             OrderedDict(
-                (f"denselayer{i + 1}", DenseLayer(in_channels + 32 * i, 32)) for i in range(layers)
+                (f"denselayer{i + 1}", DenseLayer(in_channels + growth * i, growth))
+                for i in range(layers)
             )
         )
 
 
 class Transition(nn.Sequential):
-    """Half of the channels, at half of the resolution."""
+    """Half of the channels, at half of the resolution (Huang et al., 2017)."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__(
@@ -74,13 +77,13 @@ class DenseNet(nn.Module):
                     ("norm0", nn.BatchNorm2d(64)),
                     ("relu0", nn.ReLU()),
                     ("pool0", nn.MaxPool2d(kernel_size=3, stride=2, padding=1)),
-                    ("denseblock1", DenseBlock(64, 6)),
+                    ("denseblock1", DenseBlock(64, 6, growth=32)),
                     ("transition1", Transition(256)),
-                    ("denseblock2", DenseBlock(128, 12)),
+                    ("denseblock2", DenseBlock(128, 12, growth=32)),
                     ("transition2", Transition(512)),
-                    ("denseblock3", DenseBlock(256, 24)),
+                    ("denseblock3", DenseBlock(256, 24, growth=32)),
                     ("transition3", Transition(1024)),
-                    ("denseblock4", DenseBlock(512, 16)),
+                    ("denseblock4", DenseBlock(512, 16, growth=32)),
                     ("norm5", nn.BatchNorm2d(1024)),
                 ]
             )
