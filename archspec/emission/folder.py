@@ -12,6 +12,7 @@ from archspec.analysis.activations import kept_for_gradient
 from archspec.analysis.fine_tuning import frozen_count
 from archspec.analysis.resolved_spec import resolved_yaml
 from archspec.analysis.run_spec import as_run
+from archspec.analysis.starts import whitened
 from archspec.analysis.untrained import why_untrained
 from archspec.backends import Weights
 from archspec.emission.lint import rebound
@@ -138,12 +139,20 @@ def train_source(kit: Kit, net: Network, job: Any) -> str:
     about = {
         "name": net.name, "dataset": job.recipe.data.dataset, "version": __version__, "imports": line,
         "job": literal(literal_job, 0, "JOB = "), "patterns": _patterns(job.recipe), **kit.stated(job),
+        "whitened": _whitened(net),
     }  # fmt: skip
     template = kit.templates.get_template("train.py.j2")
     text = template.render(**about, imported=net.class_name, class_name=net.class_name)
     if net.class_name not in rebound(text):
         return text
     return template.render(**about, imported=f"{net.class_name} as {OTHERWISE}", class_name=OTHERWISE)
+
+
+def _whitened(net: Network) -> str:
+    """The mapping of weights that start from training images to their filters; nothing where there are none."""
+    kernels = {name: shape[2:] for name, shape in whitened(net).items()}
+    items = [f"{quoted(name)}: whitening_filters(images, {kernel})" for name, kernel in kernels.items()]
+    return f"{{{', '.join(items)}}}" if items else ""
 
 
 def _patterns(recipe: Any) -> list[str]:

@@ -33,6 +33,14 @@ def recipe_words(job: Any, optimizer: Any) -> dict[str, Any]:
     }
 
 
+def evaluated(job: Any, mirrored: str, model: str = "model") -> str:
+    """The logits of an evaluation: of the images, or the mean of theirs and of those of the `mirrored` images."""
+    named = f"[{quoted(job.outputs[0])}]" if job.outputs else ""
+    if not job.recipe.eval_hflip:
+        return f"{model}(images){named}"
+    return f"({model}(images){named} + {model}({mirrored}){named}) / 2"
+
+
 def told(optimizer: Any) -> str:
     """An optimizer in a sentence."""
     how = ""

@@ -7,12 +7,13 @@ from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.language.step import WrittenStart
 from archspec.ops.arguments import describe
-from archspec.ops.starts import NORMAL, OF_FANS
+from archspec.ops.starts import FILTERS, NORMAL, OF_FANS
 from archspec.syntax.nodes import Node
 
 EXAMPLE = "such as `init: {weight: {normal: {std: 0.01}}, bias: 0}`"
 NUMBER_OF = {**dict.fromkeys(NORMAL, "std"), **dict.fromkeys(OF_FANS, "gain")}
 """The argument of each distribution."""
+WORDS = (*OF_FANS, *NORMAL, *FILTERS)
 CONSTANTS = {"zero": "0", "zeros": "0", "one": "1", "ones": "1"}
 
 
@@ -46,7 +47,7 @@ def _read(name: str, node: Node, problems: Diagnostics) -> WrittenStart | None:
     elif not isinstance(value, str) or (not value.isidentifier() and not value.startswith("$")):
         return WrittenStart("constant", node, span)
     kind = str(kind)
-    if kind in OF_FANS and (arguments is None or not arguments.value):
+    if kind in (*OF_FANS, *FILTERS) and (arguments is None or not arguments.value):
         return WrittenStart(kind, None, span)
     argument = NUMBER_OF.get(kind)
     if (
@@ -62,6 +63,8 @@ def _read(name: str, node: Node, problems: Diagnostics) -> WrittenStart | None:
         problems.add(
             "AS304", f"`{kind}` needs `std`, and nothing else", span, f"such as `{{{kind}: {{std: 0.02}}}}`"
         )
+    elif kind in FILTERS:
+        problems.add("AS303", f"`{kind}` takes no arguments", span, f"write `{kind}` alone")
     elif kind in OF_FANS:
         message = f"`{kind}` takes a `gain`, and nothing else"
         problems.add("AS303", message, span, f"write `{kind}` alone, or `{{{kind}: {{gain: 0.5}}}}`")
@@ -72,8 +75,8 @@ def _read(name: str, node: Node, problems: Diagnostics) -> WrittenStart | None:
             span,
             f"write `{number}`",
         )
-    elif arguments is not None or not kind.isidentifier() or did_you_mean(kind, (*OF_FANS, *NORMAL)) or "_" in kind:
-        help_ = did_you_mean(kind, (*OF_FANS, *NORMAL)) or EXAMPLE
-        fix = respelling(span, kind, (*OF_FANS, *NORMAL))
+    elif arguments is not None or not kind.isidentifier() or did_you_mean(kind, WORDS) or "_" in kind:
+        help_ = did_you_mean(kind, WORDS) or EXAMPLE
+        fix = respelling(span, kind, WORDS)
         problems.add("AS303", f"no distribution is called `{kind}`", span, help_, fix=fix)
     return None

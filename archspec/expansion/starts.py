@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 
 from archspec.diagnostics import Span
@@ -10,9 +11,9 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder
 from archspec.expansion.parse_starts import EXAMPLE
 from archspec.language.step import Step, WrittenStart
-from archspec.ops import Features, Op
+from archspec.ops import Conv, Features, Op
 from archspec.ops.arguments import Real
-from archspec.ops.starts import OF_FANS, Start, Starts
+from archspec.ops.starts import FILTERS, OF_FANS, Start, Starts
 from archspec.syntax.expressions import Value
 
 NUMBER, DEVIATION = Real(), Real(0.0)
@@ -34,7 +35,8 @@ def starts_of(
     has = op.parameters(*shapes)
     found: list[tuple[str, Start]] = []
     for name, start in step.init.items():
-        if (fault := _misfit(name, start, op, has)) is not None:
+        fault = _misfit(name, start, op, has) or _misfit_of_filters(name, start, op, has)
+        if fault is not None:
             message, help_ = fault
             fix = respelling(start.key, name, [tensor for tensor in op.starts if tensor in has])
             binder.add("AS303", message, start.key, help_, fix=fix)
@@ -68,6 +70,25 @@ def _misfit(name: str, start: WrittenStart, op: Op, has: Mapping[str, tuple[int,
             f"`{start.kind}` is for weights, and `{name}` has no fan-in",
             "give it a number, or `{normal: {std: 0.01}}`",
         )
+    return None
+
+
+def _misfit_of_filters(
+    name: str, start: WrittenStart, op: Op, has: Mapping[str, tuple[int, ...]]
+) -> tuple[str, str] | None:
+    """Why filters of a kind are not those of an operation, and what to do; None where they are."""
+    if start.kind not in FILTERS:
+        return None
+    if not isinstance(op, Conv) or name != "weight":
+        return f"`{start.kind}` is for the weights of a `conv`", "give it a number or a distribution"
+    if op.groups != 1:
+        return f"`{start.kind}` is for a `conv` of one group", "take `groups` or its start out"
+    out, *patch = has[name]
+    if start.kind == "whitening" and out != 2 * math.prod(patch):
+        channels, high, wide = patch
+        count, patches = 2 * math.prod(patch), f"{channels}x{high}x{wide}"
+        message = f"{count} filters whiten patches of {patches}, and this `conv` has {out}"
+        return message, f"write `out: {count}`: each filter is there with both signs"
     return None
 
 

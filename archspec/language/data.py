@@ -30,6 +30,32 @@ def check_bounds(bounds: list[float], key: str) -> None:
         raise fault("AS604", f"`{key}` goes from {bounds[0]:g} to {bounds[1]:g}", "give the smaller first", (key,))
 
 
+class PadCrop(Model):
+    """Images are padded, and cropped at random to the size from before."""
+
+    padding: Positive = Field(description="Pixels on each side.")
+    mode: Literal["zeros", "reflect"] = Field(
+        default="zeros", description="What the pixels are: zeros, or the image mirrored about its border pixels."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        if raw == {} or raw is None:
+            raise fault(
+                "AS102", "`pad_crop` needs the pixels that it pads each side with", "such as `{pad_crop: 4}`"
+            )
+        return raw if isinstance(raw, dict) else {"padding": raw}
+
+
+class HFlip(Model):
+    """Images are mirrored."""
+
+    alternating: Boolean = Field(
+        default=False, description="Whether each image is mirrored in every other epoch, drawn is which."
+    )
+
+
 class ResizeShorter(Model):
     """The short edge is drawn uniformly between two sizes."""
 
@@ -127,11 +153,10 @@ class RandomErasing(Model):
 class Augment(OneOf):
     """One augmentation of training images."""
 
-    pad_crop: Positive | None = Field(
-        default=None,
-        description="Pads each side with so many zero pixels, and crops at random to the size from before.",
+    pad_crop: PadCrop | None = Field(
+        default=None, description="Pads each side with so many pixels, and crops at random to the size from before."
     )
-    hflip: Model | None = Field(default=None, description="Mirrors an image horizontally with probability 0.5.")
+    hflip: HFlip | None = Field(default=None, description="Mirrors an image horizontally with probability 0.5.")
     resize_shorter: ResizeShorter | None = Field(
         default=None, description="Resizes the short edge to a size between two, `[256, 480]`."
     )
@@ -161,17 +186,12 @@ class Augment(OneOf):
             and len(raw["resize_shorter"]) == 2
         ):
             raw = {"resize_shorter": dict(zip(("low", "high"), raw["resize_shorter"], strict=True))}
-        step = super().normalize(raw)
-        if isinstance(step, dict) and step.get("pad_crop") == {}:
-            raise fault(
-                "AS102", "`pad_crop` needs the pixels that it pads each side with", "such as `{pad_crop: 4}`"
-            )
-        return step
+        return super().normalize(raw)
 
     def recipe(self) -> dict[str, Any]:
         """The augmentation as the recipe states it."""
         kind, value = self.chosen
-        fields: dict[str, Any] = {"padding": value} if kind == "pad_crop" else value.model_dump()
+        fields: dict[str, Any] = value.model_dump()
         return {"kind": kind} | fields
 
 
@@ -296,6 +316,15 @@ class Data(Model):
         for index, kind in enumerate(self.kinds):
             if kind in once and kind in self.kinds[:index]:
                 raise fault("AS604", once[kind], "take one out", ("augment", index))
+        crops = [step.pad_crop for step in self.augment if step.pad_crop is not None]
+        if len({crop.mode for crop in crops}) > 1:
+            raise fault(
+                "AS604", "images are padded with zeros or with their mirror image", "take one out", ("augment",)
+            )
+        mirrored = next((step.hflip for step in self.augment if step.hflip is not None), None)
+        if mirrored is not None and mirrored.alternating and self.repeats > 1:
+            message = "an image that stands in a batch several times cannot be mirrored in every other epoch"
+            raise fault("AS604", message, "take `alternating` or `repeats` out", ("repeats",))
         self._check_places()
         if "resizer" in self.model_fields_set and not self.antialias:
             message, help_ = "`resizer` chooses what antialiases, and nothing does", "take out `antialias: false`"

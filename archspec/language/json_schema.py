@@ -14,7 +14,7 @@ from archspec.language.spec import ROLES, VERSION
 from archspec.language.step import MAX_REPEAT, ROWS, SHARE, STEPS
 from archspec.ops import MERGES, OPS
 from archspec.ops.arguments import Int, Real
-from archspec.ops.starts import NORMAL, OF_FANS
+from archspec.ops.starts import FILTERS, NORMAL, OF_FANS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -90,6 +90,7 @@ def _relax(definitions: dict[str, Any]) -> None:
     augment["resize_shorter"]["anyOf"].append(
         {"type": "array", "items": Int(1).schema(), "minItems": 2, "maxItems": 2}
     )
+    augment["pad_crop"]["anyOf"].append(Int(1).schema())
     train = definitions["Train"]["properties"]
     data = definitions["Data"]["properties"]
     train["lr"] = {"anyOf": [train["lr"], {"$ref": "#/definitions/Phase"}]}
@@ -179,7 +180,8 @@ def _starts() -> dict[str, Any]:
     number = dict(Real(0.0).schema())
     std = {"type": "object", "properties": {"std": number}, "required": ["std"], "additionalProperties": False}
     gain = {"type": ["object", "null"], "properties": {"gain": number}, "additionalProperties": False}
-    kinds = {**dict.fromkeys(OF_FANS, gain), **dict.fromkeys(NORMAL, std)}
+    alone = {"type": ["object", "null"], "maxProperties": 0}
+    kinds = {**dict.fromkeys(OF_FANS, gain), **dict.fromkeys(NORMAL, std), **dict.fromkeys(FILTERS, alone)}
     drawn = {
         "type": "object",
         "properties": kinds,

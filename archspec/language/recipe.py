@@ -215,6 +215,10 @@ class Train(Model):
     sync_batch_norm: bool = Field(
         default=True, description="Whether batch norm's statistics are those of all devices."
     )
+    eval_hflip: Boolean = Field(
+        default=False,
+        description="Whether an evaluation averages the logits of each image and of its mirror image.",
+    )
     eval_every: Every = Field(
         default="1 epoch", validate_default=True, description="How often is evaluated: `N steps` or `N epochs`."
     )
@@ -305,6 +309,7 @@ class Train(Model):
             "clip_norm": self.clip_norm,
             "ema": self.ema.model_dump() if self.ema else None,
             "sync_batch_norm": self.sync_batch_norm,
+            "eval_hflip": self.eval_hflip,
             "eval_every": self.eval_every,
             "keep": self.keep.model_dump(),
             "bad_loss": self.bad_loss.recipe(),

@@ -9,6 +9,9 @@ OF_FANS = ("he_normal_fan_out", "he_normal_fan_in", "xavier_uniform", "uniform_f
 """Distributions whose width follows from the fan-in or fan-out of weights."""
 NORMAL = ("normal", "trunc_normal")
 """Distributions with a standard deviation, around zero; the second is cut off at -2 and 2."""
+FILTERS = ("dirac", "whitening")
+"""Filters of a convolution. `dirac`: the first pass one channel each, and the others are drawn as `init.conv` says (Zagoruyko and
+Komodakis, 2017). `whitening`: the trainer sets them from training images, whose patches they whiten (Jordan, 2024)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Start:
     What a distribution of a fan gives is multiplied by `gain`.
     """
 
-    kind: str  # `constant`, or a distribution of OF_FANS or NORMAL
+    kind: str  # `constant`, a distribution of OF_FANS or NORMAL, or one of FILTERS
     value: float = 0.0
     gain: float = 1.0
 
@@ -37,7 +40,7 @@ class Start:
         if found is not None:
             number = float(found[2])
             return cls(found[1], number) if found[1] in NORMAL else cls(found[1], gain=number)
-        return cls(text) if text in OF_FANS else cls("constant", float(text))
+        return cls(text) if text in (*OF_FANS, *FILTERS) else cls("constant", float(text))
 
 
 Starts = tuple[tuple[str, Start], ...]

@@ -1,5 +1,6 @@
 """What the parameters of one step start from: `init` beside an operation, in both frameworks, as text and in messages."""
 
+import numpy as np
 import pytest
 
 import archspec
@@ -77,6 +78,30 @@ def test_flax_starts_as_the_steps_say(net):
     assert_starts(state_dict(model), EXPECTED)
 
 
+@pytest.mark.parametrize("backend", ["torch", "flax"])
+@pytest.mark.parametrize("how", ["uniform_fan_in", "he_normal_fan_out"])
+@pytest.mark.parametrize("out", [6, 2])
+def test_filters_that_pass_a_channel_each_come_first_and_the_others_are_drawn(spec, backend, how, out):
+    pytest.importorskip(backend)
+    step = f"{{conv: {{out: {out}, kernel: 3}}, init: {{weight: dirac}}}}"
+    net = archspec.load(spec(STEM % step + f"init: {{conv: {how}}}\n"))
+    tensors = exported(archspec.build(net, backend=backend, seed=1))
+    weight, passed = tensors["conv.weight"], min(out, 3)
+    expected = np.zeros((passed, 3, 3, 3))
+    expected[range(passed), range(passed), 1, 1] = 1
+    assert np.array_equal(weight[:passed], expected)
+    assert out == 2 or 0.05 < weight[passed:].std() < 0.5
+
+
+def exported(model):
+    """The tensors of a model by the spec's names."""
+    if hasattr(model, "state_dict"):
+        return {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    from archspec_flax.names import state_dict
+
+    return state_dict(model)
+
+
 def test_what_starts_by_step_is_read_by_a_person(net):
     torch = archspec.emit(net, backend="torch")["model.py"]
     assert 'nn.init.trunc_normal_(self.get_parameter("features.0.weight"), std=0.05)' in torch
@@ -146,6 +171,16 @@ MISTAKES = {
     "an unknown name": (f"{{{CONV}, init: {{weight: 2 * width}}}}", "AS202", "unknown name `width`", ""),
     "an unknown name where it is left out": (
         f"{{{CONV}, init: {{weight: 2 * width}}, when: 1 > 2}}", "AS202", "unknown name `width`", ""),
+    "filters of a linear layer": (
+        "{linear: {out: 4}, init: {weight: dirac}}", "AS303", "`dirac` is for the weights of a `conv`", "a distribution"),
+    "filters in groups": (
+        "{conv: {out: 3, kernel: 3, groups: 3}, init: {weight: dirac}}", "AS303", "a `conv` of one group", "`groups`"),
+    "filters with an argument": (f"{{{CONV}, init: {{weight: {{dirac: {{gain: 2}}}}}}}}", "AS303", "takes no arguments", "alone"),
+    "too few filters to whiten": (
+        "{conv: {out: 4, kernel: 2, padding: 0}, init: {weight: whitening}}", "AS303", "24 filters whiten", "`out: 24`"),
+    "filters that whiten no image": (
+        "relu, {conv: {out: 24, kernel: 2, padding: 0}, init: {weight: whitening}}",
+        "AS303", "`conv` starts from training images", "the first step of `stem`"),
     "a block": ("{basic: {width: 4}, init: {weight: 0}}", "AS305", "`basic` is a block", "in the step within"),
     "a chain": (f"{{features: [{{{CONV}}}], init: {{weight: 0}}}}", "AS305", "`features` is a chain", "in the step within"),
     "several steps": (

@@ -71,7 +71,26 @@ def test_a_crop_is_cut_from_the_image_padded_with_zeros_and_then_mirrored():
     np.testing.assert_array_equal(moved[1], padded[1, :, 3:8, 1:7][:, :, ::-1])
 
 
-@pytest.mark.parametrize("augment", [(), (HFlip(),), (PadCrop(1),), (PadCrop(4), HFlip())], ids=str)
+def test_a_crop_is_cut_from_the_image_and_its_reflection():
+    images = np.random.default_rng(0).normal(size=(1, 3, 5, 6)).astype(np.float32)
+    plan = Plan(2, np.array([0]), np.array([4]), np.array([False]), mode="reflect")
+    padded = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)), "reflect")
+    np.testing.assert_array_equal(plan.apply(images)[0], padded[0, :, 0:5, 4:10])
+
+
+def test_an_image_that_is_mirrored_alternately_is_so_in_every_other_epoch():
+    made = batches(noise(64), augment=(HFlip(alternating=True),))
+    seen = []
+    for epoch in range(4):
+        steps = [made.at(step) for step in range(epoch * made.per_epoch, (epoch + 1) * made.per_epoch)]
+        seen.append({int(i): bool(f) for s in steps for i, f in zip(s.indices, s.plan.flip, strict=True)})
+    assert 15 < sum(seen[0].values()) < 49
+    assert all(seen[1][i] != f and seen[2][i] == f and seen[3][i] != f for i, f in seen[0].items())
+
+
+@pytest.mark.parametrize(
+    "augment", [(), (HFlip(),), (PadCrop(1),), (PadCrop(4), HFlip()), (PadCrop(2, "reflect"), HFlip())], ids=str
+)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 10)], ids=str)
 @pytest.mark.parametrize("normalize", ["none", "per_pixel_mean", "per_channel"])
 def test_a_device_gives_a_net_the_same_pixels_bit_for_bit(augment, shape, normalize):

@@ -16,6 +16,7 @@ from archspec_runtime.recipe.recipe import (
     Data,
     HFlip,
     Mix,
+    PadCrop,
     Phase,
     RandAugment,
     RandomErasing,
@@ -42,8 +43,14 @@ def double():
 @pytest.mark.parametrize("normalize", ["none", "per_pixel_mean", "per_channel"])
 @pytest.mark.parametrize(
     "augment",
-    [(), MOVED, (*MOVED, RandomErasing(0.7)), (TrivialAugment(), HFlip())],
-    ids=["still", "moved", "erased", "singly"],
+    [
+        (),
+        MOVED,
+        (PadCrop(2, "reflect"), HFlip(alternating=True)),
+        (*MOVED, RandomErasing(0.7)),
+        (TrivialAugment(), HFlip()),
+    ],
+    ids=["still", "moved", "reflected", "erased", "singly"],
 )
 def test_both_see_the_same_pixels_bit_for_bit(normalize, augment):
     from archspec_flax.trainer.images import batch_of, pick, store
@@ -53,7 +60,8 @@ def test_both_see_the_same_pixels_bit_for_bit(normalize, augment):
     theirs = Images(dataset.train, normalization, torch.device("cpu"), torch.float32)
     data = store(dataset.train, normalization, jax.devices("cpu")[0])
     padding = sum(getattr(a, "padding", 0) for a in augment)
-    one = jax.jit(lambda data, picked: batch_of(data, picked, padding, np.float32))
+    mode = next((a.mode for a in augment if isinstance(a, PadCrop)), "zeros")
+    one = jax.jit(lambda data, picked: batch_of(data, picked, padding, np.float32, mode))
     for step in (0, 10, 11):
         batch = next(batches.run(step, step + 1))
         images, labels = theirs.batch(batch)

@@ -10,6 +10,7 @@ from archspec.analysis.checks.phases import check_phases
 from archspec.analysis.checks.stochastic_depth import check_stochastic_depth
 from archspec.analysis.checks.unused import check_unused
 from archspec.analysis.sizes import misfit
+from archspec.analysis.starts import check_whitening
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.loading.program import Program
 from archspec.ops import show
@@ -90,8 +91,8 @@ def check_augmentation(net: Program, problems: Diagnostics) -> None:
             problems.add("AS604", message, _place(net, "augment", index), "take it out")
     side = min([size.value for size in data.size] or net.input_shape[1:])
     for index, step in enumerate(data.augment):
-        if step.pad_crop is not None and step.pad_crop >= side:
-            message = f"{step.pad_crop} pixels of padding can push all of an image of {side} out of sight"
+        if step.pad_crop is not None and step.pad_crop.padding >= side:
+            message = f"{step.pad_crop.padding} pixels of padding can push all of an image of {side} out of sight"
             problems.add("AS604", message, _place(net, "augment", index), "pad with less, as `pad_crop: 4` does")
     if data.mix is not None and net.classes == 1:
         problems.add("AS604", "labels of one class cannot be mixed", _place(net, "mix"), "take `mix` out")
@@ -151,4 +152,5 @@ PASSES = (
     check_phases,
     check_statistics,
     check_fine_tuning,
+    check_whitening,
 )

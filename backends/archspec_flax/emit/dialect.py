@@ -44,6 +44,7 @@ class FlaxDialect(Dialect):
     def __init__(self, net: Network, outline: Outline, names: Callable[[str], str]) -> None:
         self.root = outline.root
         self.of = outline.of
+        self.init = net.init
         self.names = names
         self.sequence = names("Sequential")
         self.named_sequence = (names("NamedSequential"),)
@@ -116,7 +117,7 @@ class FlaxDialect(Dialect):
         made = self.names(name)
         if member.call.starts:
             uniform = self.uniform.get(kind, False)
-            own, arguments = started(member, name, [*arguments], uniform)
+            own, arguments = started(member, name, [*arguments], uniform, self.init)
             made = own if uniform else made
         if kind == "conv" and not self.biased and made == self.names(name):
             arguments = [a for a in arguments if a != "use_bias=False"]

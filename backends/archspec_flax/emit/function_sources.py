@@ -241,6 +241,19 @@ UNIFORM = '''def uniform(fan_in: int) -> nnx.Initializer:
     return draw'''
 
 
+DIRAC = '''def dirac(others: nnx.Initializer) -> nnx.Initializer:
+    """Let the first filters pass a channel each, and draw the others."""
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        kernel = others(key, shape, dtype)
+        height, width, *channels = shape
+        passed = jnp.arange(min(channels))
+        kernel = kernel.at[..., : len(passed)].set(0)
+        return kernel.at[height // 2, width // 2, passed, passed].set(1)
+
+    return draw'''
+
+
 TAPPED = '''def tapped(layers: Sequential, x: Array, *places: int) -> tuple[Array, ...]:
     """Map x through layers; the results of those at these places come before the last one's."""
     results = []

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from archspec.emission.source import Invocation, call, lay_out
 from archspec.language.spec import Init
-from archspec.ops.starts import NORMAL
 from archspec_flax.emit import function_sources as functions
 from archspec_flax.emit import layer_sources as layers
-from archspec_flax.emit.initializers import initializer
+from archspec_flax.emit.initializers import drawn_weights
 
 FUNCTION_NAMES = (
     *("tapped", "named_tapped"),
-    *("uniform", "ceil_padding", "ceil_max_pool", "avg_pool", "ceil_avg_pool", "adaptive_pool", "channel_shuffle"),
+    *(
+        "uniform",
+        "dirac",
+        "ceil_padding",
+        "ceil_max_pool",
+        "avg_pool",
+        "ceil_avg_pool",
+        "adaptive_pool",
+        "channel_shuffle",
+    ),
     *(
         "upsample",
         "blur_pool",
@@ -66,6 +73,7 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "avg_pool": functions.AVG_POOL,
         "ceil_avg_pool": functions.CEIL_AVG_POOL,
         "uniform": functions.UNIFORM,
+        "dirac": functions.DIRAC,
         "Conv": layers.UNIFORM_CONV,
         "Linear": layers.UNIFORM_LINEAR,
         "BatchNorm": _batch_norm(init, batch_norm_options),
@@ -102,21 +110,17 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "ChannelConv": layers.CHANNEL_CONV,
     }
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):
-        name, value = how.chosen
-        if name != "uniform_fan_in":
-            drawn = _drawn(name, value)
+        if (drawn := drawn_weights(how)) is not None:
             once = ["use_bias=False"] if kind == "Conv" and not biased else []
             found[kind] = _partial(kind, [*once, f"kernel_init={drawn}"])
     for kind in ("GroupNorm", "LayerNorm", "RMSNorm"):
         found[kind] = _partial(kind, _norm_starts(init)[: 1 if kind == "RMSNorm" else 2])
-    name, value = init.conv.chosen
-    drawn = _drawn(name, value)
-    transposed = "out_features // feature_group_count * math.prod(kernel_size)" if name == "uniform_fan_in" else ""
+    drawn = drawn_weights(init.conv)
+    transposed = "out_features // feature_group_count * math.prod(kernel_size)"
     found["ConvTranspose"] = layers.CONV_TRANSPOSE.replace(
         "{start}", f"draw = {drawn or f'uniform({transposed})'}"
     ).replace("{bias}", _bias("draw" if drawn is None else None, "out_features"))
-    name, value = init.linear.chosen
-    start = f"draw = {_drawn(name, value) or 'uniform(in_features)'}"
+    start = f"draw = {drawn_weights(init.linear) or 'uniform(in_features)'}"
     found["MaskedBiasLinear"] = layers.MASKED_BIAS_LINEAR.replace("{start}", start)
     found["StdConv"] = layers.STD_CONV.replace("{start}", f"draw = {drawn or 'uniform(math.prod(shape[:3]))'}")
     return {name: found[name] for name in NAMES}
@@ -125,13 +129,6 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
 def differs(init: Init, name: str) -> bool:
     """Whether a layer that Flax has too is not Flax's own here."""
     return name not in ("GroupNorm", "LayerNorm", "RMSNorm") or bool(_norm_starts(init))
-
-
-def _drawn(name: str, value: Any) -> str | None:
-    """The initializer of weights; None for the uniform one, which is a function of the fan in."""
-    if name == "uniform_fan_in":
-        return None
-    return initializer(name, value.std if name in NORMAL else 0.0)
 
 
 def _bias(draw: str | None, size: str) -> str:

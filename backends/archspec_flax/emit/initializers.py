@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from archspec.emission.dataflow import kind_of
 from archspec.emission.outline import Member
 from archspec.emission.source import Expression, is_literal, number, sides
-from archspec.ops.starts import Start
+from archspec.language.spec import Distribution, Init
+from archspec.ops.starts import NORMAL, Start
 
 _OF_FANS = {
     "he_normal_fan_out": (2.0, "fan_out", "normal"),
@@ -38,29 +39,44 @@ def initializer(kind: str, value: float, gain: float = 1.0) -> str:
     return f"nnx.initializers.{told}"
 
 
-def started(member: Member, name: str, arguments: list[Expression], uniform: bool) -> tuple[str, list[Expression]]:
+def started(
+    member: Member, name: str, arguments: list[Expression], uniform: bool, init: Init
+) -> tuple[str, list[Expression]]:
     """The class and the arguments of a layer whose step says what its parameters start from.
 
     Where layers start `uniform` because their class in the file does so, this one is Flax's own, and says all of it.
     """
-    starts = dict(member.call.starts)
+    starts = {
+        tensor: start for tensor, start in member.call.starts if start.kind != "whitening"
+    }  # `train.py` sees to it
+    if not starts:
+        return name, arguments
     own = uniform and kind_of(member) in ("conv", "linear")
     if own and not is_literal(member.numbers["bias"], False):
         starts = {"weight": _UNIFORM, "bias": _UNIFORM, **starts}
     elif own:
         starts = {"weight": _UNIFORM, **starts}
-    given = dict(_arguments(member, starts))
+    given = dict(_arguments(member, starts, init))
     kept = [a for a in arguments if str(a).partition("=")[0] not in given]
     return f"nnx.{name}" if own else name, [*kept, *(f"{key}={value}" for key, value in given.items())]
 
 
-def _arguments(member: Member, starts: Mapping[str, Start]) -> Iterator[tuple[str, str]]:
+def drawn_weights(how: Distribution) -> str | None:
+    """The initializer of weights; None for the uniform one, which is a function of the fan in."""
+    name, value = how.chosen
+    return None if name == "uniform_fan_in" else initializer(name, value.std if name in NORMAL else 0.0)
+
+
+def _arguments(member: Member, starts: Mapping[str, Start], init: Init) -> Iterator[tuple[str, str]]:
     """The argument of a layer for each start."""
     weight = "kernel_init" if kind_of(member) in ("conv", "linear") else "scale_init"
     for tensor, start in starts.items():
-        drawn = (
-            f"uniform({_fan_in(member)})" if start == _UNIFORM else initializer(start.kind, start.value, start.gain)
-        )
+        if start.kind == "dirac":
+            drawn = f"dirac({drawn_weights(init.conv) or f'uniform({_fan_in(member)})'})"
+        elif start == _UNIFORM:
+            drawn = f"uniform({_fan_in(member)})"
+        else:
+            drawn = initializer(start.kind, start.value, start.gain)
         yield weight if tensor == "weight" else "bias_init", drawn
 
 

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.emission.literals import quoted
-from archspec.emission.recipe_words import adapts_matrices_alone, loss_lines, recipe_words, summed, vectors_apart
+from archspec.emission.recipe_words import (
+    adapts_matrices_alone,
+    evaluated,
+    loss_lines,
+    recipe_words,
+    summed,
+    vectors_apart,
+)
 from archspec.emission.source import WIDTH, Expression, Invocation, call
 from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe, Skip
 from archspec_runtime.job.agreement import HALVES
@@ -42,6 +49,7 @@ def stated(job: Job) -> dict[str, Any]:
         "forward": "\n".join(_forward(job)),
         "half": HALVES.get(recipe.precision),
         "after_call": _after(recipe),
+        "evaluated": _evaluated(job),
     }
 
 
@@ -149,6 +157,15 @@ def _forward(job: Job) -> Iterator[str]:
     loss = _loss(recipe)
     yield loss_lines(job, lambda logits: loss.replace("(logits", f"({logits}"), 8 + 4 * (recipe.accumulate > 1))
     yield f"loss = {summed(job)}"
+
+
+def _evaluated(job: Job) -> str:
+    """The logits of an evaluation, in single precision."""
+    half, mirrored = HALVES.get(job.recipe.precision), "images[:, :, ::-1]"
+    if not half:
+        return evaluated(job, mirrored)
+    found = evaluated(job, mirrored, f"computing_in(jnp.{half}, model)")
+    return f"{found}.astype(jnp.float32)"
 
 
 def _loss(recipe: Recipe) -> str:

@@ -14,6 +14,7 @@ from jax import Array
 from archspec_runtime.batches.normalization import SCALE, Normalization
 from archspec_runtime.batches.order import Batch
 from archspec_runtime.data.splits import ArraySplit, Split
+from archspec_runtime.recipe.images import Padding
 
 
 @partial(
@@ -99,7 +100,7 @@ def pick(batch: Batch) -> Picked:
     return Picked(*arrays, erased, pixels, shift)  # type: ignore[arg-type]
 
 
-def batch_of(data: Store, picked: Picked, padding: int, dtype: Any) -> tuple[Array, Array]:
+def batch_of(data: Store, picked: Picked, padding: int, dtype: Any, mode: Padding = "zeros") -> tuple[Array, Array]:
     """Pixels (N, H, W, C) and labels (N,) of a training batch."""
     labels = data.labels[picked.indices]
     if picked.pixels is not None:
@@ -107,7 +108,7 @@ def batch_of(data: Store, picked: Picked, padding: int, dtype: Any) -> tuple[Arr
         images = images if picked.shift is None else images + picked.shift
     else:
         images = normalized(data, data.images(picked.indices))
-    return erase(move(images, padding, picked), picked.erase).astype(dtype), labels
+    return erase(move(images, padding, picked, mode), picked.erase).astype(dtype), labels
 
 
 def normalized(data: Store, images: Array) -> Array:
@@ -120,11 +121,12 @@ def normalized(data: Store, images: Array) -> Array:
     return pixels if data.std is None else pixels / data.std
 
 
-def move(images: Array, padding: int, picked: Picked) -> Array:
+def move(images: Array, padding: int, picked: Picked, mode: Padding = "zeros") -> Array:
     """Pad, crop and mirror."""
     _, height, width, channels = images.shape
     if padding:
-        padded = jnp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+        sides = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+        padded = jnp.pad(images, sides, "reflect" if mode == "reflect" else "constant")
 
         def crop(image: Array, top: Array, left: Array) -> Array:
             cut: Array = jax.lax.dynamic_slice(image, (top, left, jnp.zeros_like(top)), (height, width, channels))

@@ -16,6 +16,7 @@ from jax import Array
 from archspec_runtime.checkpoints.saver import LOG_EVERY
 from archspec_runtime.job.agreement import check_step
 from archspec_runtime.job.job import Job
+from archspec_runtime.recipe.images import Padding
 
 from .averaging import averaged
 from .images import Picked, Store, batch_of
@@ -93,10 +94,11 @@ class Step:
     padding: int
     cut: Callable[[Array], Array]  # images over the devices
     job: Job
+    mode: Padding = "zeros"
 
     def one(self, state: State, data: Store, inputs: Inputs) -> State:
         """What `train.py` makes of a state and a batch."""
-        images, labels = batch_of(data, inputs.picked, self.padding, self.kind)
+        images, labels = batch_of(data, inputs.picked, self.padding, self.kind, self.mode)
         images = self.cut(images)
         run = self.run.at(lr=inputs.lr, limit=inputs.limit, kept=inputs.kept)
         before = state._replace(rest=at_step(state.rest, inputs.number))

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from archspec_flax.names import load_state_dict, spec_shapes, state_dict
 from archspec_runtime.batches.normalization import Normalization
-from archspec_runtime.batches.order import Batch, Fitting
+from archspec_runtime.batches.order import Batch, Fitting, first_images
 from archspec_runtime.checkpoints.saver import LOG_EVERY
 from archspec_runtime.checkpoints.starting import is_below
 from archspec_runtime.data import Dataset
@@ -26,6 +26,7 @@ from archspec_runtime.job.agreement import check_arguments
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
 from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.images import PadCrop
 from archspec_runtime.schedule.averaging import kept
 
 from .averaging import averaged
@@ -89,7 +90,8 @@ class FlaxStepper:
             self.state = self.devices.spread(State.start(params, rest, self.run.optimizer, job, self.kind))
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
-        padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
+        crops = [a for a in recipe.data.augment if isinstance(a, PadCrop)]
+        padding, mode = sum(crop.padding for crop in crops), crops[0].mode if crops else "zeros"
         # so many that a dispatch ends where losses are looked at and where an epoch ends
         self.size = math.gcd(steps_a_dispatch, self.steps_per_epoch)
         self.queue: list[Inputs] = []
@@ -97,7 +99,7 @@ class FlaxStepper:
         self.outcomes: list[Outcome] = []
         self.fitting = Fitting.of_run()
         self.compiled = compiled
-        whole = Step(self.run, self.kind, padding, self.devices.cut, job)
+        whole = Step(self.run, self.kind, padding, self.devices.cut, job, mode)
         step: Callable[..., State] = whole.several if self.size > 1 else whole.one
         everywhere = self.devices.everywhere if self.devices.many else None  # None: as the compiler sees fit
         self._steps = jax.jit(step, donate_argnums=0, out_shardings=everywhere, compiler_options=compiled)
@@ -189,7 +191,18 @@ class FlaxStepper:
 
     def start_from(self, weights: Path, fresh: Sequence[str] = ()) -> None:
         """Begin with the weights of a file, by the spec's names, and with what was drawn below the `fresh` modules."""
-        given = {name: tensor for name, tensor in load_file(weights).items() if not is_below(name, fresh)}
+        self._begin({name: tensor for name, tensor in load_file(weights).items() if not is_below(name, fresh)})
+
+    def start_from_images(self) -> Sequence[str]:
+        """Begin with what `train.py` makes of the first training images; the names of these weights."""
+        if (start := self.run.training.start) is None:
+            return ()
+        images = first_images(self.dataset.train, self.job.input_shape, self.job.recipe.data)
+        given = start(self.normalization.apply(images).transpose(0, 2, 3, 1))
+        self._begin(given)
+        return [*given]
+
+    def _begin(self, given: Mapping[str, np.ndarray[Any, Any]]) -> None:
         with jax.default_device(self.device):
             params, rest = self._read({**state_dict(self.model), **given})
             average = jax.tree.map(jnp.copy, averaged(params, rest)) if self.state.average is not None else None

@@ -144,10 +144,13 @@ class Training(NamedTuple):
     steps, which may be in a loop. The streams of random numbers in `state.rest` stand where the step is to draw from.
     `eval_step` is given a model in evaluation, the averaged one where there is one, images and labels; it is compiled as well.
     None where an earlier version wrote the file. `frozen` are patterns of names of parameters that are no part of
-    `state.params`, but of `state.rest`.
+    `state.params`, but of `state.rest`. `start` is given the first training images (N, H, W, C), normalized, and gives what
+    weights begin with, by their names and in the layout of a spec's; a run that is resumed, or begins with --weights, has
+    them from there.
     """
 
     make_optimizer: Callable[[Run], optax.GradientTransformation]
     train_step: Callable[..., tuple[Any, Report]]
     eval_step: EvalStep | None = None
     frozen: Sequence[str] = ()
+    start: Callable[[Any], Mapping[str, Any]] | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from archspec_runtime.recipe.images import (
     Data,
     HFlip,
     PadCrop,
+    Padding,
     PcaLighting,
     RandAugment,
     RandomCrop,
@@ -34,6 +36,7 @@ from archspec_runtime.recipe.images import (
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
+NUMPY_MODES: dict[Padding, Literal["constant", "reflect"]] = {"zeros": "constant", "reflect": "reflect"}
 CROP_TRIES = 10  # after which the centre is taken, as in torchvision
 
 # Krizhevsky et al. (2012), section 4.1: components of RGB over ImageNet, pixels in [0, 1] (values of fb.resnet.torch).
@@ -47,6 +50,8 @@ _EIGENVECTORS = np.array(
 class Plan:
     """The choices for some samples: rows and columns that a crop starts at in the padded image, mirroring, and what is erased.
 
+    `mode` says what images are padded with.
+
     `erase` (N, 4) are rectangles as top, left, height and width, empty for images left whole.
     """
 
@@ -55,10 +60,11 @@ class Plan:
     left: Ints
     flip: NDArray[np.bool_]
     erase: Ints | None = None
+    mode: Padding = "zeros"
 
     def at(self, positions: slice, erase: Ints | None = None) -> Plan:
         """The choices for some positions of the epoch, with what is erased of them."""
-        return Plan(self.padding, self.top[positions], self.left[positions], self.flip[positions], erase)
+        return Plan(self.padding, self.top[positions], self.left[positions], self.flip[positions], erase, self.mode)
 
     @property
     def moves(self) -> bool:
@@ -75,7 +81,7 @@ class Plan:
     def _move(self, images: Floats) -> Floats:
         count, channels, height, width = images.shape
         pad = self.padding
-        padded = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        padded = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)), NUMPY_MODES[self.mode])
         rows = self.top[:, None] + np.arange(height)
         columns = self.left[:, None] + np.arange(width)
         columns = np.where(self.flip[:, None], columns[:, ::-1], columns)
@@ -84,12 +90,20 @@ class Plan:
         return result
 
 
-def epoch_plan(augment: tuple[Augmentation, ...], seed: int, epoch: int, count: int) -> Plan:
-    """The choices for all positions of an epoch."""
-    padding = sum(a.padding for a in augment if isinstance(a, PadCrop))
+def epoch_plan(
+    augment: tuple[Augmentation, ...], seed: int, epoch: int, count: int, order: Ints | None = None
+) -> Plan:
+    """The choices for all positions of an epoch; `order` says which image is at each."""
+    crops = [a for a in augment if isinstance(a, PadCrop)]
+    padding, mode = sum(crop.padding for crop in crops), crops[0].mode if crops else "zeros"
     starts = generator(seed, "pad_crop", epoch).integers(0, 2 * padding + 1, (2, count))
-    flips = generator(seed, "hflip", epoch).random(count) < 0.5
-    return Plan(padding, starts[0], starts[1], flips & any(isinstance(a, HFlip) for a in augment))
+    mirror = next((a for a in augment if isinstance(a, HFlip)), None)
+    if mirror is not None and mirror.alternating:
+        first = generator(seed, "hflip", 0).random(count) < 0.5  # of each image, in even epochs
+        flips = first[np.arange(count) if order is None else order] ^ bool(epoch % 2)
+    else:
+        flips = (generator(seed, "hflip", epoch).random(count) < 0.5) & (mirror is not None)
+    return Plan(padding, starts[0], starts[1], flips, mode=mode)
 
 
 def is_single(augment: tuple[Augmentation, ...]) -> bool:

@@ -32,6 +32,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 ALONE = World()
 MOST_MEASURED = 500  # images at once
+STARTED_ON = 5_000  # images that weights start from, where they do: the number of Jordan (2024)
 MOST_WORKERS = 8  # unless more are asked for
 
 
@@ -97,7 +98,7 @@ class Batches:
         epoch, index = divmod(step, self.per_epoch)
         if epoch != self._epoch or self._plan is None:
             self._order = epoch_order(self.seed, epoch, len(self.split))
-            self._plan = epoch_plan(self.data.augment, self.seed, epoch, len(self.split))
+            self._plan = epoch_plan(self.data.augment, self.seed, epoch, len(self.split), self._order)
             self._epoch = epoch
         places, positions = self._positions(index), self.places(index)
         indices = repeated(self._order, positions, self.data.repeats)
@@ -173,6 +174,15 @@ class Fitting:
 def evaluation_size(recipe: Recipe, samples: int, devices: int = 1) -> int:
     """How many of so many samples a device measures at once: no more than it trains on at once, so that memory suffices."""
     return max(1, min(MOST_MEASURED, recipe.batch_size // recipe.accumulate // devices, -(-samples // devices)))
+
+
+def first_images(split: Split, shape: tuple[int, int, int], data: Data) -> Bytes:
+    """The first images (N, C, H, W) of a split, as an evaluation has them: at most STARTED_ON."""
+    piece, pixels = next(evaluation_batches(split, min(STARTED_ON, len(split)), shape, data))
+    if isinstance(split, ArraySplit):
+        return split.images[piece]
+    assert pixels is not None, "images are read where they are not in memory"
+    return pixels
 
 
 def evaluation_batches(

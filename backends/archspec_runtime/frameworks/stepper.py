@@ -84,5 +84,8 @@ class Stepper(Protocol):
     def start_from(self, weights: Path, fresh: Sequence[str]) -> None:
         """Begin with the weights of a file, by the spec's names, and with what was drawn below the `fresh` modules."""
 
+    def start_from_images(self) -> Sequence[str]:
+        """Begin with what `train.py` makes of the first training images; the names of these weights, if any."""
+
     def load(self, folder: Path) -> None:
         """Read the files of a snapshot. Raises DamagedError, of which `contents` makes one of what a reader raises."""

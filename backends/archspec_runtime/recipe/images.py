@@ -10,6 +10,7 @@ Corrupt = Literal["stop", "skip"]
 Resizer = Literal["fastest", "pillow"]
 Fixed = Literal["nearest", "bilinear", "bicubic"]
 Interpolation = Fixed | Literal["random"]
+Padding = Literal["zeros", "reflect"]
 
 OPERATIONS = "archspec_runtime.augment.pillow_ops"
 """The module that a `train.py` imports what it does with these from, so that a built folder carries it."""
@@ -39,17 +40,26 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class PadCrop:
-    """Pad each side with `padding` zero pixels, then crop the input size at a random place."""
+    """Pad each side with `padding` pixels, then crop the input size at a random place.
+
+    The pixels are zeros, or with `reflect` those on the other side of the border pixel.
+    """
 
     kind: ClassVar[str] = "pad_crop"
     padding: int
+    mode: Padding = "zeros"
 
 
 @dataclass(frozen=True, slots=True)
 class HFlip:
-    """Mirror left to right with probability one half."""
+    """Mirror left to right with probability one half.
+
+    With `alternating` that is drawn once for each image, which is mirrored in every other epoch from then on (Jordan, 2024,
+    section 3.6).
+    """
 
     kind: ClassVar[str] = "hflip"
+    alternating: bool = False
 
 
 @dataclass(frozen=True, slots=True)

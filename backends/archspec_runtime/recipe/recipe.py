@@ -165,7 +165,16 @@ class Phase:
 Scales = tuple[tuple[str, float], ...]
 """Factors by patterns of names."""
 
-ARITHMETIC = ("optimizer", "loss", "label_smoothing", "freeze", "lr_scale", "decay_scale", "clip_norm")
+ARITHMETIC = (
+    "optimizer",
+    "loss",
+    "label_smoothing",
+    "freeze",
+    "lr_scale",
+    "decay_scale",
+    "clip_norm",
+    "eval_hflip",
+)
 """What of a recipe a `train.py` states in code."""
 
 
@@ -191,6 +200,7 @@ class Recipe:
     clip_norm: float | None = None  # largest global L2 norm of the gradient
     ema: EMA | None = None
     sync_batch_norm: bool = True  # over the whole batch on any number of devices, not over each device's share
+    eval_hflip: bool = False  # whether an evaluation averages the logits of each image and of its mirror image
     eval_every: Step | Epoch = Epoch(1)  # noqa: RUF009 (immutable)
     keep: Keep = Keep()  # noqa: RUF009 (immutable)
     bad_loss: BadLoss = Stop()  # noqa: RUF009
@@ -200,7 +210,7 @@ class Recipe:
         """What is left where `train.py` states optimizer, loss and clipping in code."""
         return replace(
             self, optimizer=None, loss=None, label_smoothing=None, freeze=(), lr_scale=(), decay_scale=(),
-            clip_norm=None,
+            clip_norm=None, eval_hflip=False,
         )  # fmt: skip
 
     def with_arithmetic_of(self, other: Recipe) -> Recipe:

@@ -86,7 +86,7 @@ def _written(value: Any) -> Any:
             return f"step {step}"
         case Epoch(epoch):
             return f"epoch {epoch}"
-        case PadCrop(padding):
+        case PadCrop(padding, "zeros"):
             return {"pad_crop": padding}
         case ResizeShorter(low, high):
             return {"resize_shorter": [low, high]}

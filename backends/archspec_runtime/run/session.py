@@ -191,6 +191,8 @@ def _train(
             say(frozen_text(stepper.frozen, job.params))
         if options.weights is not None:  # of which a checkpoint that there is makes others
             start_from(stepper, options.weights, options.fresh)
+        elif not resume and (started := stepper.start_from_images()) and world.leads:
+            say(f"{' and '.join(started)} started from training images")
         schedule = Schedule(recipe.lr, total, batches.per_epoch)
         loggers = opened(options, folder, job, world, held)
         log = None if loggers is None else loggers.log

@@ -30,6 +30,8 @@ def statements_by_name(net: Network) -> list[str]:
         if name in borrowed:
             continue
         for tensor, start in {**_of_arguments(op), **dict(call.starts)}.items():
+            if start.kind == "whitening":  # which `train.py` sees to
+                continue
             starts.setdefault(start, []).append(tensor_name(name, tensor))
     if not starts:
         return []
@@ -75,5 +77,7 @@ def _started(start: Start, parameter: str) -> list[str]:
         return [f"nn.init.{start.kind}_({parameter}, std={start.value!r})"]
     if start.kind == "constant":
         return [(_CONSTANTS.get(start.value) or f"nn.init.constant_(%s, {start.value!r})") % parameter]
+    if start.kind == "dirac":
+        return [f"nn.init.dirac_({parameter}.data[: {parameter}.size(1)])"]
     scaled = [] if start.gain == 1 else [f"{parameter}.data.mul_({start.gain!r})"]
     return [_FROM_FANS[start.kind] % parameter, *scaled]

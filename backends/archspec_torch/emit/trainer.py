@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.emission.literals import quoted
-from archspec.emission.recipe_words import adapts_matrices_alone, loss_lines, recipe_words, summed, vectors_apart
+from archspec.emission.recipe_words import (
+    adapts_matrices_alone,
+    evaluated,
+    loss_lines,
+    recipe_words,
+    summed,
+    vectors_apart,
+)
 from archspec.emission.source import call
 from archspec_runtime import BCE, LAMB, SGD, AdamW, Job, Recipe
 from archspec_runtime.job.agreement import HALVES
@@ -42,6 +49,7 @@ def stated(job: Job) -> dict[str, Any]:
         "values": ["images", "labels", *([] if hard else ["targets"])],
         "forward": "\n".join(_forward(job, mixes)),
         "half": HALVES.get(recipe.precision),
+        "evaluated": evaluated(job, "images.flip(3)"),
     }
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from archspec_runtime.batches.normalization import SCALE, Normalization
 from archspec_runtime.batches.order import Batch
 from archspec_runtime.data.splits import ArraySplit, Split
+from archspec_runtime.recipe.images import Padding
 
 from .upload import upload
 
@@ -67,7 +68,7 @@ class Images(Normalizer):
             if "shift" in there:
                 pixels = pixels + there["shift"]
             if plan.moves:
-                pixels = move(pixels, plan.padding, there["top"], there["left"], there["flip"])
+                pixels = move(pixels, plan.padding, there["top"], there["left"], there["flip"], plan.mode)
         if "erase" in there:
             pixels = erase(pixels, there["erase"])
         return self.finished(pixels), self.labels[there["indices"]]
@@ -103,13 +104,14 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def move(images: Tensor, padding: int, top: Tensor, left: Tensor, flip: Tensor) -> Tensor:
+def move(images: Tensor, padding: int, top: Tensor, left: Tensor, flip: Tensor, mode: Padding = "zeros") -> Tensor:
     """Pad images (N, C, H, W), crop them from rows `top` and columns `left` (N,), and mirror those that `flip` (N,) says."""
     count, channels, height, width = images.shape
     if not padding:
         return torch.where(flip[:, None, None, None], images.flip(3), images)
     device = images.device
-    padded = torch.nn.functional.pad(images, (padding, padding, padding, padding))
+    sides = (padding, padding, padding, padding)
+    padded = torch.nn.functional.pad(images, sides, "reflect" if mode == "reflect" else "constant")
     rows = top[:, None] + torch.arange(height, device=device)
     columns = left[:, None] + torch.arange(width, device=device)
     columns = torch.where(flip[:, None], columns.flip(1), columns)

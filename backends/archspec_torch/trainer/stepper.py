@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from archspec_runtime.batches.normalization import Normalization
-from archspec_runtime.batches.order import Batch, Fitting
+from archspec_runtime.batches.order import Batch, Fitting, first_images
 from archspec_runtime.checkpoints.saver import LOG_EVERY
 from archspec_runtime.checkpoints.starting import is_below
 from archspec_runtime.data.splits import Dataset
@@ -41,6 +41,7 @@ from .restoring import load_model, load_optimizer, shapes
 from .skipped_updates import Before, is_faulty, left_out
 from .snapshot import TorchSnapshot, on_host
 from .training import Training
+from .upload import upload
 from .world import mesh_of_all, peers_answer
 
 ALONE = World()
@@ -250,6 +251,17 @@ class TorchStepper:
         given = {name: tensor for name, tensor in load_file(weights).items() if not is_below(name, fresh)}
         for model in (self.model, *([self.average.model] if self.average is not None else [])):
             parallel.load_whole(model, given)
+
+    def start_from_images(self) -> Sequence[str]:
+        """Begin with what `train.py` makes of the first training images; the names of these weights."""
+        if self.training.start is None:
+            return ()
+        bytes_ = first_images(self.dataset.train, self.job.input_shape, self.job.recipe.data)
+        (there,) = upload([bytes_], self.device)
+        given = self.training.start(self.images.finished(self.images.normalized(there)))
+        for model in (self.model, *([self.average.model] if self.average is not None else [])):
+            parallel.load_whole(model, given)
+        return [*given]
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """The shape of each weight and statistic by the spec's names."""

@@ -76,10 +76,13 @@ class Training(NamedTuple):
     `make_optimizer` is given the model on its device; its parameters may lie on many. `train_step` is given the run, images
     (N, C, H, W) and labels (N,), and where the recipe mixes how this batch is mixed, or None. `eval_step` is given a model in
     evaluation, the averaged one where there is one, images and labels; None where an earlier version wrote the file. `freeze`
-    takes `requires_grad` from parameters; batch norms without one that is trained do as in evaluation.
+    takes `requires_grad` from parameters; batch norms without one that is trained do as in evaluation. `start` is given the
+    first training images (N, C, H, W), normalized, and gives what weights begin with, by their names; a run that is resumed,
+    or begins with --weights, has them from there.
     """
 
     make_optimizer: Callable[[nn.Module], torch.optim.Optimizer]
     train_step: Callable[..., Any]
     eval_step: EvalStep | None = None
     freeze: Callable[[nn.Module], None] = trains_all
+    start: Callable[[Tensor], Mapping[str, Tensor]] | None = None

@@ -48,6 +48,7 @@ def build(
     Examples: archspec build resnet50 · archspec build my.yaml --out my --set width=32
     """
     import archspec
+    from archspec.analysis.starts import whitened
     from archspec.api import read_weights
     from archspec.files import FolderError
 
@@ -75,5 +76,9 @@ def build(
 
         for note in notes_on(read, net):
             say(f"{weights}: {note}")
+    elif started := whitened(net):
+        say(
+            f"{' and '.join(started)}: starts from training images, when train.py runs; the model alone draws it at random"
+        )
     written = sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in files})
     tell(f"{folder}: {', '.join(written)}")
