@@ -22,10 +22,16 @@ class WeightsError(Exception):
 
 
 class ModelError(Exception):
-    """A model that cannot be imported; `help` says what to do, `rows` list each operation that has no words in a spec."""
+    """A model that cannot be imported; `help` says what to do, `rows` list each operation that has no words in a spec.
+
+    `partial` is the spec with holes in their places, where the rest of the model has one.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, help: str | None = None, *, rows: Iterable[str] = ()) -> None:
+    def __init__(
+        self, message: str, help: str | None = None, *, rows: Iterable[str] = (), partial: str | None = None
+    ) -> None:
         super().__init__("\n  ".join(map(printable, [message, *rows])))
         self.help = printable(help) if help else None
+        self.partial = partial

@@ -33,6 +33,7 @@ CODES: dict[str, str] = {
     "AS112": "extends leaves the folder",
     "AS113": "names differ only in case",
     "AS114": "gap in numbered steps",
+    "AS115": "hole that an import left",
     # expressions
     "AS201": "malformed expression",
     "AS202": "unknown name in an expression",

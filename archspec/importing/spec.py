@@ -38,7 +38,7 @@ def _specs(net: Traced) -> Iterator[tuple[str, Program]]:
             found = blocks(tree(net), types, net.outputs, merged=merged, alike=alike)
         except InexpressibleError:
             continue
-        spec = _spec(net, found)
+        spec = unchecked(net, found)
         if (text := _finished(net, with_library(spec))) is not None:
             yield text, load(text)
 
@@ -46,7 +46,7 @@ def _specs(net: Traced) -> Iterator[tuple[str, Program]]:
 def problems_of(net: Traced) -> str:
     """What is wrong with the longest spec, for a message."""
     found = blocks(tree(net), shapes(net), net.outputs, merged=False, alike=False)
-    return "; ".join(str(one.message) for one in check(to_text(_spec(net, found))) if one.is_error)
+    return "; ".join(str(one.message) for one in check(to_text(unchecked(net, found))) if one.is_error)
 
 
 def _finished(net: Traced, spec: dict[str, Any]) -> str | None:
@@ -61,7 +61,8 @@ def _finished(net: Traced, spec: dict[str, Any]) -> str | None:
     return "\n".join(head) + "\n" + to_text(spec)
 
 
-def _spec(net: Traced, found: Blocks) -> dict[str, Any]:
+def unchecked(net: Traced, found: Blocks) -> dict[str, Any]:
+    """The spec of these blocks, which may be none."""
     declared = {name: block.arguments.declared for name, block in found.blocks.items()}
     entries = with_growth(_with_classes(found.entries))
     split = next((i for i, e in enumerate(entries) if len(e.shape) == 1), len(entries))

@@ -67,7 +67,11 @@ def scalar(value: Any) -> str:
     if not isinstance(value, str):
         return float.__repr__(value) if isinstance(value, float) else repr(value)
     plain = re.fullmatch(r"[A-Za-z_$./(][\w $./()*+%-]*", value, re.ASCII) and not value.endswith(" ")
-    return value if plain and isinstance(resolve_scalar(value), str) else '"' + value.replace('"', '\\"') + '"'
+    return (
+        value
+        if plain and isinstance(resolve_scalar(value), str)
+        else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    )
 
 
 TALL = ("stem", "head", "stages", "blocks", "shortcuts")

@@ -58,6 +58,7 @@ class Traced:
         default_factory=dict
     )  # tensors of the model by the names that they have in a spec
     source: str = ""  # where the model was found, as the command names it
+    holes: Mapping[str, str] = field(default_factory=dict)  # why an operation is one, by the name that it has
 
 
 @dataclass(frozen=True, slots=True)

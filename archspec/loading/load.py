@@ -14,6 +14,7 @@ from archspec.language.spec import is_other_language, other_version
 from archspec.loading import zoo
 from archspec.loading.document import FILE_NAME, Document
 from archspec.loading.given_text import PLACE, TEXT, is_text
+from archspec.loading.holes import tell_holes
 from archspec.loading.misspelt_declarations import respelt
 from archspec.loading.misspelt_keys import mend_keys
 from archspec.loading.overlay import overlay
@@ -153,6 +154,8 @@ def _read_chain(
         # what else there is to say of it may be right in that language
         message, help_ = other_version(version.value)
         problems.add("AS105", f"`archspec`: {message}", version.span, help_)
+        return None
+    if tell_holes(node, problems):
         return None
     node = mend_keys(with_preset_table(node, problems), Spec, problems)
     if node.get("name") is None and isinstance(node.value, dict):

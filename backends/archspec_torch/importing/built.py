@@ -59,6 +59,14 @@ class Built:
         self.shapes[name] = shape
         return name
 
+    def hole(self, node: Any, name: str, inputs: Sequence[str], shape: Features) -> str:
+        """A step that a spec has no words for."""
+        stack = node.meta["nn_module_stack"]
+        made = Operation(str(node.name), name, {}, tuple(inputs), scopes(self.module, stack), None, shape)
+        self.operations.append((made, list(stack)[-1]))
+        self.shapes[made.result] = shape
+        return made.result
+
     def _behind(self, after: str | None) -> int:
         if after is None:
             return len(self.operations)

@@ -47,6 +47,8 @@ def check_module(module: Any, example: Any) -> None:
             raise ModelError(f"`{path}` is frozen: its requires_grad is False", "call requires_grad_(True) on it; "
                              f"`train: {{freeze: [{path}]}}` in the spec leaves it untrained")  # fmt: skip
         if id(tensor) in names:
-            raise ModelError(f"`{path}` and `{names[id(tensor)]}` are one parameter", "tied weights are not imported yet: give "
-                             "each module its own")  # fmt: skip
+            raise ModelError(
+                f"`{path}` and `{names[id(tensor)]}` are one parameter",
+                "a spec says `share`, which import does not write yet: give each module its own",
+            )
         names[id(tensor)] = path

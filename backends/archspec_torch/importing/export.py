@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from archspec.errors import ModelError
-from archspec.importing import Traced
+from archspec.importing import Traced, partial_spec
 from archspec_torch.importing.checks import check_module
 from archspec_torch.importing.graphs import exported
 from archspec_torch.importing.reader import Reader
@@ -27,20 +28,24 @@ def traced(module: Any, example: Any, *, name: str, source: str = "") -> Traced:
             one.training = before[path]
     reader = Reader(module, program)
     reader.read()
+    children = {path: tuple(key for key, _ in one.named_children()) for path, one in module.named_modules()}
+    operations = tuple(reader.built.placed())
+    net = Traced(
+        name, type(module).__name__, tuple(example.shape[1:]), operations, reader.outputs, children=children,
+        renamed=reader.built.renamed, source=source, holes=reader.holes.reasons,
+    )  # fmt: skip
     if reader.refused:
         rows = list(dict.fromkeys(reader.refused))
         shown = rows[:MOST_ROWS] + ([f"and {len(rows) - MOST_ROWS} more"] if len(rows) > MOST_ROWS else [])
+        partial = partial_spec(net) if reader.holes.reasons and reader.outputs else None
+        more = "" if partial is None else "; --partial writes a spec of the rest"
         raise ModelError(
             f"{name} has {len(rows)} operation{'s' * (len(rows) > 1)} that a spec cannot say",
-            "write these parts with the operations that docs/language.md lists",
+            f"write these parts with the operations that docs/language.md lists{more}",
             rows=shown,
+            partial=partial,
         )
-    children = {path: tuple(key for key, _ in one.named_children()) for path, one in module.named_modules()}
-    return Traced(
-        name, type(module).__name__, tuple(example.shape[1:]), tuple(reader.built.placed()), reader.outputs,
-        train_only=_train_only(module, example, list(reader.outputs)), children=children,
-        renamed=reader.built.renamed, source=source,
-    )  # fmt: skip
+    return replace(net, train_only=_train_only(module, example, list(reader.outputs)))
 
 
 def _train_only(module: Any, example: Any, names: list[str]) -> frozenset[str]:

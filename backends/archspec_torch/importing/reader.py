@@ -13,6 +13,7 @@ from archspec_torch.importing.arrangements import Arranged, merged_patches
 from archspec_torch.importing.attending import Scores, attention, product, scaled
 from archspec_torch.importing.built import Built
 from archspec_torch.importing.graphs import place
+from archspec_torch.importing.holes import Holes
 from archspec_torch.importing.operations import SAME, TABLE, RefusedError, Tensor
 from archspec_torch.importing.results import result_names
 from archspec_torch.importing.shaping import SHAPED, of_tensor
@@ -34,6 +35,7 @@ class Reader:
     constants: frozenset[str] = frozenset()
     outputs: dict[str, str] = field(default_factory=dict)
     wholes: dict[str, Any] = field(default_factory=dict)
+    holes: Holes = field(default_factory=Holes)
 
     def read(self) -> None:
         """All nodes; what cannot be said is in `refused`, and what depends on it is passed over."""
@@ -94,11 +96,22 @@ class Reader:
     def _attempt(self, node: Any, convert: Any) -> None:
         try:
             value = convert()
+            if value is None:
+                value = self.holes.go_on(self.built, node, self._values_into(node))
         except (RefusedError, ShapeError, ArgumentError) as why:
             what = "the result" if node.op == "output" else node.target
-            self.refused.append(f"{what}: {why} ({place(node)})")
+            told = f"{what}: {why} ({place(node)})"
+            self.refused.append(told)
             value = None
+            if node.op != "output":  # what follows is read as well
+                line = place(node).rpartition(", ")[2]
+                value = self.holes.begin(self.built, node, self._values_into(node), (f"{what}: {why}", line), told)
         self.values[node] = value
+
+    def _values_into(self, node: Any) -> list[Any]:
+        """The values that a node takes, without parameters and what was lost."""
+        found = [self.values.get(one) for one in node.all_input_nodes]
+        return [one for one in found if isinstance(one, (str, Arranged))]
 
     def _as_whole(self, node: Any, key: str, nodes: list[Any], span: list[int]) -> str | None:
         if isinstance(self.wholes[key], RefusedError):

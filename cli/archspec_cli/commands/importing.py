@@ -46,6 +46,13 @@ def import_(
     spec: Annotated[
         str | None, typer.Option("--spec", help="The spec that --check holds the model to.", show_default=False)
     ] = None,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial",
+            help="Where a spec has no words for some of it, write the rest to NAME.partial.yaml, with holes that `check` names.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the files.")] = False,
 ) -> None:
     """Turn a model into a readable spec that is proven equal to it. This runs a PyTorch model's own code, and none of a file.
@@ -60,8 +67,13 @@ def import_(
     chosen = size_of_images(size)
     if out is not None and weights_out is not None and out.resolve() == weights_out.resolve():
         fail("--out and --weights-out name the same file", "give each its own")
+    in_part = (
+        None
+        if out is None
+        else out.with_name(f"{out.name.removesuffix('.yaml').removesuffix('.partial')}.partial.yaml")
+    )
     read = Path(source if source.endswith(".onnx") else source.rpartition(":")[0])
-    for path in (out, weights_out):
+    for path in (out, weights_out, in_part if partial else None):
         if path is not None and path.resolve() == read.resolve():
             fail(f"{path} is what is imported, and would be replaced", "give another name")
         if path is not None and path.exists() and not force:
@@ -71,6 +83,8 @@ def import_(
     given = plain(args)
     is_file = source.endswith(".onnx")
     if check or spec is not None:
+        if partial:
+            fail("--partial writes a spec, and --check writes nothing", "leave one of them out")
         _hold(source, given, chosen, spec, check and not is_file, out is None and weights_out is None)
         return
     if is_file and (given or chosen):
@@ -91,6 +105,8 @@ def import_(
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except (archspec.ModelError, FolderError) as error:
+        if partial:
+            _write_part(getattr(error, "partial", None), in_part)
         fail_with(error)
     for line in found.report:
         say(f"equal: {line}")
@@ -131,6 +147,22 @@ def _hold(
     for line in said:
         say(f"equal: {line}")
     tell(f"{source} is the net of {spec}")
+
+
+def _write_part(text: str | None, out: Path | None) -> None:
+    """Write a spec with holes, or print it; of a model that was refused as a whole there is none."""
+    if text is None:
+        return
+    if out is None:
+        tell_text(text)
+        return
+    from archspec.files import FolderError
+
+    try:
+        _write(out, text.encode())
+    except FolderError as error:
+        fail_with(error)
+    tell(f"{out}: what can be said, with holes for the rest; nothing of it is compared")
 
 
 def _write(path: Path, content: bytes) -> None:
