@@ -125,6 +125,13 @@ class TorchBackend:
         load_weights(model, weights)
         return observed(model, [output.name for output in net.outputs], images, draw)
 
+    def import_file(self, path: Path) -> Imported:
+        """The exported program of a `.pt2` file as a spec, by its graph proven equal. Raises ModelError."""
+        need_torch()
+        from archspec_torch.exported.importing import import_file
+
+        return import_file(path, self._start)
+
     def try_source(self, net: Network, files: Files) -> None:
         """Make the emitted model, if PyTorch is installed, without memory for its numbers. Raises SpecError (AS704)."""
         try:

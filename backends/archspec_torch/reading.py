@@ -53,8 +53,8 @@ def _read_archive(path: Path) -> tuple[Any, Callable[[Claimed], Stored]]:
         folder = pickled.removesuffix("data.pkl")
         if f"{folder}constants.pkl" in records:
             raise OtherKindError("a TorchScript module, which is code with its weights")
-    big = _bytes(path, records.get(f"{folder}byteorder"), size) == b"big"
-    data = _bytes(path, records[pickled], size)
+    big = record(path, records.get(f"{folder}byteorder"), size) == b"big"
+    data = record(path, records[pickled], size)
 
     def storage(pid: Any) -> Storage:
         key, kind, count, _ = storage_of(pid)
@@ -63,7 +63,7 @@ def _read_archive(path: Path) -> tuple[Any, Callable[[Claimed], Stored]]:
             return Storage(key, kind, count)
         if info is None:
             raise DamagedError(f"its record data/{key} is missing")
-        if _stored(info, size) != count * itemsize(kind):
+        if stored_size(info, size) != count * itemsize(kind):
             raise DamagedError(
                 f"its record data/{key} has {info.file_size:,} bytes, and {count:,} numbers should be in it"
             )
@@ -73,7 +73,7 @@ def _read_archive(path: Path) -> tuple[Any, Callable[[Claimed], Stored]]:
         info = records.get(f"{folder}data/{storage.key}")
         if info is None:
             raise DamagedError("a tensor has no numbers: it is one of the device `meta`")
-        return _begin(path, info)
+        return beginning(path, info)
 
     checked: set[str] = set()
 
@@ -81,13 +81,13 @@ def _read_archive(path: Path) -> tuple[Any, Callable[[Claimed], Stored]]:
         """Compare the bytes of a storage with their checksum, once; 0 is that of files which were saved without."""
         info = records[f"{folder}data/{storage.key}"]
         if storage.key not in checked:
-            _check(path, info)
+            compare_checksum(path, info)
         checked.add(storage.key)
 
-    return load_bytes(data, storage), lambda claimed: _tensor(path, claimed, place, ">" if big else "<", check)
+    return load_bytes(data, storage), lambda claimed: tensor_at(path, claimed, place, ">" if big else "<", check)
 
 
-def _begin(path: Path, info: zipfile.ZipInfo) -> int:
+def beginning(path: Path, info: zipfile.ZipInfo) -> int:
     """Where the bytes of a record begin. Raises DamagedError."""
     with open(path, "rb") as file:
         file.seek(info.header_offset)
@@ -99,18 +99,18 @@ def _begin(path: Path, info: zipfile.ZipInfo) -> int:
     )
 
 
-def _check(path: Path, info: zipfile.ZipInfo) -> None:
+def compare_checksum(path: Path, info: zipfile.ZipInfo) -> None:
     """Compare the bytes of a record with their checksum; 0 is that of files which were saved without."""
     found, left = 0, info.file_size
     with open(path, "rb") as file:
-        file.seek(_begin(path, info))
+        file.seek(beginning(path, info))
         while left > 0 and (part := file.read(min(left, PART))):
             found, left = zlib.crc32(part, found), left - len(part)
     if info.CRC not in (0, found):
         raise DamagedError(f"its record {info.filename[-80:]} has another checksum than when it was written")
 
 
-def _stored(info: zipfile.ZipInfo, size: int) -> int:
+def stored_size(info: zipfile.ZipInfo, size: int) -> int:
     """The bytes of a record, which lies in the archive as it is. Raises DamagedError."""
     if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
         raise DamagedError(f"its record {info.filename[-80:]} is compressed, and `torch.save` compresses nothing")
@@ -119,12 +119,13 @@ def _stored(info: zipfile.ZipInfo, size: int) -> int:
     return info.file_size
 
 
-def _bytes(path: Path, info: zipfile.ZipInfo | None, size: int) -> bytes:
-    if info is None or not _stored(info, size):
+def record(path: Path, info: zipfile.ZipInfo | None, size: int) -> bytes:
+    """The bytes of a record of an archive of so many bytes, none where there is no record. Raises DamagedError."""
+    if info is None or not stored_size(info, size):
         return b""
-    _check(path, info)
+    compare_checksum(path, info)
     with open(path, "rb") as file:
-        file.seek(_begin(path, info))
+        file.seek(beginning(path, info))
         return file.read(info.file_size)
 
 
@@ -156,7 +157,7 @@ def _read_old(path: Path) -> tuple[Any, Callable[[Claimed], Stored]]:
         keys = load(file, size, nothing)
         begin = file.tell()
         places = _places(file, keys, begin, size, widths)
-    return found, lambda claimed: _tensor(path, claimed, lambda s: _old_place(places, s), "<")
+    return found, lambda claimed: tensor_at(path, claimed, lambda s: _old_place(places, s), "<")
 
 
 def _places(file: Any, keys: Any, begin: int, size: int, widths: dict[str, int]) -> dict[str, tuple[int, int]]:
@@ -186,9 +187,10 @@ def _old_place(places: dict[str, tuple[int, int]], storage: Storage) -> int:
     return at + storage.start * itemsize(storage.kind)
 
 
-def _tensor(
+def tensor_at(
     path: Path, claimed: Claimed, place: Place, order: str, check: Callable[[Storage], None] | None = None
 ) -> Stored:
+    """A tensor that lies in a file at the place of its storage, with numbers that are read when they are asked for."""
     dtype = np.dtype(DTYPES[claimed.kind])
     bits = np.dtype(f"u{dtype.itemsize}")  # which also bfloat16 has, and in both orders of bytes
     begin = place(claimed.storage) + claimed.offset * dtype.itemsize

@@ -32,9 +32,7 @@ def check_module(module: Any, example: Any) -> None:
                              "torch.nn.utils.parametrize.remove_parametrizations")  # fmt: skip
         if "quantized" in type(one).__module__:
             raise ModelError(f"`{path}` is quantized", "import the model before it is quantized")
-    if any(name.isdecimal() for name, _ in module.named_children()):
-        raise ModelError("the modules of the model have numbers for names, as in a sequence, which steps of a net have not",
-                         "make it a part of another module, such as `self.net`")  # fmt: skip
+    check_names(module)
     names: dict[int, str] = {}
     for path, tensor in module.named_parameters(remove_duplicate=False):
         if tensor.is_complex():
@@ -52,3 +50,10 @@ def check_module(module: Any, example: Any) -> None:
                 "a spec says `share`, which import does not write yet: give each module its own",
             )
         names[id(tensor)] = path
+
+
+def check_names(module: Any) -> None:
+    """Raise ModelError where the modules of a model have names that no steps of a net have."""
+    if any(name.isdecimal() for name, _ in module.named_children()):
+        raise ModelError("the modules of the model have numbers for names, as in a sequence, which steps of a net have not",
+                         "make it a part of another module, such as `self.net`")  # fmt: skip

@@ -10,7 +10,8 @@ from archspec.importing import Traced, partial_spec
 from archspec_torch.importing.checks import check_module
 from archspec_torch.importing.graphs import exported
 from archspec_torch.importing.reader import Reader
-from archspec_torch.importing.results import like
+from archspec_torch.importing.results import like, result_names
+from archspec_torch.importing.whole import whole
 
 MOST_ROWS = 20
 """Refusals that a message lists."""
@@ -26,13 +27,20 @@ def traced(module: Any, example: Any, *, name: str, source: str = "") -> Traced:
     finally:
         for path, one in module.named_modules():
             one.training = before[path]
-    reader = Reader(module, program)
+    reader = Reader(module, program, lambda count: result_names(program, count),
+                    lambda _, path: whole(module.get_submodule(path)))  # fmt: skip
     reader.read()
+    net = of_reader(reader, name, tuple(example.shape[1:]), source)
+    return replace(net, train_only=_train_only(module, example, list(reader.outputs)))
+
+
+def of_reader(reader: Reader, name: str, size: tuple[int, ...], source: str) -> Traced:
+    """What was read as a traced model. Raises ModelError with all that cannot be said of it."""
+    module = reader.module
     children = {path: tuple(key for key, _ in one.named_children()) for path, one in module.named_modules()}
-    operations = tuple(reader.built.placed())
     net = Traced(
-        name, type(module).__name__, tuple(example.shape[1:]), operations, reader.outputs, children=children,
-        renamed=reader.built.renamed, source=source, holes=reader.holes.reasons,
+        name, type(module).__name__, (size[0], size[1], size[2]), tuple(reader.built.placed()), reader.outputs,
+        children=children, renamed=reader.built.renamed, source=source, holes=reader.holes.reasons,
     )  # fmt: skip
     if reader.refused:
         rows = list(dict.fromkeys(reader.refused))
@@ -45,7 +53,7 @@ def traced(module: Any, example: Any, *, name: str, source: str = "") -> Traced:
             rows=shown,
             partial=partial,
         )
-    return replace(net, train_only=_train_only(module, example, list(reader.outputs)))
+    return net
 
 
 def _train_only(module: Any, example: Any, names: list[str]) -> frozenset[str]:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archspec.errors import ModelError
-from archspec.importing import Imported, spec_of
+from archspec.importing import Imported, Traced, spec_of
 from archspec.importing.spec import problems_of
 from archspec.loading.program import Program
 from archspec_torch.health import need_torch
 from archspec_torch.importing.checks import check_module
 from archspec_torch.importing.export import traced
-from archspec_torch.importing.proof import UnequalError, fitting, prove
+from archspec_torch.importing.proof import Mode, UnequalError, fitting, prove
 from archspec_torch.importing.sources import module_of
 
 Build = Callable[[Program], Any]
@@ -70,25 +70,40 @@ def import_module(
     if getattr(example, "ndim", 0) == 4 and len(example) < 2:
         example = torch.cat([example, example])
     with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):  # what the model itself prints
-        net = traced(module, example, name=name, source=source)
-        why, in_spec = "", {old: new for new, old in net.renamed.items()}
-        for text, program in spec_of(net):
-            try:
-                fitting(module.state_dict(), _named(program), in_spec)  # before it is built
-                report = prove(module, build(program), program, example, net.renamed)
-            except UnequalError as error:
-                why = str(error)
-                continue
-            except (RuntimeError, ValueError, TypeError) as error:
-                why = f"{type(error).__name__}: {error}"
-                continue
-            tensors = fitting(module.state_dict(), _named(program), in_spec)
-            weights = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
-            return Imported(text, program, weights, tuple(report), module, net.renamed)
+        return proven(module, traced(module, example, name=name, source=source), example, build)
+
+
+def proven(module: Any, net: Traced, example: Any, build: Build, mode: Mode = Mode.BOTH) -> Imported:
+    """The first spec of a traced model that is proven equal to it. Raises ModelError."""
+    name, why, in_spec = net.name, "", {old: new for new, old in net.renamed.items()}
+    for text, program in spec_of(net):
+        try:
+            fitting(module.state_dict(), _named(program), in_spec)  # before it is built
+            report = prove(module, build(program), program, example, net.renamed, mode)
+        except UnequalError as error:
+            why = str(error)
+            continue
+        except (RuntimeError, ValueError, TypeError) as error:
+            why = f"{type(error).__name__}: {error}"
+            continue
+        tensors = fitting(module.state_dict(), _named(program), in_spec)
+        weights = {key: _array(tensor) for key, tensor in tensors.items()}
+        return Imported(text, program, weights, tuple(report), module, net.renamed)
     if why:
         raise ModelError(f"the spec of {name} is not proven equal, and not written: {why}", "tell what it has that is unusual; "
                          "a spec of it has to be written by hand")  # fmt: skip
     raise ModelError(f"{name} has no spec: {problems_of(net)}", "a spec of it has to be written by hand")
+
+
+def _array(tensor: Any) -> Any:
+    """The numbers of a tensor; NumPy has bfloat16 by way of another package."""
+    torch = need_torch()
+    own = tensor.detach().cpu().contiguous()
+    if own.dtype != torch.bfloat16:
+        return own.numpy()
+    import ml_dtypes
+
+    return own.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
 
 
 def _named(program: Program) -> dict[str, Any]:

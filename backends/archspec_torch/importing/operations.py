@@ -195,9 +195,11 @@ def power(x: str, exponent: Any) -> Made:
 
 
 def pads(x: str, sides: Sequence[int], mode: str = "constant", value: float | None = None) -> Made | str:
-    """Pixels around an image."""
+    """Pixels around an image, or channels of zeros."""
     if not any(sides):
         return x
+    if len(sides) == 6 and not any(sides[:4]) and mode == "constant" and not value:
+        return "pad_channels", unusual(before=(sides[4], 0), after=(sides[5], 0)), [x]
     if len(sides) != 4 or mode not in ("constant", "reflect", "replicate"):
         raise RefusedError(f"padding of {len(sides) // 2} axes by `{mode}`")
     left, right, top, bottom = sides

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Any
 
 from archspec.loading.program import Program
@@ -17,11 +18,21 @@ RATES = ("p", "drop_prob", "drop_rate")
 """What modules call the rate at which they drop values or samples."""
 
 
+class Mode(Enum):
+    """In which modes a model is compared: one that is a graph was exported in one of them."""
+
+    BOTH = "both"
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+
+
 class UnequalError(Exception):
     """A spec and a model that differ; the message says in what."""
 
 
-def prove(module: Any, ours: Any, net: Program, images: Any, renamed: Mapping[str, str]) -> list[str]:
+def prove(
+    module: Any, ours: Any, net: Program, images: Any, renamed: Mapping[str, str], mode: Mode = Mode.BOTH
+) -> list[str]:
     """Compare a model with `ours`, which was built of its spec, on a batch of images; what was compared, a line each.
 
     `renamed` has the names in the model of tensors that the spec calls otherwise. Raises UnequalError.
@@ -40,8 +51,9 @@ def prove(module: Any, ours: Any, net: Program, images: Any, renamed: Mapping[st
     said = [f"{len(ours.state_dict()):,} tensors: names and shapes", f"{count:,} parameters"]
     said += [f"`{old}` of the model is `{new}` of the spec" for new, old in renamed.items()]
     with nothing_dropped(ours, theirs):
-        said.append(_evaluation(ours, theirs, images, names))
-        said += _training(ours, theirs, images, names, in_spec)
+        if mode is not Mode.TRAINING:
+            said.append(_evaluation(ours, theirs, images, names))
+        said += _training(ours, theirs, images, names, in_spec, mode)
     return said
 
 
@@ -110,19 +122,27 @@ def _evaluation(ours: Any, theirs: Any, images: Any, names: list[str]) -> str:
     with torch.inference_mode():
         expected, found = like(theirs.eval()(images), names), like(ours.eval()(images), names)
     _all_close(found, expected, "the answers in evaluation")
-    first = next(iter(expected.values()))
-    if (first[0] - first[1]).abs().max() <= 1e-6 * first.abs().max():
-        raise UnequalError("two images have the same answers, so that comparing them proves nothing")
+    _two_answers(expected)
     largest = max(_difference(found[name], expected[name]) for name in expected)
     return f"answers in evaluation on {len(images)} images, largest difference {largest:.1e}"
 
 
-def _training(ours: Any, theirs: Any, images: Any, names: list[str], in_spec: Mapping[str, str]) -> list[str]:
+def _two_answers(answers: Mapping[str, Any]) -> None:
+    """Check that answers are worth comparing: those of two images differ."""
+    first = next(iter(answers.values()))
+    if (first[0] - first[1]).abs().max() <= 1e-6 * first.abs().max():
+        raise UnequalError("two images have the same answers, so that comparing them proves nothing")
+
+
+def _training(
+    ours: Any, theirs: Any, images: Any, names: list[str], in_spec: Mapping[str, str], mode: Mode
+) -> list[str]:
+    """Compare the answers, the gradients and the running statistics of a step; in evaluation mode, where no other is known."""
     import torch
 
     results = []
     for model in (theirs, ours):
-        model.train().zero_grad()
+        model.train(mode is not Mode.EVALUATION).zero_grad()
         answers = like(model(images), names)
         numbers = torch.Generator().manual_seed(2)
         weighed = [
@@ -134,6 +154,8 @@ def _training(ours: Any, theirs: Any, images: Any, names: list[str], in_spec: Ma
         results.append((answers, {name: one.grad for name, one in model.named_parameters()}))
     (expected, slopes), (found, own) = results
     _all_close(found, expected, "the answers in training")
+    if mode is Mode.TRAINING:
+        _two_answers(expected)
     size = max((one.abs().max().item() for one in slopes.values() if one is not None), default=1.0)
     for name, slope in slopes.items():
         mine = own[in_spec.get(name, name)]
@@ -146,6 +168,8 @@ def _training(ours: Any, theirs: Any, images: Any, names: list[str], in_spec: Ma
     for name, buffer in theirs.named_buffers():
         if name in buffers and buffer.is_floating_point():
             _close(buffers[name], buffer, f"`{name}` after a step")
+    if mode is Mode.EVALUATION:
+        return [f"gradients of {len(slopes):,} parameters in evaluation mode"]
     largest = max(_difference(found[name], expected[name]) for name in expected)
     return [
         f"answers in training with every random rate 0, largest difference {largest:.1e}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,9 +16,11 @@ from archspec_torch.importing.built import Built
 from archspec_torch.importing.graphs import place
 from archspec_torch.importing.holes import Holes
 from archspec_torch.importing.operations import SAME, TABLE, RefusedError, Tensor
-from archspec_torch.importing.results import result_names
 from archspec_torch.importing.shaping import SHAPED, of_tensor
-from archspec_torch.importing.whole import whole
+from archspec_torch.importing.whole import Whole
+
+MODES = {"batch_norm": 5, "dropout": 2}
+"""Where operations say whether the model trains."""
 
 LOST = object()
 """What depends on something that was refused."""
@@ -29,6 +32,9 @@ class Reader:
 
     module: Any
     program: Any
+    result_names: Callable[[int], list[str]]
+    whole: Callable[[str, str], Whole | RefusedError | None]  # what a call of a module is, by its key and its path
+    training: bool = True  # whether the graph is that of a model that trains
     built: Built = field(init=False)
     values: dict[Any, Any] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
@@ -62,7 +68,7 @@ class Reader:
 
     def _finish(self, node: Any, signature: Any) -> None:
         given = [one for one in node.args[0] if getattr(one, "name", None) in signature.user_outputs]
-        names = result_names(self.program, len(given))
+        names = self.result_names(len(given))
         for name, one in zip(names, given, strict=True):
             if (value := self.values.get(one)) is not None:
                 self._attempt(node, lambda one=one, value=value: self.built.value(one, value))
@@ -80,10 +86,7 @@ class Reader:
         for number, node in enumerate(nodes):
             for key, (path, _) in (node.meta.get("nn_module_stack") or {}).items():
                 if key not in self.wholes:
-                    try:
-                        self.wholes[key] = whole(self.module.get_submodule(path.partition("@")[0]))
-                    except RefusedError as why:
-                        self.wholes[key] = why
+                    self.wholes[key] = self.whole(key, path.partition("@")[0])
                 if self.wholes[key] is not None:
                     found.setdefault(key, []).append(number)
         return found
@@ -240,6 +243,8 @@ class Reader:
             return self._over(node, name, args)
         if name not in TABLE:
             raise RefusedError("archspec has no such operation")
+        if not self.training and name in MODES and len(args) > MODES[name]:
+            args[MODES[name]] = True  # in evaluation all of them do nothing, or take what they have learned
         if not isinstance(args[0], (str, Arranged)):
             raise RefusedError("applied to values that no step of a spec gives")
         return TABLE[name](self.built.value(node, args[0]), *args[1:], **kwargs)

@@ -9,8 +9,15 @@ from archspec_torch.importing.operations import RefusedError
 Whole = tuple[str, dict[str, Any]]
 
 
-def whole(module: Any) -> Whole | None:
-    """The operation or the block that a module is as a whole; None where its operations tell."""
+def whole(module: Any) -> Whole | RefusedError | None:
+    """The operation or the block that a module is as a whole, or why it is none; None where its operations tell."""
+    try:
+        return _whole(module)
+    except RefusedError as why:
+        return why
+
+
+def _whole(module: Any) -> Whole | None:
     from torch import nn
 
     name = type(module).__name__

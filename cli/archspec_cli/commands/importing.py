@@ -17,7 +17,7 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:Class or net.onnx.",
+            help="torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:Class, net.onnx or net.pt2.",
             show_default=False,
         ),
     ],
@@ -63,6 +63,7 @@ def import_(
     """
     import archspec
     from archspec.files import FolderError
+    from archspec.importing.files import kind_of
 
     chosen = size_of_images(size)
     if out is not None and weights_out is not None and out.resolve() == weights_out.resolve():
@@ -72,7 +73,8 @@ def import_(
         if out is None
         else out.with_name(f"{out.name.removesuffix('.yaml').removesuffix('.partial')}.partial.yaml")
     )
-    read = Path(source if source.endswith(".onnx") else source.rpartition(":")[0])
+    file = kind_of(source)
+    read = Path(source if file is not None else source.rpartition(":")[0])
     for path in (out, weights_out, in_part if partial else None):
         if path is not None and path.resolve() == read.resolve():
             fail(f"{path} is what is imported, and would be replaced", "give another name")
@@ -81,16 +83,15 @@ def import_(
     if force and out is None and weights_out is None:
         fail("--force overwrites files, and none is written", "give --out or --weights-out, or leave --force out")
     given = plain(args)
-    is_file = source.endswith(".onnx")
     if check or spec is not None:
         if partial:
             fail("--partial writes a spec, and --check writes nothing", "leave one of them out")
-        _hold(source, given, chosen, spec, check and not is_file, out is None and weights_out is None)
+        _hold(source, given, chosen, spec, check and file is None, out is None and weights_out is None)
         return
-    if is_file and (given or chosen):
-        fail("an ONNX file says itself what it takes", "leave --arg and --input out")
-    if is_file:
-        say(f"{source}: read, and compared by ONNX Runtime")
+    if file is not None and (given or chosen):
+        fail(f"{file.noun} says itself what it takes", "leave --arg and --input out")
+    if file is not None:
+        say(f"{source}: {file.told}")
     elif ":" in source:
         say(f"{source}: its own code is run")
     try:
