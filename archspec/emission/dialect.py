@@ -78,6 +78,10 @@ class Dialect(ABC):
     def split(self, member: Member, value: str, count: int) -> Expression:
         """A value in so many equal parts of its channels; `member` is the slice that takes one."""
 
+    def remark(self, member: Member) -> str:
+        """Why a statement is not what a reader would expect, as a comment above the first; nothing where it is."""
+        return ""
+
     def is_untyped(self, member: Member) -> bool:
         """Whether type checkers know nothing of the result of an operation that is not kept."""
         return False

@@ -143,6 +143,9 @@ class Forward:
         if tapped(member.call):
             self._unpacked(member, rest, inside)
             return
+        remark = self.dialect.remark(member)
+        if remark and f"# {remark}" not in self.lines:
+            self.lines.append(f"# {remark}")
         expression = self._expression(member)
         variable = self._variable(member, rest, inside)
         first, untyped = (sources or (name,))[0], name in self.layer_of or self.dialect.is_untyped(member)

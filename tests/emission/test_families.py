@@ -11,7 +11,8 @@ import pytest
 
 import archspec
 from archspec.loading import zoo
-from emitting import FAMILIES, RULES
+from archspec_flax.emit.helpers import NAMES
+from emitting import FAMILIES, GOLDEN, RULES
 
 NETS = {
     "mobilenet_v2": "mobilenet_v2",
@@ -48,6 +49,25 @@ def test_emitted_models_are_the_golden_ones(key, backend, emitted, request):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(emitted[key], encoding="utf-8")
     assert emitted[key] == path.read_text(encoding="utf-8"), f"{backend}/{key}; see --update-golden"
+
+
+def statements(path, helpers=()):
+    """How many statements the classes of a net are, without helpers, which its framework lacks."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    own = [n for n in tree.body if getattr(n, "name", None) not in helpers]
+    return sum(isinstance(node, ast.stmt) for one in own for node in ast.walk(one))
+
+
+def test_a_net_in_flax_is_no_longer_than_in_pytorch():
+    """At most 1.2 times its statements; helpers that each file has by itself (BatchNorm, Sequential, ...) are short."""
+    pairs = {path.name: (path, FAMILIES / "flax" / path.name) for path in sorted((FAMILIES / "torch").glob("*.py"))}
+    for folder in sorted(GOLDEN.glob("flax/*/model.py")):
+        if (path := GOLDEN / folder.parent.name / "model.py").exists():
+            pairs[folder.parent.name] = (path, folder)
+    assert len(pairs) > 18
+    for name, (torch, flax) in pairs.items():
+        assert statements(flax, NAMES) <= 1.2 * statements(torch), name
+        assert statements(flax) - statements(flax, NAMES) <= 90, name
 
 
 def assert_passes_ruff(folder):

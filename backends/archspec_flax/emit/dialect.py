@@ -156,6 +156,11 @@ class FlaxDialect(Dialect):
         """Channels are last."""
         return Invocation("jnp.split", (value, str(count), "axis=-1"))
 
+    def remark(self, member: Member) -> str:
+        """Of the order of a sum."""
+        turned = kind_of(member) == "add" and len(member.call.inputs) == 2
+        return "in this order XLA on CPUs fuses the sum into the branch" if turned else ""
+
     def is_untyped(self, member: Member) -> bool:
         """The poolings of Flax have no annotations."""
         return kind_of(member) in POOLS

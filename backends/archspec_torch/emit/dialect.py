@@ -94,6 +94,12 @@ class TorchDialect(Dialect):
         """The text of an expression."""
         return EXPRESSIONS[kind_of(member) or ""](member, values, attribute)
 
+    def remark(self, member: Member) -> str:
+        """Of pixels that are left out."""
+        if kind_of(member) != "subsample":
+            return ""
+        return "every stride-th pixel; the gradient of a slice would not keep the memory format of x"
+
     def split(self, member: Member, value: str, count: int) -> Expression:
         """The axis of channels is the second of an image, else the last."""
         return Invocation(f"{value}.chunk", (str(count), "dim=1" if is_image(member) else "dim=-1"))

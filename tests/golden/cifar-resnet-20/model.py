@@ -24,6 +24,7 @@ class ZeroPad(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
+        # every stride-th pixel; the gradient of a slice would not keep the memory format of x
         x = F.avg_pool2d(x, kernel_size=1, stride=self.stride)
         x = F.pad(x, (0, 0, 0, 0, self.before, self.after))
         return x

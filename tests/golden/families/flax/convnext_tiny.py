@@ -63,6 +63,7 @@ class ConvNeXtBlock(nnx.Module):
         out: Array = self.block(x)
         out = self.layer_scale[...].transpose(1, 2, 0) * out
         out = self.stochastic_depth(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         out = x + out
         return out
 

@@ -183,6 +183,7 @@ class MBConv(nnx.Module):
         """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
         out: Array = self.block(x)
         out = self.stochastic_depth(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         if self.has_shortcut:
             out = x + out
         return out

@@ -237,6 +237,7 @@ class MBConv(nnx.Module):
         """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
         out: Array = self.layers(x)
         out = self.stochastic_depth(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         out = self.proj(x) + out
         return out
 
@@ -308,6 +309,7 @@ class PartitionAttention(nnx.Module):
         cut = windows(interleaved, (7, 7))
         x = self.attn_layer(cut)
         x = self.drop_path(x)
+        # in this order XLA on CPUs fuses the sum into the branch
         attended = cut + x
         x = self.mlp_layer(attended)
         x = self.stochastic_dropout(x)

@@ -124,6 +124,7 @@ class InvertedResidual(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
         out: Array = self.conv(x)
+        # in this order XLA on CPUs fuses the sum into the branch
         if self.has_shortcut:
             out = x + out
         return out

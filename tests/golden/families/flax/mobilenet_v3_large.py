@@ -192,6 +192,7 @@ class MBConv(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
         out: Array = self.block(x)
+        # in this order XLA on CPUs fuses the sum into the branch
         if self.has_shortcut:
             out = x + out
         return out
@@ -226,6 +227,7 @@ class HardSwishMBConv(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
         out: Array = self.block(x)
+        # in this order XLA on CPUs fuses the sum into the branch
         if self.has_shortcut:
             out = x + out
         return out

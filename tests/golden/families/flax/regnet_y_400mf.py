@@ -179,6 +179,7 @@ class Residual(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""
         out: Array = self.f(x)
+        # in this order XLA on CPUs fuses the sum into the branch
         out = self.proj(x) + out
         out = nnx.relu(out)
         return out

@@ -153,6 +153,7 @@ class Bottleneck(nnx.Module):
         out = nnx.relu(out)
         out = self.conv3(out)
         out = self.bn3(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         out = self.downsample(x) + out
         out = nnx.relu(out)
         return out
@@ -192,6 +193,7 @@ class FeaturePyramid(nnx.Module):
         inner_blocks1: Array = self.inner_blocks[1](c3)
         inner_blocks0: Array = self.inner_blocks[0](c2)
         up5 = upsample(inner_blocks3, c4.shape[1:3])
+        # in this order XLA on CPUs fuses the sum into the branch
         m4 = up5 + inner_blocks2
         up4 = upsample(m4, c3.shape[1:3])
         m3 = up4 + inner_blocks1

@@ -211,6 +211,7 @@ class SwinBlock(nnx.Module):
         out: Array = self.norm1(x)
         out = self.attn(out)
         out = self.drop_path(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         attended = x + out
         out = self.norm2(attended)
         out = self.mlp(out)

@@ -119,6 +119,7 @@ class EncoderLayer(nnx.Module):
         """Map x (N, L, in_channels) to (N, L, in_channels)."""
         out: Array = self.ln_1(x)
         out = self.self_attention(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         attended = x + out
         out = self.ln_2(attended)
         out = self.mlp(out)
@@ -140,6 +141,7 @@ class Encoder(nnx.Module):
 
     def __call__(self, x: Array) -> Array:
         """Map x (N, L, in_channels) to (N, L, in_channels)."""
+        # in this order XLA on CPUs fuses the sum into the branch
         x = self.pos_embedding[...] + x
         x = self.layers(x)
         x = self.ln(x)

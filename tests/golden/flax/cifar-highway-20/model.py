@@ -118,6 +118,7 @@ class HighwayGate(nnx.Module):
         negated = -conv
         carry = nnx.sigmoid(negated)
         carried = x * carry
+        # in this order XLA on CPUs fuses the sum into the branch
         x = carried + transformed
         return x
 

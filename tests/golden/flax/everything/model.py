@@ -199,6 +199,7 @@ class SqueezeBottleneck(nnx.Module):
         out = self.group_norm3(out)
         out = self.se(out)
         out = self.drop_path(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         out = self.downsample(x) + out
         out = nnx.silu(out)
         return out

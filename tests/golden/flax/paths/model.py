@@ -228,6 +228,7 @@ class Paths(nnx.Module):
         deep0_0: Array = self.deep[0][0](x)
         x = self.deep[0][1](deep0_0)
         x0, x = tapped(self.deep[1]["fc"], x, 0)
+        # in this order XLA on CPUs fuses the sum into the branch
         x = deep0_0 + x
         x = self.layer1(x)
         x = jnp.concatenate((x, x0), axis=-1)

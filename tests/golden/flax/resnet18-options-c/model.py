@@ -122,6 +122,7 @@ class BasicBlock(nnx.Module):
         out = nnx.relu(out)
         out = self.conv2(out)
         out = self.bn2(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         out = self.downsample(x) + out
         out = nnx.relu(out)
         return out

@@ -128,6 +128,7 @@ class Bottleneck(nnx.Module):
         out = nnx.relu(out)
         out = self.conv3(out)
         out = self.bn3(out)
+        # in this order XLA on CPUs fuses the sum into the branch
         out = self.downsample(x) + out
         out = nnx.relu(out)
         return out
