@@ -28,12 +28,12 @@ test: $(VENV)/ready
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto -q
 
 # The long loops: random nets by the thousand, kills by the hundred, dozens of starts and ends of many processes, engines of sweeps for
-# real, nets compiled for TPUs, the oldest and the newest PyTorch, whose gigabytes come meanwhile: tests with them wait.
+# real, nets compiled for TPUs, the oldest frameworks and the newest PyTorch, loggers. What is large comes meanwhile: its tests wait.
 test-all: $(VENV)/ready-all
-	$(BIN)/python tests/frameworks_aside.py oldest-torch newest-torch & \
+	$(BIN)/python tests/frameworks_aside.py loggers oldest-torch newest-torch & \
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --long --timeout 1200 --durations 20
 
-# Before a release: the whole zoo in every backend and for TPUs, in single precision too; the oldest Flax.
+# Before a release: the whole zoo in every backend and for TPUs, in single precision too; all tests of trainers with other frameworks.
 test-release: $(VENV)/ready-release
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal -q --release --cold --timeout 1800 --durations 20
 
@@ -46,7 +46,7 @@ $(VENV)/ready-all: $(VENV)/ready tests/frameworks_aside.py
 	touch $@
 
 $(VENV)/ready-release: $(VENV)/ready-all $(VENV)/ready-docs
-	$(BIN)/python tests/frameworks_aside.py loggers
+	$(BIN)/python tests/frameworks_aside.py oldest-torch newest-torch
 	touch $@
 
 # The site in site/: pages that are written and pages that are made are gathered below build/, and a link that leads nowhere fails.

@@ -61,8 +61,8 @@ LONGEST = (
     "faults",
 )
 """What begins first where files are shared out, so that no worker is left with one of them at the end."""
-LAST = "test_other_frameworks"
-"""What needs frameworks that `make test-all` installs while tests run."""
+LAST = ("test_loggers", "test_other_frameworks")
+"""What needs libraries that `make test-all` installs while tests run."""
 
 HEAD = "archspec: 1\nname: net\n"
 
@@ -131,7 +131,7 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places) + (item.path.stem == LAST)))
+    items.sort(key=lambda item: places.get(item.path.stem, len(places) + (item.path.stem in LAST)))
 
 
 def pytest_sessionfinish():

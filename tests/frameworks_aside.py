@@ -7,7 +7,8 @@ Each has a folder below the virtual environment: `aside/NAME`. The file `ready` 
 pip said where it could not be, with no index in reach. `.venv` has the newest Flax and JAX, which nothing pins; PyTorch is
 pinned in the Makefile, so its newest release is installed here.
 
-`make test-all` installs both PyTorchs while its tests run. Those that need one of them come last, and wait until it is there.
+`make test-all` installs both PyTorchs and the loggers while its tests run. Those that need one of them come last, and wait
+until it is there.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def wanted() -> dict[str, tuple[list[str], tuple[str, ...]]]:
         "oldest-flax": (oldest("flax"), ("--no-deps",)),
         "oldest-torch": (oldest("torch"), CPU_BUILD),
         "newest-torch": (["torch"], CPU_BUILD),
-        "loggers": (["tensorboard", "wandb", "mlflow"], ()),
+        # of MLflow its client and the database of a run, without what serves and trains models
+        "loggers": (["tensorboard", "wandb", "mlflow-skinny", "sqlalchemy", "alembic"], ()),
     }
 
 

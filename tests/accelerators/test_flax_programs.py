@@ -176,6 +176,10 @@ def test_programs_are_kept_in_the_users_cache_unless_jax_is_told_otherwise(kept_
     assert programs.keep_programs("gpu") == f"programs are kept in {tmp_path / 'cache' / 'archspec' / 'jax-gpu'}"
     assert (tmp_path / "cache" / "archspec" / "jax-gpu").is_dir()
     jax.config.update("jax_compilation_cache_dir", None)
+    monkeypatch.setattr(jax, "__version_info__", (0, 10, 1))
+    assert "not kept, as JAX before 0.10.2 warns" in programs.keep_programs("cpu")
+    assert jax.config.jax_compilation_cache_dir is None
+    monkeypatch.setattr(jax, "__version_info__", (0, 10, 2))
     monkeypatch.setattr(programs, "CPUINFO", tmp_path / "cpuinfo")
     places = []
     for flags in ("sse", "sse avx"):

@@ -1,4 +1,7 @@
-"""Metrics that are logged to TensorBoard, Weights & Biases and MLflow as well, through their own libraries."""
+"""Metrics that are logged to TensorBoard, Weights & Biases and MLflow as well, through their own libraries.
+
+`make test-all` installs these beside the environment while its other tests run.
+"""
 
 import json
 import os
@@ -12,12 +15,14 @@ from importlib.util import find_spec
 
 import pytest
 
-from frameworks_aside import ASIDE
+from frameworks_aside import installed
 from runs import CPU, said
 
 pytest.importorskip("torch")
 
 LIBRARIES = ("tensorboard", "wandb", "mlflow")
+ASIDE = {name for name in LIBRARIES if find_spec(name) is None}
+"""Those that are not in this environment."""
 NET = ("train", "digits_resnet:resnet8", "--steps", 44, "--checkpoint-every", 11)
 LEFT = []
 """Sockets that were to leave this machine, of the process of the tests."""
@@ -67,13 +72,12 @@ def offline(monkeypatch):
 
 @pytest.fixture
 def library(request, monkeypatch):
-    """A library, in this environment or beside it."""
-    name = request.param
-    if find_spec(name) is None:
-        if not (ASIDE / "loggers" / name).is_dir():
-            pytest.skip(f"{name} is not installed: python tests/frameworks_aside.py loggers")
-        monkeypatch.setattr(sys, "path", [*sys.path, str(ASIDE / "loggers")])
-    return name
+    """A library, in this environment or beside it, for processes too."""
+    if request.param in ASIDE:
+        folder = str(installed("loggers"))
+        monkeypatch.setattr(sys, "path", [*sys.path, folder])
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.environ["PYTHONPATH"], folder]))
+    return request.param
 
 
 def of_tensorboard(run):
@@ -118,6 +122,7 @@ def in_metrics(run):
                 yield f"{part}/{key.removeprefix('train_')}", row["step"], value
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # of libraries of others
 @pytest.mark.parametrize("library", LIBRARIES, indirect=True)
 def test_what_is_logged_is_what_is_measured_once_also_where_a_run_was_resumed(library, cli, offline, tmp_path):
@@ -147,10 +152,10 @@ def test_a_library_that_is_missing_is_said_before_anything_starts(cli, tmp_path,
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("library", ["tensorboard"], indirect=True)
-def test_a_built_folder_logs_by_the_installed_command(library, cli, tmp_path, monkeypatch):
+def test_a_built_folder_logs_by_the_installed_command(library, cli, tmp_path):
     """Its own runtime stays the one that trains; what it does not carry is taken from the installed one."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.environ["PYTHONPATH"], str(ASIDE / "loggers")]))
     cli("build", "digits_resnet:resnet8", "--out", "built")
     words = ("--steps", "1", "--device", "cpu", "--threads", "1", "--log", library)
     alone = subprocess.run([sys.executable, "built/train.py", *words], capture_output=True, text=True, check=False)

@@ -16,6 +16,8 @@ CompilerOptions = dict[str, bool | str | int]
 CPUINFO = Path("/proc/cpuinfo")
 DETERMINISTIC: CompilerOptions = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
 """Options of XLA: no sums in the order in which threads arrive, and no algorithm that is chosen by the clock."""
+SILENT = (0, 10, 2)
+"""The release of JAX from which on it reads programs for its own CPU without saying of each that it may end by SIGILL."""
 PART = ".part"
 STALE = 3600.0  # seconds after which nobody writes a part any more
 
@@ -34,6 +36,8 @@ def keep_programs(platform: str) -> str:
     if not settings.jax_enable_compilation_cache:
         return "programs are not kept"
     if settings.jax_compilation_cache_dir is None:
+        if platform == "cpu" and jax.__version_info__ < SILENT:
+            return "programs are not kept, as JAX before 0.10.2 warns of each that it reads for a CPU"
         try:
             folder = _folder(platform)
             folder.mkdir(parents=True, exist_ok=True)
