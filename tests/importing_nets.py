@@ -1,5 +1,7 @@
 """Models in PyTorch as people write them, for the tests of importing."""
 
+import warnings
+
 import torch
 from torch import nn
 
@@ -331,3 +333,121 @@ class Buffered(Once):
 class Constant(Once):
     def forward(self, x):
         return super().forward(x * torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1))
+
+
+class WithoutGradients(Net):
+    def forward(self, x):
+        with torch.no_grad():
+            x = self.stem(x)
+        return self.fc(self.layers[2](x).mean((2, 3)))
+
+
+class Inferring(Net):
+    @torch.inference_mode()
+    def forward(self, x):
+        return super().forward(x)
+
+
+class Choosing(Net):
+    """The sizes of its pooling are those of the numbers it sees."""
+
+    def forward(self, x):
+        return super().forward(torch.max_pool2d(x, int(x.max().item()) + 1))
+
+
+class Keyed(Net):
+    def forward(self, x, *, mask):
+        return super().forward(x * mask)
+
+
+class Unwritten(nn.Module):
+    """Without a forward."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+
+class Unlearning(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
+
+class Silent(Net):
+    def forward(self, x):
+        super().forward(x)
+
+
+class Lazy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.LazyConv2d(4, 3)
+
+    def forward(self, x):
+        return self.conv(x).mean((2, 3))
+
+
+class Numeric(Net):
+    def forward(self, x):
+        return super().forward(torch.from_numpy(x.detach().numpy()))
+
+
+class Halved(Net):
+    def forward(self, x):
+        return super().forward(x.half().float())
+
+
+class Needing(Net):
+    def __init__(self, width, depth):
+        super().__init__(width)
+
+
+class Backbone(nn.Module):
+    """Gives what each of its layers gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            [nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)]
+        )
+
+    def forward(self, x):
+        found = []
+        for layer in self.layers:
+            x = layer(x)
+            found.append(x)
+        return found
+
+
+class Tapped(nn.Module):
+    """Uses values that lie between the layers of a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = Backbone()
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        first, _, last = self.body(x)
+        return self.fc((first.relu() + last).mean((2, 3)))
+
+
+def half():
+    return Net().half()
+
+
+def meta():
+    return Net().to("meta")
+
+
+def scripted():
+    with warnings.catch_warnings(action="ignore"):
+        return torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3)))
+
+
+def pruned():
+    from torch.nn.utils import prune
+
+    net = Net()
+    prune.random_unstructured(net.stem, "weight", 0.5)
+    return net

@@ -71,7 +71,7 @@ def _steps(
                 Step(_behind(name, step, itself), step.target, step.inputs, step.output)
                 for step in _steps(net, own, depth + 1, scope.path, last)
             ]
-    return _named_once(_folded(net, found, path))
+    return _named_once(_folded(net, found, path, last))
 
 
 def _behind(name: str | None, step: Step, itself: bool) -> str | None:
@@ -129,8 +129,12 @@ def _with_places(group: Group, children: Iterable[str]) -> Iterator[Step]:
             yield Step(name, Operation(value, "identity", {}, (value,), (), None, Features()), (value,), value)
 
 
-def _folded(net: Traced, steps: list[Step], path: str) -> list[Step]:
-    """Modules of a list that follow one another, `layers.0` and `layers.1`, as one sequence `layers`."""
+def _folded(net: Traced, steps: list[Step], path: str, last: dict[str, int]) -> list[Step]:
+    """Modules of a list that follow one another, `layers.0` and `layers.1`, as one sequence `layers`.
+
+    One whose values between them are used elsewhere is none, also by a module around.
+    """
+    made = {op.result: position for position, op in enumerate(net.operations)}
     found: list[Step] = []
     for head, inner in groupby(steps, lambda step: (step.name or "").rpartition(".")[0]):
         own = list(inner)
@@ -141,7 +145,8 @@ def _folded(net: Traced, steps: list[Step], path: str) -> list[Step]:
             Step(name, step.target, step.inputs, step.output) for name, step in zip(numbers, own, strict=True)
         ]
         inside = {step.output for step in own[:-1]}
-        tapped = any(value in inside for step in steps if step not in own for value in step.inputs)
+        tapped = any(last.get(value, 0) > made.get(own[-1].output, 0) for value in inside)
+        tapped |= any(value in inside for step in steps if step not in own for value in step.inputs)
         everything = tuple(numbers) == net.children.get(whole)
         if head and "." not in head and everything and not tapped and in_order(group):
             found.append(Step(head, group, (group.input,), group.output))

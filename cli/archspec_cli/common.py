@@ -124,9 +124,9 @@ def size_of_images(text: str | None) -> tuple[int, int, int] | None:
     """Channels, height and width, as `--input` takes them."""
     if text is None:
         return None
-    found = sizes(text, "--input")
-    if len(found) != 3:
-        fail(f"--input takes channels, height and width, not {text!r}", "such as --input 3,224,224")
+    found = sizes(text, "--input", "3,224,224")
+    if len(found) != 3 or min(found) < 1:
+        fail(f"--input takes channels, height and width, each from 1 on, not {text!r}", "such as --input 3,224,224")
     return found[0], found[1], found[2]
 
 
@@ -149,11 +149,11 @@ def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
     return found
 
 
-def sizes(text: str, option: str) -> list[int]:
+def sizes(text: str, option: str, such_as: str = "224,256,384") -> list[int]:
     """Numbers with commas between them, as options take them."""
     words = [word.strip() for word in text.split(",")] if text.strip() else []
     if not all(word.isascii() and word.isdigit() for word in words):
-        fail(f"{option} takes numbers with commas between them, not {text!r}", f"such as {option} 224,256,384")
+        fail(f"{option} takes numbers with commas between them, not {text!r}", f"such as {option} {such_as}")
     return [int(word) for word in words]
 
 

@@ -1,5 +1,7 @@
 """ONNX files become specs whose nets answer as they do, or are refused with one message."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -48,13 +50,13 @@ def test_what_archspec_exports_is_imported_again(name, given, tmp_path):
     assert all(np.array_equal(found.weights[key], array) for key, array in numbers(net).items())
 
 
-def file_of(path, nodes, tensors, size=(3, 8, 8), batch="N"):
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, *size])
-    answers = helper.make_tensor_value_info("answers", TensorProto.FLOAT, ["n", "k"])
+def file_of(path, nodes, tensors, size=(3, 8, 8), batch="N", opset=20, kind=TensorProto.FLOAT):
+    images = helper.make_tensor_value_info("images", kind, [batch, *size])
+    answers = helper.make_tensor_value_info("answers", kind, ["n", "k"])
     constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in tensors.items()]
     graph = helper.make_graph(nodes, "net", [images], [answers], constants)
     path.write_bytes(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString()
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9).SerializeToString()
     )
     return path
 
@@ -109,7 +111,13 @@ def test_what_a_file_has_and_a_spec_cannot_say_is_told_at_once(cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"\x08\x0a\x12\xff", "no complete ONNX file"), (None, "there is no file")]
+    ("content", "said"),
+    [
+        (b"\x08\x0a\x12\xff", "no complete ONNX file"),
+        (None, "there is no file"),
+        (b"", "broken.onnx is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n", "a pointer of Git LFS"),
+    ],
 )
 def test_files_that_are_none_are_one_message(cli, tmp_path, content, said):
     path = tmp_path / "broken.onnx"
@@ -119,6 +127,28 @@ def test_files_that_are_none_are_one_message(cli, tmp_path, content, said):
     assert done.exit_code == 1
     assert said in done.stderr
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("numbers", "given", "said"),
+    [
+        (np.float16, {"kind": TensorProto.FLOAT16}, "`images` has numbers of float16"),
+        (np.float32, {"opset": 99}, r"the file has opset 99, and the installed ONNX Runtime has up to \d+"),
+        (np.float32, {"size": ("c", 8, "w")}, r"has the sizes \(N, c, 8, w\)"),
+        ("nan", {}, "fc.weight: numbers that are not finite"),
+    ],
+)
+def test_files_that_cannot_be_compared_say_why(cli, tmp_path, numbers, given, said):
+    weights = np.full((5, 3), np.nan, np.float32) if numbers == "nan" else np.ones((5, 3), numbers)
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["images"], ["a"]),
+        helper.make_node("Flatten", ["a"], ["b"], axis=1),
+        helper.make_node("Gemm", ["b", "fc.weight"], ["answers"], transB=1),
+    ]
+    done = cli("import", file_of(tmp_path / "net.onnx", nodes, {"fc.weight": weights}, **given))
+    assert done.exit_code == 1
+    assert re.search(said, done.stderr), done.stderr
+    assert re.search(r"^error: [^\n]+\n  help: [^\n]+\n$", done.stderr, re.M), done.stderr
 
 
 def test_an_onnx_file_takes_no_arguments(cli, folded):

@@ -12,7 +12,10 @@ from onnx import ModelProto
 from archspec.errors import ModelError
 from archspec.importing import Imported, spec_of
 from archspec.importing.spec import problems_of
+from archspec.importing.tensors import unequal_tensors
 from archspec.loading.program import Program
+from archspec.weights.dtypes import remarks_on_numbers
+from archspec.weights.file_kinds import kind_of
 from archspec_onnx.importing.reader import Reader
 from archspec_onnx.model import make_model
 
@@ -29,6 +32,10 @@ def import_file(path: Path) -> Imported:
     model = _read(path)
     reader = Reader(model)
     net = reader.traced(name, path.name)
+    if odd := remarks_on_numbers(reader.weights):
+        raise ModelError(
+            f"the answers of {path} cannot be compared: {odd[0]}", "give a file whose weights are all finite"
+        )
     why = ""
     for text, program in spec_of(net):
         if (why := _unequal(program, reader.weights)) == "":
@@ -48,6 +55,8 @@ def _read(path: Path) -> ModelProto:
     if not path.is_file():
         raise ModelError(f"there is no file {path}", "check the path")
     try:
+        if (kind := kind_of(path)) is not None:
+            raise ModelError(f"{path} is {kind[0]}", kind[1])
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except (DecodeError, ValueError) as error:
@@ -66,10 +75,7 @@ def _line(error: Exception) -> str:
 def _unequal(program: Program, weights: dict[str, Any]) -> str:
     """In what the tensors of a spec and those of a file differ; nothing where they do not."""
     one, other = program.tensor_shapes(), {name: tuple(array.shape) for name, array in weights.items()}
-    if one == other:
-        return ""
-    theirs, mine = sorted(other.items() - one.items())[:3], sorted(one.items() - other.items())[:3]
-    return f"the tensors differ: {theirs} of the file, {mine} of the spec"
+    return unequal_tensors(one, other, "the file") or ""
 
 
 def _compared(model: ModelProto, program: Program, weights: dict[str, Any]) -> str:
@@ -114,4 +120,8 @@ def _run(model: ModelProto, images: Any) -> list[Any]:
         )
         return list(session.run(None, {session.get_inputs()[0].name: images}))
     except Exception as error:  # noqa: BLE001 - ONNX Runtime has exceptions of its own
+        if (latest := re.search(r"till opset (\d+)", str(error))) is not None:
+            opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
+            raise ModelError(f"the file has opset {opset}, and the installed ONNX Runtime has up to {latest[1]}",
+                             f"export it with opset_version={latest[1]}, or upgrade onnxruntime") from None  # fmt: skip
         raise ModelError(f"ONNX Runtime cannot run the file: {_line(error)}", "export it anew") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto, TensorProto, numpy_helper
 
 from archspec.errors import ModelError
 from archspec.importing import Operation, Scope, Traced
@@ -66,10 +66,16 @@ class Reader:
             raise ModelError(
                 f"the file has {len(inputs)} inputs", "only models of one batch of images are imported"
             )
-        sizes = [one.dim_value for one in inputs[0].type.tensor_type.shape.dim]
-        if len(sizes) != 4 or not all(sizes[1:]):
-            raise ModelError(f"the input `{inputs[0].name}` has the sizes {sizes[1:]}, where images (C, H, W) are expected",
+        kind, dims = inputs[0].type.tensor_type.elem_type, inputs[0].type.tensor_type.shape.dim
+        sizes = [one.dim_value for one in dims]
+        if len(sizes) != 4 or min(sizes[1:]) < 1:
+            told = ", ".join(one.dim_param or str(one.dim_value) for one in dims)
+            raise ModelError(f"the input `{inputs[0].name}` has the sizes ({told}), where (N, C, H, W) of images are expected",
                              "export it for images of one size; the batch may be of any")  # fmt: skip
+        if kind != TensorProto.FLOAT:
+            given = TensorProto.DataType.Name(kind).lower()
+            raise ModelError(f"the input `{inputs[0].name}` has numbers of {given}, and images have float32",
+                             "export the model in single precision, as after model.float()")  # fmt: skip
         self.values[inputs[0].name] = INPUT
         self.shapes[INPUT] = Image(sizes[1:])
         return sizes[1], sizes[2], sizes[3]

@@ -134,8 +134,8 @@ def warn_before(
         for line in mismatches(recipe, total, per_epoch):
             warn(line if fits else f"{line}; --scale-schedule fits the schedule to the steps")
     asked_for = options.eval_every is not None or (not known and recipe.eval_every != Epoch(1))
-    if total is not None and asked_for and (line := unevaluated(recipe.eval_every, total, per_epoch)) is not None:
-        warn(line)
+    if total is not None and asked_for and (why := unevaluated(recipe.eval_every, total, per_epoch)) is not None:
+        warn(why)
     highest = max(max(phase.value, phase.end or 0.0) for phase in recipe.lr)
     optimizer = (
         recipe.optimizer.kind if recipe.optimizer is not None else "sgd" if job.optimizer_slots < 2 else "adamw"

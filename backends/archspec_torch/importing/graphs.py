@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from archspec.errors import ModelError
 from archspec.importing import Scope
+from archspec_runtime.run.progress import said_if_slow
+from archspec_torch.importing.failures import failure
+
+GRAPH = "def forward(self, arg0_1"
+"""How the source of a graph begins that torch.export prints."""
 
 
 def exported(module: Any, example: Any) -> Any:
     """The program of a module in training, with stochastic depth wherever it may be. Raises ModelError."""
     import torch
 
+    printed, errors = (
+        io.StringIO(),
+        sys.stderr,
+    )  # by the model, and by torch.export, which prints its graph where it gives up
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr), _quiet(), _dropping(module):
+        with (
+            warnings.catch_warnings(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), _quiet(),
+            _dropping(module), said_if_slow("exporting the graph of the model", by=partial(print, file=errors)),
+        ):  # fmt: skip
             warnings.simplefilter("ignore")
-            return torch.export.export(module, (example,), strict=False)
+            found = torch.export.export(module, (example,), strict=False)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the model's own code raises
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        if "GuardOnDataDependent" in type(error).__name__ or "data-dependent" in str(error).lower():
-            raise ModelError(f"the model decides by the values of tensors: {said}",
-                             "a spec has one graph for all images; take the decision out of forward") from None  # fmt: skip
-        missing = "required argument" in said or "required positional argument" in said
-        help_ = (
-            "only models of one batch of images are imported"
-            if missing
-            else ("it must run on a batch of the given size in training mode; --input C,H,W says another")
-        )
-        raise ModelError(f"the model could not be run: {type(error).__name__}: {said}", help_) from None
+        why = failure(error, module)
+        if GRAPH not in printed.getvalue():
+            print(printed.getvalue(), end="", file=errors)
+        raise why from None
+    print(printed.getvalue(), end="", file=errors)
+    return found
 
 
 @contextlib.contextmanager
@@ -76,8 +84,22 @@ def scopes(module: Any, stack: Any) -> tuple[Scope, ...]:
     return tuple(found)
 
 
+def _told(node: Any) -> Any:
+    """A node that says where it is from: of a part of forward, as one under torch.no_grad(), its first."""
+    graphs = [
+        getattr(node.graph.owning_module, str(one.target), None)
+        for one in node.all_input_nodes
+        if one.op == "get_attr"
+    ]
+    inner = (one for graph in graphs for one in getattr(getattr(graph, "graph", None), "nodes", ()))
+    return (
+        node if node.meta.get("stack_trace") else next((one for one in inner if one.meta.get("stack_trace")), node)
+    )
+
+
 def place(node: Any) -> str:
     """Where the model says it: the module's path, and the line of its source that is no line of PyTorch's."""
+    node = _told(node)
     stack = node.meta.get("nn_module_stack") or {}
     path = list(stack.values())[-1][0] if stack else ""
     lines = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +21,11 @@ from archspec_torch.importing.sources import module_of
 Build = Callable[[Program], Any]
 """How a net becomes a model."""
 
+MORE = "; --arg KEY=VALUE gives the model its arguments"
+
+MOST = 1 << 26
+"""Numbers of an image that models are compared with."""
+
 SIZE = (3, 224, 224)
 """Images that models are tried on where nothing else is said, as ImageNet's nets take them."""
 
@@ -31,7 +37,11 @@ def import_source(
     torch = need_torch()
     with contextlib.redirect_stdout(sys.stderr):
         module, name = module_of(source, arguments)
-    example = torch.zeros(2, *(size or _own_size(module)))
+    size = size or _own_size(module)
+    if math.prod(size) > MOST:
+        raise ModelError(f"images of {'x'.join(map(str, size))} are too large to compare answers on",
+                         "import it at a usual size; --set input.size=SIZE changes that of its spec")  # fmt: skip
+    example = torch.zeros(2, *size)
     return import_module(module, example, build, name=name, source=source)
 
 
@@ -58,7 +68,7 @@ def check_source(
         except (RuntimeError, ValueError, TypeError) as error:
             why = f"{type(error).__name__}: {error}".splitlines()[0]
     raise ModelError(f"{source} is not the net of the spec {net.name}: {why}", "change the model or the spec; what the model is "
-                     f"as a spec, `archspec import {source}` says")  # fmt: skip
+                     f"as a spec, `archspec import {source}` says{MORE}")  # fmt: skip
 
 
 def import_module(
@@ -90,8 +100,8 @@ def proven(module: Any, net: Traced, example: Any, build: Build, mode: Mode = Mo
         weights = {key: _array(tensor) for key, tensor in tensors.items()}
         return Imported(text, program, weights, tuple(report), module, net.renamed)
     if why:
-        raise ModelError(f"the spec of {name} is not proven equal, and not written: {why}", "tell what it has that is unusual; "
-                         "a spec of it has to be written by hand")  # fmt: skip
+        raise ModelError(f"the spec of {name} is not proven equal, and not written: {why}", "look for what no "
+                         "graph shows: state that forward changes, gradients of its own; or write the spec by hand")  # fmt: skip
     raise ModelError(f"{name} has no spec: {problems_of(net)}", "a spec of it has to be written by hand")
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
+from archspec.importing.tensors import unequal_tensors
 from archspec.loading.program import Program
+from archspec_runtime.run.progress import said_if_slow
 from archspec_torch.importing.results import like
 
 TOLERANCE = 1e-9
@@ -45,12 +47,14 @@ def prove(
     _fill(theirs)
     ours.load_state_dict(fitting(theirs.state_dict(), ours.state_dict(), in_spec))
     count = sum(parameter.numel() for parameter in theirs.parameters())
+    if not count:
+        raise UnequalError("the model has no parameters, and nothing in it can be trained")
     if count != net.cost.params:
         raise UnequalError(f"the model has {count:,} parameters and the spec {net.cost.params:,}")
     images = torch.randn(images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     said = [f"{len(ours.state_dict()):,} tensors: names and shapes", f"{count:,} parameters"]
     said += [f"`{old}` of the model is `{new}` of the spec" for new, old in renamed.items()]
-    with nothing_dropped(ours, theirs):
+    with nothing_dropped(ours, theirs), said_if_slow("comparing the model with its spec"):
         if mode is not Mode.TRAINING:
             said.append(_evaluation(ours, theirs, images, names))
         said += _training(ours, theirs, images, names, in_spec, mode)
@@ -69,9 +73,8 @@ def fitting(theirs: Mapping[str, Any], ours: Mapping[str, Any], in_spec: Mapping
 
 def same_tensors(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> None:
     """Compare names and shapes: those of a spec with those of a model. Raises UnequalError."""
-    if one != other:
-        missing, extra = sorted(other.items() - one.items()), sorted(one.items() - other.items())
-        raise UnequalError(f"the tensors differ: {missing[:3]} of the model, {extra[:3]} of the spec")
+    if (why := unequal_tensors(one, other)) is not None:
+        raise UnequalError(why)
 
 
 def _fill(model: Any) -> None:
@@ -149,6 +152,8 @@ def _training(
             (answers[name] * torch.randn(answers[name].shape, generator=numbers, dtype=torch.float64)).sum()
             for name in names
         ]
+        if not any(one.requires_grad for one in weighed):
+            raise UnequalError("the answers of the model have no gradient, as under torch.inference_mode()")
         sum(weighed[1:], weighed[0]).backward()
         answers = {name: one.detach() for name, one in answers.items()}
         results.append((answers, {name: one.grad for name, one in model.named_parameters()}))
@@ -179,7 +184,8 @@ def _training(
 
 def _all_close(found: Mapping[str, Any], expected: Mapping[str, Any], what: str) -> None:
     if found.keys() != expected.keys():
-        raise UnequalError(f"{what} are {list(found)} of the spec, {list(expected)} of the model")
+        ours, theirs = (", ".join(name or "one tensor" for name in names) for names in (found, expected))
+        raise UnequalError(f"{what} are {ours} of the spec, {theirs} of the model")
     for name in expected:
         _close(found[name], expected[name], f"{what}{f' ({name})' if name else ''}")
 

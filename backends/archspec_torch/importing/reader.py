@@ -13,6 +13,7 @@ from archspec.syntax.identifiers import output_name_fault
 from archspec_torch.importing.arrangements import Arranged, merged_patches
 from archspec_torch.importing.attending import Scores, attention, product, scaled
 from archspec_torch.importing.built import Built
+from archspec_torch.importing.failures import unsaid
 from archspec_torch.importing.graphs import place
 from archspec_torch.importing.holes import Holes
 from archspec_torch.importing.operations import SAME, TABLE, RefusedError, Tensor
@@ -75,7 +76,9 @@ class Reader:
                 if isinstance(self.values[node], str):
                     self.outputs[name] = self.values[node]
         if not self.outputs and not self.refused:
-            self.refused.append("the result is no value that a step of a spec gives")
+            self.refused.append(
+                "forward returns nothing that is computed of the images: it has to return a tensor, or several by name"
+            )
         if len(set(names)) < len(names) or any(name and output_name_fault(name) for name in names):
             self.refused.append(
                 f"the model gives {len(names)} results in training, which have no names for outputs"
@@ -147,6 +150,8 @@ class Reader:
     def _convert(self, node: Any) -> Any:
         if node.op == "get_attr":
             return None
+        if (why := unsaid(node.target)) is not None:
+            raise RefusedError(why)
         args = [self._value(one) for one in node.args]
         kwargs = {name: self._value(one) for name, one in node.kwargs.items()}
         if any(one is LOST for one in (*args, *kwargs.values())):

@@ -14,6 +14,7 @@ from typing import Any
 from archspec.backends.extras import install_command
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.errors import ModelError
+from archspec_runtime.run.progress import said_if_slow
 
 
 def module_of(source: str, arguments: Mapping[str, Any]) -> tuple[Any, str]:
@@ -41,19 +42,29 @@ def _made(factory: Any, arguments: Mapping[str, Any], source: str) -> Any:
             f"{source} is a {type(factory).__name__}, and makes no model", "name a class or a function"
         )
     try:
-        inspect.signature(factory).bind(**arguments)
+        found = inspect.signature(factory)
+        found.bind(**arguments)
     except TypeError as error:
-        raise ModelError(
-            f"{source} cannot be made: {error}", "give its arguments, as with --arg width=64"
-        ) from None
+        raise ModelError(f"{source} cannot be made: {error}", _needed(found, arguments)) from None
     except ValueError:  # it has no signature
         pass
     try:
-        return factory(**arguments)
+        with said_if_slow(f"making {source}"):
+            return factory(**arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's own code raises
         raise ModelError(
             f"{source} could not be made: {type(error).__name__}: {error}", "run it in Python first"
         ) from None
+
+
+def _needed(signature: inspect.Signature, arguments: Mapping[str, Any]) -> str:
+    """How the arguments are given that a factory needs, or which ones it takes."""
+    open_ = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    taken = {name: one for name, one in signature.parameters.items() if one.kind not in open_}
+    lacking = [name for name, one in taken.items() if one.default is one.empty and name not in arguments]
+    if lacking:
+        return f"give them: {' '.join(f'--arg {name}=VALUE' for name in lacking)}"
+    return f"it takes {', '.join(taken)}" if taken else "it takes no arguments: leave --arg out"
 
 
 def _torchvision(name: str) -> Any:

@@ -97,9 +97,12 @@ def import_(
     try:
         found = archspec.import_model(source, chosen, arguments=given)
         if weights_out is not None:
+            from archspec.weights.dtypes import remarks_on_numbers
             from archspec.weights.safetensors import serialized
 
             _write(weights_out, serialized(found.weights))
+            for line in remarks_on_numbers(found.weights):
+                say(f"warning: {weights_out}: {line}")
         if out is not None:
             _write(out, found.spec.encode())
     except archspec.SpecError as error:
