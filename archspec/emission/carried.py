@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources.abc import Traversable
 
 Packages = Mapping[str, Traversable]
+Folders = tuple[tuple[str, Traversable], ...]
+"""Packages as what is found of them is kept by: what is installed stays as it is while a process runs."""
 
 
 def imported_files(source: str, packages: Packages, given: Mapping[str, str] | None = None) -> dict[str, str]:
     """The files of these packages that a text imports, by relative path; `given` are files that stand in for theirs."""
     given, found = given or {}, dict[str, str]()
-    waiting = list(_imports(source, ""))
+    folders = tuple(packages.items())
+    waiting = list(_files(folders, source, ""))
     while waiting:
-        parts = waiting.pop().split(".")
-        for length in range(1, len(parts) + 1):
-            path = _path(packages, tuple(parts[:length]))
-            if path is None:
-                break
-            if path not in found:
-                found[path] = given[path] if path in given else _text(packages, path)
-                waiting += _imports(found[path], path)
+        path = waiting.pop()
+        if path not in found:
+            found[path] = given[path] if path in given else _text(folders, path)
+            waiting += _files(folders, found[path], path)
     typed = (f"{name}/py.typed" for name, folder in packages.items() if folder.joinpath("py.typed").is_file())
     found |= {path: "" for path in typed if any(there.startswith(path.partition("/")[0]) for there in found)}
     return dict(sorted(found.items()))
 
 
-@cache
-def _imports(source: str, path: str) -> tuple[str, ...]:
-    """The dotted names that a file of this path imports, wherever it does: modules, and what may be one or stand in one."""
-    return tuple(_names(ast.parse(source), path.split("/")[:-1]))
+@lru_cache(maxsize=1024)
+def _files(packages: Folders, source: str, path: str) -> tuple[str, ...]:
+    """The files that a file of this path and text imports, wherever it does."""
+    found = dict[str, None]()
+    for name in _names(ast.parse(source), path.split("/")[:-1]):
+        parts = name.split(".")
+        for length in range(1, len(parts) + 1):
+            file = _path(packages, tuple(parts[:length]))
+            if file is None:
+                break
+            found[file] = None
+    return tuple(found)
 
 
 def _names(tree: ast.AST, package: list[str]) -> Iterator[str]:
+    """The dotted names that a file imports, wherever it does: modules, and what may be one or stand in one."""
     if isinstance(tree, ast.If) and ast.unparse(tree.test) == "TYPE_CHECKING":  # which nothing imports that runs
         tree = ast.Module(tree.orelse, [])
     for node in ast.iter_child_nodes(tree):
@@ -47,9 +55,10 @@ def _names(tree: ast.AST, package: list[str]) -> Iterator[str]:
             yield from (".".join([*module, alias.name]) for alias in node.names)
 
 
-def _path(packages: Packages, parts: tuple[str, ...]) -> str | None:
+@cache
+def _path(packages: Folders, parts: tuple[str, ...]) -> str | None:
     """The file of a module; None where there is none, as of a name in a module."""
-    folder = packages.get(parts[0])
+    folder = dict(packages).get(parts[0])
     if folder is None:
         return None
     *within, last = parts
@@ -59,6 +68,7 @@ def _path(packages: Packages, parts: tuple[str, ...]) -> str | None:
     return None
 
 
-def _text(packages: Packages, path: str) -> str:
+@cache
+def _text(packages: Folders, path: str) -> str:
     package, _, within = path.partition("/")
-    return packages[package].joinpath(*within.split("/")).read_text(encoding="utf-8")
+    return dict(packages)[package].joinpath(*within.split("/")).read_text(encoding="utf-8")

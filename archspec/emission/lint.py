@@ -7,7 +7,7 @@ import builtins
 import symtable
 import traceback
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from archspec.diagnostics import Diagnostic, SpecError
@@ -62,12 +62,13 @@ def faults(text: str) -> list[Fault]:
         line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
         return [Fault(line, error.msg if isinstance(error, SyntaxError) else str(error))]
     table = symtable.symtable(text, "<emitted>", "exec")
-    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
+    nodes = list(ast.walk(tree))
+    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes):
         return []  # which names there are is not known
     known = {*PREDEFINED, *_bound(table)}
-    undefined = {*_undefined(table, known), *_undefined_types(tree, known)}
-    found = [Fault(_line(tree, name), f"`{name}` is not defined") for name in undefined]
-    return sorted([*found, *_twice(tree), *_misfits(tree)])
+    undefined = {*_undefined(table, known), *_undefined_types(nodes, known)}
+    found = [Fault(_line(nodes, name), f"`{name}` is not defined") for name in undefined]
+    return sorted([*found, *_twice(tree), *_misfits(tree, nodes)])
 
 
 def rebound(text: str) -> set[str]:
@@ -107,18 +108,22 @@ def _undefined(table: symtable.SymbolTable, known: Collection[str]) -> Iterator[
         yield from _undefined(inner, known)
 
 
-def _undefined_types(tree: ast.Module, known: Collection[str]) -> Iterator[str]:
+def _undefined_types(nodes: Sequence[ast.AST], known: Collection[str]) -> Iterator[str]:
     """The names in annotations, which Python does not look up."""
-    for node in ast.walk(tree):
-        annotations = [getattr(node, key, None) for key in ("annotation", "returns")]
-        for annotation in annotations:
-            for part in ast.walk(annotation) if isinstance(annotation, ast.AST) else ():
-                if isinstance(part, ast.Name) and part.id not in known:
-                    yield part.id
+    for node in nodes:
+        if isinstance(node, ast.arg | ast.AnnAssign):
+            annotation = node.annotation
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            annotation = node.returns
+        else:
+            continue
+        for part in ast.walk(annotation) if annotation is not None else ():
+            if isinstance(part, ast.Name) and part.id not in known:
+                yield part.id
 
 
-def _line(tree: ast.Module, name: str) -> int:
-    return min((n.lineno for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == name), default=1)
+def _line(nodes: Sequence[ast.AST], name: str) -> int:
+    return min((n.lineno for n in nodes if isinstance(n, ast.Name) and n.id == name), default=1)
 
 
 def _twice(tree: ast.Module) -> Iterator[Fault]:
@@ -130,14 +135,14 @@ def _twice(tree: ast.Module) -> Iterator[Fault]:
                 yield Fault(node.lineno, f"`{name}` is defined {counts[name]} times")
 
 
-def _misfits(tree: ast.Module) -> Iterator[Fault]:
+def _misfits(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[Fault]:
     """Where a class of the module is given arguments that its constructor does not take, or not all that it needs."""
     constructors = {
         node.name: next((f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
         for node in tree.body
         if isinstance(node, ast.ClassDef)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         made = (
             constructors.get(node.func.id)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
