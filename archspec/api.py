@@ -99,8 +99,9 @@ def import_model(
 
     `model` is an `nn.Module` in eager code with an `example` of its images (N, C, H, W), or a source such as
     "torchvision:resnet50", "timm:resnet50d" or "net.py:Net", which `arguments` are for and of which `example` may be the
-    size (C, H, W); its code is run. "net.onnx" and "net.pt2" are files, whose graphs are computed for comparison and in which
-    no other code is run. Raises ModelError where a spec cannot say it, and SpecError where the framework is missing.
+    size (C, H, W); its code is run. "net.onnx", "net.pt2" and "net.prototxt" are files: their graphs are computed for
+    comparison, of a prototxt only the shapes, and no other code is run. Raises ModelError where a spec cannot say it, and
+    SpecError where the framework is missing.
     """
     from archspec.backends import find_file_importer, find_importer
     from archspec.importing.files import kind_of
@@ -108,6 +109,10 @@ def import_model(
     if isinstance(model, str) and (kind := kind_of(model)) is not None:
         if arguments or example is not None:
             raise ValueError("a file says itself what it takes: leave `arguments` and `example` out")
+        if kind.backend is None:
+            from archspec.importing.caffe.importing import import_file
+
+            return import_file(Path(model))
         return find_file_importer(kind.backend).import_file(Path(model))
     found = find_importer("torch")
     if isinstance(model, str):

@@ -1,4 +1,4 @@
-"""Files that hold a model, by suffix: which backend reads them, and how they are spoken of."""
+"""Files that hold a model, by suffix: what reads them, and how they are spoken of."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pathlib import PurePath
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of file; `backend` reads it, and `told` says what is done with it."""
+    """A kind of file; `backend` reads it, or archspec itself, and `told` says what is done with it."""
 
     noun: str
-    backend: str
+    backend: str | None
     told: str
+    has_weights: bool = True
 
 
 KINDS: Mapping[str, Kind] = {
     ".onnx": Kind("an ONNX file", "onnx", "read, and compared by ONNX Runtime"),
+    ".prototxt": Kind("a prototxt", None, "read; it has no weights, so that shapes and counts are compared", False),
     ".pt2": Kind("an exported program", "torch", "read, and compared with its graph"),
 }
 

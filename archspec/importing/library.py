@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,44 @@ def with_library(spec: dict[str, Any]) -> dict[str, Any]:
             if not _fits(block, theirs):
                 continue
             changed = _taken(spec, name, other, block.get("args", {}), theirs.get("args", {}))
-            if _same(spec, changed):
-                spec = changed
+            same = next((one for one in _variants(changed, other, theirs, block) if _same(spec, one)), None)
+            if same is not None:
+                spec = same
                 break
     return spec
+
+
+def _variants(
+    spec: dict[str, Any], other: str, theirs: Mapping[str, Any], block: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """The spec as it is, then with one of the block's flags set in all its uses, as with the stride in the first 1x1."""
+    yield spec
+    for name, value in theirs.get("args", {}).items():
+        if value is False and name not in block.get("args", {}) and "stride" in name:
+            yield _with_default(spec, other, name)
+
+
+def _with_default(spec: Mapping[str, Any], block: str, name: str) -> dict[str, Any]:
+    """The spec with a default for all uses of a block, before its steps."""
+    found: dict[str, Any] = {}
+    for key, value in {"defaults": {}, **spec}.items() if "defaults" not in spec else spec.items():
+        if key in ("stem", "stages", "head") and "defaults" not in found:
+            found["defaults"] = {block: {name: True}}
+        if key != "defaults":
+            found[key] = value
+        elif value:
+            found[key] = {**value, block: {name: True}}
+    return found
 
 
 @lru_cache(maxsize=1)
 def _library() -> dict[str, Mapping[str, Any]]:
     """The declarations of the library's blocks."""
     folder = Path(archspec.blocks.__file__).parent
-    return {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return {
+        path.stem: yaml.load(path.read_text(encoding="utf-8"), loader) for path in sorted(folder.glob("*.yaml"))
+    }
 
 
 def _fits(block: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:

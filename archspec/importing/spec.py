@@ -56,7 +56,7 @@ def _finished(net: Traced, spec: dict[str, Any]) -> str | None:
         return None
     cost = load(text).cost
     spec["expect"] = {"params": cost.params, "macs": cost.macs, "depth": cost.depth}
-    head = [f"# Imported from {net.source or net.class_name}: names, counts and answers are its own."]
+    head = [f"# Imported from {net.source or net.class_name}: {net.own} are its own."]
     head.append("# How its parameters start is not part of a model; say it in `init` before training from nothing.")
     return "\n".join(head) + "\n" + to_text(spec)
 

@@ -58,6 +58,7 @@ class Traced:
         default_factory=dict
     )  # tensors of the model by the names that they have in a spec
     source: str = ""  # where the model was found, as the command names it
+    own: str = "names, counts and answers"  # what of the model its spec has
     holes: Mapping[str, str] = field(default_factory=dict)  # why an operation is one, by the name that it has
 
 
@@ -70,4 +71,6 @@ class Imported:
     weights: Mapping[str, Any]  # the tensors of the model, by their names in the spec
     report: tuple[str, ...]  # what was compared, a line each
     model: Any = None  # the module that was imported; of a file there is none
-    renamed: Mapping[str, str] = field(default_factory=dict)  # its tensors by the names that they have in the spec
+    renamed: Mapping[str, str] = field(
+        default_factory=dict
+    )  # its tensors, or of a prototxt its layers, by the spec's names of tensors

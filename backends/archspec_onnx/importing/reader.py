@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ class Reader:
         if not made.tensors or flat.path:
             return flat.path or ""
         taken = {path for _, path in self.operations}
-        return next(one for one in (made.kind, *(f"{made.kind}{i}" for i in range(2, 99999))) if one not in taken)
+        return next(one for one in chain([made.kind], (f"{made.kind}{i}" for i in count(2))) if one not in taken)
 
     def _is_bias(self, flat: Flat, inputs: list[str], constants: dict[int, Any]) -> bool:
         """Whether a sum is that of a linear layer and its bias, which it then has."""

@@ -17,7 +17,7 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:Class, net.onnx or net.pt2.",
+            help="torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:Class, net.onnx, net.pt2 or net.prototxt.",
             show_default=False,
         ),
     ],
@@ -90,6 +90,8 @@ def import_(
         return
     if file is not None and (given or chosen):
         fail(f"{file.noun} says itself what it takes", "leave --arg and --input out")
+    if file is not None and not file.has_weights and weights_out is not None:
+        fail(f"{file.noun} has no weights", "leave --weights-out out")
     if file is not None:
         say(f"{source}: {file.told}")
     elif ":" in source:

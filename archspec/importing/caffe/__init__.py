@@ -1,0 +1,1 @@
+"""Import of Caffe's nets, from the prototxt of their layers."""
