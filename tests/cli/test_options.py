@@ -124,7 +124,7 @@ ELSEWHERE = {
     **dict.fromkeys(("new --from", "new --images", "new --classes", "new --channels", "new --size"), "test_new.py"),
     "train --from": "test_edited_trainers.py",
     "list --include": "test_showing.py",
-    **dict.fromkeys(("play --no-open", "play --set", "play --preset"), "test_playground.py"),
+    **dict.fromkeys(("play --no-open", "play --set", "play --preset"), "test_playground_command.py"),
     "check --strict": "test_unknown_anywhere.py",
     "check --fix": "test_fixing.py",
     "check --diff": "test_fixing.py",
