@@ -50,10 +50,12 @@ $(VENV)/ready-release: $(VENV)/ready-all $(VENV)/ready-docs
 	touch $@
 
 # The site in site/: pages that are written and pages that are made are gathered below build/, and a link that leads nowhere fails.
+# With PLAY=1, each spec of them opens in the playground at site/play/, whose Python for browsers comes from npm and PyPI.
 docs: $(VENV)/ready-docs
-	PYTHONPATH=docs $(BIN)/python -m website build/docs
+	PYTHONPATH=docs $(BIN)/python -m website build/docs $(if $(PLAY),--play)
 	rm -rf site  # so that no page is of another navigation
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto -c docs/website -d build/doctrees build/docs site
+	$(if $(PLAY),$(BIN)/archspec play --export site/play)
 
 $(VENV)/ready-docs: $(VENV)/ready
 	$(BIN)/pip install --quiet -e '.[docs]'

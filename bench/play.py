@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 from archspec.loading import zoo
-from archspec_play.app import Playground
 from archspec_play.opened import Opened
+from archspec_play.playground import Playground
 
 TIMES = 9
 LIMIT = 200.0

@@ -3,9 +3,12 @@
 `make docs` builds it with Sphinx, which is as strict; here nothing but the pages is looked at.
 """
 
+import base64
+import json
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from archspec_cli.main import COMMANDS
 from conftest import REPO
 from website import gallery, gather, library, navigation, options, python_api
 from website.markdown import CODE, targets
+from website.playground import with_links
 
 PAGES = [*gather.sources(), gather.OVERVIEW, "editors/vscode/README.md"]
 
@@ -54,6 +58,18 @@ def of_the_checkout(place):
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_their_anchors_lead_somewhere_in_the_checkout(page):
     assert not [*dead(page, (REPO / page).read_text(encoding="utf-8"), of_the_checkout)]
+
+
+def test_specs_of_the_site_open_in_the_playground_beside_it():
+    text = (REPO / "docs/diagnostics/AS303.md").read_text(encoding="utf-8")
+    found = re.findall(r'<a href="\.\./\.\./play/#(v1=[\w-]+)">', with_links("docs/diagnostics/AS303.md", text))
+    specs = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(found) == len(specs) == 2
+    for link, spec in zip(found, specs, strict=True):
+        packed = base64.urlsafe_b64decode(link.removeprefix("v1=") + "==")
+        assert json.loads(zlib.decompress(packed, wbits=-15))["text"] == spec
+    part = "```yaml\nclasses: 10\n```\n\n```text\narchspec: 1\n```\n"
+    assert with_links("docs/x.md", part) == part, "what is a part of a spec, or is no spec, opens nowhere"
 
 
 @pytest.fixture(scope="module")

@@ -32,39 +32,39 @@ class FolderError(Exception):
 
 def write_folder(
     folder: Path, files: Mapping[str, str | bytes], *, force: bool = False, note: str | None = None,
-    check: Callable[[Path], object] = lambda _: None,
+    check: Callable[[Path], object] = lambda _: None, option: str = "--out",
 ) -> None:  # fmt: skip
     """Write files into a folder, with a note of one line on where they are from.
 
     They are written aside first, so that a full disk leaves what was there. A folder that holds anything which a build
     did not write, or which was changed since, is refused without `force`; with it, files of other names stay. What a
     former build wrote and this one does not is taken away. `check` may refuse a folder that is there, without `force`. Another
-    process that would write it waits until it is written. Raises FolderError.
+    process that would write it waits until it is written. `option` is what the folder was given by. Raises FolderError.
     """
     try:
-        _check_no_file(folder)
+        _check_no_file(folder, option)
         with alone(folder):
             if folder.is_dir() and not force:
                 check(folder)
-                _check(folder, files.keys())
+                _check(folder, files.keys(), option)
             folder.resolve().parent.mkdir(parents=True, exist_ok=True)
             with _room(folder.resolve().parent, folder.name) as aside:
                 _write(folder, aside, files, note)
     except OSError as error:
-        raise FolderError(f"cannot write to {folder}: {error.strerror}", _mend(error, "--out")) from None
+        raise FolderError(f"cannot write to {folder}: {error.strerror}", _mend(error, option)) from None
 
 
-def check_own(folder: Path) -> None:
+def check_own(folder: Path, option: str = "--out") -> None:
     """Raise FolderError where a folder holds what no build wrote, as `write_folder` does after the work."""
-    _check_no_file(folder)
+    _check_no_file(folder, option)
     if folder.is_dir():
-        _check(folder, ())
+        _check(folder, (), option)
 
 
-def _check_no_file(folder: Path) -> None:
+def _check_no_file(folder: Path, option: str) -> None:
     file = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
     if file is not None:
-        raise FolderError(f"{file} is a file", "give another --out")
+        raise FolderError(f"{file} is a file", f"give another {option}")
 
 
 def _write(folder: Path, aside: Path, files: Mapping[str, str | bytes], note: str | None) -> None:
@@ -126,17 +126,17 @@ def _mend(error: OSError, place: str) -> str:
     return f"{'free some space, or ' if full else ''}give another {place}"
 
 
-def _check(folder: Path, names: Collection[str]) -> None:
+def _check(folder: Path, names: Collection[str], option: str) -> None:
     built = listed(folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_dir() or name == MARK or "__pycache__" in path.parts:
             continue
         if name not in built:
-            help_ = f"give another --out, or --force to {'replace' if name in names else 'write beside'} it"
+            help_ = f"give another {option}, or --force to {'replace' if name in names else 'write beside'} it"
             raise FolderError(f"{folder} holds {name}, which no build wrote", help_)
         if built[name] != digest(path.read_bytes()):
-            help_ = "give another --out to keep it, or --force to replace it"
+            help_ = f"give another {option} to keep it, or --force to replace it"
             raise FolderError(f"{path} was changed after it was built", help_)
 
 

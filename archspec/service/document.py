@@ -48,6 +48,8 @@ class Document:
     _moved: dict[int, int] | None = None
     _looked: bool = False
     _found: tuple[Diagnostic, ...] | None = None
+    _of_presets: bool = False
+    """Whether what was found is of all presets, and not of the chosen one alone."""
 
     @property
     def name(self) -> str:
@@ -167,10 +169,13 @@ class Document:
 
     # --- what follows ----------------------------------------------------------------------------------
 
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """Its mistakes and warnings, as `archspec check` finds them; none where it is no spec."""
-        if self._found is None:
-            self._look(presets=True)
+    def diagnostics(self, *, presets: bool = True) -> tuple[Diagnostic, ...]:
+        """Its mistakes and warnings, as `archspec check` finds them; none where it is no spec.
+
+        Without `presets`, those that are not chosen may be left out: a family has many, each of them a net that takes its time.
+        """
+        if self._found is None or (presets and not self._of_presets):
+            self._look(presets=presets)
         return self._found or ()
 
     def facts(self) -> Facts | None:
@@ -196,7 +201,7 @@ class Document:
     def _look(self, *, presets: bool) -> None:
         self._looked = True
         if not self.is_spec:
-            self._found = ()
+            self._found, self._of_presets = (), True
             return
         with reading_drafts(self.workspace.drafts()):
             net, found = look(
@@ -206,8 +211,7 @@ class Document:
                 presets=presets,
                 include=self.workspace.include,
             )
-        if presets:
-            self._found = found
+        self._found, self._of_presets = found, presets
         if net is not None:
             self._facts, self._facts_lines = Facts.of(net), tuple(self.text.text.splitlines())
             self._moved = None

@@ -230,7 +230,7 @@ class Server:
         document, places = self.document(params.text_document.uri), self.places
         start, end = (places.offset(document.text, at) for at in (params.range.start, params.range.end))
         actions = []
-        for found in document.diagnostics():
+        for found in document.diagnostics(presets=False):
             if found.fix is None or any(edit.span.source.name != document.name for edit in found.fix.edits):
                 continue
             first, last = document.offsets(found.span) if found.span is not None else (0, 0)

@@ -24,12 +24,12 @@ def looked(shown: Page, name: str) -> dict[str, Any]:
     """All that is said beside the text; `name` is the spec's on the command line."""
     document = shown.document
     units = Units.of(document.text.text)
-    found = [*shown.mistaken, *document.diagnostics()]
     facts = document.facts()
     net = facts.net if facts is not None else None
-    broken = any(diagnostic.is_error for diagnostic in found)
+    found = diagnosed(shown, presets=False)
+    broken = any(each["severity"] == "error" for each in found)
     return {
-        "diagnostics": [_diagnostic(document, units, each) for each in found],
+        "diagnostics": found,
         "hints": [{"at": units.out(h.offset), "text": h.text, "full": h.full} for h in hints(document)],
         "steps": [
             {"from": units.out(step.start), "to": units.out(step.end), "names": step.names}
@@ -44,6 +44,13 @@ def looked(shown: Page, name: str) -> dict[str, Any]:
         "current": net is not None and not broken,
         "options": _options(shown, name),
     }  # fmt: skip
+
+
+def diagnosed(shown: Page, *, presets: bool) -> list[dict[str, Any]]:
+    """The problems, with those of presets that are not chosen or soon without them."""
+    units = Units.of(shown.document.text.text)
+    found = [*shown.mistaken, *shown.document.diagnostics(presets=presets)]
+    return [_diagnostic(shown.document, units, each) for each in found]
 
 
 def _options(shown: Page, name: str) -> str:

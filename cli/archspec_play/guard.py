@@ -14,6 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from archspec_play.policy import policy
+
 MOST = 2 << 20
 """Bytes of a request: a spec is read up to a megabyte, and JSON writes some letters in several bytes."""
 
@@ -25,11 +27,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
-"""Nothing from elsewhere, nothing sent elsewhere, and no text that becomes markup or a script: browsers refuse it."""
 
 
 class Guard:
@@ -50,7 +47,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                headers["Content-Security-Policy"] = POLICY.format(nonce=nonce)
+                headers["Content-Security-Policy"] = policy(nonce)
             await send(message)
 
         if (refused := self.refusal(scope["method"], scope["path"], Headers(scope=scope))) is not None:

@@ -12,6 +12,7 @@ from website.diagram import diagram
 from website.markdown import LINK, outside_code, targets
 from website.navigation import trees, within
 from website.pictures import ASKS, as_image, in_both_colours
+from website.playground import with_links
 
 REPO = Path(__file__).parents[2]
 WRITTEN = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench/**/*.md", "docs/*.md", "docs/diagnostics/*.md")
@@ -26,9 +27,14 @@ STANDS_FOR = {
 BELOW_DIAGNOSTICS = "```{toctree}\n:hidden:\n:glob:\n\nAS*\n```\n"
 
 
-def gather(out: Path) -> None:
-    """Write what Sphinx reads. A file that is as it was keeps its time, so that Sphinx need not read it again."""
-    files = {name: text.encode() for name, text in pages()}
+def gather(out: Path, *, play: bool = False) -> None:
+    """Write what Sphinx reads; with `play`, specs have links that open them in the playground beside the pages.
+
+    A file that is as it was keeps its time, so that Sphinx need not read it again.
+    """
+    files = {
+        name: (with_links(name, text) if play and name.endswith(".md") else text).encode() for name, text in pages()
+    }
     files |= {name: (REPO / name).read_bytes() for name in linked_files()}
     for name, content in files.items():
         path = out / name

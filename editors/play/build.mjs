@@ -6,7 +6,7 @@ import { join } from "node:path";
 const out = process.argv[2];
 await mkdir(out, { recursive: true });
 const { metafile } = await build({
-  entryPoints: ["src/play.js", "src/play.css"],
+  entryPoints: ["src/play.js", "src/play.css", "src/core.js"],
   bundle: true,
   minify: true,
   format: "esm",

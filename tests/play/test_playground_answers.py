@@ -64,6 +64,15 @@ def test_a_value_that_cannot_be_is_a_mistake_that_says_where_it_stands(page, cho
     assert not found["current"]
 
 
+def test_presets_that_are_not_chosen_are_looked_at_when_that_is_asked(page):
+    text = SPEC.replace("{n: 5}", "{n: 5, expect: {params: 1}}")
+    found = ask(page, "look", text=text)
+    assert (found["diagnostics"], found["current"]) == ([], True)
+    (wrong,) = ask(page, "presets", text=text)
+    assert "expected 1 parameter" in wrong["message"]
+    assert ask(page, "look", text=text, preset="deep")["diagnostics"] == [wrong]
+
+
 @pytest.mark.parametrize(
     "text", ["", "archspec: 1", "archspec: [", "\u2028{", "a\x00b", "- 1", "\ud800: 1", f"{SPEC}\ud83d", SPEC[:200]]
 )

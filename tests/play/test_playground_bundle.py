@@ -12,7 +12,7 @@ from conftest import REPO
 
 SOURCE = REPO / "editors" / "play"
 PAGE = REPO / "cli" / "archspec_play" / "page"
-FILES = {"index.html", "play.js", "play.css", "icon.svg", "licenses.txt"}
+FILES = {"index.html", "core.js", "play.js", "play.css", "icon.svg", "licenses.txt"}
 
 
 def test_the_page_is_whole_and_needs_nothing_from_elsewhere():

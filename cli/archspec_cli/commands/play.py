@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec_cli.common import Include, Preset, Set, is_run, pairs, report, spec_names
-from archspec_cli.console import fail, say, tell
+from archspec_cli.console import fail, fail_with, say, tell
 
 if TYPE_CHECKING:
     from archspec_play.opened import Opened
@@ -30,6 +30,23 @@ def play(
         typer.Option(min=0, max=65535, help="The port on this machine (default: a free one).", show_default=False),
     ] = 0,
     no_open: Annotated[bool, typer.Option("--no-open", help="Print the address, and open no browser.")] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the page into this folder instead, as static files that run archspec in the reader's browser.",
+            show_default=False,
+        ),
+    ] = None,
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --export: a folder that has Pyodide and the wheels for it (default: fetched by npm and pip).",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --export: write into a folder that holds something else.")
+    ] = False,
     sets: Set = None,
     preset: Preset = None,
     include: Include = None,
@@ -37,10 +54,17 @@ def play(
     """Edit a spec in the browser: errors with their fixes, shapes and costs while one types, beside it picture, costs and code.
 
     The page is served on this machine alone, at an address with a token, until Ctrl-C. The file is written only when
-    Save is pressed, and never over changes of others. It needs the extra `play`.
+    Save is pressed, and never over changes of others. It needs the extra `play`; --export does not.
 
-    Examples: archspec play · archspec play resnet50 · archspec play mynet.yaml --port 8080 --no-open
+    Examples: archspec play · archspec play resnet50 · archspec play mynet.yaml --port 8080 · archspec play --export site
     """
+    if export is not None:
+        if port or no_open:
+            fail("--export serves no page", "leave out --port and --no-open")
+        _export(_chosen(spec, preset, sets), include, export, parts, force)
+        return
+    if parts is not None or force:
+        fail(f"{'--force' if parts is None else '--parts'} is of --export", "give --export a folder")
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
@@ -50,10 +74,7 @@ def play(
         fail(f"`archspec play` needs {error.name}, which is not installed", install_command("play"), 1)
     from archspec_play.server import PortError, serve
 
-    opened = _opened(spec)
-    if preset is not None:
-        opened.preset = preset if opened.preset is None else f"{opened.preset}:{preset}"
-    opened.overrides = pairs(sets)
+    opened = _chosen(spec, preset, sets)
 
     def tell_address(address: str) -> None:
         tell(address)
@@ -65,6 +86,28 @@ def play(
         serve(opened, port, folders, browser=not no_open and sys.stdout.isatty(), say=tell_address)
     except PortError as error:
         fail(str(error), error.help)
+
+
+def _export(opened: Opened, include: list[Path] | None, folder: Path, parts: Path | None, force: bool) -> None:
+    from archspec.files import FolderError
+    from archspec_play.export import export
+    from archspec_play.parts import PartsError
+
+    try:
+        export(opened, [path.resolve() for path in include or ()], folder, parts, force=force)
+    except (FolderError, PartsError) as error:
+        fail_with(error)
+    tell(f"{folder}: index.html and what it needs")
+    say(f"a browser reads it from any server of files, such as `python -m http.server -d {folder}`")
+
+
+def _chosen(spec: str | None, preset: str | None, sets: list[str] | None) -> Opened:
+    """What was asked for, opened, with what is chosen in advance."""
+    opened = _opened(spec)
+    if preset is not None:
+        opened.preset = preset if opened.preset is None else f"{opened.preset}:{preset}"
+    opened.overrides = pairs(sets)
+    return opened
 
 
 def _opened(spec: str | None) -> Opened:

@@ -1,5 +1,5 @@
 // The page: one spec, what is said of it, and what it comes to.
-import { ask } from "./ask.js";
+import { ask, exported } from "./ask.js";
 import { Choices } from "./choices.js";
 import { Code } from "./code.js";
 import { byId, el, markdown, short } from "./dom.js";
@@ -13,6 +13,7 @@ import { Table } from "./table.js";
 import { Tabs } from "./tabs.js";
 
 const QUIET = 40; // milliseconds without a keystroke after which is asked
+const CALM = 400; // and after all was answered, until the presets that are not chosen are looked at: a family of nets has many
 const LABELS = { torch: "PyTorch", flax: "Flax", onnx: "ONNX" };
 
 class Play {
@@ -86,6 +87,7 @@ class Play {
 
   changed() {
     clearTimeout(this.timer);
+    clearTimeout(this.calm);
     this.timer = setTimeout(() => this.ask(), QUIET);
     byId("save").classList.toggle("unsaved", this.editor.text !== this.saved);
   }
@@ -117,7 +119,22 @@ class Play {
       this.said(answer);
     }
     if (this.current) await this.lookAtViews(spec, key);
+    if (this.presets) {
+      this.presets = false;
+      clearTimeout(this.calm);
+      this.calm = setTimeout(() => this.lookAtPresets(spec, key), CALM);
+    }
     document.documentElement.dataset.took = Math.round(performance.now() - began);
+  }
+
+  async lookAtPresets(spec, key) {
+    const diagnostics = await ask("presets", spec).catch(() => null);
+    if (diagnostics && JSON.stringify(this.spec()) === key) this.problems(diagnostics);
+  }
+
+  problems(diagnostics) {
+    this.editor.show({ diagnostics, hints: this.hints });
+    showProblems(byId("problems"), diagnostics, (offset) => this.editor.goTo(offset), (fix) => this.editor.apply(fix), (code) => this.explain(code));
   }
 
   async lookAtViews(spec, key) {
@@ -149,9 +166,9 @@ class Play {
     this.current = answer.current;
     this.hints = answer.hints;
     this.net = answer.net;
-    this.editor.show(answer);
+    this.presets = answer.presets.length > 0; // whether there are any to look at
+    this.problems(answer.diagnostics);
     this.choices.show(answer);
-    showProblems(byId("problems"), answer.diagnostics, (offset) => this.editor.goTo(offset), (fix) => this.editor.apply(fix), (code) => this.explain(code));
     document.body.classList.toggle("stale", !answer.current);
     const net = answer.net;
     byId("net").textContent = net
@@ -283,7 +300,7 @@ class Play {
     const fragment = await packed(this.spec());
     history.replaceState(null, "", `#${fragment}`);
     const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
-    this.notice(`${copied ? "Copied the address; it" : "The address"} holds the spec and what is chosen. Others open it with archspec play 'ADDRESS'`, true);
+    this.notice(`${copied ? "Copied the address; it" : "The address"} holds the spec and what is chosen. Others open ${exported ? "that address" : "it with archspec play 'ADDRESS'"}`, true);
   }
 
   async open(fragment) {
@@ -316,6 +333,8 @@ class Play {
     queueMicrotask(apply);
   }
 }
+
+if (exported) byId("net").textContent = "Python and archspec are being loaded";
 
 try {
   const start = await ask("start");
