@@ -54,6 +54,7 @@ CODES: dict[str, str] = {
     "AS312": "whole samples are zeroed",
     "AS313": "declaration that nothing uses",
     "AS314": "output that a net cannot have",
+    "AS315": "result that does not depend on the input",
     # shapes
     "AS401": "shapes do not merge",
     "AS402": "input smaller than the window",
@@ -79,7 +80,7 @@ CODES: dict[str, str] = {
     "AS704": "emitted source does not run",
 }
 
-WARNINGS = frozenset({"AS310", "AS311", "AS312", "AS313", "AS606", "AS608"})
+WARNINGS = frozenset({"AS310", "AS311", "AS312", "AS313", "AS315", "AS606", "AS608"})
 """The codes of what is valid and probably not meant so: a spec is not refused for them."""
 
 

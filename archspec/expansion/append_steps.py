@@ -166,7 +166,7 @@ class StepAppender:
             given = given_by(step)
             if (signature := self.survey.signature(applied)) is not None:
                 given = with_cells(given, step, signature, scope)
-            if step.cells is not None and step.cells.idle:
+            if step.cells is not None and step.cells.idle and step.cells.applied:
                 self.survey.columns(step.cells)
             given = given.over(given_by(applied) if applied is not step else None)
             self.given[step, applied] = given

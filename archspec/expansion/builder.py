@@ -295,6 +295,9 @@ class Graph:
             try:
                 shape = self._shape(target, shapes)
             except ShapeError as error:
+                constant = next((s for s in sources if s in self.constants), None)
+                if error.code == "AS401" and target.is_merge and constant is not None:
+                    error.help = self._like_others(constant, sources)
                 self.binder.misfit(target.kind, given or Given({}, {}, span), error)
                 self.fail(name)
                 return
@@ -318,6 +321,12 @@ class Graph:
             self.constants.add(name)  # it is there for steps that name it
         else:
             self.current = name
+
+    def _like_others(self, constant: str, sources: tuple[str, ...]) -> str:
+        """What makes a value that is the same for every sample fit those that it is put together with."""
+        other = next((s for s in sources if s not in self.constants), sources[0])
+        shape = ", ".join(map(str, self.values[other] or ()))
+        return f"give `{constant}` the shape of `{other}`, [{shape}]; one number for each channel is `shift` or `scale`"
 
     def give(self, name: str, owner: str) -> str | None:
         """Let the last call have the layers of another; why it cannot, or None."""

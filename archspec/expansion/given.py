@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import Span
+from archspec.diagnostics.fixes import certain
 from archspec.expansion.library import Signature
-from archspec.language.step import Step
+from archspec.language.step import Cells, Step
 from archspec.language.values import mentioned
 from archspec.ops import OPS, Op
 from archspec.syntax.expressions import Symbol
@@ -56,11 +57,20 @@ def with_cells(given: Given, step: Step, signature: Signature, scope: Collection
     if step.cells is None:
         return given
     nodes = {k: node for k, node in step.cells.nodes.items() if k in signature.kinds}
+    misspelt = {str(c.value): c for c in step.cells.idle if surely_meant_column(c, signature.kinds, step.cells)}
     for key, node in nodes.items():
         is_expression = isinstance(node.value, str) and signature.kinds[key].takes_expressions
         if is_expression and key in scope and mentioned(node.value) <= set(scope):
             nodes[key] = Node(key, node.span)
-    return given.over(Given(nodes, {k: node.span for k, node in nodes.items()}, given.span)) if nodes else given
+    nodes |= {k: step.cells.nodes[k] for k in misspelt}
+    keys = {k: misspelt[k].span if k in misspelt else node.span for k, node in nodes.items()}
+    return given.over(Given(nodes, keys, given.span)) if nodes else given
+
+
+def surely_meant_column(column: Node, known: Collection[str], cells: Cells) -> bool:
+    """Whether a column is surely a misspelt argument, which is then told as one."""
+    name = str(column.value)
+    return name not in known and certain(name, set(known) - cells.nodes.keys()) is not None
 
 
 def signature_of(kind: str) -> Signature:

@@ -8,7 +8,7 @@ from archspec.diagnostics import Span
 from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean, nearest
 from archspec.expansion.binding import Binder, meant_argument
-from archspec.expansion.given import given_by, signature_of, with_cells
+from archspec.expansion.given import given_by, signature_of, surely_meant_column, with_cells
 from archspec.expansion.library import Declaration, Library, Signature, Sort
 from archspec.expansion.parse_steps import WORDS
 from archspec.expansion.repeats import places_of
@@ -120,7 +120,7 @@ class Survey:
         signatures = [self._signature_of(callee) for callee in first.applied]
         takes = {name for signature in signatures if signature is not None for name in signature.kinds}
         for column in first.idle if None not in signatures else ():
-            if column.value not in takes:
+            if column.value not in takes and not surely_meant_column(column, takes, first):
                 which = " and ".join(f"`{callee}`" for callee in first.applied)
                 have = "has" if len(first.applied) == 1 else "have"
                 message = f"{which} {have} no argument `{column.value}`, and nothing else reads the column"

@@ -41,7 +41,8 @@ class RowsReader:
         blocks = [self._block(block, cells) for cells in whole]
         templates = {id(each): self._template(each, rows, item, columns) for each in blocks}
         applied = tuple({template.callee: None for template in templates.values()})
-        whole[0] = replace(whole[0], idle=self._idle(rows, item, block), applied=applied)
+        idle = self._idle(rows, item, block)
+        whole = [replace(cells, idle=idle, applied=() if cells.place else applied) for cells in whole]
         if any(template.broken for template in templates.values()):
             return None
         steps = [

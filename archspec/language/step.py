@@ -25,8 +25,8 @@ class Cells:
     place: int
     span: Span
     known: bool = False  # whether the chain around has computed them, and where it stands
-    idle: tuple[Node, ...] = ()  # of the first row: columns that no expression reads, and that may be arguments
-    applied: tuple[str, ...] = ()  # with them: what the rows apply
+    idle: tuple[Node, ...] = ()  # columns that no expression reads, and that may be arguments
+    applied: tuple[str, ...] = ()  # of the first row: what the rows apply
 
 
 @dataclass(slots=True, eq=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-from archspec.ops.arguments import Choice, Flag, Int, Pair, Real, Shapes, Shown, argument
+from archspec.ops.arguments import ArgumentError, Choice, Flag, Int, Pair, Real, Shapes, Shown, argument
 from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, Window, minus, part, show, times, typed
 from archspec.ops.shapes import Features, Image, Tokens
 from archspec.ops.tokens import fits, tokens
@@ -32,6 +32,17 @@ class Parameter(Op):
     start: str = argument(Choice(("constant", "normal", "trunc_normal", "xavier_uniform")), "constant")
     value: float = argument(Real(), 0.0)
     std: float = argument(Real(0.0), 0.02)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        made = cls(**values)
+        if made.value and made.start != "constant":
+            message = f"`{made.start}` starts from random numbers, and from no value"
+            raise ArgumentError("AS104", message, "write `start: constant`, or take `value` out", "value")
+        if "std" in values and made.start not in ("normal", "trunc_normal"):
+            message = f"`{made.start}` has no standard deviation that one could set"
+            raise ArgumentError("AS104", message, "write `start: normal`, or take `std` out", "std")
+        return made
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = self.shape[1:] if self.batch else self.shape

@@ -119,6 +119,10 @@ class Op:
         attributes = self.attributes
         return {k: v for k, v in attributes.items() if k not in later or v != later[k]} if later else attributes
 
+    def constant_result(self, *inputs: Shape) -> float | None:
+        """What the operation gives whatever its inputs are; None where it depends on them."""
+        return None
+
     def pooled(self, *inputs: Shape) -> int | None:
         """How many values of one sample share the mean by which they are normalized; None for what normalizes nothing."""
         return None

@@ -121,6 +121,14 @@ class Pad(Op):
     mode: str = argument(Choice(("constant", "reflect", "edge")), "constant")
     value: float = argument(Real(), 0.0)
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        made = cls(**values)
+        if made.value and made.mode != "constant":
+            message = f"`{made.mode}` takes pixels of the image, and no value"
+            raise ArgumentError("AS104", message, "write `mode: constant`, or take `value` out", "value")
+        return made
+
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, height, width = image(inputs[0], self.kind)
         for name, size in (("top", height), ("bottom", height), ("left", width), ("right", width)):

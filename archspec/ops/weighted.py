@@ -56,6 +56,10 @@ class Conv(Op):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
+        if values.get("bias_init") and not values.get("bias"):
+            raise ArgumentError("AS104", "there is no bias to start there", "write `bias: true`", "bias_init")
+        if values.get("gain_init", 1.0) != 1.0 and not values.get("gain"):  # of `std_conv`
+            raise ArgumentError("AS104", "there is no gain to start there", "write `gain: true`", "gain_init")
         if "padding" in values:
             return cls(**values)
         kernel, dilation = values["kernel"], values.get("dilation", (1, 1))
@@ -265,6 +269,13 @@ class Scale(Op):
     value: float = argument(Real(), 1.0, Shown.ALWAYS)
     learned: bool = argument(Flag(), False)
     shared: bool = argument(Flag(), False, later=True)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        if values.get("shared") and not values.get("learned"):
+            message = "what is shared is a learned number, and this one is constant"
+            raise ArgumentError("AS104", message, "write `learned: true`, or take `shared` out", "shared")
+        return cls(**values)
 
     @property
     def keeps(self) -> Keeps:  # type: ignore[override]

@@ -97,6 +97,14 @@ def test_a_table_of_one_column_lists_its_values():
     assert rows[0] == rows[1]
 
 
+def test_a_misspelt_column_is_said_once():
+    """It is an argument that the rows then lack, which is not said again of each."""
+    stem = "stem: [{rows: {block: conv, columns: [outt, kernel], table: [[4, 1], [8, 3]]}}]\n"
+    with pytest.raises(SpecError) as raised:
+        archspec.load(HEAD + stem + END)
+    assert [(d.code, d.help) for d in raised.value.diagnostics] == [("AS303", "did you mean `out`?")]
+
+
 def test_names_in_cells_stay_names_in_source():
     """A column that is called as an argument of the block around is written as what its cells say."""
     block = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.analysis.checks.constant_results import check_constant_results
 from archspec.analysis.checks.declarations import check_declarations
 from archspec.analysis.checks.fine_tuning import check_fine_tuning
 from archspec.analysis.checks.letter_case import check_case
@@ -151,6 +152,7 @@ PASSES = (
     check_evaluation,
     check_phases,
     check_statistics,
+    check_constant_results,
     check_fine_tuning,
     check_whitening,
 )
