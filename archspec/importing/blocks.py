@@ -10,7 +10,7 @@ from archspec.importing.arguments import Arguments, Defaults, arguments
 from archspec.importing.entries import Entry
 from archspec.importing.instances import Instance, instance, listed, numbered
 from archspec.importing.repeats import Declared, written
-from archspec.importing.traced import INPUT, Operation
+from archspec.importing.traced import INPUT, InexpressibleError, Operation
 from archspec.importing.tree import Group, Step, in_order
 from archspec.ops import OPS, Features
 from archspec.syntax.identifiers import step_name_fault
@@ -236,10 +236,6 @@ def _own_shortcut(found: Blocks, projected: list[Instance]) -> str:
     if found.shortcuts.setdefault(name, own) != own:
         return _inexpressible("several shortcuts of one name")
     return name
-
-
-class InexpressibleError(Exception):
-    """What the shorter form of a spec has no words for; a longer one does."""
 
 
 def _inexpressible(what: str) -> str:

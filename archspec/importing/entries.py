@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from archspec.importing.traced import INPUT
+from archspec.importing.traced import INPUT, SHARE
 from archspec.ops import OPS, Activation
 
 SAME_AS_BEFORE: tuple[str, ...] = ()
@@ -62,6 +62,8 @@ class Entry:
         """The step as a spec has it."""
         if self.chain is not None:
             content: Any = [entry.written() for entry in self.chain]
+        elif self.kind == SHARE:
+            content = {SHARE: self.args["of"]}
         elif self.args:
             content = {self.kind: dict(self.args)}
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.importing.entries import Entry
-from archspec.importing.traced import INPUT, Operation
+from archspec.importing.traced import INPUT, SHARE, InexpressibleError, Operation
 from archspec.importing.tree import Group, Step, in_order
 from archspec.ops import Features
 
@@ -95,7 +95,17 @@ def listed(
             name = next(n for n in (kind, *(f"{kind}{i}" for i in range(2, 999))) if n not in taken)
             taken.add(name)
         inputs = () if step.inputs == (last,) else tuple(called[value] for value in step.inputs)
-        found.append(entry(step, name, inputs, shapes, used))
+        made = entry(step, name, inputs, shapes, used)
+        if made.kind == SHARE:
+            owner = called.get(made.args["of"])
+            if not owner or owner == INPUT or not named:
+                raise InexpressibleError(
+                    "weights are used twice, by steps of two lists, and `share` is of one list"
+                )
+            name = name or next(n for n in (f"{owner}{i}" for i in range(2, 999)) if n not in taken)
+            taken.add(name)
+            made = replace(made, name=name, args={"of": owner})
+        found.append(made)
         called[step.output] = name or ""
         last = step.output
     return found

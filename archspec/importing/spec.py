@@ -45,7 +45,10 @@ def _specs(net: Traced) -> Iterator[tuple[str, Program]]:
 
 def problems_of(net: Traced) -> str:
     """What is wrong with the longest spec, for a message."""
-    found = blocks(tree(net), shapes(net), net.outputs, merged=False, alike=False)
+    try:
+        found = blocks(tree(net), shapes(net), net.outputs, merged=False, alike=False)
+    except InexpressibleError as why:
+        return str(why)
     return "; ".join(str(one.message) for one in check(to_text(unchecked(net, found))) if one.is_error)
 
 

@@ -12,6 +12,13 @@ from archspec.ops import Features
 INPUT = "input"
 """The value that the net takes."""
 
+SHARE = "share"
+"""What applies the layers of another operation again: its argument `of` is the value which that one gives."""
+
+
+class InexpressibleError(Exception):
+    """What a form of a spec has no words for; a longer one may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from archspec.importing.traced import INPUT, Operation, Traced
+from archspec.importing.traced import INPUT, SHARE, Operation, Traced
 from archspec.ops import Features, Image
 
 
@@ -64,7 +64,9 @@ def _steps(
             op.path == scope.path for _, op in own
         )  # a layer with parts, as a normalization with its activation
         group = None if itself else _group(net, own, depth, last)
-        if group is not None:
+        if group is not None and (again := _again(group, found)) is not None:
+            found.append(again)
+        elif group is not None:
             found.append(Step(name, group, (group.input,), group.output))
         else:  # a module of several values, or of none: its steps stand in the one around it
             found += [
@@ -72,6 +74,37 @@ def _steps(
                 for step in _steps(net, own, depth + 1, scope.path, last)
             ]
     return _named_once(_folded(net, found, path, last))
+
+
+def _again(group: Group, before: Sequence[Step]) -> Step | None:
+    """The step that applies the layers of an earlier call of the same module, where a group is nothing else."""
+    for step in before:
+        first = step.target
+        if not isinstance(first, Group) or first.path != group.path:
+            continue
+        pairs = list(zip(_operations(first), _operations(group), strict=False))
+        same = len(_operations(first)) == len(_operations(group)) and all(_repeats(*pair) for pair in pairs)
+        if same and any(one.stateful for one, _ in pairs):
+            last = next(op for op in _operations(group) if op.result == group.output)
+            shared = replace(
+                last, kind=SHARE, args={"of": step.output}, inputs=(group.input,), path=None, stateful=True
+            )
+            return Step(None, shared, (group.input,), group.output)
+    return None
+
+
+def _repeats(one: Operation, other: Operation) -> bool:
+    """Whether an operation is another of a former call once more."""
+    if one.stateful:
+        return other.kind == SHARE and other.args["of"] == (one.args["of"] if one.kind == SHARE else one.result)
+    return (one.kind, one.args) == (other.kind, other.args)
+
+
+def _operations(group: Group) -> list[Operation]:
+    found: list[Operation] = []
+    for step in group.steps:
+        found += [step.target] if isinstance(step.target, Operation) else _operations(step.target)
+    return found
 
 
 def _behind(name: str | None, step: Step, itself: bool) -> str | None:

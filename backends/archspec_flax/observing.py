@@ -49,7 +49,8 @@ def observed(build: Callable[[], nnx.Module], images: Any, draw: Draw | None) ->
         unroll(model)
         (model.train if draw is not None else model.eval)()  # type: ignore[no-untyped-call]
         _wrap(model, notes)
-        graph, params, others = nnx.split(model, nnx.Param, ...)
+        parts: Any = nnx.split(model, nnx.Param, ...)
+        graph, params, others = parts
         pixels = jnp.asarray(np.asarray(images, np.float64).transpose(0, 2, 3, 1))
 
         def run(params: Any, nudges: Values) -> tuple[Array, tuple[Values, Values, Any]]:

@@ -118,7 +118,7 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
         ("Frozen", "`net.0.weight` is frozen"),
         ("Exiting", "could not be made: SystemExit"),
         ("Numbered", "numbers for names"),
-        ("Tied", "used twice"),
+        ("Tied", "are one parameter"),
         ("Buffered", "`mean` is a buffer"),
         ("Constant", "a constant tensor in forward"),
         ("number", "no torch.nn.Module"),

@@ -1,4 +1,4 @@
-"""What can be said of a model is written with holes for the rest, which `check` names; shared parameters are refused."""
+"""What can be said of a model is written with holes for the rest, which `check` names."""
 
 import pytest
 import yaml
@@ -6,7 +6,6 @@ import yaml
 import archspec
 
 torch = pytest.importorskip("torch")
-from torch import nn  # noqa: E402
 
 NET = """
 import torch
@@ -86,73 +85,3 @@ def test_a_model_that_can_be_said_is_imported_as_ever(cli, tmp_path):
         "modules that nothing calls are no part of a spec"
     )
     assert not (tmp_path / "net.partial.yaml").exists()
-
-
-class Shared(nn.Module):
-    """One module under two names, called under both."""
-
-    def __init__(self):
-        super().__init__()
-        self.one = self.made()
-        self.other = self.again()
-        self.act = nn.ReLU()
-        self.fc = nn.Linear(3, 5)
-
-    def made(self):
-        return nn.Conv2d(3, 3, 3, padding=1)
-
-    def again(self):
-        return self.one
-
-    def forward(self, x):
-        return self.fc(self.act(self.other(self.act(self.one(x)))).mean((2, 3)))
-
-
-class Tied(Shared):
-    """Two modules with one tensor."""
-
-    def again(self):
-        found = self.made()
-        found.weight = self.one.weight
-        return found
-
-
-class Twice(Shared):
-    """One module that is called twice."""
-
-    def again(self):
-        return None
-
-    def forward(self, x):
-        return self.fc(self.act(self.one(self.act(self.one(x)))).mean((2, 3)))
-
-
-class Statistics(Twice):
-    """A normalization that is called twice."""
-
-    def made(self):
-        return nn.BatchNorm2d(3)
-
-
-class Within(Twice):
-    """A block that is called twice."""
-
-    def made(self):
-        return nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU())
-
-
-REFUSED = {
-    Shared: "`other.weight` and `one.weight` are one parameter",
-    Tied: "`other.weight` and `one.weight` are one parameter",
-    Twice: "the weights `one.weight` are used twice",
-    Statistics: "the weights `one.weight` are used twice",
-    Within: "the weights `one.0.weight` are used twice",
-}
-
-
-@pytest.mark.parametrize("kind", REFUSED, ids=lambda kind: kind.__name__)
-def test_parameters_that_are_shared_are_refused_with_their_names(kind):
-    with pytest.raises(archspec.ModelError) as error:
-        archspec.import_model(kind(), torch.zeros(2, 3, 8, 8))
-    assert REFUSED[kind] in str(error.value)
-    assert "share" in f"{error.value} {error.value.help}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.importing import Operation
+from archspec.importing.traced import SHARE
 from archspec.ops import OPS, Features, typed
 from archspec_torch.importing.arrangements import Arranged, settled, whole_value
 from archspec_torch.importing.graphs import scopes
@@ -49,15 +50,26 @@ class Built:
         if windows and kind != "unwindow":
             self.in_windows.add(name)
         owners = {tensor.owner for tensor in tensors}
-        for tensor in tensors:
-            if self.owned.setdefault(tensor.path, name) != name:
-                raise RefusedError(f"the weights `{tensor.path}` are used twice: a spec says `share`, which import does not "
-                                   "write yet")  # fmt: skip
+        if (first := self._first(kind, args, [tensor.path for tensor in tensors])) is not None:
+            kind, args, owners, stateful = SHARE, {"of": first.result}, set(), True
+        for tensor in tensors if first is None else ():
+            self.owned[tensor.path] = name
         path = next(iter(owners)) if len(owners) == 1 else None
         made = Operation(name, kind, args, tuple(inputs), scopes(self.module, stack), path, shape, stateful)
         self.operations.insert(self._behind(after), (made, list(stack)[-1]))
         self.shapes[name] = shape
         return name
+
+    def _first(self, kind: str, args: dict[str, Any], paths: Sequence[str]) -> Operation | None:
+        """The operation that has these tensors already, and is the same one; None where they are nobody's."""
+        owners = {self.owned[path] for path in paths if path in self.owned}
+        if not owners:
+            return None
+        first = next((op for op, _ in self.operations if op.result in owners), None)
+        taken = {path for path, owner in self.owned.items() if first is not None and owner == first.result}
+        if len(owners) > 1 or first is None or taken != set(paths) or (first.kind, first.args) != (kind, args):
+            raise RefusedError(f"the weights `{paths[0]}` are used twice, and not by the same operation")
+        return first
 
     def hole(self, node: Any, name: str, inputs: Sequence[str], shape: Features) -> str:
         """A step that a spec has no words for."""
@@ -188,7 +200,7 @@ class Built:
                 and alone
                 and (not list(self.module.get_submodule(last.path).children()) or op.kind not in OPS)
             ):
-                op = replace(op, scopes=op.scopes[:-1], path=last.path)
+                op = replace(op, scopes=op.scopes[:-1], path=None if op.kind == SHARE else last.path)
             if op.result in self.tensors:
                 tensor, word = self.tensors[op.result]
                 self.renamed[f"{op.path}.{word}"] = tensor

@@ -70,7 +70,7 @@ def check_module(module: Any, example: Any) -> None:
         if id(tensor) in names:
             raise ModelError(
                 f"`{path}` and `{names[id(tensor)]}` are one parameter",
-                "a spec says `share`, which import does not write yet: give each module its own",
+                "no spec has two names for one tensor: call one module twice, which `share` says, or give each its own",
             )
         names[id(tensor)] = path
 
