@@ -17,7 +17,8 @@ TOLERANCE = 1e-9
 SLOPES = 1e-8
 """The same of gradients."""
 SMALL = 1e-6
-"""Gradients that are smaller than this part of the largest are measured by that: many are zero but for rounding."""
+"""Numbers that are smaller than this part of the largest of their kind are measured by that part: many are zero but for
+rounding, such as the mean of what a normalization gives, or the gradient of a bias in front of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class Step:
 
 def compared(found: Step, expected: Step) -> list[Layer]:
     """The steps that both models have, in order of execution, and at last their results."""
-    gradients = _differences(found.training.gradients, expected.training.gradients, slopes=True)
-    inside = _differences(found.training.layer_gradients, expected.training.layer_gradients, slopes=True)
+    gradients = _differences(found.training.gradients, expected.training.gradients)
+    inside = _differences(found.training.layer_gradients, expected.training.layer_gradients)
     evaluation = _differences(found.evaluation.layers, expected.evaluation.layers)
     training = _differences(found.training.layers, expected.training.layers)
     statistics = _differences(found.training.statistics, expected.training.statistics)
@@ -119,9 +120,9 @@ def _of_layer(layer: str, differences: Mapping[str, float]) -> float | None:
     return largest(own) if own else None
 
 
-def _differences(found: Weights, expected: Weights, *, slopes: bool = False) -> dict[str, float]:
+def _differences(found: Weights, expected: Weights) -> dict[str, float]:
     both = [name for name in found if name in expected]
-    least = SMALL * max((_size(expected[name]) for name in both), default=0.0) if slopes else 0.0
+    least = SMALL * max((_size(expected[name]) for name in both), default=0.0)
     return {name: _difference(found[name], expected[name], least) for name in both}
 
 

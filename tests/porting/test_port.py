@@ -234,3 +234,15 @@ def test_what_goes_together_on_the_command_line_is_said(cli):
     done = cli("port", "w.safetensors", "--spec", "resnet18", "--arg", "a=1", "--to", "flax", "--out", "x")
     assert done.exit_code == 2
     assert "--arg and --input are of a model in code" in done.stderr
+
+
+def test_what_is_zero_but_for_rounding_does_not_differ():
+    from archspec.backends import Observed
+    from archspec.porting.layers import Step, compared, first_to_differ
+
+    def step(mean, other):
+        kept = {"bn1.running_mean": np.full(3, mean), "bn2.running_mean": np.full(3, other)}
+        return Step(*[Observed({"bn1": np.ones((2, 3)), "bn2": np.ones((2, 3))}, {}, {}, {}, kept)] * 2)
+
+    assert first_to_differ(compared(step(1e-17, 0.5), step(-1e-17, 0.5))) is None
+    assert first_to_differ(compared(step(1e-17, 0.5), step(-1e-17, 0.6))).name == "bn2"
