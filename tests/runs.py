@@ -25,6 +25,13 @@ for environment, arguments in json.loads(sys.argv[1]):
 """
 
 
+def forked(program):
+    """A program that begins as `archspec` does: it is forked as `archspec` is, where tests fork processes."""
+    if warm := sys.modules.get("warm"):
+        warm.PROGRAMS.add(program)
+    return program
+
+
 def several(commands):
     """A process that runs commands one after the other, each with what it changes in the environment."""
     return [sys.executable, "-c", SEVERAL, json.dumps([(e, list(map(str, words))) for e, words in commands])]
@@ -112,3 +119,5 @@ train:
   ema: 0.9
   precision: fp64
 """
+FLAT = re.sub("^(shortcut|stages): .*\n", "", SMALL, flags=re.MULTILINE)
+"""The same without blocks, for runs with Flax, which compile most of the time."""

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from runs import CPU, SMALL
+from runs import CPU, FLAT
 
 pytest.importorskip("jax")
 KEEP = "train.keep={on_failure: stop}"
 
 
 def test_two_processes_of_jax_end_together_where_a_checkpoint_cannot_be_written(tmp_path):
-    (tmp_path / "small.yaml").write_text(SMALL.replace("fp64", "fp32"))
+    (tmp_path / "small.yaml").write_text(FLAT.replace("fp64", "fp32"))
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoints").write_text("not a folder")
     command = [sys.executable, "-m", "archspec_cli", "train", "small.yaml", "--backend", "flax", "--nproc", "2",

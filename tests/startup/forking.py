@@ -246,9 +246,9 @@ def _run_main(words):
     main = types.ModuleType("__main__")
     main.__builtins__ = sys.modules["builtins"]
     sys.modules["__main__"] = main
-    if words[1] == "train.py":
-        sys.argv, sys.path[0] = words[1:], os.getcwd()
+    if Path(words[1]).name == "train.py":
         main.__file__ = os.path.abspath(words[1])
+        sys.argv, sys.path[0] = words[1:], os.path.dirname(main.__file__)
         main.__loader__ = SourceFileLoader("__main__", main.__file__)
         exec(compile(main.__loader__.get_data(main.__file__), main.__file__, "exec"), vars(main))
     elif words[1] == "-m":

@@ -28,6 +28,7 @@ COLD = {"ARCHSPEC_TESTS_COLD": "1"}
 """In the environment of a process that is to be started as users start it."""
 OWN = (
     "PYTEST_", "RANK", "LOCAL_", "WORLD_SIZE", "MASTER_", "GROUP_", "ROLE_", "TORCHELASTIC_", "TORCH_NCCL_", "ARCHSPEC_SAID",
+    "ARCHSPEC_INSTALLED",
     "JAX_PLATFORMS", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "PYTHONUNBUFFERED", "TMPDIR", "PYDANTIC_DISABLE_PLUGINS",
     "XLA_", "TF_CPP_", "TPU_", "TORCHINDUCTOR_", "THP_MEM_ALLOC_ENABLE", "CUBLAS_", "COLUMNS", "PWD",
 )  # fmt: skip
@@ -160,8 +161,8 @@ def _fork(process, asked):
 def _kind(words, folder):
     """What a command imports, or None for one that is neither `archspec` nor a `train.py`."""
     match words:
-        case [python, "train.py", *_] if python == sys.executable:
-            return _kind_of_trainer(Path(folder, "train.py"))
+        case [python, script, *_] if python == sys.executable and Path(script).name == "train.py":
+            return _kind_of_trainer(Path(folder, script))
         case [python, "-m", "archspec_cli", *given] if python == sys.executable:
             pass
         case [python, "-c", program, *given] if python == sys.executable and program in PROGRAMS:

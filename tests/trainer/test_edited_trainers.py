@@ -13,7 +13,7 @@ import pytest
 import archspec
 from archspec.emission.import_source import import_source
 from archspec.files import write_folder
-from runs import CPU, said, same, weights
+from runs import CPU, FLAT, said, same, weights
 
 pytest.importorskip("torch")
 
@@ -88,22 +88,23 @@ def test_a_run_goes_on_with_the_train_py_that_it_was_begun_with(built, tmp_path,
     assert run(folder, "--resume").returncode == 0
 
 
-def test_train_from_runs_an_edited_folder_as_it_stands(built, tmp_path):
+def test_train_from_runs_an_edited_folder_as_it_stands(built, tmp_path, cli, capfd):
+    """The trainer is a process of its own, whatever it was started from."""
     folder = edited(built, tmp_path / "mine", *EDITS["an extra term"])
 
     def train(*given):
-        command = [sys.executable, "-m", "archspec_cli", "train", *map(str, given)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return cli("train", *given)
 
     given = "--steps", 4, *CPU, "--out", "run"
     done = train("--from", folder, *given)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert run(folder).returncode == 0
     assert same(weights(tmp_path / "run"), weights(folder / "run"))
     # by the folder alone a run goes on with the train.py that it has
+    capfd.readouterr()
     done = train("run", "--resume", "--steps", 4)
-    assert done.returncode == 0, done.stderr
-    assert "nothing is left to do" in done.stdout
+    assert done.exit_code == 0, done.stderr
+    assert "nothing is left to do" in capfd.readouterr().out
     error = said(train("--from", folder, "--set", "train.lr=0.2", *given), 2)
     assert "train.py, which is trained as it stands" in error
     assert "edit line" in error
@@ -112,20 +113,18 @@ def test_train_from_runs_an_edited_folder_as_it_stands(built, tmp_path):
     assert "holds no train.py" in said(train("--from", tmp_path, *given), 2)
 
 
-def test_an_edit_of_a_flax_trainer_changes_what_runs(tmp_path, cli):
+def test_an_edit_of_a_flax_trainer_changes_what_runs(tmp_path, cli, spec):
     pytest.importorskip("flax")
-    write_folder(tmp_path / "built", archspec.emit(archspec.load("digits_resnet:resnet8"), "flax"))
+    write_folder(tmp_path / "built", archspec.emit(archspec.load(spec(FLAT)), "flax"))
     loss = "loss = optax.softmax_cross_entropy(logits, targets).mean()"
     folder = edited(tmp_path / "built", tmp_path / "mine", loss, f"{loss} + 0.1 * jnp.square(logits).mean()")
-    text = (folder / "train.py").read_text()
-    (folder / "train.py").write_text(text.replace("import jax\n", "import jax\nimport jax.numpy as jnp\n", 1))
     given = "--steps", "4", "--device", "cpu", "--threads", "1"
     for place in (tmp_path / "built", folder):
         command = [sys.executable, "train.py", *given]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert not same(weights(folder / "run"), weights(tmp_path / "built/run"))
-    assert "digits-resnet-8, edited train.py" in cli("compare", folder / "run", tmp_path / "built/run").output
+    assert "small, edited train.py" in cli("compare", folder / "run", tmp_path / "built/run").output
 
 
 def test_an_edited_evaluation_measures_the_run_and_is_told(built, usual, tmp_path, cli):

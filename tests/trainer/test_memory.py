@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from runs import MAIN, said
+from runs import MAIN, forked, said
 
 torch = pytest.importorskip("torch")
 
@@ -18,20 +18,20 @@ stem: [{conv1: {conv: {out: 512, kernel: 3}}}, {relu: act}]
 head: [global_avg_pool, {fc: {linear: {out: classes}}}]
 train: {data: {dataset: synthetic, normalize: none}, batch_size: 2000, steps: 1, lr: 0.1}
 """
+LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))"
+STARVED = forked(f"{LIMIT}; from archspec_cli.main import main; main()")
 
 
 @pytest.fixture
 def starve(tmp_path):
     """Train the large net in three gigabytes of address space; gives the one error."""
     (tmp_path / "large.yaml").write_text(LARGE)
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))"
-    program = f"{limit}; from archspec_cli.main import main; main()"
 
     def run(*more):
         command = [
             sys.executable,
             "-c",
-            program,
+            STARVED,
             "train",
             "large.yaml",
             "--out",

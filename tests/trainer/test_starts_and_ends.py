@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from archspec_runtime.record.folder import read_run
-from runs import MAIN
+from runs import MAIN, forked
 
 QUIET = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
 NETS = ("digits_resnet:resnet8", "digits_resnet:plain8")
@@ -25,7 +25,7 @@ WAYS = {
     "fsdp2": ("--nproc", "2", "--shard"),
     "flax": ("--nproc", "2", "--backend", "flax"),
 }
-ENDS = """
+ENDS = forked("""
 import os, sys, threading
 from archspec_cli.main import app
 try:
@@ -35,7 +35,7 @@ except SystemExit as ended:
 tasks = sorted(os.listdir("/proc/self/task"), key=int)
 names = [open(f"/proc/self/task/{task}/comm").read().strip() for task in tasks]
 print([thread.name for thread in threading.enumerate()], [name for name in names if "gloo" in name or "store" in name])
-"""
+""")
 
 
 def train(folder, *given):
