@@ -19,8 +19,10 @@ KINDS = {"block", "act", "se", "stride", "expand", "apart"}
 LEFT = {
     **{name: ("features", slice(0, 4)) for name in ("convnext", "swin", "swin_v2")},
     "efficientnet_v2": ("table", slice(0, None, 2)),
+    "maxvit_t": ("table", slice(0, 1)),
 }
-"""Of stages that stand one by one in a chain: two, with what lies between; of a table among the arguments: every other row."""
+"""Of stages that stand one by one in a chain: two, with what lies between; of a table among the arguments: every other row; of
+MaxViT's, whose last row has windows in place of a grid, one."""
 OUT = {
     "googlenet": {"inception3a", "inception4b", "inception4c", "inception4e", "inception5a"},
     "inception_v3": {"Mixed_5b", "Mixed_5c", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_7b"},

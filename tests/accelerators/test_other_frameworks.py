@@ -35,6 +35,8 @@ MOST = {
     ),
 }
 """Tests that meet most of a framework's interface, in a minute and a half of a processor at most."""
+OF_ONE_BUILD = "trainer/test_memory"
+"""Tests whose limits of memory are those of the libraries of one build."""
 ASK = "import sys; from importlib.metadata import version; print(*(n + '==' + version(n).split('+')[0] for n in sys.argv[1:]))"
 # JAX before 0.10.2 says of each program for a CPU which it finds in its cache that it may end by SIGILL; the tests share one
 SILENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -48,7 +50,7 @@ def of_trainers(extra):
         if extra in path.read_text("utf-8") and (extra == "flax" or "flax" not in path.stem)
     )
     models = ("backends/test_flax_models", "weights/test_flax_weights") if extra == "flax" else ()
-    return sorted({*named, *models} - {*MOST[extra]})
+    return sorted({*named, *models} - {*MOST[extra], OF_ONE_BUILD})
 
 
 def extra_of(name):

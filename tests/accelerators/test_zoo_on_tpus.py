@@ -41,8 +41,6 @@ and 1.6 times where the compiler takes its time.
 TWINS = {"plain34": "plain18", "resnet34": "resnet18", "resnet101": "resnet50", "resnet152": "resnet50"}
 """Nets that are others when they are shortened."""
 NETS = [name for name in TRAINED if name not in TWINS]
-SLOWEST = "maxvit_t"
-"""Minutes of a processor: before releases alone."""
 CASES = [
     *((name, "bf16", chips) for name, chips in zip(NETS, cycle((4, 8)), strict=False)),
     *((name, "fp32", chips) for name, chips in zip(NETS, cycle((8, 4)), strict=False)),
@@ -51,8 +49,8 @@ CASES = [
 
 def marked(name: str, precision: str, chips: int) -> Any:
     """When a case is compiled."""
-    rarely = precision == "fp32" or name == SLOWEST
-    return pytest.param(name, precision, chips, marks=pytest.mark.release if rarely else pytest.mark.long)
+    when = pytest.mark.release if precision == "fp32" else pytest.mark.long
+    return pytest.param(name, precision, chips, marks=when)
 
 
 @pytest.fixture(autouse=True)
