@@ -33,12 +33,17 @@ def recipe_words(job: Any, optimizer: Any) -> dict[str, Any]:
     }
 
 
-def evaluated(job: Any, mirrored: str, model: str = "model") -> str:
-    """The logits of an evaluation: of the images, or the mean of theirs and of those of the `mirrored` images."""
+def evaluated(job: Any, mirrored: str, model: str = "model", cast: str = "", indent: int = 4) -> str:
+    """The logits of an evaluation: of the images, or the mean of theirs and of those of the `mirrored` images; each is cast."""
     named = f"[{quoted(job.outputs[0])}]" if job.outputs else ""
     if not job.recipe.eval_hflip:
-        return f"{model}(images){named}"
-    return f"({model}(images){named} + {model}({mirrored}){named}) / 2"
+        return f"{model}(images){named}{cast}"
+    one, other = (f"{model}({images}){named}{cast}" for images in ("images", mirrored))
+    line = f"({one} + {other}) / 2"
+    if indent + len(f"logits = {line}") <= WIDTH:
+        return line
+    pad = " " * indent
+    return f"(\n{pad}    {one}\n{pad}    + {other}\n{pad}) / 2"
 
 
 def told(optimizer: Any) -> str:

@@ -18,7 +18,7 @@ RECIPES = {
     },
     "adamw": {
         "optimizer": {"adamw": {"weight_decay": 0.05, "decay_norm_and_bias": False}}, "precision": "bf16",
-        "bad_loss": {"skip": {"spike": 4}}, "label_smoothing": 0.1, "ema": 0.99,
+        "bad_loss": {"skip": {"spike": 4}}, "label_smoothing": 0.1, "ema": 0.99, "eval_hflip": True,
     },
     "nesterov": {
         "optimizer": {"sgd": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "decay_norm_and_bias": False}},

@@ -164,8 +164,7 @@ def _evaluated(job: Job) -> str:
     half, mirrored = HALVES.get(job.recipe.precision), "images[:, :, ::-1]"
     if not half:
         return evaluated(job, mirrored)
-    found = evaluated(job, mirrored, f"computing_in(jnp.{half}, model)")
-    return f"{found}.astype(jnp.float32)"
+    return evaluated(job, mirrored, f"computing_in(jnp.{half}, model)", ".astype(jnp.float32)")
 
 
 def _loss(recipe: Recipe) -> str:

@@ -49,7 +49,7 @@ def stated(job: Job) -> dict[str, Any]:
         "values": ["images", "labels", *([] if hard else ["targets"])],
         "forward": "\n".join(_forward(job, mixes)),
         "half": HALVES.get(recipe.precision),
-        "evaluated": evaluated(job, "images.flip(3)"),
+        "evaluated": evaluated(job, "images.flip(3)", indent=8 if recipe.precision in HALVES else 4),
     }
 
 
