@@ -25,6 +25,7 @@ MOST = {
     ),
     "torch": (
         "trainer/test_steps",
+        "trainer/test_compiling",
         "accelerators/test_batch_norm",
         "accelerators/test_determinism",
         "accelerators/test_evaluation",
@@ -34,7 +35,7 @@ MOST = {
         "accelerators/test_uploads",
     ),
 }
-"""Tests that meet most of a framework's interface, in a minute and a half of a processor at most."""
+"""Tests that meet most of a framework's interface, in a minute or two of a processor."""
 OF_ONE_BUILD = "trainer/test_memory"
 """Tests whose limits of memory are those of the libraries of one build."""
 ASK = "import sys; from importlib.metadata import version; print(*(n + '==' + version(n).split('+')[0] for n in sys.argv[1:]))"

@@ -32,9 +32,10 @@ def compile_model(
         return torch.compile(
             forward, dynamic=False, mode=mode
         )  # of the few sizes that phases have each is compiled
-    # each kind is a variant of what its class compiles to, and those have a limit
+    # each kind is a variant of what its class compiles to, and those have a limit, which PyTorch 2.6 names otherwise
     config: Any = torch._dynamo.config
-    config.recompile_limit = max(config.recompile_limit, 2 * len(_kinds(blocks)))
+    limit = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
+    setattr(config, limit, max(getattr(config, limit), 2 * len(_kinds(blocks))))
     for block in blocks:
         block.compile(dynamic=False, mode=mode)
     return forward
