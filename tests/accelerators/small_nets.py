@@ -23,6 +23,8 @@ LEFT = {
 }
 """Of stages that stand one by one in a chain: two, with what lies between; of a table among the arguments: every other row; of
 MaxViT's, whose last row has windows in place of a grid, one."""
+FEW = {"densenet": {"layers": [2, 2]}, "densenet_bc": {"layers": 2}}
+"""Arguments that say how many layers the blocks have."""
 OUT = {
     "googlenet": {"inception3a", "inception4b", "inception4c", "inception4e", "inception5a"},
     "inception_v3": {"Mixed_5b", "Mixed_5c", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_7b"},
@@ -32,7 +34,7 @@ OUT = {
 
 def small(name: str) -> dict[str, Any]:
     """The spec of a net of the zoo, shortened."""
-    net = archspec.load(name)
+    net = archspec.load(name, set=FEW.get(name))
     spec = shortened(net.resolved.root.plain(), name.partition(":")[0])
     spec.pop("expect", None)
     spec.pop("presets", None)
@@ -67,7 +69,7 @@ def shortened(value: Any, name: str) -> Any:
         cut["repeat"] = f"min(2, {cut['repeat']})"
     if isinstance(cut.get("stages"), list):
         cut["stages"] = last_of_each(cut["stages"], kind_of_stage)
-    if isinstance(cut.get("table"), list) and "columns" in cut:
+    if isinstance(cut.get("table"), list) and "columns" in cut and isinstance(cut["table"][0], list):
         columns = cut["columns"]
         cut["table"] = last_of_each(cut["table"], lambda row: kind_of_row(columns, row))
         if "repeat" in columns:

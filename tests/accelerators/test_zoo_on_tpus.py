@@ -2,7 +2,7 @@
 
 The compiler's time goes by the number of layers and the size of their maps, so each net has its own kinds of blocks, widths and
 recipe, but no more blocks and pixels than it needs for them (`small_nets.py`), and libtpu searches for the fastest program as
-little as it can: 3 to 25 seconds of a processor. `test_flax_on_tpus.py` has a few nets that are compiled as a run has them.
+little as it can: 3 to 40 seconds of a processor. `test_flax_on_tpus.py` has a few nets that are compiled as a run has them.
 """
 
 from __future__ import annotations
