@@ -187,8 +187,11 @@ def written_aside(target: Path, *, force: bool, replaceable: Callable[[Path], bo
     try:
         if ".." in target.parts:  # `new/..` would be there once `new` was made
             target = target.resolve()
+        target = _through_links(target)
         if target.exists():
             _may_replace(target, force, replaceable)
+        if (file := next((one for one in target.parents if one.exists() and not one.is_dir()), None)) is not None:
+            raise FolderError(f"{file} is a file", "give another name")
         target.parent.mkdir(parents=True, exist_ok=True)
         with _room(target.parent.resolve(), target.name) as room:
             aside = room / target.name
@@ -204,6 +207,18 @@ def written_aside(target: Path, *, force: bool, replaceable: Callable[[Path], bo
                 os.replace(aside, target)
     except OSError as error:
         raise FolderError(f"cannot write {target}: {error.strerror or error}", _mend(error, "place")) from None
+
+
+def _through_links(target: Path) -> Path:
+    """The file that a path leads to, itself where it is no link. Raises FolderError for a device or a pipe, and OSError."""
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise FolderError(f"{target} is a device or a pipe, whose place a file would take", "give another name")
+    if not target.is_symlink():
+        return target
+    found = Path(os.path.realpath(target))
+    if found.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
+    return found
 
 
 def _may_replace(target: Path, force: bool, replaceable: Callable[[Path], bool]) -> None:

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+import stat
 
 import pytest
 
@@ -44,6 +46,20 @@ def test_a_run_that_is_given_twice_counts_once(finished, cli, tmp_path):
         assert "is given twice" in done.stderr
     assert "by the path link: it is taken once" in cli("metrics", finished[0], "link").stderr
     assert cli("report", finished[0], "link", "--out", "page.html").stdout == "page.html: 1 run\n"
+
+
+def test_links_stay_and_pipes_are_not_replaced(finished, cli, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "a device or a pipe" in said(cli("metrics", finished[0], "--out", "pipe", "--force"), 1)
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+    (tmp_path / "link").symlink_to("file")
+    for force in ((), ("--force",)):
+        assert cli("metrics", finished[0], "--out", "link", *force).exit_code == 0
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "file").read_text().startswith("run,step,")
+    (tmp_path / "circle").symlink_to("circle")
+    assert "Too many levels of symbolic links" in said(cli("metrics", finished[0], "--out", "circle"), 1)
+    assert (tmp_path / "circle").is_symlink()
 
 
 def test_a_file_is_replaced_with_force_alone_and_what_is_no_run_is_said(finished, cli, tmp_path):

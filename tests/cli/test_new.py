@@ -71,6 +71,9 @@ def test_a_file_of_any_name_makes_a_net_that_has_one(cli, name):
     [
         (("net.txt",), "archspec new net.yaml"),
         (("gone/net.yaml",), "mkdir -p gone"),
+        ((".yaml",), "archspec new net.yaml"),
+        (("/dev/null/net.yaml",), "/dev/null is no folder"),
+        ((f"{'x' * 300}.yaml",), "another name of the file"),
         (("net.yaml", "--from", "resnt18"), "did you mean `resnet18`"),
         (("net.yaml", "--images", "gone"), "neither digits nor cifar10 nor a folder"),
         (("net.yaml", "--images", "."), "a folder of its own"),

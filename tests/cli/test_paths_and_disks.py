@@ -105,6 +105,26 @@ def test_a_build_to_what_cannot_be_a_folder_is_refused(out, says, cli, tmp_path)
     assert tree(tmp_path) == {(tmp_path / "file").relative_to(tmp_path): b"mine"}
 
 
+def test_pictures_go_where_links_lead_and_take_the_place_of_no_pipe(cli, tmp_path):
+    os.mkfifo(tmp_path / "pipe.svg")
+    (tmp_path / "link.svg").symlink_to("there.svg")
+    (tmp_path / "circle.svg").symlink_to("circle.svg")
+    (tmp_path / "file").write_text("mine")
+    for out, says in (
+        ("pipe.svg", "is a device or a pipe"),
+        ("circle.svg", "Too many levels"),
+        ("file/new.svg", "file is a file"),
+    ):
+        result = cli("draw", NET, "--out", out, "--force")
+        assert result.exit_code == 2
+        assert result.stderr.count("\n") == 2
+        assert says in result.stderr
+    assert cli("draw", NET, "--out", "link.svg").exit_code == 0
+    assert (tmp_path / "link.svg").is_symlink()
+    assert (tmp_path / "there.svg").read_text().startswith("<svg")
+    assert not (tmp_path / "pipe.svg").is_file()
+
+
 def test_of_two_builds_into_one_folder_at_once_the_second_waits_and_says_what_the_first_is(tmp_path, monkeypatch):
     first, second = (
         archspec.emit(archspec.load(f"digits_resnet:{name}"), "torch") for name in ("resnet8", "plain8")

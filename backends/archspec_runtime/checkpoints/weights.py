@@ -58,7 +58,7 @@ class RunWeights:
         chosen = key or next(iter(present), "weights")
         if chosen not in present:
             raise RunError(f"{checkpoint} has no {chosen}.safetensors", f"it has {' and '.join(present) or 'none'}")
-        said = f"{checkpoint.name}: {SETS[chosen]}" if len(present) > 1 else checkpoint.name
+        said = f"of {checkpoint.name}, {SETS[chosen]}" if len(present) > 1 else f"of {checkpoint.name}"
         identity = read_identity(loop_state(checkpoint), checkpoint / "loop.json")
         return OfRun(tensors(checkpoint / f"{chosen}.safetensors", load_file), identity), [said]
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DENIED = (errno.EACCES, errno.EPERM)
+
+
+def file_around(path: Path) -> Path | None:
+    """What is a file of the folders that a path is to be in; None where nothing is."""
+    return next((one for one in path.parents if one.exists() and not one.is_dir()), None)
 
 
 def not_read(error: OSError) -> str:

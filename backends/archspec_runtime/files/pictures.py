@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec_runtime.errors import RunError
+from archspec_runtime.files.os_errors import file_around
 from archspec_runtime.printable import printable
 from archspec_runtime.processes.interrupts import written_whole
 
@@ -23,6 +24,8 @@ def check_picture(file: Path, *, force: bool = False) -> None:
         raise RunError(f"{file} is neither .png nor .svg", "give --out one of these", 2)
     if file.is_dir():
         raise RunError(f"{file} is a folder", "give --out a file", 2)
+    if (around := file_around(file)) is not None:
+        raise RunError(f"{around} is a file", "give another --out", 2)
     if force or not file.exists():
         return
     try:

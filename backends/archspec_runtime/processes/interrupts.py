@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -77,7 +78,16 @@ def undone_unheard() -> Iterator[None]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write a file to, which takes its name when all of it is there. Raises OSError."""
+    """A place beside `path` to write a file to, which takes its name when all of it is there. Raises OSError.
+
+    Where the path is a link, the file that it leads to is written; a device or a pipe is refused: a file would take its place.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is a device or a pipe", str(path))
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     with undone(lambda: aside.unlink(missing_ok=True)):
         yield aside

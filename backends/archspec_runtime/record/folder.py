@@ -17,7 +17,7 @@ from typing import Any
 from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.conforming import lacking, measures
-from archspec_runtime.files.os_errors import not_written
+from archspec_runtime.files.os_errors import file_around, not_written
 from archspec_runtime.processes.interrupts import undone, undone_unheard, written_whole
 from archspec_runtime.processes.platforms import lives
 
@@ -50,6 +50,8 @@ def check_room(folder: Path, *, resume: bool, force: bool) -> None:
     try:
         if folder.exists() and not folder.is_dir():
             raise RunError(f"{folder} is a file", "give --out a folder", 2)
+        if (around := file_around(folder)) is not None:
+            raise RunError(f"{around} is a file", "give another --out", 2)
         present = {p.name for p in folder.iterdir()} if folder.exists() else set[str]()
     except OSError as error:
         raise RunError(f"cannot read {folder}: {error.strerror}", "give another --out", 2) from None

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from archspec_cli.common import spec_names
-from archspec_cli.console import fail, say, tell
+from archspec_cli.console import fail, fail_with, say, tell
 from archspec_cli.first_spec import FOLDER_SIZE, KNOWN_IMAGES, Choices, first_spec
 
 IMAGES = (
@@ -79,10 +79,16 @@ def _ask(question: str, default: str) -> str:
 
 def _refuse_path(file: Path) -> None:
     if file.suffix not in (".yaml", ".yml"):
-        named = quote(str(file.with_suffix(".yaml"))) if file.name else "net.yaml"
+        named = (
+            quote(str(file.with_suffix(".yaml")))
+            if file.name.strip(".") and file.stem not in (".yaml", ".yml")
+            else "net.yaml"
+        )
         fail(f"a spec is a YAML file, and {file} has another suffix", f"archspec new {named}")
     if os.path.lexists(file):
         fail(f"{file} is there already, and stays as it is", "choose another name")
+    if os.path.lexists(file.parent) and not file.parent.is_dir():
+        fail(f"{file.parent} is no folder", "choose another place")
     if not file.parent.is_dir():
         fail(f"there is no folder {file.parent}", f"mkdir -p {quote(str(file.parent))}")
 
@@ -127,9 +133,13 @@ def _classes_of(folder: Path) -> int:
     """How many classes the images of a folder have, by the rule of image folders."""
     from archspec_runtime.data.membership import LeftOut
     from archspec_runtime.data.scanning import class_folders
+    from archspec_runtime.errors import DataError
 
     train = folder / "train"
-    return len(class_folders(train if train.is_dir() else folder, LeftOut()))
+    try:
+        return len(class_folders(train if train.is_dir() else folder, LeftOut()))
+    except DataError as error:
+        fail_with(error)
 
 
 def _refuse_mistakes(text: str) -> None:
@@ -141,7 +151,10 @@ def _refuse_mistakes(text: str) -> None:
         say("error: these choices do not fit together, and nothing is written")
         for one in wrong[:3]:
             say(f"  {one.message}")
-        say("  help: images of another size, or another net with --from")
+        named = any("cannot name a net" in one.message for one in wrong)
+        say(
+            f"  help: {'another name of the file' if named else 'images of another size, or another net with --from'}"
+        )
         raise typer.Exit(2)
 
 
