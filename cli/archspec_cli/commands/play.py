@@ -130,6 +130,8 @@ def _opened(spec: str | None) -> Opened:
             opened = Opened.from_file(file)
         except UnicodeDecodeError:
             fail(f"{file} is no text in UTF-8", "a spec is YAML: save it as UTF-8")
+        except OSError as error:
+            fail(f"cannot read {file}: {error.strerror}", "check the path and its permissions")
         except TooLongError as error:
             fail(f"{file} cannot be opened: {error}", "is it a spec?")
         opened.preset = preset or None if file == Path(stem) else None
