@@ -74,14 +74,6 @@ Include = Annotated[
     list[Path] | None,
     typer.Option("--include", exists=True, file_okay=False, help="Let `extends` reach into this folder as well."),
 ]
-EvalEvery = Annotated[
-    str | None,
-    typer.Option(
-        metavar="EVERY",
-        help="How often to evaluate: '500 steps', '2 epochs', or a number of epochs (default: the recipe's, 1 epoch).",
-        show_default=False,
-    ),
-]
 Backend = Annotated[str, typer.Option("--backend", help="The framework to use.", autocompletion=backend_names)]
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.commands.train import Compile
-from archspec_cli.common import Backend, EvalEvery, Include, Preset, Set, pairs, report
+from archspec_cli.common import Backend, Include, Preset, Set, pairs, report
 from archspec_cli.console import fail, fail_with, tell
+from archspec_cli.training_options import CheckpointEvery, Compile, Compiled, EvalEvery, Log, Threads, Workers
 
 
 class Where(StrEnum):
@@ -63,17 +63,12 @@ def sweep(
         bool, typer.Option("--scale-schedule", help="With --steps: scale each recipe's schedule to that length.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "auto",
-    compile: Annotated[Compile, typer.Option(help="Compile the model.")] = Compile.auto,
-    checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Steps between checkpoints.")] = None,
+    compile: Compiled = Compile.auto,
+    checkpoint_every: CheckpointEvery = None,
     eval_every: EvalEvery = None,
-    log: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LOGGER", help="Log metrics to tensorboard, wandb or mlflow as well, offline; can be repeated."
-        ),
-    ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of each run.")] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes of each run that read images.")] = None,
+    log: Log = None,
+    threads: Threads = None,
+    workers: Workers = None,
 ) -> None:
     """Train every combination of values and seeds; called again, it keeps what is finished and goes on with the rest.
 

@@ -6,24 +6,15 @@ import os
 import shlex
 import sys
 from contextlib import ExitStack
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from archspec_cli.common import Backend, EvalEvery, Include, Preset, Set, SpecIfAny, load, report
+from archspec_cli.common import Backend, Include, Preset, Set, SpecIfAny, load, report
 from archspec_cli.console import fail, fail_with, say
 from archspec_cli.own_spec import means_run, run_of, spec_of_folder
-
-
-class Compile(StrEnum):
-    """Whether to compile the model."""
-
-    auto = "auto"
-    on = "on"
-    off = "off"
-    graph = "graph"
+from archspec_cli.training_options import CheckpointEvery, Compile, Compiled, EvalEvery, Log, Threads, Workers
 
 
 def train(
@@ -91,28 +82,12 @@ def train(
             help="With --dry-run: the fastest that a step can be on an H200, A100 or v5e, and what limits it.",
         ),
     ] = None,
-    compile: Annotated[
-        Compile,
-        typer.Option(
-            help="Compile the model; auto does where the run is long enough, Flax always; "
-            "graph launches it as a CUDA graph besides, which no GPU has run yet."
-        ),
-    ] = Compile.auto,
-    checkpoint_every: Annotated[
-        int | None, typer.Option(min=1, help="Steps between checkpoints (default: a minute).")
-    ] = None,
+    compile: Compiled = Compile.auto,
+    checkpoint_every: CheckpointEvery = None,
     eval_every: EvalEvery = None,
-    log: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LOGGER", help="Log metrics to tensorboard, wandb or mlflow as well, offline; can be repeated."
-        ),
-    ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=0, help="Processes that read images, 0 for none (default: one a core, at most 8)."),
-    ] = None,
+    log: Log = None,
+    threads: Threads = None,
+    workers: Workers = None,
     nproc: Annotated[
         int | None,
         typer.Option(min=1, help="Processes on this machine that share the run, one a GPU; torchrun does as well."),
