@@ -8,6 +8,7 @@ from archspec.emission.source import Invocation, call, lay_out
 from archspec.language.spec import Init
 from archspec_flax.emit import function_sources as functions
 from archspec_flax.emit import layer_sources as layers
+from archspec_flax.emit import weighted_sources as weighted
 from archspec_flax.emit.initializers import drawn_weights
 
 FUNCTION_NAMES = (
@@ -74,8 +75,8 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "ceil_avg_pool": functions.CEIL_AVG_POOL,
         "uniform": functions.UNIFORM,
         "dirac": functions.DIRAC,
-        "Conv": layers.UNIFORM_CONV,
-        "Linear": layers.UNIFORM_LINEAR,
+        "Conv": weighted.UNIFORM_CONV,
+        "Linear": weighted.UNIFORM_LINEAR,
         "BatchNorm": _batch_norm(init, batch_norm_options),
         "ChannelScale": layers.CHANNEL_SCALE,
         "ChannelShift": layers.CHANNEL_SHIFT,
@@ -105,9 +106,9 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "relative_coordinates": functions.COORDINATES,
         "tapped": functions.TAPPED,
         "named_tapped": functions.NAMED_TAPPED,
-        "StdConv": layers.STD_CONV,
-        "ConvTranspose": layers.CONV_TRANSPOSE,
-        "ChannelConv": layers.CHANNEL_CONV,
+        "StdConv": weighted.STD_CONV,
+        "ConvTranspose": weighted.CONV_TRANSPOSE,
+        "ChannelConv": weighted.CHANNEL_CONV,
     }
     for kind, how in (("Conv", init.conv), ("Linear", init.linear)):
         if (drawn := drawn_weights(how)) is not None:
@@ -117,12 +118,12 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         found[kind] = _partial(kind, _norm_starts(init)[: 1 if kind == "RMSNorm" else 2])
     drawn = drawn_weights(init.conv)
     transposed = "out_features // feature_group_count * math.prod(kernel_size)"
-    found["ConvTranspose"] = layers.CONV_TRANSPOSE.replace(
+    found["ConvTranspose"] = weighted.CONV_TRANSPOSE.replace(
         "{start}", f"draw = {drawn or f'uniform({transposed})'}"
     ).replace("{bias}", _bias("draw" if drawn is None else None, "out_features"))
     start = f"draw = {drawn_weights(init.linear) or 'uniform(in_features)'}"
-    found["MaskedBiasLinear"] = layers.MASKED_BIAS_LINEAR.replace("{start}", start)
-    found["StdConv"] = layers.STD_CONV.replace("{start}", f"draw = {drawn or 'uniform(math.prod(shape[:3]))'}")
+    found["MaskedBiasLinear"] = weighted.MASKED_BIAS_LINEAR.replace("{start}", start)
+    found["StdConv"] = weighted.STD_CONV.replace("{start}", f"draw = {drawn or 'uniform(math.prod(shape[:3]))'}")
     return {name: found[name] for name in NAMES}
 
 
