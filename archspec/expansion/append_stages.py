@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from archspec.expansion.builder import Graph
 from archspec.expansion.context import Context
+from archspec.expansion.declarations import INPUT
 from archspec.expansion.instances import Instances
-from archspec.expansion.library import INPUT
 from archspec.expansion.uses import Use, use_in_stage
 from archspec.ir import Block, Chain, Run
 from archspec.language import Stage

@@ -8,9 +8,9 @@ from typing import Any
 from archspec.diagnostics import Diagnostics, Fix, Related, Span
 from archspec.diagnostics.fixes import certain, respelling, rewriting
 from archspec.diagnostics.spelling import did_you_mean, nearest, suggestion
+from archspec.expansion.declarations import Declaration, Signature
 from archspec.expansion.evaluator import Evaluator
 from archspec.expansion.given import Bound, Given, signature_of
-from archspec.expansion.library import Declaration, Signature
 from archspec.ir import Call
 from archspec.language import synonyms
 from archspec.language.layers import Layer, LayerKind

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from archspec.diagnostics import Diagnostics
 from archspec.expansion.binding import Binder
+from archspec.expansion.declarations import Signature
 from archspec.expansion.given import Given, given_by
-from archspec.expansion.library import Library, Signature
+from archspec.expansion.library import Library
 from archspec.expansion.nesting import Nesting
 from archspec.expansion.parse_steps import StepParser
 from archspec.expansion.survey import Survey

@@ -6,8 +6,8 @@ from archspec.diagnostics import Diagnostics, Span
 from archspec.expansion.append_stages import StageAppender
 from archspec.expansion.builder import Graph
 from archspec.expansion.context import Context
+from archspec.expansion.declarations import Declaration
 from archspec.expansion.instances import Instances, names_given
-from archspec.expansion.library import Declaration
 from archspec.expansion.outputs import net_outputs
 from archspec.ir import Block, Definition, Output
 from archspec.ir.cost import block_cost

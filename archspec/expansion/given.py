@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.diagnostics import Span
 from archspec.diagnostics.fixes import certain
-from archspec.expansion.library import Signature
+from archspec.expansion.declarations import Signature
 from archspec.language.step import Cells, Step
 from archspec.language.values import mentioned
 from archspec.ops import OPS, Op

@@ -8,7 +8,7 @@ from functools import lru_cache
 from archspec.expansion.append_steps import StepAppender
 from archspec.expansion.builder import Graph
 from archspec.expansion.context import Context
-from archspec.expansion.library import INPUT, RESIDUAL, Declaration, Sort
+from archspec.expansion.declarations import INPUT, RESIDUAL, Declaration, Sort
 from archspec.expansion.shortcuts import Merger
 from archspec.expansion.uses import Use
 from archspec.ir import Block

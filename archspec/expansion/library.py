@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
 from archspec.blocks import FOLDER, blocks, shortcuts
-from archspec.diagnostics import Diagnostics, Related, Span
+from archspec.diagnostics import Diagnostics, Span
 from archspec.diagnostics.spelling import did_you_mean
+from archspec.expansion.declarations import IMPLICIT, INPUT, Argument, Declaration, Sort
 from archspec.expansion.misspelt_arguments import names_used, respelt
 from archspec.expansion.parse_steps import StepParser
 from archspec.ir import Definition
@@ -30,79 +30,8 @@ from archspec.syntax.nodes import Node
 from archspec.syntax.parse import parse
 from archspec.syntax.reader import read_file
 
-Sort = Literal["blocks", "shortcuts"]
-IMPLICIT: dict[Sort, tuple[str, ...]] = {
-    "blocks": ("in_channels",),
-    "shortcuts": ("in_channels", "out_channels", "stride"),
-}
-"""What a declaration of each sort knows beside its arguments."""
-
-RESIDUAL = "residual"
-"""An argument of blocks that add by themselves: false where the shortcut of their stage or of the spec is `none`."""
-
-INPUT = ("input",)
-"""The inputs of a declaration that names none."""
-
 _DECLARE = "give a type, a default, or a list of words"
 _TYPES: dict[str, Kind] = {"int": Int(0), "float": Real(), "bool": Flag(), "pair": Pair(0), "layer": LayerKind()}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Argument:
-    """A declared argument: what it accepts and what it is when not given."""
-
-    kind: Kind
-    default: Node | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Signature:
-    """The arguments that something takes: its name, the kind of each, those it needs, and where it is declared."""
-
-    name: str
-    kinds: Mapping[str, Kind]
-    required: Collection[str]
-    declared: tuple[Related, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Declaration:
-    """A block or shortcut as declared, its steps parsed but nothing evaluated.
-
-    It is not sound where a mistake in it, which is recorded, leaves open what it takes and does.
-    """
-
-    definition: Definition
-    arguments: dict[str, Argument]
-    implicit: tuple[str, ...]
-    around: Mapping[str, Value]  # the arguments of the spec that a declaration of its own sees
-    first: Literal["branch", "shortcut"]
-    body: tuple[Step, ...]
-    join: tuple[Step, ...] | None
-    merge: Step | None
-    after: tuple[Step, ...]
-    when: Expr | None
-    otherwise: Literal["input", "none"]
-    member: str
-    shortcut: Node | None
-    span: Span
-    out_span: Span
-    when_span: Span
-    sound: bool
-    inputs: tuple[str, ...] = ("input",)
-    outputs: tuple[Node, ...] = ()  # names of its steps, whose values it gives
-
-    @property
-    def signature(self) -> Signature:
-        """What a use of it has to give."""
-        return _signature(self)
-
-
-@lru_cache(maxsize=1024)
-def _signature(declaration: Declaration) -> Signature:
-    required = [k for k, a in declaration.arguments.items() if a.default is None and k not in declaration.implicit]
-    kinds = {k: a.kind for k, a in declaration.arguments.items()}
-    return Signature(declaration.definition.name, kinds, required, (Related("declared here", declaration.span),))
 
 
 def _default(argument: Argument) -> Value | None:
@@ -372,6 +301,3 @@ def _standard_declaration(sort: Sort, name: str, node: Node) -> tuple[Declaratio
 def _standard(sort: Sort) -> Mapping[str, Path]:
     """The files of the standard library by name."""
     return blocks() if sort == "blocks" else shortcuts()
-
-
-__all__ = ["MERGES", "Argument", "Declaration", "Library", "Signature"]

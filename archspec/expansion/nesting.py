@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from archspec.diagnostics import Related
-from archspec.expansion.library import Sort
+from archspec.expansion.declarations import Sort
 from archspec.expansion.recorder import Recorder
 from archspec.expansion.uses import Use
 from archspec.ir import Block, parts

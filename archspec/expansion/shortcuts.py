@@ -9,8 +9,9 @@ from typing import Protocol
 from archspec.diagnostics import Diagnostics, Related, Span
 from archspec.expansion.binding import Binder
 from archspec.expansion.builder import Graph
+from archspec.expansion.declarations import Declaration, Sort
 from archspec.expansion.given import Given
-from archspec.expansion.library import Declaration, Library, Sort
+from archspec.expansion.library import Library
 from archspec.expansion.uses import Use, use_of
 from archspec.ir import Block
 from archspec.ops import MERGES, NOTHING, Features, Image, ShapeError, show

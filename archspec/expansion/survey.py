@@ -8,8 +8,9 @@ from archspec.diagnostics import Span
 from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean, nearest
 from archspec.expansion.binding import Binder, meant_argument
+from archspec.expansion.declarations import Declaration, Signature, Sort
 from archspec.expansion.given import given_by, signature_of, surely_meant_column, with_cells
-from archspec.expansion.library import Declaration, Library, Signature, Sort
+from archspec.expansion.library import Library
 from archspec.expansion.parse_steps import WORDS
 from archspec.expansion.repeats import places_of
 from archspec.expansion.starts import survey_starts

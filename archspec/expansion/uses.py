@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from archspec.diagnostics.fixes import certain, respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder
+from archspec.expansion.declarations import RESIDUAL, Declaration, Sort
 from archspec.expansion.given import Given
-from archspec.expansion.library import RESIDUAL, Declaration, Library, Sort
+from archspec.expansion.library import Library
 from archspec.language import synonyms
 from archspec.loading.resolve import PLACEHOLDER
 from archspec.ops.arguments import describe
