@@ -13,7 +13,7 @@ from archspec.diagnostics import Diagnostics, Source, Span
 from archspec.syntax.compose import Composer, StopReadingError
 from archspec.syntax.drafts import draft_of
 from archspec.syntax.nodes import Node
-from archspec.syntax.yaml_faults import place_and_remedy
+from archspec.syntax.yaml_faults import place_and_remedy, said
 
 MAX_BYTES = 1 << 20
 MAX_KEPT = 1 << 14  # characters of a text that need not be read twice
@@ -75,8 +75,7 @@ def _root(source: Source, problems: Diagnostics) -> Node | None:
     try:
         root = Composer(source, problems).compose()
     except yaml.MarkedYAMLError as error:
-        message = " ".join(filter(None, [error.context, error.problem])) or "this is not YAML"
-        problems.add("AS002", message, *place_and_remedy(error, source))
+        problems.add("AS002", said(error), *place_and_remedy(error, source))
         return None
     except yaml.reader.ReaderError as error:
         codepoint = _codepoint(error)

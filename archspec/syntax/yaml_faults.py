@@ -11,6 +11,35 @@ from archspec.diagnostics import Source, Span
 _UNMARKED_KEY = re.compile(r"[\s-]*\w[^:{\[]*[{\[]")  # `input {channels: 3}`
 
 
+_OF_LIBYAML = (
+    (r"(while parsing a block mapping) expected <block end>, but found .*", r"\1 did not find expected key"),
+    (
+        r"(while parsing a block collection) expected <block end>, but found .*",
+        r"\1 did not find expected '-' indicator",
+    ),
+    (r"while parsing a tag expected '>', but found .*", "while scanning a tag did not find the expected '>'"),
+    (r"expected '(<.*>)', but found .*", r"did not find expected \1"),
+    (r"expected (.*), but (?:got|found) .*", r"did not find expected \1"),
+    (r"mapping values are not allowed here", "mapping values are not allowed in this context"),
+    (r"found character '.*' that cannot", "found character that cannot"),
+    (
+        r"while scanning a double-quoted scalar (found unknown escape character) .*",
+        r"while parsing a quoted scalar \1",
+    ),
+)
+"""What the parser in Python says, where libyaml is not installed, and the same in the words of libyaml."""
+
+
+def said(error: yaml.MarkedYAMLError) -> str:
+    """What is not YAML, in the same words whichever parser found it."""
+    text = " ".join(filter(None, [error.context, error.problem])) or "this is not YAML"
+    for words, others in _OF_LIBYAML:
+        text, count = re.subn(words, others, text, flags=re.DOTALL)
+        if count:
+            break
+    return text
+
+
 def place_and_remedy(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str]:
     """Where to look, and what to write instead."""
     return _indented_by_tab(error, source) or _unfinished(error, source) or _colon(error, source)
@@ -54,7 +83,7 @@ def _unfinished(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str]
 def _colon(error: yaml.MarkedYAMLError, source: Source) -> tuple[Span, str]:
     """A `:` where none may be: one is missing before it, or there is one too many."""
     span = _where(error, source)
-    if not (error.problem or "").startswith("mapping values are not allowed"):
+    if "mapping values are not allowed" not in said(error):
         return span, _other(error, source.line(span.line), span.column)
     text = source.line(span.line)[: span.column]
     if ": " in text and not _UNMARKED_KEY.match(text):
@@ -75,5 +104,5 @@ def _other(error: yaml.MarkedYAMLError, line: str, column: int) -> str:
     """What to do about what is not YAML for another reason."""
     if re.search(r"[:-]\s+[{\[]", line[:column]) and line[:column].rstrip().endswith(("}", "]")):
         return "put text that begins with `{` or `[` in quotes"
-    found = next((help_ for words, help_ in _REMEDIES.items() if words in (error.problem or "")), None)
+    found = next((help_ for words, help_ in _REMEDIES.items() if words in said(error)), None)
     return found or "put text with signs of YAML in quotes, and look at the indentation"
