@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 
 Packages = Mapping[str, Traversable]
@@ -55,7 +55,7 @@ def _names(tree: ast.AST, package: list[str]) -> Iterator[str]:
             yield from (".".join([*module, alias.name]) for alias in node.names)
 
 
-@cache
+@lru_cache(maxsize=8192)
 def _path(packages: Folders, parts: tuple[str, ...]) -> str | None:
     """The file of a module; None where there is none, as of a name in a module."""
     folder = dict(packages).get(parts[0])
@@ -68,7 +68,7 @@ def _path(packages: Folders, parts: tuple[str, ...]) -> str | None:
     return None
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _text(packages: Folders, path: str) -> str:
     package, _, within = path.partition("/")
     return dict(packages)[package].joinpath(*within.split("/")).read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from archspec_cli.common import As, Format, Include, load, spec_names
+from archspec.loading.program import Program
+from archspec_cli.common import As, Format, Include, load, report, spec_names
 from archspec_cli.console import fail, tell, tell_json
 
 
@@ -50,7 +51,7 @@ def _list_one(spec: str, include: Include, format: Format) -> None:
     arguments = {} if args is None else {name: node.plain() for name, node in args.items()}
     costs = []
     for name in [] if presets is None else [name for name, _ in presets.items()]:
-        cost = load(spec.partition(":")[0], None, name, include, warn=False).cost
+        cost = _net(spec.partition(":")[0], name, include).cost
         costs.append({"name": name, "params": cost.params, "macs": cost.macs, "depth": cost.depth})
     if format is Format.json:
         tell_json({"name": net.name, "arguments": arguments, "presets": costs})
@@ -81,13 +82,25 @@ def _specs() -> list[dict[str, Any]]:
 
     found = []
     for name in zoo.names():
-        net = load(name, None, None, None, warn=False)
+        net = _net(name)
         presets = net.resolved.root.get("presets")
         cost = {"params": net.cost.params, "macs": net.cost.macs, "depth": net.cost.depth}
         found.append(
             {"name": name, **cost, "presets": [key for key, _ in presets.items()] if presets is not None else []}
         )
     return found
+
+
+def _net(spec: str, preset: str | None = None, include: Include = None) -> Program:
+    """The net of a spec or of a preset, without a look at the other presets; exits with 1 where it has mistakes."""
+    from archspec.compile import look
+
+    net, problems = look(spec, preset=preset, include=include or (), presets=False)
+    mistakes = [problem for problem in problems if problem.is_error]
+    if net is None or mistakes:
+        report(mistakes)
+        raise typer.Exit(1)
+    return net
 
 
 def _parts() -> dict[str, list[str]]:
