@@ -25,29 +25,45 @@ SURROUNDINGS = {
         "TERM": "dumb",
     },
 }
+EACH = """
+import sys
+from itertools import groupby
+from archspec_cli.main import main
+for words in [list(words) for then, words in groupby(sys.argv[1:], "then".__eq__) if not then]:
+    sys.argv = ["archspec", *words]
+    try:
+        main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code or 0
+    print("ended:", code, file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
-def test_spaces_and_unicode_in_paths_work_anywhere(surroundings, process, tmp_path):
+def test_spaces_and_unicode_in_paths_work_anywhere(surroundings, tmp_path):
+    """Commands in one process, since nothing that is imported under other surroundings can be forked."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "HOME", "MPL", "XDG"))}
     folder = tmp_path / "größe 漢字"
     folder.mkdir()
     (folder / "my spec.yaml").write_text(f"# größe 漢字\n{TINY}", encoding="utf-8")
-    given = ("train", folder / "my spec.yaml", "--out", folder / "run 1", "--steps", 2, *CPU)
-    result = process(*given, env=environment | SURROUNDINGS[surroundings])
-    assert result.returncode == 0, result.stderr
-    assert (folder / "run 1" / "curves.png").exists()
     (folder / "bad é.yaml").write_text("archspec: 1\nname: größe 漢字\n", encoding="utf-8")
     commands = {
+        ("train", folder / "my spec.yaml", "--out", folder / "run 1", "--steps", 2, *CPU): 0,
         ("check", folder / "my spec.yaml"): 0,
         ("check", folder / "bad é.yaml"): 1,
         ("show", folder / "my spec.yaml"): 0,
         ("report", folder / "run 1", "--title", "größe 漢"): 0,
     }
-    for given, code in commands.items():
-        result = process(*given, env=environment | SURROUNDINGS[surroundings])
-        assert result.returncode == code, result.stderr
-        assert "Traceback" not in result.stderr
+    words = [str(word) for given in commands for word in (*given, "then")]
+    done = subprocess.run([sys.executable, "-c", EACH, *words], env=environment | SURROUNDINGS[surroundings],
+                          cwd=tmp_path, capture_output=True, text=True, timeout=240)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^ended: (\d+)$", done.stderr, re.M) == [str(code) for code in commands.values()], (
+        done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert (folder / "run 1" / "curves.png").exists()
     assert "größe 漢" in (folder / "run 1" / "report.html").read_text("utf-8")
 
 
