@@ -142,8 +142,9 @@ def port(
     if spec is not None or (isinstance(source, (str, PathLike)) and Path(source).is_dir()):
         origin = of_weights(Path(source), spec, tuple(maps), key)
     else:
-        name = str(source) if isinstance(source, (str, PathLike)) else type(source).__name__
-        origin = of_import(name, import_model(source, example, arguments=arguments))
+        model = str(source) if isinstance(source, PathLike) else source
+        name = model if isinstance(model, str) else type(model).__name__
+        origin = of_import(name, import_model(model, example, arguments=arguments))
     return port(origin, to)
 
 

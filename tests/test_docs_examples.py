@@ -206,7 +206,7 @@ factory = Net
 
 
 def test_models_are_imported_as_the_page_tells(cli, tmp_path, monkeypatch, capsys):
-    """Models of others, ONNX files, and plain twins, which this small net has not, have tests of their own."""
+    """Models of others, files of models, and plain twins, which this small net has not, have tests of their own."""
     torch = pytest.importorskip("torch")
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "package").mkdir()
@@ -216,7 +216,8 @@ def test_models_are_imported_as_the_page_tells(cli, tmp_path, monkeypatch, capsy
     for words in lines("docs/importing.md"):
         if words[1] == "torchvision:resnet18":
             shutil.copy("net.yaml", "my18.yaml")
-        if words[1].startswith(("torchvision:", "timm:", "net.onnx", "linen.")) or "shortcut=none" in words:
+        elsewhere = ("torchvision:", "timm:", "net.onnx", "net.pt2", "linen.", "ResNet-50-deploy", "resnet50:paper")
+        if words[1].startswith(elsewhere) or "shortcut=none" in words:
             continue
         if words[1] == "package.models:factory":
             (tmp_path / "net.yaml").unlink()

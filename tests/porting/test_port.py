@@ -227,6 +227,13 @@ def test_what_goes_together_on_the_command_line_is_said(cli):
     done = cli("port", "net.py:Net", "--to", "flax", "--out", "x", "--map", "a.=b.")
     assert done.exit_code == 2
     assert "--map and --key are of weights" in done.stderr
+    for more, why in (
+        ("net.onnx --arg a=1", "says itself what it takes"),
+        ("net.prototxt", "has no weights to port"),
+    ):
+        done = cli("port", *more.split(), "--to", "flax", "--out", "x")
+        assert done.exit_code == 2
+        assert why in done.stderr
     Path("r").mkdir()
     done = cli("port", "r", "--to", "flax", "--out", "r", "--force")
     assert done.exit_code == 2

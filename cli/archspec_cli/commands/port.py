@@ -68,6 +68,7 @@ def port(
     """
     import archspec
     from archspec.files import FolderError, check_own
+    from archspec.importing.files import kind_of
     from archspec_runtime.record.folder import run_of
 
     if (run := run_of(out)) is not None:
@@ -81,7 +82,14 @@ def port(
     if not of_weights and (maps or key):
         fail("--map and --key are of weights", "leave them out, or give --spec")
     arguments = plain(args)
-    if not of_weights and ":" in source:
+    file = None if of_weights else kind_of(source)
+    if file is not None and (arguments or chosen):
+        fail(f"{file.noun} says itself what it takes", "leave --arg and --input out")
+    if file is not None and not file.has_weights:
+        fail(f"{file.noun} has no weights to port", "`archspec import` and `archspec build` make a model of it")
+    if file is not None:
+        say(f"{source}: {file.told}")
+    elif not of_weights and ":" in source:
         say(f"{source}: its own code is run")
     try:
         if not force:
