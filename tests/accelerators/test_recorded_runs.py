@@ -45,11 +45,10 @@ NETS = [
     "cifar_highway",
     "resnet18",
     "resnet50:a2",
-    "plain18",
     "vgg19",
     "mobilenet_v2",
-    "densenet",
 ]
+LONGER = ["plain18", "densenet"]  # the one is as resnet18, the other has the most launches of all
 
 
 def stepper_of(net, device, images=None):
@@ -139,7 +138,14 @@ def test_no_recipe_makes_a_step_wait(name, monkeypatch):
         check(*stepper_of(net, device, images))
 
 
-@pytest.mark.parametrize("name", [*NETS, *rarely(*(name for name in TRAINED if name not in NETS))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *NETS,
+        *(pytest.param(name, marks=pytest.mark.long) for name in LONGER),
+        *rarely(*(name for name in TRAINED if name not in NETS + LONGER)),
+    ],
+)
 def test_no_net_makes_a_step_of_its_recipe_wait(name, monkeypatch):
     own = archspec.load(name).recipe is not None
     sets = {"train.batch_size": 8, "train.accumulate": 1} | ({} if own else {"train.recipe": "imagenet_resnet"})

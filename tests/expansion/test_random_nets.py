@@ -29,7 +29,7 @@ def test_random_nets_count_as_built_and_equal_the_reference(text, spec):
 
 
 @pytest.mark.longer
-@settings(max_examples=tries(5, 12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+@settings(max_examples=tries(3, 12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
           phases=[Phase.generate])  # fmt: skip
 @given(text=random_nets())
 def test_random_nets_equal_the_reference(text, spec):

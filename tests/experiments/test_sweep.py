@@ -206,7 +206,7 @@ def test_a_mistake_at_one_place_is_said_once_for_all_values(cli):
 # --- elsewhere -----------------------------------------------------------------------------------------
 
 
-def test_the_slurm_script_runs_and_goes_on(cli, tmp_path):
+def test_the_slurm_script_is_one_array_of_all_runs(cli, tmp_path):
     result = cli("sweep", *SMALL, "--out", "my runs/100%", "--launcher", "slurm", "--jobs", 4)
     assert result.exit_code == 0, result.output
     script = tmp_path / "my runs" / "100%" / "sweep.sbatch"
@@ -214,6 +214,12 @@ def test_the_slurm_script_runs_and_goes_on(cli, tmp_path):
     assert "#SBATCH --array=0-1%4\n" in text
     assert "100%%/logs" in text
     assert subprocess.run(["bash", "-n", script]).returncode == 0
+
+
+@pytest.mark.long  # bash starts Python, which imports all that a run needs, twice
+def test_the_slurm_script_runs_and_goes_on(cli, tmp_path):
+    cli("sweep", *SMALL, "--out", "my runs/100%", "--launcher", "slurm", "--jobs", 4)
+    script = tmp_path / "my runs" / "100%" / "sweep.sbatch"
     environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "1"}
     for said in ("", "nothing is left to do"):
         done = subprocess.run(["bash", script], env=environment, cwd="/", capture_output=True, text=True)

@@ -116,6 +116,8 @@ RECIPES = {
         "loss": BCE(threshold=0.2), "clip_norm": 1.0, "ema": EMA(0.99, power=0.67), "net": MANY,
     },
 }  # fmt: skip
+ONE = {"stages": [{"name": "layer1", "block": "basic", "repeat": 1, "width": 16}]}
+"""One block, since compiling the net takes most of the time, and it is the trainers that are compared."""
 
 
 @pytest.mark.usefixtures("drawn_quickly")  # the weights are those of PyTorch
@@ -131,7 +133,8 @@ def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_torch.trainer.stepper import TorchStepper
 
-    net, job, dataset, normalization, batches = setting(precision="fp64", steps=20, batch_size=32, **RECIPES[name])
+    recipe = {"net": ONE, **RECIPES[name]}
+    net, job, dataset, normalization, batches = setting(precision="fp64", steps=20, batch_size=32, **recipe)
     models = {backend: type(archspec.build(net, backend)) for backend in ("torch", "flax")}
     first = TorchStepper(
         models["torch"], training("torch", net, job), job, dataset, normalization, torch.device("cpu"), False
