@@ -37,10 +37,22 @@ class Part:
         return self.operations[-1]
 
 
-def mined(net: Traced) -> tuple[Traced, Mapping[str, str]]:
-    """A net without modules with those that its repeats tell, and the new paths of its layers by the old; as it is if none do."""
+Variant = tuple[Traced, Mapping[str, str]]
+"""A net, and the new paths of its layers by the old."""
+
+
+def variants(net: Traced) -> Iterator[Variant]:
+    """A net whose modules nothing tells: with those that its repeats tell, where there are any, then as it is."""
+    found, renamed = mined(replace(net, operations=tuple(replace(op, scopes=()) for op in net.operations)))
+    if renamed:
+        yield found, renamed
+    yield net, {}
+
+
+def mined(net: Traced) -> Variant:
+    """A net without modules with those that its repeats tell; as it is if none do."""
     parts = _with_tails(list(_parts(net)))
-    parts = _with_unadded(parts)
+    parts = _with_heads(_with_unadded(parts))
     if sum(part.block for part in parts) < 2:
         return net, {}
     word = "layer" if not any((op.path or "").startswith("layer") for op in net.operations) else "stage"
@@ -70,7 +82,8 @@ def _parts(net: Traced) -> Iterator[Part]:
         live = {value for value in (*live, op.result) if last.get(value, -1) > place}
         if len(live) < 2:
             operations = list(net.operations[begin : place + 1])
-            yield Part(operations, len(operations) in range(2, LONGEST) and op.kind == "add", _shortcut(operations))
+            whole = len(operations) in range(2, LONGEST) and op.kind in ("add", "concat")
+            yield Part(operations, whole, _shortcut(operations))
             begin = place + 1
 
 
@@ -86,9 +99,11 @@ def _shortcut(operations: Sequence[Operation]) -> list[Operation]:
         while value in made and len(made[value].inputs) == 1:
             chain.insert(0, made[value])
             value = made[value].inputs[0]
-        found.append(chain if value not in made else [])
-    shorter = min(found, key=len)
-    return shorter if shorter and len({*map(len, found)}) == 2 and any(op.stateful for op in shorter) else []
+        if value not in made:
+            found.append(chain)
+    shorter = min(found, key=len, default=[])
+    several = len(found) == 2 and len(found[0]) == len(found[1])
+    return shorter if not several and any(op.stateful for op in shorter) else []
 
 
 def _with_tails(parts: list[Part]) -> list[Part]:
@@ -114,6 +129,40 @@ def _with_unadded(parts: list[Part]) -> list[Part]:
             found = before[: len(before) - len(kinds)]
             found.append(Part([one.last for one in tail], True))
         found.append(part)
+    return found
+
+
+def _with_heads(parts: list[Part]) -> list[Part]:
+    """With the layers before equal concatenations that stand before all of them as their beginning."""
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, part in enumerate(parts):
+        if part.block and part.last.kind == "concat":
+            alike.setdefault(tuple(op.kind for op in part.operations), []).append(place)
+    taken: dict[int, int] = {}  # how many parts belong to the one behind them
+    for places in alike.values():
+        before = [_singles(parts, place) for place in places]
+        count = 0
+        while (
+            len(places) > 1 and all(len(one) > count for one in before) and len({one[count] for one in before}) == 1
+        ):
+            count += 1
+        taken |= dict.fromkeys(places, count)
+    found: list[Part] = []
+    for place, part in enumerate(parts):
+        if count := taken.get(place, 0):
+            part.operations = [one.last for one in found[len(found) - count :]] + part.operations
+            del found[len(found) - count :]
+        found.append(part)
+    return found
+
+
+def _singles(parts: Sequence[Part], place: int) -> list[str]:
+    """The kinds of operations before a part, back to the block before."""
+    found: list[str] = []
+    for part in reversed(parts[:place]):
+        if part.block or len(part.operations) > 1:
+            break
+        found.append(part.last.kind)
     return found
 
 

@@ -1,6 +1,7 @@
 """ONNX files become specs whose nets answer as they do, or are refused with one message."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -155,3 +156,64 @@ def test_an_onnx_file_takes_no_arguments(cli, folded):
     done = cli("import", folded, "--arg", "width=3")
     assert done.exit_code == 2
     assert "says itself what it takes" in done.stderr
+
+
+def without_names(path, target):
+    """A file whose nodes, values and tensors are only numbered, as optimizers leave it."""
+    model = onnx.load(path)
+    names = {"input": "input"}
+    kept = {one.name for one in (*model.graph.input, *model.graph.output)}
+    for node in model.graph.node:
+        node.name = ""
+        for values in (node.input, node.output):
+            for place, name in enumerate(values):
+                if name and name not in kept:
+                    values[place] = names.setdefault(name, f"v{len(names)}")
+    for tensor in model.graph.initializer:
+        tensor.name = names.setdefault(tensor.name, f"v{len(names)}")
+    del model.graph.value_info[:]
+    onnx.save(model, target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory):
+    """A residual net as PyTorch's tracing exporter writes it, with its normalizations."""
+    torch = pytest.importorskip("torch")
+    import importing_nets
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("onnx") / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            importing_nets.Net().eval(), (torch.zeros(2, 3, 8, 8),), path, dynamo=False, do_constant_folding=False,
+            training=torch.onnx.TrainingMode.PRESERVE, input_names=["input"],
+        )  # fmt: skip
+    return path
+
+
+def test_blocks_of_a_file_without_names_are_mined_and_are_the_librarys(traced, tmp_path):
+    found = archspec.import_model(str(without_names(traced, tmp_path / "nameless.onnx")))
+    assert "shortcut: projection" in found.spec
+    assert "- {name: layer1, block: basic, repeat: 2, width: 4}" in found.spec
+    assert "- {name: layer2, block: basic, repeat: 1, width: 8, stride: 2}" in found.spec
+    assert any("blocks are mined" in line for line in found.report)
+    assert {"layer1.0.conv1.weight", "layer2.0.downsample.1.running_var"} <= found.weights.keys()
+
+
+def test_names_of_a_file_are_kept_where_it_has_them(traced):
+    found = archspec.import_model(str(traced))
+    assert "layers.2.skip.0.weight" in found.weights
+    assert not any("mined" in line for line in found.report)
+
+
+def test_a_sequence_without_names_stays_one(tmp_path):
+    drawn = np.random.default_rng(0)
+    tensors = {f"w{i}": drawn.standard_normal((4, 3 if i == 0 else 4, 3, 3)).astype(np.float32) for i in range(3)}
+    tensors["fc"] = drawn.standard_normal((4, 5)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["images" if i == 0 else f"v{i}", f"w{i}"], [f"v{i + 1}"]) for i in range(3)]
+    nodes += [helper.make_node("GlobalAveragePool", ["v3"], ["p"]), helper.make_node("Flatten", ["p"], ["f"])]
+    nodes += [helper.make_node("MatMul", ["f", "fc"], ["answers"])]
+    found = archspec.import_model(str(file_of(tmp_path / "plain.onnx", nodes, tensors)))
+    assert list(found.weights) == ["conv.weight", "conv2.weight", "conv3.weight", "linear.weight"]

@@ -13,7 +13,7 @@ from typing import Any
 from archspec.errors import ModelError
 from archspec.importing.caffe.layers import LAYERS, Layer, Made, RefusedError, Size
 from archspec.importing.caffe.text_format import Message, parsed
-from archspec.importing.mining import mined
+from archspec.importing.mining import variants
 from archspec.importing.spec import problems_of, spec_of
 from archspec.importing.traced import INPUT, Imported, Operation, Traced
 from archspec.loading.program import Program
@@ -43,18 +43,18 @@ def import_file(path: Path) -> Imported:
         ) from None
     reader = Reader(path)
     net = reader.traced(parsed(content, str(path)))
-    net, renamed = mined(net)
-    tensors = {
-        f"{renamed.get(owner, owner)}.{name}": size
-        for owner, all_ in reader.tensors.items()
-        for name, size in all_.items()
-    }
     why = ""
-    for text, program in spec_of(net):
-        if (why := _unequal(program, tensors, reader.macs)) == "":
-            layers = {renamed.get(own, own): given for own, given in reader.names.items()}
-            others = {name: layers[name.rpartition(".")[0]] for name in tensors}
-            return Imported(text, program, {}, tuple(_report(program, reader, renamed)), renamed=others)
+    for variant, renamed in variants(net):
+        tensors = {
+            f"{renamed.get(layer, layer)}.{name}": size
+            for layer, own in reader.tensors.items()
+            for name, size in own.items()
+        }
+        for text, program in spec_of(variant):
+            if (why := _unequal(program, tensors, reader.macs)) == "":
+                layers = {renamed.get(own, own): given for own, given in reader.names.items()}
+                others = {name: layers[name.rpartition(".")[0]] for name in tensors}
+                return Imported(text, program, {}, tuple(_report(program, reader, renamed)), renamed=others)
     if why:
         raise ModelError(f"the spec of {net.name} is not that of the file, and not written: {why}",
                          "a spec of it has to be written by hand")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from onnx import ModelProto
 
 from archspec.errors import ModelError
 from archspec.importing import Imported, spec_of
+from archspec.importing.mining import variants
 from archspec.importing.spec import problems_of
 from archspec.importing.tensors import unequal_tensors
 from archspec.loading.program import Program
@@ -37,15 +39,32 @@ def import_file(path: Path) -> Imported:
             f"the answers of {path} cannot be compared: {odd[0]}", "give a file whose weights are all finite"
         )
     why = ""
-    for text, program in spec_of(net):
-        if (why := _unequal(program, reader.weights)) == "":
-            answers = _compared(model, program, reader.weights)
-            count = f"{len(reader.weights):,} tensors: names and shapes"
-            return Imported(text, program, reader.weights, (count, f"{program.cost.params:,} parameters", answers))
+    for variant, renamed in [(net, dict[str, str]())] if reader.named else variants(net):
+        weights = {_moved(key, renamed): tensor for key, tensor in reader.weights.items()}
+        for text, program in spec_of(variant):
+            if (why := _unequal(program, weights)) == "":
+                answers = _compared(model, program, weights)
+                said = [
+                    f"{len(weights):,} tensors: names and shapes",
+                    f"{program.cost.params:,} parameters",
+                    answers,
+                ]
+                if renamed:
+                    old, new = next(iter(renamed.items()))
+                    said.append(
+                        f"blocks are mined, and their layers named: {old} is {new}, and {len(renamed) - 1} more"
+                    )
+                return Imported(text, program, weights, tuple(said))
     if why:
         raise ModelError(f"the spec of {name} is not that of the file, and not written: {why}", "a spec of it has to be written "
                          "by hand")  # fmt: skip
     raise ModelError(f"{name} has no spec: {problems_of(net)}", "a spec of it has to be written by hand")
+
+
+def _moved(name: str, renamed: Mapping[str, str]) -> str:
+    """The name of a tensor whose layer has another path."""
+    owner, _, own = name.rpartition(".")
+    return f"{renamed.get(owner, owner)}.{own}"
 
 
 def _read(path: Path) -> ModelProto:

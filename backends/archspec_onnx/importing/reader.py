@@ -35,6 +35,7 @@ class Reader:
     weights: dict[str, Any] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    counted: bool = False  # whether a layer has no name but one that counts
 
     def traced(self, name: str, source: str) -> Traced:
         """The file as a traced model. Raises ModelError with all that a spec cannot say."""
@@ -60,6 +61,11 @@ class Reader:
         children = _children([path for _, path in self.operations if path])
         placed = tuple(_placed(self.operations, children, classes))
         return Traced(name, class_name(name), size, placed, outputs, children=children, source=source)
+
+    @property
+    def named(self) -> bool:
+        """Whether the file tells the modules of all layers."""
+        return not self.counted and any("." in path for _, path in self.operations)
 
     def _input(self) -> tuple[int, int, int]:
         inputs = [one for one in self.model.graph.input if one.name not in self.constants]
@@ -143,6 +149,7 @@ class Reader:
                 return owner
         if not made.tensors or flat.path:
             return flat.path or ""
+        self.counted = True
         taken = {path for _, path in self.operations}
         return next(one for one in chain([made.kind], (f"{made.kind}{i}" for i in count(2))) if one not in taken)
 
