@@ -193,7 +193,7 @@ MISTAKES = {
     "- rows: {block: res, table: [[4]]}": ("AS102", "{block: res, table: [[4]]}"),
     "- rows: {block: res, columns: [width]}": ("AS102", "{block: res, columns: [width]}"),
     "- rows: {block: res, columns: [width], table: [[4, 2]]}": ("AS103", "[4, 2]"),
-    "- rows: {block: res, columns: [width], table: [4]}": ("AS103", "4"),
+    "- rows: {block: res, columns: [width, stride], table: [4]}": ("AS103", "4"),
     "- rows: {block: res, columns: [width], table: []}": ("AS103", "[]"),
     "- rows: {block: res, columns: [width, width], table: [[4, 4]]}": ("AS107", "width"),
     "- rows: {block: res, columns: [3], table: [[4]]}": ("AS106", "3"),
