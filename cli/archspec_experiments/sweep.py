@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Protocol
 
 from archspec_experiments.plan import Planned, Request, record
@@ -104,6 +105,7 @@ def run_sweep(out: Path, planned: Sequence[Planned], request: Request, launcher:
     if launcher.stopped:
         say("stopped; call it again to go on")
         return launcher.stopped
+    say(f"the runs are in {out}; draw them with: archspec report {quote(str(out))}")
     return 1 if failed else 0
 
 

@@ -110,6 +110,7 @@ def test_a_sweep_leaves_a_folder_a_run_and_the_grid(swept):
     assert done.returncode == 0, done.stderr
     names = ["n=1,shortcut=none,seed=0", "n=1,shortcut=zero_pad,seed=0"]
     assert {p.name for p in out.iterdir()} == {*names, "logs", "sweep.json"}
+    assert done.stderr.endswith("the runs are in out; draw them with: archspec report out\n")
     for name, line in zip(names, done.stdout.splitlines()[1:], strict=True):
         assert re.match(rf"{re.escape(name)} +12 +[\d.]+% +[\d.]+% +[\d.]+%  finished$", line)
         assert (out / name / "curves.png").is_file()

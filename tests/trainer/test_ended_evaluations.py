@@ -56,7 +56,8 @@ def test_a_signal_is_heard_while_a_run_evaluates_and_the_evaluation_is_made_up_f
     finally:
         run.kill()
     assert "Traceback" not in (tmp_path / "log").read_text()
-    assert "stopped after step 2" in (tmp_path / "log").read_text()
+    assert "stopped after step 2\n" in (tmp_path / "log").read_text()
+    assert (tmp_path / "log").read_text().count("go on with: archspec train run --resume\n") == 1
     assert not [row for row in read_metrics(tmp_path / "run") if row["kind"] == "eval"]
     assert progress_of(tmp_path / "run").state is State.cut
     if given:
