@@ -11,7 +11,7 @@ from archspec.diagnostics.spelling import did_you_mean
 from archspec.expansion.binding import Binder
 from archspec.expansion.parse_starts import EXAMPLE
 from archspec.language.step import Step, WrittenStart
-from archspec.ops import Conv, Features, Op
+from archspec.ops import Features, Op
 from archspec.ops.arguments import Real
 from archspec.ops.starts import FILTERS, OF_FANS, Start, Starts
 from archspec.syntax.expressions import Value
@@ -79,9 +79,9 @@ def _misfit_of_filters(
     """Why filters of a kind are not those of an operation, and what to do; None where they are."""
     if start.kind not in FILTERS:
         return None
-    if not isinstance(op, Conv) or name != "weight":
+    if not op.has_filters or name != "weight":
         return f"`{start.kind}` is for the weights of a `conv`", "give it a number or a distribution"
-    if op.groups != 1:
+    if op.attributes["groups"] != 1:
         return f"`{start.kind}` is for a `conv` of one group", "take `groups` or its start out"
     out, *patch = has[name]
     if start.kind == "whitening" and out != 2 * math.prod(patch):

@@ -70,6 +70,8 @@ class Op:
     """Whether the result is the input's numbers under another name, which take no memory of their own."""
     is_pointwise: ClassVar[bool] = False
     """Whether each value of the result is of one value of each input, so that a compiler can fuse it into what comes before."""
+    has_filters: ClassVar[bool] = False
+    """Whether its `weight` are filters of images (out, in, height, width), which a start of `FILTERS` may be of."""
     passes_gradient: ClassVar[bool] = False
     """Whether the gradient of each input is that of the result, or a piece of it, so that no kernel computes it."""
     makes_constant: ClassVar[bool] = False

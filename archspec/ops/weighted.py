@@ -43,6 +43,7 @@ class Conv(Op):
     starts: ClassVar[tuple[str, ...]] = ("weight", "bias")
     gives: ClassVar[str] = "(out, H', W')"
     is_layer: ClassVar[bool] = True
+    has_filters: ClassVar[bool] = True
     out: int = argument(Int(), shown=Shown.NEVER)
     kernel: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
     stride: tuple[int, int] = argument(Pair(), (1, 1))

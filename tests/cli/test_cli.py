@@ -31,7 +31,7 @@ def test_help_shows_examples_for_every_command(cli):
     names = re.findall(r"^│ (\w+)  ", cli("--help").output, re.MULTILINE)
     assert set(names) == {"new", "check", "data", "show", "summary", "draw", "build", "train", "eval", "predict", "compare",
                           "convert",
-                          "import", "lsp", "play", "diff",
+                          "import", "port", "lsp", "play", "diff",
                           "explain", "schema", "list", "doctor", "sweep", "responses", "report", "metrics"}  # fmt: skip
     for name in names:
         assert "Example" in cli(name, "--help").output

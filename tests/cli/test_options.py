@@ -191,6 +191,15 @@ ELSEWHERE = {
         ),
         "test_imported_models.py",
     ),
+    **dict.fromkeys(
+        (
+            *("port --to", "port --out", "port --arg", "port --input", "port --spec", "port --map", "port --key"),
+            *("port --format", "port --force"),
+        ),
+        "test_port.py",
+    ),
+    "import --partial": "test_partial.py",
+    "play --export": "test_playground_export.py",
     "predict --backend": "test_predict.py",
     "predict --device": "predicting.py",
     "predict --force": "test_predict.py",

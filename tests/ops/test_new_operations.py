@@ -147,6 +147,7 @@ def test_nothing_outside_the_operations_names_one():
         "loading/overlay.py": {"conv", "linear"},  # keys of `init`
         "emission/recipe_words.py": {"clip"},  # of gradients
         "service/hover.py": {"batch_norm", "relu"},  # what `norm` and `act` are where a spec does not say
+        "importing/caffe/importing.py": kinds,  # what layers of Caffe are here
         "importing/tree.py": {"identity"},  # what a model has that does nothing
         "importing/entries.py": {"Activation"},  # a kind of operations
         "importing/growing.py": {"concat"},  # by which a net is known to grow

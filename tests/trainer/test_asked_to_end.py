@@ -117,7 +117,7 @@ session.say = said
         assert run.wait(60) == 143
         said = run.stderr.read()
     assert f"asked to end while {last.relative_to(photos)} was waited for" in said
-    assert "go on with --resume" in said
+    assert "go on with: archspec train cut --resume" in said
     last.unlink()
     last.write_bytes(content)
     assert cli("train", *given, "--out", "cut", "--resume").exit_code == 0

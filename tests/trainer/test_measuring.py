@@ -253,7 +253,7 @@ def test_the_command_compares_runs_keeps_what_it_measured_and_draws_it(digits, t
     assert re.search(r"^digits-plain-8 +7 +[\d.]+ +[\d.]+ +[\d.]+$", table, re.MULTILINE)
     assert "layer3.0.bn2" in table
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    found = json.loads(run("responses", *runs, "--device", "cpu", "--format", "json").output)
+    found = json.loads(run("responses", *runs, "--device", "cpu", "--format", "json").stdout)
     assert [one["net"] for one in found] == ["digits-plain-8", "digits-resnet-8"]
     assert found[1] == json.loads((digits / "resnet8" / "responses.json").read_text())
     assert all(0 < d < 10 for one in found for d in one["deviations"])

@@ -121,7 +121,7 @@ def test_the_weights_of_runs_go_anywhere(cli, tmp_path):
         found = torch.load(tmp_path / f"{name}.pt", weights_only=True)
         assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
     assert cli("convert", "run", "own.pt").exit_code == 0, "a run keeps its spec"
-    assert "give --spec" in cli("convert", "own.pt", "other.pt").output
+    assert "give its spec: --spec" in cli("convert", "own.pt", "other.pt").output
     refused = run(cli, "run", "other.pt", "--key", "best")
     assert (refused.exit_code, "has no best.safetensors" in refused.output) == (1, True)
     resumed = cli("train", "digits_resnet", *options, "--resume", "--backend", "flax")
