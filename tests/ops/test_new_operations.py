@@ -149,7 +149,7 @@ def test_nothing_outside_the_operations_names_one():
         "service/hover.py": {"batch_norm", "relu"},  # what `norm` and `act` are where a spec does not say
         "importing/caffe/importing.py": kinds,  # what layers of Caffe are here
         "importing/caffe/layers.py": kinds | classes,  # and how Caffe calls them
-        "importing/mining.py": {"linear", "batch_norm", "add"},  # by which blocks are known
+        "importing/mining.py": {"linear", "batch_norm", "add", "concat"},  # by which blocks are known
         "importing/tree.py": {"identity"},  # what a model has that does nothing
         "importing/entries.py": {"Activation"},  # a kind of operations
         "importing/growing.py": {"concat"},  # by which a net is known to grow
