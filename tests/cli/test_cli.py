@@ -203,12 +203,15 @@ def test_colour_only_on_a_terminal_and_never_with_no_color(terminal, spec, tmp_p
     assert "\x1b[" not in subprocess.run(shell, env={**plain, "NO_COLOR": "1"}, **run).stdout
 
 
-def test_spaces_and_unicode_in_paths_without_home_and_locale(process, tmp_path):
+def test_spaces_and_unicode_in_paths_without_home_and_locale(tmp_path):
+    """As where PyTorch is not installed, which takes seconds to import; with it: `test_surroundings.py`."""
     folder = tmp_path / "mein Netz – 残差"
     folder.mkdir()
     (folder / "ébauche 1.yaml").write_text("archspec: 1\nname: net\nextends: resnet18\n", encoding="utf-8")
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONUTF8": "0"}
-    done = process("build", folder / "ébauche 1.yaml", "--out", folder / "gebaut", env=environment)
+    program = "import sys; sys.modules['torch'] = None; from archspec_cli.main import main; main()"
+    command = [sys.executable, "-c", program, "build", folder / "ébauche 1.yaml", "--out", folder / "gebaut"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert (folder / "gebaut" / "model.py").is_file()
 
