@@ -1,5 +1,6 @@
 """Built folders train by themselves."""
 
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,22 @@ sys.meta_path.insert(0, Blocked())
 atexit.register(check)
 """
 
+EACH = """
+import contextlib, io, json, os, runpy, sys
+sys.path[0] = os.getcwd()
+ended = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["train.py", *words]
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as error:
+        try:
+            runpy.run_path("train.py", run_name="__main__")
+            code = 0
+        except SystemExit as raised:
+            code = raised.code
+    ended.append((code, out.getvalue(), error.getvalue()))
+print(json.dumps(ended))
+"""
+
 
 def test_a_built_folder_trains_without_archspec(cli, tmp_path):
     built = cli("build", "digits_resnet:resnet8", "--out", "built")
@@ -44,27 +61,36 @@ def test_a_built_folder_trains_without_archspec(cli, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "block")}
 
     def run(*args):
-        return subprocess.run([sys.executable, "train.py", *args], cwd=tmp_path / "built", env=environment,
-                              capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+        return subprocess.run([sys.executable, *args], cwd=tmp_path / "built", env=environment,
+                              capture_output=True, text=True, timeout=280, check=False)  # fmt: skip
 
-    done = run("--steps", "20", "--device", "cpu", "--threads", "1")
+    done = run("train.py", "--steps", "20", "--device", "cpu", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "imported: archspec_runtime archspec_torch"
     assert "step 20/20" in done.stderr
     assert "the run is in run; measure it with: python train.py eval --out run" in done.stderr
     measured = cli("eval", "built/run", "--device", "cpu")
     assert measured.exit_code == 0
-    alone = run("eval", "--device", "cpu", "--threads", "1")
-    assert alone.returncode == 0, alone.stderr
-    assert alone.stdout.splitlines()[0] == measured.stdout.strip()
-    nothing = run("eval", "--out", "nothing")
-    assert (nothing.returncode, "Traceback" in nothing.stderr) == (1, False)
-    assert "unrecognized arguments: --steps" in run("eval", "--steps", "3").stderr
     Image.new("L", (20, 30), 200).save(tmp_path / "built" / "grey.png")
+    cpu = ("--device", "cpu", "--threads", "1")
+    words = [
+        ("eval", *cpu),
+        ("eval", "--out", "nothing"),
+        ("eval", "--steps", "3"),
+        ("predict", "grey.png", "--format", "csv", *cpu),
+    ]
+    done = run("-c", EACH, json.dumps(words))
+    assert done.returncode == 0, done.stderr
+    ended, imported = done.stdout.splitlines()
+    assert imported == "imported: archspec_runtime archspec_torch"
+    alone, nothing, misused, named = json.loads(ended)
+    assert alone[0] in (0, None), alone
+    assert alone[1].splitlines()[0] == measured.stdout.strip()
+    assert (nothing[0], "Traceback" in nothing[2]) == (1, False)
+    assert "unrecognized arguments: --steps" in misused[2]
     ours = cli("predict", "built/run", "built/grey.png", "--format", "csv", "--device", "cpu")
-    named = run("predict", "grey.png", "--format", "csv", "--device", "cpu", "--threads", "1")
-    assert named.returncode == 0, named.stderr
-    assert named.stdout.replace("grey.png", "built/grey.png").startswith(ours.stdout)
+    assert named[0] in (0, None), named
+    assert named[1].replace("grey.png", "built/grey.png").startswith(ours.stdout)
     assert cli("responses", "built/run", "--device", "cpu", "--images", 10).exit_code == 0, "it keeps its spec"
     cli("train", "digits_resnet:resnet8", "--out", tmp_path / "ours", "--steps", 20, *CPU)
     assert same(weights(Path("built/run")), weights(Path("ours")))
@@ -127,7 +153,7 @@ def test_a_built_folder_says_what_it_does_not_carry(cli, tmp_path):
     assert edited != text
     train.write_text(edited, encoding="utf-8")
     done = subprocess.run([sys.executable, "train.py", "--steps", "1", "--device", "cpu"], cwd=tmp_path / "built",
-                          capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+                          capture_output=True, text=True, timeout=280, check=False)  # fmt: skip
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert "the data set synthetic is not carried along by this folder" in done.stderr
     assert "archspec train --from FOLDER" in done.stderr
