@@ -76,7 +76,8 @@ def rate(batches: Iterable[object], steps: int, warm: int = 8) -> Rate:
 def training(folder: Path, crop: str, **resizing: Any) -> tuple[Any, Any]:
     """The training split and what is done to it."""
     from archspec_runtime.data import open_dataset
-    from archspec_runtime.recipe.recipe import Data, HFlip, RandomCrop, RandomResizedCrop, ResizeShorter
+    from archspec_runtime.recipe.augmentations import RandomCrop, RandomResizedCrop, ResizeShorter
+    from archspec_runtime.recipe.images import Data, HFlip
 
     cut = (ResizeShorter(*SIDES), RandomCrop()) if crop == "scale" else (RandomResizedCrop(),)
     data = Data(dataset="image_folder", augment=(*cut, HFlip()), **resizing)

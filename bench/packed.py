@@ -19,7 +19,8 @@ from photos import as_folder
 from archspec_runtime.batches.reading import Reader
 from archspec_runtime.data import open_dataset
 from archspec_runtime.data.packing import pack
-from archspec_runtime.recipe.recipe import Data, HFlip, RandomResizedCrop
+from archspec_runtime.recipe.augmentations import RandomResizedCrop
+from archspec_runtime.recipe.images import Data, HFlip
 
 SHAPE = (3, 224, 224)
 DATA = Data(dataset="image_folder", augment=(RandomResizedCrop(), HFlip()))

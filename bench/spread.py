@@ -31,7 +31,7 @@ def our_parts(seed: int) -> Parts:
     """Start, order and draws as archspec has them."""
     from archspec_runtime.augment.plan import epoch_plan
     from archspec_runtime.draws import epoch_order
-    from archspec_runtime.recipe.recipe import HFlip, PadCrop
+    from archspec_runtime.recipe.images import HFlip, PadCrop
 
     def start(size: Size) -> nn.Module:
         import archspec

@@ -8,7 +8,8 @@ from PIL import Image
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
 from archspec_runtime.data import open_dataset
-from archspec_runtime.recipe.recipe import Data, HFlip, RandomCrop, ResizeShorter
+from archspec_runtime.recipe.augmentations import RandomCrop, ResizeShorter
+from archspec_runtime.recipe.images import Data, HFlip
 
 AUGMENT = (ResizeShorter(20, 40), RandomCrop(), HFlip())
 SHAPE = (3, 16, 16)

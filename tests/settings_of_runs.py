@@ -8,7 +8,8 @@ from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
 from archspec_runtime.data import open_dataset
 from archspec_runtime.job.job import Job
-from archspec_runtime.recipe.recipe import Data, HFlip, PadCrop, Recipe
+from archspec_runtime.recipe.images import Data, HFlip, PadCrop
+from archspec_runtime.recipe.recipe import Recipe
 
 MOVED = (PadCrop(1), HFlip())
 

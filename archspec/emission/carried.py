@@ -1,4 +1,7 @@
-"""What a built folder carries along: the modules that its `train.py` imports, those that these import, and so on."""
+"""What a built folder carries along: the modules that its `train.py` imports, those that these import, and so on.
+
+What a package imports for type checkers alone is carried where it is imported from there by its name.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ def _files(packages: Folders, source: str, path: str) -> tuple[str, ...]:
         for length in range(1, len(parts) + 1):
             file = _path(packages, tuple(parts[:length]))
             if file is None:
+                found |= dict.fromkeys(_in_use(packages, parts[: length - 1], parts[length - 1]))
                 break
             found[file] = None
     return tuple(found)
@@ -53,6 +57,19 @@ def _names(tree: ast.AST, package: list[str]) -> Iterator[str]:
             above = package[: len(package) - node.level + 1] if node.level else []
             module = [*above, *([node.module] if node.module else [])]
             yield from (".".join([*module, alias.name]) for alias in node.names)
+
+
+def _in_use(packages: Folders, package: list[str], name: str) -> Iterator[str]:
+    """The files of a name that a package imports for type checkers alone, and loads where somebody imports it."""
+    path = _path(packages, tuple(package)) if package else None
+    if path is None or not path.endswith("/__init__.py"):
+        return
+    for statement in ast.parse(_text(packages, path)).body:
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+            for one in _names(ast.Module(statement.body, []), package):
+                module, _, imported = one.rpartition(".")
+                if imported == name:
+                    yield from _files(packages, f"import {module}", "")
 
 
 @lru_cache(maxsize=8192)

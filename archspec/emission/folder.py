@@ -46,9 +46,9 @@ class Kit:
     recorded: Callable[[Any], Any] = lambda job: job  # a job without that, and without the facts of its net
     facts: Callable[[Any], dict[str, str]] = lambda _: {}  # a file of these beside it
     carried: Callable[[str], dict[str, str]]  # what the text of `train.py` imports of the trainer and the runtime
-    parts: Callable[[Any], Sequence[str]] = (
-        lambda _: ()
-    )  # modules that the runtime asks for by name in a run of a job
+    parts: Callable[[Any, bool], Sequence[str]] = (
+        lambda job, weighted: ()
+    )  # modules that the runtime asks for by name in a run of a job, which may start from weights beside it
     loading: Callable[[], dict[str, str]] = dict  # what reads weights, where that is not the framework alone
 
 
@@ -69,7 +69,7 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
         job = kit.job(job_fields(net))
         written["train.py"] = train_source(kit, net, job)
         written |= kit.facts(job)
-        asked_for = "".join(f"import {module}\n" for module in kit.parts(job))
+        asked_for = "".join(f"import {module}\n" for module in kit.parts(job, weighted))
         written |= kit.carried(f"{written['train.py']}\n{asked_for}")
         requirements = [kit.framework, *kit.optimizers, *TRAINING, *([DIGITS] if dataset == "digits" else [])]
     if weighted:

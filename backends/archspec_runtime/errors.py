@@ -56,19 +56,6 @@ class OtherNetError(CheckpointError):
         self.path = path
 
 
-class PeersLost(RunError):  # noqa: N818 (it says what happened)
-    """Another process of the run is gone, or does not answer."""
-
-    @classmethod
-    def of(cls, world: str, *, silent: bool, cause: Iterable[str] = ()) -> PeersLost:
-        """One that was waited for in vain, or one whose connection broke; `cause` is what a library said of it."""
-        if silent:
-            return cls(f"{world} has waited for the others in vain; one of them hangs, or never came",
-                       "look at that machine, go on with --resume, or wait longer: --timeout SECONDS", rows=cause)  # fmt: skip
-        return cls(f"{world} has lost another one: it was killed, or its machine is gone",
-                   "go on with --resume; --max-restarts N does so by itself", rows=cause)  # fmt: skip
-
-
 class FailedElsewhere(RunError):  # noqa: N818 (nothing that a user sees)
     """Another process of the run has failed and says why."""
 

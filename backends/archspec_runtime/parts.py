@@ -1,8 +1,15 @@
-"""Parts of the runtime that not every run needs. A built folder carries those that its `train.py` imports."""
+"""Parts of the trainers that not every run needs. A built folder carries those that its `train.py` has use for.
+
+What an import statement imports is carried along. What is asked for by name, here, is not, unless the folder's job asks for it
+in each run (`job/carried.py`): a run of an option or a recipe that a folder was not built for is the installed archspec's, which
+has all parts.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,35 +17,52 @@ from typing import Any
 from archspec_runtime.errors import RunError
 
 INSTALLED = "ARCHSPEC_INSTALLED"
-"""The variable by which `archspec train --from` says where the installed runtime is, which has all parts."""
+"""The variable by which `archspec train --from` says in which folder the installed packages are."""
+ELSEWHERE = "`archspec train --from FOLDER`, `archspec eval RUN`"
 
 
-def part(name: str, what: str) -> Any:
-    """A module of the runtime, asked for by name: `data.parquet`. Raises RunError in a folder that does not carry it.
+def part(module: str, what: str) -> Any:
+    """A module by its name, `archspec_runtime.data.parquet`. Raises RunError in a folder that does not carry it."""
+    found = extra(module)
+    if found is None:
+        message = f"{what} is not carried along by this folder: its train.py has no use for it"
+        raise RunError(message, f"the installed archspec has it: {ELSEWHERE}", 2)
+    return found
 
-    What is imported by an import statement is carried along; what is asked for here is left to who has use for it.
-    """
-    module = f"{__package__}.{name}"
+
+def extra(module: str) -> Any:
+    """The same for what a run goes on without: None in a folder that does not carry it."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
-        if (installed := os.environ.get(INSTALLED)) and _join(Path(installed)):
-            return import_module(module)
-        message = f"{what} is not carried along by this folder: its train.py has no use for it"
-        raise RunError(
-            message, "the installed archspec has it: `archspec train --from FOLDER`, `archspec eval RUN`", 2
-        ) from None
+    return extra(module) if _join(os.environ.get(INSTALLED)) else None
 
 
-def _join(installed: Path) -> bool:
-    """Let what this folder does not carry be found in the installed runtime; False where it is already."""
-    here = import_module(str(__package__))
-    if str(installed) in here.__path__:
+def named(package: str, name: str, homes: Mapping[str, str]) -> Any:
+    """What a package has under a name that not every `train.py` imports, by the module that it stands in.
+
+    Ends the process with a message in a folder that does not carry it, for that is while its `train.py` is read.
+    """
+    if name not in homes:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    try:
+        return getattr(part(homes[name], name), name)
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(error.exit_code) from None
+
+
+def _join(installed: str | None) -> bool:
+    """Let what this folder does not carry be found in the installed packages; False where it is already, or there are none."""
+    if installed is None:
         return False
-    for room in (installed, *(path.parent for path in installed.glob("*/__init__.py"))):
-        there = ".".join([here.__name__, *room.relative_to(installed).parts])
-        if room == installed or any(Path(folder, room.name).is_dir() for folder in here.__path__[:1]):
-            import_module(there).__path__.append(str(room))
-    return True
+    found = False
+    for name, package in [*sys.modules.items()]:
+        house = Path(installed, *name.split(".")[:1])
+        room = Path(installed, *name.split("."))
+        if house.name.startswith("archspec_") and room.is_dir() and str(room) not in package.__path__:
+            package.__path__.append(str(room))
+            found = True
+    return found

@@ -237,7 +237,8 @@ class TorchBackend:
         need_torch()
         from archspec_runtime.measure.evaluation import open_run
         from archspec_runtime.measure.pictures import pictures
-        from archspec_runtime.measure.predictions import of_weights, predictions
+        from archspec_runtime.measure.predictions import predictions
+        from archspec_runtime.measure.weights import of_weights
         from archspec_runtime.record.own_source import Source
         from archspec_torch.trainer import Torch
 

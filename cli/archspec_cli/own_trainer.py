@@ -49,12 +49,12 @@ def run_trainer(context: typer.Context, folder: Path, out: Path | None = None) -
 
 
 def _parts(folder: Path) -> dict[str, str]:
-    """Where the parts of the runtime are that a folder does not carry, if those that it carries are of this version."""
-    installed = Path(archspec_runtime.__file__).parent
-    carried = folder / installed.name
-    files = [path.relative_to(carried) for path in carried.rglob("*.py")]
+    """Where the parts of the trainer are that a folder does not carry, if those that it carries are of this version."""
+    installed = Path(archspec_runtime.__file__).parents[1]
+    carried = (path.relative_to(folder) for path in folder.glob("archspec_*/**/*.py"))
+    files = [file for file in carried if len(file.parts) > 2 or file.name != "__init__.py"]  # which is shorter
     same = all(
-        (installed / file).is_file() and filecmp.cmp(carried / file, installed / file, shallow=False)
+        (installed / file).is_file() and filecmp.cmp(folder / file, installed / file, shallow=False)
         for file in files
     )
     return {INSTALLED: str(installed)} if files and same else {}

@@ -21,7 +21,8 @@ from archspec_experiments.state import State, progress_of
 from archspec_experiments.sweep import failure
 from archspec_runtime.errors import RunError
 from archspec_runtime.record.folder import Row
-from archspec_runtime.record.identity import read_identity, shown_name
+from archspec_runtime.record.identity import read_identity
+from archspec_runtime.record.source_notes import shown_name
 from archspec_runtime.run.curves import Summary
 
 

@@ -17,7 +17,7 @@ from archspec_runtime.errors import RunError
 from archspec_runtime.files.conforming import odd
 from archspec_runtime.files.pictures import add_legend, save_picture
 from archspec_runtime.record.folder import read_run, write_json
-from archspec_runtime.record.identity import shown_name
+from archspec_runtime.record.source_notes import shown_name
 
 KEPT = "responses.json"
 

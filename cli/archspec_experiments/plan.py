@@ -19,11 +19,13 @@ from archspec.version import __version__
 from archspec_experiments.grid import GridError, Point, named, overridden
 from archspec_experiments.overrides import check_given_once
 from archspec_experiments.trial import check_before
+from archspec_runtime.batches.order import check_filled
 from archspec_runtime.data import check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.record.folder import write_json
-from archspec_runtime.run.preflight import check_images, check_split, known_images, open_for
+from archspec_runtime.run.images import check_split, open_for
+from archspec_runtime.run.preflight import known_images
 
 SWEEP = "sweep.json"
 FORMAT = 1
@@ -149,7 +151,7 @@ def _as_it_runs(job: Job, options: Options, counts: dict[str, int]) -> Job:
             counts[key] = len(dataset.train)
         count = counts[key]
     if count is not None:
-        check_images(plain, count)
+        check_filled(count, plain.recipe.batch_size)
     return effective(job, options, None if count is None else count // plain.recipe.batch_size)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from archspec_experiments.runs import labels_of
 from archspec_runtime.record.folder import Row, read_metrics, read_run
-from archspec_runtime.record.identity import shown_name
+from archspec_runtime.record.source_notes import shown_name
 
 FIRST = ("run", "step", "epoch", "time", "kind", "split")
 """Columns that say what a row is of; those that follow are what was measured, in the order in which they appear."""

@@ -26,7 +26,7 @@ from archspec.syntax.drafts import reading_drafts
 from archspec_play.pages import Page
 from archspec_runtime.job.curve import curve
 from archspec_runtime.job.job import Job
-from archspec_runtime.schedule.phases import timeline
+from archspec_runtime.schedule.timeline import timeline
 
 TWIN, OPENED = "shortcut: none", "as it was opened"
 """What a network is compared with that has no name of its own."""

@@ -10,8 +10,7 @@ from archspec_runtime.record.folder import read_run
 from runs import same, weights
 
 torch = pytest.importorskip("torch")
-from archspec_torch.trainer import device as devices  # noqa: E402
-from archspec_torch.trainer import kernels  # noqa: E402
+from archspec_torch.trainer import compiling, kernels  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -47,11 +46,11 @@ def test_amds_convolutions_are_told_of_channels_last(monkeypatch):
 
 @pytest.mark.parametrize("by_rule", [False, True])
 def test_a_compiler_that_chooses_by_the_clock_is_not_used(by_rule, monkeypatch):
-    monkeypatch.setattr(devices, "compiles_by_rule", lambda: by_rule)
-    monkeypatch.setattr(devices, "_no_triton", lambda device: None)
+    monkeypatch.setattr(compiling, "compiles_by_rule", lambda: by_rule)
+    monkeypatch.setattr(compiling, "_no_triton", lambda device: None)
 
     def chosen(**given):
-        return devices.choose_compile(Options(deterministic=True, **given), torch.device("cuda:0"), 10**6, 20)[0]
+        return compiling.choose_compile(Options(deterministic=True, **given), torch.device("cuda:0"), 10**6, 20)[0]
 
     assert chosen() is by_rule
     if by_rule:

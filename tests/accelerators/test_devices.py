@@ -9,8 +9,9 @@ from archspec_runtime.job.job import Options
 from archspec_runtime.processes.world import World
 
 torch = pytest.importorskip("torch")
+from archspec_torch.trainer import compiling, parallel  # noqa: E402
 from archspec_torch.trainer import device as devices  # noqa: E402
-from archspec_torch.trainer.precision import check_precision  # noqa: E402
+from archspec_torch.trainer.device import check_precision  # noqa: E402
 
 TORCHRUN = World(rank=1, size=2, local_rank=1, local_size=2, launch="torchrun's")
 SRUN = World(rank=3, size=4, local_rank=3, local_size=4)
@@ -91,9 +92,9 @@ def test_nothing_is_compiled_for_a_gpu_where_triton_cannot_work(
     capability, triton, compiler, why, machine, monkeypatch
 ):
     machine(1, capability=capability)
-    monkeypatch.setattr(devices, "find_spec", lambda name: object() if triton else None)
-    monkeypatch.setattr(devices.shutil, "which", lambda name: "/usr/bin/cc" if compiler else None)
-    compiled, said = devices.choose_compile(Options(), torch.device("cuda:0"), 10**6, 20)
+    monkeypatch.setattr(compiling, "find_spec", lambda name: object() if triton else None)
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: "/usr/bin/cc" if compiler else None)
+    compiled, said = compiling.choose_compile(Options(), torch.device("cuda:0"), 10**6, 20)
     assert (compiled, why in said) == (capability >= (7, 0) and triton and compiler, True)
 
 
@@ -106,11 +107,11 @@ def test_apples_devices_are_not_asked_for_what_they_cannot_compute(machine):
 
 
 def test_a_pytorch_that_splits_parameters_on_gpus_alone_is_told_from_one_that_does_on_cpus(monkeypatch):
-    devices.check_shard(Options(shard=True), torch.device("cuda:0"))
-    devices.check_shard(Options(), torch.device("cpu"))
+    parallel.check_shard(Options(shard=True), torch.device("cuda:0"))
+    parallel.check_shard(Options(), torch.device("cpu"))
     monkeypatch.delattr(torch.cpu.Stream, "record_event", raising=False)
     with pytest.raises(RunError, match="on GPUs alone, and this run is on the CPU"):
-        devices.check_shard(Options(shard=True), torch.device("cpu"))
+        parallel.check_shard(Options(shard=True), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(

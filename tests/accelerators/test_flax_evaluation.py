@@ -11,7 +11,7 @@ from archspec_runtime.data import open_dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.processes.platforms import cores
 from archspec_runtime.processes.world import World
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 from photographs import SHAPE
 from settings_of_runs import setting
 

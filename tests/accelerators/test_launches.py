@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from kernels import NETS, Kernels, by_hand, counted, ours  # noqa: E402
 
-from archspec_torch.trainer.device import check_graphs  # noqa: E402
+from archspec_torch.trainer.compiling import check_graphs  # noqa: E402
 from archspec_torch.trainer.images import Images  # noqa: E402
 
 WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::is_nonzero", "aten::equal"}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from archspec_runtime.errors import PeersLost, RunError
+from archspec_runtime.errors import RunError
+from archspec_runtime.processes.launched import PeersLost
 
 torch = pytest.importorskip("torch")
 from archspec_torch.trainer.device import out_of_memory  # noqa: E402

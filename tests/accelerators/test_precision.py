@@ -16,7 +16,7 @@ def torch():
 
 @pytest.mark.parametrize(("precision", "multiplied"), [("fp32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")])
 def test_pytorch_multiplies_in_convolutions_as_in_linear_layers(precision, multiplied, torch):
-    from archspec_torch.trainer.precision import use_precision
+    from archspec_torch.trainer.device import use_precision
 
     assert use_precision(precision) == torch.float32
     convolved, projected = torch.backends.cudnn, torch.backends.cuda.matmul

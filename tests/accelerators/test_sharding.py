@@ -17,6 +17,7 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 import archspec
 from archspec.loading import zoo
 from archspec_torch.trainer import parallel
+from archspec_torch.trainer.states import is_split
 def halves(model):
     # The parameters that are put together in half precision.
     for module in model.modules():
@@ -32,10 +33,10 @@ for name in sys.argv[1:]:
     with torch.device("meta"):
         model, halved = archspec.build(net, "torch"), archspec.build(net, "torch")
     parallel.shard(model)
-    assert all(parallel.is_split(p) for p in model.parameters()), name
+    assert all(is_split(p) for p in model.parameters()), name
     parallel.shard(halved, half=torch.bfloat16)
     halved.to_empty(device="cpu")
-    assert all(parallel.is_split(p) for p in halved.parameters()), name
+    assert all(is_split(p) for p in halved.parameters()), name
     half, all_products = halves(halved), products(halved)
     assert half <= all_products, name
     assert {n: tuple(p.shape) for n, p in model.named_parameters()} == net.parameter_shapes(), name

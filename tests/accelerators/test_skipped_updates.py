@@ -7,8 +7,7 @@ import sys
 import pytest
 
 import archspec
-from archspec_runtime.recipe.policies import Skip
-from archspec_runtime.recipe.recipe import EMA, LAMB, AdamW
+from archspec_runtime.recipe.vocabulary import EMA, LAMB, AdamW, Skip
 
 torch = pytest.importorskip("torch")
 from archspec_torch.trainer.stepper import TorchStepper  # noqa: E402
@@ -75,8 +74,8 @@ sys.path[:0] = sys.argv[1:]
 from settings_of_runs import setting
 from trainers import training
 import archspec
-from archspec_runtime.recipe.recipe import LAMB, AdamW
-from archspec_runtime.recipe.policies import Skip
+from archspec_runtime.recipe.vocabulary import LAMB, AdamW
+from archspec_runtime.recipe.vocabulary import Skip
 from archspec_runtime.processes.world import World
 from archspec_torch.trainer.stepper import TorchStepper
 

@@ -9,7 +9,9 @@ from archspec.analysis.activations import kept_for_gradient
 from archspec.emission.folder import job_fields
 from archspec_runtime.job.job import Job
 from archspec_runtime.job.memory import Memory, memory, on_cpu
-from archspec_runtime.recipe.recipe import EMA, LAMB, SGD, Phase, Plateau, Recipe, Step
+from archspec_runtime.recipe.images import Step
+from archspec_runtime.recipe.recipe import Phase, Recipe
+from archspec_runtime.recipe.vocabulary import EMA, LAMB, SGD, Plateau
 from archspec_runtime.run.dry_run import plot
 from storages import Storages
 

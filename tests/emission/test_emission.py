@@ -103,7 +103,7 @@ def test_built_folder_works_without_archspec(tmp_path, emitted):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (folder / "run" / "curves.png").is_file()
+    assert {path.name for path in (folder / "run").iterdir()} >= {"metrics.jsonl", "checkpoints", "code"}
 
 
 def test_deep_nets_are_loops_not_copies(emitted):

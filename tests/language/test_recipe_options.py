@@ -11,17 +11,8 @@ import archspec
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
 from archspec_runtime.data import open_dataset
-from archspec_runtime.recipe.images import (
-    Data,
-    Epoch,
-    HFlip,
-    Mix,
-    RandomErasing,
-    RandomResizedCrop,
-    Size,
-    Step,
-    TrivialAugment,
-)
+from archspec_runtime.recipe.augmentations import Mix, RandomErasing, RandomResizedCrop, TrivialAugment
+from archspec_runtime.recipe.images import Data, Epoch, HFlip, Size, Step
 
 NET = "archspec: 1\nname: net\ninput: {channels: CH, size: 8}\nclasses: CL\nhead: [global_avg_pool, {linear: {out: classes}}]\n"
 

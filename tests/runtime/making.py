@@ -6,7 +6,7 @@ from PIL import Image
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
 from archspec_runtime.data.splits import ArraySplit
-from archspec_runtime.recipe.recipe import Data, HFlip, PadCrop
+from archspec_runtime.recipe.images import Data, HFlip, PadCrop
 
 MOVED = (PadCrop(2), HFlip())
 

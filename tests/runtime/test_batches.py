@@ -8,7 +8,7 @@ from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
 from archspec_runtime.draws import epoch_order
 from archspec_runtime.errors import DataError
-from archspec_runtime.recipe.recipe import Data, HFlip, PadCrop
+from archspec_runtime.recipe.images import Data, HFlip, PadCrop
 from making import MOVED, batches, noise
 
 

@@ -13,7 +13,7 @@ from archives import archive
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.data.cifar import LAYOUTS, read_cifar
 from archspec_runtime.errors import DataError
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 from conftest import SHARED
 
 

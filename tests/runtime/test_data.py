@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec_runtime.data.cifar import MD5
+from archspec_runtime.data.cifar_files import MD5
 from archspec_runtime.errors import DataError
 from image_sets import opened, said, seen
 

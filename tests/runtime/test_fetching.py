@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from archives import archive
-from archspec_runtime.data.cifar import LAYOUTS, MD5
+from archspec_runtime.data.cifar import LAYOUTS
+from archspec_runtime.data.cifar_files import MD5
 from archspec_runtime.errors import DataError
 from image_sets import opened, said, seen
 

@@ -11,7 +11,8 @@ from archspec_runtime.batches.order import Batches
 from archspec_runtime.data import open_dataset
 from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.errors import DataError
-from archspec_runtime.recipe.recipe import Data, HFlip, PcaLighting, RandomCrop, ResizeShorter
+from archspec_runtime.recipe.augmentations import PcaLighting, RandomCrop, ResizeShorter
+from archspec_runtime.recipe.images import Data, HFlip
 from conftest import SHARED
 from making import BLUE, RED, batches, halves
 

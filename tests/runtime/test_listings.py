@@ -7,7 +7,7 @@ import pytest
 
 from archspec_runtime.data import Listing, open_dataset
 from archspec_runtime.data.cifar import CLASSES
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 from image_sets import as_tars, jpeg, opened
 
 

@@ -10,7 +10,7 @@ import pytest
 from archspec_runtime.data.cifar import read_cifar
 from archspec_runtime.data.pickles import read_pickle
 from archspec_runtime.errors import DataError
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 
 @pytest.mark.parametrize(

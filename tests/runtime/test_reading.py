@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec_runtime.augment.plan import transform
+from archspec_runtime.augment.single import transform
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import evaluation_batches
 from archspec_runtime.data import open_dataset
@@ -17,7 +17,8 @@ from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.images import libraries, resampling
 from archspec_runtime.images.decoding import Photo
 from archspec_runtime.images.geometry import Window
-from archspec_runtime.recipe.recipe import Data, PcaLighting, RandomCrop, ResizeShorter
+from archspec_runtime.recipe.augmentations import PcaLighting, RandomCrop, ResizeShorter
+from archspec_runtime.recipe.images import Data
 from conftest import SHARED
 from photographs import AUGMENT, SHAPE, as_folder, batches, photograph
 

@@ -4,28 +4,11 @@ import json
 
 import pytest
 
+from archspec_runtime.recipe.augmentations import Mix, PcaLighting, RandomCrop, RandomResizedCrop, ResizeShorter
 from archspec_runtime.recipe.changes import changes
-from archspec_runtime.recipe.recipe import (
-    BCE,
-    EMA,
-    SGD,
-    AdamW,
-    Data,
-    Epoch,
-    HFlip,
-    Measured,
-    Mix,
-    PadCrop,
-    PcaLighting,
-    Phase,
-    Plateau,
-    RandomCrop,
-    RandomResizedCrop,
-    Recipe,
-    ResizeShorter,
-    Size,
-    Step,
-)
+from archspec_runtime.recipe.images import Data, Epoch, HFlip, PadCrop, Size, Step
+from archspec_runtime.recipe.recipe import Phase, Recipe
+from archspec_runtime.recipe.vocabulary import BCE, EMA, SGD, AdamW, Measured, Plateau
 
 RECIPES = [
     Recipe(steps=3),

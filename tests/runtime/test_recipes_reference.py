@@ -13,21 +13,14 @@ import archspec
 from archspec_runtime.augment import pillow_ops
 from archspec_runtime.augment.erasing import erased_boxes
 from archspec_runtime.augment.mixing import Mixed, cut, draw_mix
-from archspec_runtime.augment.plan import centre, resized_crop
+from archspec_runtime.augment.single import resized_crop
 from archspec_runtime.images import resampling
 from archspec_runtime.images.decoding import Photo
 from archspec_runtime.images.geometry import Window
-from archspec_runtime.recipe.recipe import (
-    BCE,
-    EMA,
-    LAMB,
-    Data,
-    Mix,
-    RandAugment,
-    RandomErasing,
-    RandomResizedCrop,
-    TrivialAugment,
-)
+from archspec_runtime.images.pillow import centre
+from archspec_runtime.recipe.augmentations import Mix, RandAugment, RandomErasing, RandomResizedCrop, TrivialAugment
+from archspec_runtime.recipe.images import Data
+from archspec_runtime.recipe.vocabulary import BCE, EMA, LAMB
 from archspec_runtime.schedule.averaging import kept
 from trainers import FlaxRun, TorchRun, of_recipe
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec_runtime.recipe.recipe import Epoch, Measured, Phase, Plateau, Recipe, Step
+from archspec_runtime.recipe.images import Epoch, Step
+from archspec_runtime.recipe.recipe import Phase, Recipe
+from archspec_runtime.recipe.vocabulary import Measured, Plateau
 from archspec_runtime.schedule.phases import Schedule
 
 

@@ -10,7 +10,7 @@ from archspec_runtime.data import open_dataset
 from archspec_runtime.data.digits import read_digits
 from archspec_runtime.draws import holdout_split
 from archspec_runtime.errors import DataError
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 from making import noise
 
 

@@ -16,7 +16,7 @@ import archspec
 from archspec_runtime.augment.plan import epoch_plan
 from archspec_runtime.data.splits import ArraySplit
 from archspec_runtime.draws import epoch_order, holdout_split
-from archspec_runtime.recipe.recipe import HFlip, PadCrop
+from archspec_runtime.recipe.images import HFlip, PadCrop
 from comparing import QUICKLY
 from conftest import REPO
 from runs import newest
@@ -198,7 +198,7 @@ def test_a_loop_by_hand_with_our_start_order_and_draws_ends_in_our_weights(backe
     """In double precision: the optimizer, the schedule, augmentation, statistics and evaluation are the same."""
     pytest.importorskip(backend)
     from archspec_runtime.data import open_dataset
-    from archspec_runtime.recipe.recipe import Data
+    from archspec_runtime.recipe.images import Data
 
     size = plain_loop.Size(blocks=1, width=4, steps=3, drop=2, lr=0.02)
     torch.manual_seed(5)

@@ -16,7 +16,7 @@ from archspec_runtime.checkpoints import store
 from archspec_runtime.data import open_dataset
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.processes.world import World
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 from archspec_runtime.record.folder import read_metrics
 from trainers import training
 

@@ -120,11 +120,14 @@ def python_of(spec, backend):
     return carried, sum(text.count("\n") for text in carried.values())
 
 
-MOST_FILES, MOST_LINES = 131, 12_100  # of CIFAR; to be lowered as more is plugged in
+MOST_FILES, MOST_LINES = 90, 8_350  # of CIFAR; to be lowered as more is asked for by name
 UNUSED = ("data/parquet.py", "data/shards.py", "data/packed.py", "data/remote.py", "data/folder.py", "data/verify.py",
           "data/digits.py", "augment/pillow_ops.py", "batches/workers.py", "batches/slots.py",
           "measure/crops.py", "measure/responses.py",
-          "measure/mistakes.py")  # fmt: skip
+          "measure/mistakes.py", "run/dry_run.py", "run/curves.py", "run/override.py", "run/lenience.py", "job/memory.py",
+          "processes/launched.py", "schedule/scaling.py", "augment/erasing.py", "augment/mixing.py", "augment/single.py",
+          "images/decoding.py", "data/encoded.py", "data/membership.py", "record/differences.py", "trainer/parallel.py",
+          "trainer/lamb.py", "trainer/compiling.py")  # fmt: skip
 
 
 @pytest.mark.parametrize("backend", ["torch", "flax"])

@@ -20,7 +20,8 @@ from archspec_runtime.data import open_dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.processes.world import World
-from archspec_runtime.recipe.recipe import Data, Keep, Recipe
+from archspec_runtime.recipe.images import Data
+from archspec_runtime.recipe.recipe import Keep, Recipe
 from loops import tries
 from trainers import training
 

@@ -74,10 +74,11 @@ def test_a_run_goes_on_with_the_train_py_that_it_was_begun_with(built, tmp_path,
     assert run(folder).returncode == 0
     text = (folder / "train.py").read_text()
     (folder / "train.py").write_text(text.replace("0.1 * logits", "0.2 * logits"))
-    error = said(run(folder, "--resume"), 1)
+    assert "was begun with another net, recipe, source or other images" in said(run(folder, "--resume"), 1)
+    error = said(train_from(tmp_path, folder, "--out", folder / "run", "--resume"), 1)
     assert "train.py is another than the run's (- before, + now):" in error
     assert f"+    {LOSS} + 0.2 * logits" in error
-    done = run(folder, "--resume", "--override")
+    done = train_from(tmp_path, folder, "--out", folder / "run", "--steps", 4, *CPU, "--resume", "--override")
     assert done.returncode == 0, done.stderr
     assert (folder / "run/code/train.before.py").read_text() == text
     assert "0.2 * logits" in (folder / "run/code/train.py").read_text()
@@ -86,6 +87,12 @@ def test_a_run_goes_on_with_the_train_py_that_it_was_begun_with(built, tmp_path,
         "# mine\n" + (folder / "train.py").read_text().replace('name="digits', 'name= "digits')
     )
     assert run(folder, "--resume").returncode == 0
+
+
+def train_from(place, folder, *given):
+    """What `archspec train --from FOLDER` gives."""
+    command = [sys.executable, "-m", "archspec_cli", "train", "--from", *map(str, (folder, *given))]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
 
 
 def test_train_from_runs_an_edited_folder_as_it_stands(built, tmp_path, cli, capfd):
@@ -162,12 +169,11 @@ def test_a_run_goes_on_where_another_version_says_the_same_in_other_words(tmp_pa
 
 
 def test_a_dry_run_of_a_train_py_says_its_optimizer_and_which_file_was_edited(built, tmp_path):
-    asked = [sys.executable, "train.py", "--dry-run"]
-    whole = subprocess.run(asked, cwd=built, capture_output=True, text=True, check=False)
+    whole = train_from(tmp_path, built, "--dry-run")
     assert f"  optimizer, as train.py makes it:\n    {OPTIMIZER}\n" in whole.stdout
     assert "was edited" not in whole.stderr
     folder = edited(built, tmp_path / "mine", *EDITS["a frozen layer"])
-    done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=False)
+    done = train_from(tmp_path, folder, "--dry-run")
     assert f"    model.conv1.requires_grad_(False)\n    {OPTIMIZER}\n" in done.stdout
     assert (
         "train.py was edited: the estimates are of the net and the optimizer as archspec wrote them" in done.stderr

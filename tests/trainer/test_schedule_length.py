@@ -6,7 +6,10 @@ import re
 import pytest
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.recipe.recipe import EMA, Data, Epoch, Measured, Mix, Phase, Plateau, Recipe, Size, Step
+from archspec_runtime.recipe.augmentations import Mix
+from archspec_runtime.recipe.images import Data, Epoch, Size, Step
+from archspec_runtime.recipe.recipe import Phase, Recipe
+from archspec_runtime.recipe.vocabulary import EMA, Measured, Plateau
 from archspec_runtime.schedule.scaling import mismatches, scaled
 
 NET = """archspec: 1

@@ -91,7 +91,7 @@ def test_a_run_is_gone_on_with_by_its_folder_alone(cli, spec):
 
 def test_a_built_folder_starts_from_a_file(finished, cli):
     out, _ = finished
-    assert cli("build", "digits_resnet:resnet8", "--out", "net").exit_code == 0
+    assert cli("build", "digits_resnet:resnet8", "--out", "net", "--weights", out).exit_code == 0
     shutil.copyfile(newest(out) / "weights.safetensors", "w.safetensors")
     command = ["net/train.py", "--weights", "w.safetensors", "--steps", "1", "--out", "run", *map(str, CPU)]
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True)

@@ -7,22 +7,10 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec_runtime.recipe.recipe import (
-    BCE,
-    EMA,
-    LAMB,
-    SGD,
-    AdamW,
-    Data,
-    HFlip,
-    Mix,
-    PadCrop,
-    Phase,
-    RandAugment,
-    RandomErasing,
-    Step,
-    TrivialAugment,
-)
+from archspec_runtime.recipe.augmentations import Mix, RandAugment, RandomErasing, TrivialAugment
+from archspec_runtime.recipe.images import Data, HFlip, PadCrop, Step
+from archspec_runtime.recipe.recipe import Phase
+from archspec_runtime.recipe.vocabulary import BCE, EMA, LAMB, SGD, AdamW
 from archspec_runtime.schedule.phases import Schedule
 from settings_of_runs import MANY, MOVED, setting
 from trainers import FlaxRun, TorchRun, of_recipe, training
@@ -145,7 +133,7 @@ def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
     )
     for file, content in first.snapshot().files().items():
         (tmp_path / file).write_bytes(content)
-    second.start_from(tmp_path / "weights.safetensors")
+    second.start_from(tmp_path / "weights.safetensors", second.tensors())
     schedule = Schedule(job.recipe.lr, 20, batches.per_epoch)
     for step, batch in enumerate(batches.run(0, 20)):
         for stepper in (first, second):

@@ -9,7 +9,7 @@ from archspec.emission.folder import Kit
 from archspec_flax.emit.model import TEMPLATES, model_source
 from archspec_flax.emit.trainer import stated
 from archspec_runtime import Job
-from archspec_runtime.job.net_facts import facts_file, parts_of, stated_job
+from archspec_runtime.job.stated import facts_file, parts_of, stated_job
 
 NAMING = ("names.py", "tensor_words.py")
 
@@ -28,6 +28,15 @@ def names_of_spec() -> dict[str, str]:
     return {"archspec_flax/__init__.py": '"""The Flax trainer."""\n', **texts}
 
 
+def parts(job: Job, weighted: bool) -> tuple[str, ...]:
+    """The modules that runs of a job ask for by name."""
+    found = {
+        "archspec_flax.trainer.mixing": job.recipe.data.mix is not None,
+        "archspec_runtime.schedule.averaging": job.recipe.ema is not None,
+    }
+    return (*parts_of(job, weighted), *(module for module, asked_for in found.items() if asked_for))
+
+
 KIT = Kit(
     templates=TEMPLATES,
     framework="flax>=0.12.8",
@@ -38,6 +47,6 @@ KIT = Kit(
     recorded=stated_job,
     facts=facts_file,
     carried=carried,
-    parts=parts_of,
+    parts=parts,
     loading=names_of_spec,
 )

@@ -1,20 +1,28 @@
 """The Flax trainer: one process or many, each with one device or many, driven by the loop of `archspec_runtime`.
 
-It imports nothing of archspec, and is copied as it is into built folders.
+It imports nothing of archspec, and is copied into built folders as far as they use it: what is imported here for type checkers
+alone is loaded where a `train.py` imports it.
 """
 
 from __future__ import annotations
 
-from archspec_runtime.recipe.patterns import scale_of
+from typing import TYPE_CHECKING, Any
 
-from .accumulating import accumulated
-from .groups import decay_each, scale_each
+from archspec_runtime.parts import named
+
 from .main import Flax, main
-from .mixing import Mixed, mix_images
-from .precision import computing_in
-from .scaling import all_finite
-from .step import State, taken_if
+from .step import State
 from .training import Report, Run, Scores, Training, Tree
+
+if TYPE_CHECKING:
+    from archspec_runtime.recipe.patterns import scale_of
+
+    from .accumulating import accumulated
+    from .groups import decay_each, scale_each
+    from .mixing import Mixed, mix_images
+    from .precision import computing_in
+    from .scaling import all_finite
+    from .step import taken_if
 
 __all__ = [
     "Flax",
@@ -35,3 +43,18 @@ __all__ = [
     "scale_of",
     "taken_if",
 ]
+HOMES = {
+    "Mixed": "archspec_flax.trainer.mixing",
+    "accumulated": "archspec_flax.trainer.accumulating",
+    "all_finite": "archspec_flax.trainer.scaling",
+    "computing_in": "archspec_flax.trainer.precision",
+    "decay_each": "archspec_flax.trainer.groups",
+    "mix_images": "archspec_flax.trainer.mixing",
+    "scale_each": "archspec_flax.trainer.groups",
+    "scale_of": "archspec_runtime.recipe.patterns",
+    "taken_if": "archspec_flax.trainer.step",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return named(__name__, name, HOMES)

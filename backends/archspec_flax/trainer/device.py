@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import jax
 
 from archspec_runtime.errors import RunError, no_device
-from archspec_runtime.job.exhausted import check_room
 from archspec_runtime.processes.allocators import share_gpu, share_heap
+from archspec_runtime.processes.out_of_memory import address_space, remedy
 
 KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
 ROOM = 320 << 20
@@ -21,7 +22,7 @@ NAME = re.compile(r"(\w+)(?::(\d{1,9}))?", re.ASCII)
 
 def choose_device(name: str) -> jax.Device:
     """The device of this name among this process's, or for `auto` the best there is. Raises RunError."""
-    check_room(ROOM, "JAX")
+    check_room(ROOM)
     share_gpu()
     share_heap()  # before JAX has threads
     try:
@@ -36,6 +37,18 @@ def choose_device(name: str) -> jax.Device:
         with suppress(RuntimeError, IndexError):
             return jax.local_devices(backend=KINDS.get(kind, kind))[int(index)]
     raise no_device(name, sorted({d.platform for d in jax.devices()} | {"cpu"}))
+
+
+def check_room(needed: int) -> None:
+    """Raise RunError where the limit of memory leaves less than XLA ends the process for."""
+    limit, taken = address_space(), Path("/proc/self/statm")
+    if limit is None or not taken.is_file():
+        return
+    left = limit - int(taken.read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    if left < needed:
+        takes, has, of = (f"{size / 2**20:.1f} MiB" for size in (needed, max(0, left), limit))
+        message = f"out of memory: JAX takes about {takes} before a net is built, and {has} are left of {of}"
+        raise RunError(message, remedy())
 
 
 def use_threads(count: int) -> None:

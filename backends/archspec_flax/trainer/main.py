@@ -14,27 +14,24 @@ from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.checkpoints.saver import LOG_EVERY
 from archspec_runtime.data import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.probe import Probe
-from archspec_runtime.frameworks.protocol import MakeModel, Settings
-from archspec_runtime.frameworks.stepper import Evaluation
+from archspec_runtime.frameworks.protocol import Evaluation, MakeModel, Probe, Settings
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job, Options
+from archspec_runtime.parts import part
 from archspec_runtime.processes.allocators import taken
-from archspec_runtime.processes.launch import launch
 from archspec_runtime.processes.world import World
 from archspec_runtime.run import session
 
+from .checkpoints import load_model
 from .device import choose_device, out_of_memory, use_threads
 from .drawing import drawn
-from .evaluating import ALONE, evaluate
+from .evaluating import ALONE, evaluate, make_probe
+from .extras import SEVERAL, launcher
 from .mesh import Devices
 from .precision import evaluated, prepared, use_precision
-from .probe import make_probe
 from .programs import compiler_options, keep_programs
-from .restoring import load_model
 from .stepper import FlaxStepper
 from .training import Training
-from .world import join
 
 ENCODED = ("image_folder", "webdataset", "parquet")  # read as they are needed, and sent to the device step by step
 
@@ -55,13 +52,17 @@ class Flax:
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""
-        return launch(command, processes, restarts)
+        code: int = part("archspec_runtime.processes.launch", SEVERAL).launch(command, processes, restarts)
+        return code
 
     def join(self, world: World, options: Options) -> World:
         """Find the other processes."""
         if options.shard:
             raise RunError("--shard is PyTorch's", "leave it out, or take --backend torch", 2)
-        return join(world, options)
+        if world.size == 1:
+            return world
+        joined: World = launcher().join(world, options)
+        return joined
 
     def choose_device(self, name: str, world: World = ALONE) -> str:
         """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""

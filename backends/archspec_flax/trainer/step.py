@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,12 @@ from archspec_runtime.recipe.images import Padding
 
 from .averaging import averaged
 from .images import Picked, Store, batch_of
-from .mixing import Mixed
 from .precision import types_asked
 from .scaling import Scale
 from .training import Report, Run
+
+if TYPE_CHECKING:
+    from .mixing import Mixed
 
 DRAWS_A_STEP = 1 << 12  # more than any net draws in one step
 

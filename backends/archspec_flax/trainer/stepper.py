@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +17,31 @@ from archspec_flax.names import load_state_dict, spec_shapes, state_dict
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch, Fitting, first_images
 from archspec_runtime.checkpoints.saver import LOG_EVERY
-from archspec_runtime.checkpoints.starting import is_below
 from archspec_runtime.data import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import MakeModel
-from archspec_runtime.frameworks.stepper import Evaluation, Outcome
+from archspec_runtime.frameworks.protocol import Evaluation, MakeModel, Outcome
 from archspec_runtime.job.agreement import check_arguments
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
+from archspec_runtime.parts import part
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.images import PadCrop
-from archspec_runtime.schedule.averaging import kept
 
 from .averaging import averaged
+from .checkpoints import FlaxSnapshot, copied, fitting, load_optimizer
 from .convolution import use_fast_gradients
 from .device import out_of_memory
 from .drawing import drawn
 from .evaluating import evaluate
+from .extras import SEVERAL, peers_answer
 from .freezing import freeze
 from .images import pick, store
 from .mesh import Devices, on_this_process
-from .mixing import Mixed
 from .precision import prepared, use_precision
 from .programs import CompilerOptions
 from .reached import reached
-from .restoring import fitting, load_optimizer
-from .snapshot import FlaxSnapshot, copied
 from .step import Inputs, Outcomes, State, Step
 from .training import Run, Training
-from .unrolled import without_loops
-from .world import peers_answer
 
 ALONE = World()
 
@@ -79,7 +74,7 @@ class FlaxStepper:
             if device.platform == "cpu":
                 use_fast_gradients(self.model, self.devices.mesh if self.devices.many else None)
                 if world.size > 1:
-                    without_loops(self.model)
+                    part("archspec_flax.trainer.unrolled", SEVERAL).without_loops(self.model)
             self.trained = freeze(self.model, training.frozen)
             # copies: the first step gives its state away, and the model is still needed to read weights into
             self.graph, *parts = nnx.split(self.model, self.trained, ...)
@@ -118,8 +113,12 @@ class FlaxStepper:
 
     def _inputs(self, batch: Batch, lr: float, number: int, limit: float = math.inf) -> Inputs:
         recipe = self.job.recipe
-        keeps = 1.0 if recipe.ema is None else kept(recipe.ema, number + 1, self.steps_per_epoch)
-        mixed = None if recipe.data.mix is None else Mixed.of(batch.mixed, self.kind)
+        keeps, mixed = 1.0, None
+        if recipe.ema is not None:
+            averaging = part("archspec_runtime.schedule.averaging", "EMA")
+            keeps = averaging.kept(recipe.ema, number + 1, self.steps_per_epoch)
+        if recipe.data.mix is not None:
+            mixed = part("archspec_flax.trainer.mixing", "mixing images").Mixed.of(batch.mixed, self.kind)
         numbers = np.asarray(lr, self.kind), np.asarray(number, np.uint32), np.asarray(keeps, self.kind)
         more = np.asarray(limit, self.kind), np.asarray(self.undrained, np.int32)
         return Inputs(pick(batch), *numbers, *more, mixed)  # type: ignore[arg-type]
@@ -127,7 +126,7 @@ class FlaxStepper:
     def _dispatch(self) -> None:
         if not self.queue:
             return
-        with out_of_memory(self._too_much), peers_answer(), jax.default_device(self.device):
+        with out_of_memory(self._too_much), peers_answer(self.world), jax.default_device(self.device):
             if self.size == 1:
                 one = self.queue[0]
                 self.state = self._steps(
@@ -150,7 +149,7 @@ class FlaxStepper:
     def _look(self) -> None:
         self._dispatch()
         # A step fails where its outcome is asked for.
-        with out_of_memory(self._too_much), peers_answer():
+        with out_of_memory(self._too_much), peers_answer(self.world):
             losses, errors, updated, several = jax.device_get(self.state.outcomes)
         for place in range(self.undrained):
             each = {name: float(values[place]) for name, values in several.items()}
@@ -189,9 +188,9 @@ class FlaxStepper:
         params, rest, average, optimizer = copies
         return FlaxSnapshot(self.graph, params, rest, average, optimizer, self.normalization)
 
-    def start_from(self, weights: Path, fresh: Sequence[str] = ()) -> None:
-        """Begin with the weights of a file, by the spec's names, and with what was drawn below the `fresh` modules."""
-        self._begin({name: tensor for name, tensor in load_file(weights).items() if not is_below(name, fresh)})
+    def start_from(self, weights: Path, names: Collection[str]) -> None:
+        """Begin with the tensors of a file that have these names, by the spec; the others stay as they were drawn."""
+        self._begin({name: tensor for name, tensor in load_file(weights).items() if name in names})
 
     def start_from_images(self) -> Sequence[str]:
         """Begin with what `train.py` makes of the first training images; the names of these weights."""

@@ -11,9 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from archspec_runtime.errors import PeersLost
 from archspec_runtime.job.job import Options
-from archspec_runtime.processes.world import Answer, World, take_part, this_process
+from archspec_runtime.processes.launched import PeersLost, stop_watching, take_part, this_process
+from archspec_runtime.processes.world import Answer, World
 
 
 class Joined:
@@ -31,6 +31,7 @@ class Joined:
     def close(self) -> None:
         """Leave, when all have come this far."""
         jax.distributed.shutdown()  # type: ignore[no-untyped-call]
+        stop_watching()
 
 
 def join(world: World, options: Options) -> World:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec_runtime.draws import Ints, uniforms
-from archspec_runtime.recipe.images import Augmentation, RandomErasing
+from archspec_runtime.recipe.augmentations import Augmentation, RandomErasing
 
 TRIES = 10  # after which an image is left whole, as in torchvision
 

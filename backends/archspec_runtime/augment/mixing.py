@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec_runtime.draws import generator
-from archspec_runtime.recipe.images import Mix
+from archspec_runtime.recipe.augmentations import Mix
 
 Box = tuple[int, int, int, int]
 

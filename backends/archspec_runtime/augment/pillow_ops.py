@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from archspec_runtime.images.resampling import chosen_filter
-from archspec_runtime.recipe.images import Interpolation, RandAugment, TrivialAugment
+from archspec_runtime.recipe.augmentations import RandAugment, TrivialAugment
+from archspec_runtime.recipe.images import Interpolation
 
 __all__ = [
     "RandAugment",

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec_runtime.data.encoded import EncodedSplit, Skipped, to_array
 from archspec_runtime.data.splits import ArraySplit, Split
-from archspec_runtime.processes.platforms import cores
-from archspec_runtime.recipe.recipe import Data
-from archspec_runtime.recipe.recipe import Normalization as Kind
+from archspec_runtime.parts import part
+from archspec_runtime.recipe.images import Normalization as Kind
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +20,6 @@ IMAGENET = (
     (0.485, 0.456, 0.406),
     (0.229, 0.224, 0.225),
 )  # mean and deviation of RGB, as torchvision and timm have them
-SAMPLE = 2_000  # images that statistics are taken over where a folder is read as needed
 CHUNK = 1 << 20  # bytes of images that are summed at once, eight times as many in double precision
 
 
@@ -88,14 +84,4 @@ def _chunks(train: Split, shape: tuple[int, int, int], skip: bool) -> Iterator[N
         size = max(1, CHUNK // math.prod(shape))
         yield from (train.images[start : start + size] for start in range(0, len(train), size))
         return
-    assert isinstance(train, EncodedSplit)
-    from archspec_runtime.augment.plan import centre
-
-    indices = np.linspace(0, len(train) - 1, min(SAMPLE, len(train))).astype(np.int64)
-    say = Skipped().append
-
-    def read(index: int) -> NDArray[np.uint8]:
-        return to_array(train.readable(index, lambda p: centre(p.image(), shape, Data()), skip, say)[1])
-
-    with ThreadPoolExecutor(cores()) as pool:
-        yield from (image[None] for image in pool.map(read, indices.tolist()))
+    yield from part("archspec_runtime.batches.read_ahead", "reading images one by one").sampled(train, shape, skip)

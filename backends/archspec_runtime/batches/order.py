@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec_runtime.augment.erasing import erased_boxes
-from archspec_runtime.augment.mixing import Mixed, draw_mix
 from archspec_runtime.augment.plan import Plan, epoch_plan, is_single
 from archspec_runtime.batches.normalization import Normalization
-from archspec_runtime.batches.pace import Pace
 from archspec_runtime.data.splits import ArraySplit, Split
 from archspec_runtime.draws import epoch_order, repeated
 from archspec_runtime.errors import DataError
-from archspec_runtime.images.decoding import Bytes
-from archspec_runtime.job.memory import EVALUATED_ROOM
-from archspec_runtime.parts import part
+from archspec_runtime.job.job import EVALUATED_ROOM
+from archspec_runtime.parts import extra, part
 from archspec_runtime.processes.platforms import WINDOWS, cores
 from archspec_runtime.processes.signals import Breaks
 from archspec_runtime.processes.world import World
@@ -28,6 +24,10 @@ from archspec_runtime.recipe.images import Data
 from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.schedule.phases import size_at, steps_until
 
+if TYPE_CHECKING:
+    from archspec_runtime.augment.mixing import Mixed
+
+Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 ALONE = World()
@@ -61,6 +61,15 @@ class Batch:
         return self.plan.apply(pixels if self.shift is None else pixels + self.shift)
 
 
+def check_filled(images: int, batch_size: int) -> None:
+    """Raise DataError where so many training images do not fill a batch."""
+    if images < batch_size:
+        raise DataError(
+            f"{images} training images do not fill a batch of {batch_size}",
+            f"make it smaller: --set train.batch_size={max(1, images)}",
+        )
+
+
 class Batches:
     """This process's share of the batches of a run, by step; the last, smaller batch of an epoch is left out.
 
@@ -73,11 +82,7 @@ class Batches:
         self, split: Split, data: Data, batch_size: int, seed: int, shape: tuple[int, int, int],
         normalization: Normalization, workers: int | None = None, world: World = ALONE,
     ) -> None:  # fmt: skip
-        if len(split) < batch_size:
-            raise DataError(
-                f"{len(split)} training images do not fill a batch of {batch_size}",
-                f"make it smaller: --set train.batch_size={max(1, len(split))}",
-            )
+        check_filled(len(split), batch_size)
         self.split = split
         self.data = data
         self.size = batch_size
@@ -103,11 +108,17 @@ class Batches:
         places, positions = self._positions(index), self.places(index)
         indices = repeated(self._order, positions, self.data.repeats)
         size = self.shape_at(step)[1:]
-        erase = erased_boxes(self.data.augment, self.seed, epoch, positions, size)
+        erase = None
+        if any(step.kind == "random_erasing" for step in self.data.augment):
+            erasing = part("archspec_runtime.augment.erasing", "RandomErasing")
+            erase = erasing.erased_boxes(self.data.augment, self.seed, epoch, positions, size)
         mix = self.data.mix
         if mix is not None and mix.until is not None and step >= steps_until(mix.until, self.per_epoch):
             mix = None
-        mixed = draw_mix(mix, self.seed, epoch, index, size)
+        mixed = None
+        if mix is not None:
+            mixing = part("archspec_runtime.augment.mixing", "mixing images")
+            mixed = mixing.draw_mix(mix, self.seed, epoch, index, size)
         return Batch(indices, self.split.labels[indices], self._plan.at(places, erase), mixed=mixed)
 
     def shape_at(self, step: int) -> tuple[int, int, int]:
@@ -124,7 +135,7 @@ class Batches:
         if isinstance(self.split, ArraySplit) and not is_single(self.data.augment):
             yield from map(self.at, range(start, stop))
             return
-        read = part("batches.read_ahead", "reading images one by one")
+        read = part("archspec_runtime.batches.read_ahead", "reading images one by one")
         while start < stop:
             shape = self.shape_at(start)
             end = next((step for step in range(start, stop) if self.shape_at(step) != shape), stop)
@@ -185,6 +196,15 @@ def first_images(split: Split, shape: tuple[int, int, int], data: Data) -> Bytes
     return pixels
 
 
+def _paced(images: int, world: World) -> Callable[[int], None]:
+    """Says now and then how far a long evaluation is, where that is done at all."""
+    pace = extra("archspec_runtime.batches.pace")
+    come_to: Callable[[int], None] = (
+        (lambda done: None) if pace is None else pace.Pace(images, silent=not world.leads).come_to
+    )
+    return come_to
+
+
 def evaluation_batches(
     split: Split,
     size: int,
@@ -201,18 +221,18 @@ def evaluation_batches(
     """
     breaks = Breaks(world.highest)
     whole = size * world.size
-    pace = Pace(len(split), silent=not world.leads)
+    come_to = _paced(len(split), world)
     slices = [world.piece(start, min(start + whole, len(split))) for start in range(0, len(split), whole)]
     if isinstance(split, ArraySplit):
         for piece in slices:
             breaks.take()
             yield piece, None
-            pace.come_to(piece.stop)
+            come_to(piece.stop)
         return
-    read = part("batches.read_ahead", "reading images one by one")
+    read = part("archspec_runtime.batches.read_ahead", "reading images one by one")
     with closing(
         read.evaluation_images(split, slices, shape, data, workers or share_of_cores(world), breaks)
     ) as images:
         for piece, pixels in images:
             yield piece, pixels
-            pace.come_to(piece.stop)
+            come_to(piece.stop)

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
-from archspec_runtime.processes.signals import received
+from archspec_runtime.processes.signals import Unanswered, received
 
 T = TypeVar("T")
 
@@ -19,10 +19,6 @@ SILENCE = 60.0  # seconds without an image after which it is said what is waited
 PATIENCE = 900.0  # and after which it is waited no longer
 HURRY = 5.0  # and after which a run leaves that was asked to end
 LOOK_EVERY = 1.0
-
-
-class Unanswered(RunError):  # noqa: N818 (it says what happened)
-    """A run was asked to end while it waited."""
 
 
 class Patience:

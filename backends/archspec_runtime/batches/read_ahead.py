@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from archspec_runtime.augment.plan import centre
 from archspec_runtime.batches.order import Batch, Batches, Floats, Ints
 from archspec_runtime.batches.patience import Readers, patiently
 from archspec_runtime.batches.reading import Reader
 from archspec_runtime.batches.slots import LENT, Layout
 from archspec_runtime.batches.workers import Workers
-from archspec_runtime.data.encoded import EncodedSplit, Skipped, to_array
+from archspec_runtime.data.encoded import EncodedSplit, Skipped
 from archspec_runtime.data.splits import ArraySplit
 from archspec_runtime.images.decoding import Bytes
+from archspec_runtime.images.pillow import centre, to_array
+from archspec_runtime.processes.platforms import cores
 from archspec_runtime.processes.signals import Breaks
-from archspec_runtime.recipe.images import Data, PcaLighting
+from archspec_runtime.recipe.augmentations import PcaLighting
+from archspec_runtime.recipe.images import Data
 
 AHEAD = 3  # batches that are being read while one is trained on
+SAMPLE = 2_000  # images that statistics are taken over
 
 
 def batches_of_shape(batches: Batches, shape: tuple[int, int, int], start: int, stop: int) -> Iterator[Batch]:
@@ -116,3 +119,15 @@ def evaluation_images(
             yield piece, images.reshape(piece.stop - piece.start, *shape)
     finally:
         pool.close()
+
+
+def sampled(split: EncodedSplit, shape: tuple[int, int, int], skip: bool) -> Iterator[Bytes]:
+    """Images (1, C, H, W) that stand for all of a split, for statistics of pixels; with `skip`, corrupt ones are passed over."""
+    indices = np.linspace(0, len(split) - 1, min(SAMPLE, len(split))).astype(np.int64)
+    say = Skipped().append
+
+    def read(index: int) -> Bytes:
+        return to_array(split.readable(index, lambda photo: centre(photo.image(), shape, Data()), skip, say)[1])
+
+    with ThreadPoolExecutor(cores()) as pool:
+        yield from (image[None] for image in pool.map(read, indices.tolist()))

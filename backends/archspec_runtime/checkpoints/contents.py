@@ -11,10 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from archspec_runtime.checkpoints.other_net import Shapes, differences
 from archspec_runtime.errors import DamagedError, UnfitError
+from archspec_runtime.parts import extra
 
 T = TypeVar("T")
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of each tensor of a net, by the spec's names."""
+
+SETS = {"average": "the EMA weights, which are evaluated", "weights": "the weights of the last step"}
+"""The sets of weights that a checkpoint may have, the one that is evaluated first."""
 
 JUNK: tuple[type[Exception], ...] = (OSError, ValueError, LookupError, TypeError, AttributeError)
 """What reading raises of a file that is of another kind, and taking apart what it holds."""
@@ -52,7 +58,12 @@ def tensors(file: Path, load: Callable[[Path], Mapping[str, T]]) -> Mapping[str,
 def fit(file: Path, given: Shapes, own: Shapes, owner: str = "net") -> None:
     """Raise UnfitError where the tensors of a file do not have the names and shapes of the net's, or of its optimizer's."""
     if given != own:
-        raise unfit(file, owner, differences(given, own, ("in the file", f"in the {owner}")))
+        other = extra("archspec_runtime.checkpoints.other_net")
+        places = "in the file", f"in the {owner}"
+        rows = (
+            ["its tensors have other names or shapes"] if other is None else other.differences(given, own, places)
+        )
+        raise unfit(file, owner, rows)
 
 
 def unfit(file: Path, owner: str, told: Iterable[str]) -> UnfitError:

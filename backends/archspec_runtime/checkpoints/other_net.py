@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
+from archspec_runtime.checkpoints.contents import Shapes
 from archspec_runtime.errors import CheckpointError, OtherNetError
 
-Shapes = Mapping[str, tuple[int, ...]]
-"""The shape of each tensor of a net, by the spec's names."""
 SHOWN = 3  # tensors of each sort that are named
 
 

@@ -11,16 +11,15 @@ from types import TracebackType
 from typing import Any
 
 from archspec_runtime.checkpoints import store
-from archspec_runtime.checkpoints.contents import loop_state
-from archspec_runtime.checkpoints.other_net import explained
-from archspec_runtime.checkpoints.weights import SETS
+from archspec_runtime.checkpoints.contents import SETS, loop_state
 from archspec_runtime.checkpoints.writer import Writer
 from archspec_runtime.console import warn
 from archspec_runtime.errors import OtherNetError, RunError
-from archspec_runtime.frameworks.stepper import Snapshot, Stepper
+from archspec_runtime.frameworks.protocol import Snapshot, Stepper
 from archspec_runtime.job.job import Job, Options
+from archspec_runtime.parts import extra
 from archspec_runtime.processes.world import World
-from archspec_runtime.recipe.changes import changes
+from archspec_runtime.recipe.recipe import compared
 from archspec_runtime.record.folder import Metrics
 from archspec_runtime.record.identity import Identity, tagged
 
@@ -35,7 +34,7 @@ class Saver:
     """Saves a run while the steps go on, one checkpoint at a time; all processes of a world make the same calls.
 
     A step waits for a copy of the state alone. What goes wrong while it is written is raised by the next `save` or `finish`.
-    With `anchors`, `back` returns to the last multiple of so many steps.
+    With `anchors`, a run may return to the last multiple of so many steps.
     """
 
     def __init__(
@@ -157,30 +156,13 @@ class Saver:
             self.best = found[0]
         return loop_state(path)
 
-    def back(self, stepper: Stepper) -> State:
-        """Load the state to go back to; gives its state of the loop with its `step`. Raises RunError where there is none."""
-        assert self.anchors is not None
-        every = self.anchors
-        self.finish()
-
-        def find() -> int:
-            found = store.newest(self.folder, self.job.fingerprint, every)
-            if found is None:
-                message = f"there is nothing to go back to: the first checkpoint for that is of step {every:,}"
-                raise RunError(message, "let `every` of `roll_back` be less, or lower the learning rate")
-            return int(loop_state(found[0])["step"])
-
-        path = store.place(self.folder, self.world.lead(find))
-        stepper.load(path)
-        self.wanted = True  # or a kill would make the run go back once more
-        return loop_state(path)
-
     def _newest(self, stepper: Stepper) -> int:
         """The step to go on from, with the metrics as they were then; 0 where there is no checkpoint."""
         try:
             found = store.newest(self.folder, self.job.fingerprint)
         except OtherNetError as error:
-            raise explained(error, self.job.name, stepper.tensors()) from None
+            other = extra("archspec_runtime.checkpoints.other_net")
+            raise (error if other is None else other.explained(error, self.job.name, stepper.tensors())) from None
         step, owed = 0, False
         if found is not None:
             state = loop_state(found[0])
@@ -190,7 +172,8 @@ class Saver:
         return step
 
     def _compare(self, before: Mapping[str, Any], path: Path) -> None:
-        changed = changes(before, self.job.recipe)
-        if changed and not self.options.override:
+        was, is_ = compared(before, self.job.recipe)
+        if was != is_ and not self.options.override:
+            words = extra("archspec_runtime.recipe.changes")
             message, help_ = f"{path} was trained by another recipe:", "--override resumes all the same"
-            raise RunError(message, help_, rows=changed)
+            raise RunError(message, help_, rows=[] if words is None else words.changes(before, self.job.recipe))

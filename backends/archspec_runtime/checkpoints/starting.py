@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from archspec_runtime.checkpoints.other_net import differences
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.stepper import Stepper
+from archspec_runtime.frameworks.protocol import Stepper
 
 NUMBERS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """How the floating-point types of a safetensors file are read; one that is not here is not looked at."""
@@ -50,7 +50,7 @@ def start_from(stepper: Stepper, weights: Path, fresh: Sequence[str]) -> None:
             "give weights of a run that went well; --fresh MODULE leaves out a module",
             rows=[*faults[:SHOWN], *more],
         )
-    stepper.start_from(weights, fresh)
+    stepper.start_from(weights, wanted.keys())
 
 
 def _fault(weights: Path, name: str) -> str | None:

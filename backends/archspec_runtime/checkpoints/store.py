@@ -19,7 +19,7 @@ from archspec_runtime.checkpoints.contents import check, damaged
 from archspec_runtime.console import warn
 from archspec_runtime.errors import CheckpointError, DamagedError, OtherNetError
 from archspec_runtime.processes.platforms import flush
-from archspec_runtime.recipe.policies import Keep
+from archspec_runtime.recipe.recipe import Keep
 
 FORMAT = 1
 DEFAULT = Keep()

@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.checkpoints import store
-from archspec_runtime.checkpoints.contents import loop_state, tensors
+from archspec_runtime.checkpoints.contents import SETS, loop_state, tensors
 from archspec_runtime.errors import CheckpointError, RunError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from archspec_runtime.record.identity import Identity
-
-SETS = {"average": "the EMA weights, which are evaluated", "weights": "the weights of the last step"}
-"""The sets of weights that a checkpoint may have, the one that is evaluated first."""
 
 
 class OfRun(dict[str, Any]):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from archspec_runtime.data.encoded import EncodedSplit
-from archspec_runtime.data.listing import Listing
 from archspec_runtime.data.opening import EMBEDDED, check_folder, open_dataset
-from archspec_runtime.data.splits import ArraySplit, Dataset, Split
+from archspec_runtime.data.splits import ArraySplit, Dataset, Listing, Split
 
 __all__ = [
-    "EMBEDDED", "ArraySplit", "Dataset", "EncodedSplit", "Listing", "Split", "check_folder", "open_dataset",
+    "EMBEDDED", "ArraySplit", "Dataset", "Listing", "Split", "check_folder", "open_dataset",
 ]  # fmt: skip

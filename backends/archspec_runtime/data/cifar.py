@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from archspec_runtime.data.pickles import read_pickle
-from archspec_runtime.data.scanning import entries
-from archspec_runtime.data.sources import checksum, regular, special
 from archspec_runtime.data.splits import ArraySplit, Raw
 from archspec_runtime.errors import DataError
-from archspec_runtime.files.os_errors import not_read
+from archspec_runtime.files.os_errors import entries, not_read, regular, special
 from archspec_runtime.recipe.data_sets import DataSet
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 PIXELS = 3 * 32 * 32
 SITE = "https://www.cs.toronto.edu/~kriz/"
@@ -71,21 +68,6 @@ CLASSES = {
     "cifar100": tuple(OF_CIFAR100.split()),
 }
 """The names of classes by label: those of the files `batches.meta` and `meta`."""
-# of the official site and, for the files of the python form, of torchvision's readers
-MD5 = {
-    "cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a",
-    "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
-    "cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85",
-    "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8",
-    "data_batch_1": "c99cafc152244af753f735de768cd75f",
-    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-    "data_batch_4": "634d18415352ddfa80567beed471001a",
-    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-    "test_batch": "40351d587109b95175f43aff81a1287e",
-    "train": "16019d7e3df5f24257cddd939b257f8d",
-    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
-}
 LARGEST = 512 << 20  # bytes of any file; the largest official one has 155 million
 
 
@@ -93,9 +75,9 @@ def read_cifar(name: str) -> Callable[[Path | None, tuple[int, int, int], int, D
     """A reader of `cifar10` or `cifar100`."""
 
     def read(folder: Path | None, shape: tuple[int, int, int], classes: int, data: Data) -> Raw:
-        form, source = _find(name, folder)
+        form, source = find(name, folder)
         layout = LAYOUTS[name][form]
-        parse = _pickled if form == PYTHON else _binary
+        parse = pickled if form == PYTHON else binary
         parts = {}
         for split, files in (("train", layout.train), ("test", layout.test)):
             found = [parse(source.read(f), source.name(f), count, layout, len(CLASSES[name])) for f, count in files]
@@ -106,37 +88,16 @@ def read_cifar(name: str) -> Callable[[Path | None, tuple[int, int, int], int, D
     return read
 
 
-def inspect_cifar(name: str, folder: Path) -> Iterator[tuple[str, int, str]]:
-    """Each file of a data set, how many images it holds, and what is wrong with it. Raises DataError where there is none."""
-    form, source = _find(name, folder)
-    layout = LAYOUTS[name][form]
-    if isinstance(source, _Archive):
-        yield str(source.path), 0, _official(source.path.name, checksum(source.path, "md5"))
-    parse = _pickled if form == PYTHON else _binary
-    for file, count in (*layout.train, *layout.test):
-        try:
-            raw = source.read(file)
-            parse(raw, source.name(file), count, layout, len(CLASSES[name]))
-        except DataError as error:
-            yield source.name(file), 0, error.message
-        else:
-            whole = isinstance(source, _Archive)  # which has a checksum of its own
-            yield source.name(file), count, "" if whole else _official(file, hashlib.md5(raw).hexdigest())
-
-
-def _official(name: str, found: str) -> str:
-    expected = MD5.get(name, found)
-    return "" if found == expected else f"its checksum is {found}, and the official file's {expected}"
-
-
 class _Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def name(self, file: str) -> str:
+        """What a message calls a file."""
         return str(self.path / file)
 
     def read(self, file: str) -> bytes:
+        """The bytes of a file. Raises DataError."""
         path = self.path / file
         try:
             status = path.stat()
@@ -150,7 +111,7 @@ class _Folder:
             raise DataError(f"{path}: {error.strerror}", help_) from None
 
 
-class _Archive:
+class Archive:
     """A tar.gz read in memory: only regular files of the layout's names, no larger than they can be."""
 
     def __init__(self, path: Path, layout: Layout) -> None:
@@ -175,15 +136,18 @@ class _Archive:
             raise DataError(f"{path} is damaged: {error}", again) from None
 
     def name(self, file: str) -> str:
+        """What a message calls a file."""
         return f"{self.path}:{file}"
 
     def read(self, file: str) -> bytes:
+        """The bytes of a file. Raises DataError."""
         if file not in self.files:
             raise DataError(f"{self.path} has no {file}", f"download it again from {SITE}")
         return self.files[file]
 
 
-def _find(name: str, folder: Path | None) -> tuple[str, _Folder | _Archive]:
+def find(name: str, folder: Path | None) -> tuple[str, _Folder | Archive]:
+    """The form of a data set, and its files. Raises DataError."""
     url = SITE + LAYOUTS[name][PYTHON].archive
     fetch = f"`archspec data fetch {name} --out FOLDER`, and give --data FOLDER; or fetch {url}"
     if folder is None:
@@ -196,7 +160,7 @@ def _find(name: str, folder: Path | None) -> tuple[str, _Folder | _Archive]:
         regular(folder, "a folder or an archive")
         for form, layout in LAYOUTS[name].items():
             if form in folder.name:
-                return form, _Archive(folder, layout)
+                return form, Archive(folder, layout)
         raise DataError(f"{folder} is not an archive of {name}", fetch)
     for form, layout in LAYOUTS[name].items():
         for path in (folder / layout.folder, folder):
@@ -204,11 +168,12 @@ def _find(name: str, folder: Path | None) -> tuple[str, _Folder | _Archive]:
                 return form, _Folder(path)
     for form, layout in LAYOUTS[name].items():
         if (folder / layout.archive).exists():
-            return form, _Archive(folder / layout.archive, layout)
+            return form, Archive(folder / layout.archive, layout)
     raise DataError(f"{folder} holds no files of {name}", fetch)
 
 
-def _pickled(raw: bytes, name: str, count: int, layout: Layout, classes: int) -> tuple[Any, Any]:
+def pickled(raw: bytes, name: str, count: int, layout: Layout, classes: int) -> tuple[Any, Any]:
+    """Images (N, 3, 32, 32) and labels (N,) of a file of the python form. Raises DataError."""
     batch = read_pickle(raw, name)
     items = batch.items() if isinstance(batch, dict) else ()
     keys = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in items}
@@ -220,7 +185,8 @@ def _pickled(raw: bytes, name: str, count: int, layout: Layout, classes: int) ->
     return images.reshape(count, 3, 32, 32), _checked(np.asarray(labels if whole else []), name, count, classes)
 
 
-def _binary(raw: bytes, name: str, count: int, layout: Layout, classes: int) -> tuple[Any, Any]:
+def binary(raw: bytes, name: str, count: int, layout: Layout, classes: int) -> tuple[Any, Any]:
+    """The same of the binary form."""
     record = layout.label_bytes + PIXELS
     if len(raw) != count * record:
         message = f"{name} has {len(raw):,} bytes instead of {count * record:,}: it is cut off or another file"

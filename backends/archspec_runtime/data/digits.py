@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from archspec_runtime.data.splits import ArraySplit, Raw
 from archspec_runtime.recipe.data_sets import DataSet
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 TRAIN = 1437  # the first four fifths, in the order of the file
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from archspec_runtime.console import warn
-from archspec_runtime.data.listing import Ints, Labels, Listing
 from archspec_runtime.data.sources import GoneError, Names, Source, read_patiently
+from archspec_runtime.data.splits import Ints, Labels, Listing
 from archspec_runtime.errors import DataError
 from archspec_runtime.images.decoding import Photo
 
@@ -117,9 +116,3 @@ class Skipped:
             self.messages.add(message)
             count = len(self.messages)
             warn(f"{message}; skipped, the next image takes its place ({count} so far)")
-
-
-def to_array(image: Image.Image) -> NDArray[np.uint8]:
-    """An image as bytes (C, H, W)."""
-    pixels = np.asarray(image, np.uint8)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -8,7 +8,8 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
-from archspec_runtime.data.cifar import LAYOUTS, MD5, SITE
+from archspec_runtime.data.cifar import LAYOUTS, SITE
+from archspec_runtime.data.cifar_files import MD5
 from archspec_runtime.data.packed import written_aside
 from archspec_runtime.data.remote import fetch
 from archspec_runtime.data.sources import checksum

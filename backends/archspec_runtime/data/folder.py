@@ -9,14 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from archspec_runtime.data import scanning
-from archspec_runtime.data.encoded import EncodedSplit, Skipped, to_array
-from archspec_runtime.data.membership import SUFFIXES, UNKNOWN_CLASS, LeftOut
+from archspec_runtime.data.encoded import EncodedSplit, Skipped
+from archspec_runtime.data.membership import UNKNOWN_CLASS, LeftOut
 from archspec_runtime.data.packed import is_packed, read_packed
+from archspec_runtime.data.setting_aside import nothing, set_aside
 from archspec_runtime.data.sources import Files, Names
-from archspec_runtime.data.splits import ArraySplit, Raw, Split, listed, nothing, set_aside
+from archspec_runtime.data.splits import ArraySplit, Raw, Split, listed
+from archspec_runtime.data.suffixes import SUFFIXES
 from archspec_runtime.errors import DataError
+from archspec_runtime.images.pillow import to_array
+from archspec_runtime.recipe.augmentations import RandomCrop, RandomResizedCrop, ResizeShorter
 from archspec_runtime.recipe.data_sets import DataSet
-from archspec_runtime.recipe.recipe import Data, RandomCrop, RandomResizedCrop, ResizeShorter
+from archspec_runtime.recipe.images import Data
 
 LAYOUT = (
     "give --data ROOT, where images lie in ROOT/train/<class>/ and ROOT/val/<class>/, a folder a class "

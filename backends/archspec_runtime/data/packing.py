@@ -14,14 +14,14 @@ from PIL import Image
 
 from archspec_runtime.console import warn
 from archspec_runtime.data.encoded import EncodedSplit
-from archspec_runtime.data.opening import refuse_unknown
+from archspec_runtime.data.left_out import refuse_unknown
 from archspec_runtime.data.packed import Item, write_manifest, write_split, written_aside
 from archspec_runtime.data.sources import read_patiently
 from archspec_runtime.data.verify import ENCODED
 from archspec_runtime.errors import DataError, RunError
-from archspec_runtime.images.geometry import with_shorter_side
+from archspec_runtime.images.pillow import with_shorter_side
 from archspec_runtime.processes.platforms import cores
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 Form = Literal["same", "jpeg", "raw"]
 QUALITY = 95
@@ -41,7 +41,7 @@ def pack(source: Path, target: Path, data: Data, form: Form, size: int | None, s
     plain = replace(data, augment=(), eval_resize=1)  # any resizing, so that images are not put into memory
     raw = ENCODED[data.dataset](source, (3, 1, 1), 0, plain)
     refuse_unknown(raw)
-    if left_out := raw.left_out.summary(source):
+    if raw.left_out is not None and (left_out := raw.left_out.summary(source)):
         warn(*left_out.split("\n"))
     splits = {"train": raw.train, "val" if raw.val_is_test else "test": raw.test}
     splits |= {"val": raw.validation} if raw.validation else {}

@@ -16,17 +16,17 @@ from types import ModuleType
 from typing import Any
 
 from archspec_runtime.data.columns import Columns, check_columns, find_columns
-from archspec_runtime.data.membership import UNREAD_SPLIT, LeftOut, passed_over
+from archspec_runtime.data.membership import UNREAD_SPLIT, LeftOut
 from archspec_runtime.data.packed import Item, is_packed, read_packed, write_manifest, write_split, written_aside
 from archspec_runtime.data.remote import cache_folder
 from archspec_runtime.data.shards import check_highest, expand, held_files, unlabelled
-from archspec_runtime.data.sources import regular
 from archspec_runtime.data.splits import Raw
+from archspec_runtime.data.suffixes import passed_over
 from archspec_runtime.data.tests_alone import tests_alone
 from archspec_runtime.errors import DataError, RunError
-from archspec_runtime.files.os_errors import not_read
+from archspec_runtime.files.os_errors import not_read, regular
 from archspec_runtime.recipe.data_sets import DataSet
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 ROWS = 64  # that are held in memory at a time
 LARGEST_GROUP = 16 << 30  # bytes of a group of rows, uncompressed

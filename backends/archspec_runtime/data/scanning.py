@@ -5,20 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from archspec_runtime.data import membership
+from archspec_runtime.data import membership, suffixes
 from archspec_runtime.data.membership import LeftOut
-from archspec_runtime.data.sources import special
 from archspec_runtime.errors import DataError
-from archspec_runtime.files.os_errors import not_read
-
-
-def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder, by name. Raises DataError where it may not be read."""
-    try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}", not_read(error)) from None
+from archspec_runtime.files.os_errors import entries, not_read, special
 
 
 def has_folder(folder: Path, name: str) -> bool:
@@ -30,7 +20,7 @@ def class_folders(split: Path, left_out: LeftOut) -> list[str]:
     """The names of the folders of a split that are classes, in sorted order."""
     found = []
     for entry in entries(split):
-        if why := membership.passed_over(entry.name):
+        if why := suffixes.passed_over(entry.name):
             left_out.add(entry.path, why)
         elif _is_folder(entry):
             found.append(entry.name)
@@ -43,13 +33,13 @@ def images(folder: Path, left_out: LeftOut) -> list[str]:
     """The names of the images in the folder of a class, in sorted order."""
     found = []
     for entry in entries(folder):
-        if why := membership.passed_over(entry.name):
+        if why := suffixes.passed_over(entry.name):
             left_out.add(entry.path, why)
         elif _is_folder(entry):
             inside, all_read = _images_below(entry.path)
-            doubtful = inside > 0 or not all_read or membership.is_image(entry.name)
+            doubtful = inside > 0 or not all_read or suffixes.is_image(entry.name)
             left_out.add(entry.path, membership.NESTED, doubtful=doubtful, images=inside)
-        elif membership.suffix(entry.name) not in membership.SUFFIXES:
+        elif suffixes.suffix(entry.name) not in suffixes.SUFFIXES:
             _leave(entry, left_out, membership.OTHER_SUFFIX)
         elif (kind := _special(entry)) is not None:
             left_out.add(entry.path, f"{membership.SPECIAL}: {kind}", doubtful=True)
@@ -59,14 +49,14 @@ def images(folder: Path, left_out: LeftOut) -> list[str]:
 
 
 def _leave(entry: os.DirEntry[str], left_out: LeftOut, why: str) -> None:
-    left_out.add(entry.path, why, doubtful=membership.is_image(entry.name))
+    left_out.add(entry.path, why, doubtful=suffixes.is_image(entry.name))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:  # a link through a folder that may not be read, or one in a circle
-        if membership.is_image(entry.name):
+        if suffixes.is_image(entry.name):
             return False  # read as an image, it is named
         raise DataError(f"{entry.path} cannot be read: {error.strerror}", not_read(error)) from None
 
@@ -82,7 +72,5 @@ def _special(entry: os.DirEntry[str]) -> str | None:
 def _images_below(folder: str) -> tuple[int, bool]:
     """How many images lie below a folder, and whether all of it could be read."""
     unread = list[OSError]()
-    count = sum(
-        membership.is_image(name) for _, _, names in os.walk(folder, onerror=unread.append) for name in names
-    )
+    count = sum(suffixes.is_image(name) for _, _, names in os.walk(folder, onerror=unread.append) for name in names)
     return count, not unread

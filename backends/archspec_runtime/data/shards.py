@@ -20,20 +20,18 @@ from archspec_runtime.data.membership import (
     NESTED,
     NO_IMAGE,
     OTHER_MEMBER,
-    SUFFIXES,
     LeftOut,
-    is_image,
-    passed_over,
 )
 from archspec_runtime.data.remote import cached, is_url
-from archspec_runtime.data.scanning import entries
-from archspec_runtime.data.sources import Names, Ranges, regular
-from archspec_runtime.data.splits import Raw, listed, set_aside
+from archspec_runtime.data.setting_aside import set_aside
+from archspec_runtime.data.sources import Names, Ranges
+from archspec_runtime.data.splits import Raw, listed
+from archspec_runtime.data.suffixes import SUFFIXES, is_image, passed_over
 from archspec_runtime.data.tests_alone import tests_alone
 from archspec_runtime.errors import DataError, RunError
-from archspec_runtime.files.os_errors import not_read
+from archspec_runtime.files.os_errors import entries, not_read, regular
 from archspec_runtime.recipe.data_sets import DataSet
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 LABEL = "cls"
 TEXT, JSON = 256, 1 << 20  # bytes that a member with a label has at most, and a member of JSON

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -122,34 +121,10 @@ class Ranges:
         return raw
 
 
-def regular(path: Path, what: str) -> Path:
-    """A path that leads to a regular file. Raises DataError for a pipe, a device or a folder, and for what is not there."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", not_read(error)) from None
-    if not stat.S_ISREG(mode):
-        raise DataError(f"{path} is {_kind(mode)}, not {what}", "give a file")
-    return path
-
-
 def checksum(path: Path, kind: str) -> str:
     """The checksum of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, kind).hexdigest()
-
-
-def special(mode: int) -> str | None:
-    """What a mode of `stat` is of that is neither a regular file nor a folder: `a pipe (FIFO)`; None for those."""
-    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else _kind(mode)
-
-
-def _kind(mode: int) -> str:
-    kinds = {
-        stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
-        stat.S_IFDIR: "a folder",
-    }  # fmt: skip
-    return kinds.get(stat.S_IFMT(mode), "no regular file")
 
 
 def _bounded(name: str, size: int) -> None:

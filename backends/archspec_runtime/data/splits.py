@@ -1,24 +1,59 @@
-"""The forms that images take: all in memory, or read when they are needed."""
+"""The forms that images take, in memory or read when they are needed, and their listings: a few numbers that a record keeps."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec_runtime.data.encoded import EncodedSplit
-from archspec_runtime.data.listing import Ints, Labels, Listing
-from archspec_runtime.data.membership import LeftOut
-from archspec_runtime.data.sources import Names
 from archspec_runtime.errors import DataError
-from archspec_runtime.images.decoding import Pixels
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from archspec_runtime.data.sources import Names
+
+Labels = NDArray[np.int64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The names and labels of a split: how many images, how many of each class, and a SHA-256 of all in their order.
+
+    Names are those below the folder, the tar or the Parquet file, so that a data set which is moved keeps its listing. Images
+    in memory, such as CIFAR's, have no names, and are known by their order.
+    """
+
+    images: int
+    of_classes: tuple[int, ...]
+    sha256: str
+
+    @staticmethod
+    def of(labels: NDArray[np.int64], classes: int, names: Names | None = None) -> Listing:
+        """The listing of images with these labels and names."""
+        digest = hashlib.sha256(np.ascontiguousarray(labels, "<i8").tobytes())
+        if names is not None:
+            digest.update(np.ascontiguousarray(names.ends, "<i8").tobytes())
+            digest.update(names.text)
+        counts = np.bincount(labels, minlength=classes)
+        return Listing(len(labels), tuple(map(int, counts)), digest.hexdigest())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The listing as JSON has it."""
+        return asdict(self) | {"of_classes": list(self.of_classes)}
+
+    @staticmethod
+    def from_dict(raw: dict[str, Any]) -> Listing:
+        """The listing that a record holds. Raises KeyError, TypeError or ValueError for one that is none."""
+        return Listing(int(raw["images"]), tuple(map(int, raw["of_classes"])), str(raw["sha256"]))
+
+
+if TYPE_CHECKING:
+    from archspec_runtime.data.membership import LeftOut
+    from archspec_runtime.data.sources import Names
 
 Images = NDArray[np.uint8]
 
@@ -53,9 +88,6 @@ class Split(Protocol):
         """The names and labels of all images."""
 
 
-S = TypeVar("S", "ArraySplit", EncodedSplit)
-
-
 @dataclass(frozen=True, slots=True)
 class ArraySplit:
     """Images (N, C, H, W) of bytes in memory, labels (N,); their names, where they had any."""
@@ -72,12 +104,6 @@ class ArraySplit:
         """(C, H, W) of every image."""
         _, channels, height, width = self.images.shape
         return channels, height, width
-
-    def readable(
-        self, index: int, use: Callable[[Pixels], T], skip: bool, say: Callable[[str], None]
-    ) -> tuple[int, T]:
-        """What `use` makes of an image, and whose it is; in memory all can be read."""
-        return index, use(Pixels(np.ascontiguousarray(self.images[index].transpose(1, 2, 0))))
 
     def name(self, index: int) -> str:
         """What a message calls an image."""
@@ -97,32 +123,6 @@ class ArraySplit:
         return Listing.of(self.labels, classes, self.names)
 
 
-def nothing(shape: tuple[int, int, int]) -> ArraySplit:
-    """No images."""
-    return ArraySplit(np.empty((0, *shape), np.uint8), np.empty(0, np.int64))
-
-
-def set_aside(split: S, share: float) -> tuple[S, S]:
-    """Most images of a split, and a share of each class, one at least, chosen by the hash of their names.
-
-    So they are the same whatever the seed, and hardly others when images are added. The only image of a class stays. Raises
-    DataError where nothing can be set aside.
-    """
-    names = split.names
-    assert names is not None
-    places = [hashlib.sha256(os.fsencode(names[index])).digest() for index in range(len(split))]
-    chosen = list[int]()
-    for label in np.unique(split.labels):
-        of_class = sorted(np.flatnonzero(split.labels == label).tolist(), key=places.__getitem__)
-        chosen += of_class[: min(max(1, round(share * len(of_class))), len(of_class) - 1)]
-    if not chosen:
-        message = f"no class has two images, so that none can be set aside to test on: {len(split):,} are there"
-        raise DataError(message, "add images, or leave out `data.test` and give images of their own")
-    kept = np.ones(len(split), bool)
-    kept[chosen] = False
-    return split.subset(np.flatnonzero(kept)), split.subset(np.flatnonzero(~kept))
-
-
 @dataclass(frozen=True, slots=True)
 class Raw:
     """What a reader finds; `classes` are the names of its classes by label.
@@ -134,7 +134,7 @@ class Raw:
     test: Split
     classes: tuple[str, ...]
     validation: Split | None = None
-    left_out: LeftOut = field(default_factory=LeftOut)
+    left_out: LeftOut | None = None
     val_is_test: bool = False
 
     @staticmethod
@@ -144,7 +144,7 @@ class Raw:
         """Of training images, and of those to measure on by what they are called: `test`, `val` or both."""
         both = len(held) == 2
         test, val = held["test" if "test" in held else "val"], held["val"] if both else None
-        return Raw(train, test, classes, val, left_out or LeftOut(), "test" not in held)
+        return Raw(train, test, classes, val, left_out, "test" not in held)
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -9,7 +9,7 @@ import numpy as np
 from archspec_runtime.data.splits import ArraySplit, Raw
 from archspec_runtime.draws import generator
 from archspec_runtime.recipe.data_sets import DataSet
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 TRAIN, TEST = 2048, 512
 

@@ -15,19 +15,21 @@ import numpy as np
 from PIL import Image
 
 from archspec_runtime.data import scanning
-from archspec_runtime.data.cifar import CLASSES, inspect_cifar, read_cifar
+from archspec_runtime.data.cifar import CLASSES, read_cifar
+from archspec_runtime.data.cifar_files import inspect_cifar
 from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.data.folder import HELD, read_folder
-from archspec_runtime.data.membership import OTHER_SUFFIX, LeftOut, in_it, passed_over
+from archspec_runtime.data.membership import OTHER_SUFFIX, LeftOut, in_it
 from archspec_runtime.data.packed import is_packed
 from archspec_runtime.data.parquet import read_parquet
 from archspec_runtime.data.shards import read_shards
-from archspec_runtime.data.sources import regular
 from archspec_runtime.data.splits import ArraySplit, Raw
+from archspec_runtime.data.suffixes import passed_over
 from archspec_runtime.errors import DataError
-from archspec_runtime.images.decoding import UNREADABLE
+from archspec_runtime.files.os_errors import entries, regular
+from archspec_runtime.images.pillow import UNREADABLE
 from archspec_runtime.processes.platforms import cores
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 ENCODED = {"image_folder": read_folder, "webdataset": read_shards, "parquet": read_parquet}
 KINDS = (*ENCODED, *CLASSES)
@@ -51,7 +53,7 @@ def guess(folder: Path) -> str:
     if not folder.is_dir():
         regular(folder, "a folder or an archive")
         return "cifar100" if "cifar-100" in folder.name else "cifar10"
-    inside = scanning.entries(folder)  # which says if it may not be read
+    inside = entries(folder)  # which says if it may not be read
     if is_packed(folder) or any((folder / name).is_dir() for name in ("train", "test", "val")):
         return "image_folder"
     for kind, pattern in (("webdataset", "*.tar"), ("parquet", "*.parquet"), ("parquet", "data/*.parquet")):
@@ -149,7 +151,7 @@ def _verify_encoded(report: Report, folder: Path, data: Data, classes: int | Non
                 elif digest:
                     seen.setdefault(digest, []).append(split.name(index))
     _tell_equal(report, seen)
-    _tell_left_out(report, raw.left_out)
+    _tell_left_out(report, raw.left_out or LeftOut())
 
 
 def _on_disk(folder: Path, data: Data, split: str) -> str:

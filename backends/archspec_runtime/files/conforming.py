@@ -7,6 +7,9 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from archspec_runtime.parts import extra
+from archspec_runtime.recipe.recipe import AUGMENTATIONS, VOCABULARY
+
 RECORD: Mapping[str, Any] = {
     "backend": str,
     "class": str,
@@ -53,9 +56,15 @@ def measures(row: Mapping[str, Any]) -> bool:
 
 
 def odd(value: object) -> str | None:
-    """The dotted name of the first field of a dataclass whose value is not of its type; None where all are."""
+    """The dotted name of the first field of a dataclass whose value is not of its type; None where all are.
+
+    Where not all that recipes may say is there, types that it could be of are not known, and nothing is looked at.
+    """
     assert is_dataclass(value)
-    hints = get_type_hints(type(value))
+    vocabulary = [extra(module) for module in (AUGMENTATIONS, VOCABULARY)]
+    if None in vocabulary:
+        return None
+    hints = get_type_hints(type(value), localns={k: v for module in vocabulary for k, v in vars(module).items()})
     for field in fields(value):
         inner = getattr(value, field.name)
         if not conforms(inner, hints[field.name]):

@@ -6,18 +6,15 @@ libjpeg-turbo, and give the same pixels, at full size and at a half, a quarter a
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from archspec_runtime.errors import DataError
 from archspec_runtime.images import jpegs, libraries
 from archspec_runtime.images.geometry import Window
+from archspec_runtime.images.pillow import is_deep, named_in_errors, opened, read_image, upright
 from archspec_runtime.images.resampling import BILINEAR, Filter, Resizing, lowest, show
 
 Bytes = NDArray[np.uint8]
@@ -25,19 +22,6 @@ Bytes = NDArray[np.uint8]
 FRACTIONS = (8, 4, 2)  # of its size that a JPEG can be decoded at for less than the whole
 ANTIALIASED = 2
 """So much larger than shown a JPEG is decoded at least: the filter then hides what the decoder left out."""
-
-UNREADABLE = (
-    OSError, UnidentifiedImageError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError,
-    Image.DecompressionBombWarning, struct.error,
-)  # fmt: skip
-
-
-UNCLEAR = {
-    "F": "its pixels are 32-bit floating-point numbers, and no file says which of them is white",
-    "I": "its pixels are 32-bit whole numbers, and no file says which of them is white",
-    "LAB": "its colours are in the space L*a*b*",
-}
-"""Modes of Pillow whose pixels cannot be shown without a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +42,8 @@ class Photo:
         """Read the header. Raises DataError where these are not the bytes of an image."""
         if (size := _plain_size(raw)) is not None:
             return Photo(raw, name, channels, size, True)
-        with _named(name):
-            header = _opened(raw)
+        with named_in_errors(name):
+            header = opened(raw)
             turn = header.getexif().get(0x0112, 1)
             size = header.size if turn not in (5, 6, 7, 8) else header.size[::-1]
             plain = header.format == "JPEG" and header.mode in ("L", "RGB") and turn not in range(2, 9)
@@ -67,15 +51,14 @@ class Photo:
 
     def image(self) -> Image.Image:
         """All of it, decoded at full size."""
-        with _named(self.name):
-            return upright(_opened(self.raw), self.channels)
+        return read_image(self.raw, self.name, self.channels)
 
     def verified(self) -> Image.Image:
         """All of it, where what decodes it in training finds no damage either: Pillow passes over bits that were flipped."""
         if self._in_colour:
             self._decoded(1, self.size[1])
-        with _named(self.name):
-            if _is_deep(opened := _opened(self.raw)) and 0 < np.asarray(opened).max() < 256:
+        with named_in_errors(self.name):
+            if is_deep(image := opened(self.raw)) and 0 < np.asarray(image).max() < 256:
                 raise ValueError("all of its 16-bit values are below 256, which is black: store it with 8 bits")
         return self.image()
 
@@ -99,10 +82,10 @@ class Photo:
     def _decoded(self, factor: int, rows: int) -> Bytes:
         simplejpeg = libraries.optional("simplejpeg") if self._in_colour else None
         width, height = self.size
-        with _named(self.name):
+        with named_in_errors(self.name):
             if simplejpeg is not None:
                 return jpegs.decode(simplejpeg, self.raw, self.size, factor, rows)
-            image = _opened(self.raw)
+            image = opened(self.raw)
             if factor > 1:
                 image.draft("RGB", (width // factor, height // factor))
             pixels = np.asarray(upright(image, self.channels))
@@ -137,43 +120,3 @@ def _plain_size(raw: bytes) -> tuple[int, int] | None:
         return None
     within = width * height <= (Image.MAX_IMAGE_PIXELS or width * height)
     return (width, height) if colours in ("Gray", "YCbCr") and within else None
-
-
-class _named:  # noqa: N801  (a context manager that is used as a function)
-    """Says which file it is that cannot be read."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UNREADABLE):
-            why = "it is of no known format" if isinstance(error, UnidentifiedImageError) else error
-            message = f"{self.name} cannot be read as an image: {why}"
-            raise DataError(message, "replace or remove the file") from None
-
-
-def _opened(raw: bytes) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(raw))
-
-
-def upright(opened: Image.Image, channels: int) -> Image.Image:
-    """An image as a person sees it, in grey or in colour. Raises ValueError where that would be a guess."""
-    if (why := UNCLEAR.get(opened.mode)) is not None and not _is_deep(opened):
-        raise ValueError(f"{why}; convert it to 8 or 16 bits of grey, or to RGB")
-    image: Image.Image = ImageOps.exif_transpose(opened)
-    if _is_deep(opened):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if channels == 1 else "RGB")
-
-
-def _is_deep(opened: Image.Image) -> bool:
-    """Whether it is grey of 16 bits, of which the high byte is seen; Pillow reads those of PGM into 32 bits."""
-    return opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format in ("PNG", "PPM"))

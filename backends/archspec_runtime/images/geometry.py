@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec_runtime.images.pillow import middle, with_shorter_side
+
 Box = tuple[float, float, float, float]  # left, top, right, bottom
-
-
-def with_shorter_side(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """A size (width, height) made to a short edge of `side`; of the longer, parts of a pixel are cut off, as by torchvision."""
-    shorter = min(size)
-    return side * size[0] // shorter, side * size[1] // shorter
-
-
-def middle(length: int, part: int) -> int:
-    """Where the middle part of a length begins; half a pixel goes to the even side, as in torchvision's CenterCrop."""
-    return round((length - part) / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 PACKAGES = {"cv2": "opencv-python-headless", "cykooz.resizer": "cykooz-resizer"}
 """What to install for a module of another name."""

@@ -13,6 +13,7 @@ from PIL import Image
 
 from archspec_runtime.images import libraries
 from archspec_runtime.images.geometry import Box, Window
+from archspec_runtime.images.pillow import FILTERS
 from archspec_runtime.recipe.images import Interpolation
 
 Bytes = NDArray[np.uint8]
@@ -22,7 +23,6 @@ Resizing = Literal["fastest", "pillow", "plain"]
 """By cykooz-resizer where it is installed and by Pillow otherwise; by Pillow; by OpenCV's interpolation of two pixels an axis."""
 
 BILINEAR = Filter.BILINEAR
-FILTERS = {"nearest": Filter.NEAREST, "bilinear": Filter.BILINEAR, "bicubic": Filter.BICUBIC}
 SUPPORT = {Filter.NEAREST: 1, Filter.BILINEAR: 1, Filter.BICUBIC: 2}  # pixels that a filter reaches to either side
 OF_CYKOOZ = {Filter.BILINEAR: "bilinear", Filter.BICUBIC: "catmull_rom"}  # both bicubics have a = -0.5
 

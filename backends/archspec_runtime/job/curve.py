@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from archspec_runtime.job.job import Job
 from archspec_runtime.job.memory import steps_per_epoch, total_steps
-from archspec_runtime.recipe.recipe import Epoch, Phase, Step
+from archspec_runtime.recipe.images import Epoch, Step
+from archspec_runtime.recipe.recipe import Phase
 from archspec_runtime.schedule.phases import Schedule
 
 UNKNOWN = 1_000

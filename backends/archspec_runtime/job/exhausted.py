@@ -1,73 +1,39 @@
-"""What is said where memory runs out: how much a step needs, and what needs less."""
+"""What is said where memory runs out. How much a step needs, and what needs less, `remedies` tells where it is there."""
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from typing import Any
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.job.job import Job, Options, effective
-from archspec_runtime.job.memory import bytes_as_text, memory
-from archspec_runtime.processes.out_of_memory import address_space, remedy
+from archspec_runtime.job.job import Job, Options
+from archspec_runtime.parts import extra
+from archspec_runtime.processes.out_of_memory import SMALLER, remedy
+
+remedies: Any = extra("archspec_runtime.job.remedies")  # early: once memory has run out, nothing is loaded any more
 
 
 def while_training(job: Job, devices: int = 1, framework: str = "torch", *, sharded: bool = False) -> RunError:
-    """The batch, the estimate for each of the devices that share it, and how many parts would fit into half of that."""
-    recipe = job.recipe
-    needed = partial(memory, devices=devices, framework=framework, sharded=sharded)
-    shared = f" on {devices} devices" if devices > 1 else ""
-    split = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
-    needs = f"a step needs about {needed(job).as_text()}"
-    less = ["make batch_size or input.size smaller"]
-    if (parts := _more_parts(job, devices)) is not None:
-        then = bytes_as_text(needed(replace(job, recipe=replace(recipe, accumulate=parts))).total)
-        less.insert(0, f"split each batch (`accumulate: {parts}`, about {then})")
-    if recipe.precision in ("fp32", "fp64"):
-        less.append("train in bf16 (`precision: bf16`)")
-    remedy = ", ".join(less[:-1]) + (", or " if less[1:] else "") + less[-1]
-    return RunError(f"out of memory with a batch of {recipe.batch_size}{split}{shared}: {needs}", remedy)
+    """The batch, and what needs less."""
+    if remedies is not None:
+        found: RunError = remedies.while_training(job, devices, framework, sharded=sharded)
+        return found
+    return RunError(f"out of memory with a batch of {job.recipe.batch_size}", SMALLER)
 
 
 def anywhere(job: Job, options: Options, framework: str) -> RunError:
-    """Where memory ran out besides a step: what a step needs, and the limit, which libraries alone may reach."""
-    with suppress(RunError):
-        job = effective(job, options)
-    needs = memory(job, framework=framework)
-    limit = address_space()
-    message = f"out of memory: a step needs about {needs.as_text()}, and libraries take more beside it"
-    if limit is None or needs.total > limit / 4:
-        return RunError(message, f"make batch_size or input.size smaller, or {remedy()}")
-    return RunError(message, remedy())
-
-
-def check_room(needed: int, what: str) -> None:
-    """Raise RunError where the limit of memory leaves less than a library ends the process for."""
-    limit = address_space()
-    if limit is None or not Path("/proc/self/statm").is_file():
-        return
-    taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    if limit - taken < needed:
-        left = f"{bytes_as_text(max(0, limit - taken))} are left of {bytes_as_text(limit)}"
-        raise RunError(
-            f"out of memory: {what} takes about {bytes_as_text(needed)} before a net is built, and {left}", remedy()
-        )
+    """Where memory ran out besides a step."""
+    if remedies is not None:
+        found: RunError = remedies.anywhere(job, options, framework)
+        return found
+    return RunError("out of memory", f"{SMALLER}, or {remedy()}")
 
 
 def while_measuring(images: int) -> RunError:
     """So many images at once, of which a net in evaluation keeps nothing."""
-    remedy = "measure with `--device cpu` or on a device with more memory, or make input.size smaller"
-    return RunError(f"out of memory while {images} images were measured at once", remedy)
+    instead = "measure with `--device cpu` or on a device with more memory, or make input.size smaller"
+    return RunError(f"out of memory while {images} images were measured at once", instead)
 
 
 def measured_in_halves(before: int, now: int) -> str:
     """What is said where fewer images are measured at once than memory was thought to suffice for."""
     return f"out of memory while {before} images were measured at once: from here on {now} are"
-
-
-def _more_parts(job: Job, devices: int) -> int | None:
-    """The fewest parts, at least twice as many as now, that a batch can be split into on so many devices."""
-    size, now = job.recipe.batch_size, job.recipe.accumulate
-    return next((n for n in range(2 * now, size + 1) if size % n == 0 and size // n % devices == 0), None)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.printable import printable
-from archspec_runtime.recipe.data_sets import Imported
-from archspec_runtime.recipe.recipe import SGD, Epoch, Recipe, Step
-from archspec_runtime.schedule.scaling import scaled
+from archspec_runtime.parts import part
+from archspec_runtime.recipe.images import Epoch, Step
+from archspec_runtime.recipe.recipe import Recipe
 
 Compile = Literal["auto", "on", "off", "graph"]
-DETERMINISTIC = "compute the same bits each time on a GPU as well, which takes longer"
 TIMEOUT = 600  # seconds that a process waits for the others of its run
+EVALUATED_ROOM = 256 << 20
+"""Bytes of images to evaluate on that stay on a device from one evaluation to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +41,10 @@ class Job:
     @property
     def optimizer_slots(self) -> int:
         """How many numbers the optimizer keeps of each parameter: the momentum of SGD, two moments of the others."""
-        optimizer = self.recipe.optimizer
+        optimizer: Any = self.recipe.optimizer
         if optimizer is None:
             return self.slots
-        return int(optimizer.momentum > 0) if isinstance(optimizer, SGD) else 2
-
-    def without_arithmetic(self) -> Job:
-        """The job as the literal of a `train.py`, which states optimizer and loss in code."""
-        recipe = self.recipe.without_arithmetic()
-        data = replace(recipe.data, dataset=Imported.of(recipe.data.dataset))
-        return replace(self, recipe=replace(recipe, data=data))
+        return int(optimizer.momentum > 0) if optimizer.kind == "sgd" else 2
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -124,7 +117,7 @@ def effective(job: Job, options: Options, per_epoch: int | None = None, *, scale
             raise RunError(f"a run has at least one step, not {options.steps}", exit_code=2)
         scaling = options.scale_schedule and scale
         recipe = (
-            scaled(recipe, options.steps, per_epoch)
+            part("archspec_runtime.schedule.scaling", "--scale-schedule").scaled(recipe, options.steps, per_epoch)
             if scaling
             else replace(recipe, steps=options.steps, epochs=None)
         )
@@ -137,98 +130,6 @@ def effective(job: Job, options: Options, per_epoch: int | None = None, *, scale
     return replace(job, recipe=recipe)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are printable: they repeat what stands on the command line."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with exit code 2."""
-        super().error(printable(message))
-
-
-def parser(job: Job, devices: str, own: Collection[str]) -> argparse.ArgumentParser:
-    """The command line of an emitted `train.py`; a framework names its `devices`, and options that others lack."""
-    made = _Parser(
-        description=f"Train {job.name} on {job.recipe.data.dataset}.",
-        epilog="A run is measured by `python train.py eval`, and used by `python train.py predict IMAGE`; see --help of each.",
-    )
-    made.add_argument("--data", type=Path, help="the folder or archive of the images")
-    made.add_argument(
-        "--weights", type=Path, help="start from these weights, a safetensors file by the spec's names"
-    )
-    made.add_argument("--fresh", action="append", default=[], metavar="MODULE",
-                      help="with --weights: reinitialize this module, such as fc; can be repeated")  # fmt: skip
-    made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
-    made.add_argument("--steps", type=_positive, help="end after this many steps instead of the recipe's")
-    made.add_argument("--scale-schedule", action="store_true",
-                      help="with --steps: scale phases, warm-up and whatever happens at a step to that length")  # fmt: skip
-    made.add_argument("--seed", type=int, help="instead of the recipe's")
-    made.add_argument("--device", default="auto", help=f"{devices} (default: the best there is)")
-    if "compile" in own:
-        made.add_argument("--compile", choices=("auto", "on", "off", "graph"), default="auto",
-                          help="compile the model (default: where it pays); graph also records it as a CUDA graph")  # fmt: skip
-    made.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
-    made.add_argument("--override", action="store_true",
-                      help="resume although recipe, images, class names or model.py have changed; the run's model.py, where "
-                           "it is another than the one beside train.py, is kept as model.before.py")  # fmt: skip
-    made.add_argument("--force", action="store_true", help="write into a folder that holds something else")
-    made.add_argument(
-        "--dry-run", action="store_true", help="print the recipe, the schedule and what it needs, and end"
-    )
-    made.add_argument(
-        "--checkpoint-every", type=_positive, help="steps between checkpoints (default: once a minute)"
-    )
-    made.add_argument(
-        "--eval-every",
-        type=_every,
-        metavar="EVERY",
-        help="how often is evaluated: `500 steps`, `2 epochs`, or a number of epochs (default: the recipe's)",
-    )
-    made.add_argument("--log", action="append", default=[], metavar="LOGGER",
-                      help="log metrics to tensorboard, wandb or mlflow as well, offline; can be repeated")  # fmt: skip
-    made.add_argument("--threads", type=_positive, help="CPU threads")
-    made.add_argument(
-        "--workers", type=_natural, help="processes that read images, 0 for none (default: one a core, at most 8)"
-    )
-    made.add_argument(
-        "--nproc", type=_positive, help="processes on this machine that share the run (or use torchrun)"
-    )
-    made.add_argument(
-        "--max-restarts", type=int, default=0, help="how often --nproc restarts all processes if one dies"
-    )
-    made.add_argument("--timeout", type=_positive,
-                      help=f"seconds that a process waits for the others (default: {TIMEOUT})")  # fmt: skip
-    if "devices" in own:
-        made.add_argument(
-            "--devices", type=_positive, default=1, help="devices of each process (default: %(default)s)"
-        )
-    if "deterministic" in own:
-        made.add_argument("--deterministic", action="store_true", help=DETERMINISTIC)
-    if "shard" in own:
-        made.add_argument("--shard", action="store_true", help="split parameters and optimizer over the processes")
-    return made
-
-
-def _positive(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return count
-
-
-def _natural(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than 0")
-    return count
-
-
-def _every(text: str) -> Step | Epoch:
-    try:
-        return parse_every(text)
-    except RunError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def parse_options(job: Job, argv: Sequence[str] | None, devices: str, own: Collection[str]) -> Options:
-    """Read a command line; exits with code 2 where it is wrong."""
-    return Options(**vars(parser(job, devices, own).parse_args(argv)))
+def frozen_text(frozen: int, params: int) -> str:
+    """How many parameters are not trained."""
+    return f"{frozen:,} of {params:,} parameters are frozen"

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from archspec_runtime.job.job import Job
+from archspec_runtime.job.job import EVALUATED_ROOM, Job
+from archspec_runtime.recipe.data_sets import IMAGES
 from archspec_runtime.recipe.recipe import Recipe
 
 CPU_RATE = 4.5e10
 """Multiply-adds a second of training in single precision, measured with ResNet-20 and ResNet-56 on two CPU cores."""
 PASSES = 3  # a backward pass is two of the forward pass's products: for the gradient of weights and of inputs
-IMAGES = {"digits": 1_437, "cifar10": 50_000, "cifar100": 50_000, "synthetic": 2_048}
 EVALUATED = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "synthetic": 512}  # images that are evaluated on
-EVALUATED_ROOM = 256 << 20
-"""Bytes of images to evaluate on that stay on a device from one evaluation to the next."""
 IMAGENET = 1_281_167  # images that are trained on where a net has ImageNet's 1,000 classes
 
 

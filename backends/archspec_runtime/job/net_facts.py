@@ -8,39 +8,15 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job
-from archspec_runtime.job.memory import IMAGES
-from archspec_runtime.recipe.images import ON_BATCHES
 
 FILE = "net.json"
 NUMBERS = ("macs", "params", "kept", "slots", "frozen")
-LEFT_OUT = ("fingerprint", *NUMBERS, "outputs", "loss_weights")
-"""What of a job its literal does not say: facts, and what stands in code."""
-
-
-def facts_file(job: Job) -> dict[str, str]:
-    """The text of `net.json`, by its name."""
-    numbers = {name: getattr(job, name) for name in NUMBERS if name != "frozen" or job.frozen}
-    found = {"fingerprint": job.fingerprint, **numbers, **({"outputs": job.outputs} if job.outputs else {})}
-    return {FILE: json.dumps({**found, "slots": job.optimizer_slots}, indent=2) + "\n"}
-
-
-def stated_job(job: Job) -> Job:
-    """A job as `train.py` states it as a literal: without these facts, and without what stands there in code."""
-    usual: dict[str, Any] = {f.name: f.default for f in fields(job) if f.name in LEFT_OUT}
-    return replace(job.without_arithmetic(), **usual)
-
-
-def parts_of(job: Job) -> tuple[str, ...]:
-    """The modules that a run of this job asks for by name: those that read images ahead, unless all are in memory as they are."""
-    data = job.recipe.data
-    whole = data.dataset in IMAGES and all(isinstance(step, ON_BATCHES) for step in data.augment)
-    return () if whole else ("archspec_runtime.batches.read_ahead",)
 
 
 def with_net_facts(job: Job, text: str, where: object = FILE) -> Job:

@@ -19,18 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from archspec_runtime.augment.plan import for_evaluation, resize_shorter
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import evaluation_size
 from archspec_runtime.batches.pace import Pace
-from archspec_runtime.data.encoded import EncodedSplit, to_array
+from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.probe import PIXELS, Probe, softmax
-from archspec_runtime.frameworks.protocol import Framework, MakeModel
-from archspec_runtime.frameworks.stepper import Evaluation
-from archspec_runtime.images.geometry import middle
+from archspec_runtime.frameworks.protocol import PIXELS, Evaluation, Framework, MakeModel, Probe, softmax
+from archspec_runtime.images.pillow import for_evaluation, middle, resize_shorter, to_array
 from archspec_runtime.measure.evaluation import Trained, evaluate_run, open_run
-from archspec_runtime.recipe.recipe import Data
+from archspec_runtime.recipe.images import Data
 
 Bytes = NDArray[np.uint8]
 Cut = Callable[[Image.Image], list[Bytes]]

@@ -18,11 +18,9 @@ from archspec_runtime.data import EMBEDDED, Dataset, open_dataset
 from archspec_runtime.data.splits import listed
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.files.conforming import odd
-from archspec_runtime.frameworks.probe import Answer, Floats, Probe
-from archspec_runtime.frameworks.protocol import Framework, MakeModel
-from archspec_runtime.frameworks.stepper import Evaluation
+from archspec_runtime.frameworks.protocol import Answer, Evaluation, Floats, Framework, MakeModel, Probe
 from archspec_runtime.job.job import Job, Options, effective
-from archspec_runtime.record.differences import split_changes
+from archspec_runtime.parts import extra
 from archspec_runtime.record.folder import read_run
 from archspec_runtime.record.identity import (
     EDITED,
@@ -89,13 +87,12 @@ class Trained:
         assert self.identity is not None
         listed = "train" if split == "val" and self.job.recipe.data.holdout else split
         known, now = self.identity["data"]["splits"].get(listed), found.listings.get(listed)
-        names = self.identity["classes"]
-        lines = list(split_changes(listed, known, None if now is None else now.to_dict(), names, names))
-        if known is not None and lines:
-            message = f"{where} has changed since the run trained:"
-            raise DataError(
-                message, f"--data {where or 'FOLDER'} measures on the images as they are now", rows=lines
-            )
+        if known is None or (now is not None and known["sha256"] == now.sha256):
+            return
+        names, words = self.identity["classes"], extra("archspec_runtime.record.differences")
+        rows = [] if words is None else words.split_changes(listed, known, now and now.to_dict(), names, names)
+        message = f"{where} has changed since the run trained:"
+        raise DataError(message, f"--data {where or 'FOLDER'} measures on the images as they are now", rows=rows)
 
     def evaluate(self, dataset: Dataset, split: str, device: str) -> Evaluation:
         """Measure a split as training does: by the `eval_step` of the run's own `train.py`, or of the one that asks."""

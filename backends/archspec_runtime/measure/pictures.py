@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import Image
 
-from archspec_runtime.data.membership import SUFFIXES, is_image, passed_over
+from archspec_runtime.data.suffixes import SUFFIXES, is_image, passed_over
 from archspec_runtime.errors import DataError
 from archspec_runtime.files.os_errors import not_read
-from archspec_runtime.images.decoding import Photo, upright
+from archspec_runtime.images.pillow import read_image, upright
 
 STANDARD_INPUT = "-"
 
@@ -39,7 +39,7 @@ class Picture:
                 return upright(self.source, channels)
             except (ValueError, OSError) as error:
                 raise DataError(f"{self.name} cannot be used: {error}") from None
-        return Photo.open(self._bytes(), self.name, channels).image()
+        return read_image(self._bytes(), self.name, channels)
 
     def _bytes(self) -> bytes:
         if isinstance(self.source, bytes):

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from archspec_runtime.augment.plan import centre
 from archspec_runtime.batches.order import evaluation_size
 from archspec_runtime.console import warn
-from archspec_runtime.data.encoded import to_array
 from archspec_runtime.errors import CheckpointError, DataError, RunError
-from archspec_runtime.files.conforming import odd
-from archspec_runtime.frameworks.probe import PIXELS, Probe, softmax
-from archspec_runtime.frameworks.protocol import Framework, MakeModel
-from archspec_runtime.images.resampling import FILTERS
+from archspec_runtime.frameworks.protocol import PIXELS, Probe, softmax
+from archspec_runtime.images.pillow import FILTERS, centre, to_array
 from archspec_runtime.job.job import Job
 from archspec_runtime.measure.evaluation import Trained
 from archspec_runtime.measure.pictures import Picture
 from archspec_runtime.processes.platforms import cores
-from archspec_runtime.recipe.recipe import Data, RandomCrop, RandomResizedCrop, ResizeShorter
-from archspec_runtime.record.identity import normalization_of, read_identity
-from archspec_runtime.record.own_source import Source
+from archspec_runtime.recipe.images import Data
 
 Bytes = NDArray[np.uint8]
 
 TOP = 5
+CROPS = ("resize_shorter", "random_crop", "random_resized_crop")
+"""Augmentations of images of other sizes than the net's input."""
 STREAMED = ("webdataset", "parquet")
 """Data sets whose images are cut at the centre, whatever their size."""
 
@@ -113,37 +108,9 @@ def seen(image: Image.Image, shape: tuple[int, int, int], data: Data) -> Image.I
 
     A data set whose images are as large as the net's input has no rule for others: they are resized until they just cover it.
     """
-    crops = (ResizeShorter, RandomCrop, RandomResizedCrop)
-    whole = data.dataset not in STREAMED and not any(isinstance(step, crops) for step in data.augment)
+    whole = data.dataset not in STREAMED and not any(step.kind in CROPS for step in data.augment)
     if whole and data.eval_resize is None:
         scale = max(shape[2] / image.width, shape[1] / image.height)
         size = max(shape[2], round(image.width * scale)), max(shape[1], round(image.height * scale))
         image = image if size == image.size else image.resize(size, FILTERS[data.eval_interpolation])
     return centre(image, shape, data)
-
-
-def of_weights(
-    framework: Framework, weights: Path, net: Mapping[str, Any], record: Mapping[str, Any], make_model: MakeModel,
-    source: Source,
-) -> Trained:  # fmt: skip
-    """A net by a file `weights.safetensors` and the identity of the run that they are of. Raises RunError."""
-    identity = read_identity({"identity": record}, "the metadata of the weights")
-    assert identity is not None, "weights without one are the caller's to refuse"
-    try:
-        job = Job.from_dict({**net, "recipe": identity["recipe"]})
-        if (name := odd(job)) is not None:
-            raise ValueError(f"its `{name}`")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = (
-            f"the recipe in the metadata of the weights is not one that this version of archspec knows ({error!r})"
-        )
-        raise RunError(message, "use the version that trained them") from None
-    known, input_ = len(identity["classes"]), tuple(identity["net"]["input"])
-    if known != job.classes:
-        raise RunError(
-            f"the weights are of {known} classes, and the net has {job.classes}", "give the spec of the run"
-        )
-    if input_ != job.input_shape:
-        was, now = ("x".join(map(str, shape)) for shape in (input_, job.input_shape))
-        raise RunError(f"the weights were trained on {was}, and the net takes {now}", "give the spec of the run")
-    return Trained(framework, job, make_model, source, weights.parent, normalization_of(identity), None, identity)

@@ -9,8 +9,7 @@ import numpy as np
 
 from archspec_runtime.batches.order import evaluation_batches, evaluation_size
 from archspec_runtime.data import ArraySplit, Split
-from archspec_runtime.frameworks.probe import Floats
-from archspec_runtime.frameworks.protocol import Framework, MakeModel
+from archspec_runtime.frameworks.protocol import Floats, Framework, MakeModel
 from archspec_runtime.measure.evaluation import Trained, open_run
 
 BATCH = 100  # at most

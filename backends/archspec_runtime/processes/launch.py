@@ -15,9 +15,9 @@ from uuid import uuid4
 
 from archspec_runtime.console import complain
 from archspec_runtime.errors import RunError
+from archspec_runtime.processes.launched import ROOM, SAID
 from archspec_runtime.processes.platforms import ask_to_end
 from archspec_runtime.processes.signals import CODES, Signals
-from archspec_runtime.processes.world import ROOM, SAID
 
 GRACE = 30.0  # seconds from asking a process to end until it is made to
 SAY = 5.0  # seconds that the others have to say what happened, before they are asked to end

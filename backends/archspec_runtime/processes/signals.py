@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Any
 
-from archspec_runtime.processes.interrupts import Undo
-from archspec_runtime.processes.unheard import overheard
+from archspec_runtime.errors import RunError
+from archspec_runtime.processes.interrupts import Undo, overheard
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 BREAK_EVERY = 0.5  # seconds between looks for a signal, where all processes have to look together
@@ -30,6 +30,10 @@ class Asked(Exception):  # noqa: N818 (it says what happened)
     def __init__(self, exit_code: int) -> None:
         super().__init__(exit_code)
         self.exit_code = exit_code
+
+
+class Unanswered(RunError):  # noqa: N818 (it says what happened)
+    """A run was asked to end while it waited for images."""
 
 
 class Breaks:

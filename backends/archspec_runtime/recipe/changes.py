@@ -6,29 +6,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from archspec_runtime.recipe.recipe import ARITHMETIC, Recipe
+from archspec_runtime.recipe.recipe import Recipe, compared
 from archspec_runtime.recipe.text import phases
 from archspec_runtime.recipe.values import flow
 
-FREE = ("keep", "eval_every")
-"""What says nothing of what is trained: a run goes on with other values."""
-
 
 def changes(before: Mapping[str, Any], now: Recipe) -> list[str]:
-    """A line for each value that is another, by its dotted key.
-
-    `before` is what `Recipe.to_dict` wrote, maybe in an older version: options that it did not have were at their defaults.
-    """
-    after = now.to_dict()
-    with suppress(KeyError, TypeError, ValueError, AttributeError):  # a newer version's: compared as it stands
-        known = Recipe.from_dict(before)
-        before = known.to_dict()
-        if known.lr != now.lr:  # as specs write it
-            before, after = {**before, "lr": phases(known.lr)}, {**after, "lr": phases(now.lr)}
-    after = {**after, **{key: before[key] for key in FREE if key in before}}
-    if None in (before.get("optimizer"), after["optimizer"]):  # stated in code by one, which is compared as text
-        before, after = ({k: v for k, v in one.items() if k not in ARITHMETIC} for one in (before, after))
-    return list(_lines(before, after, ""))
+    """A line for each value that is another, by its dotted key; `before` is what `Recipe.to_dict` wrote."""
+    old, new = compared(before, now)
+    with suppress(KeyError, TypeError, ValueError, AttributeError):  # a newer version's
+        if old["lr"] != new["lr"]:  # as specs write it
+            old, new = {**old, "lr": phases(Recipe.from_dict(before).lr)}, {**new, "lr": phases(now.lr)}
+    return list(_lines(old, new, ""))
 
 
 def _lines(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str) -> Iterator[str]:

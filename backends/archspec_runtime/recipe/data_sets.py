@@ -15,6 +15,8 @@ HOMES = {
     "webdataset": "shards",
 }
 """The module of `archspec_runtime.data` in which each of the runtime's stands under its name."""
+IMAGES = {"digits": 1_437, "cifar10": 50_000, "cifar100": 50_000, "synthetic": 2_048}
+"""How many images are trained on, of data sets that are in memory whole."""
 
 
 class DataSet(str):
@@ -38,18 +40,3 @@ class DataSet(str):
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)
-
-
-class Imported(str):
-    """A name as the source of a `train.py` has it, which imports it from the module `home`."""
-
-    home: str
-
-    @staticmethod
-    def of(dataset: str) -> str:
-        """One of the runtime's data sets; another is what it is."""
-        if dataset not in HOMES:
-            return dataset
-        made = Imported(dataset)
-        made.home = f"archspec_runtime.data.{HOMES[dataset]}"
-        return made

@@ -1,151 +1,58 @@
 """A training recipe as data: what the emitted `train.py` states and every trainer runs.
 
 Each class is immutable, has one meaning for each field, and goes to and from plain JSON
-(`Recipe.to_dict`, `Recipe.from_dict`), so that a recipe travels in every checkpoint.
+(`Recipe.to_dict`, `Recipe.from_dict`), so that a recipe travels in every checkpoint. What not every recipe says is in
+`augmentations` and `vocabulary`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from archspec_runtime.recipe.images import (
-    Augmentation,
-    Data,
-    Epoch,
-    HFlip,
-    Interpolation,
-    Mix,
-    Normalization,
-    PadCrop,
-    PcaLighting,
-    RandAugment,
-    RandomCrop,
-    RandomErasing,
-    RandomResizedCrop,
-    ResizeShorter,
-    Size,
-    Step,
-    TrivialAugment,
-)
-from archspec_runtime.recipe.policies import BadLoss, Keep, RollBack, Skip, Stop
+from archspec_runtime.parts import extra, part
+from archspec_runtime.recipe.images import Data, Epoch, HFlip, PadCrop, Size, Step
 
+if TYPE_CHECKING:
+    from archspec_runtime.recipe.vocabulary import EMA, BadLoss, Condition, Loss, Optimizer
+
+AUGMENTATIONS, VOCABULARY = "archspec_runtime.recipe.augmentations", "archspec_runtime.recipe.vocabulary"
+"""Where the rest of what recipes may say is, which is loaded where one says it."""
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp64"]
 
 
-# --- optimizers --------------------------------------------------------------------------------------
+# --- what a run keeps, and does about a bad loss ------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SGD:
-    """v = momentum * v + (g + weight_decay * w); w = w - lr * v (PyTorch's form, the rate outside).
+class Keep:
+    """Which checkpoints stay: the newest `last`, that of the lowest `best`, and those of every so many steps.
 
-    With `nesterov`, w = w - lr * (g + weight_decay * w + momentum * v).
+    For `best` one is written after each evaluation that gives less than all before, for `every` at each multiple of it. Where
+    a disk does not take one, `on_failure` says whether to go on without.
     """
 
-    kind: ClassVar[str] = "sgd"
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    nesterov: bool = False
-    decay_norm_and_bias: bool = True
+    last: int = 2
+    best: Literal["val_error", "test_error"] | None = None
+    every: int | None = None
+    on_failure: Literal["warn", "stop"] = "warn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdamW:
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+class Stop:
+    """The run ends, and the last checkpoint stands."""
 
-    kind: ClassVar[str] = "adamw"
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.01
-    decay_norm_and_bias: bool = True
+    kind: ClassVar[str] = "stop"
+    spike: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LAMB:
-    """AdamW whose step of each tensor is as long as the tensor itself, times lr (You et al., 2020).
-
-    With `always_adapt` off, tensors that do not decay take AdamW's plain step, as in timm and Apex.
-    """
-
-    kind: ClassVar[str] = "lamb"
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-6
-    weight_decay: float = 0.0
-    decay_norm_and_bias: bool = True
-    always_adapt: bool = True
-
-
-Optimizer = SGD | AdamW | LAMB
-
-
-# --- losses and averages ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CrossEntropy:
-    """The softmax's cross entropy with the target, a distribution over the classes."""
-
-    kind: ClassVar[str] = "cross_entropy"
-
-
-@dataclass(frozen=True, slots=True)
-class BCE:
-    """A binary cross entropy for each class, averaged over the classes (timm's form).
-
-    With `threshold`, every class whose target exceeds it counts as there: 1, and the others 0.
-    """
-
-    kind: ClassVar[str] = "bce"
-    threshold: float | None = None
-
-
-Loss = CrossEntropy | BCE
-
-
-@dataclass(frozen=True, slots=True)
-class EMA:
-    """Averages of the parameters and running statistics, which evaluation uses: average = d average + (1 - d) weights.
-
-    They are updated every `every` steps. Until `after` they are the weights themselves (torchvision's warm-up). With `power`,
-    d grows as min(decay, 1 - (1 + updates)^-power) (timm's).
-    """
-
-    decay: float
-    every: int = 1
-    after: Step | Epoch | None = None
-    power: float | None = None
+KINDS: dict[str, Any] = {one.kind: one for one in (Step, Epoch, PadCrop, HFlip, Stop)}
+"""By what records call them."""
 
 
 # --- the learning rate: phases, each ending on the first of its conditions -------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Plateau:
-    """True when the error that `metric` names has not fallen for `epochs` epochs of this phase."""
-
-    kind: ClassVar[str] = "plateau"
-    epochs: int
-    metric: Literal["val_error", "test_error"] = "val_error"
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """True when a metric, measured over the last full epoch or `window` steps, passes `value`.
-
-    `train_error`, `val_error` and `test_error` are in percent; `train_loss` is in nats.
-    """
-
-    kind: ClassVar[str] = "measured"
-    metric: Literal["train_error", "val_error", "test_error", "train_loss"]
-    relation: Literal["<", ">"]
-    value: float
-
-
-Condition = Step | Epoch | Plateau | Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +73,8 @@ Scales = tuple[tuple[str, float], ...]
 """Factors by patterns of names."""
 
 ARITHMETIC = (
-    "optimizer",
-    "loss",
-    "label_smoothing",
-    "freeze",
-    "lr_scale",
-    "decay_scale",
-    "clip_norm",
-    "eval_hflip",
-)
+    "optimizer", "loss", "label_smoothing", "freeze", "lr_scale", "decay_scale", "clip_norm", "eval_hflip",
+)  # fmt: skip
 """What of a recipe a `train.py` states in code."""
 
 
@@ -202,16 +102,9 @@ class Recipe:
     sync_batch_norm: bool = True  # over the whole batch on any number of devices, not over each device's share
     eval_hflip: bool = False  # whether an evaluation averages the logits of each image and of its mirror image
     eval_every: Step | Epoch = Epoch(1)  # noqa: RUF009 (immutable)
-    keep: Keep = Keep()  # noqa: RUF009 (immutable)
-    bad_loss: BadLoss = Stop()  # noqa: RUF009
+    keep: Keep = Keep()
+    bad_loss: BadLoss = Stop()
     seed: int = 0
-
-    def without_arithmetic(self) -> Recipe:
-        """What is left where `train.py` states optimizer, loss and clipping in code."""
-        return replace(
-            self, optimizer=None, loss=None, label_smoothing=None, freeze=(), lr_scale=(), decay_scale=(),
-            clip_norm=None, eval_hflip=False,
-        )  # fmt: skip
 
     def with_arithmetic_of(self, other: Recipe) -> Recipe:
         """The inverse, for the record of a run."""
@@ -221,7 +114,7 @@ class Recipe:
     def asks_for_validation(self) -> bool:
         """Whether the checkpoint that is kept or a phase depends on `val_error`, be it on a plateau of it."""
         conditions = (condition for phase in self.lr for condition in phase.until)
-        measured = {condition.metric for condition in conditions if isinstance(condition, (Measured, Plateau))}
+        measured = {getattr(condition, "metric", None) for condition in conditions}
         return "val_error" in {self.keep.best, *measured}
 
     def to_dict(self) -> dict[str, Any]:
@@ -232,37 +125,68 @@ class Recipe:
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> Recipe:
         """Read what `to_dict` wrote. Raises ValueError on an unknown kind or field."""
+        ema = raw.get("ema")
         parts: dict[str, Any] = {
             "data": _data(raw["data"]),
-            "optimizer": _maybe(Optimizer, raw.get("optimizer")),
-            "lr": tuple(Phase(**{**p, "until": _all(Condition, p["until"])}) for p in raw["lr"]),
-            "loss": _maybe(Loss, raw.get("loss")),
+            "optimizer": _stated(raw.get("optimizer")),
+            "lr": tuple(Phase(**{**p, "until": _all(p["until"])}) for p in raw["lr"]),
+            "loss": _stated(raw.get("loss")),
             "freeze": tuple(raw.get("freeze", ())),
             "lr_scale": tuple((pattern, scale) for pattern, scale in raw.get("lr_scale", ())),
             "decay_scale": tuple((pattern, scale) for pattern, scale in raw.get("decay_scale", ())),
-            "eval_every": _tagged(Step | Epoch, raw.get("eval_every", {"kind": "epoch", "epoch": 1})),
+            "eval_every": _tagged(raw.get("eval_every", {"kind": "epoch", "epoch": 1})),
             "keep": Keep(**raw.get("keep", {})),
-            "bad_loss": _tagged(BadLoss, raw.get("bad_loss", {"kind": "stop"})),
-            "ema": raw.get("ema") and EMA(**{**raw["ema"], "after": _maybe(Step | Epoch, raw["ema"].get("after"))}),
+            "bad_loss": _tagged(raw.get("bad_loss", {"kind": "stop"})),
+            "ema": ema and part(VOCABULARY, "EMA").EMA(**{**ema, "after": _maybe(ema.get("after"))}),
         }
         return Recipe(**{**raw, **parts})
 
 
+def every(value: Step | Epoch) -> str:
+    """How often something is done, as a spec says it."""
+    return f"{value.step} steps" if isinstance(value, Step) else f"{value.epoch} epochs"
+
+
+FREE = ("keep", "eval_every")
+"""What says nothing of what is trained: a run goes on with other values."""
+
+
+def compared(before: Mapping[str, Any], now: Recipe) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two recipes as plain values, which are equal where both train alike.
+
+    `before` is what `Recipe.to_dict` wrote, maybe in an older version: options that it did not have were at their defaults.
+    """
+    was, is_ = dict(before), now.to_dict()
+    with suppress(KeyError, TypeError, ValueError, AttributeError):  # a newer version's: compared as it stands
+        was = Recipe.from_dict(before).to_dict()
+    left_out = {*FREE}
+    if None in (was.get("optimizer"), is_["optimizer"]):  # stated in code by one, which is compared as text
+        left_out |= {*ARITHMETIC}
+    was, is_ = ({k: v for k, v in one.items() if k not in left_out} for one in (was, is_))
+    return was, is_
+
+
 def _data(raw: Mapping[str, Any]) -> Data:
+    mix = raw.get("mix")
     parts: dict[str, Any] = {
-        "augment": _all(Augmentation, raw["augment"]),
-        "size": tuple(Size(s["pixels"], _maybe(Step | Epoch, s["until"])) for s in raw.get("size", ())),
-        "mix": raw.get("mix") and Mix(**{**raw["mix"], "until": _maybe(Step | Epoch, raw["mix"].get("until"))}),
+        "augment": _all(raw["augment"]),
+        "size": tuple(Size(s["pixels"], _maybe(s["until"])) for s in raw.get("size", ())),
+        "mix": mix and part(AUGMENTATIONS, "mixing images").Mix(**{**mix, "until": _maybe(mix.get("until"))}),
     }
     return Data(**{**raw, **parts})
 
 
-def _all(union: Any, raw: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
-    return tuple(_tagged(union, item) for item in raw)
+def _all(raw: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    return tuple(map(_tagged, raw))
 
 
-def _maybe(union: Any, raw: Mapping[str, Any] | None) -> Any:
-    return None if raw is None else _tagged(union, raw)
+def _maybe(raw: Mapping[str, Any] | None) -> Any:
+    return None if raw is None else _tagged(raw)
+
+
+def _stated(raw: Mapping[str, Any] | None) -> Any:
+    """What `train.py` states in code: to be recorded, and not needed where it cannot be."""
+    return None if extra(VOCABULARY) is None else _maybe(raw)
 
 
 def _plain(value: Any) -> Any:
@@ -276,49 +200,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _tagged(union: Any, raw: Mapping[str, Any]) -> Any:
-    for cls in union.__args__:
-        if cls.kind == raw["kind"]:
-            given = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "kind"}
-            return cls(**given)
-    raise ValueError(f"unknown kind {raw['kind']!r}")
-
-
-__all__ = [
-    "BCE",
-    "EMA",
-    "LAMB",
-    "SGD",
-    "AdamW",
-    "Augmentation",
-    "BadLoss",
-    "Condition",
-    "CrossEntropy",
-    "Data",
-    "Epoch",
-    "HFlip",
-    "Interpolation",
-    "Keep",
-    "Loss",
-    "Measured",
-    "Mix",
-    "Normalization",
-    "Optimizer",
-    "PadCrop",
-    "PcaLighting",
-    "Phase",
-    "Plateau",
-    "Precision",
-    "RandAugment",
-    "RandomCrop",
-    "RandomErasing",
-    "RandomResizedCrop",
-    "Recipe",
-    "ResizeShorter",
-    "RollBack",
-    "Size",
-    "Skip",
-    "Step",
-    "Stop",
-    "TrivialAugment",
-]
+def _tagged(raw: Mapping[str, Any]) -> Any:
+    kind = raw["kind"]
+    known = (KINDS, *(module.KINDS for module in map(extra, (AUGMENTATIONS, VOCABULARY)) if module is not None))
+    cls = next((kinds[kind] for kinds in known if kind in kinds), None)
+    if cls is None:
+        raise ValueError(f"unknown kind {kind!r}")
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "kind"}
+    return cls(**given)

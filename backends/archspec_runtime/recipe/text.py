@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any
 
-from archspec_runtime.recipe.images import Epoch, PadCrop, ResizeShorter, Size, Step
-from archspec_runtime.recipe.recipe import Condition, CrossEntropy, Measured, Phase, Plateau, Recipe
+from archspec_runtime.recipe.augmentations import ResizeShorter
+from archspec_runtime.recipe.images import Epoch, PadCrop, Size, Step
+from archspec_runtime.recipe.recipe import Phase, Recipe, every
+from archspec_runtime.recipe.vocabulary import Condition, CrossEntropy, Measured, Plateau
 
 SAID = frozenset({"data", "dataset", "batch_size", "optimizer", "seed"})  # also where they are the defaults
 SCALES = ("lr_scale", "decay_scale")
@@ -71,11 +73,6 @@ def _set(value: Any) -> dict[str, Any]:
                 dict(own) if field.name in SCALES else every(own) if field.name == EVERY else _written(own)
             )
     return found
-
-
-def every(value: Step | Epoch) -> str:
-    """How often something is done."""
-    return f"{value.step} steps" if isinstance(value, Step) else f"{value.epoch} epochs"
 
 
 def _written(value: Any) -> Any:

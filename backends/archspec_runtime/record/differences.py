@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from archspec_runtime.recipe.changes import changes
 from archspec_runtime.recipe.recipe import Recipe
-from archspec_runtime.record.identity import Identity
+from archspec_runtime.record.identity import Identity, same_trainer
 
 Part = Literal["net", "source", "classes", "images", "recipe"]
 TRAINER = "train.py is another than the run's"
@@ -77,10 +77,7 @@ def _source(before: Identity, now: Identity, texts: tuple[str, str] | None) -> I
 
 def _trainer(before: Identity, now: Identity) -> Iterator[str]:
     """Unless the code of both is archspec's, maybe of two versions, and follows from recipes, which are compared as such."""
-    old, new = before.get("trainer"), now.get("trainer")
-    if not old or not new or old["sha256"] == new["sha256"]:
-        return
-    if old["edited"] is not False or new["edited"] is not False:
+    if not same_trainer(before, now):
         yield TRAINER
 
 

@@ -11,7 +11,6 @@ import hashlib
 import inspect
 import json
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -92,27 +91,6 @@ class TrainerSource:
     def sha256(self) -> str:
         """What tells trainers apart, whatever their jobs are."""
         return digest_of(arithmetic(self.text))
-
-
-def edited_files(training: Any, make_model: Callable[..., Any], *, emitted: bool) -> list[str]:
-    """Which files of a folder, of the two that say what is trained, are not as archspec wrote them."""
-    trainer = TrainerSource.of(training, emitted=emitted)
-    edits = {
-        "model.py": ModelSource.of(make_model, emitted=emitted).edited,
-        "train.py": trainer is not None and trainer.edited,
-    }
-    return [name for name, edit in edits.items() if edit]
-
-
-def optimizer_of(training: Any) -> list[str]:
-    """The lines by which a `train.py` makes its optimizer, without its documentation; none where there is no source of them."""
-    with suppress(OSError, TypeError, SyntaxError, AttributeError):
-        text = textwrap.dedent(inspect.getsource(training.make_optimizer))
-        function = ast.parse(text).body[0]
-        assert isinstance(function, ast.FunctionDef)
-        first = function.body[1:] if ast.get_docstring(function) is not None else function.body
-        return textwrap.dedent("\n".join(text.splitlines()[first[0].lineno - 1 :])).splitlines()
-    return []
 
 
 def arithmetic(text: str) -> str:
@@ -262,19 +240,7 @@ def edited_trainer(identity: Identity | None) -> bool:
     return identity is not None and isinstance(of := identity.get("trainer"), dict) and of.get("edited") is True
 
 
-def source_note(folder: Path, run: Mapping[str, Any]) -> str | None:
-    """What is to be said of a run's source wherever the run is shown; None where it is what archspec wrote, or nothing says."""
-    identity = read_identity(run, folder / "run.json")
-    files = [*(["model.py"] if edited(identity) else []), *(["train.py"] if edited_trainer(identity) else [])]
-    if files:
-        return f"edited {' and '.join(files)}"
-    kept = folder / "code" / "model.py"
-    trained = run["identity"]["source"]["sha256"] if run.get("identity") else listed(kept)
-    there = digest_of_file(kept)
-    return "model.py edited since" if None not in (trained, there) and trained != there else None
-
-
-def shown_name(folder: Path, run: Mapping[str, Any]) -> str:
-    """The name of a run's net, and what is to be said of its source."""
-    note = source_note(folder, run)
-    return f"{run['job']['name']}, {note}" if note else str(run["job"]["name"])
+def same_trainer(before: Identity, now: Identity) -> bool:
+    """Whether two runs have the same code in `train.py`, or both what archspec, maybe of two versions, makes of their recipes."""
+    old, new = before.get("trainer"), now.get("trainer")
+    return not old or not new or old["sha256"] == new["sha256"] or (old["edited"], new["edited"]) == (False, False)

@@ -5,9 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archspec_runtime.record.folder import Row
+from archspec_runtime.console import say
+from archspec_runtime.processes.world import World
+from archspec_runtime.record.folder import Metrics, Row, read_measured
 
 State = dict[str, Any]
+
+
+def in_place(state: State, now: int, metrics: Metrics, world: World) -> State:
+    """The state at its place in the epochs, which have `now` steps, with the metrics counted anew as well."""
+    folder = metrics.path.parent
+    before = int(world.lead(lambda: steps_an_epoch(state, read_measured(folder), now)))
+    if before == now:
+        return state
+    world.lead(lambda: metrics.renumber(before, now))
+    found = renumbered(state, before, now)
+    if world.leads:
+        at, was = f"{state['step'] / before:.4g}", f"{state['step']:,}"
+        say(
+            f"epochs are of {now:,} steps now, and were of {before:,}: "
+            f"the run goes on in epoch {at}, after step {found['step']:,}, which was step {was}"
+        )
+    return found
 
 
 def steps_an_epoch(state: Mapping[str, Any], rows: Sequence[Row], now: int) -> int:

@@ -1,16 +1,22 @@
-"""Bad losses: which are not finite or spikes, and how often a run has put up with one."""
+"""Bad losses: which are not finite or spikes, and what a run does about one: it ends, unless its recipe says otherwise."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.stepper import Outcome
-from archspec_runtime.recipe.policies import BadLoss, RollBack, Skip, Stop
+from archspec_runtime.frameworks.protocol import Outcome
+from archspec_runtime.parts import part
+from archspec_runtime.recipe.recipe import Stop
+
+if TYPE_CHECKING:
+    from archspec_runtime.recipe.vocabulary import BadLoss
 
 SLOWER = "lower the learning rate, warm up, or set clip_norm"
+LENIENT = "archspec_runtime.run.lenience"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +33,24 @@ class Bad:
 
 
 class Judge:
-    """Judges the loss of each step by the recipe's policy. Only `count` outlives a run; the rest follows from its window."""
+    """Judges the loss of each step, and ends the run at a bad one. Only `count` outlives a run; the rest follows from its window.
+
+    What it does is given the loop.
+    """
+
+    anchors: int | None = None  # the run may go back to multiples of so many steps
+    fallen: Bad | None = None  # why the run has to go back
 
     def __init__(self, policy: BadLoss) -> None:
         self.policy = policy
         self.count = 0  # updates that were left out, or returns to a checkpoint
         self.limit = math.inf  # of the losses to come
         self.rates: list[tuple[int, float]] = []  # phase and rate of the steps that are not judged yet
-        self.fallen: Bad | None = None  # why the run has to go back
 
     @property
     def bound(self) -> float | None:
         """What a step must know to leave itself out."""
-        return self.limit if isinstance(self.policy, Skip) else None
-
-    @property
-    def anchors(self) -> int | None:
-        """The run may go back to multiples of so many steps."""
-        return self.policy.every if isinstance(self.policy, RollBack) else None
+        return None
 
     def expect(self, mean: float | None) -> None:
         """Set the limit by the mean loss of the steps before, once there are enough."""
@@ -56,7 +62,7 @@ class Judge:
         for step, outcome, rate in zip(
             range(done - len(outcomes) + 1, done + 1), outcomes, self.rates, strict=True
         ):
-            what = self._fault(outcome)
+            what = self.fault(outcome)
             if what is None:
                 good.append(outcome)
             else:
@@ -64,9 +70,8 @@ class Judge:
         self.rates.clear()
         return good, bad
 
-    def _fault(self, outcome: Outcome) -> str | None:
-        if isinstance(self.policy, Skip) and outcome.updated:  # the step has judged for itself
-            return None
+    def fault(self, outcome: Outcome) -> str | None:
+        """What is wrong with a step; None where nothing is."""
         if not math.isfinite(outcome.loss):
             return f"the loss is {outcome.loss} at"
         if self.policy.spike is not None and outcome.loss > self.limit:
@@ -74,16 +79,21 @@ class Judge:
             return f"the loss is {outcome.loss:.4g}, more than {self.policy.spike:g} times the mean before it ({mean:.4g}), at"
         return None if outcome.updated else "the gradient is not finite at"
 
-    def more(self, bad: Bad, kept: Callable[[], str]) -> int:
-        """Count another one; gives how many are left. Raises RunError where that was too many."""
-        assert not isinstance(self.policy, Stop)
-        self.count += 1
-        if self.count > self.policy.most:
-            most = self.policy.most
-            what = (
-                f"{most} updates have been left out"
-                if isinstance(self.policy, Skip)
-                else f"{most} times the run has gone back"
-            )
-            raise RunError(f"{bad}; {what} already; {kept()}", f"{SLOWER}, or allow more with `most`")
-        return self.policy.most - self.count
+    def meet(self, loop: Any, bad: Bad) -> None:
+        """Do about a bad step what the policy says. Raises RunError where the run ends."""
+        raise RunError(f"{bad}; {loop.saver.kept()}", SLOWER)
+
+    def meet_weights(self, loop: Any, bad: Bad) -> None:
+        """The same for weights that are not finite, which no checkpoint is to have."""
+        Judge.meet(self, loop, bad)
+
+    def go_back(self, loop: Any, done: int) -> None:
+        """Take up the state of an earlier step as that of this one."""
+
+
+def judge_of(policy: BadLoss) -> Judge:
+    """What judges by a recipe's policy."""
+    if isinstance(policy, Stop):
+        return Judge(policy)
+    found: Judge = part(LENIENT, "leaving steps out and rolling back").judge_of(policy)
+    return found

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import math
-from collections.abc import Collection, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from archspec_runtime.console import tell
+from archspec_runtime.console import tell, warn
+from archspec_runtime.frameworks.protocol import Framework, MakeModel
 from archspec_runtime.job.curve import curve
-from archspec_runtime.job.job import Job, Options
+from archspec_runtime.job.job import Job, Options, frozen_text
 from archspec_runtime.job.memory import (
     CPU_RATE,
     Memory,
@@ -23,8 +29,9 @@ from archspec_runtime.job.memory import (
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.text import as_spec, inline
 from archspec_runtime.record.folder import check_room
+from archspec_runtime.record.identity import ModelSource, TrainerSource
 from archspec_runtime.run.preflight import ready, warn_before
-from archspec_runtime.schedule.phases import timeline
+from archspec_runtime.schedule.timeline import timeline
 
 WIDTH, HEIGHT = 60, 8  # characters of the plot
 LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic
@@ -47,6 +54,39 @@ def dry_run(
         tell(*describe(runs, needed, devices, framework, per_epoch, for_cpu=for_cpu, stated=stated))
         warn_before(job, runs, options, has, per_epoch, spec_checked=spec_checked)
     check_room(options.out or Path("run"), resume=options.resume, force=options.force)
+
+
+def of_trainer(
+    framework: Framework, make_model: MakeModel, job: Job, options: Options, world: World, *, emitted: bool
+) -> None:
+    """The same of what a `train.py` states: `emitted` just now, or one that somebody may have edited."""
+    stated = optimizer_of(framework.training) if job.recipe.optimizer is None else []
+    dry_run(job, options, framework.options, world, framework.name, spec_checked=emitted, stated=stated)
+    if world.leads and (files := edited_files(framework.training, make_model, emitted=emitted)):
+        warn(
+            f"{' and '.join(files)} was edited: the estimates are of the net and the optimizer as archspec wrote them"
+        )
+
+
+def edited_files(training: Any, make_model: Callable[..., Any], *, emitted: bool) -> list[str]:
+    """Which files of a folder, of the two that say what is trained, are not as archspec wrote them."""
+    trainer = TrainerSource.of(training, emitted=emitted)
+    edits = {
+        "model.py": ModelSource.of(make_model, emitted=emitted).edited,
+        "train.py": trainer is not None and trainer.edited,
+    }
+    return [name for name, edit in edits.items() if edit]
+
+
+def optimizer_of(training: Any) -> list[str]:
+    """The lines by which a `train.py` makes its optimizer, without its documentation; none where there is no source of them."""
+    with suppress(OSError, TypeError, SyntaxError, AttributeError):
+        text = textwrap.dedent(inspect.getsource(training.make_optimizer))
+        function = ast.parse(text).body[0]
+        assert isinstance(function, ast.FunctionDef)
+        first = function.body[1:] if ast.get_docstring(function) is not None else function.body
+        return textwrap.dedent("\n".join(text.splitlines()[first[0].lineno - 1 :])).splitlines()
+    return []
 
 
 def devices_of(options: Options, world: World) -> int:
@@ -78,11 +118,6 @@ def describe(
         "estimates",
         *(f"  {e}" for e in _estimates(job, needed, devices, framework, per_epoch, for_cpu=for_cpu)),
     ]
-
-
-def frozen_text(frozen: int, params: int) -> str:
-    """How many parameters are not trained."""
-    return f"{frozen:,} of {params:,} parameters are frozen"
 
 
 def losses_text(job: Job) -> str:

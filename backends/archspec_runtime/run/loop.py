@@ -9,28 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from archspec_runtime.batches.order import Batch, Batches
-from archspec_runtime.batches.patience import Unanswered
 from archspec_runtime.checkpoints.contents import reading
 from archspec_runtime.checkpoints.saver import LOG_EVERY, MORE_ROOM, Saver
 from archspec_runtime.checkpoints.store import place
-from archspec_runtime.console import say, tell, warn
+from archspec_runtime.console import tell, warn
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.stepper import Stepper
+from archspec_runtime.frameworks.protocol import Stepper
 from archspec_runtime.job.job import Job, Options
+from archspec_runtime.parts import extra, part
 from archspec_runtime.processes.out_of_memory import is_out_of_memory
-from archspec_runtime.processes.signals import Asked, Signals
+from archspec_runtime.processes.signals import Asked, Signals, Unanswered
 from archspec_runtime.processes.world import Answer, World
-from archspec_runtime.recipe.policies import RollBack, Skip, Stop
-from archspec_runtime.recipe.recipe import Epoch
+from archspec_runtime.recipe.images import Epoch
 from archspec_runtime.record.folder import Log, Metrics, read_measured
 from archspec_runtime.record.identity import Identity
-from archspec_runtime.record.renumbering import renumbered, steps_an_epoch
-from archspec_runtime.run.bad_losses import SLOWER, Bad, Judge
-from archspec_runtime.run.curves import draw_curves
-from archspec_runtime.run.metrics import Tally, Totals
-from archspec_runtime.run.progress import SLOW_STEP, Progress, said_if_slow
-from archspec_runtime.run.speed import Meter
+from archspec_runtime.run.bad_losses import Bad, Judge, judge_of
+from archspec_runtime.run.metrics import Tally
+from archspec_runtime.run.progress import SLOW_STEP, Meter, Progress, said_if_slow
 from archspec_runtime.schedule.phases import WINDOW, Schedule, steps_until
 
 
@@ -66,7 +62,7 @@ class Loop:
     log: Log | None = None  # what is given each row of metrics as well
     compiles: bool = False  # while the first steps are taken
     tally: Tally = field(init=False)
-    judge: Judge = field(init=False)
+    judge: Judge = field(init=False)  # of losses
     saver: Saver = field(init=False)
     metrics: Metrics = field(init=False)
     progress: Progress = field(init=False)  # of the steps that are left, so from `run` on
@@ -77,7 +73,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.tally = Tally(min(WINDOW, self.batches.per_epoch))
-        self.judge = Judge(self.job.recipe.bad_loss)
+        self.judge = judge_of(self.job.recipe.bad_loss)
         anchors = self.judge.anchors
         self.saver = Saver(self.folder, self.job, self.options, self.total, self.world, anchors, self.identity)
         self.metrics = Metrics(self.folder, writes=self.world.leads, log=self.log)
@@ -168,8 +164,9 @@ class Loop:
 
     def _draw(self) -> int:
         try:
-            draw_curves([(self.job.name, read_measured(self.folder))],
-                        [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
+            if (curves := extra("archspec_runtime.run.curves")) is not None:
+                curves.draw_curves([(self.job.name, read_measured(self.folder))],
+                                   [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
         except (OSError, ImportError, MemoryError) as error:
             why = "out of memory" if is_out_of_memory(error) else getattr(error, "strerror", None) or error
             warn(f"no curves in {self.folder}: {why}")
@@ -179,7 +176,7 @@ class Loop:
         """See what came of the steps since the last look, and say it."""
         self._drain(done)
         if self.judge.fallen is not None:
-            self._go_back(done)
+            self.judge.go_back(self, done)
         speed = self.meter.read(done)
         sums = self.tally.close()
         if sums is None:
@@ -195,35 +192,7 @@ class Loop:
         for outcome in good:
             self.tally.pending.add(outcome, self.batches.size)
         for found in bad:
-            self._judged(found)
-
-    def _judged(self, bad: Bad) -> None:
-        """Do with a bad loss as the recipe says."""
-        match self.job.recipe.bad_loss:
-            case Stop():
-                raise RunError(f"{bad}; {self.saver.kept()}", SLOWER)
-            case Skip():
-                left = self.judge.more(bad, self.saver.kept)
-                self.metrics.append({"kind": "skipped", "step": bad.step, "why": str(bad)})
-                self.progress.say(f"{bad}: its update is left out ({left} more may be)")
-            case RollBack():
-                self.judge.fallen = self.judge.fallen or bad
-
-    def _go_back(self, done: int) -> None:
-        """Take up the state of an earlier step as that of this one."""
-        assert self.judge.fallen is not None
-        bad, self.judge.fallen = self.judge.fallen, None
-        left = self.judge.more(bad, self.saver.kept)
-        state = self.saver.back(self.stepper)
-        self._restore(state)
-        self.tally.pending = Totals()
-        for step in range(state["step"] + 1, done):  # phases go on by the number of steps
-            self.schedule.after_step(step, {})
-        self.metrics.append({"kind": "went back", "step": done, "to": state["step"], "why": str(bad)})
-        self.progress.say(
-            f"{bad}: the run takes up the state of step {state['step']:,} and goes on after step {done:,} "
-            f"({left} more times it may)"
-        )
+            self.judge.meet(self, found)
 
     def _evaluate(self, done: int) -> int:
         """Measure the splits; gives the signal that came meanwhile, the same in all processes, or 0.
@@ -290,19 +259,19 @@ class Loop:
             return
         if self.saver.save(self.stepper, done, self._state(owed), self.tally.errors_at(done)):
             return
-        bad = Bad(done, "the weights are not finite after", self.schedule.phase, self.schedule.lr(done - 1))
-        if not isinstance(self.job.recipe.bad_loss, RollBack):
-            raise RunError(f"{bad}; {self.saver.kept()}", SLOWER)
-        self.judge.fallen = bad
+        self.judge.meet_weights(
+            self, Bad(done, "the weights are not finite after", self.schedule.phase, self.schedule.lr(done - 1))
+        )
         if self._logged(done):
-            self._go_back(done)
+            self.judge.go_back(self, done)
             self.saver.save(self.stepper, done, self._state(owed))
 
     def _state(self, owed: bool) -> dict[str, Any]:
         at = {"schedule": self.schedule.state(), "per_epoch": self.batches.per_epoch}
         return {**at, **self.tally.state(), "bad": self.judge.count, "owed": owed}
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the state of a checkpoint."""
         with reading(place(self.folder, state["step"]) / "loop.json"):
             self.schedule.restore(state["schedule"])
             self.tally.restore(state)
@@ -316,7 +285,7 @@ class Loop:
         if state is None:
             return 0
         state = self._in_place(state)
-        self._restore(state)
+        self.restore(state)
         self.judge.count = state.get("bad", 0)
         self.owed = bool(state.get("owed"))
         step: int = state["step"]
@@ -325,16 +294,9 @@ class Loop:
     def _in_place(self, state: dict[str, Any]) -> dict[str, Any]:
         """The state at its place in the epochs, where these have another number of steps now and decide how long the run is."""
         now = self.batches.per_epoch
-        before = int(self.world.lead(lambda: steps_an_epoch(state, read_measured(self.folder), now)))
-        if self.job.recipe.epochs is None or before == now:
+        if self.job.recipe.epochs is None or state.get("per_epoch") == now:
             return state
-        self.world.lead(lambda: self.metrics.renumber(before, now))
-        found = renumbered(state, before, now)
-        self.saver.wanted = True  # its number is that of no checkpoint before
-        if self.world.leads:
-            at, was = f"{state['step'] / before:.4g}", f"{state['step']:,}"
-            say(
-                f"epochs are of {now:,} steps now, and were of {before:,}: "
-                f"the run goes on in epoch {at}, after step {found['step']:,}, which was step {was}"
-            )
+        moved = part("archspec_runtime.record.renumbering", "going on with another number of images")
+        found: dict[str, Any] = moved.in_place(state, now, self.metrics, self.world)
+        self.saver.wanted |= found is not state  # its number is that of no checkpoint before
         return found

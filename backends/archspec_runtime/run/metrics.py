@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec_runtime.frameworks.stepper import Evaluation, Outcome
+from archspec_runtime.frameworks.protocol import Evaluation, Outcome
 
 
 @dataclass(slots=True)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
+from archspec_runtime.batches.order import check_filled
 from archspec_runtime.checkpoints.starting import of_a_run
 from archspec_runtime.console import warn
-from archspec_runtime.data import EMBEDDED, Dataset, check_folder, open_dataset
-from archspec_runtime.errors import DataError, RunError
+from archspec_runtime.data import EMBEDDED, check_folder
+from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
-from archspec_runtime.job.memory import IMAGES
 from archspec_runtime.parts import part
-from archspec_runtime.processes.world import World, launched
+from archspec_runtime.processes.launched import launched
+from archspec_runtime.processes.world import World
+from archspec_runtime.recipe.data_sets import IMAGES
 from archspec_runtime.recipe.images import Epoch
+from archspec_runtime.run.images import check_split, open_for, warn_of_images
 from archspec_runtime.schedule.scaling import mismatches, unevaluated
 
 FROM_SCRATCH = {"sgd": 0.05, "adamw": 1e-3, "lamb": 4e-3}
@@ -33,7 +35,7 @@ def check_options(options: Options, has: Collection[str], world: World) -> None:
     for message, help_ in _without_effect(options, has, world):
         raise RunError(message, help_, 2)
     if options.log:
-        part("loggers.opening", LOGGING).check_loggers(options.log)
+        part("archspec_runtime.loggers.opening", LOGGING).check_loggers(options.log)
 
 
 def _without_effect(options: Options, has: Collection[str], world: World) -> Iterator[tuple[str, str]]:
@@ -79,44 +81,10 @@ def _without_effect(options: Options, has: Collection[str], world: World) -> Ite
         yield "PyTorch drives one device to a process", f"--nproc {options.devices}"
 
 
-def check_images(job: Job, count: int) -> None:
-    """Raise DataError where so many training images do not fill a batch."""
-    if count < job.recipe.batch_size:
-        raise DataError(
-            f"{count} training images do not fill a batch of {job.recipe.batch_size}",
-            f"make it smaller: --set train.batch_size={max(1, count)}",
-        )
-
-
 def known_images(job: Job) -> int | None:
     """How many images a job is trained on, where that is known of its data set."""
     data = job.recipe.data
     return IMAGES[data.dataset] - data.holdout if data.dataset in IMAGES else None
-
-
-def check_split(job: Job, dataset: Dataset) -> None:
-    """Raise RunError where a data set has not what the recipe asks for."""
-    if job.recipe.asks_for_validation and not dataset.validates:
-        help_ = (
-            "set some aside with `data.holdout`, put val/ beside test/, or ask for the other by name, "
-            "as in `plateau 5 of test_error`"
-        )
-        raise RunError("the recipe asks for a `val_error`, and there are no images to validate on", help_)
-    check_images(job, len(dataset.train))
-
-
-def open_for(job: Job, data: Path | None) -> Dataset:
-    """The images that a job is trained on. Raises DataError."""
-    recipe = job.recipe
-    return open_dataset(recipe.data, data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed)
-
-
-def warn_of_images(job: Job, dataset: Dataset) -> None:
-    """Say what a user should know of the images that a job is trained on."""
-    for notice in dataset.notices:
-        warn(*notice.split("\n"))
-    if dataset.val_is_test and job.recipe.asks_for_validation:
-        warn("val/ alone is there to measure on: `val_error` and `test_error` are of the same images")
 
 
 def warn_before(
@@ -182,6 +150,6 @@ def ready(job: Job, options: Options, has: Collection[str], world: World) -> tup
         check_split(plain, dataset)
         per_epoch = len(dataset.train) // recipe.batch_size
     elif (known := known_images(plain)) is not None:
-        check_images(plain, known)
+        check_filled(known, plain.recipe.batch_size)
         per_epoch = known // recipe.batch_size
     return effective(job, options, per_epoch), per_epoch

@@ -13,21 +13,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from archspec_runtime.checkpoints.starting import digest
-from archspec_runtime.console import warn
 from archspec_runtime.data import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.frameworks.protocol import MakeModel, Settings, Write
-from archspec_runtime.images.libraries import libraries
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.net_facts import FILE
+from archspec_runtime.parts import extra, part
 from archspec_runtime.processes.world import World
-from archspec_runtime.recipe.recipe import Recipe
-from archspec_runtime.recipe.text import every
+from archspec_runtime.recipe.images import Data
+from archspec_runtime.recipe.recipe import Recipe, every
 from archspec_runtime.record.folder import lock, prepare, read_run, versions, write_json
 from archspec_runtime.record.identity import Identity, TrainerSource
-from archspec_runtime.record.image_names import keep_names
 
 
 def take(folder: Path, options: Options, world: World, held: ExitStack) -> bool:
@@ -66,7 +63,8 @@ def record(
             (folder / name).unlink(missing_ok=True)
         for name in ("checkpoints", "tensorboard"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        keep_names(folder, dataset)
+        if (names := extra("archspec_runtime.record.image_names")) is not None:
+            names.keep_names(folder, dataset)
         if write is not None:
             write(code, job)
         else:
@@ -89,7 +87,7 @@ def record(
         "identity": identity,
         "job": job.to_dict(),
         "class": getattr(make_model, "__name__", ""),
-        "weights": digest(options.weights) if options.weights else None,
+        "weights": digest_of_weights(options.weights),
         "data": str(options.data.resolve()) if options.data else None,
         "device": device,
         "settings": dict(settings),
@@ -97,25 +95,23 @@ def record(
         "processes": world.size,
         "launch": world.launch,
         "versions": versions(),
-        "images": libraries(job.recipe.data),
+        "images": decoders(job.recipe.data),
     })  # fmt: skip
     return 0
 
 
-def keep_memory(folder: Path, peak: int, expected: int) -> None:
-    """Add to a run's record what memory its first process took, where it was resumed the most of all its processes.
+def digest_of_weights(weights: Path | None) -> str | None:
+    """What tells apart the files of weights that runs begin with; None without one."""
+    if weights is None:
+        return None
+    return str(part("archspec_runtime.checkpoints.starting", "--weights").digest(weights))
 
-    The run is over, and lacks nothing where this is not written.
-    """
-    try:
-        run = read_run(folder)
-        before = run.get("memory")
-        most = (
-            max(peak, before["peak"]) if isinstance(before, dict) and isinstance(before.get("peak"), int) else peak
-        )
-        write_json(folder / "run.json", {**run, "memory": {"peak": most, "expected": expected}})
-    except RunError as error:
-        warn(str(error))
+
+def decoders(data: Data) -> dict[str, str]:
+    """The libraries that make pixels of files, with their versions; none where images are in memory as they are."""
+    libraries = extra("archspec_runtime.images.libraries")
+    found: dict[str, str] = {} if libraries is None else libraries.libraries(data)
+    return found
 
 
 def as_it_ran(spec: str, recipe: Recipe, options: Options) -> str:

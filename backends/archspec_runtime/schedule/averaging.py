@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from archspec_runtime.recipe.images import Epoch
-from archspec_runtime.recipe.recipe import EMA
+from archspec_runtime.recipe.vocabulary import EMA
 
 
 def kept(average: EMA, done: int, steps_per_epoch: int) -> float:

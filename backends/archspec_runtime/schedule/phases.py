@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from archspec_runtime.recipe.recipe import Condition, Epoch, Measured, Phase, Plateau, Size, Step
+from archspec_runtime.recipe.images import Epoch, Size, Step
+from archspec_runtime.recipe.recipe import Phase
+
+if TYPE_CHECKING:
+    from archspec_runtime.recipe.vocabulary import Condition
 
 ROUNDING = 1e-6  # of epochs that are sums of parts of one
 WINDOW = 100  # steps that `train_error` and `train_loss` are measured over, or an epoch where that is shorter
@@ -47,28 +51,33 @@ class Schedule:
 
     def after_step(self, done: int, measured: dict[str, float]) -> str | None:
         """Tell that `done` steps have been taken and what was measured; says why the phase ended, if it did."""
-        for condition in self.phases[self.phase].until:
+        for condition in self._conditions:
             if isinstance(condition, Step) and done >= condition.step:
                 return self._next(done, describe(condition))
             if isinstance(condition, Epoch) and done >= condition.epoch * self.steps_per_epoch:
                 return self._next(done, describe(condition))
-            if isinstance(condition, Measured) and condition.metric in measured:
+            if condition.kind == "measured" and condition.metric in measured:
                 value = measured[condition.metric]
                 if value < condition.value if condition.relation == "<" else value > condition.value:
                     return self._next(done, f"{condition.metric} is {value:.2f}")
         return None
 
     @property
+    def _conditions(self) -> Sequence[Any]:
+        """What ends the phase: `Step` and `Epoch`, or of the vocabulary `Measured` and `Plateau`, by their kinds."""
+        return self.phases[self.phase].until
+
+    @property
     def plateau_of(self) -> str:
         """The error whose plateau the phase waits for: `val_error` unless it says otherwise."""
-        return next((c.metric for c in self.phases[self.phase].until if isinstance(c, Plateau)), "val_error")
+        return next((str(c.metric) for c in self._conditions if c.kind == "plateau"), "val_error")
 
     def after_evaluation(self, done: int, error: float, epochs: float = 1) -> str | None:
         """Tell the error that is waited for, in percent, `epochs` after the last; says why the phase ended, if it did."""
         improved = error < self.best
         self.best, self.since_best = min(self.best, error), 0 if improved else self.since_best + epochs
-        for condition in self.phases[self.phase].until:
-            if isinstance(condition, Plateau) and self.since_best >= condition.epochs - ROUNDING:
+        for condition in self._conditions:
+            if condition.kind == "plateau" and self.since_best >= condition.epochs - ROUNDING:
                 return self._next(done, f"no lower error for {condition.epochs} epochs")
         return None
 
@@ -105,28 +114,15 @@ def size_at(sizes: Sequence[Size], step: int, steps_per_epoch: int) -> int | Non
     return sizes[-1].pixels if sizes else None
 
 
-def describe(condition: Condition) -> str:
+def describe(condition: Any) -> str:
     """A condition as the spec writes it."""
     match condition:
         case Step(step):
             return f"step {step:,}"
         case Epoch(epoch):
             return f"epoch {epoch:,}"
-        case Plateau(epochs, metric):
-            return f"no lower {'validation' if metric == 'val_error' else 'test'} error for {epochs} epochs"
-        case Measured(metric, relation, value):
-            return f"{metric} {relation} {value:g}{'%' if metric.endswith('error') else ''}"
-
-
-def timeline(phases: Sequence[Phase], end: str, steps_per_epoch: int | None) -> list[str]:
-    """The phases as a table to read before a run."""
-    rows = [("phase", "lr", "until")]
-    for index, phase in enumerate(phases):
-        rate = f"{phase.value:g}" if phase.end is None else f"{phase.value:g} to {phase.end:g}, {phase.shape}"
-        rows.append((str(index + 1), rate, " or ".join(map(describe, phase.until)) or f"the end, {end}"))
-    wide = max(len(rate) for _, rate, _ in rows)
-    lines = [f"{number:<5}  {rate:<{wide}}  {until}" for number, rate, until in rows]
-    if any(isinstance(c, Measured) and c.metric.startswith("train") for p in phases for c in p.until):
-        window = min(WINDOW, steps_per_epoch or WINDOW)
-        lines.append(f"   training metrics are means over the last {window} steps")
-    return lines
+    if condition.kind == "plateau":
+        which = "validation" if condition.metric == "val_error" else "test"
+        return f"no lower {which} error for {condition.epochs} epochs"
+    unit = "%" if condition.metric.endswith("error") else ""
+    return f"{condition.metric} {condition.relation} {condition.value:g}{unit}"

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.recipe.recipe import Epoch, Measured, Phase, Plateau, Recipe, Size, Step
+from archspec_runtime.recipe.images import Epoch, Size, Step
+from archspec_runtime.recipe.recipe import Phase, Recipe
+from archspec_runtime.recipe.vocabulary import Measured, Plateau
 from archspec_runtime.schedule.phases import describe, steps_until
 
 Known = Step | Epoch

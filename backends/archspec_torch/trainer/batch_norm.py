@@ -28,12 +28,6 @@ def over_whole_batch(model: nn.Module) -> nn.Module:
     return model
 
 
-def frozen_norms(model: nn.Module) -> list[nn.Module]:
-    """Batch norms of which no parameter is trained: they normalize by their running statistics, and leave them as they are."""
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    return [norm for norm in norms if norm.affine and not any(p.requires_grad for p in norm.parameters())]
-
-
 class WholeBatchNorm2d(nn.BatchNorm2d):
     """Batch normalization over all processes; the running variance gathers the unbiased one of the whole batch."""
 

@@ -1,8 +1,9 @@
-"""Loss and errors over a split, on one device or many."""
+"""Nets that are measured: loss and errors over a split, and a trained net as a function from the host's pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,17 @@ from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Fitting, evaluation_batches, evaluation_size
 from archspec_runtime.console import warn
 from archspec_runtime.data.splits import ArraySplit, Dataset, Split
-from archspec_runtime.frameworks.stepper import Evaluation
+from archspec_runtime.frameworks.protocol import Answer, Evaluation, Floats, Probe
 from archspec_runtime.job.exhausted import measured_in_halves, while_measuring
 from archspec_runtime.job.job import Job
 from archspec_runtime.processes.world import World
 
-from .compiling import eager
-from .device import is_out_of_memory, out_of_memory
+from .device import autocast, is_out_of_memory, out_of_memory
+from .extras import deterministic_kernels, eager, peers_answer
 from .images import Normalizer
-from .kernels import deterministic_kernels
-from .parallel import is_split
-from .precision import autocast
+from .states import is_split
 from .training import EvalStep, Scores
 from .upload import upload
-from .world import peers_answer
 
 ALONE = World()
 
@@ -166,6 +164,33 @@ def summed(values: Sequence[Tensor], world: World) -> Tensor:
     """The same, stacked, where they are."""
     total = torch.stack([value.to(exact(value.device)) for value in values])
     if world.size > 1:
-        with peers_answer():
+        with peers_answer(world):
             dist.all_reduce(total)
     return total
+
+
+def make_probe(model: nn.Module, job: Job, device: torch.device, layers: Sequence[str]) -> Probe:
+    """A model as a function, in the precision of its recipe."""
+    model.eval()
+    kind = next(model.parameters()).dtype
+    exact = torch.float32 if device.type == "mps" else torch.float64  # which Apple's devices do not have
+    moments: dict[str, Tensor] = {}
+
+    def note(name: str, module: nn.Module, inputs: object, output: Tensor) -> None:
+        # at once, for the activation that follows may work in place
+        values = output.flatten(1).to(exact)
+        moments[name] = torch.stack([values.mean(1), values.square().mean(1)])
+
+    for name in layers:
+        model.get_submodule(name).register_forward_hook(partial(note, name))
+
+    @torch.inference_mode()
+    def probe(pixels: Floats) -> Answer:
+        images = torch.from_numpy(pixels).to(device).to(kind, memory_format=torch.channels_last)
+        with out_of_memory(partial(while_measuring, len(pixels))), autocast(device, job.recipe.precision):
+            logits: Tensor = job.scores(model(images))
+        both = [moments[name].cpu().double().numpy() for name in layers]
+        means, squares = np.stack(both, axis=2) if both else np.empty((2, len(pixels), 0))
+        return Answer(logits.cpu().double().numpy(), means, squares)
+
+    return probe

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -14,6 +11,7 @@ from torch import Tensor
 from archspec_runtime.batches.normalization import SCALE, Normalization
 from archspec_runtime.batches.order import Batch
 from archspec_runtime.data.splits import ArraySplit, Split
+from archspec_runtime.parts import part
 from archspec_runtime.recipe.images import Padding
 
 from .upload import upload
@@ -59,8 +57,8 @@ class Images(Normalizer):
         given |= {name: array for name, array in optional.items() if array is not None}
         there = dict(zip(given, upload([*given.values()], self.device), strict=True))
         if batch.pixels is not None and self.device.type == "cpu" and not plan.padding:
-            with one_thread():
-                pixels = self._in_cache(batch.pixels, batch)
+            photos = part("archspec_torch.trainer.photos", "reading images one by one")
+            pixels = photos.in_cache(batch.pixels, batch, self.mean, self.std)
         else:
             assert "pixels" in there or self.bytes is not None
             bytes_ = there["pixels"] if self.bytes is None else self.bytes[there["indices"]]
@@ -72,36 +70,6 @@ class Images(Normalizer):
         if "erase" in there:
             pixels = erase(pixels, there["erase"])
         return self.finished(pixels), self.labels[there["indices"]]
-
-    def _in_cache(self, images: NDArray[np.uint8], batch: Batch) -> Tensor:
-        """Photos one by one, each of which a CPU's cache holds through all steps: the same numbers several times faster."""
-        count, channels, height, width = images.shape
-        pixels = torch.empty((count, channels, height, width), memory_format=torch.channels_last)
-
-        def spread(values: Tensor) -> Tensor:
-            """Over all pixels, as they lie in memory, so that subtracting is one long loop."""
-            return values.expand(channels, height, width).permute(1, 2, 0).contiguous().permute(2, 0, 1)
-
-        mean, std = spread(self.mean), None if self.std is None else spread(self.std)
-        for index, flipped in enumerate(batch.plan.flip.tolist()):
-            image = torch.from_numpy(images[index]).float().mul_(float(SCALE)).sub_(mean)
-            if std is not None:
-                image.div_(std)
-            if batch.shift is not None:
-                image += torch.from_numpy(batch.shift[index])
-            pixels[index] = image.flip(2) if flipped else image
-        return pixels
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Have what is too small to share out done by this thread, and leave the other cores to those who read images."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def move(images: Tensor, padding: int, top: Tensor, left: Tensor, flip: Tensor, mode: Padding = "zeros") -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .parallel import local
+from .states import local
 
 
 class Lamb(torch.optim.Optimizer):
@@ -18,6 +18,7 @@ class Lamb(torch.optim.Optimizer):
     gradient is not finite, all on the device: `GradScaler` has nothing to wait for.
     """
 
+    kept = frozenset({"step", "exp_avg", "exp_avg_sq"})  # of each parameter, from the first step on
     _step_supports_amp_scaling = (
         True  # `GradScaler.step` sets `grad_scale`, None where it is off already, and `found_inf`
     )

@@ -14,25 +14,19 @@ from torch import nn
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.data import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.probe import Probe
-from archspec_runtime.frameworks.protocol import MakeModel, Settings
-from archspec_runtime.frameworks.stepper import Evaluation
+from archspec_runtime.frameworks.protocol import Evaluation, MakeModel, Probe, Settings
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.processes.allocators import taken
 from archspec_runtime.processes.world import World
 from archspec_runtime.run import session
 
-from .compiling import compiled_layers
-from .device import ALONE, check_graphs, check_shard, choose_compile, choose_device, out_of_memory, use_device
-from .evaluating import evaluate
-from .kernels import choose_kernels
-from .precision import check_precision, use_precision
-from .probe import make_probe
-from .restoring import load_model
+from .checkpoints import load_model
+from .device import ALONE, check_precision, choose_device, out_of_memory, use_device, use_precision
+from .evaluating import evaluate, make_probe
+from .extras import choose_compile, choose_kernels, launcher, parallel
 from .stepper import TorchStepper
 from .training import Training
-from .world import join, launch
 
 MOST_THREADS = 1024
 
@@ -53,11 +47,15 @@ class Torch:
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""
-        return launch(command, processes, restarts)
+        code: int = launcher().launch(command, processes, restarts)
+        return code
 
     def join(self, world: World, options: Options) -> World:
         """Find the other processes."""
-        return join(world, options)
+        if world.size == 1 and not options.shard and options.devices == 1:
+            return world
+        joined: World = launcher().join(world, options)
+        return joined
 
     def choose_device(self, name: str, world: World = ALONE) -> str:
         """The device of this name, or for `auto` the best there is. Raises RunError where there is none."""
@@ -87,10 +85,9 @@ class Torch:
     ) -> tuple[Settings, str]:
         """Whether to compile the model, and why; and whether to take deterministic kernels."""
         check_precision(torch.device(device), job.recipe.precision)
-        check_shard(options, torch.device(device))
-        check_graphs(options, torch.device(device))
-        layers = compiled_layers(make_model())
-        compiled, why = choose_compile(options, torch.device(device), steps, layers)
+        if options.shard:
+            parallel().check_shard(options, torch.device(device))
+        compiled, why = choose_compile(make_model, options, torch.device(device), steps)
         how = f"{'compiled' if compiled else 'not compiled'} ({why})" + ", deterministic" * options.deterministic
         graphed = options.compile == "graph"
         return {"compiled": compiled, "graphed": graphed, "deterministic": options.deterministic}, how

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from inspect import signature
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,16 +13,23 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.nn.parallel import DistributedDataParallel
 
-if TYPE_CHECKING:  # they take most of a second to import, and are for runs that split their parameters
-    from torch.distributed.tensor import DTensor
+from archspec_runtime.errors import RunError
+from archspec_runtime.job.job import Options
 
-from .batch_norm import frozen_norms
+from .states import frozen_norms
 
 Forward = Callable[[Tensor], Tensor]
 
 # Statistics are each process's own until an evaluation; PyTorch 2.13 has given that option another name.
 _NEW = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
 _UNSYNCED: dict[str, Any] = {"forward_sync_buffers" if _NEW else "broadcast_buffers": False}
+
+
+def check_shard(options: Options, device: torch.device) -> None:
+    """Raise RunError where this PyTorch splits parameters on GPUs alone."""
+    if options.shard and device.type == "cpu" and not hasattr(torch.cpu.Stream, "record_event"):
+        message = f"PyTorch {torch.__version__} splits parameters on GPUs alone, and this run is on the CPU"
+        raise RunError(message, "leave --shard out, or upgrade PyTorch: 2.13 does", 2)
 
 
 def replicate(model: nn.Module, images: Tensor) -> Forward:
@@ -114,59 +121,11 @@ def gradients_shared(replica: Forward | None, model: nn.Module, *, last: bool) -
     yield
 
 
-def is_split(value: object) -> TypeGuard[DTensor]:
-    """Whether the parts of a tensor lie on many processes."""
-    return hasattr(value, "full_tensor")
-
-
-def whole(value: Any) -> Any:
-    """A tensor whose parts lie on many processes, put together on each; all of them must ask."""
-    return value.full_tensor() if is_split(value) else value
-
-
-def local(value: Tensor) -> Tensor:
-    """Of a tensor whose parts lie on many processes, that of this one."""
-    return value.to_local() if is_split(value) else value
-
-
-def like(value: Tensor, other: Tensor) -> Tensor:
-    """A whole tensor, split or laid out in memory as another one of its shape is, which fused optimizers rely on."""
-    if value.shape != other.shape:
-        return value
-    if is_split(other):
-        from torch.distributed.tensor import distribute_tensor
-
-        value = value.to(other.device).contiguous()  # as the parts of parameters are
-        return distribute_tensor(value, other.device_mesh, other.placements, src_data_rank=None)
-    return torch.empty_like(other, dtype=value.dtype, requires_grad=False).copy_(value)
-
-
-def split_states(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The state of an optimizer, which was put together, split as its parameters are."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    split = {
-        index: {k: like(v, parameters[index]) if isinstance(v, Tensor) else v for k, v in entry.items()}
-        for index, entry in state["state"].items()
-    }
-    # what the recipe says is as it is now, and how an optimizer computes is its own: fused where nothing is split
-    groups = [
-        {**own, "params": saved["params"]}
-        for saved, own in zip(state["param_groups"], optimizer.param_groups, strict=True)
-    ]
-    return {**state, "state": split, "param_groups": groups}
-
-
 def one_before(values: Tensor) -> Tensor:
     """For each of this process's share the one before it in the whole batch, for the first of all the last."""
     ends = [torch.empty_like(values[-1:]) for _ in range(dist.get_world_size())]
     dist.all_gather(ends, values[-1:].contiguous())
     return torch.cat([ends[dist.get_rank() - 1], values[:-1]])
-
-
-def load_whole(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load whole tensors into a model, split where it is split; what there is none for stays."""
-    mine = model.state_dict()
-    model.load_state_dict({**mine, **{name: like(tensor, mine[name]) for name, tensor in state.items()}})
 
 
 def agree(buffers: Iterable[Tensor]) -> None:

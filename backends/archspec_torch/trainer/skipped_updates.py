@@ -12,7 +12,7 @@ from torch import Tensor
 from archspec_runtime.processes.world import World
 
 from .evaluating import summed
-from .parallel import local
+from .states import local
 
 
 def is_faulty(loss: Tensor, limit: float, gradients: Iterable[Tensor], world: World) -> Tensor:

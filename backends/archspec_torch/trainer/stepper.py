@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
@@ -16,35 +16,36 @@ from torch import Tensor, nn
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch, Fitting, first_images
 from archspec_runtime.checkpoints.saver import LOG_EVERY
-from archspec_runtime.checkpoints.starting import is_below
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.stepper import Evaluation, Outcome
+from archspec_runtime.frameworks.protocol import Evaluation, Outcome
 from archspec_runtime.job.agreement import check_arguments, check_step, unasked_average
 from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
+from archspec_runtime.parts import part
 from archspec_runtime.processes.world import World
-from archspec_runtime.schedule.averaging import kept
 
-from . import parallel
-from .batch_norm import frozen_norms, over_whole_batch
-from .compiling import begin_step, compile_model
-from .device import out_of_memory
+from .checkpoints import TorchSnapshot, load_model, load_optimizer, on_host
+from .device import HALF, out_of_memory, use_precision
 from .evaluating import added_up, evaluate
+from .extras import SEVERAL, compiler, deterministic_kernels, launcher, parallel, peers_answer
 from .images import Images
-from .kernels import deterministic_kernels
-from .mixing import one_before
-from .optimizer import Average, prepared, set_rate
-from .precision import HALF, use_precision
-from .restoring import load_model, load_optimizer, shapes
-from .skipped_updates import Before, is_faulty, left_out
-from .snapshot import TorchSnapshot, on_host
+from .optimizer import prepared, set_rate
+from .states import frozen_norms, load_whole, shapes
 from .training import Training
 from .upload import upload
-from .world import mesh_of_all, peers_answer
+
+if TYPE_CHECKING:
+    from .averaging import Average
+    from .skipped_updates import Before
 
 ALONE = World()
+
+
+def skipping() -> Any:
+    """What leaves steps out."""
+    return part("archspec_torch.trainer.skipped_updates", "leaving steps out")
 
 
 class TorchStepper:
@@ -73,18 +74,21 @@ class TorchStepper:
         self.kind = use_precision(recipe.precision)
         self.model = self.model.to(self.kind)
         if world.size > 1 and recipe.sync_batch_norm:
-            self.model = over_whole_batch(self.model)
+            self.model = part("archspec_torch.trainer.batch_norm", SEVERAL).over_whole_batch(self.model)
         training.freeze(self.model)
-        self.average = Average(self.model) if recipe.ema is not None else None
+        self.steps_per_epoch = len(dataset.train) // recipe.batch_size
+        self.average: Average | None = None
+        if recipe.ema is not None:
+            averaging = part("archspec_torch.trainer.averaging", "EMA")
+            self.average = averaging.Average(self.model, recipe.ema, self.steps_per_epoch)
         forward = self._spread()
         self.replica = forward if forward is not self.model else None
         self.optimizer = prepared(training.make_optimizer(self.model))
         self.frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
         self.frozen_norms = frozen_norms(self.model)
         self.fused: bool = getattr(self.optimizer, "_step_supports_amp_scaling", False)
-        self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-        self.forward = compile_model(self.model, forward, graphed=graphed) if compiled else forward
+        self.forward = compiler().compile_model(self.model, forward, graphed=graphed) if compiled else forward
         self.graphed = graphed
         self.images = Images(dataset.train, normalization, device, self.kind)
         self.draws = any(isinstance(m, nn.Dropout) or type(m).__name__ == "DropPath" for m in self.model.modules())
@@ -103,12 +107,13 @@ class TorchStepper:
 
     def _spread(self) -> Callable[[Tensor], Tensor]:
         if self.sharded:
-            mesh = mesh_of_all(self.device)
+            mesh = launcher().mesh_of_all(self.device)
             for model in (self.model, *([self.average.model] if self.average is not None else [])):
-                parallel.shard(model, mesh, HALF.get(self.job.recipe.precision))
+                parallel().shard(model, mesh, HALF.get(self.job.recipe.precision))
         elif self.world.size > 1:
             images = torch.zeros((2, *self.job.input_shape), device=self.device, dtype=self.kind)
-            return parallel.replicate(self.model, images)
+            replica: Callable[[Tensor], Tensor] = parallel().replicate(self.model, images)
+            return replica
         alone: Callable[[Tensor], Tensor] = self.model
         return alone
 
@@ -117,13 +122,13 @@ class TorchStepper:
         if self.unseen == LOG_EVERY:
             self._look()
         recipe = self.job.recipe
-        with out_of_memory(self._too_much), peers_answer(), deterministic_kernels():
+        with out_of_memory(self._too_much), peers_answer(self.world), deterministic_kernels():
             if self.draws:  # so that a step's dropout depends on the seed, the step and the process alone
                 torch.manual_seed(short_seed(recipe.seed, number, self.world.rank))
             images, labels = self.images.batch(batch)
             self.number, self.limit = number, limit
             if self.graphed:
-                begin_step()
+                compiler().begin_step()
             self.model.train()
             for norm in self.frozen_norms:
                 norm.eval()
@@ -168,22 +173,27 @@ class TorchStepper:
 
     def one_before(self, values: Tensor) -> Tensor:
         """For each sample (N, ...) of the batch what the one before it has, for the first the last; over all processes."""
-        return one_before(values) if self.world.size == 1 else parallel.one_before(values)
+        found: Tensor = values.roll(1, 0) if self.world.size == 1 else parallel().one_before(values)
+        return found
 
     def gradients_shared(self, *, last: bool) -> AbstractContextManager[None]:
         """Within it gradients are added up in this process alone, and over all processes in the last part of a batch."""
-        return parallel.gradients_shared(self.replica, self.model, last=last)
+        if self.world.size == 1:
+            return nullcontext()
+        shared: AbstractContextManager[None] = parallel().gradients_shared(self.replica, self.model, last=last)
+        return shared
 
     def average_weights(self, faulty: Tensor | None = None) -> None:
         """Move the EMA weights towards those of this step, unless it was left out."""
-        if self.average is None or self.job.recipe.ema is None:
+        if self.average is None:
             raise unasked_average()
         self.calls["average"] += 1
-        self.average.update(self.model, kept(self.job.recipe.ema, self.number + 1, self.steps_per_epoch), faulty)
+        self.average.follow(self.model, self.number + 1, faulty)
 
     def statistics(self) -> Before:
         """The running statistics as they are, which a step that is left out gives back."""
-        return Before(self.model.buffers())
+        before: Before = skipping().Before(self.model.buffers())
+        return before
 
     def faulty(self, before: Before) -> Tensor:
         """1 at a bad loss or a non-finite gradient, where the step is left out, else 0; then statistics are as `before`.
@@ -194,7 +204,7 @@ class TorchStepper:
             [] if self.scaler.is_enabled() else [p.grad for p in self.model.parameters() if p.grad is not None]
         )
         limit = math.inf if self.limit is None else self.limit
-        faulty = is_faulty(self.losses[self.unseen], limit, gradients, self.world)
+        faulty: Tensor = skipping().is_faulty(self.losses[self.unseen], limit, gradients, self.world)
         self.calls["faulty"] += 1
         self.skipped[self.unseen] = faulty
         before.restore(faulty)
@@ -207,7 +217,7 @@ class TorchStepper:
         if clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm)
-        with left_out(self.optimizer, self.scaler, faulty) if self.fused else nullcontext():
+        with skipping().left_out(self.optimizer, self.scaler, faulty) if self.fused else nullcontext():
             self.scaler.step(self.optimizer)
             self.scaler.update()
 
@@ -230,7 +240,7 @@ class TorchStepper:
         """Measure a split with the EMA weights where there are any."""
         model = self.average.model if self.average is not None else self.model
         if self.world.size > 1 and not self.job.recipe.sync_batch_norm:
-            parallel.agree(model.buffers())
+            parallel().agree(model.buffers())
         given = self.job, self.dataset, split, self.normalization, self.device, self.world
         return evaluate(model, *given, self.fitting, self.training.eval_step)
 
@@ -238,7 +248,7 @@ class TorchStepper:
         """All state: the weights by the spec's names, and what else a resumed run needs, on any number of processes."""
         if not self.world.leads and not self.sharded:
             return None
-        with peers_answer():
+        with peers_answer(self.world):
             weights = on_host(self.model.state_dict())
             average = on_host(self.average.model.state_dict()) if self.average is not None else None
             optimizer = on_host(self.optimizer.state_dict())
@@ -246,11 +256,11 @@ class TorchStepper:
             return None
         return TorchSnapshot(weights, average, optimizer, self.scaler.state_dict(), self.normalization)
 
-    def start_from(self, weights: Path, fresh: Sequence[str]) -> None:
-        """Begin with the weights of a file, by the spec's names, and with what was drawn below the `fresh` modules."""
-        given = {name: tensor for name, tensor in load_file(weights).items() if not is_below(name, fresh)}
+    def start_from(self, weights: Path, names: Collection[str]) -> None:
+        """Begin with the tensors of a file that have these names, by the spec; the others stay as they were drawn."""
+        given = {name: tensor for name, tensor in load_file(weights).items() if name in names}
         for model in (self.model, *([self.average.model] if self.average is not None else [])):
-            parallel.load_whole(model, given)
+            load_whole(model, given)
 
     def start_from_images(self) -> Sequence[str]:
         """Begin with what `train.py` makes of the first training images; the names of these weights."""
@@ -260,7 +270,7 @@ class TorchStepper:
         (there,) = upload([bytes_], self.device)
         given = self.training.start(self.images.finished(self.images.normalized(there)))
         for model in (self.model, *([self.average.model] if self.average is not None else [])):
-            parallel.load_whole(model, given)
+            load_whole(model, given)
         return [*given]
 
     def tensors(self) -> dict[str, tuple[int, ...]]:

@@ -24,10 +24,11 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from archspec_runtime.console import complain, warn
-from archspec_runtime.errors import PeersLost, RunError
+from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Options
+from archspec_runtime.processes.launched import ROOM, SAID, PeersLost, stop_watching, take_part, this_process
 from archspec_runtime.processes.signals import CODES
-from archspec_runtime.processes.world import ROOM, SAID, Answer, World, take_part, this_process
+from archspec_runtime.processes.world import Answer, World
 
 from .device import is_out_of_memory
 
@@ -88,6 +89,7 @@ class Joined:
             sys.getrefcount(group) > 2
         ):  # this name and the argument: somebody has it still, who may let it go with the lock
             _left.append(group)
+        stop_watching()
 
 
 def join(world: World, options: Options) -> World:

@@ -31,7 +31,8 @@ def compare(
         from archspec_runtime.files.pictures import check_picture
         from archspec_runtime.record.differences import measured_apart
         from archspec_runtime.record.folder import read_run
-        from archspec_runtime.record.identity import read_identity, shown_name, source_note
+        from archspec_runtime.record.identity import read_identity
+        from archspec_runtime.record.source_notes import shown_name, source_note
         from archspec_runtime.run.curves import draw_curves
     except ImportError as error:
         from archspec.backends.extras import install_command

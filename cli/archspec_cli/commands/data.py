@@ -16,7 +16,7 @@ from archspec_cli.repeated import Command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archspec_runtime.recipe.recipe import Data
+    from archspec_runtime.recipe.images import Data
 
 app = typer.Typer(
     name="data",
@@ -174,7 +174,8 @@ def _data(
     """Which data set it is, and how many classes it should have."""
     from archspec_runtime.data.verify import KINDS, guess
     from archspec_runtime.errors import DataError
-    from archspec_runtime.recipe.recipe import Data, Recipe
+    from archspec_runtime.recipe.images import Data
+    from archspec_runtime.recipe.recipe import Recipe
 
     if dataset is not None and dataset not in KINDS:
         fail(f"there is no data set {dataset!r}", f"one of {', '.join(KINDS)}")

@@ -1,39 +1,82 @@
-"""The files of a snapshot, read back into a model and its optimizer."""
+"""The state of a run as it was at a step, apart from the run; the files that it becomes, and what is read of them."""
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
+from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.checkpoints.contents import damaged, fit, reading, tensors, unfit
 from archspec_torch.damage import DAMAGE, check_stored, reason
 
-from . import parallel
-from .lamb import Lamb
+from .states import load_whole, shapes, split_states, whole
 
-MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
+
+@dataclass(frozen=True, slots=True)
+class TorchSnapshot:
+    """Copies in the host's memory; the runtime's `Snapshot`."""
+
+    weights: Mapping[str, Tensor]
+    average: Mapping[str, Tensor] | None
+    optimizer: Mapping[str, Any]
+    scaler: Mapping[str, Any]
+    normalization: Normalization
+
+    def finite(self) -> bool:
+        """Whether every number of the weights is finite."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.weights.values())
+
+    def files(self) -> dict[str, bytes]:
+        """`weights.safetensors` by the spec's names, `state.pt` with the optimizer, and what else there is."""
+        states = {"weights": self.weights, "normalization": self._constants()}
+        if self.average is not None:
+            states["average"] = self.average
+        rest = io.BytesIO()
+        torch.save({"optimizer": self.optimizer, "scaler": self.scaler}, rest)
+        return {
+            **{f"{name}.safetensors": serialize(contiguous(state)) for name, state in states.items()},
+            "state.pt": rest.getvalue(),
+        }
+
+    def _constants(self) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(array) for name, array in self.normalization.to_arrays().items()}
+
+
+def on_host(tree: Any) -> Any:
+    """Copies of all tensors of a tree in the host's memory, laid out as they were, and whole where they were split."""
+
+    def copy(value: Any) -> Any:
+        return whole(value).detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
+
+    return tree_map(copy, tree)
+
+
+def contiguous(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as safetensors wants them: in the order of their indices."""
+    return {name: tensor.contiguous() for name, tensor in state.items()}
+
+
 KEPT: Mapping[type[torch.optim.Optimizer], set[str]] = {
-    torch.optim.SGD: {"momentum_buffer"}, torch.optim.AdamW: MOMENTS, Lamb: MOMENTS,
+    torch.optim.SGD: {"momentum_buffer"}, torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"},
 }  # fmt: skip
-"""What an optimizer keeps of each parameter, from its first step on."""
-
-
-def shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor, whole."""
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+"""What PyTorch's optimizers keep of each parameter, from its first step on; one of another library says it as `kept`."""
 
 
 def load_model(model: nn.Module, file: Path) -> None:
     """Set all parameters and buffers from a safetensors file. Raises DamagedError; then nothing is set."""
     state = tensors(file, load_file)
     fit(file, shapes(state), shapes(model.state_dict()))
-    parallel.load_whole(model, state)
+    load_whole(model, state)
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, file: Path) -> None:
@@ -46,7 +89,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScale
         state = _loaded(file)
         kept = _regrouped(file, state["optimizer"], optimizer)
         _check(file, kept, optimizer)
-        optimizer.load_state_dict(parallel.split_states(kept, optimizer))
+        optimizer.load_state_dict(split_states(kept, optimizer))
         scaler.load_state_dict(state["scaler"])
 
 
@@ -83,10 +126,10 @@ def _regrouped(file: Path, state: Mapping[str, Any], optimizer: torch.optim.Opti
 def _check(file: Path, state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> None:
     """Raise UnfitError for the state of another optimizer, ValueError where a tensor has not the shape of its parameter."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    kind = next((kind for kind in KEPT if isinstance(optimizer, kind)), None)
-    if kind is None:  # of which it is the optimizer's to say
+    kind = next((kind for kind in KEPT if isinstance(optimizer, kind)), type(optimizer))
+    wanted = KEPT.get(kind) or getattr(optimizer, "kept", None)
+    if wanted is None:
         return
-    wanted = KEPT[kind]
     for index, kept in state["state"].items():
         if kept and kept.keys() != wanted:
             has, takes = (", ".join(sorted(names)) for names in (kept.keys(), wanted))

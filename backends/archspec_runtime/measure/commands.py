@@ -1,25 +1,57 @@
-"""`python train.py predict`: what a run of a built folder says of pictures, without archspec."""
+"""`python train.py eval` and `predict`: the newest checkpoint of a run of a built folder, measured and used without archspec."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
-from archspec_runtime.console import complain
+from archspec_runtime.console import complain, tell
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import PREDICT, Framework
+from archspec_runtime.frameworks.protocol import EVALUATE, PREDICT, Framework, measured
 from archspec_runtime.job.job import Job
-from archspec_runtime.measure.evaluation import open_run
+from archspec_runtime.measure.evaluation import evaluate_run, open_run
 from archspec_runtime.measure.pictures import pictures
 from archspec_runtime.measure.predictions import TOP, predictions
-from archspec_runtime.measure.printed_predictions import FORMS
-from archspec_runtime.measure.written_predictions import check_out, form_of, write
+from archspec_runtime.measure.written_predictions import FORMS, check_out, form_of, write
+
+Split = Literal["train", "val", "test"]
 
 
-def main(framework: Framework, job: Job, argv: Sequence[str]) -> int:
+def evaluate(framework: Framework, job: Job, argv: Sequence[str]) -> int:
+    """Measure a run as its arguments say; returns the exit code."""
+    given = evaluate_parser(job, framework.devices).parse_args(argv)
+    try:
+        if given.threads is not None:
+            framework.use_threads(given.threads)
+        found = evaluate_run(framework, given.out, given.split, given.data, given.device)
+    except RunError as error:
+        complain(error)
+        return error.exit_code
+    tell(measured(given.split, found.numbers()))
+    return 0
+
+
+def evaluate_parser(job: Job, devices: str) -> argparse.ArgumentParser:
+    """The command line after `python train.py eval`."""
+    made = argparse.ArgumentParser(
+        prog=f"train.py {EVALUATE}",
+        description=f"Measure the newest checkpoint of a run of {job.name}, every image once.",
+    )
+    made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
+    made.add_argument(
+        "--split", choices=get_args(Split), default="test", help="which images (default: %(default)s)"
+    )
+    made.add_argument("--data", type=Path, help="the images, where they are no longer where the run had them")
+    made.add_argument("--device", default="auto", help=f"{devices} (default: the best there is)")
+    made.add_argument("--threads", type=int, help="CPU threads")
+    return made
+
+
+def predict(framework: Framework, job: Job, argv: Sequence[str]) -> int:
     """Predict as the arguments say; returns the exit code."""
-    given = parser(job, framework.devices).parse_args(argv)
+    given = predict_parser(job, framework.devices).parse_args(argv)
     try:
         check_out(given.to, force=given.force, option="--to")
         found = pictures(given.images)
@@ -34,7 +66,7 @@ def main(framework: Framework, job: Job, argv: Sequence[str]) -> int:
         return error.exit_code
 
 
-def parser(job: Job, devices: str) -> argparse.ArgumentParser:
+def predict_parser(job: Job, devices: str) -> argparse.ArgumentParser:
     """The command line after `python train.py predict`."""
     made = argparse.ArgumentParser(
         prog=f"train.py {PREDICT}",
