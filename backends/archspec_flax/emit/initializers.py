@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from archspec.emission.dataflow import kind_of
 from archspec.emission.outline import Member
-from archspec.emission.source import Expression, is_literal, number, sides
+from archspec.emission.source import Expression, Invocation, is_literal, number, sides
 from archspec.language.spec import Distribution, Init
 from archspec.ops.starts import NORMAL, Start
 
@@ -58,7 +58,15 @@ def started(
         starts = {"weight": _UNIFORM, **starts}
     given = dict(_arguments(member, starts, init))
     kept = [a for a in arguments if str(a).partition("=")[0] not in given]
-    return f"nnx.{name}" if own else name, [*kept, *(f"{key}={value}" for key, value in given.items())]
+    return f"nnx.{name}" if own else name, [*kept, *(_argument(key, value) for key, value in given.items())]
+
+
+def _argument(key: str, drawn: str) -> Expression:
+    """An argument that can be laid out on several lines, where it is one of Flax's initializers of numbers."""
+    head, bracket, inside = drawn.partition("(")
+    if not bracket or not head.startswith("nnx."):
+        return f"{key}={drawn}"
+    return Invocation(f"{key}={head}", tuple(inside.removesuffix(")").split(", ")))
 
 
 def drawn_weights(how: Distribution) -> str | None:
