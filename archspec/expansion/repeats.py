@@ -148,9 +148,18 @@ def constants(step: Step, scope: Mapping[str, Value], outer: Mapping[str, Expr])
     for name in places_of(step):
         if name in scope:
             cell = cells[name].value if name in cells else None
-            written = parse(cell) if isinstance(cell, str) else Literal(scope[name])
-            found[name] = substitute(written, outer)
+            found[name] = substitute(_written(cell, scope[name]), outer)
     return found
+
+
+def _written(cell: object, value: Value) -> Expr:
+    """A cell as an expression; what is none stands for its value, since it was told of where it was read."""
+    if not isinstance(cell, str):
+        return Literal(value)
+    try:
+        return parse(cell)
+    except ExpressionError:
+        return Literal(value)
 
 
 def named(step: Step, scope: Mapping[str, Value], binder: Binder) -> str | None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from archspec_runtime.printable import printable
 
+SMALLER = "make batch_size or input.size smaller"
+"""What helps where memory runs out."""
+
 
 class RunError(Exception):
     """A run cannot go on. `hint` says what to do; `exit_code` is the process's.

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from archspec_runtime.console import complain
 from archspec_runtime.errors import RunError
 
 INSTALLED = "ARCHSPEC_INSTALLED"
@@ -50,7 +51,7 @@ def named(package: str, name: str, homes: Mapping[str, str]) -> Any:
     try:
         return getattr(part(homes[name], name), name)
     except RunError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        complain(error)
         raise SystemExit(error.exit_code) from None
 
 

@@ -100,7 +100,7 @@ def test_train_without_data_says_what_it_needs_and_how_it_is_laid_out(cli, tmp_p
         (("check", "cifar_resnet", "--set", "name", "a b"), "--set 'name=a b'"),
         (("sweep", "cifar_resnet", "--seed", "3"), "write --seeds, or --set train.seed=VALUE"),
         (("show", "basic", "--resolved"), "archspec show basic"),
-        (("explain", "AS399"), "from AS301 to AS314"),
+        (("explain", "AS399"), "from AS301 to AS315"),
         (("explain", "AS999"), "they go from AS001"),
         (("explain", "nothing_of_all"), "such as AS405, conv, bottleneck or train.lr"),
         (("explain", "conv.kernels"), "`archspec explain conv` says what it takes"),

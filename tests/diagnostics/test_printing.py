@@ -10,6 +10,7 @@ from archspec.diagnostics.printable import printable, printable_lines
 REPO = Path(__file__).parents[2]
 CONSOLES = {
     "backends/archspec_runtime/console.py",
+    "backends/archspec_torch/importing/graphs.py",  # what a model that is exported prints itself, as it is
     "cli/archspec_cli/console.py",
 }
 

@@ -60,7 +60,7 @@ def processes(launcher):
 
 def reached(run, step, launcher):
     until = time.monotonic() + 60
-    while not store.place(run, step).exists():
+    while not any(int(place.name[5:]) >= step for place in run.glob("checkpoints/step-*")):
         assert launcher.poll() is None, run.with_name("said").read_text()
         assert time.monotonic() < until, f"step {step} never came"
         time.sleep(0.01)

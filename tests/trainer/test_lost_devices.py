@@ -149,7 +149,7 @@ def test_torchrun_starts_a_built_folder_and_a_loss_that_is_not_finite_is_said_on
         "torch.distributed.run",
         "--nproc-per-node=2",
         "--standalone",
-        "built/train.py",
+        *("-m", "archspec_cli", "train", "--from", "built"),
     ]
     with start(tmp_path, "--out", "run", "--steps", 40, command=torchrun) as run:
         assert run.wait(100) == 1

@@ -114,7 +114,7 @@ def test_the_weights_of_runs_go_anywhere(cli, tmp_path):
     assert cli("train", "digits_resnet", *options).exit_code == 0
     done = run(cli, "run", "average.pt")
     assert done.exit_code == 0, done.output
-    assert "step-00000003: the EMA weights" in done.output
+    assert "of step-00000003, the EMA weights" in done.output
     assert run(cli, "run/checkpoints/step-00000003", "last.pt", "--key", "weights").exit_code == 0
     for name, file in (("average", "average"), ("last", "weights")):
         expected = load_file(tmp_path / "run" / "checkpoints" / "step-00000003" / f"{file}.safetensors")

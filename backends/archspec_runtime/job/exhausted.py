@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec_runtime.errors import RunError
+from archspec_runtime.errors import SMALLER, RunError
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.parts import extra
-from archspec_runtime.processes.out_of_memory import SMALLER, remedy
+from archspec_runtime.processes.out_of_memory import remedy
 
 remedies: Any = extra("archspec_runtime.job.remedies")  # early: once memory has run out, nothing is loaded any more
 

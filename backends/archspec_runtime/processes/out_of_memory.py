@@ -9,7 +9,6 @@ except ImportError:  # on Windows
 
 SIGNS = ("failed to map segment", "cannot allocate memory", "unable to allocate", "can't start new thread")
 """What the loader of libraries, NumPy and Python say, in lower case."""
-SMALLER = "make batch_size or input.size smaller"
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
