@@ -26,6 +26,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
+onnxruntime.disable_telemetry_events()
 session = onnxruntime.InferenceSession(Path(__file__).with_name("model.onnx"))
 trained = json.loads(session.get_modelmeta().custom_metadata_map["archspec"])  # the run: class names, normalization, recipe
 {statistics}

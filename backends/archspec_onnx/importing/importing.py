@@ -131,6 +131,7 @@ def _compared(model: ModelProto, program: Program, weights: dict[str, Any]) -> s
 def _run(model: ModelProto, images: Any) -> list[Any]:
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # which it sends to its makers otherwise
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
