@@ -120,6 +120,7 @@ def _go_on(url: str, part: Path, largest: int | None) -> None:
     try:
         opened = urllib.request.build_opener(Redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
+        error.close()  # an answer, whose connection stays open otherwise
         if error.code != 416 or not start:
             raise
         if error.headers.get("Content-Range", "").rpartition("/")[2] != str(start):
