@@ -166,6 +166,15 @@ def pytest_xdist_auto_num_workers(config):
     return max(most, 1)
 
 
+@pytest.fixture(autouse=True)
+def precision_of_jax():
+    """A run sets JAX's precision for its whole process, in which other tests come after it."""
+    yield
+    if (jax := sys.modules.get("jax")) and hasattr(jax, "config"):
+        jax.config.update("jax_enable_x64", False)
+        jax.config.update("jax_default_matmul_precision", None)
+
+
 @pytest.fixture
 def spec(tmp_path):
     """Write a spec and give its path; the two lines that all specs share are added where they are missing."""

@@ -61,12 +61,7 @@ def test_a_flax_run_in_singles_after_one_in_doubles_computes_in_singles():
     jax = pytest.importorskip("jax")
     from archspec_flax.trainer.precision import use_precision
 
-    before = jax.config.jax_enable_x64
-    try:
-        use_precision("fp64")
-        assert jax.nn.one_hot(0, 3).dtype == "float64"
-        use_precision("fp32")
-        assert jax.nn.one_hot(0, 3).dtype == "float32"
-    finally:
-        jax.config.update("jax_enable_x64", before)
-        jax.config.update("jax_default_matmul_precision", None)
+    use_precision("fp64")
+    assert jax.nn.one_hot(0, 3).dtype == "float64"
+    use_precision("fp32")
+    assert jax.nn.one_hot(0, 3).dtype == "float32"

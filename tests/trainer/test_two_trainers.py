@@ -20,14 +20,6 @@ jax = pytest.importorskip("jax")
 nnx = pytest.importorskip("flax.nnx")
 
 
-@pytest.fixture
-def double():
-    """JAX in double precision, and back: the trainer allows it for the whole process."""
-    before = jax.config.jax_enable_x64
-    yield
-    jax.config.update("jax_enable_x64", before)
-
-
 @pytest.mark.parametrize("normalize", ["none", "per_pixel_mean", "per_channel"])
 @pytest.mark.parametrize(
     "augment",
