@@ -94,13 +94,12 @@ def _with_presets(root: Node, presets: Node, chosen: str | None, problems: Diagn
     """The spec with each preset of its own file where none is chosen; without those that set nothing but arguments."""
     args = root.get("args")
     arguments = {key for key, _ in args.items()} if args is not None else set()
-    return tuple(
-        _with_preset(root, name, preset, problems)
+    found = [
+        (preset, _with_preset(root, name, preset, problems))
         for name, preset in presets.items()
-        if name not in (chosen or "").split(":")
-        and presets.key_span(name).source is root.span.source
-        and not arguments.issuperset(key for key, _ in preset.items())
-    )
+        if name not in (chosen or "").split(":") and presets.key_span(name).source is root.span.source
+    ]
+    return tuple(other for preset, other in found if not arguments.issuperset(key for key, _ in preset.items()))
 
 
 def _find(spec: str, preset: str | None, problems: Diagnostics) -> tuple[Path | None, str | None, str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from reprlib import repr as repr_of
 
 from archspec.diagnostics import Diagnostics, Source, Span
+from archspec.diagnostics.fixes import respelling
 from archspec.diagnostics.spelling import did_you_mean
 from archspec.language import Spec, synonyms
 from archspec.language.data import Data
@@ -49,7 +50,9 @@ def override(root: Node, key: str, value: Node, span: Span, problems: Diagnostic
         return _lay(without_expectations(root), place(Node({}, value.span), path, value, span), problems)
     known = [*Spec.model_fields, *(name for name, _ in (args.items() if args else ()))]
     if path[0] not in known:
-        problems.add("AS109", f"there is no `{key}` to set", span, _to_set(path[0], known, args))
+        help_ = _to_set(path[0], known, args)
+        fix = respelling(span, path[0], known) if "did you mean" in help_ else None
+        problems.add("AS109", f"there is no `{key}` to set", span, help_, fix=fix)
         return root
     if path[0] != "stages" and (lacking := _lacking_item(root, path)):
         where, items = lacking

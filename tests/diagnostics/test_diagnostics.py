@@ -241,7 +241,14 @@ def test_overrides_of_what_a_spec_does_not_have_are_refused(spec, cli):
     preset = spec(NET + READS_WIDTH + "args: {width: 16}\npresets: {wide: {widht: 64}}\n", "preset.yaml")
     for found in (archspec.check(path, set={"widht": 32}), archspec.check(preset, preset="wide")):
         assert [(d.code, d.help) for d in found] == [("AS109", "did you mean `width`?")]
+    assert found[0].fix.title == "write `width`"
     assert archspec.check(path, set={"width": 32, "input.size": 16}) == ()
+
+
+def test_a_preset_that_sets_arguments_alone_is_looked_at_although_it_is_not_chosen(spec):
+    path = spec(NET + READS_WIDTH + "args: {width: 16}\npresets: {wide: {width: 64}, wider: {width: wide}}\n")
+    (found,) = archspec.check(path)
+    assert (found.code, found.span.line) == ("AS103", len(path.read_text().splitlines()) - 1)
 
 
 def test_extends_stays_in_the_folder_unless_allowed(spec, tmp_path):

@@ -140,6 +140,32 @@ def test_a_mistake_is_shown_fixed_and_gone(editor, tmp_path):
     editor.close(uri)
 
 
+def test_fixes_are_those_of_the_text_as_it_is_before_its_mistakes_are_told(editor, tmp_path):
+    """An editor asks at once after an edit; those of presets come when the keyboard has rested."""
+    text = NET.replace("stages:", "presets: {wide: {widht: 32}}\nstages:")
+
+    def titles(word):
+        at = place(editor.text, word)
+        asked = lsp.CodeActionParams(document(uri), lsp.Range(at, at), lsp.CodeActionContext([]))
+        actions = editor.ask("text_document_code_action", asked) or []
+        for action in actions:
+            (edits,) = action.edit.changes.values()
+            assert applied(editor.text, edits) != editor.text
+        return [action.title for action in actions]
+
+    uri = editor.open(tmp_path / "net.yaml", NET)
+    assert editor.diagnostics(uri) == []
+    editor.text = text.replace("stem:", "# one line more\nstem:").replace(
+        "kernel: 3}}\npresets", "kernl: 3}}\npresets"
+    )
+    editor.change(uri, editor.text)
+    assert titles("kernl") == ["write `kernel`"]
+    assert {d.code for d in editor.diagnostics(uri)} == {"AS109", "AS303"}
+    assert titles("widht") == ["write `width`"]
+    assert titles("kernl") == ["write `kernel`"]
+    editor.close(uri)
+
+
 def test_warnings_are_warnings(editor, tmp_path):
     uri = editor.open(tmp_path / "net.yaml", NET.replace("args: {width: 16}", "args: {width: 16, idle: 3}"))
     assert {d.severity for d in editor.diagnostics(uri)} == {lsp.DiagnosticSeverity.Warning}
