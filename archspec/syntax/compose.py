@@ -36,41 +36,49 @@ class Composer:
         """The top of the document; None where the text is empty. Raises StopReadingError, and what YAML raises."""
         documents = 0
         for event in yaml.parse(self.source.text, Loader=Loader):
-            span = self._span(event)
-            if isinstance(event, yaml.DocumentStartEvent):
+            if isinstance(event, yaml.ScalarEvent):
+                self._scalar(event)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._open(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._close(event)
+            elif isinstance(event, yaml.AliasEvent):
+                self._alias(str(event.anchor), self._span(event))
+            elif isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
+                    span = self._span(event)
                     self._stop("AS006", "a second document starts here", span, "one file holds one spec")
-            elif isinstance(event, yaml.AliasEvent):
-                self._alias(str(event.anchor), span)
-            elif isinstance(event, yaml.ScalarEvent):
-                self._tag(event.tag, span)
-                plain = event.implicit[0] and not event.style
-                node = Node(resolve_scalar(event.value) if plain else event.value, span)
-                if event.anchor:
-                    self.anchors[event.anchor] = node
-                self._place(node)
-            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-                self._tag(event.tag, span)
-                if len(self.stack) >= MAX_DEPTH:
-                    self._stop(
-                        "AS005",
-                        f"nested deeper than {MAX_DEPTH} levels",
-                        span,
-                        "name inner parts as `blocks`",
-                    )
-                node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], span)
-                if event.anchor:
-                    self.anchors[event.anchor] = None  # open: an alias to it now would be a loop
-                self.stack.append((node, event.anchor, []))
-            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                node, anchor, _ = self.stack.pop()
-                end = self._span(event)
-                node.span = Span(self.source, node.span.line, node.span.column, end.end_line, end.end_column)
-                if anchor:
-                    self.anchors[anchor] = node
-                self._place(node)
         return self.root
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        span = self._span(event)
+        self._tag(event.tag, span)
+        plain = event.implicit[0] and not event.style
+        node = Node(resolve_scalar(event.value) if plain else event.value, span)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        self._place(node)
+
+    def _open(self, event: yaml.CollectionStartEvent) -> None:
+        span = self._span(event)
+        self._tag(event.tag, span)
+        if len(self.stack) >= MAX_DEPTH:
+            message = f"nested deeper than {MAX_DEPTH} levels"
+            self._stop("AS005", message, span, "name inner parts as `blocks`")
+        node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], span)
+        if event.anchor:
+            self.anchors[event.anchor] = None  # open: an alias to it now would be a loop
+        self.stack.append((node, event.anchor, []))
+
+    def _close(self, event: yaml.CollectionEndEvent) -> None:
+        node, anchor, _ = self.stack.pop()
+        begin, end = node.span, event.end_mark
+        assert end is not None
+        node.span = Span(self.source, begin.line, begin.column, end.line, end.column)
+        if anchor:
+            self.anchors[anchor] = node
+        self._place(node)
 
     def _place(self, node: Node, values: int = 1) -> None:
         """Put a value where it belongs; what is inside of it has been counted, unless an alias stands for it."""

@@ -61,6 +61,7 @@ def serve(kind, descriptor):
         _do_once(kind)
     gc.collect()
     gc.freeze()  # what is here is of all: a process that looked through it for what to free would copy it
+    gc.unfreeze = lambda: None  # so it stays when a spec has been loaded (`no_collection`), and when Python ends
     gc.set_threshold(20_000)  # a short run makes no cycles that are worth as many searches as Python makes
     warm.begin({name: value for name, value in os.environ.items() if name != warm.ROOM})
     _serve(socket.socket(fileno=descriptor), kind)
