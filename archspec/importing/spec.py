@@ -16,6 +16,7 @@ from archspec.importing.repeats import Declared, stage, written
 from archspec.importing.text import to_text
 from archspec.importing.traced import Traced
 from archspec.importing.tree import shapes, tree
+from archspec.language.step import MODIFIERS
 from archspec.loading.program import Program
 from archspec.ops import OPS
 
@@ -45,6 +46,9 @@ def _specs(net: Traced) -> Iterator[tuple[str, Program]]:
 
 def problems_of(net: Traced) -> str:
     """What is wrong with the longest spec, for a message."""
+    paths = [op.path or "" for op in net.operations] + [one.path for op in net.operations for one in op.scopes]
+    if (word := next((part for path in paths for part in path.split(".") if part in MODIFIERS), None)) is not None:
+        return f"`{word}` names a module, and is a key of steps ({', '.join(f'`{one}`' for one in MODIFIERS)})"
     try:
         found = blocks(tree(net), shapes(net), net.outputs, merged=False, alike=False)
     except InexpressibleError as why:

@@ -101,6 +101,33 @@ def test_files_from_before_2014_and_comments_are_read(tmp_path):
     assert imported(tmp_path, text).network.cost.params == 2 * 27 + 2 + 3 * 72 + 3
 
 
+def test_layers_that_the_net_has_in_training_alone_are_left_out(tmp_path):
+    rules = (
+        "include { phase: TRAIN }", "include { phase: 0 }", "exclude { phase: TEST }", 'include { stage: "val" }',
+        "include { min_level: 1 }",
+    )  # fmt: skip
+    text = HEAD + "".join(caffe_nets.layer(f"n{i}", "LRN", "data", "data", rule) for i, rule in enumerate(rules))
+    text += conv("c", "data") + caffe_nets.layer(
+        "drop", "Dropout", "c", "c", "include { phase: TRAIN } include { phase: TEST }"
+    )
+    assert [row.op for row in imported(tmp_path, text).network.modules()] == ["conv", "dropout"]
+
+
+def test_a_pooling_may_round_down(tmp_path):
+    pool = "pooling_param { kernel_size: 2 stride: 3 round_mode: FLOOR }"
+    found = imported(tmp_path, HEAD + caffe_nets.layer("p", "Pooling", "data", "p", pool))
+    assert "p: {max_pool: {kernel: 2, stride: 3}}" in found.spec
+
+
+def test_names_that_no_step_and_no_output_has_are_others(tmp_path):
+    text = (
+        "\ufeff" + HEAD + conv("init", "data") + conv("from", "init", top="a/b") + conv("größe", "init", top="a_b")
+    )
+    found = imported(tmp_path, text + conv("last", "init", top="images"))
+    assert [one.name for one in found.network.outputs] == ["a_b", "a_b_2", "out_images"]
+    assert [row.name for row in found.network.modules()] == ["conv_init", "conv_from", "gr__e", "last"]
+
+
 def test_a_normalization_without_scale_has_no_parameters(tmp_path):
     text = (
         HEAD + conv("c", "data") + caffe_nets.layer("bn", "BatchNorm", "c", "c", "batch_norm_param { eps: 0.001 }")
@@ -146,6 +173,19 @@ def test_all_unknown_layers_are_named_with_their_lines(cli, tmp_path):
         (HEAD + conv("c", "data", "num_output: 1e999 kernel_size: 3"), "Convolution: "),
         (HEAD + conv("c", "data", "num_output: 4 kernel_size: 31"), "Convolution: "),
         (HEAD + conv("c", "data", "num_output: 4 kernel_size: 12x"), "`12x` is no number"),
+        (HEAD + conv("c", "data", "num_output: 4.7 kernel_size: 3"), "`num_output` takes a whole number, not 4.7"),
+        (HEAD + conv("c", "data", "num_output: true kernel_size: 3"), "`num_output` takes a whole number, not True"),
+        (HEAD + conv("c", "data", f"num_output: 0x{'f' * 6000} kernel_size: 3"), "is no number of 64 bits"),
+        (HEAD + conv("c", "data", "num_output: 4 kernel_size: 3 bias_term: 2"), "`bias_term` takes true or false, not 2"),
+        (HEAD + conv("c", "data", "num_output: 4 kernel_size: 3 strid: 2"), "`strid` of convolution_param is not read"),
+        (HEAD.replace("dim: 3", "dim: 3.5"), "the sizes of the input are not read: `dim` takes a whole number, not 3.5"),
+        (HEAD + caffe_nets.layer("d", "Dropout", "data", "d", "dropout_param { dropout_ratio: nan }"), "takes a number, not nan"),
+        (HEAD + caffe_nets.layer("p", "Pooling", "data", "p", "pooling_param { pool: {} }"), "takes one word, not a message"),
+        (HEAD + caffe_nets.layer("f", "Flatten", "data", "f", "flatten_param { axis: 2 }"), "a part of the axes"),
+        (HEAD + caffe_nets.layer("d", "Dropout", ["data", "data"], "d"), "it takes 2 blobs"),
+        (HEAD + caffe_nets.layer("e", "Eltwise", "data", "e"), "it takes 1 blob"),
+        (HEAD + "".join(conv(x, "data", "num_output: 4 kernel_size: 3 } param { name: 'w'") for x in "ab"), "`w` is that of `a`"),
+        (HEAD + "layer { type: 'ReLU' }" * 10_001, "10,002 layers"),
         (HEAD + conv("c", "data", "num_output: 4 kernel_size: 3 kernel_size: 3 kernel_size: 3"), "other than two dimensions"),
         (HEAD + caffe_nets.layer("s", "Scale", "data", "s", "scale_param { bias_term: true }"), "follows no BatchNorm"),
         (HEAD + caffe_nets.layer("d", "Data", [], "d") + conv("c", "data"), "Data: archspec has no such operation"),

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from archspec.errors import ModelError
-from archspec.importing.caffe.layers import LAYERS, Layer, Made, RefusedError, Size
-from archspec.importing.caffe.text_format import Message, parsed
+from archspec.importing.caffe.layers import FIELDS, JOINING, LAYERS, Layer, Made, RefusedError, Size
+from archspec.importing.caffe.phases import in_test
+from archspec.importing.caffe.text_format import FieldError, Message, parsed
 from archspec.importing.mining import variants
 from archspec.importing.spec import problems_of, spec_of
 from archspec.importing.traced import INPUT, Imported, Operation, Traced
+from archspec.language.step import MODIFIERS
 from archspec.loading.program import Program
 from archspec.ops import OPS, ArgumentError, ShapeError, typed
-from archspec.syntax.identifiers import class_name, step_name_fault
+from archspec.syntax.identifiers import class_name, output_name_fault, step_name_fault
 
 LARGEST = 16 << 20
 """Bytes of a file; that of ResNet-152 has 130,000."""
+
+MOST_LAYERS = 10_000
+"""Layers of a file; those of ResNet-152 are 517."""
 
 MOST_ROWS = 20
 """Refusals that a message lists."""
@@ -34,7 +39,7 @@ def import_file(path: Path) -> Imported:
             raise ModelError(
                 f"{path} has {path.stat().st_size:,} bytes, and is no prototxt", "weights lie in another file"
             )
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ModelError(f"there is no file {path}", "check the path") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -75,8 +80,9 @@ def _unequal(program: Program, tensors: Mapping[str, Size], macs: int) -> str:
 
 
 def _report(program: Program, reader: Reader, renamed: Mapping[str, str]) -> list[str]:
+    layers = f"{reader.count} layer{'s' * (reader.count > 1)}"
     said = [f"{sum(map(len, reader.tensors.values())):,} tensors: names and shapes", f"{program.cost.params:,} parameters",
-            f"{reader.macs:,} multiply-adds, and the sizes of {reader.count} layers by Caffe's rules"]  # fmt: skip
+            f"{reader.macs:,} multiply-adds, and the sizes of {layers} by Caffe's rules"]  # fmt: skip
     moved = [(reader.names[old], new) for old, new in renamed.items()]
     moved += [(given, own) for own, given in reader.names.items() if own not in renamed and own != given]
     if moved:
@@ -97,6 +103,7 @@ class Reader:
     names: dict[str, str] = field(default_factory=dict)  # of layers in the file, by those of steps
     refused: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # blobs of what was refused
+    owners: dict[str, str] = field(default_factory=dict)  # layers, by the names of their parameters
     notes: list[str] = field(default_factory=list)
     macs: int = 0
     count: int = 0
@@ -111,12 +118,16 @@ class Reader:
                 f"{self.path} has no layers",
                 "give a net's prototxt, such as deploy.prototxt; a solver's is another",
             )
-        layers = [
-            one
-            for one in layers
-            if "TRAIN" not in [rule.text("phase") for rule in one.all("include") if isinstance(rule, Message)]
-        ]
-        size = self._input(net, layers)
+        if len(layers) > MOST_LAYERS:
+            raise ModelError(f"{self.path} has {len(layers):,} layers, and at most {MOST_LAYERS:,} are read",
+                             "a spec of it has to be written by hand")  # fmt: skip
+        layers = [one for one in layers if in_test(one)]
+        try:
+            size = self._input(net, layers)
+        except FieldError as why:
+            raise ModelError(
+                f"{self.path}: the sizes of the input are not read: {why}", "correct that line"
+            ) from None
         given: dict[str, int] = {}  # blobs that no layer takes, with their lines
         for layer in layers:
             one = Layer(layer)
@@ -166,6 +177,7 @@ class Reader:
         try:
             if layer.type not in LAYERS:
                 raise RefusedError("archspec has no such operation")
+            self._check(layer)
             if any(blob in self.lost for blob in blobs):
                 self.lost |= {*tops}
                 return
@@ -173,15 +185,28 @@ class Reader:
             if unknown or not blobs or len(tops) != 1:
                 raise RefusedError(f"it takes `{unknown[0]}`, which no layer before it gives" if unknown else
                                    f"it takes {len(blobs)} blobs and gives {len(tops)}")  # fmt: skip
+            if (len(blobs) > 1) is not (layer.type in JOINING):
+                raise RefusedError(f"it takes {len(blobs)} blob{'s' * (len(blobs) > 1)}")
             inputs = [self.values[blob] for blob in blobs]
             layer.sizes = [size for _, size in inputs]
             self.values[tops[0]] = self._made(layer, LAYERS[layer.type](layer), [value for value, _ in inputs])
             self.count += 1
-        except (RefusedError, ShapeError, ArgumentError, OverflowError) as why:
+        except (RefusedError, FieldError, ShapeError, ArgumentError) as why:
             self.lost |= {*tops}
             self.refused.append(
                 f"{layer.type or 'a layer without a type'}: {why} (`{layer.name}`, line {layer.message.line})"
             )
+
+    def _check(self, layer: Layer) -> None:
+        """Raise RefusedError where a layer has parameters of another, or a setting that is not read."""
+        name, known = FIELDS.get(layer.type, ("", ""))
+        others = [key for key, _, _ in layer.message.message(name).fields if key not in known.split()]
+        if others:
+            raise RefusedError(f"`{others[0]}` of {name} is not read")
+        for param in layer.message.all("param"):
+            shared = param.text("name") if isinstance(param, Message) else str(param)
+            if shared and (owner := self.owners.setdefault(shared, layer.name)) != layer.name:
+                raise RefusedError(f"its parameter `{shared}` is that of `{owner}`, and each layer has its own")
 
     def _made(self, layer: Layer, made: Made, inputs: list[str]) -> tuple[str, Size]:
         if made.kind == "scale":
@@ -237,11 +262,12 @@ class Reader:
         """The name of a step for that of a layer: `/` divides modules, and what no name may have becomes `_`."""
         parts = [re.sub(r"\W", "_", part, flags=re.ASCII).strip("_") for part in name.split("/")]
         own = [
-            part if part[:1].isalpha() and step_name_fault(part) is None else f"{kind}_{part}".rstrip("_")
+            part
+            if part[:1].isalpha() and part not in MODIFIERS and step_name_fault(part) is None
+            else f"{kind}_{part}".rstrip("_")
             for part in parts
         ]
-        first = ".".join(own)
-        return next(one for one in chain([first], (f"{first}_{i}" for i in count(2))) if one not in self.names)
+        return _free(".".join(own), self.names)
 
     def _outputs(self, given: list[str]) -> dict[str, str]:
         """The values that no layer takes; a softmax at the end is left to the loss, as in every net of archspec."""
@@ -261,4 +287,18 @@ class Reader:
             raise ModelError(f"{self.path} gives nothing", "give a net with layers that give a blob")
         if len(given) == 1:
             return {"": self.values[given[0]][0]}
-        return {re.sub(r"\W", "_", blob): self.values[blob][0] for blob in given}
+        found: dict[str, str] = {}
+        for blob in given:
+            found[_free(_output_name(blob), found)] = self.values[blob][0]
+        return found
+
+
+def _output_name(blob: str) -> str:
+    """The name of an output for that of a blob."""
+    name = re.sub(r"\W", "_", blob, flags=re.ASCII)[:60]
+    return name if output_name_fault(name) is None else f"out_{name}"
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """A name that is not taken: itself, or with a number behind it."""
+    return next(one for one in chain([name], (f"{name}_{i}" for i in count(2))) if one not in taken)

@@ -70,9 +70,13 @@ def _image(layer: Layer) -> tuple[int, int, int]:
 def convolution(layer: Layer) -> Made:
     """A convolution; its sizes round down."""
     given, (channels, *space) = layer.message.message("convolution_param"), _image(layer)
-    if given.number("axis", 1) != 1 or given.number("force_nd_im2col", 0) or len(given.integers("kernel_size")) > 2:
+    if (
+        given.integer("axis", 1) != 1
+        or given.flag("force_nd_im2col", False)
+        or len(given.integers("kernel_size")) > 2
+    ):
         raise RefusedError("a convolution of other than two dimensions")
-    out, groups = int(given.number("num_output", 0)), int(given.number("group", 1))
+    out, groups = given.integer("num_output", 0), given.integer("group", 1)
     kernel, stride = _pair(given, "kernel_size", 0, short="kernel"), _pair(given, "stride", 1)
     padding, dilation = _pair(given, "pad", 0), _pair(given, "dilation", 1)
     if min(out, groups, *kernel, *stride, *dilation) < 1 or channels % groups or out % groups:
@@ -86,7 +90,7 @@ def convolution(layer: Layer) -> Made:
         args["padding"] = _plain(padding)
     args |= {k: v for k, v in (("dilation", _plain(dilation)), ("groups", groups)) if v != 1}
     tensors: dict[str, Size] = {"weight": (out, channels // groups, *kernel)}
-    if given.number("bias_term", True):
+    if given.flag("bias_term", True):
         args["bias"], tensors["bias"] = True, (out,)
     return Made("conv", args, (out, *size), tensors)
 
@@ -94,23 +98,22 @@ def convolution(layer: Layer) -> Made:
 def pooling(layer: Layer) -> Made:
     """A pooling; its sizes round up, but no window begins beyond the image and its padding."""
     given, (channels, *space) = layer.message.message("pooling_param"), _image(layer)
-    kind = {"MAX": "max_pool", "AVE": "avg_pool", 0: "max_pool", 1: "avg_pool"}.get(
-        (given.all("pool") or ["MAX"])[-1]
-    )
+    kind = {"MAX": "max_pool", "AVE": "avg_pool", 0: "max_pool", 1: "avg_pool"}.get(given.word("pool", "MAX"))
     if kind is None:
         raise RefusedError("a pooling that is neither MAX nor AVE")
     kernel, stride = _pair(given, "kernel_size", 0, short="kernel"), _pair(given, "stride", 1)
     padding = _pair(given, "pad", 0)
-    if given.number("global_pooling", False) or (list(kernel) == space and padding == (0, 0)):
+    if given.flag("global_pooling", False) or (list(kernel) == space and padding == (0, 0)):
         if kind == "max_pool":
             return Made("adaptive_max_pool", {"size": 1}, (channels, 1, 1))
         return Made("global_avg_pool", {"keep": True}, (channels, 1, 1))
     if min(*kernel, *stride) < 1:
         raise RefusedError("it has no kernel_size")
     size, down = [], []
+    floors = given.word("round_mode", "CEIL") in ("FLOOR", 1)
     for s, k, t, p in zip(space, kernel, stride, padding, strict=True):
         down.append((s + 2 * p - k) // t + 1)
-        up = math.ceil((s + 2 * p - k) / t) + 1
+        up = down[-1] if floors else -((k - s - 2 * p) // t) + 1
         size.append(up - 1 if p and (up - 1) * t >= s + p else up)
     args: dict[str, Any] = {"kernel": _plain(kernel)}
     args |= {
@@ -126,11 +129,11 @@ def pooling(layer: Layer) -> Made:
 def inner_product(layer: Layer) -> Made:
     """A linear layer, of all that an image holds."""
     given = layer.message.message("inner_product_param")
-    out, taken = int(given.number("num_output", 0)), math.prod(layer.sizes[0])
-    if out < 1 or given.number("axis", 1) != 1 or given.number("transpose", False):
+    out, taken = given.integer("num_output", 0), math.prod(layer.sizes[0])
+    if out < 1 or given.integer("axis", 1) != 1 or given.flag("transpose", False):
         raise RefusedError("a product over another axis, transposed, or without num_output")
     tensors: dict[str, Size] = {"weight": (out, taken)}
-    if given.number("bias_term", True):
+    if given.flag("bias_term", True):
         return Made("linear", {"out": out}, (out,), tensors | {"bias": (out,)})
     return Made("linear", {"out": out, "bias": False}, (out,), tensors)
 
@@ -147,11 +150,11 @@ def batch_norm(layer: Layer) -> Made:
 def scale(layer: Layer) -> Made:
     """A factor for each channel, and with `bias_term` a summand."""
     given, size = layer.message.message("scale_param"), layer.sizes[0]
-    if given.number("axis", 1) != 1 or given.number("num_axes", 1) != 1 or len(layer.sizes) > 1:
-        raise RefusedError("a scale over other axes than the channels', or by another blob")
+    if given.integer("axis", 1) != 1 or given.integer("num_axes", 1) != 1:
+        raise RefusedError("a scale over other axes than the channels'")
     tensors: dict[str, Size] = {"weight": size[:1]}
     return Made(
-        "scale", {"learned": True}, size, tensors | ({"bias": size[:1]} if given.number("bias_term", False) else {})
+        "scale", {"learned": True}, size, tensors | ({"bias": size[:1]} if given.flag("bias_term", False) else {})
     )
 
 
@@ -164,7 +167,7 @@ def relu(layer: Layer) -> Made:
 def eltwise(layer: Layer) -> Made:
     """A sum or a product of blobs."""
     given = layer.message.message("eltwise_param")
-    kind = {"SUM": "add", "PROD": "mul", 1: "add", 0: "mul"}.get((given.all("operation") or ["SUM"])[-1])
+    kind = {"SUM": "add", "PROD": "mul", 1: "add", 0: "mul"}.get(given.word("operation", "SUM"))
     if kind is None or any(value != 1 for value in given.all("coeff")):
         raise RefusedError("a maximum of blobs, or a sum with coefficients")
     if len({*layer.sizes}) != 1:
@@ -175,7 +178,7 @@ def eltwise(layer: Layer) -> Made:
 def concat(layer: Layer) -> Made:
     """Blobs one after the other, by channels."""
     given = layer.message.message("concat_param")
-    if given.number("axis", given.number("concat_dim", 1)) != 1:
+    if given.integer("axis", given.integer("concat_dim", 1)) != 1:
         raise RefusedError("a concatenation over another axis than the channels'")
     if len({size[1:] for size in layer.sizes}) != 1:
         raise RefusedError(f"blobs of the sizes {' and '.join('x'.join(map(str, size)) for size in layer.sizes)}")
@@ -190,12 +193,15 @@ def dropout(layer: Layer) -> Made:
 
 def softmax(layer: Layer) -> Made:
     """Softmax over the channels of a vector."""
-    if layer.message.message("softmax_param").number("axis", 1) != 1 or math.prod(layer.sizes[0][1:]) != 1:
+    if layer.message.message("softmax_param").integer("axis", 1) != 1 or math.prod(layer.sizes[0][1:]) != 1:
         raise RefusedError("a softmax of pixels, or over another axis than the channels'")
     return Made("softmax", {}, layer.sizes[0])
 
 
 def _flatten(layer: Layer) -> Made:
+    given = layer.message.message("flatten_param")
+    if given.integer("axis", 1) != 1 or given.integer("end_axis", -1) != -1:
+        raise RefusedError("a part of the axes that is flattened")
     return Made("flatten", {}, (math.prod(layer.sizes[0]),))
 
 
@@ -209,6 +215,31 @@ LAYERS: dict[str, Callable[[Layer], Made]] = {
     "Sigmoid": _named("sigmoid"), "TanH": _named("tanh"),
 }  # fmt: skip
 """By the type of layer."""
+
+JOINING = frozenset({"Eltwise", "Concat"})
+"""What takes several blobs; all else takes one."""
+
+SIDES = "pad pad_h pad_w kernel_size kernel_h kernel_w stride stride_h stride_w engine"
+
+FIELDS: dict[str, tuple[str, str]] = {
+    "Convolution": (
+        "convolution_param",
+        f"{SIDES} num_output bias_term group dilation axis force_nd_im2col weight_filler bias_filler",
+    ),
+    "Pooling": ("pooling_param", f"{SIDES} pool global_pooling round_mode"),
+    "InnerProduct": ("inner_product_param", "num_output bias_term weight_filler bias_filler axis transpose engine"),
+    "BatchNorm": ("batch_norm_param", "use_global_stats moving_average_fraction eps engine"),
+    "Scale": ("scale_param", "axis num_axes filler bias_term bias_filler"),
+    "ReLU": ("relu_param", "negative_slope engine"),
+    "Eltwise": ("eltwise_param", "operation coeff stable_prod_grad"),
+    "Concat": ("concat_param", "axis concat_dim"),
+    "Dropout": ("dropout_param", "dropout_ratio scale_train engine"),
+    "Softmax": ("softmax_param", "axis engine"),
+    "Flatten": ("flatten_param", "axis end_axis"),
+    "Sigmoid": ("sigmoid_param", "engine"),
+    "TanH": ("tanh_param", "engine"),
+}
+"""By the type of layer, the message of its settings, and those of them that are read or change no number."""
 
 OLD_TYPES = {
     "CONVOLUTION": "Convolution", "POOLING": "Pooling", "INNER_PRODUCT": "InnerProduct", "RELU": "ReLU", "ELTWISE": "Eltwise",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Never
 
 from archspec.errors import ModelError
 
@@ -14,6 +15,7 @@ TOKEN = re.compile(
 )
 DEEPEST = 32
 """Messages in one another; Caffe's have four."""
+LARGEST = 2**64 - 1
 
 
 @dataclass(slots=True)
@@ -41,14 +43,45 @@ class Message:
         values = [value for value in self.all(name) if isinstance(value, str)]
         return values[-1] if values else default
 
+    def word(self, name: str, default: str) -> str | int:
+        """The last value of a field that is a word of a list, or its number there. Raises FieldError."""
+        value = self._last(name, default)
+        return value if isinstance(value, str) or type(value) is int else _unfit(name, value, "one word")
+
     def number(self, name: str, default: float) -> float:
-        """The last value of a field, as a number."""
-        values = [value for value in self.all(name) if isinstance(value, (int, float))]
-        return values[-1] if values else default
+        """The last value of a field, as a number. Raises FieldError."""
+        value = self._last(name, default)
+        return (
+            value
+            if isinstance(value, (int, float)) and type(value) is not bool
+            else _unfit(name, value, "a number")
+        )
+
+    def integer(self, name: str, default: int) -> int:
+        """The last value of a field, as a whole number. Raises FieldError."""
+        value = self._last(name, default)
+        return value if type(value) is int else _unfit(name, value, "a whole number")
+
+    def flag(self, name: str, default: bool) -> bool:
+        """The last value of a field that is true or false, which may be said as 1 and 0. Raises FieldError."""
+        value = self._last(name, default)
+        return bool(value) if value in (True, False) else _unfit(name, value, "true or false")
 
     def integers(self, name: str) -> list[int]:
-        """All values of a field that are whole numbers."""
-        return [value for value in self.all(name) if isinstance(value, int)]
+        """All values of a field, as whole numbers. Raises FieldError."""
+        return [value if type(value) is int else _unfit(name, value, "a whole number") for value in self.all(name)]
+
+    def _last(self, name: str, default: Scalar) -> Scalar | Message:
+        return (self.all(name) or [default])[-1]
+
+
+class FieldError(Exception):
+    """A field has a value of another kind than it takes; the message says which."""
+
+
+def _unfit(name: str, value: Scalar | Message, what: str) -> Never:
+    given = "a message" if isinstance(value, Message) else str(value)[:40]
+    raise FieldError(f"`{name}` takes {what}, not {given}")
 
 
 Scalar = str | int | float | bool
@@ -127,14 +160,16 @@ def _scalar(token: _Token, path: str) -> Scalar:
     if token.kind == "name":
         return {"true": True, "false": False}.get(token.text, token.text)
     try:
-        return int(token.text, 0)
+        if abs(whole := int(token.text, 0)) > LARGEST:
+            _mistaken(path, token, "is no number of 64 bits")
+        return whole
     except ValueError:
         pass
     try:
         return float(token.text.rstrip("fF"))
     except ValueError:
-        return _mistaken(path, token, "is no number")
+        _mistaken(path, token, "is no number")
 
 
-def _mistaken(path: str, token: _Token, what: str) -> Scalar:
+def _mistaken(path: str, token: _Token, what: str) -> Never:
     raise ModelError(f"{path}:{token.line}: `{token.text[:40]}` {what}", "get the file anew, or correct that line")
