@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from archspec.diagnostics import Source, Span
+from archspec.syntax.nodes import node_of
 from archspec.syntax.scalars import resolve_scalar
 
 TEXT = "<text>"
@@ -23,22 +26,12 @@ def is_text(spec: str) -> bool:
 
 
 def as_text(spec: Mapping[str, object]) -> str:
-    """A mapping as the YAML that messages show. Raises TypeError for values that YAML has no words for."""
-    try:
-        return yaml.dump(_plain(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    except yaml.representer.RepresenterError as error:
-        raise TypeError(
-            f"a spec holds text, numbers, booleans, lists and mappings, not {error.args[-1]!r}"
-        ) from None
+    """A mapping as the YAML that messages show.
 
-
-def _plain(value: object) -> object:
-    """With lists for whatever is a sequence, and dictionaries for whatever is a mapping."""
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [_plain(each) for each in value]
-    return value
+    Raises TypeError for values that YAML has no words for, for one that contains itself, and beyond the limits of a file.
+    """
+    plain = node_of(spec, Span(Source(TEXT, "", virtual=True))).plain()
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -55,6 +48,8 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 def _number(dumper: _Dumper, number: float) -> yaml.ScalarNode:
+    if not math.isfinite(number):
+        return dumper.represent_float(number)
     # with no tag, also where the rules of YAML 1.1 take it for text, as they do `1e-05`
     tag: str = dumper.resolve(yaml.ScalarNode, repr(number), (True, False))  # type: ignore[no-untyped-call]
     return dumper.represent_scalar(tag, repr(number))

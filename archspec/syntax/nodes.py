@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from reprlib import repr as repr_of
 
@@ -93,7 +93,7 @@ class _Wrapper:
         if isinstance(value, Mapping):
             items = {_key_of(k): self.wrap(v, depth + 1) for k, v in value.items()}
             return Node(items, self.span, dict.fromkeys(items, self.span), origin=self.origin)
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
             return Node([self.wrap(v, depth + 1) for v in value], self.span, origin=self.origin)
         if value is None or isinstance(value, (str, int, float)):
             return Node(bounded(value), self.span, origin=self.origin)

@@ -116,7 +116,15 @@ def test_what_python_gives_in_place_of_a_value_of_yaml(what, key):
         archspec.load("resnet18", set={key: make()})
 
 
+@pytest.mark.parametrize("what", NO_VALUES)
+def test_what_python_gives_in_a_mapping_is_no_spec(what):
+    make, told = NO_VALUES[what]
+    with pytest.raises(TypeError, match=told):
+        archspec.load({"archspec": 1, "extends": "resnet18", "doc": make()})
+
+
 def test_mappings_of_any_kind_and_numbers_of_any_length_are_read():
     assert archspec.load("resnet18", set={"input": types.MappingProxyType({"size": 64})}).input_shape == (3, 64, 64)
     assert [d.code for d in archspec.check("resnet18", set={"classes": 10**5000})] == ["AS104"]
+    assert archspec.check({"archspec": 1, "extends": "resnet18", "classes": 10**5000})[0].code == "AS104"
     assert [d.code for d in archspec.check("resnet18", set={"train" + ".a" * 3000: 1})] == ["AS005"]
