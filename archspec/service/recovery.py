@@ -11,6 +11,7 @@ import re
 import yaml
 
 from archspec.diagnostics import Diagnostics, Source, Span
+from archspec.syntax.compose import Loader
 from archspec.syntax.nodes import Node
 from archspec.syntax.reader import read_nodes
 
@@ -28,6 +29,8 @@ def recovered(text: str, name: str) -> Node:
         source, problems = Source(name, candidate), Diagnostics()
         place = 0
         try:
+            if not balanced:
+                _scan(candidate)
             root = read_nodes(source, problems)
             if root is not None and isinstance(root.value, dict):
                 return root
@@ -58,6 +61,12 @@ def recovered(text: str, name: str) -> Node:
         if not _leave_out(lines, place):
             break
     return _longest(lines, name)
+
+
+def _scan(text: str) -> None:
+    """Raise what YAML raises of a text, in a quarter of the time in which nodes are made: a mistake is mostly at its end."""
+    for _ in yaml.parse(text, Loader=Loader):
+        pass
 
 
 def _longest(lines: list[str], name: str) -> Node:

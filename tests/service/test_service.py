@@ -64,9 +64,10 @@ def test_every_prefix_of_a_spec_keeps_what_was_written_before(name):
 
 
 @pytest.mark.long
-def test_every_prefix_of_every_zoo_spec_has_an_answer(tmp_path):
+@pytest.mark.parametrize("part", range(4))
+def test_every_prefix_of_every_zoo_spec_has_an_answer(part, tmp_path):
     workspace = Workspace()
-    for path in zoo_files():
+    for path in zoo_files()[part::4]:
         text = path.read_text()
         for end in range(len(text)):
             assert keys_at_the_top(text[:end]) <= set(recovered(text[:end], "x").value)
