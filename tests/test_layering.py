@@ -13,7 +13,7 @@ FRAMEWORKS = {"torch", "jax", "flax", "tensorflow"}
 LAYERS = {
     "archspec": (
         REPO / "archspec",
-        {"archspec_runtime", "archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli", "onnx"},
+        {"archspec_torch", "archspec_flax", "archspec_onnx", "archspec_cli", "onnx"},
     ),
     "runtime": (
         REPO / "backends/archspec_runtime",
@@ -174,6 +174,17 @@ def imports(path):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module.split(".")[0]
+
+
+def test_the_core_takes_the_vocabulary_of_recipes_from_the_runtime_and_nothing_else():
+    found = {
+        (path.relative_to(REPO / "archspec").parts[0], node.module)
+        for path in (REPO / "archspec").rglob("*.py")
+        for node in import_nodes(path)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("archspec_runtime")
+    }
+    rooms = {(where, ".".join(str(module).split(".")[:2])) for where, module in found}
+    assert rooms == {("language", "archspec_runtime.recipe")}
 
 
 @pytest.mark.parametrize("layer", LAYERS)

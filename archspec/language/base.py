@@ -3,13 +3,14 @@
 The modules of models have annotations that are objects, not text that Pydantic would have to evaluate at every start.
 """
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationInfo,
@@ -18,6 +19,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import with_info_plain_validator_function
 
+from archspec.language import vocabulary
 from archspec.language.values import compute
 from archspec.ops.arguments import ArgumentError, Flag, Int, Kind, Real, describe
 from archspec.syntax.expressions import ExpressionError
@@ -26,7 +28,30 @@ from archspec.syntax.expressions import ExpressionError
 class Model(BaseModel):
     """Nothing unknown is accepted and nothing is converted."""
 
+    # A model `of` one of the runtime's dataclasses says which values its fields take; what they mean, and what they are where
+    # they are not given, is taken from there.
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True)
+
+    def __init_subclass__(cls, of: Any = None, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if of is not None:
+            cls._take(of)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, of: Any = None, **rest: Any) -> None:
+        super().__pydantic_init_subclass__(**rest)
+
+    def recipe(self) -> dict[str, Any]:
+        """The fields as a recipe states them, as plain JSON."""
+        return {name: plain(getattr(self, name)) for name in type(self).model_fields}
+
+    @classmethod
+    def _take(cls, stated: Any) -> None:
+        cls.__doc__ = vocabulary.summary(stated)
+        for name, meaning in vocabulary.documentation(stated).items():
+            usual = vars(cls)[name] if name in vars(cls) else vocabulary.default(stated, name)
+            setattr(cls, name, Field(... if usual is MISSING else usual, description=meaning))
 
 
 def fault(
@@ -101,7 +126,15 @@ def scalar(expected: str, example: str, *, optional: bool = False) -> BeforeVali
 
 
 class OneOf(Model):
-    """A mapping with exactly one of its keys, or that key alone as a word."""
+    """A mapping with exactly one of its keys, or that key alone as a word.
+
+    Where it is `of` a union of the runtime's dataclasses, each key says what its class is.
+    """
+
+    @classmethod
+    def _take(cls, stated: Any) -> None:
+        for name, one in vocabulary.kinds(stated).items():
+            setattr(cls, name, Field(None, description=vocabulary.summary(one)))
 
     @classmethod
     def normalize(cls, raw: Any) -> Any:
@@ -131,4 +164,11 @@ class OneOf(Model):
     def recipe(self) -> dict[str, Any]:
         """What is chosen, with its arguments, as a recipe states it."""
         kind, value = self.chosen
-        return {"kind": kind, **value.model_dump()}
+        return {"kind": kind, **value.recipe()}
+
+
+def plain(value: Any) -> Any:
+    """A value of a model as a recipe states it, as plain JSON."""
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value.recipe() if isinstance(value, Model) else value

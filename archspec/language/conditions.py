@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from archspec.language.base import fault
 
@@ -107,5 +107,6 @@ End = Annotated[
 Every = Annotated[
     dict[str, Any],
     BeforeValidator(parse_every),
+    Field(validate_default=True),
     WithJsonSchema({"type": "string", "description": "N steps or N epochs"}),
 ]

@@ -1,6 +1,6 @@
 """The models of a recipe's `data`: which images, in what order and size, and how they are changed."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -18,8 +18,8 @@ from archspec.language.base import (
 )
 from archspec.language.conditions import End, check_growing
 from archspec.ops.arguments import Int
+from archspec_runtime.recipe import augmentations, images
 
-Interpolation = Literal["nearest", "bilinear", "bicubic", "random"]
 Bounds = Annotated[list[PositiveReal], Field(min_length=2, max_length=2)]
 TIMM_LEVELS = 10
 
@@ -30,13 +30,9 @@ def check_bounds(bounds: list[float], key: str) -> None:
         raise fault("AS604", f"`{key}` goes from {bounds[0]:g} to {bounds[1]:g}", "give the smaller first", (key,))
 
 
-class PadCrop(Model):
-    """Images are padded, and cropped at random to the size from before."""
-
-    padding: Positive = Field(description="Pixels on each side.")
-    mode: Literal["zeros", "reflect"] = Field(
-        default="zeros", description="What the pixels are: zeros, or the image mirrored about its border pixels."
-    )
+class PadCrop(Model, of=images.PadCrop):
+    padding: Positive
+    mode: images.Padding
 
     @model_validator(mode="before")
     @classmethod
@@ -48,19 +44,13 @@ class PadCrop(Model):
         return raw if isinstance(raw, dict) else {"padding": raw}
 
 
-class HFlip(Model):
-    """Images are mirrored."""
-
-    alternating: Boolean = Field(
-        default=False, description="Whether each image is mirrored in every other epoch, drawn is which."
-    )
+class HFlip(Model, of=images.HFlip):
+    alternating: Boolean
 
 
-class ResizeShorter(Model):
-    """The short edge is drawn uniformly between two sizes."""
-
-    low: Positive = Field(description="Smallest short edge in pixels.")
-    high: Positive = Field(description="Largest short edge in pixels.")
+class ResizeShorter(Model, of=augmentations.ResizeShorter):
+    low: Positive
+    high: Positive
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -69,12 +59,10 @@ class ResizeShorter(Model):
         return self
 
 
-class RandomResizedCrop(Model):
-    """A share of the area, in some ratio of width to height, resized to the training size."""
-
-    scale: Bounds = Field(default=[0.08, 1.0], description="Smallest and largest share of the image's area.")
-    ratio: Bounds = Field(default=[3 / 4, 4 / 3], description="Smallest and largest ratio of width to height.")
-    interpolation: Interpolation = Field(default="bilinear", description="How pixels are resampled.")
+class RandomResizedCrop(Model, of=augmentations.RandomResizedCrop):
+    scale: Bounds
+    ratio: Bounds
+    interpolation: images.Interpolation
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -86,20 +74,14 @@ class RandomResizedCrop(Model):
         return self
 
 
-class RandAugment(Model):
-    """Some operations of a list, as strong as a magnitude says."""
-
-    ops: Positive = Field(default=2, description="Operations per image.")
-    magnitude: NonNegativeReal = Field(default=9, description="Strength of the operations.")
-    form: Literal["torchvision", "timm"] = Field(
-        default="torchvision", description="Whose list of operations and magnitudes it is."
-    )
-    bins: Annotated[int, Computed(Int(2))] = Field(
-        default=31, description="Number of magnitudes; `torchvision` only."
-    )
-    std: NonNegativeReal = Field(default=0.0, description="Standard deviation of the magnitude; `timm` only.")
-    probability: Probability = Field(default=0.5, description="Probability of each operation; `timm` only.")
-    interpolation: Interpolation = Field(default="nearest", description="How pixels are resampled.")
+class RandAugment(Model, of=augmentations.RandAugment):
+    ops: Positive
+    magnitude: NonNegativeReal
+    form: augmentations.Form
+    bins: Annotated[int, Computed(Int(2))]
+    std: NonNegativeReal
+    probability: Probability
+    interpolation: images.Interpolation
 
     @model_validator(mode="after")
     def _of_one_form(self) -> Self:
@@ -118,27 +100,19 @@ class RandAugment(Model):
         return self
 
 
-class TrivialAugment(Model):
-    """One operation of a list, as strong as chance says."""
-
-    bins: Annotated[int, Computed(Int(2))] = Field(default=31, description="Number of magnitudes.")
-    interpolation: Interpolation = Field(default="nearest", description="How pixels are resampled.")
+class TrivialAugment(Model, of=augmentations.TrivialAugment):
+    bins: Annotated[int, Computed(Int(2))]
+    interpolation: images.Interpolation
 
 
-class PcaLighting(Model):
-    """Colour jitter along the principal components of RGB."""
-
-    std: NonNegativeReal = Field(
-        default=0.1, description="Standard deviation of the noise along each principal component."
-    )
+class PcaLighting(Model, of=augmentations.PcaLighting):
+    std: NonNegativeReal
 
 
-class RandomErasing(Model):
-    """A rectangle is set to zero."""
-
-    probability: Probability = Field(default=0.5, description="Probability that an image is erased from.")
-    scale: Bounds = Field(default=[0.02, 0.33], description="Smallest and largest share of the image's area.")
-    ratio: Bounds = Field(default=[0.3, 3.3], description="Smallest and largest ratio of width to height.")
+class RandomErasing(Model, of=augmentations.RandomErasing):
+    probability: Probability
+    scale: Bounds
+    ratio: Bounds
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -150,32 +124,18 @@ class RandomErasing(Model):
         return self
 
 
-class Augment(OneOf):
+class Augment(OneOf, of=augmentations.Augmentation):
     """One augmentation of training images."""
 
-    pad_crop: PadCrop | None = Field(
-        default=None, description="Pads each side with so many pixels, and crops at random to the size from before."
-    )
-    hflip: HFlip | None = Field(default=None, description="Mirrors an image horizontally with probability 0.5.")
-    resize_shorter: ResizeShorter | None = Field(
-        default=None, description="Resizes the short edge to a size between two, `[256, 480]`."
-    )
-    random_crop: Model | None = Field(default=None, description="Crops at random to the training size.")
-    random_resized_crop: RandomResizedCrop | None = Field(
-        default=None, description="Crops a random share in a random ratio, and resizes it to the training size."
-    )
-    rand_augment: RandAugment | None = Field(
-        default=None, description="RandAugment: some operations of a list, as strong as `magnitude`."
-    )
-    trivial_augment: TrivialAugment | None = Field(
-        default=None, description="TrivialAugment: one operation of a list at a random strength."
-    )
-    pca_lighting: PcaLighting | None = Field(
-        default=None, description="PCA lighting noise: color jitter along the principal components of RGB."
-    )
-    random_erasing: RandomErasing | None = Field(
-        default=None, description="Random erasing: a rectangle is set to zero."
-    )
+    pad_crop: PadCrop | None
+    hflip: HFlip | None
+    resize_shorter: ResizeShorter | None
+    random_crop: Model | None
+    random_resized_crop: RandomResizedCrop | None
+    rand_augment: RandAugment | None
+    trivial_augment: TrivialAugment | None
+    pca_lighting: PcaLighting | None
+    random_erasing: RandomErasing | None
 
     @classmethod
     def normalize(cls, raw: Any) -> Any:
@@ -188,21 +148,13 @@ class Augment(OneOf):
             raw = {"resize_shorter": dict(zip(("low", "high"), raw["resize_shorter"], strict=True))}
         return super().normalize(raw)
 
-    def recipe(self) -> dict[str, Any]:
-        """The augmentation as the recipe states it."""
-        kind, value = self.chosen
-        fields: dict[str, Any] = value.model_dump()
-        return {"kind": kind} | fields
 
-
-class Mix(Model):
-    """Images and labels of a batch are mixed."""
-
-    mixup: PositiveReal | None = Field(default=None, description="Alpha of mixup.")
-    cutmix: PositiveReal | None = Field(default=None, description="Alpha of CutMix.")
-    probability: Probability = Field(default=1.0, description="Probability that a batch is mixed.")
-    switch: Probability = Field(default=0.5, description="Probability of CutMix where both are given.")
-    until: End | None = Field(default=None, description="When mixing ends: `step N` or `epoch N`.")
+class Mix(Model, of=augmentations.Mix):
+    mixup: PositiveReal | None
+    cutmix: PositiveReal | None
+    probability: Probability
+    switch: Probability
+    until: End | None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -218,6 +170,10 @@ class Size(Model):
 
     value: Positive = Field(description="Height and width of training images in pixels.")
     until: End | None = Field(default=None, description="When the next size begins: `step N` or `epoch N`.")
+
+    def recipe(self) -> dict[str, Any]:
+        """The size as the recipe states it."""
+        return {"pixels": self.value, "until": self.until}
 
 
 def _one_size(raw: Any) -> Any:
@@ -255,50 +211,23 @@ def _check_share(text: str) -> None:
         raise fault("AS604", message, "such as `test: 20%`, more than 0% and less than 100%", ("test",))
 
 
-class Data(Model):
-    """Which images, and what is done to them."""
-
-    dataset: Literal["digits", "cifar10", "cifar100", "image_folder", "webdataset", "parquet", "synthetic"] = Field(
-        default="digits", description="The data set, or the kind of files that hold it."
-    )
-    train: str | None = Field(default=None, description="The tars or Parquet files to train on, as a pattern.")
-    test: Annotated[str | None, BeforeValidator(_no_number)] = Field(
-        default=None,
-        description="The tars or Parquet files to test on, or a share of the training images such as `20%`.",
-    )
-    image: str | None = Field(default=None, description="The column or member that holds images.")
-    label: str | None = Field(default=None, description="The column or member that holds labels.")
-    holdout: NonNegative = Field(
-        default=0, description="Training images that are set aside as the validation split."
-    )
-    augment: list[Augment] = Field(default=[], description="Augmentations of training images, in order.")
-    repeats: Positive = Field(
-        default=1, description="How often each image stands in a batch, augmented anew each time."
-    )
-    size: Annotated[list[Size], BeforeValidator(_one_size)] = Field(
-        default=[],
-        description="Size of training images, if not that of `input`: a number, or several with `until`.",
-    )
-    normalize: Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel", "imagenet"] = Field(
-        default="none", description="How pixels are normalized."
-    )
-    eval_resize: Positive | None = Field(
-        default=None,
-        description="Short edge in pixels that images are resized to before the center crop of an evaluation.",
-    )
-    eval_interpolation: Literal["nearest", "bilinear", "bicubic"] = Field(
-        default="bilinear", description="How pixels are resampled in an evaluation."
-    )
-    antialias: Boolean = Field(
-        default=True, description="Whether resizing to a smaller size averages over the pixels it drops."
-    )
-    resizer: Literal["fastest", "pillow"] = Field(
-        default="fastest", description="The library that resizes: the fastest that is installed, or Pillow alone."
-    )
-    corrupt: Literal["stop", "skip"] = Field(
-        default="stop", description="What is done about an image that cannot be decoded."
-    )
-    mix: Mix | None = Field(default=None, description="Mixup and CutMix of the images and labels of a batch.")
+class Data(Model, of=images.Data):
+    dataset: images.DataSets
+    train: str | None
+    test: Annotated[str | None, BeforeValidator(_no_number)]
+    image: str | None
+    label: str | None
+    holdout: NonNegative
+    augment: list[Augment]
+    repeats: Positive
+    size: Annotated[list[Size], BeforeValidator(_one_size)]
+    normalize: images.Normalization
+    eval_resize: Positive | None
+    eval_interpolation: images.Fixed
+    antialias: Boolean
+    resizer: images.Resizer
+    corrupt: images.Corrupt
+    mix: Mix | None
 
     @property
     def kinds(self) -> list[str]:
@@ -358,8 +287,3 @@ class Data(Model):
                 message = f"`{self.test}` sets images aside to test on, and `{self.dataset}` has its own"
                 help_ = "take it out, or read `image_folder`, `webdataset` or `parquet`"
             raise fault("AS604", message, help_, (key,))
-
-    def recipe(self) -> dict[str, Any]:
-        """The data as the recipe states it."""
-        sizes = [{"pixels": s.value, "until": s.until} for s in self.size]
-        return {**self.model_dump(), "augment": [a.recipe() for a in self.augment], "size": sizes}

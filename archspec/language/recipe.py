@@ -1,11 +1,15 @@
-"""The models of a training recipe."""
+"""The models of a training recipe: which values it takes, and what must fit together.
 
-from typing import Annotated, Any, Literal, Self
+What its keys mean, and their defaults, stand in `archspec_runtime.recipe`.
+"""
+
+from dataclasses import fields
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from archspec.diagnostics.spelling import nearest
-from archspec.language import synonyms
+from archspec.language import synonyms, vocabulary
 from archspec.language.base import (
     Boolean,
     Computed,
@@ -16,25 +20,22 @@ from archspec.language.base import (
     Positive,
     PositiveReal,
     fault,
+    plain,
 )
 from archspec.language.conditions import End, Every, Until, check_growing
 from archspec.language.data import Data
 from archspec.language.policies import BadLoss, Keep, Stop
 from archspec.language.run_length import Length, run_length, written
 from archspec.ops.arguments import Int
+from archspec_runtime.recipe import vocabulary as said
+from archspec_runtime.recipe.recipe import Precision, Recipe
 
 
-class Sgd(Model):
-    """v = momentum v + (g + weight_decay w); w = w - lr v."""
-
-    momentum: Fraction = Field(default=0.0, description="Share of the velocity that each step keeps.")
-    weight_decay: NonNegativeReal = Field(
-        default=0.0, description="Coefficient of the L2 penalty, added to the gradient."
-    )
-    nesterov: Boolean = Field(default=False, description="Whether the update looks ahead along the momentum.")
-    decay_norm_and_bias: Boolean = Field(
-        default=True, description="Whether weight decay applies to normalizations and biases, too."
-    )
+class Sgd(Model, of=said.SGD):
+    momentum: Fraction
+    weight_decay: NonNegativeReal
+    nesterov: Boolean
+    decay_norm_and_bias: Boolean
 
     @model_validator(mode="after")
     def _moving(self) -> Self:
@@ -44,67 +45,47 @@ class Sgd(Model):
         return self
 
 
-class Adamw(Model):
-    """Adam with decoupled weight decay."""
-
-    beta1: Fraction = Field(default=0.9, description="Decay of the mean of gradients.")
-    beta2: Fraction = Field(default=0.999, description="Decay of the mean of squared gradients.")
-    eps: PositiveReal = Field(default=1e-8, description="Added to the denominator, so that it is never zero.")
-    weight_decay: NonNegativeReal = Field(default=0.01, description="Coefficient of the decoupled weight decay.")
-    decay_norm_and_bias: Boolean = Field(
-        default=True, description="Whether weight decay applies to normalizations and biases, too."
-    )
+class Adamw(Model, of=said.AdamW):
+    beta1: Fraction
+    beta2: Fraction
+    eps: PositiveReal
+    weight_decay: NonNegativeReal
+    decay_norm_and_bias: Boolean
 
 
-class Lamb(Model):
-    """AdamW with steps as long as the tensors they change, times the rate."""
-
-    beta1: Fraction = Field(default=0.9, description="Decay of the mean of gradients.")
-    beta2: Fraction = Field(default=0.999, description="Decay of the mean of squared gradients.")
-    eps: PositiveReal = Field(default=1e-6, description="Added to the denominator, so that it is never zero.")
-    weight_decay: NonNegativeReal = Field(default=0.0, description="Coefficient of the decoupled weight decay.")
-    decay_norm_and_bias: Boolean = Field(
-        default=True, description="Whether weight decay applies to normalizations and biases, too."
-    )
-    always_adapt: Boolean = Field(
-        default=True, description="Whether parameters without weight decay get the layer-wise trust ratio, too."
-    )
+class Lamb(Model, of=said.LAMB):
+    beta1: Fraction
+    beta2: Fraction
+    eps: PositiveReal
+    weight_decay: NonNegativeReal
+    decay_norm_and_bias: Boolean
+    always_adapt: Boolean
 
 
-class Optimizer(OneOf):
-    """The optimizer with its arguments."""
+class Optimizer(OneOf, of=said.Optimizer):
+    """One of the optimizers."""
 
-    sgd: Sgd | None = Field(default=None, description="SGD with momentum and weight decay.")
-    adamw: Adamw | None = Field(default=None, description="AdamW: Adam with decoupled weight decay.")
-    lamb: Lamb | None = Field(
-        default=None, description="LAMB: AdamW with a layer-wise trust ratio, for large batches."
-    )
+    sgd: Sgd | None
+    adamw: Adamw | None
+    lamb: Lamb | None
 
 
-class Bce(Model):
-    """A binary cross entropy for each class; with a threshold, targets above it are 1 and the others 0."""
-
-    threshold: Fraction | None = Field(
-        default=None, description="Targets above it count as 1, others as 0; without one they stay as they are."
-    )
+class Bce(Model, of=said.BCE):
+    threshold: Fraction | None
 
 
-class Loss(OneOf):
-    """What is made small."""
+class Loss(OneOf, of=said.Loss):
+    """One of the losses."""
 
-    cross_entropy: Model | None = Field(default=None, description="Softmax cross entropy.")
-    bce: Bce | None = Field(default=None, description="Binary cross entropy of each class by itself.")
+    cross_entropy: Model | None
+    bce: Bce | None
 
 
-class Ema(Model):
-    """Averaged weights, which are then what is evaluated."""
-
-    decay: Fraction = Field(description="Share of the average that each update keeps.")
-    every: Positive = Field(default=1, description="Steps from one update of the average to the next.")
-    after: End | None = Field(default=None, description="When averaging begins: `step N` or `epoch N`.")
-    power: PositiveReal | None = Field(
-        default=None, description="Caps `decay` at 1 - (1 + updates)^-power; without it the decay is constant."
-    )
+class Ema(Model, of=said.EMA):
+    decay: Fraction
+    every: Positive
+    after: End | None
+    power: PositiveReal | None
 
     @model_validator(mode="before")
     @classmethod
@@ -168,67 +149,35 @@ def _one_phase(raw: Any, info: ValidationInfo) -> Any:
     return [{"value": raw}] if isinstance(raw, (int, float, str)) and not isinstance(raw, bool) else raw
 
 
-class Train(Model):
-    """How the net is trained."""
-
+class Train(Model, of=Recipe):
     recipe_name: str | None = Field(
         default=None,
         alias="recipe",
         description="The recipe that this one starts from: one of archspec's, or a file relative to this one.",
     )
-    data: Data = Field(default=Data(), description="Which images, and what is done to them.")
-    batch_size: Positive = Field(default=128, description="Images per optimizer step, over all devices.")
-    steps: Positive | None = Field(default=None, description="Optimizer steps of the run, instead of `epochs`.")
-    epochs: Positive | None = Field(
-        default=None, description="Passes over the training images, instead of `steps`."
-    )
-    optimizer: Optimizer = Field(default=Optimizer(sgd=Sgd()), description="The optimizer with its arguments.")
-    lr: Annotated[list[Phase], BeforeValidator(_one_phase), Field(min_length=1)] = Field(
-        default=[Phase(value=0.1)], description="The learning rate: a number, or phases one after the other."
-    )
-    loss: Loss = Field(default=Loss(cross_entropy=Model()), description="The loss that is minimized.")
-    label_smoothing: Fraction = Field(
-        default=0.0, description="Share of the target that is spread over all classes."
-    )
-    accumulate: Positive = Field(
-        default=1, description="Micro-batches that a batch is split into, of which gradients are summed."
-    )
-    precision: Literal["fp32", "tf32", "bf16", "fp16", "fp64"] = Field(
-        default="fp32",
-        description="Number format of the forward and backward pass; weights stay fp32, or fp64 with `fp64`.",
-    )
-    freeze: list[str] = Field(
-        [], description="Patterns of names of modules and parameters that are not trained, such as `layer1.*`."
-    )
-    lr_scale: dict[str, PositiveReal] = Field(
-        {}, description="Factors of the learning rate by patterns of names; of those that match, the last counts."
-    )
-    decay_scale: dict[str, NonNegativeReal] = Field(
-        {}, description="Factors of the weight decay by patterns of names; of those that match, the last counts."
-    )
-    clip_norm: PositiveReal | None = Field(
-        default=None, description="Largest norm of the gradient, to which a larger one is scaled."
-    )
-    ema: Ema | None = Field(
-        default=None, description="EMA of the weights, which is then what is evaluated: a decay, or a mapping."
-    )
-    sync_batch_norm: bool = Field(
-        default=True, description="Whether batch norm's statistics are those of all devices."
-    )
-    eval_hflip: Boolean = Field(
-        default=False,
-        description="Whether an evaluation averages the logits of each image and of its mirror image.",
-    )
-    eval_every: Every = Field(
-        default="1 epoch", validate_default=True, description="How often is evaluated: `N steps` or `N epochs`."
-    )
-    keep: Keep = Field(default=Keep(), description="Which checkpoints stay.")
-    bad_loss: BadLoss = Field(
-        default=BadLoss(stop=Stop()), description="What is done about a non-finite loss or a loss spike."
-    )
-    seed: Annotated[int, Computed(Int(0, 2**63 - 1))] = Field(
-        default=0, description="Seed of the weights, the order of samples and the augmentation."
-    )
+    data: Data = Data.model_construct()
+    batch_size: Positive
+    steps: Positive | None
+    epochs: Positive | None
+    optimizer: Optimizer = Optimizer.model_construct(sgd=Sgd.model_construct())
+    lr: Annotated[list[Phase], BeforeValidator(_one_phase), Field(min_length=1)] = [
+        Phase.model_construct(value=phase.value) for phase in vocabulary.default(Recipe, "lr")
+    ]
+    loss: Loss = Loss.model_construct(cross_entropy=Model.model_construct())
+    label_smoothing: Fraction = 0.0
+    accumulate: Positive
+    precision: Precision
+    freeze: list[str]
+    lr_scale: dict[str, PositiveReal] = {}
+    decay_scale: dict[str, NonNegativeReal] = {}
+    clip_norm: PositiveReal | None
+    ema: Ema | None
+    sync_batch_norm: bool
+    eval_hflip: Boolean
+    eval_every: Every
+    keep: Keep = Keep.model_construct()
+    bad_loss: BadLoss = BadLoss.model_construct(stop=Stop.model_construct())
+    seed: Annotated[int, Computed(Int(0, 2**63 - 1))]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -293,25 +242,7 @@ class Train(Model):
     def recipe(self) -> dict[str, Any]:
         """The recipe as plain JSON values, in the form of the runtime's `Recipe.to_dict`."""
         return {
-            "data": self.data.recipe(),
-            "batch_size": self.batch_size,
-            "steps": self.steps,
-            "epochs": self.epochs,
-            "optimizer": self.optimizer.recipe(),
-            "lr": [p.recipe() for p in self.lr],
-            "loss": self.loss.recipe(),
-            "label_smoothing": self.label_smoothing,
-            "accumulate": self.accumulate,
-            "precision": self.precision,
-            "freeze": self.freeze,
+            **{field.name: plain(getattr(self, field.name)) for field in fields(Recipe)},
             "lr_scale": [[pattern, scale] for pattern, scale in self.lr_scale.items()],
             "decay_scale": [[pattern, scale] for pattern, scale in self.decay_scale.items()],
-            "clip_norm": self.clip_norm,
-            "ema": self.ema.model_dump() if self.ema else None,
-            "sync_batch_norm": self.sync_batch_norm,
-            "eval_hflip": self.eval_hflip,
-            "eval_every": self.eval_every,
-            "keep": self.keep.model_dump(),
-            "bad_loss": self.bad_loss.recipe(),
-            "seed": self.seed,
         }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "digits": 1437, "synthetic": 2048}
-"""Training images of the data sets that are the same everywhere."""
+from archspec_runtime.recipe.data_sets import IMAGES
 
 
 @dataclass(frozen=True, slots=True)

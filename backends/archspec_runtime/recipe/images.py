@@ -3,25 +3,24 @@
 The augmentations of photographs, and mixing, are in `augmentations`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 if TYPE_CHECKING:
     from archspec_runtime.recipe.augmentations import Augmentation, Mix
 
+DataSets = Literal["digits", "cifar10", "cifar100", "image_folder", "webdataset", "parquet", "synthetic"]
 Normalization = Literal["none", "per_pixel_mean", "per_channel_mean", "per_channel", "imagenet"]
 Corrupt = Literal["stop", "skip"]
 Resizer = Literal["fastest", "pillow"]
 Fixed = Literal["nearest", "bilinear", "bicubic"]
-Interpolation = Fixed | Literal["random"]
+Interpolation = Literal[Fixed, "random"]
 Padding = Literal["zeros", "reflect"]
 
 # --- when something ends that depends on the step alone ----------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """True when `step` optimizer steps have been taken since the start of the run."""
 
@@ -29,7 +28,7 @@ class Step:
     step: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Epoch:
     """True when `epoch` whole epochs have been seen since the start of the run."""
 
@@ -40,28 +39,25 @@ class Epoch:
 # --- augmentation of single images: applied in the order given, to training images only --------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PadCrop:
-    """Pad each side with `padding` pixels, then crop the input size at a random place.
-
-    The pixels are zeros, or with `reflect` those on the other side of the border pixel.
-    """
+    """Pads each side with so many pixels, and crops at random to the size from before."""
 
     kind: ClassVar[str] = "pad_crop"
-    padding: int
-    mode: Padding = "zeros"
+    padding: Annotated[int, "Pixels on each side."]
+    mode: Annotated[Padding, "What the pixels are: zeros, or the image mirrored about its border pixels."] = "zeros"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HFlip:
-    """Mirror left to right with probability one half.
+    """Mirrors an image horizontally with probability 0.5.
 
-    With `alternating` that is drawn once for each image, which is mirrored in every other epoch from then on (Jordan, 2024,
+    With `alternating` this is drawn once for each image, which is mirrored in every other epoch from then on (Jordan, 2024,
     section 3.6).
     """
 
     kind: ClassVar[str] = "hflip"
-    alternating: bool = False
+    alternating: Annotated[bool, "Whether each image is mirrored in every other epoch, drawn is which."] = False
 
 
 ON_BATCHES = ("pad_crop", "hflip", "random_erasing")
@@ -70,7 +66,7 @@ ON_BATCHES = ("pad_crop", "hflip", "random_erasing")
 # --- whole batches ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Size:
     """Train on images of `pixels` x `pixels` until `until`; without it to the end of the run."""
 
@@ -78,26 +74,38 @@ class Size:
     until: Step | Epoch | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Data:
-    """Which images, how they are split, ordered, changed, normalized and mixed."""
+    """Which images, and what is done to them."""
 
-    dataset: str = "digits"  # digits, cifar10, cifar100, image_folder, webdataset, parquet, synthetic
-    train: str | None = None  # which tars or Parquet files: a pattern below --data, or an address
-    test: str | None = None  # likewise, or a share of the training images that is set aside: 20%
-    image: str | None = None  # the column of Parquet, or the extension of a tar's members, that holds images
-    label: str | None = None  # and labels
-    holdout: int = 0  # training images set aside for validation, drawn by the seed
-    augment: tuple[Augmentation, ...] = ()
-    repeats: int = 1  # times that a batch holds each of its images, augmented differently (Hoffer et al., 2020)
-    size: tuple[Size, ...] = ()  # of training images by phase; evaluation has the net's input size
-    normalize: Normalization = "none"  # statistics are taken over the training split, pixels in [0, 1]
-    eval_resize: int | None = None  # short edge before the centre crop (image folders only)
-    eval_interpolation: Fixed = "bilinear"  # how evaluation resizes, always with Pillow and antialiased
-    antialias: bool = True  # in resizing training images; False is OpenCV's plain bilinear interpolation
-    resizer: Resizer = "fastest"  # what antialiases: cykooz-resizer where it is installed, or always Pillow
-    corrupt: Corrupt = "stop"  # at a training image that cannot be read, or skip: the next one takes its place
-    mix: Mix | None = None
+    dataset: Annotated[str, "The data set, or the kind of files that hold it."] = "digits"
+    train: Annotated[str | None, "The tars or Parquet files to train on, as a pattern."] = None
+    test: Annotated[
+        str | None, "The tars or Parquet files to test on, or a share of the training images such as `20%`."
+    ] = None
+    image: Annotated[str | None, "The column or member that holds images."] = None
+    label: Annotated[str | None, "The column or member that holds labels."] = None
+    holdout: Annotated[int, "Training images that are set aside as the validation split."] = 0
+    augment: Annotated["tuple[Augmentation, ...]", "Augmentations of training images, in order."] = ()
+    # so many copies of an image are augmented differently (Hoffer et al., 2020)
+    repeats: Annotated[int, "How often each image stands in a batch, augmented anew each time."] = 1
+    size: Annotated[
+        tuple[Size, ...], "Size of training images, if not that of `input`: a number, or several with `until`."
+    ] = ()
+    # statistics are taken over the training split, pixels in [0, 1]
+    normalize: Annotated[Normalization, "How pixels are normalized."] = "none"
+    eval_resize: Annotated[
+        int | None, "Short edge in pixels that images are resized to before the center crop of an evaluation."
+    ] = None
+    # always with Pillow and antialiased
+    eval_interpolation: Annotated[Fixed, "How pixels are resampled in an evaluation."] = "bilinear"
+    # False is OpenCV's plain bilinear interpolation
+    antialias: Annotated[bool, "Whether resizing to a smaller size averages over the pixels it drops."] = True
+    resizer: Annotated[Resizer, "The library that resizes: the fastest that is installed, or Pillow alone."] = (
+        "fastest"
+    )
+    corrupt: Annotated[Corrupt, "What is done about an image that cannot be decoded."] = "stop"
+    mix: Annotated["Mix | None", "Mixup and CutMix of the images and labels of a batch."] = None
 
     @property
     def resizing(self) -> Literal["fastest", "pillow", "plain"]:

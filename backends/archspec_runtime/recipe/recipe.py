@@ -5,12 +5,10 @@ Each class is immutable, has one meaning for each field, and goes to and from pl
 `augmentations` and `vocabulary`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from archspec_runtime.parts import extra, part
 from archspec_runtime.recipe.images import Data, Epoch, HFlip, PadCrop, Size, Step
@@ -20,32 +18,40 @@ if TYPE_CHECKING:
 
 AUGMENTATIONS, VOCABULARY = "archspec_runtime.recipe.augmentations", "archspec_runtime.recipe.vocabulary"
 """Where the rest of what recipes may say is, which is loaded where one says it."""
+Spike = Annotated[
+    float | None,
+    "How many times the mean before it a loss must be to count as a spike; without it none does.",
+]
+Error = Literal["val_error", "test_error"]
+Failure = Literal["warn", "stop"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp64"]
 
 
 # --- what a run keeps, and does about a bad loss ------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Keep:
-    """Which checkpoints stay: the newest `last`, that of the lowest `best`, and those of every so many steps.
+    """What is kept of a run, and what happens where a disk does not take a checkpoint.
 
-    For `best` one is written after each evaluation that gives less than all before, for `every` at each multiple of it. Where
-    a disk does not take one, `on_failure` says whether to go on without.
+    For `best` one is written after each evaluation that gives less than all before, for `every` at each multiple of it.
     """
 
-    last: int = 2
-    best: Literal["val_error", "test_error"] | None = None
-    every: int | None = None
-    on_failure: Literal["warn", "stop"] = "warn"
+    last: Annotated[int, "How many of the newest checkpoints stay."] = 2
+    best: Annotated[Error | None, "The error whose best checkpoint stays as well."] = None
+    every: Annotated[int | None, "Steps between checkpoints that always stay."] = None
+    on_failure: Annotated[Failure, "What is done where a checkpoint cannot be written."] = "warn"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Stop:
-    """The run ends, and the last checkpoint stands."""
+    """Stops the run.
+
+    The last checkpoint stands.
+    """
 
     kind: ClassVar[str] = "stop"
-    spike: float | None = None
+    spike: Spike = None
 
 
 KINDS: dict[str, Any] = {one.kind: one for one in (Step, Epoch, PadCrop, HFlip, Stop)}
@@ -55,7 +61,7 @@ KINDS: dict[str, Any] = {one.kind: one for one in (Step, Epoch, PadCrop, HFlip, 
 # --- the learning rate: phases, each ending on the first of its conditions -------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Phase:
     """A learning rate until the first of `until` holds; an empty `until` lasts to the end of the run.
 
@@ -64,7 +70,7 @@ class Phase:
     """
 
     value: float
-    until: tuple[Condition, ...] = ()
+    until: "tuple[Condition, ...]" = ()
     end: float | None = None
     shape: Literal["linear", "cosine"] | None = None
 
@@ -78,35 +84,48 @@ ARITHMETIC = (
 """What of a recipe a `train.py` states in code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a training run besides the net, the images and the seed."""
+    """How the net is trained: everything that decides a run besides the net, the images and the machine."""
 
     data: Data = Data()  # noqa: RUF009 (immutable)
-    batch_size: int = 128
-    steps: int | None = None  # exactly one of steps and epochs is given
-    epochs: int | None = None
-    optimizer: Optimizer | None = (
-        None  # this and what is said of the loss are None where `train.py` states it in code
+    batch_size: Annotated[int, "Images per optimizer step, over all devices."] = 128
+    # exactly one of steps and epochs is given
+    steps: Annotated[int | None, "Optimizer steps of the run, instead of `epochs`."] = None
+    epochs: Annotated[int | None, "Passes over the training images, instead of `steps`."] = None
+    # this and what is said of the loss are None where `train.py` states it in code
+    optimizer: Annotated["Optimizer | None", "The optimizer with its arguments."] = None
+    lr: Annotated[tuple[Phase, ...], "The learning rate: a number, or phases one after the other."] = (Phase(0.1),)
+    loss: Annotated["Loss | None", "The loss that is minimized."] = None
+    label_smoothing: Annotated[float | None, "Share of the target that is spread over all classes."] = None
+    accumulate: Annotated[int, "Micro-batches that a batch is split into, of which gradients are summed."] = 1
+    precision: Annotated[
+        Precision, "Number format of the forward and backward pass; weights stay fp32, or fp64 with `fp64`."
+    ] = "fp32"
+    freeze: Annotated[
+        tuple[str, ...],
+        "Patterns of names of modules and parameters that are not trained, such as `layer1.*`.",
+    ] = ()
+    lr_scale: Annotated[
+        Scales, "Factors of the learning rate by patterns of names; of those that match, the last counts."
+    ] = ()
+    decay_scale: Annotated[
+        Scales, "Factors of the weight decay by patterns of names; of those that match, the last counts."
+    ] = ()
+    clip_norm: Annotated[float | None, "Largest norm of the gradient, to which a larger one is scaled."] = None
+    ema: Annotated["EMA | None", "EMA of the weights, which is then what is evaluated: a decay, or a mapping."] = (
+        None
     )
-    lr: tuple[Phase, ...] = (Phase(0.1),)
-    loss: Loss | None = None
-    label_smoothing: float | None = None  # the share of a target that is spread evenly over all classes
-    accumulate: int = 1  # parts that a batch is computed in; its gradient is their mean
-    precision: Precision = "fp32"
-    freeze: tuple[str, ...] = ()  # patterns of names of what is not trained
-    lr_scale: Scales = ()
-    decay_scale: Scales = ()
-    clip_norm: float | None = None  # largest global L2 norm of the gradient
-    ema: EMA | None = None
-    sync_batch_norm: bool = True  # over the whole batch on any number of devices, not over each device's share
-    eval_hflip: bool = False  # whether an evaluation averages the logits of each image and of its mirror image
-    eval_every: Step | Epoch = Epoch(1)  # noqa: RUF009 (immutable)
-    keep: Keep = Keep()
-    bad_loss: BadLoss = Stop()
-    seed: int = 0
+    sync_batch_norm: Annotated[bool, "Whether batch norm's statistics are those of all devices."] = True
+    eval_hflip: Annotated[
+        bool, "Whether an evaluation averages the logits of each image and of its mirror image."
+    ] = False
+    eval_every: Annotated[Step | Epoch, "How often is evaluated: `N steps` or `N epochs`."] = Epoch(1)  # noqa: RUF009
+    keep: Annotated[Keep, "Which checkpoints stay."] = Keep()
+    bad_loss: Annotated["BadLoss", "What is done about a non-finite loss or a loss spike."] = Stop()
+    seed: Annotated[int, "Seed of the weights, the order of samples and the augmentation."] = 0
 
-    def with_arithmetic_of(self, other: Recipe) -> Recipe:
+    def with_arithmetic_of(self, other: "Recipe") -> "Recipe":
         """The inverse, for the record of a run."""
         return replace(self, **{name: getattr(other, name) for name in ARITHMETIC})
 
@@ -123,7 +142,7 @@ class Recipe:
         return plain
 
     @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Recipe:
+    def from_dict(raw: Mapping[str, Any]) -> "Recipe":
         """Read what `to_dict` wrote. Raises ValueError on an unknown kind or field."""
         ema = raw.get("ema")
         parts: dict[str, Any] = {
@@ -144,7 +163,8 @@ class Recipe:
 
 def every(value: Step | Epoch) -> str:
     """How often something is done, as a spec says it."""
-    return f"{value.step} steps" if isinstance(value, Step) else f"{value.epoch} epochs"
+    count, unit = (value.step, "step") if isinstance(value, Step) else (value.epoch, "epoch")
+    return f"{count} {unit}{'s' if count != 1 else ''}"
 
 
 FREE = ("keep", "eval_every")
