@@ -8,6 +8,7 @@ import ctypes
 import functools
 import gc
 import importlib
+import inspect
 import io
 import json
 import os
@@ -62,6 +63,8 @@ def serve(kind, descriptor):
     gc.collect()
     gc.freeze()  # what is here is of all: a process that looked through it for what to free would copy it
     gc.unfreeze = lambda: None  # so it stays when a spec has been loaded (`no_collection`), and when Python ends
+    # PyTorch's launcher looks for the modules of its callers, and for one that has no file in all there are, again and again
+    inspect.modulesbyfile.update({"<string>": "__main__", "<frozen runpy>": "runpy"})
     gc.set_threshold(20_000)  # a short run makes no cycles that are worth as many searches as Python makes
     warm.begin({name: value for name, value in os.environ.items() if name != warm.ROOM})
     _serve(socket.socket(fileno=descriptor), kind)
