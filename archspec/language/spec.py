@@ -35,7 +35,8 @@ Callee = Annotated[Any, WithJsonSchema({"x-definition": "call"})]
 
 def other_version(value: Any) -> tuple[str, str]:
     """Message and help for a version that is not this one."""
-    return (f"this is version {VERSION} of the language, and the spec asks for {value!r}",
+    asked = "none" if value is None else repr(value)
+    return (f"this is version {VERSION} of the language, and the spec asks for {asked}",
             f"write `archspec: {VERSION}`")  # fmt: skip
 
 

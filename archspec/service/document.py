@@ -35,6 +35,8 @@ class Document:
     workspace: Workspace
     text: Text
     is_open: bool = False
+    is_meant: bool = False
+    """Whether it is meant as a spec whatever it says: where nothing else can be edited."""
     preset: str | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
     """The preset and the values with which its network is looked at, as `--preset` and `--set` give them."""
@@ -66,7 +68,7 @@ class Document:
     @property
     def is_spec(self) -> bool:
         """Whether it is a spec, and not a block, a recipe or other YAML."""
-        return re.search(r"^archspec\s*:", self.text.text, re.MULTILINE) is not None
+        return self.is_meant or re.search(r"^archspec\s*:", self.text.text, re.MULTILINE) is not None
 
     @property
     def is_library(self) -> bool:

@@ -49,6 +49,7 @@ class Pages:
         """A page as it is now."""
         if name not in self.known:
             self.known[name] = Page(Workspace(self.include).open(self.path, text))
+            self.known[name].document.is_meant = True
             while len(self.known) > MOST:
                 self.known.popitem(last=False)
         page = self.known[name]

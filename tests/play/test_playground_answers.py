@@ -40,6 +40,13 @@ def test_a_mistake_has_its_place_and_its_fix_which_mends_it(page):
     assert not found["current"]
 
 
+@pytest.mark.parametrize(("text", "code"), [("", "AS007"), ("classes: 10\n", "AS102")])
+def test_text_that_is_not_yet_a_spec_is_told_what_it_lacks(page, text, code):
+    found = ask(page, "look", text=text)
+    assert code in [each["code"] for each in found["diagnostics"]]
+    assert not found["current"]
+
+
 def test_what_is_chosen_is_what_is_shown_and_what_the_command_line_says(page):
     before = ask(page, "look", text=SPEC)["net"]["params"]
     chosen = ask(page, "look", text=SPEC, preset="deep", values={"wide": "true"}, views={"table": {}})

@@ -65,6 +65,11 @@ def test_a_mistake_is_seen_fixed_and_the_code_follows_a_slider_and_a_share(brows
         assert page.locator("#editor .cm-lintRange-error").inner_text() == "kernl"
         assert "stale" in page.locator("body").get_attribute("class")
 
+        # what was not looked at before is there all the same, as it was before the error
+        page.get_by_role("tab", name="Modules").click()
+        page.wait_for_selector("#views tr >> text=layer1")
+        page.get_by_role("tab", name="Picture").click()
+
         # what it means
         page.get_by_role("button", name="error AS303").click()
         page.wait_for_selector("dialog h3 >> text=AS303: unknown argument")
@@ -107,6 +112,20 @@ def test_a_mistake_is_seen_fixed_and_the_code_follows_a_slider_and_a_share(brows
         page.wait_for_selector(".compared .lines >> text=~ basic: repeat 1 -> 3")
         page.get_by_role("tab", name="Schedule").click()
         page.wait_for_selector(".rated .lacking >> text=no `train`")
+
+        # lines begin below each other, and deeper below a key
+        before = page.evaluate("window.play.editor.text")
+        page.evaluate("window.play.editor.replace('')")
+        page.wait_for_selector("#problems >> text=the file is empty")
+        page.locator("#editor .cm-content").click()
+        for line in ("stem:", "- conv1:", "conv: {out: 3,", "kernel: 3}"):
+            page.keyboard.type(line)
+            page.keyboard.press("Escape")
+            page.keyboard.press("Enter")
+        lines = page.evaluate("window.play.editor.text").splitlines()
+        assert lines[:3] == ["stem:", "  - conv1:", "      conv: {out: 3,"]
+        page.evaluate("text => window.play.editor.replace(text)", before)
+        settled(page)
 
         # share, and open what was shared, here and by the command
         page.get_by_role("button", name="Share").click()

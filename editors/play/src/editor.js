@@ -2,7 +2,7 @@
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
-import { bracketMatching, indentOnInput } from "@codemirror/language";
+import { bracketMatching, indentOnInput, indentService } from "@codemirror/language";
 import { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { EditorState, StateEffect, StateField } from "@codemirror/state";
@@ -54,6 +54,15 @@ const stepField = decorations(setStep, (step, state) => {
   return Decoration.set(lines.map((from) => Decoration.line({ class: "cm-step" }).range(from)));
 });
 
+// A line begins where the one before it does, so that steps come below each other, and deeper below a key without a value.
+const indent = indentService.of((context, place) => {
+  const { text } = context.lineAt(place, -1);
+  const [start, dashes] = /^( *)((?:- +)*)/.exec(text).slice(1);
+  const opened = text.match(/[[{]/g)?.length ?? 0, closed = text.match(/[\]}]/g)?.length ?? 0;
+  if (opened !== closed) return undefined; // as the syntax says
+  return start.length + (/:\s*(#.*)?$/.test(text) ? dashes.length + 2 : 0);
+});
+
 const KINDS = { operation: "function", block: "class", role: "keyword", argument: "property", key: "property", value: "enum", name: "variable", file: "namespace", preset: "constant" };
 
 export class SpecEditor {
@@ -66,7 +75,7 @@ export class SpecEditor {
         doc: text,
         extensions: [
           lineNumbers(), highlightActiveLineGutter(), highlightSpecialChars(), history(), drawSelection(), indentOnInput(),
-          bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), yaml(), lintGutter(),
+          bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), indent, yaml(), lintGutter(),
           EditorState.tabSize.of(2), hintField, stepField, look,
           autocompletion({ override: [(context) => this.complete(context)] }),
           hoverTooltip((view, position) => this.hover(position)),

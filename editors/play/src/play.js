@@ -118,7 +118,8 @@ class Play {
       this.key = key;
       this.said(answer);
     }
-    if (this.current) await this.lookAtViews(spec, key);
+    if (this.current) this.sound = key;
+    if (this.net) await this.lookAtViews(spec, key); // of the last network there was: those that are seen first during an error
     if (this.presets) {
       this.presets = false;
       clearTimeout(this.calm);
@@ -139,12 +140,12 @@ class Play {
 
   async lookAtViews(spec, key) {
     const wanted = this.wanted();
-    const views = Object.fromEntries(Object.entries(wanted).filter(([name, options]) => this.shown.get(name) !== key + JSON.stringify(options)));
+    const views = Object.fromEntries(Object.entries(wanted).filter(([name, options]) => this.shown.get(name) !== this.sound + JSON.stringify(options)));
     if (Object.keys(views).length) {
       const answer = await ask("look", { ...spec, views, views_alone: true });
       if (JSON.stringify(this.spec()) !== key) return;
       for (const [name, found] of Object.entries(answer.views ?? {})) {
-        this.shown.set(name, key + JSON.stringify(views[name]));
+        this.shown.set(name, this.sound + JSON.stringify(views[name]));
         this.showView(name, views[name], found);
       }
       this.markAll(this.turned);
