@@ -176,12 +176,13 @@ class Statistics:
 
     def gather(self, usual, op, inputs, params):
         (x,) = inputs
-        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), ddof=1)
+        axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+        mean, var = x.mean(axes), x.var(axes, ddof=1)
         self.running.append((op.momentum * mean, (1 - op.momentum) + op.momentum * var))
         return usual(op, inputs, params)
 
     def evaluate(self, usual, op, inputs, params):
-        mean, var = (s[:, None, None] for s in self.running[self.used])
+        mean, var = (s.reshape(-1, *(1 for _ in inputs[0].shape[2:])) for s in self.running[self.used])
         self.used += 1
         scale = 1 / np.sqrt(var + op.eps)
         return reference.normalization.scaled_and_shifted(

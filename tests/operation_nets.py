@@ -25,7 +25,11 @@ CASES = {
         "- tokens\n  - op: {shift: {value: 0.5}}",
         "- op: {shift: {shared: true, value: 0.5}}",
     ],
-    "batch_norm": ["- op: batch_norm", "- op: {batch_norm: {eps: 0.1, affine: false, momentum: 0.3}}"],
+    "batch_norm": [
+        "- op: batch_norm",
+        "- op: {batch_norm: {eps: 0.1, affine: false, momentum: 0.3}}",
+        "- global_avg_pool\n  - op: batch_norm",
+    ],
     "layer_norm": [
         "- op: layer_norm",
         "- op: {layer_norm: {eps: 0.1, affine: false}}",
@@ -93,6 +97,9 @@ CASES = {
         "- left: {slice: {stop: 1}}\n  - op: {slice: {start: 1, stop: 3}, from: input}",
         "- global_avg_pool\n  - op: {slice: {start: 1, stop: 4}}",
         "- tokens\n  - op: {slice: {start: 1, stop: 4}}",
+        "- op: {slice: {start: 1, groups: 2}}",
+        "- tokens\n  - op: {slice: {stop: 1, groups: 2}}",
+        "- tokens\n  - op: {slice: {start: 1, over: places}}",
         "- op: [{slice: {start: 1}}, {channel_shuffle: {groups: 3}}, {pad: {left: 1}}]",
     ],
     "std_conv": [
@@ -213,6 +220,14 @@ CASES = {
         "  - mlp: [{linear: {out: 5}}, relu, {linear: {out: 2, bias: false}}]\n    from: op\n"
         "  - bias: {relative_position_bias: {size: [4, 3]}, from: mlp}\n  - gate: {sigmoid: {}, from: bias}\n"
         "  - {attention: {heads: 2}, from: [x, x, x, gate]}",
+    ],
+    "attention_bias": [
+        "- pad: {bottom: 1}\n  - tokens\n  - table: {parameter: {shape: [2, 72]}}\n"
+        "  - op: {attention_bias: {size: [8, 9]}, from: table}\n"
+        "  - {attention: {heads: 2}, from: [tokens, tokens, tokens, op]}",
+        "- pad: {bottom: 1}\n  - far: {subsample: {stride: 2}}\n  - q: tokens\n  - {all: tokens, from: pad}\n"
+        "  - table: {parameter: {shape: [2, 72]}}\n  - op: {attention_bias: {size: [8, 9], stride: 2}, from: table}\n"
+        "  - {attention: {heads: 2}, from: [q, all, all, op]}",
     ],
     "relative_position_bias": [
         "- pad: {bottom: 1}\n  - channels_last\n  - x: {windows: {size: [4, 3]}}\n  - table: {parameter: {shape: [35, 2]}}\n"

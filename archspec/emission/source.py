@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.syntax.expressions import Literal, Symbol, render
@@ -84,10 +84,10 @@ def is_literal(symbol: Symbol, value: object) -> bool:
     return isinstance(symbol, Literal) and symbol.value == value
 
 
-def between(start: Symbol, stop: Symbol, attribute: Callable[[str], str]) -> str:
+def between(numbers: Mapping[str, Symbol], attribute: Callable[[str], str]) -> str:
     """The slice from `start` to `stop`, whose texts `attribute` gives; it runs to the end where `stop` is 0."""
-    first = "" if is_literal(start, 0) else attribute("start")
-    last = "" if is_literal(stop, 0) else attribute("stop")
+    first = "" if is_literal(numbers["start"], 0) else attribute("start")
+    last = "" if is_literal(numbers["stop"], 0) else attribute("stop")
     return (
         f"{first}:{last}"
         if first.isalnum() + last.isalnum() == bool(first) + bool(last)

@@ -83,12 +83,14 @@ def listed(
     """Steps as entries, whose values are called by the steps that give them; those that are asked for have a name."""
     called = {} if called is None else called
     called[before] = INPUT
-    needed = {value for step, last in zip(steps, [before, *(s.output for s in steps)], strict=False)
+    lasts = [before]  # a tensor that takes no value leaves the one before it
+    for step in steps:
+        lasts.append(step.output if step.inputs else lasts[-1])
+    needed = {value for step, last in zip(steps, lasts, strict=False)
               for value in step.inputs if step.inputs != (last,)} | set(asked)  # fmt: skip
     taken = {step.name for step in steps}
     found: list[Entry] = []
-    last = before
-    for step in steps:
+    for step, last in zip(steps, lasts, strict=False):
         name = step.name if named else None
         if name is None and step.output in needed and named:
             kind = step.target.called if isinstance(step.target, Operation) else step.target.class_name.lower()
@@ -107,7 +109,6 @@ def listed(
             made = replace(made, name=name, args={"of": owner})
         found.append(made)
         called[step.output] = name or ""
-        last = step.output
     return found
 
 

@@ -6,6 +6,7 @@ from archspec.ops.arguments import ArgumentError, Kind
 from archspec.ops.attention import (
     ApplyLinear,
     Attention,
+    AttentionBias,
     CosineAttention,
     Parameter,
     RelativeCoordinates,
@@ -77,7 +78,7 @@ OPS: dict[str, type[Op]] = {
         Flatten, Pad, Subsample, Upsample, CenterCrop, PadChannels, ChannelShuffle, Slice,
         Add, Sub, Mul, Div, Concat,
         ToTokens, ToImage, ChannelsLast, ChannelsFirst, Transpose, Select, Roll, Interleave, Windows, Unwindow, MergePatches,
-        Attention, CosineAttention, RelativePositionBias, RelativeCoordinates, ShiftMask,
+        Attention, CosineAttention, AttentionBias, RelativePositionBias, RelativeCoordinates, ShiftMask,
         Dropout, DropPath, Identity,
     )
 }  # fmt: skip
@@ -90,7 +91,8 @@ NOTHING = Identity()
 
 __all__ = [
     "MERGES", "NOTHING", "OPS", "Activation", "AdaptiveAvgPool", "AdaptiveMaxPool", "Add", "Amax", "ApplyLinear",
-    "ArgumentError", "Attention", "AvgPool", "BatchNorm", "BlurPool", "CenterCrop", "ChannelConv", "ChannelShuffle",
+    "ArgumentError", "Attention", "AttentionBias", "AvgPool", "BatchNorm", "BlurPool", "CenterCrop", "ChannelConv",
+    "ChannelShuffle",
     "ChannelsFirst", "ChannelsLast", "Clip", "Concat", "Conv", "ConvTranspose", "CosineAttention", "Div", "DropPath",
     "Dropout", "Elu", "Exp", "Features", "Flatten", "Gelu", "GlobalAvgPool", "GlobalResponseNorm", "GroupNorm",
     "HardSigmoid", "HardSwish", "Identity", "Image", "InstanceNorm", "Interleave", "Kind", "L2Norm", "LayerNorm",

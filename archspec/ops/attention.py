@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from archspec.ops.arguments import ArgumentError, Choice, Flag, Int, Pair, Real, Shapes, Shown, argument
-from archspec.ops.base import Keeps, Op, Shape, ShapeError, SymbolicShape, Window, minus, part, show, times, typed
+from archspec.ops.base import (
+    Keeps,
+    Op,
+    Shape,
+    ShapeError,
+    SymbolicShape,
+    Window,
+    ceiling,
+    minus,
+    part,
+    show,
+    times,
+    typed,
+)
 from archspec.ops.shapes import Features, Image, Tokens
 from archspec.ops.tokens import fits, tokens
 from archspec.syntax.expressions import Literal, Symbol
@@ -221,6 +234,35 @@ class RelativePositionBias(Op):
 
     def whole_numbers(self) -> frozenset[str]:
         return frozenset({""})
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionBias(Op):
+    """The bias of each pair of pixels by the rows and columns between them, from a table (heads, h w) (Graham et al., 2021).
+
+    With `stride`, the queries are those in every so-manieth row and column.
+    """
+
+    kind: ClassVar[str] = "attention_bias"
+    takes_constants: ClassVar[bool] = True
+    makes_constant: ClassVar[bool] = True
+    is_expression: ClassVar[bool] = True
+    gives: ClassVar[str] = "(heads, h w, h w); of queries, ceil(h / stride) ceil(w / stride)"
+    size: tuple[int, int] = argument(Pair(), shown=Shown.BARE)
+    stride: int = argument(Int(), 1)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        table, area = typed(inputs[0]), math.prod(self.size)
+        if not isinstance(table, Tokens) or len(table) != 2 or table[1] != area:
+            high, wide = self.size
+            message = f"`attention_bias` of {high}x{wide} pixels needs a table of {area} columns, not {show(table)}"
+            raise ShapeError("AS401", message, f"a parameter of the shape [heads, {area}] is one")
+        return Tokens((table[0], math.prod(-(-n // self.stride) for n in self.size), area))
+
+    def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
+        sides, stride = [part(numbers["size"], side) for side in range(2)], part(numbers["stride"], 0)
+        queries = sides if self.stride == 1 else [ceiling(side, stride) for side in sides]
+        return inputs[0][0], times(*queries), times(*sides)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-from archspec.ops.arguments import Int, Shown, argument
+from archspec.ops.arguments import ArgumentError, Choice, Int, Shown, argument
 from archspec.ops.base import (
     Keeps,
     Op,
@@ -19,8 +19,10 @@ from archspec.ops.base import (
     part,
     plus,
     show,
+    times,
     typed,
 )
+from archspec.ops.shapes import Features, Tokens
 from archspec.syntax.expressions import Symbol
 
 
@@ -41,7 +43,11 @@ class ChannelShuffle(Op):
 
 @dataclass(frozen=True, slots=True)
 class Slice(Op):
-    """The channels from `start` up to `stop`, which is not among them; without `stop` (0) up to the last."""
+    """The channels from `start` up to `stop`, which is not one of them (0: the end), of each of `groups`; over `places`, tokens.
+
+    Groups are parts of the channels that are cut alike, as where the channels of each head of an attention lie together.
+    Places are those of tokens (L, D), as all behind a class token.
+    """
 
     kind: ClassVar[str] = "slice"
     is_expression: ClassVar[bool] = True
@@ -49,25 +55,55 @@ class Slice(Op):
     gives: ClassVar[str] = "the channels from `start` up to, not including, `stop`; `stop: 0` is the end"
     start: int = argument(Int(0), 0, Shown.ALWAYS)
     stop: int = argument(Int(0), 0, Shown.ALWAYS)
+    groups: int = argument(Int(), 1, later=True)
+    over: str = argument(Choice(("channels", "places")), "channels", later=True)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        made = cls(**values)
+        if made.over == "places" and made.groups > 1:
+            raise ArgumentError(
+                "AS104", "groups are of channels, and `over: places` takes tokens", "take one out", "groups"
+            )
+        return made
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = typed(inputs[0])
-        stop = self.stop or shape.channels
-        if stop > shape.channels:
-            message = f"`slice` ends at channel {stop}, and its input {show(shape)} has {shape.channels}"
-            raise ShapeError("AS403", message, f"stop at {shape.channels} at most", "stop")
+        if self.over == "places":
+            return self._places(shape)
+        divides(shape.channels, self.groups, "channels")
+        channels = shape.channels // self.groups
+        stop = self.stop or channels
+        if stop > channels:
+            whose = f"its input {show(shape)}" if self.groups == 1 else f"a group of its input {show(shape)}"
+            message = f"`slice` ends at channel {stop}, and {whose} has {channels}"
+            raise ShapeError("AS403", message, f"stop at {channels} at most", "stop")
         if self.start >= stop:
             message = f"`slice` takes no channel: it starts at {self.start} and stops before {stop}"
             raise ShapeError("AS403", message, "channels are counted from 0; start before the stop", "start")
         at = shape.axis % len(shape)
-        return type(shape)(stop - self.start if i == at else n for i, n in enumerate(shape))
+        return type(shape)(self.groups * (stop - self.start) if i == at else n for i, n in enumerate(shape))
 
-    def first_channel(self) -> int:
-        return self.start
+    def _places(self, shape: Features) -> Shape:
+        if not isinstance(shape, Tokens) or len(shape) != 2:
+            message = f"`slice` over places needs tokens (L, D), and its input is {shape.noun} {show(shape)}"
+            raise ShapeError("AS404", message, "put `tokens` before it", "over")
+        stop = self.stop or shape[0]
+        if not self.start < stop <= shape[0]:
+            message = f"`slice` takes the places from {self.start} up to {stop}, and its input {show(shape)} has {shape[0]}"
+            raise ShapeError("AS403", message, "places are counted from 0", "start")
+        return Tokens((stop - self.start, shape[1]))
+
+    def first_channel(self) -> int | None:
+        return self.start if self.groups == 1 and self.over == "channels" else None
 
     def symbolic_shape(self, numbers: Mapping[str, Symbol], *inputs: SymbolicShape) -> SymbolicShape:
-        start, stop = part(numbers["start"], 0), part(numbers["stop"], 0)
-        return tuple(minus(stop if self.stop else n, start) for n in inputs[0])  # of which the channels are read
+        start, stop, groups = (part(numbers[name], 0) for name in ("start", "stop", "groups"))
+        if self.over == "places":
+            return minus(stop if self.stop else inputs[0][0], start), inputs[0][1]
+        if self.stop:
+            return tuple(times(groups, minus(stop, start)) for _ in inputs[0])
+        return tuple(minus(n, times(groups, start)) for n in inputs[0])  # of which the channels are read
 
 
 @dataclass(frozen=True, slots=True)

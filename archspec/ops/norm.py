@@ -17,10 +17,11 @@ RESPONDING = (3, 3)
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Op):
-    """Batch normalization (Ioffe and Szegedy, 2015).
+    """Batch normalization of images or vectors (Ioffe and Szegedy, 2015).
 
     Normalizes by the biased variance of the batch; the running variance gathers the unbiased one;
-    running = (1 - momentum) * running + momentum * batch.
+    running = (1 - momentum) * running + momentum * batch. Images are normalized over
+    all pixels, too, and vectors over the batch alone.
     """
 
     kind: ClassVar[str] = "batch_norm"
@@ -32,7 +33,8 @@ class BatchNorm(Op):
     affine: bool = argument(Flag(), True)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return image(inputs[0], self.kind)
+        shape = typed(inputs[0])
+        return shape if isinstance(shape, Vector) else image(shape, self.kind)
 
     def pooled(self, *inputs: Shape) -> int:
         return math.prod(inputs[0][1:])

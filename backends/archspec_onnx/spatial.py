@@ -132,9 +132,20 @@ def _channel_shuffle(op: ChannelShuffle, graph: Graph, at: Place) -> str:
 
 
 def _slice(op: Slice, graph: Graph, at: Place) -> str:
-    slices = {"starts": op.start, "ends": op.stop or END, "axes": 1 if isinstance(at.shapes[0], Image) else -1}
-    constants = [graph.constant(at, name, np.array([value])) for name, value in slices.items()]
-    return graph.node(at, "Slice", [at.inputs[0], *constants])
+    value, image = (
+        at.inputs[0],
+        isinstance(at.shapes[0], Image) or op.over == "places",
+    )  # their axis is the first, too
+    if op.groups > 1:
+        sizes, axis = [0, *at.shapes[0]], 1 if image else len(at.shapes[0])
+        sizes[axis : axis + 1] = [op.groups, sizes[axis] // op.groups]
+        value = graph.node(at, "Reshape", [value, graph.constant(at, "groups", np.array(sizes))], part="grouped")
+    slices = {"starts": op.start, "ends": op.stop or END, "axes": (1 if op.groups == 1 else 2) if image else -1}
+    constants = [graph.constant(at, name, np.array([number])) for name, number in slices.items()]
+    if op.groups == 1:
+        return graph.node(at, "Slice", [value, *constants])
+    cut = graph.node(at, "Slice", [value, *constants], part="cut")
+    return graph.node(at, "Reshape", [cut, graph.constant(at, "shape", np.array([0, *at.shape]))])
 
 
 def _subsample(op: Subsample, graph: Graph, at: Place) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from archspec.ops import (
     Attention,
+    AttentionBias,
     CosineAttention,
     Interleave,
     MergePatches,
@@ -102,6 +103,15 @@ def _position_bias(op: RelativePositionBias, graph: Graph, at: Place) -> str:
     return bias
 
 
+def _attention_bias(op: AttentionBias, graph: Graph, at: Place) -> str:
+    down, right = (np.abs(np.arange(n)[:: op.stride, None] - np.arange(n)) for n in op.size)
+    index = op.size[1] * down[:, None, :, None] + right[:, None]
+    pairs = graph.constant(at, "pairs", index.reshape(-1, op.size[0] * op.size[1]).astype(np.int64))
+    bias = graph.node(at, "Gather", [at.inputs[0], pairs], part="bias", axis=1)
+    graph.alike[bias] = 3
+    return bias
+
+
 def _shift_mask(op: ShiftMask, graph: Graph, at: Place) -> str:
     regions = [
         (np.arange(n) >= n - size).astype(int) + ((np.arange(n) >= n - shift) & (shift > 0))
@@ -175,5 +185,6 @@ TOKENS: dict[str, Callable[..., str]] = {
     "cosine_attention": _attention,
     "relative_coordinates": _coordinates,
     "relative_position_bias": _position_bias,
+    "attention_bias": _attention_bias,
     "shift_mask": _shift_mask,
 }

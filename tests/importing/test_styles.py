@@ -60,3 +60,33 @@ def test_channels_that_are_cut_and_shuffled_by_functions():
     found = imported("Shuffling")
     assert "channel_shuffle: {groups: 2}" in found.spec
     assert found.spec.count("slice") >= 2
+
+
+def test_pixels_attend_to_each_other_in_heads_whose_channels_lie_together():
+    spec = imported("Pixels").spec
+    assert "slice: {start: 4, stop: 8, groups: 2}" in spec
+    assert "attention: {heads: 2}, from: [query, key, value]" in spec
+    assert "attention: {heads: 1}, from: [query, key, value]" in spec
+
+
+def test_places_of_tokens_are_cut_off():
+    spec = imported("Pixels").spec
+    assert "slice: {start: 1, over: places}" in spec
+    assert "conv: {out: 8, kernel: 3" in spec
+
+
+def test_weights_that_are_standardized_and_numbers_for_all_channels():
+    found = imported("NormFree")
+    assert "std_conv: {out: 6, kernel: 3, bias: true, eps: 1e-05, gain: true, gamma: 1.5}" in found.spec
+    assert "{scale: {learned: true, shared: true}}" in found.spec
+    assert found.weights["affine.bias.bias"].shape == (1,)
+    assert "upsample: {scale: 2, mode: bilinear}" in found.spec
+    assert "max_pool: {kernel: 3, stride: 2, ceil: true}" in found.spec
+    assert found.weights["norm.running_var"].shape == (6,)
+
+
+def test_biases_of_an_attention_are_looked_up_and_values_are_mixed_by_a_softmax():
+    spec = imported("Biased").spec
+    assert "attention_bias: {size: 4, stride: stride}}, from: biases" in spec
+    assert "from: [query, key, value, attention_bias]" in spec
+    assert "- sigmoid: sigmoid" in spec

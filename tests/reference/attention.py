@@ -129,6 +129,21 @@ def relative_position_bias(op, inputs, params):
     return np.moveaxis(table[:, index], -1, 1), vjp
 
 
+@rule("attention_bias")
+def attention_bias(op, inputs, params):
+    (table,), (_, wide) = inputs, op.size
+    places = list(np.ndindex(*op.size))
+    queries = [(a, b) for a, b in places if a % op.stride == 0 and b % op.stride == 0]
+    index = np.array([[abs(a - c) * wide + abs(b - d) for c, d in places] for a, b in queries])
+
+    def vjp(dy):
+        dx = np.zeros_like(table)
+        np.add.at(dx, (slice(None), slice(None), index), dy.reshape(1, *dy.shape[-3:]))
+        return [dx], {}
+
+    return table[:, :, index], vjp
+
+
 @rule("shift_mask")
 def shift_mask(op, inputs, params):
     (x,) = inputs

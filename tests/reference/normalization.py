@@ -34,7 +34,7 @@ def scaled_and_shifted(op, z, back, params, reshape=lambda a: a):
 
 @rule("batch_norm")
 def batch_norm(op, inputs, params):
-    return scaled_and_shifted(op, *normalized(inputs[0], (0, 2, 3), op.eps), params)
+    return scaled_and_shifted(op, *normalized(inputs[0], (0, 2, 3)[: inputs[0].ndim - 1], op.eps), params)
 
 
 @rule("layer_norm")

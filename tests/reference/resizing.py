@@ -43,7 +43,13 @@ def channel_shuffle(op, inputs, params):
 @rule("slice")
 def sliced(op, inputs, params):
     (x,) = inputs
-    index = places_of(x)[op.start : op.stop or None]
+    if op.over == "places":
+        index = places_of(x)[:, op.start : op.stop or None]
+        return gathered(x, index, index.shape)
+    index = places_of(x)
+    index = index.reshape(op.groups, -1, *index.shape[1:])[:, op.start : op.stop or None].reshape(
+        -1, *index.shape[1:]
+    )
     return gathered(x, index, index.shape)
 
 

@@ -52,6 +52,7 @@ OF_TOKENS = frozenset(
         "attention",
         "cosine_attention",
         "relative_position_bias",
+        "attention_bias",
         "relative_coordinates",
         "shift_mask",
     }

@@ -115,6 +115,14 @@ POSITION_BIAS = '''def relative_position_bias(table: Array, index: Array, area: 
     return table[index].reshape(area, area, -1).transpose(2, 0, 1)'''
 
 
+ATTENTION_BIAS = '''def attention_bias(table: Array, size: tuple[int, int], stride: int = 1) -> Array:
+    """Look up the bias (heads, L, h w) of each pair of pixels, by the rows and columns between them."""
+    rows, columns = (jnp.arange(n) for n in size)
+    down, right = (jnp.abs(x[::stride, None] - x) for x in (rows, columns))
+    index = size[1] * down[:, None, :, None] + right[:, None]
+    return table[:, index.reshape(-1, size[0] * size[1])]'''
+
+
 CENTER_CROP = '''def center_crop(x: Array, like: Array) -> Array:
     """Take the middle of (N, H, W, C), as large as another."""
     top, left = ((n - m) // 2 for n, m in zip(x.shape[1:3], like.shape[1:3], strict=True))

@@ -139,7 +139,13 @@ def _channel_shuffle(member: Member, values: list[str], attribute: Attribute) ->
 
 
 def _slice(member: Member, values: list[str], attribute: Attribute) -> str:
-    return f"{values[0]}[..., {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
+    cut = between(member.numbers, attribute)
+    if is_literal(member.numbers["over"], "places"):
+        return f"{values[0]}[:, {cut}]"
+    if is_literal(member.numbers["groups"], 1):
+        return f"{values[0]}[..., {cut}]"
+    around = f"*{values[0]}.shape[:-1]"
+    return f"{values[0]}.reshape({around}, {attribute('groups')}, -1)[..., {cut}].reshape({around}, -1)"
 
 
 def _upsample(member: Member, values: list[str], attribute: Attribute) -> Expression:
@@ -228,6 +234,11 @@ def _position_bias(member: Member, values: list[str], attribute: Attribute) -> E
     return Invocation("relative_position_bias", (table, index, number(simplify(times(high, wide), {}))))
 
 
+def _attention_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    stride = [] if is_literal(member.numbers["stride"], 1) else [attribute("stride")]
+    return Invocation("attention_bias", (values[0], f"({', '.join(both(member, 'size', attribute))})", *stride))
+
+
 def _paired(function: str, *names: str) -> Callable[[Member, list[str], Attribute], Expression]:
     """A function of values and pairs."""
 
@@ -281,6 +292,7 @@ FUNCTIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "apply_linear": _apply_linear,
     "parameter": _tensor,
     "relative_position_bias": _position_bias,
+    "attention_bias": _attention_bias,
     "attention": _attention,
     "cosine_attention": _cosine_attention,
     "relative_coordinates": lambda member, values, attribute: f"{values[0]}[...].transpose(3, 2, 0, 1)",

@@ -45,6 +45,7 @@ class TorchDialect(Dialect):
             "shift_mask",
             "relative_position_index",
             "relative_position_bias",
+            "attention_bias",
         }
     )
     in_sequence = MODULES

@@ -142,15 +142,24 @@ def _position_bias(member: Member, values: list[str], attribute: Attribute) -> E
     return Invocation("relative_position_bias", (rows, index, area))
 
 
+def _attention_bias(member: Member, values: list[str], attribute: Attribute) -> Expression:
+    stride = [] if is_literal(member.numbers["stride"], 1) else [attribute("stride")]
+    return Invocation("attention_bias", (values[0], _pair_of(member, "size", attribute), *stride))
+
+
 def _concat(member: Member, values: list[str], attribute: Attribute) -> Expression:
     last = not is_image(member) and is_literal(member.numbers["over"], "channels")
     return Invocation("torch.cat", (Invocation("", tuple(values)), "dim=-1" if last else "dim=1"))
 
 
 def _slice(member: Member, values: list[str], attribute: Attribute) -> str:
-    if isinstance(member.call.input_shapes[0], Tokens):
-        return f"{values[0]}[..., {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
-    return f"{values[0]}[:, {between(member.numbers['start'], member.numbers['stop'], attribute)}]"
+    channels = is_literal(member.numbers["over"], "channels")
+    last = channels and isinstance(member.call.input_shapes[0], Tokens)
+    cut = between(member.numbers, attribute)
+    if is_literal(member.numbers["groups"], 1):
+        return f"{values[0]}[..., {cut}]" if last else f"{values[0]}[:, {cut}]"
+    grouped = f"torch.unflatten({values[0]}, {-1 if last else 1}, ({attribute('groups')}, -1))"
+    return f"{grouped}[..., {cut}].flatten(-2)" if last else f"{grouped}[:, :, {cut}].flatten(1, 2)"
 
 
 def _subsample(member: Member, values: list[str], attribute: Attribute) -> Expression:
@@ -195,6 +204,7 @@ EXPRESSIONS: dict[str, Callable[[Member, list[str], Attribute], Expression]] = {
     "parameter": lambda member, values, attribute: values[0],
     "relative_coordinates": lambda member, values, attribute: values[0],
     "relative_position_bias": _position_bias,
+    "attention_bias": _attention_bias,
     "flatten": lambda member, values, attribute: f"torch.flatten({values[0]}, 1)",
     "global_avg_pool": _global_avg_pool,
     "pad": _pad,

@@ -23,6 +23,12 @@ HELPERS = {
     "relative_position_bias": '''def relative_position_bias(table: Tensor, index: Tensor, area: int) -> Tensor:
     """Look up the bias (heads, area, area) of each pair of places in a window."""
     return table[index].view(area, area, -1).permute(2, 0, 1)''',
+    "attention_bias": '''def attention_bias(table: Tensor, size: tuple[int, int], stride: int = 1) -> Tensor:
+    """Look up the bias (heads, L, h w) of each pair of pixels, by the rows and columns between them."""
+    rows, columns = (torch.arange(n, device=table.device) for n in size)
+    down, right = ((x[::stride, None] - x).abs() for x in (rows, columns))
+    index = size[1] * down[:, None, :, None] + right[:, None]
+    return table[:, index.flatten(2).flatten(0, 1)]''',
     "merge_patches": '''def merge_patches(x: Tensor) -> Tensor:
     """Put the channels of each 2x2 tokens of (N, H, W, D) one after the other, column by column."""
     return torch.cat([x[:, i::2, j::2] for j in range(2) for i in range(2)], dim=-1)''',

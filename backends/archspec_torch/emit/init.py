@@ -33,7 +33,7 @@ def norm_module(row: Row) -> str:
             return "nn.InstanceNorm2d"
         case GroupNorm():
             return "nn.GroupNorm"
-    return "nn.BatchNorm2d"
+    return "nn.BatchNorm2d" if image else "nn.BatchNorm1d"
 
 
 def reset_statements(net: Network, outline: Outline) -> tuple[list[str], str]:

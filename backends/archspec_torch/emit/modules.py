@@ -48,7 +48,8 @@ def _linear(member: Member) -> Constructor:
 
 def _batch_norm(member: Member) -> Constructor:
     options = _options(member, ("eps", "eps", 1e-5), ("momentum", "momentum", 0.1), ("affine", "affine", True))
-    return "nn.BatchNorm2d", [number(member.in_channels), *options]
+    kind = "nn.BatchNorm2d" if is_image(member) else "nn.BatchNorm1d"
+    return kind, [number(member.in_channels), *options]
 
 
 def _group_norm(member: Member) -> Constructor:

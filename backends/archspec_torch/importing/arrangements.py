@@ -127,18 +127,28 @@ def settled(x: Arranged) -> Steps:
 def _settled(x: Arranged) -> Steps | None:
     source, channels = x.source, x.source.axis % len(x.source)
     steps: list[tuple[str, dict[str, Any]]] = []
-    left = _span(x, channels)
-    if left is None:
+    cut = cut_channels(x)
+    if cut is None:
         return None
-    if left != source.channels or x.starts[channels]:
-        start, stop = x.starts[channels], x.starts[channels] + left
-        given = {"start": start, "stop": 0 if stop == source.channels else stop}
-        steps.append(("slice", {key: value for key, value in given.items() if value}))
+    if cut != (1, 0, source.channels):
+        groups, start, stop = cut
+        given = {"start": start, "stop": 0 if stop * groups == source.channels else stop}
+        given = {key: value for key, value in given.items() if value}
+        steps.append(("slice", given | ({"groups": groups} if groups > 1 else {})))
+        x = _close_up(x, channels, stop - start) if groups > 1 else x
     others = [axis for axis in range(len(source)) if axis != channels]
     form = "|".join(" ".join(_letters(x, axis)) for axis in x.axes)
+    if isinstance(source, Image) and tuple(source[1:]) == (1, 1):
+        form = {"B|C||": "B|C|H|W"}.get(form, form)
+    if isinstance(source, Tokens) and len(source) == 2 and _span(x, 0) == 1:  # an axis of one place has no parts
+        form = {"B||D": "B|L|D", "B|D|": "B|D|L"}.get(form, form)
     if isinstance(source, Tokens) and len(source) == 2 and form == "B|D" and (source[0] == 1 or _span(x, 0) == 1):
         return [*steps, ("select", {"index": x.starts[0]} if x.starts[0] else {})]
-    if any(_span(x, axis) != source[axis] or x.starts[axis] for axis in others):
+    if isinstance(source, Tokens) and len(source) == 2 and (left := _span(x, 0)) not in (None, source[0]):
+        start, stop = x.starts[0], x.starts[0] + left
+        given = {"start": start, "stop": 0 if stop == source[0] else stop}
+        steps.append(("slice", {key: value for key, value in given.items() if value} | {"over": "places"}))
+    elif any(_span(x, axis) != source[axis] or x.starts[axis] for axis in others):
         return None
     if isinstance(source, Image) and tuple(source[1:]) == (1, 1) and form == "B|C":
         return [*steps, ("flatten", {})]
@@ -149,17 +159,38 @@ def _settled(x: Arranged) -> Steps | None:
     return [*steps, *((kind, {key: _argument(value, sizes) for key, value in args.items()}) for kind, args in made)]
 
 
+def _close_up(x: Arranged, channels: int, width: int) -> Arranged:
+    """With nothing between the parts of the channels that are left, each so wide."""
+    outer = max(parts_of(x, channels), key=lambda part: part.step)
+    moved = Part(channels, width, outer.size)
+    return replace(x, axes=tuple(_joined([moved if part == outer else part for part in axis]) for axis in x.axes))
+
+
+def cut_channels(x: Arranged) -> tuple[int, int, int] | None:
+    """The channels that are left, as parts of which each has those from the second number up to the third; None if others are."""
+    channels = x.source.axis % len(x.source)
+    start, width = x.starts[channels], _span(x, channels)
+    if width is not None:
+        return 1, start, start + width
+    *inner, outer = sorted(parts_of(x, channels), key=lambda part: part.step)
+    width = math.prod(part.size for part in inner)
+    follow = all(part.step == math.prod(one.size for one in inner[:place]) for place, part in enumerate(inner))
+    every = outer.size * outer.step == x.source.channels and start + width <= outer.step
+    return (outer.size, start, start + width) if follow and every else None
+
+
 def _span(x: Arranged, axis: int) -> int | None:
     """How many places along an axis of the source are left, one after the other; None where they are not."""
     size = 1
-    for part in sorted(_parts(x, axis), key=lambda part: part.step):
+    for part in sorted(parts_of(x, axis), key=lambda part: part.step):
         if part.step != size:
             return None
         size *= part.size
     return size
 
 
-def _parts(x: Arranged, axis: int) -> Iterator[Part]:
+def parts_of(x: Arranged, axis: int) -> Iterator[Part]:
+    """The parts that an axis of the source has in the axes of a value."""
     return (part for each in x.axes for part in each if part.axis == axis)
 
 
@@ -171,7 +202,7 @@ def _letters(x: Arranged, axis: Sequence[Part]) -> list[str]:
         if part.axis == BATCH:
             found.append("B")
             continue
-        ordered = sorted(_parts(x, part.axis), key=lambda one: -one.step)
+        ordered = sorted(parts_of(x, part.axis), key=lambda one: -one.step)
         found.append(names[part.axis] + (str(ordered.index(part) + 1) if len(ordered) > 1 else ""))
     return found
 
@@ -205,34 +236,6 @@ FORMS: dict[tuple[str, str], Sequence[tuple[str, dict[str, str]]]] = {
     ("grid", "B H1 W1|H2 W2|D"): [("windows", {"size": "H2 W2"})],
 }
 """What gives a value in other axes, by the kind of value and the letters of its axes."""
-
-
-def heads(x: Any, *, turned: bool = False) -> int | None:
-    """How many heads a row of tokens is split into, as (heads, L, D), or turned as (heads, D, L); None where it is not."""
-    if not isinstance(x, Arranged) or not isinstance(x.source, Tokens):
-        return None
-    place, channels = len(x.source) - 2, len(x.source) - 1
-    axes = [[part.axis for part in axis] for axis in x.axes]
-    windows = [[0]] if len(x.source) == 3 else []
-    batch = [[BATCH, *windows[0]]] if windows else [[BATCH]]
-    last = [[channels], [place]] if turned else [[place], [channels]]
-    full = _parts(x, place)
-    if axes[:1] != batch or sum(part.size for part in full) != x.source[place] or len(x.axes) != 4:
-        return None
-    if axes[2:] == last and axes[1] in ([channels], []):
-        return x.sizes[1]
-    return None
-
-
-def row(x: Arranged) -> Arranged:
-    """Tokens with the channels of all heads that they are split into, one head after the other."""
-    channels = len(x.source) - 1
-    width = math.prod(part.size for part in _parts(x, channels))
-    if _span(x, channels) != width:
-        raise RefusedError("heads of an attention that do not follow one another")
-    axes = [(Part(axis, 1, size),) for axis, size in enumerate(x.source[:-1])] + [(Part(channels, 1, width),)]
-    first = x.axes[0][:1] + (axes.pop(0) if len(x.source) == 3 else ())
-    return replace(x, axes=(first, *axes), factor=1.0)
 
 
 def merged_patches(values: Sequence[Any], axis: int) -> str | None:

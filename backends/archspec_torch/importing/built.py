@@ -29,6 +29,7 @@ class Built:
     in_windows: set[str] = field(default_factory=set)
     settled: dict[Arranged, str] = field(default_factory=dict)
     inserted: set[str] = field(default_factory=set)
+    constants: set[str] = field(default_factory=set)  # values that are the same for every sample
 
     def add(
         self, node: Any, kind: str, args: dict[str, Any], inputs: Sequence[str], stack: Any, *, name: str = "",
@@ -41,6 +42,9 @@ class Built:
             op = _operation(kind, args)
             shape = typed(op.output_shape(*shapes))
             found = (self.batch, *shape) if not windows else (self.batch * shape[0], *shape[1:])
+            if inputs and self.constants.issuperset(inputs):
+                self.constants.add(name)
+                found = tuple(shape) if sizes is None or len(sizes) == len(shape) else (1, *shape)
             if sizes is not None and tuple(sizes) != found:
                 given = tuple(sizes)[1:]
                 raise RefusedError(f"it gives {given} of a sample, and `{kind}` would give {tuple(shape)}")
@@ -134,7 +138,7 @@ class Built:
     def call(self, words: Mapping[str, str]) -> None:
         """Give pieces of values the words that they are called by where they need a name."""
         for op, _ in self.operations:
-            if op.kind == "slice" and op.result in words:
+            if op.path is None and not op.stateful and op.result in words:
                 op.word = words[op.result]
 
     def _learned(self, path: str) -> Any:
@@ -160,6 +164,7 @@ class Built:
         op = Operation(one.path, "parameter", given, (), stack, one.path, shape, True)
         self.operations.append((op, ""))
         self.shapes[one.path] = shape
+        self.constants.add(one.path)
         self.owned[one.path] = one.path
         return one.path
 
@@ -169,7 +174,8 @@ class Built:
         channels = shape.axis % len(shape) + 1  # the axis, in what PyTorch has
         axis = channels - len(node.meta["val"].shape) + len(tensor.view or tensor.sizes)
         sizes = tensor.view or tensor.sizes
-        if (
+        shared = tensor.sizes == (1,) and shape.channels > 1
+        if not shared and (
             axis < 0
             or any(size != 1 for place, size in enumerate(sizes) if place != axis)
             or sizes[axis] != shape.channels
@@ -182,6 +188,8 @@ class Built:
         args: dict[str, Any] = {"learned": True} if kind == "scale" else {}
         if start is not None and start != usual:
             args["value"] = start
+        if shared:
+            args["shared"] = True
         name = str(node.name) if str(node.name) not in self.shapes else f"{node.name}_{kind}"
         self.owned[tensor.path] = name
         made = self.add(node, kind, args, [value], node.meta["nn_module_stack"], name=name)

@@ -51,9 +51,12 @@ def unusual(**values: tuple[Any, Any]) -> dict[str, Any]:
 def conv(x: str, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
          groups: int = 1) -> Made:  # fmt: skip
     """A convolution of two dimensions."""
-    if isinstance(padding, str):
-        raise RefusedError(f"padding given as {padding!r}, which depends on the framework; write it in pixels")
     out, _, *kernel = weight.sizes
+    if isinstance(padding, str):
+        around = [d * (k - 1) * (padding == "same") for k, d in zip(kernel, pair(dilation), strict=False)]
+        if any(pixels % 2 for pixels in around):
+            raise RefusedError(f"padding given as {padding!r}, which differs from side to side; pad before it")
+        padding = [pixels // 2 for pixels in around]
     if len(kernel) != 2:
         raise RefusedError(f"a convolution of {len(kernel)} dimensions; archspec has those of two")
     usual = [d * (k - 1) // 2 if k % 2 else None for k, d in zip(kernel, pair(dilation), strict=True)]

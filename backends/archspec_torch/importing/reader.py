@@ -8,20 +8,21 @@ from typing import Any
 
 from archspec.importing import Operation
 from archspec.importing.traced import INPUT
-from archspec.ops import ArgumentError, Features, Image, ShapeError, Tokens, typed
+from archspec.ops import ArgumentError, Image, ShapeError, typed
 from archspec.syntax.identifiers import output_name_fault
-from archspec_torch.importing.arrangements import Arranged, merged_patches
-from archspec_torch.importing.attending import Scores, attention, product, scaled
+from archspec_torch.importing.arrangements import Arranged
+from archspec_torch.importing.attending import Scores, of_scores
 from archspec_torch.importing.built import Built
+from archspec_torch.importing.computed_weights import Computed, tensors_in
 from archspec_torch.importing.failures import unsaid
+from archspec_torch.importing.functions import computed
 from archspec_torch.importing.graphs import place
 from archspec_torch.importing.holes import Holes
-from archspec_torch.importing.operations import SAME, TABLE, RefusedError, Tensor
+from archspec_torch.importing.lookups import Lookup, looked_up
+from archspec_torch.importing.mixtures import Shares
+from archspec_torch.importing.operations import SAME, RefusedError, Tensor
 from archspec_torch.importing.shaping import SHAPED, of_tensor
 from archspec_torch.importing.whole import Whole
-
-MODES = {"batch_norm": 5, "dropout": 2}
-"""Where operations say whether the model trains."""
 
 LOST = object()
 """What depends on something that was refused."""
@@ -140,7 +141,7 @@ class Reader:
         stack = dict(node.meta["nn_module_stack"])
         around = dict(list(stack.items())[: list(stack).index(key) + 1])
         source = self.built.value(node, next(iter(taken)))
-        if kind == "window_attention" and args["size"] >= max(self.built.shapes[source][:2]):
+        if kind.endswith("window_attention") and args["size"] >= max(self.built.shapes[source][:2]):
             args = {**args, "shift": 0}  # one window holds all
         sizes = None if kind == "drop_path" else given[0].meta["val"].shape
         result = self.built.add(given[0], kind, args, [source], around, stateful=kind != "drop_path", sizes=sizes)
@@ -161,18 +162,22 @@ class Reader:
             return self._piece(node, *args)
         name = name.removeprefix("aten.").partition(".")[0]
         own = name.removesuffix("_")
-        if isinstance(args[0], Tensor) and own == "add":  # the count of a batch normalization
+        if isinstance(args[0], Tensor) and own == "add" and args[1] == 1:  # the count of a batch normalization
             return args[0]
         kwargs = {
             k: v for k, v in kwargs.items() if k not in ("memory_format", "dtype", "device", "layout", "pin_memory")
         }
         if own in SAME:
             return args[0]
-        result = self._shaped(node, own, args) if own in SHAPED else self._computed(node, own, args, kwargs)
+        result = (
+            self._shaped(node, own, args)
+            if own in SHAPED
+            else computed(self.built, node, own, args, kwargs, training=self.training)
+        )
         if isinstance(result, tuple):
             kind, given, inputs = result
             joins = kind in ("add", "mul", "concat", "sub", "div")
-            tensors = [] if joins else [one for one in args if isinstance(one, Tensor)]
+            tensors = [] if joins else list(tensors_in(args))
             values = [self.built.value(node, one) for one in inputs]
             result = self.built.add(node, kind, given, values, node.meta["nn_module_stack"], tensors=tensors,
                                     sizes=node.meta["val"].shape)  # fmt: skip
@@ -195,8 +200,16 @@ class Reader:
         sizes = node.meta["val"]
         sizes = tuple(tuple(one.shape) for one in sizes) if isinstance(sizes, (list, tuple)) else tuple(sizes.shape)
         x, *rest = args
+        if isinstance(x, Scores):
+            return of_scores(self.built, node, name, args)
+        if isinstance(x, Lookup):
+            return looked_up(self.built, node, x, rest)
+        if isinstance(x, Shares):
+            return replace(x, logits=SHAPED[name](x.logits, rest, sizes))
         if isinstance(x, Tensor):
             return of_tensor(x, name, sizes)
+        if isinstance(x, Computed):
+            return x  # in axes that are looked at where they are used
         if isinstance(x, str) and (pool := self._pool(x, node, sizes)) is not None:
             pool.args = {key: value for key, value in pool.args.items() if key != "keep"}
             pool.shape = self.built.shapes[x] = typed(sizes[1:])
@@ -224,113 +237,3 @@ class Reader:
             raise RefusedError("a piece of what archspec does not split")
         found = parts[index]
         return replace(found, made=(node, found.made[1])) if isinstance(found, Arranged) else found
-
-    def _computed(self, node: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        if name in ("add", "sub", "mul", "div"):
-            return self._arithmetic(node, name, args, kwargs)
-        if name in ("cat", "concat", "concatenate"):
-            return self._joined(node, args)
-        if name == "scaled_dot_product_attention":
-            return attention(self.built, node, args, kwargs)
-        if name in ("matmul", "bmm"):
-            return product(self.built, node, *args[:2])
-        if name == "addcmul" and kwargs.get("value", 1) == 1:
-            return self._sum_of_product(node, *args[:3])
-        if isinstance(args[0], Scores):
-            return self._of_scores(name, args)
-        if name == "softmax":
-            x = self.built.value(node, args[0])
-            shape = self.built.shapes[x]
-            if args[1] not in (-1, len(shape)) or isinstance(shape, Image):
-                raise RefusedError("a softmax over another axis than the channels'")
-            return "softmax", {}, [x]
-        if name in ("mean", "amax"):
-            return self._over(node, name, args)
-        if name not in TABLE:
-            raise RefusedError("archspec has no such operation")
-        if not self.training and name in MODES and len(args) > MODES[name]:
-            args[MODES[name]] = True  # in evaluation all of them do nothing, or take what they have learned
-        if not isinstance(args[0], (str, Arranged)):
-            raise RefusedError("applied to values that no step of a spec gives")
-        return TABLE[name](self.built.value(node, args[0]), *args[1:], **kwargs)
-
-    def _of_scores(self, name: str, args: list[Any]) -> Any:
-        if name == "softmax" and args[1] in (-1, 3):
-            return replace(args[0], weights=True)
-        if name == "dropout" and (not args[1] or not args[2]):
-            return args[0]
-        raise RefusedError("an attention whose scores are more than products with a softmax")
-
-    def _arithmetic(self, node: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        one, other = args[:2]
-        if kwargs.get("alpha", 1) != 1 or len(args) > 2:
-            raise RefusedError("an addition with a factor")
-        if name in ("mul", "div") and isinstance(other, (int, float)):
-            factor = float(other) if name == "mul" else 1 / other
-            if isinstance(one, (Arranged, Scores)):
-                return scaled(one, factor)
-            if isinstance(one, str):
-                return "scale", {"value": factor}, [one]
-        if not all(isinstance(each, (str, Tensor, Arranged)) for each in (one, other)):
-            raise RefusedError("arithmetic with a constant that archspec has no step for")
-        x, tensor = (other, one) if isinstance(one, Tensor) else (one, other)
-        if name in ("add", "mul") and isinstance(tensor, Tensor) and isinstance(x, (str, Arranged)):
-            x = self.built.value(node, x)
-            if (made := self._with_tensor(node, name, x, tensor)) is not None:
-                return made
-            if tensor.view is not None:
-                raise RefusedError("a parameter in other axes than its own")
-        return name, {}, [one, other]
-
-    def _sum_of_product(self, node: Any, summand: Any, one: Any, other: Any) -> Any:
-        """A summand and a product of two, as one function of PyTorch."""
-        made = self._arithmetic(node, "mul", [one, other], {})
-        if isinstance(made, tuple):
-            values = [self.built.value(node, value) for value in made[2]]
-            made = self.built.add(node, "mul", {}, values, node.meta["nn_module_stack"], name=f"{node.name}_mul")
-        return self._arithmetic(node, "add", [summand, made], {})
-
-    def _with_tensor(self, node: Any, name: str, x: str, tensor: Tensor) -> str | None:
-        """A number for each channel, where the language has no tensor of that shape beside such values."""
-        shape = self.built.shapes[x]
-        own = typed(
-            tensor.sizes[1:] if tensor.sizes[:1] == (1,) and len(tensor.sizes) > len(shape) else tensor.sizes
-        )
-        says = (
-            tensor.view is None
-            and type(own) is type(shape)
-            and (own == shape or (name == "mul" and len(own) == len(shape)))
-        )
-        return None if says else self.built.per_channel(node, "scale" if name == "mul" else "shift", x, tensor)
-
-    def _joined(self, node: Any, args: list[Any]) -> Any:
-        values, axis = args[0], args[1] if len(args) > 1 else 0
-        if len(values) == 1:
-            return values[0]
-        if (grid := merged_patches(values, axis)) is not None:
-            return "merge_patches", {}, [grid]
-        if not any(isinstance(one, (str, Arranged)) for one in values):
-            raise RefusedError("parameters that are joined")
-        values = [one if isinstance(one, Tensor) else self.built.value(node, one) for one in values]
-        shape = self.built.shapes[next(one for one in values if isinstance(one, str))]
-        axis = axis % (len(shape) + 1) - 1
-        if axis == shape.axis % len(shape):
-            return "concat", {}, values
-        if isinstance(shape, Tokens) and len(shape) == 2 and axis == 0:
-            return "concat", {"over": "places"}, values
-        raise RefusedError(f"a concatenation over axis {axis + 1}")
-
-    def _over(self, node: Any, name: str, args: list[Any]) -> Any:
-        x, axes = self.built.value(node, args[0]), args[1] if len(args) > 1 else None
-        shape: Features = self.built.shapes[x]
-        if x in self.built.in_windows or axes is None or not axes:
-            raise RefusedError("a mean over more than a sample")
-        over = {axis % (len(shape) + 1) - 1 for axis in axes}
-        keep = {"keep": True} if len(args) > 2 and args[2] else {}
-        channels = shape.axis % len(shape)
-        if over == {i for i in range(len(shape)) if i != channels}:
-            pool = isinstance(shape, Image) and name == "mean"
-            return "global_avg_pool" if pool else name, keep, [x]
-        if over == {channels} and keep:
-            return name, {"over": "channels", **keep}, [x]
-        raise RefusedError(f"a {name} over axes {sorted(axis + 1 for axis in over)}")

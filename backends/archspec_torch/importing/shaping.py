@@ -57,8 +57,9 @@ def _split(x: Arranged, args: list[Any], sizes: Any) -> list[Arranged]:
 
 
 SHAPED: dict[str, Callable[[Arranged, list[Any], Any], Any]] = {
-    **dict.fromkeys(("flatten", "view", "reshape", "_unsafe_view", "squeeze", "unsqueeze", "unflatten"), _reshape),
-    "permute": _permute, "transpose": _transpose, "select": _select, "slice": _slice, "expand": _expand,
+    **dict.fromkeys(("flatten", "view", "reshape", "_unsafe_view", "squeeze", "unsqueeze", "unflatten",
+                    "reshape_as", "view_as"), _reshape),
+    "permute": _permute, "transpose": _transpose, "select": _select, "slice": _slice, "expand": _expand, "expand_as": _expand,
     "unbind": _unbind, "chunk": _split, "split": _split, "split_with_sizes": _split,
 }  # fmt: skip
 """By the name of the function: of a value, the arguments after it, and the sizes of what it gives."""

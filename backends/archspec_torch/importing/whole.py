@@ -33,8 +33,10 @@ def _whole(module: Any) -> Whole | None:
         return "drop_path", {"rate": float(module.p), **({"per_batch": True} if module.per_batch else {})}
     if name in ("LayerNorm2d", "ChannelNorm") and isinstance(module, nn.LayerNorm):
         return "layer_norm", {"eps": module.eps} if module.eps != 1e-6 else {}
-    if name.startswith("ShiftedWindowAttention") and not name.endswith("V2"):
-        return _window_attention(module)
+    if name.startswith("ShiftedWindowAttention"):
+        return _window_attention(module, "cosine_window_attention" if name.endswith("V2") else "window_attention")
+    if name == "BlurPool2d" and hasattr(module, "filt_size") and module.pad_mode == "reflect":
+        return "blur_pool", {"stride": module.stride, **({"kernel": k} if (k := module.filt_size) != 3 else {})}
     return None
 
 
@@ -53,10 +55,10 @@ def _attention(module: Any) -> Whole:
     return "self_attention", {"heads": module.num_heads}
 
 
-def _window_attention(module: Any) -> Whole:
+def _window_attention(module: Any, kind: str) -> Whole:
     size, shift = list(module.window_size), list(module.shift_size)
     if len(set(size)) != 1 or len(set(shift)) != 1:
         raise RefusedError("attention in windows that are not square")
     if module.attention_dropout or module.dropout:
         raise RefusedError("an attention in windows with dropout")
-    return "window_attention", {"heads": module.num_heads, "size": size[0], "shift": shift[0]}
+    return kind, {"heads": module.num_heads, "size": size[0], "shift": shift[0]}

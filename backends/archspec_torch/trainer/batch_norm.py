@@ -13,8 +13,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.nn.modules.batchnorm import _BatchNorm
 
-AXES = (0, 2, 3)  # of images (N, C, H, W), all but channels
 # PyTorch 2.13 has given it another name
 gather_all: Any = getattr(dist, "all_gather_single", dist.all_gather_into_tensor)
 
@@ -23,16 +23,16 @@ def over_whole_batch(model: nn.Module) -> nn.Module:
     """The model with batch norms that normalize over the batch of all processes; names and buffers are as they were."""
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(module, name, WholeBatchNorm2d.of(child))
+            if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                setattr(module, name, WholeBatchNorm.of(child))
     return model
 
 
-class WholeBatchNorm2d(nn.BatchNorm2d):
+class WholeBatchNorm(_BatchNorm):
     """Batch normalization over all processes; the running variance gathers the unbiased one of the whole batch."""
 
     @classmethod
-    def of(cls, norm: nn.BatchNorm2d) -> WholeBatchNorm2d:
+    def of(cls, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> WholeBatchNorm:
         """The same one, with the parameters and buffers of a batch norm of one process."""
         made = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
         made.weight, made.bias = norm.weight, norm.bias
@@ -41,7 +41,7 @@ class WholeBatchNorm2d(nn.BatchNorm2d):
         return made.train(norm.training)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalize images (N, C, H, W)."""
+        """Normalize images (N, C, H, W) or vectors (N, C)."""
         if not self.training:
             return super().forward(input)
         normalized, mean, variance = Normalized.apply(input, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call, unused-ignore]
@@ -49,6 +49,9 @@ class WholeBatchNorm2d(nn.BatchNorm2d):
         self._track(mean, variance, count)
         result: Tensor = normalized
         return result
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of pixels will do."""
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
@@ -93,8 +96,8 @@ class Normalized(Function):
         scale = inverse if weight is None else inverse * weight
         of_images = -scale * slope * inverse
         constant = -scale * shift - of_images * mean
-        result = torch.addcmul(spread(constant), spread(scale), gradient)
-        result = torch.addcmul(result, spread(of_images), images)
+        result = torch.addcmul(spread(constant, images), spread(scale, images), gradient)
+        result = torch.addcmul(result, spread(of_images, images), images)
         kept = weight is not None
         return result.to(images.dtype), by_weight if kept else None, by_bias if kept else None, None
 
@@ -102,7 +105,8 @@ class Normalized(Function):
 def whole_moments(images: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance (C,) of images over all processes, of those of each (Chan et al., 1979)."""
     exact = torch.promote_types(images.dtype, torch.float32)
-    variance, mean = torch.var_mean(images.to(exact), AXES, correction=0)
+    axes = [axis for axis in range(images.ndim) if axis != 1]  # all but channels
+    variance, mean = torch.var_mean(images.to(exact), axes, correction=0)
     own = torch.cat([mean, variance])
     every = own.new_empty(dist.get_world_size() * len(own))
     gather_all(every, own, group=dist.group.WORLD)
@@ -111,6 +115,6 @@ def whole_moments(images: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variances.mean(0) + (means - mean).square().mean(0)
 
 
-def spread(values: Tensor) -> Tensor:
-    """One number a channel, over images."""
-    return values[:, None, None]
+def spread(values: Tensor, images: Tensor) -> Tensor:
+    """One number a channel, over images or vectors."""
+    return values.view(-1, *(1 for _ in images.shape[2:]))
