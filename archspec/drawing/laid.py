@@ -193,7 +193,7 @@ class Ways(Laid):
             if leaves:
                 page.lines.append(Line(_bend((trunk, y), (middle, top)), _ends_in_box(laid), kind))
             if tap:
-                page.labels.append(Label(middle + 6, y + BUS / 2 - 4, f"of {tap}", "note"))
+                page.labels.append(Label(middle + 6, y + BUS / 2 - 4, tap, "note"))
             laid.put(page, x + left, top)
             out = x + left + laid.leaves_at
             if arrives:

@@ -79,10 +79,12 @@ class Layout:
         return show(part.shape) if part.shape not in given[:1] else ""
 
     def tap(self, graph: Graph, way: Way) -> str:
-        """The name of the step inside of a block from which a way leaves, where it is not the last."""
+        """From which of several inputs, or from which step inside of a block, a way leaves, where it is not the last."""
         first = way.steps[0].item
-        labels = [e.label for e in graph.edges if e.target == first and e.label] if isinstance(first, int) else []
-        return labels[0].partition(".")[2] if labels else ""
+        edges = [e for e in graph.edges if e.target == first and e.label] if isinstance(first, int) else []
+        if not edges or edges[0].source == INPUT:
+            return edges[0].label if edges else ""
+        return f"of {edges[0].label.partition('.')[2]}"
 
     def step(self, graph: Graph, step: Step, level: int, limit: float) -> Laid:
         """A part or a fork."""
@@ -112,11 +114,16 @@ class Layout:
         return Open(width, height, port, part, lines, level, laid, arcs, header)
 
     def fork(self, graph: Graph, fork: Fork, level: int) -> Ways:
-        """The ways of a fork, the empty one last."""
+        """The ways of a fork: the empty one last, or first where all others end by themselves."""
         ways: list[LaidWay] = []
         alone = not any(way.steps and way.leaves for way in fork.ways)
+        onward = not fork.ways[0].steps
         x, height = 0.0, 0.0
         for way in fork.ways:
+            if onward and not ways:
+                ways.append(LaidWay(None, 0.0, True, True, "", "flow", ""))
+                x += 2 * LANE
+                continue
             if not way.steps:
                 x += LANE - 18.0 + 8
                 ways.append(LaidWay(None, x, True, True, "", "flow" if alone else "shortcut", ""))
@@ -137,7 +144,7 @@ class Layout:
         ]
         straight = len(arriving) == 1
         span = [left + laid.port for laid, left in laid_ways]
-        port = arriving[0][1] + arriving[0][0].port if straight else (span[0] + span[-1]) / 2
+        port = 0.0 if onward else arriving[0][1] + arriving[0][0].port if straight else (span[0] + span[-1]) / 2
         width = x if ways[-1][0] is None else x - 18.0
         return Ways(width, height + 2 * BUS + 4, port, ways)
 

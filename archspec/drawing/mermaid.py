@@ -36,7 +36,7 @@ def _edges(graph: Graph, prefix: str, given: str, shape: str = "") -> Iterator[s
     for index, part in enumerate(graph.parts):
         sources = [edge for edge in graph.edges if edge.target == index]
         for edge in sources[:1] if part.inner is not None else sources:
-            source, label = given, shape
+            source, label = given, edge.label if edge.source == INPUT and edge.label else shape
             if edge.source != INPUT:
                 from_ = graph.parts[edge.source]
                 source = _last(from_, f"{prefix}_{edge.source}")

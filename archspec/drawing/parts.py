@@ -19,7 +19,7 @@ INPUT = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edge:
-    """A value on its way from one part to another; `label` names a value from inside of the source."""
+    """A value on its way from one part to another; `label` names a value from inside of the source, or one of several inputs."""
 
     source: int
     target: int
@@ -187,7 +187,8 @@ def _inside(
     for name in [*absent.values(), *(block.results[1:] if block is not None else ())]:
         used[name] = used.get(name, 0) + 2  # it is used where it is not seen
     if block is not None:
-        values |= {name: (INPUT, "") for name, _ in block.inputs}
+        several = len(block.inputs) > 1
+        values |= {name: (INPUT, f"{name} {show(shape)}" if several else "") for name, shape in block.inputs}
     parts: list[Part] = []
     edges: list[Edge] = []
 
@@ -197,9 +198,14 @@ def _inside(
         return values[name]
 
     for index, call in enumerate(_collapsed(calls, used)):
-        found = dict.fromkeys(source(name) for name in call.inputs)
+        found = list(dict.fromkeys(source(name) for name in call.inputs))
+        part = _part(call, path, level, depth)
+        besides = [one for one in found[1:] if path and one[0] == INPUT and one[1]]
+        if besides:  # one of several inputs of the block, as for the size of a level of a pyramid
+            found = [one for one in found if one not in besides]
+            part = replace(part, what=" + ".join((part.what, *(label.split()[0] for _, label in besides))))
         edges += [Edge(origin, index, label) for origin, label in found]
-        parts.append(_part(call, path, level, depth))
+        parts.append(part)
         values[call.results[0]] = (index, "")
         values |= {tap: (index, tap) for tap in call.results[1:]}
     return parts, edges, values | {name: source(name) for name in absent}

@@ -53,6 +53,7 @@ class _Planner:
         self.graph = graph
         self.sources = {index: set(graph.sources(index)) for index in range(len(graph.parts))}
         self.shown = set[tuple[int, int]]()
+        self.besides = set[Fork]()  # those whose first way goes on, and whose others end by themselves
 
     def plan(self, ids: Sequence[int], source: int, exits: set[int]) -> tuple[Step, ...]:
         """The steps of some parts that are given `source` and each other; `exits` are used behind them."""
@@ -62,16 +63,22 @@ class _Planner:
                 alive |= self.sources[index]
         spine = [index for index in ids if index in alive]
         aside = self.components([index for index in ids if index not in alive])
-        ends: list[int] = []  # the part that each chunk of steps ends with
-        steps: list[tuple[Step, ...]] = []
-        before = source
-        for chunk in self.chunks(spine, source, exits):
-            steps.append(self.chunk(chunk, before, exits))
-            before = chunk[-1]
-            ends.append(before)
+        chunks = self.chunks(spine, source, exits)
+        for chunk in chunks:  # what leaves from within a chunk is planned with the way that it leaves from
+            for component in [one for one in aside if self.is_within(one, chunk)]:
+                chunk[:-1] = sorted([*chunk[:-1], *component])
+                aside.remove(component)
+        ends = [chunk[-1] for chunk in chunks]
+        steps = [self.chunk(chunk, before, exits) for before, chunk in zip((source, *ends), chunks, strict=False)]
         for component in aside:
             steps = self.beside(steps, ends, component, source, 2 if len(aside) == 1 else 1)
         return tuple(step for chunk in steps for step in chunk)
+
+    def is_within(self, component: Sequence[int], chunk: Sequence[int]) -> bool:
+        """Whether some parts hang on one way of a chunk, and on nothing else."""
+        given = {origin for index in component for origin in self.sources[index]} - {*component}
+        ways = self.components(chunk[:-1])
+        return len(ways) > 1 and any(given and given <= {*way} for way in ways)
 
     def chunks(self, spine: Sequence[int], source: int, exits: set[int]) -> list[list[int]]:
         """The parts between those that everything passes through."""
@@ -100,8 +107,7 @@ class _Planner:
         for component in components:
             out = {i for i in component if i in self.sources[last] or i in exits}
             steps = self.plan(component, source, out)
-            end = steps[-1].item
-            ways.append(Way(steps, _leaves(steps), isinstance(end, int) and self.show(end, last)))
+            ways.append(Way(steps, _leaves(steps), bool(out) and self.show(max(out), last)))
         if direct:
             self.show(source, last)
             ways.append(Way((), leaves=True, arrives=True))
@@ -128,9 +134,15 @@ class _Planner:
         own = self.plan(component, ends[place - 1] if place else source, {component[-1]})
         length = min(len(own), most, len(steps) - place)
         main = tuple(step for chunk in steps[place : place + length] for step in chunk)
-        ways = [Way(main, _leaves(main), arrives=True)] if main else []
-        fork = Step(Fork((*ways, Way(own, _leaves(own), arrives=False))))
-        return [*steps[:place], (fork,), *[()] * (length - 1), *steps[place + length :]]
+        way = Way(own, _leaves(own), arrives=False)
+        if len(main) == 1 and isinstance(fork := main[0].item, Fork) and fork in self.besides:
+            ways = (*fork.ways, way)
+        else:
+            goes_on = place + length < len(steps) or self.graph.parts[ends[-1]].look != "end"
+            ways = (Way(main, _leaves(main) if main else True, arrives=goes_on), way)
+        fork = Fork(ways)
+        self.besides.add(fork)
+        return [*steps[:place], (Step(fork),), *[()] * (length - 1), *steps[place + length :]]
 
     def components(self, ids: Sequence[int]) -> list[list[int]]:
         """The parts that hang together among themselves, in order."""

@@ -114,6 +114,24 @@ def test_a_pair_has_marked_what_the_other_lacks():
     assert not [box for box in page_of([pair[0], pair[0]], 3).boxes if box.part.differs]
 
 
+def test_a_pyramid_has_its_inputs_by_name_and_its_outputs_where_they_leave():
+    net = archspec.load("resnet50_fpn")
+    page = page_of([net], 3)
+    assert not [line for line in page.lines if line.kind == "arc"]
+    told = {label.text for label in page.labels}
+    assert {"c2 256x200x200", "c3 512x100x100", "c4 1024x50x50", "c5 2048x25x25"} <= told
+    place = {box.part.path: box for box in page.boxes}
+    for level, given in ((3, "fpn.inner_blocks.3"), (2, "fpn.m4"), (1, "fpn.m3"), (0, "fpn.m2")):
+        above, below = place[given], place[f"fpn.layer_blocks.{level}"]
+        assert 0 < below.y - above.y - above.height < 60
+    ends = {place[f"output {name}"].y for name in ("0", "1", "2", "3", "pool")}
+    assert len(ends) == 1
+    assert (
+        max(y for line in page.lines for _, y in line.points) <= max(box.y + box.height for box in page.boxes) + 10
+    )
+    assert "c2 256x200x200" in draw([net], "mermaid", 3)
+
+
 @pytest.mark.parametrize("format", ["svg", "mermaid", "tikz"])
 def test_a_picture_is_the_same_each_time(nets, format):
     assert draw([nets["fcn_resnet50"]], format) == draw([archspec.load("fcn_resnet50")], format)
