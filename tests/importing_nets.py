@@ -1,9 +1,11 @@
 """Models in PyTorch as people write them, for the tests of importing."""
 
+import os
 import warnings
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class Residual(nn.Module):
@@ -80,6 +82,7 @@ class Printing(nn.Module):
 
     def forward(self, x):
         print("seen", tuple(x.shape))
+        os.write(1, b"seen past Python\n")
         return self.net(x)
 
 
@@ -401,6 +404,61 @@ class Halved(Net):
 class Needing(Net):
     def __init__(self, width, depth):
         super().__init__(width)
+
+
+class Uninitialized(nn.Module):
+    def __init__(self):
+        self.width = 4
+
+    def forward(self, x):
+        return x
+
+
+class Skipping(Printing):
+    """Made of what ends a test, which is no `Exception`."""
+
+    def __init__(self):
+        super().__init__()
+        raise BaseException("not here")
+
+
+class Evaluating(Once):
+    def forward(self, x):
+        if not self.training:
+            raise KeyError("no such thing")
+        return super().forward(x)
+
+
+class Mapped(Once):
+    def forward(self, x):
+        return torch.vmap(torch.relu)(super().forward(x))
+
+
+class Undecided(Once):
+    """Drops in evaluation as well."""
+
+    def forward(self, x):
+        return functional.dropout(super().forward(x), 0.5)
+
+
+class Initial(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.init = nn.Conv2d(3, 4, 3)
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc(self.init(x).mean((2, 3)))
+
+
+class Moving(Once):
+    """Changes what is the whole process's."""
+
+    def __init__(self):
+        super().__init__()
+        os.chdir("/")
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
 
 
 class Backbone(nn.Module):

@@ -19,6 +19,7 @@ from archspec.importing.tree import shapes, tree
 from archspec.language.step import MODIFIERS
 from archspec.loading.program import Program
 from archspec.ops import OPS
+from archspec.syntax.identifiers import step_name_fault
 
 FORMS = ((True, True), (False, True), (False, False))
 """From the shortest: with shortcuts apart and equal blocks as one, with equal blocks as one, and each block for itself."""
@@ -47,8 +48,10 @@ def _specs(net: Traced) -> Iterator[tuple[str, Program]]:
 def problems_of(net: Traced) -> str:
     """What is wrong with the longest spec, for a message."""
     paths = [op.path or "" for op in net.operations] + [one.path for op in net.operations for one in op.scopes]
-    if (word := next((part for path in paths for part in path.split(".") if part in MODIFIERS), None)) is not None:
-        return f"`{word}` names a module, and is a key of steps ({', '.join(f'`{one}`' for one in MODIFIERS)})"
+    for part in dict.fromkeys(part for path in paths for part in filter(None, path.split("."))):
+        why = "it is a key of steps" if part in MODIFIERS else None if part.isdecimal() else step_name_fault(part)
+        if why is not None:
+            return f"`{part[:80]}` names a module, and cannot name a step: {why}"
     try:
         found = blocks(tree(net), shapes(net), net.outputs, merged=False, alike=False)
     except InexpressibleError as why:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from archspec.diagnostics.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from archspec import Diagnostic
 
@@ -39,6 +40,28 @@ def tell_text(text: str) -> None:
 def say(line: str) -> None:
     """Print a line about how things go, on the standard error."""
     print(printable(line), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def prints_aside() -> Iterator[None]:
+    """Have what code of others prints go to the standard error, also what its libraries write past Python.
+
+    What a command itself tells on the standard output is read by programs.
+    """
+    sys.stdout.flush()
+    try:
+        held = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # a process may have neither
+        yield
+        return
+    try:
+        yield
+    finally:
+        for stream in filter(None, (sys.stdout, sys.__stdout__)):
+            stream.flush()
+        os.dup2(held, 1)
+        os.close(held)
 
 
 def fail(message: str, help_: str | None = None, code: int = 2) -> NoReturn:

@@ -231,6 +231,8 @@ FREE = [{"as_int": 0}] * 4
         ({"graph": first_node(lambda node: node.update(target="torch.ops.mine.conv2d.default"))}, "mine.conv2d"),
         ({"graph": first_node(lambda node: node.update(target="os.system"))}, "os.system: archspec has no such"),
         ({"graph": first_node(lambda node: node.pop("inputs"))}, "it lacks 'inputs'"),
+        ({"graph": first_node(lambda node: node["inputs"].clear())}, "arguments that archspec does not read (IndexError"),
+        ({"graph": first_node(lambda node: node.update(target="aten." + "x" * 9999))}, "xxx ... ("),
         ({"graph": ("conv2d.default", "convolution.default")}, "decomposed to smaller operators"),
         ({"graph": ("Symbol('", "__import__('os').system('")}, "sizes that are computed"),
         ({"graph": lambda graph: graph["schema_version"].update(major=99)}, "version 99"),

@@ -90,8 +90,8 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("Deciding", r"decides by the values of tensors \(in `the model`, .*importing_nets.py:\d+\)"),
-        ("Choosing", r"decides by the values of tensors \(in `the model`, .*importing_nets.py:\d+\)"),
+        ("Deciding", r"decides by the values of tensors \(in the model, .*importing_nets.py:\d+\)"),
+        ("Choosing", r"decides by the values of tensors \(in the model, .*importing_nets.py:\d+\)"),
         (
             "WithoutGradients",
             r"without gradients, as under torch.no_grad\(\).* \(in `stem`, .*importing_nets.py:\d+\)",
@@ -102,7 +102,7 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
         ("Unlearning", "no parameters"),
         ("Silent", "has to return a tensor"),
         ("Lazy", "`conv` is lazy"),
-        ("Numeric", r"leaves PyTorch for NumPy \(in `the model`, .*importing_nets.py:\d+\)"),
+        ("Numeric", r"leaves PyTorch for NumPy \(in the model, .*importing_nets.py:\d+\)"),
         ("Halved", "numbers change their type"),
         ("Needing", "--arg width=VALUE --arg depth=VALUE"),
         ("half", "numbers of float16"),
@@ -121,6 +121,12 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
         ("Tied", "are one parameter"),
         ("Buffered", "`mean` is a buffer"),
         ("Constant", "a constant tensor in forward"),
+        ("Uninitialized", r"call super\(\).__init__\(\) first"),
+        ("Skipping", "could not be made: BaseException: not here"),
+        ("Evaluating", "not written: KeyError: 'no such thing'"),
+        ("Mapped", "lazy_load_decompositions: arguments that archspec does not read"),
+        ("Undecided", "drops values in evaluation as well"),
+        ("Initial", "`init` names a module, and cannot name a step: it is a key of steps"),
         ("number", "no torch.nn.Module"),
         ("nothing", "there is no nothing"),
     ],
@@ -160,11 +166,20 @@ def test_an_image_that_fills_the_memory_is_refused(cli):
     assert "3x99999x99999 are too large" in done.stderr
 
 
-def test_what_a_model_prints_is_not_part_of_the_spec(cli):
+def test_what_a_model_prints_is_not_part_of_the_spec(cli, capfd):
     done = cli("import", f"{NETS}:Printing", "--input", "3,8,8")
     assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith("# Imported from")
     assert "seen" not in done.stdout
+    past = capfd.readouterr()
+    assert ("seen past Python" in past.out, "seen past Python" in past.err) == (False, True)
+
+
+def test_what_a_model_changes_of_the_process_is_set_back(cli, tmp_path):
+    done = cli("import", f"{NETS}:Moving", "--input", "3,8,8", "--out", "net.yaml")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "net.yaml").exists()
+    assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "mobilenet_v2"])

@@ -24,6 +24,11 @@ def check_module(module: Any, example: Any) -> None:
         raise ModelError(
             f"the model is a {type(module).__name__}, and no torch.nn.Module", "give the module itself"
         )
+    if "_modules" not in vars(module):
+        raise ModelError(
+            f"{type(module).__name__} is not initialized as a module",
+            "call super().__init__() first in its __init__",
+        )
     if getattr(example, "ndim", 0) != 4:
         raise ModelError("the example is no batch of images (N, C, H, W)", "such as torch.zeros(2, 3, 224, 224)")
     if hasattr(module, "_orig_mod"):
@@ -31,7 +36,7 @@ def check_module(module: Any, example: Any) -> None:
     for path, one in module.named_modules():
         if isinstance(one, torch.jit.ScriptModule):
             raise ModelError(
-                f"`{path or 'the model'}` is scripted or traced, and has no Python module to read",
+                f"{f'`{path}`' if path else 'the model'} is scripted or traced, and has no Python module to read",
                 "give the module that it was made of",
             )
     _check_forward(module, example)
@@ -40,7 +45,7 @@ def check_module(module: Any, example: Any) -> None:
             raise ModelError(f"`{path}` is lazy: its sizes are not known before it has seen a batch",
                              "run the model on a batch where it is made, or give it the sizes")  # fmt: skip
         if (hooks := _hooks(one)) is not None:
-            raise ModelError(f"`{path or 'the model'}` has hooks, which run code that no graph shows",
+            raise ModelError(f"{f'`{path}`' if path else 'the model'} has hooks, which run code that no graph shows",
                              f"remove them first{hooks}")  # fmt: skip
         if "parametrizations" in one._modules or hasattr(one, "weight_g"):
             raise ModelError(f"`{path}` has a parametrization, of which a spec says nothing", "remove it, as with "

@@ -8,6 +8,7 @@ from typing import Any
 from archspec.errors import ModelError
 from archspec.importing import Traced, partial_spec
 from archspec_torch.importing.checks import check_module
+from archspec_torch.importing.failures import failure
 from archspec_torch.importing.graphs import exported
 from archspec_torch.importing.reader import Reader
 from archspec_torch.importing.results import like, result_names
@@ -66,6 +67,10 @@ def _train_only(module: Any, example: Any, names: list[str]) -> frozenset[str]:
     try:
         with torch.inference_mode():
             given = like(module.eval()(example), names)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the model's own code raises
+        raise failure(error, module, "evaluation") from None
     finally:
         for one, training in before.items():
             one.training = training

@@ -27,15 +27,29 @@ UNSAID = {
 """Why a spec has no words for an operation, where there is more to say than that it has none."""
 
 
+LONGEST = 400
+"""Characters of what a graph or a model's own code says that a line of a message has."""
+
+
+def shortened(text: str) -> str:
+    """Text on a line of a message, which is cut where it is longer than that."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its kind."""
+    return shortened(next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__))
+
+
 def unsaid(target: Any) -> str | None:
     """Why a spec cannot say an operation; None of those of which nothing special is known."""
     name = str(target)
     return next((why for known, why in UNSAID.items() if name == known or name.startswith(f"{known}.")), None)
 
 
-def failure(error: BaseException, module: Any) -> ModelError:
-    """What ended a model's forward, as an error of importing."""
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def failure(error: BaseException, module: Any, mode: str = "training") -> ModelError:
+    """What ended a model's forward in a mode, as an error of importing."""
+    said = first_line(error)
     where = _place(error, module)
     if "GuardOnDataDependent" in type(error).__name__ or "data-dependent" in str(error).lower():
         return ModelError(f"the model decides by the values of tensors{where}", DECIDING)
@@ -45,7 +59,7 @@ def failure(error: BaseException, module: Any) -> ModelError:
         )
     return ModelError(
         f"the model could not be run{where}: {type(error).__name__}: {said}",
-        "it must run in training mode on a batch of images of this size; --input C,H,W says another",
+        f"it must run in {mode} mode on a batch of images of this size; --input C,H,W says another",
     )
 
 
@@ -63,7 +77,7 @@ def _place(error: BaseException, module: Any) -> str:
             if path is not None and not library:
                 line = f", {file}:{number}"
         if path is not None:
-            return f" (in `{path or 'the model'}`{line or ''})"
+            return f" (in {f'`{path}`' if path else 'the model'}{line or ''})"
     return ""
 
 

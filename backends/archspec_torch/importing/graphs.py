@@ -33,7 +33,9 @@ def exported(module: Any, example: Any) -> Any:
         ):  # fmt: skip
             warnings.simplefilter("ignore")
             found = torch.export.export(module, (example,), strict=False)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the model's own code raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the model's own code raises
         why = failure(error, module)
         if GRAPH not in printed.getvalue():
             print(printed.getvalue(), end="", file=errors)
@@ -107,4 +109,4 @@ def place(node: Any) -> str:
     if not files:
         return f"in `{path}`" if path else "in forward"
     file, _, rest = files[-1].removeprefix('File "').partition('", line ')
-    return f"in `{path or 'the model'}`, {file}:{rest.partition(',')[0]}"
+    return f"in {f'`{path}`' if path else 'the model'}, {file}:{rest.partition(',')[0]}"

@@ -62,7 +62,7 @@ class Holes:
             shape = typed(sizes[1:])
         except (RefusedError, ShapeError, ValueError):
             return None
-        if not taken or len(sizes) > 4:
+        if not taken or not 2 <= len(sizes) <= 4:  # else it is no map, no tokens and no vector of a sample
             return None
         name = self.names.setdefault(hole.why, f"hole{len(self.names) + 1}")
         self.reasons.setdefault(name, hole.told)

@@ -15,8 +15,10 @@ from archspec.loading.program import Program
 from archspec_torch.health import need_torch
 from archspec_torch.importing.checks import check_module
 from archspec_torch.importing.export import traced
+from archspec_torch.importing.failures import first_line
 from archspec_torch.importing.proof import Mode, UnequalError, fitting, prove
 from archspec_torch.importing.sources import module_of
+from archspec_torch.importing.surroundings import surroundings_kept
 
 Build = Callable[[Program], Any]
 """How a net becomes a model."""
@@ -35,7 +37,7 @@ def import_source(
 ) -> Imported:
     """The model of a source as a spec. Raises ModelError."""
     torch = need_torch()
-    with contextlib.redirect_stdout(sys.stderr):
+    with surroundings_kept(), contextlib.redirect_stdout(sys.stderr):
         module, name = module_of(source, arguments)
     size = size or _own_size(module)
     if math.prod(size) > MOST:
@@ -53,8 +55,9 @@ def check_source(
     if size is not None and size != tuple(net.input_shape):
         raise ModelError(f"{net.name} takes images {'x'.join(map(str, net.input_shape))}, and --input says another size",
                          "leave --input out, or change the spec with --set input.size=...")  # fmt: skip
-    with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):
-        module, name = module_of(source, arguments)
+    with surroundings_kept(), torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):
+        with surroundings_kept():
+            module, name = module_of(source, arguments)
         example = torch.zeros(2, *net.input_shape)
         check_module(module, example)
         renamed: Mapping[str, str] = {}
@@ -65,8 +68,8 @@ def check_source(
             return prove(module, build(net), net, example, renamed)
         except UnequalError as error:
             why = str(error)
-        except (RuntimeError, ValueError, TypeError) as error:
-            why = f"{type(error).__name__}: {error}".splitlines()[0]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the model's own code raises
+            why = f"{type(error).__name__}: {first_line(error)}"
     raise ModelError(f"{source} is not the net of the spec {net.name}: {why}", "change the model or the spec; what the model is "
                      f"as a spec, `archspec import {source}` says{MORE}")  # fmt: skip
 
@@ -79,7 +82,11 @@ def import_module(
     name = name or type(module).__name__.lower()
     if getattr(example, "ndim", 0) == 4 and len(example) < 2:
         example = torch.cat([example, example])
-    with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):  # what the model itself prints
+    with (
+        surroundings_kept(),
+        torch.random.fork_rng(devices=[]),
+        contextlib.redirect_stdout(sys.stderr),
+    ):  # what the model itself prints
         return proven(module, traced(module, example, name=name, source=source), example, build)
 
 
@@ -93,8 +100,10 @@ def proven(module: Any, net: Traced, example: Any, build: Build, mode: Mode = Mo
         except UnequalError as error:
             why = str(error)
             continue
-        except (RuntimeError, ValueError, TypeError) as error:
-            why = f"{type(error).__name__}: {error}"
+        except ModelError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the model's own code raises
+            why = f"{type(error).__name__}: {first_line(error)}"
             continue
         tensors = fitting(module.state_dict(), _named(program), in_spec)
         weights = {key: _array(tensor) for key, tensor in tensors.items()}

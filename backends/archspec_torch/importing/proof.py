@@ -54,9 +54,13 @@ def prove(
     images = torch.randn(images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     said = [f"{len(ours.state_dict()):,} tensors: names and shapes", f"{count:,} parameters"]
     said += [f"`{old}` of the model is `{new}` of the spec" for new, old in renamed.items()]
-    with nothing_dropped(ours, theirs), said_if_slow("comparing the model with its spec"):
+    with nothing_dropped(ours, theirs) as dropped, said_if_slow("comparing the model with its spec"):
         if mode is not Mode.TRAINING:
             said.append(_evaluation(ours, theirs, images, names))
+            if any(dropped):
+                raise UnequalError(
+                    "the model drops values in evaluation as well: give its dropout `training=self.training`"
+                )
         said += _training(ours, theirs, images, names, in_spec, mode)
     return said
 
@@ -96,8 +100,8 @@ def _fill(model: Any) -> None:
 
 
 @contextlib.contextmanager
-def nothing_dropped(*models: Any) -> Iterator[None]:
-    """With every random rate at 0."""
+def nothing_dropped(*models: Any) -> Iterator[list[float]]:
+    """With every random rate at 0; the list grows by the rate of each dropout that was asked to drop."""
     import torch
     from torch.nn import functional
 
@@ -109,10 +113,18 @@ def nothing_dropped(*models: Any) -> Iterator[None]:
                                                                      type(one).__name__):  # fmt: skip
                     before.append((one, name, getattr(one, name)))
                     setattr(one, name, 0.0)
-    usual, functional.dropout = functional.dropout, lambda input, *_, **__: input
-    usual_dropout, torch.dropout = torch.dropout, lambda input, *_, **__: input
+    dropped: list[float] = []
+
+    def dropout(
+        input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, train: bool = True
+    ) -> Any:
+        dropped.extend([p] if training and train else [])
+        return input
+
+    usual, functional.dropout = functional.dropout, dropout
+    usual_dropout, torch.dropout = torch.dropout, lambda input, p, train: dropout(input, p, train)
     try:
-        yield
+        yield dropped
     finally:
         functional.dropout, torch.dropout = usual, usual_dropout
         for one, name, value in before:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any
 
 from archspec.importing import Operation
@@ -14,7 +15,7 @@ from archspec_torch.importing.arrangements import Arranged
 from archspec_torch.importing.attending import Scores, of_scores
 from archspec_torch.importing.built import Built
 from archspec_torch.importing.computed_weights import Computed, tensors_in
-from archspec_torch.importing.failures import unsaid
+from archspec_torch.importing.failures import shortened, unsaid
 from archspec_torch.importing.functions import computed
 from archspec_torch.importing.graphs import place
 from archspec_torch.importing.holes import Holes
@@ -23,6 +24,9 @@ from archspec_torch.importing.mixtures import Shares
 from archspec_torch.importing.operations import SAME, RefusedError, Tensor
 from archspec_torch.importing.shaping import SHAPED, of_tensor
 from archspec_torch.importing.whole import Whole
+
+UNREAD = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What reading the arguments of an operation raises where there are others than it is read with."""
 
 LOST = object()
 """What depends on something that was refused."""
@@ -106,14 +110,21 @@ class Reader:
             if value is None:
                 value = self.holes.go_on(self.built, node, self._values_into(node))
         except (RefusedError, ShapeError, ArgumentError) as why:
-            what = "the result" if node.op == "output" else node.target
-            told = f"{what}: {why} ({place(node)})"
-            self.refused.append(told)
-            value = None
-            if node.op != "output":  # what follows is read as well
-                line = place(node).rpartition(", ")[2]
-                value = self.holes.begin(self.built, node, self._values_into(node), (f"{what}: {why}", line), told)
+            value = self._refuse(node, str(why))
+        except UNREAD as error:
+            value = self._refuse(node, f"arguments that archspec does not read ({type(error).__name__}: {error})")
         self.values[node] = value
+
+    def _refuse(self, node: Any, why: str) -> str | None:
+        """Record that a node cannot be said; what stands in its place for what follows, which is read as well."""
+        target = node.target.__name__ if isinstance(node.target, FunctionType) else node.target
+        what = shortened(f"{'the result' if node.op == 'output' else target}: {why}")
+        told = f"{what} ({place(node)})"
+        self.refused.append(told)
+        if node.op == "output":
+            return None
+        line = place(node).rpartition(", ")[2]
+        return self.holes.begin(self.built, node, self._values_into(node), (what, line), told)
 
     def _values_into(self, node: Any) -> list[Any]:
         """The values that a node takes, without parameters and what was lost."""

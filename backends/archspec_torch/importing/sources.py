@@ -51,7 +51,9 @@ def _made(factory: Any, arguments: Mapping[str, Any], source: str) -> Any:
     try:
         with said_if_slow(f"making {source}"):
             return factory(**arguments)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's own code raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the user's own code raises
         raise ModelError(
             f"{source} could not be made: {type(error).__name__}: {error}", "run it in Python first"
         ) from None
@@ -114,7 +116,9 @@ def _imported(place: str) -> Any:
         sys.path.insert(0, str(Path.cwd()))
         try:
             return importlib.import_module(place)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's own code raises
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the user's own code raises
             raise ModelError(f"{place} cannot be imported: {type(error).__name__}: {error}",
                              "check the name, and that `python -c 'import ...'` takes it") from None  # fmt: skip
         finally:
@@ -131,7 +135,9 @@ def _imported(place: str) -> Any:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's own code raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the user's own code raises
         raise ModelError(
             f"{place} cannot be run: {type(error).__name__}: {error}", "run it with Python first"
         ) from None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from archspec_cli.common import load, plain, report, size_of_images
-from archspec_cli.console import fail, fail_with, say, tell, tell_text
+from archspec_cli.console import fail, fail_with, prints_aside, say, tell, tell_text
 
 
 def import_(
@@ -97,7 +97,8 @@ def import_(
     elif ":" in source:
         say(f"{source}: its own code is run")
     try:
-        found = archspec.import_model(source, chosen, arguments=given)
+        with prints_aside():
+            found = archspec.import_model(source, chosen, arguments=given)
         if weights_out is not None:
             from archspec.weights.dtypes import remarks_on_numbers
             from archspec.weights.safetensors import serialized
@@ -144,7 +145,8 @@ def _hold(
     net = load(spec, None, None, None)
     say(f"{source}: its own code is run")
     try:
-        said = find_importer("torch").check_source(source, given, size, net)
+        with prints_aside():
+            said = find_importer("torch").check_source(source, given, size, net)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None

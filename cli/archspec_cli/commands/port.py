@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec_cli.common import As, Format, plain, report, size_of_images
-from archspec_cli.console import fail, fail_with, say, tell, tell_json
+from archspec_cli.console import fail, fail_with, prints_aside, say, tell, tell_json
 
 
 class Target(StrEnum):
@@ -94,7 +94,10 @@ def port(
     try:
         if not force:
             check_own(out)
-        ported = archspec.port(source, str(to), chosen, spec=spec, arguments=arguments, maps=maps or (), key=key)
+        with prints_aside():
+            ported = archspec.port(
+                source, str(to), chosen, spec=spec, arguments=arguments, maps=maps or (), key=key
+            )
         ported.write(out, force=force)
     except archspec.SpecError as error:
         report(error.diagnostics)
