@@ -11,19 +11,24 @@ from typing import Any
 import yaml
 
 import archspec.blocks
-from archspec.compile import check, load
+from archspec.compile import look
 from archspec.importing.arguments import default_of
 from archspec.importing.text import to_text
 
 
 def with_library(spec: dict[str, Any]) -> dict[str, Any]:
     """The spec with each of its blocks taken from the library, where that has one of the same arguments and operations."""
+    own: list[tuple[object, ...]] | None = None  # the same whichever of its blocks are the library's
     for name, block in list(spec.get("blocks", {}).items()):
         for other, theirs in _library().items():
             if not _fits(block, theirs):
                 continue
+            own = own or _operations(spec)
+            if own is None:
+                return spec
             changed = _taken(spec, name, other, block.get("args", {}), theirs.get("args", {}))
-            same = next((one for one in _variants(changed, other, theirs, block) if _same(spec, one)), None)
+            variants = _variants(changed, other, theirs, block)
+            same = next((one for one in variants if _operations(one) == own), None)
             if same is not None:
                 spec = same
                 break
@@ -127,16 +132,11 @@ def _rows(value: Mapping[str, Any], name: str, other: str, args: Any, own: Mappi
     return {**value, "rows": rows}
 
 
-def _same(spec: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
-    """Whether two specs have the same operations in the same order, with tensors of the same names."""
-    texts = [to_text(one) for one in (spec, changed)]
-    if any(one.is_error for text in texts for one in check(text)):
-        return False
-    rows = [
-        [
-            (row.op, row.target.identity, row.input_shapes, row.name if row.parameters else "")
-            for row in load(text).modules()
-        ]
-        for text in texts
+def _operations(spec: Mapping[str, Any]) -> list[tuple[object, ...]] | None:
+    """The operations of a spec in their order, with the names of their tensors; None where it is no spec."""
+    net, found = look(to_text(spec))
+    if net is None or any(one.is_error for one in found):
+        return None
+    return [
+        (row.op, row.target.identity, row.input_shapes, row.name if row.parameters else "") for row in net.modules()
     ]
-    return rows[0] == rows[1]
