@@ -8,6 +8,7 @@ import sys
 from collections import UserDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
@@ -60,12 +61,18 @@ class _Commands(UserDict[str, Any]):
     """Commands that are imported when they are asked for, so that none waits for the others."""
 
     def __getitem__(self, name: str) -> Any:
-        module, _, attribute = super().__getitem__(name).partition(":")
-        found = getattr(import_module(f"archspec_cli.commands.{module}"), attribute)
-        if not isinstance(found, typer.Typer):
-            function, found = found, typer.Typer(add_completion=False)
-            found.command(name, cls=Command)(function)
-        return typer.main.get_command(found)
+        return _command(name, super().__getitem__(name))
+
+
+@cache
+def _command(name: str, place: str) -> Any:
+    """A command, made once in a process that runs several: its options take longer to make than many a spec to check."""
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(f"archspec_cli.commands.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False)
+        found.command(name, cls=Command)(function)
+    return typer.main.get_command(found)
 
 
 class _Group(TyperGroup):
