@@ -47,7 +47,7 @@ def observed(build: Callable[[], nnx.Module], images: Any, draw: Draw | None) ->
     with jax.enable_x64(True):
         model = build()
         unroll(model)
-        (model.train if draw is not None else model.eval)()  # type: ignore[no-untyped-call]
+        (model.train if draw is not None else model.eval)()  # type: ignore[no-untyped-call, unused-ignore]
         _wrap(model, notes)
         parts: Any = nnx.split(model, nnx.Param, ...)
         graph, params, others = parts

@@ -19,7 +19,7 @@ def try_model(net: Network, make_model: Any) -> None:
 
     def make() -> nnx.Module:
         model: nnx.Module = make_model(rngs=nnx.Rngs(0))
-        model.eval()  # type: ignore[no-untyped-call]
+        model.eval()  # type: ignore[no-untyped-call, unused-ignore]
         return model
 
     model = nnx.eval_shape(make)

@@ -3,28 +3,30 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 from conftest import REPO
 from emitting import FAMILIES, GOLDEN
 
+OWN = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]["mypy"]
 CONFIG = f"""
 [mypy]
 strict = true
-python_version = 3.11
+python_version = {OWN["python_version"]}
 mypy_path = {REPO / "backends"}
-untyped_calls_exclude = flax
+untyped_calls_exclude = {",".join(OWN["untyped_calls_exclude"])}
 
-[mypy-archspec_runtime.*,archspec_torch.*,archspec_flax.*]
-follow_imports = silent
+[mypy-{",".join(OWN["overrides"][0]["module"])}]
+ignore_missing_imports = true
 
 [mypy-{{trainers}}]
 disallow_untyped_calls = false
 warn_unused_ignores = false
 disable_error_code = import-untyped
 """
-"""As the project's own, so that what is known of a framework is found out once. The poolings of Flax, `Tensor.backward`
+"""As the project's own, and more for trainers alone, so that what is known of a framework is found out once. `Tensor.backward`
 and Optax have no types."""
 MODELS = {"torch": GOLDEN, "flax": GOLDEN / "flax"}
 

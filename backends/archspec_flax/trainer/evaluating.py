@@ -43,7 +43,7 @@ def evaluate(
     compiled: CompilerOptions | None = None, eval_step: EvalStep | None = None,
 ) -> Evaluation:  # fmt: skip
     """Loss and errors of a model over a split, every sample once, as `eval_step` has them."""
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()  # type: ignore[no-untyped-call, unused-ignore]
     samples = dataset.split(split)
     graph, state = nnx.split(model)
     kind = np.float64 if job.recipe.precision == "fp64" else np.float32
@@ -187,7 +187,7 @@ class Noted(nnx.Module):
 
 def make_probe(model: nnx.Module, job: Job, device: jax.Device, layers: Sequence[str]) -> Probe:
     """A model as a function, in the precision of its recipe; compiled for each shape of pixels."""
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()  # type: ignore[no-untyped-call, unused-ignore]
     kind = jnp.float64 if job.recipe.precision == "fp64" else jnp.float32
     moments: dict[str, Array] = {}
     if layers:

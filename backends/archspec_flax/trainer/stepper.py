@@ -70,7 +70,7 @@ class FlaxStepper:
         self.kind = use_precision(recipe.precision)
         with jax.default_device(device):
             self.model = prepared(drawn(make_model, recipe.seed, device), recipe.precision)
-            self.model.train()  # type: ignore[no-untyped-call]
+            self.model.train()  # type: ignore[no-untyped-call, unused-ignore]
             if device.platform == "cpu":
                 use_fast_gradients(self.model, self.devices.mesh if self.devices.many else None)
                 if world.size > 1:
