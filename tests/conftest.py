@@ -25,12 +25,12 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # of each process: the suite has one for each core, and nets are small
 
-# Programs of JAX are compiled once, however many runs, processes and workers of the suite begin with them. A process that
-# is killed may leave one of them in part; it is then compiled anew, with a warning.
+# Programs of JAX are compiled once, however many runs, processes and workers of the suite begin with them, be
+# they ever so small. A process that is killed may leave one of them in part; it is then compiled anew, with a warning.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _programs = tempfile.TemporaryDirectory(prefix="archspec-tests-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 QUICKLY = (
     "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"

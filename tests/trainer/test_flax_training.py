@@ -24,12 +24,12 @@ QUIET = ("--device", "cpu", "--threads", "1")
 
 @pytest.fixture(scope="module")
 def process():
-    """Runs a command line in a process of its own; what one compiles, the others find, be it ever so small."""
-    cache = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    """Runs a command line in a process of its own."""
 
     def run(*command, **options):
-        done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, timeout=280,
-                              env=os.environ | cache, **options)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, *map(str, command)], capture_output=True, text=True, timeout=280, **options
+        )
         assert done.returncode == 0, done.stderr
         return done.stderr
 
