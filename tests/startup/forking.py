@@ -162,7 +162,7 @@ def _become(request, streams, kind, ready):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in request["ignored"]:
         signal.signal(number, signal.SIG_IGN)
-    _open_streams()
+    _open_streams(at_once=words[1] == "-u" or bool(os.environ.get("PYTHONUNBUFFERED")))
     os.close(ready)
     _nest(words, kind)
     sys.orig_argv = words
@@ -188,9 +188,8 @@ def _show(environment):
     ctypes.memmove(start, text[: end - start].ljust(end - start, b"\0"), end - start)
 
 
-def _open_streams():
+def _open_streams(*, at_once):
     """The standard streams of Python, as it opens them at its start."""
-    at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         before, mode = getattr(sys, name), "w" if descriptor else "r"
         raw = io.FileIO(descriptor, mode, closefd=False)
@@ -207,7 +206,7 @@ def _open_streams():
 
 def _nest(words, kind):
     """What starts others has a process that forks them, which is as this one is now."""
-    if LAUNCHING.isdisjoint(words):
+    if LAUNCHING.isdisjoint(words) and not warm.runs_script(words):
         warm.session = None
         return
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -250,7 +249,9 @@ def _run_main(words):
     main = types.ModuleType("__main__")
     main.__builtins__ = sys.modules["builtins"]
     sys.modules["__main__"] = main
-    if Path(words[1]).name == "train.py":
+    if words[1] == "-u":
+        words = [words[0], *words[2:]]
+    if words[1].endswith(".py"):
         main.__file__ = os.path.abspath(words[1])
         sys.argv, sys.path[0] = words[1:], os.path.dirname(main.__file__)
         main.__loader__ = SourceFileLoader("__main__", main.__file__)

@@ -23,6 +23,8 @@ from pathlib import Path
 
 PROGRAMS = {"from archspec_cli.main import main; main()"}
 """What is forked besides `-m archspec_cli`; tests add what begins in the same way."""
+SCRIPTS = {"first_gpu.py"}
+"""Scripts that train in their own process and in those that they start, by `torchrun` too."""
 TRAINING = {"train", "eval", "sweep"}
 COLD = {"ARCHSPEC_TESTS_COLD": "1"}
 """In the environment of a process that is to be started as users start it."""
@@ -97,7 +99,8 @@ class Nested:
         self.only = forker
 
     def forker(self, kind):
-        return self.only if kind == self.only.imported else None
+        imported = self.only.imported
+        return self.only if kind == imported or (kind, imported) == ("torch", "shard") else None
 
 
 session = None
@@ -163,6 +166,8 @@ def _kind(words, folder):
     match words:
         case [python, script, *_] if python == sys.executable and Path(script).name == "train.py":
             return _kind_of_trainer(Path(folder, script))
+        case [python, *given] if python == sys.executable and runs_script(given):
+            return "shard"
         case [python, "-m", "archspec_cli", *given] if python == sys.executable:
             pass
         case [python, "-c", program, *given] if python == sys.executable and program in PROGRAMS:
@@ -176,6 +181,11 @@ def _kind(words, folder):
     if re.search(r"--backend\W+flax\b", text):
         return "flax"
     return "shard" if "--shard" in text else "torch"  # which loads PyTorch's compiler, as `sitecustomize` has it
+
+
+def runs_script(words):
+    """Whether words of a command name one of the scripts, which it runs itself or by `torchrun`."""
+    return any(Path(word).name in SCRIPTS for word in words)
 
 
 def _kind_of_trainer(path):
