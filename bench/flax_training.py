@@ -74,8 +74,7 @@ def bare_step(net: str, data: Path | None, steps: int) -> float:
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_runtime.batches.normalization import measure
     from archspec_runtime.batches.order import Batches
-    from archspec_runtime.data import Dataset
-    from archspec_runtime.data.splits import ArraySplit
+    from archspec_runtime.data.splits import ArraySplit, Dataset
     from archspec_runtime.job.job import Job
     from archspec_runtime.recipe.recipe import Recipe
 

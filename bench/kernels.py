@@ -29,8 +29,7 @@ from archspec.emission.import_source import import_source
 from archspec_runtime.augment.plan import Plan
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch
-from archspec_runtime.data import Dataset
-from archspec_runtime.data.splits import ArraySplit
+from archspec_runtime.data.splits import ArraySplit, Dataset
 from archspec_runtime.job.job import Job
 
 NO_KERNEL = {"aten::detach", "aten::empty", "aten::empty_like", "aten::empty_strided", "aten::_unsafe_view"}

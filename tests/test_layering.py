@@ -66,9 +66,8 @@ ROOMS = (  # of the core, from the ground up: each imports from those before it,
     "network",
 )
 RUNTIME_ROOMS = (  # the same of the runtime
-    "printable",
-    "errors",
     "console",
+    "errors",
     "parts",
     "draws",
     "recipe",

@@ -1,6 +1,7 @@
 """What a built folder carries along: the modules that its `train.py` imports, those that these import, and so on.
 
-What a package imports for type checkers alone is carried where it is imported from there by its name.
+What a package imports for type checkers alone is carried where it is imported from there by its name. A room's `__init__.py` that
+says in a docstring what is in the room is not: Python imports a folder without one as well.
 """
 
 from __future__ import annotations
@@ -25,9 +26,17 @@ def imported_files(source: str, packages: Packages, given: Mapping[str, str] | N
         if path not in found:
             found[path] = given[path] if path in given else _text(folders, path)
             waiting += _files(folders, found[path], path)
+    found = {path: text for path, text in found.items() if not _says_what_a_room_holds(path, text)}
     typed = (f"{name}/py.typed" for name, folder in packages.items() if folder.joinpath("py.typed").is_file())
     found |= {path: "" for path in typed if any(there.startswith(path.partition("/")[0]) for there in found)}
     return dict(sorted(found.items()))
+
+
+def _says_what_a_room_holds(path: str, text: str) -> bool:
+    """Whether a file of a folder within a package is a docstring alone."""
+    if path.count("/") < 2 or not path.endswith("/__init__.py"):
+        return False
+    return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in ast.parse(text).body)
 
 
 @lru_cache(maxsize=1024)

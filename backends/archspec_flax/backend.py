@@ -194,8 +194,7 @@ class FlaxBackend:
         need_flax()
         from archspec_flax.trainer import Flax
         from archspec_runtime.measure.evaluation import open_run
-        from archspec_runtime.measure.pictures import pictures
-        from archspec_runtime.measure.predictions import predictions
+        from archspec_runtime.measure.predictions import pictures, predictions
         from archspec_runtime.measure.weights import of_weights
         from archspec_runtime.record.own_source import Source
 

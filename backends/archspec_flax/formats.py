@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archspec.backends import Weights
 from archspec.errors import WeightsError
 from archspec_flax.health import need_flax
-from archspec_runtime.processes.allocators import share_gpu
+from archspec_runtime.processes.platforms import share_gpu
 
 if TYPE_CHECKING:
     from archspec.backends.stored import Array, Stored

@@ -10,7 +10,7 @@ from archspec.backends.extras import install_command
 from archspec.backends.releases import is_recent
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.diagnostics.out_of_memory import is_out_of_memory, remedy
-from archspec_runtime.processes.allocators import share_gpu
+from archspec_runtime.processes.platforms import share_gpu
 
 TITLES = {"jax": "JAX", "flax": "Flax"}  # JAX first: Flax does not import with one that is too old
 NEEDED = {"jax": "0.10.0", "flax": "0.12.8"}

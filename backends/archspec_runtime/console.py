@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from archspec_runtime.errors import RunError
-from archspec_runtime.printable import printable, printable_lines
+
+def printable(text: str) -> str:
+    """Text on one line: line breaks, control characters, and signs that turn the direction of writing are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """Text of several lines, each printable; tabs stay."""
+    return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
 
 
 def tell(*lines: str) -> None:
@@ -33,7 +42,7 @@ def warn(text: str, *rows: str) -> None:
         say(f"  {row}")
 
 
-def complain(error: RunError) -> None:
+def complain(error: Exception) -> None:
     """Print an error, with what helps; its own lines are printable."""
     print(f"error: {error}", file=sys.stderr, flush=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from archspec_runtime.printable import printable
+from archspec_runtime.console import printable
 
 SMALLER = "make batch_size or input.size smaller"
 """What helps where memory runs out."""

@@ -59,6 +59,7 @@ def _join(installed: str | None) -> bool:
     """Let what this folder does not carry be found in the installed packages; False where it is already, or there are none."""
     if installed is None:
         return False
+    _load_rooms()
     found = False
     for name, package in [*sys.modules.items()]:
         house = Path(installed, *name.split(".")[:1])
@@ -67,3 +68,12 @@ def _join(installed: str | None) -> bool:
             package.__path__.append(str(room))
             found = True
     return found
+
+
+def _load_rooms() -> None:
+    """Import this folder's rooms, which have no `__init__.py`: later, those of the installed packages would be found instead."""
+    for house in [name for name in sys.modules if name.startswith("archspec_") and "." not in name]:
+        for room in [*sys.modules[house].__path__]:
+            for path in Path(room).iterdir():
+                if path.is_dir() and not path.name.startswith("_"):
+                    import_module(f"{house}.{path.name}")

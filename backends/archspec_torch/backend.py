@@ -236,8 +236,7 @@ class TorchBackend:
         """The classes, the pictures, and what a run or a net with its weights says of each. Raises RunError."""
         need_torch()
         from archspec_runtime.measure.evaluation import open_run
-        from archspec_runtime.measure.pictures import pictures
-        from archspec_runtime.measure.predictions import predictions
+        from archspec_runtime.measure.predictions import pictures, predictions
         from archspec_runtime.measure.weights import of_weights
         from archspec_runtime.record.own_source import Source
         from archspec_torch.trainer import Torch

@@ -15,7 +15,7 @@ from archspec_experiments.sweep import prepare, run_sweep, task_of
 from archspec_runtime.console import tell
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
-from archspec_runtime.processes.interrupts import written_whole
+from archspec_runtime.processes.signals import written_whole
 
 SCRIPT = "sweep.sbatch"
 

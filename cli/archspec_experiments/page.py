@@ -19,7 +19,7 @@ from archspec_experiments.mistakes import ROWS
 from archspec_experiments.state import State
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.memory import bytes_as_text
-from archspec_runtime.processes.interrupts import written_whole
+from archspec_runtime.processes.signals import written_whole
 from archspec_runtime.record.folder import run_of
 
 NAMED = 4  # folders in a title

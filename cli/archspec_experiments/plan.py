@@ -20,12 +20,12 @@ from archspec_experiments.grid import GridError, Point, named, overridden
 from archspec_experiments.overrides import check_given_once
 from archspec_experiments.trial import check_before
 from archspec_runtime.batches.order import check_filled
-from archspec_runtime.data import check_folder
+from archspec_runtime.data.opening import check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.record.folder import write_json
-from archspec_runtime.run.images import check_split, open_for
 from archspec_runtime.run.preflight import known_images
+from archspec_runtime.run.session import check_split, open_for
 
 SWEEP = "sweep.json"
 FORMAT = 1

@@ -15,8 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from archspec_experiments.task import Task
-from archspec_runtime.console import duration, say
-from archspec_runtime.printable import printable
+from archspec_runtime.console import duration, printable, say
 
 EVERY = 60.0  # seconds between what is said where there is no terminal to draw in
 TAIL = 4096  # bytes of a run's metrics that its last row is within

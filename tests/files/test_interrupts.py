@@ -125,7 +125,7 @@ def test_where_ctrl_c_raises_it_still_does(tmp_path):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from archspec.files import write_folder
-from archspec_runtime.processes.interrupts import undone, written_whole
+from archspec_runtime.processes.signals import undone, written_whole
 try:
     with undone(lambda: print("undone")), written_whole(Path("page.html")) as aside:
         aside.write_text("half")

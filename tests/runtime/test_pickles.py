@@ -7,8 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from archspec_runtime.data.cifar import read_cifar
-from archspec_runtime.data.pickles import read_pickle
+from archspec_runtime.data.cifar import read_cifar, read_pickle
 from archspec_runtime.errors import DataError
 from archspec_runtime.recipe.images import Data
 

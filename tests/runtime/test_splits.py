@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from archspec_runtime.batches.normalization import Normalization, measure
-from archspec_runtime.data import open_dataset
 from archspec_runtime.data.digits import read_digits
+from archspec_runtime.data.opening import open_dataset
 from archspec_runtime.draws import holdout_split
 from archspec_runtime.errors import DataError
 from archspec_runtime.recipe.images import Data

@@ -236,7 +236,7 @@ def test_what_a_step_frees_lies_ready_for_the_next(process):
     code = """
 import resource, sys
 from archspec_flax.trainer.device import choose_device
-from archspec_runtime.processes.allocators import keep_freed
+from archspec_runtime.processes.platforms import keep_freed
 choose_device("cpu")
 keep_freed()
 import jax, jax.numpy as jnp

@@ -11,8 +11,8 @@ from pathlib import Path
 import jax
 
 from archspec_runtime.errors import RunError, no_device
-from archspec_runtime.processes.allocators import share_gpu, share_heap
-from archspec_runtime.processes.out_of_memory import address_space, remedy
+from archspec_runtime.job.out_of_memory import address_space, remedy
+from archspec_runtime.processes.platforms import share_gpu, share_heap
 
 KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
 ROOM = 320 << 20

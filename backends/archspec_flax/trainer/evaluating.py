@@ -18,10 +18,10 @@ from jax import Array
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Bytes, Fitting, evaluation_batches, evaluation_size
 from archspec_runtime.console import warn
-from archspec_runtime.data import Dataset
+from archspec_runtime.data.splits import Dataset
 from archspec_runtime.frameworks.protocol import Answer, Evaluation, Floats, Probe
-from archspec_runtime.job.exhausted import measured_in_halves, while_measuring
 from archspec_runtime.job.job import Job
+from archspec_runtime.job.out_of_memory import measured_in_halves, while_measuring
 from archspec_runtime.parts import part
 from archspec_runtime.processes.world import World
 

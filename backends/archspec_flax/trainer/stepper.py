@@ -17,12 +17,12 @@ from archspec_flax.names import load_state_dict, spec_shapes, state_dict
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch, Fitting, first_images
 from archspec_runtime.checkpoints.saver import LOG_EVERY
-from archspec_runtime.data import Dataset
+from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.protocol import Evaluation, MakeModel, Outcome
 from archspec_runtime.job.agreement import check_arguments
-from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
+from archspec_runtime.job.out_of_memory import while_training
 from archspec_runtime.parts import part
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.images import PadCrop

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from archspec_runtime.console import printable
 from archspec_runtime.data.suffixes import HIDDEN, OF_A_SYSTEM
-from archspec_runtime.printable import printable
 
 OTHER_SUFFIX = "its suffix is not that of an image"
 NESTED = "below the folder of a class, in another folder: images lie directly in it"

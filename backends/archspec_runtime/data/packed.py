@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from archspec_runtime.console import printable
 from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.data.setting_aside import set_aside
 from archspec_runtime.data.sources import Names, Ranges
 from archspec_runtime.data.splits import Raw
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.files.os_errors import not_read, not_written
-from archspec_runtime.printable import printable
-from archspec_runtime.processes.interrupts import undone
 from archspec_runtime.processes.platforms import flush
+from archspec_runtime.processes.signals import undone
 
 MANIFEST = "pack.json"
 FORMAT = 1

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from archspec_runtime.console import printable
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import file_around
-from archspec_runtime.printable import printable
-from archspec_runtime.processes.interrupts import written_whole
+from archspec_runtime.processes.signals import written_whole
 
 MARK = "drawn by archspec"
 NARROW = 20  # characters of names that stand beside a picture

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch
-from archspec_runtime.data import Dataset
+from archspec_runtime.data.splits import Dataset
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.processes.world import World
 

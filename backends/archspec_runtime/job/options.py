@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from archspec_runtime.console import printable
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, parse_every
 from archspec_runtime.parts import extra
-from archspec_runtime.printable import printable
 from archspec_runtime.recipe.images import Epoch, Step
 
 MORE = "archspec_runtime.job.more_options"

@@ -9,7 +9,7 @@ from functools import partial
 from archspec_runtime.errors import SMALLER, RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.job.memory import bytes_as_text, memory
-from archspec_runtime.processes.out_of_memory import address_space, remedy
+from archspec_runtime.job.out_of_memory import address_space, remedy
 
 
 def while_training(job: Job, devices: int = 1, framework: str = "torch", *, sharded: bool = False) -> RunError:

@@ -6,8 +6,7 @@ import json
 from dataclasses import fields, replace
 from typing import Any
 
-from archspec_runtime.job.job import Job
-from archspec_runtime.job.net_facts import FILE, NUMBERS
+from archspec_runtime.job.job import FILE, NUMBERS, Job
 from archspec_runtime.recipe.data_sets import HOMES, IMAGES
 from archspec_runtime.recipe.images import ON_BATCHES
 from archspec_runtime.recipe.recipe import ARITHMETIC, Recipe, Stop

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec_runtime.batches.order import evaluation_batches, evaluation_size
-from archspec_runtime.data import ArraySplit, Split
+from archspec_runtime.data.splits import ArraySplit, Split
 from archspec_runtime.errors import CheckpointError
 from archspec_runtime.frameworks.protocol import softmax
 from archspec_runtime.measure.evaluation import Trained

@@ -12,8 +12,7 @@ from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.protocol import EVALUATE, PREDICT, Framework, measured
 from archspec_runtime.job.job import Job
 from archspec_runtime.measure.evaluation import evaluate_run, open_run
-from archspec_runtime.measure.pictures import pictures
-from archspec_runtime.measure.predictions import TOP, predictions
+from archspec_runtime.measure.predictions import TOP, pictures, predictions
 from archspec_runtime.measure.written_predictions import FORMS, check_out, form_of, write
 
 Split = Literal["train", "val", "test"]

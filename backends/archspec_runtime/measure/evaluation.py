@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.checkpoints import contents, store
 from archspec_runtime.console import warn
-from archspec_runtime.data import EMBEDDED, Dataset, open_dataset
-from archspec_runtime.data.splits import listed
+from archspec_runtime.data.opening import EMBEDDED, open_dataset
+from archspec_runtime.data.splits import Dataset, listed
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.files.conforming import odd
 from archspec_runtime.frameworks.protocol import Answer, Evaluation, Floats, Framework, MakeModel, Probe

@@ -20,15 +20,15 @@ from typing import Any
 from PIL import Image
 
 from archspec_runtime.console import say, warn
-from archspec_runtime.data import ArraySplit, Split
 from archspec_runtime.data.encoded import EncodedSplit
+from archspec_runtime.data.splits import ArraySplit, Split
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.frameworks.protocol import Evaluation, Framework, MakeModel
 from archspec_runtime.measure.answers import Answered, answers
 from archspec_runtime.measure.evaluation import Trained, open_run
 from archspec_runtime.measure.written_predictions import check_out
-from archspec_runtime.processes.interrupts import written_whole
+from archspec_runtime.processes.signals import written_whole
 from archspec_runtime.record.folder import write_json
 
 FILE = "mistakes.json"

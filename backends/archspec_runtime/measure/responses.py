@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from archspec_runtime.batches.order import evaluation_batches, evaluation_size
-from archspec_runtime.data import ArraySplit, Split
+from archspec_runtime.data.splits import ArraySplit, Split
 from archspec_runtime.frameworks.protocol import Floats, Framework, MakeModel
 from archspec_runtime.measure.evaluation import Trained, open_run
 

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec_runtime.console import complain, say, tell_text
+from archspec_runtime.console import complain, printable, say, tell_text
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.measure.predictions import Prediction
-from archspec_runtime.printable import printable
-from archspec_runtime.processes.interrupts import written_whole
+from archspec_runtime.processes.signals import written_whole
 from archspec_runtime.record.folder import run_of
 
 WIDEST = 40  # characters that names of pictures and classes are aligned to

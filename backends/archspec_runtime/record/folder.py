@@ -18,8 +18,8 @@ from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.conforming import lacking, measures
 from archspec_runtime.files.os_errors import file_around, not_written
-from archspec_runtime.processes.interrupts import undone, undone_unheard, written_whole
 from archspec_runtime.processes.platforms import lives
+from archspec_runtime.processes.signals import undone, undone_unheard, written_whole
 
 OURS = {"run.json", "metrics.jsonl", "checkpoints", "code", "spec.yaml", "curves.png", "curves.svg", "lock"}
 PACKAGES = ("archspec-nn", "numpy", "torch", "jax", "flax")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from archspec_runtime.batches.normalization import Normalization
-from archspec_runtime.data import Dataset, Listing
+from archspec_runtime.data.splits import Dataset, Listing
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.conforming import lacking
 from archspec_runtime.job.job import Job

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from archspec_runtime.data import Dataset
+from archspec_runtime.data.splits import Dataset
 
 FILE = "images.txt.gz"
 MOST = 200_000  # images of which names are kept; of more, classes alone are told apart

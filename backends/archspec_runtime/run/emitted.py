@@ -9,8 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from archspec_runtime.frameworks.protocol import Framework, Write
-from archspec_runtime.job.job import Options
-from archspec_runtime.job.net_facts import FILE, with_net_facts
+from archspec_runtime.job.job import FILE, Options, with_net_facts
 from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.run.loop import Result
 from archspec_runtime.run.session import train

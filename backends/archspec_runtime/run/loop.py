@@ -17,8 +17,8 @@ from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.protocol import Stepper
 from archspec_runtime.job.job import Job, Options
+from archspec_runtime.job.out_of_memory import is_out_of_memory
 from archspec_runtime.parts import extra, part
-from archspec_runtime.processes.out_of_memory import is_out_of_memory
 from archspec_runtime.processes.signals import Asked, Signals, Unanswered
 from archspec_runtime.processes.world import Answer, World
 from archspec_runtime.recipe.images import Epoch

@@ -11,7 +11,7 @@ from typing import Any
 from archspec_runtime.checkpoints import store
 from archspec_runtime.checkpoints.contents import loop_state
 from archspec_runtime.console import warn
-from archspec_runtime.data import Dataset
+from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import OtherNetError, RunError
 from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.frameworks.protocol import Write
@@ -30,7 +30,7 @@ from archspec_runtime.record.identity import (
     listed,
 )  # fmt: skip
 from archspec_runtime.record.image_names import keep_names, name_changes
-from archspec_runtime.run.resume import Beginning
+from archspec_runtime.run.record import Beginning
 
 EDITED = "was edited since the run trained"
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from archspec_runtime.batches.order import check_filled
 from archspec_runtime.checkpoints.starting import of_a_run
 from archspec_runtime.console import warn
-from archspec_runtime.data import EMBEDDED, check_folder
+from archspec_runtime.data.opening import EMBEDDED, check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.parts import part
@@ -16,7 +16,7 @@ from archspec_runtime.processes.launched import launched
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.data_sets import IMAGES
 from archspec_runtime.recipe.images import Epoch
-from archspec_runtime.run.images import check_split, open_for, warn_of_images
+from archspec_runtime.run.session import check_split, open_for, warn_of_images
 from archspec_runtime.schedule.scaling import mismatches, unevaluated
 
 FROM_SCRATCH = {"sgd": 0.05, "adamw": 1e-3, "lamb": 4e-3}

@@ -10,8 +10,7 @@ from threading import Timer
 from types import TracebackType
 from typing import Any
 
-from archspec_runtime.console import duration, say
-from archspec_runtime.printable import printable
+from archspec_runtime.console import duration, printable, say
 
 EVERY = 10.0  # seconds between plain lines
 SLOW = 3.0  # seconds after which what is under way is said

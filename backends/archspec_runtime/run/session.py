@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from archspec_runtime.batches.normalization import measure
-from archspec_runtime.batches.order import Batches
+from archspec_runtime.batches.order import Batches, check_filled
 from archspec_runtime.console import complain, say, warn
+from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.protocol import ALONE, EVALUATE, PREDICT, Framework, MakeModel, Write
-from archspec_runtime.job.exhausted import anywhere
-from archspec_runtime.job.job import Job, Options, effective, frozen_text
-from archspec_runtime.job.net_facts import beside
+from archspec_runtime.job.job import Job, Options, beside, effective, frozen_text
 from archspec_runtime.job.options import parse_options
+from archspec_runtime.job.out_of_memory import anywhere, is_out_of_memory
 from archspec_runtime.parts import extra, part
-from archspec_runtime.processes.allocators import keep_freed
-from archspec_runtime.processes.out_of_memory import is_out_of_memory
-from archspec_runtime.processes.platforms import busy
+from archspec_runtime.processes.platforms import busy, keep_freed
 from archspec_runtime.processes.world import World, world_of
 from archspec_runtime.record.identity import (
     Identity,
@@ -32,12 +31,36 @@ from archspec_runtime.record.identity import (
     identity_of,
     normalization_of,
 )  # fmt: skip
-from archspec_runtime.run.images import check_split, open_for, warn_of_images
 from archspec_runtime.run.loop import Loop, Result
 from archspec_runtime.run.progress import said_if_slow
-from archspec_runtime.run.record import record, take
-from archspec_runtime.run.resume import Beginning, recorded
+from archspec_runtime.run.record import Beginning, record, recorded, take
 from archspec_runtime.schedule.phases import Schedule
+
+
+def open_for(job: Job, data: Path | None) -> Dataset:
+    """The images that a job is trained on. Raises DataError."""
+    recipe = job.recipe
+    return open_dataset(recipe.data, data, input_shape=job.input_shape, classes=job.classes, seed=recipe.seed)
+
+
+def check_split(job: Job, dataset: Dataset) -> None:
+    """Raise RunError where a data set has not what the recipe asks for."""
+    if job.recipe.asks_for_validation and not dataset.validates:
+        help_ = (
+            "set some aside with `data.holdout`, put val/ beside test/, or ask for the other by name, "
+            "as in `plateau 5 of test_error`"
+        )
+        raise RunError("the recipe asks for a `val_error`, and there are no images to validate on", help_)
+    check_filled(len(dataset.train), job.recipe.batch_size)
+
+
+def warn_of_images(job: Job, dataset: Dataset) -> None:
+    """Say what a user should know of the images that a job is trained on."""
+    for notice in dataset.notices:
+        warn(*notice.split("\n"))
+    if dataset.val_is_test and job.recipe.asks_for_validation:
+        warn("val/ alone is there to measure on: `val_error` and `test_error` are of the same images")
+
 
 SEVERAL = "a run of several processes"
 

@@ -18,8 +18,8 @@ from archspec_runtime.batches.order import Fitting, evaluation_batches, evaluati
 from archspec_runtime.console import warn
 from archspec_runtime.data.splits import ArraySplit, Dataset, Split
 from archspec_runtime.frameworks.protocol import Answer, Evaluation, Floats, Probe
-from archspec_runtime.job.exhausted import measured_in_halves, while_measuring
 from archspec_runtime.job.job import Job
+from archspec_runtime.job.out_of_memory import measured_in_halves, while_measuring
 from archspec_runtime.processes.world import World
 
 from .device import autocast, is_out_of_memory, out_of_memory

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from archspec_runtime.batches.normalization import Normalization
-from archspec_runtime.data import Dataset
+from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.protocol import Evaluation, MakeModel, Probe, Settings
-from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job, Options
-from archspec_runtime.processes.allocators import taken
+from archspec_runtime.job.out_of_memory import while_training
+from archspec_runtime.processes.platforms import taken
 from archspec_runtime.processes.world import World
 from archspec_runtime.run import session
 

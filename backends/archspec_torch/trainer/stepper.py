@@ -21,8 +21,8 @@ from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.protocol import Evaluation, Outcome
 from archspec_runtime.job.agreement import check_arguments, check_step, unasked_average
-from archspec_runtime.job.exhausted import while_training
 from archspec_runtime.job.job import Job
+from archspec_runtime.job.out_of_memory import while_training
 from archspec_runtime.parts import part
 from archspec_runtime.processes.world import World
 
