@@ -76,8 +76,7 @@ class FlaxRun:
         import optax
         from flax import nnx
 
-        from archspec_flax.trainer.scaling import Scale
-        from archspec_flax.trainer.step import Outcomes, State
+        from archspec_flax.trainer.step import Outcomes, Scale, State
 
         seen = self.seen = []
 

@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from archspec_torch.trainer import optimizer, upload
+from archspec_torch.trainer import images, training
 
 DEVICE = torch.device("meta")
 aten = torch.ops.aten
@@ -98,8 +98,8 @@ def stand_in(monkeypatch):
     """Have the trainer treat `meta` as it treats GPUs: page-locked uploads, casts that are there alone left out."""
     real = torch.autocast
     monkeypatch.setattr(torch, "autocast", lambda kind, *a: nullcontext() if kind == "meta" else real(kind, *a))
-    monkeypatch.setattr(upload, "host_buffer", host_buffer)
-    monkeypatch.setattr(optimizer, "FUSED", ("cpu", "cuda", "meta"))
+    monkeypatch.setattr(images, "host_buffer", host_buffer)
+    monkeypatch.setattr(training, "FUSED", ("cpu", "cuda", "meta"))
     monkeypatch.setattr(
         sys.modules[torch.optim.Optimizer.__module__], "_get_fused_kernels_supported_devices", lambda: ["meta"]
     )

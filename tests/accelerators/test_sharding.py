@@ -17,7 +17,7 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 import archspec
 from archspec.loading import zoo
 from archspec_torch.trainer import parallel
-from archspec_torch.trainer.states import is_split
+from archspec_torch.trainer.checkpoints import is_split
 def halves(model):
     # The parameters that are put together in half precision.
     for module in model.modules():
@@ -118,7 +118,7 @@ from trainers import training
 import archspec
 from archspec_runtime.processes.world import World
 from archspec_torch.trainer.parallel import PRODUCTS
-from archspec_torch.trainer.stepper import TorchStepper
+from archspec_torch.trainer.parallel import ParallelStepper
 
 class Exchanged(TorchDispatchMode):
     # The elements that are gathered and added up, by their type.
@@ -137,7 +137,7 @@ for precision in ("fp32", "bf16"):
     net, job, dataset, normalization, batches = setting(batch_size=16, precision=precision)
     world = batches.world = World(1, 8)
     stated = training("torch", net, job), job, dataset, normalization, torch.device("cpu"), False, world
-    stepper = TorchStepper(lambda: archspec.build(net, "torch"), *stated, sharded=True)
+    stepper = ParallelStepper(lambda: archspec.build(net, "torch"), *stated, sharded=True)
     layers = [m for m in stepper.model.modules() if isinstance(m, PRODUCTS)]
     batch = next(iter(batches.run(0, 1)))
     with Exchanged() as seen:

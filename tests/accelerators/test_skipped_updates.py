@@ -77,7 +77,7 @@ import archspec
 from archspec_runtime.recipe.vocabulary import LAMB, AdamW
 from archspec_runtime.recipe.vocabulary import Skip
 from archspec_runtime.processes.world import World
-from archspec_torch.trainer.stepper import TorchStepper
+from archspec_torch.trainer.parallel import ParallelStepper
 
 class Waits(TorchDispatchMode):
     count = 0
@@ -91,7 +91,7 @@ for given in ({}, {"bad_loss": Skip()}, {"precision": "fp16"}, {"precision": "fp
         net, job, dataset, normalization, batches = setting(batch_size=16, **given, **optimizer)
         world = World(1, 8)
         stated = training("torch", net, job), job, dataset, normalization, torch.device("cpu"), False, world
-        stepper = TorchStepper(lambda: archspec.build(net, "torch"), *stated, sharded=True)
+        stepper = ParallelStepper(lambda: archspec.build(net, "torch"), *stated, sharded=True)
         batches.world = world
         limit = math.inf if "bad_loss" in given else None
         for number in range(2):

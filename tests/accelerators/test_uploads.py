@@ -11,8 +11,7 @@ from archspec_runtime.data.splits import ArraySplit
 torch = pytest.importorskip("torch")
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-from archspec_torch.trainer.images import Images  # noqa: E402
-from archspec_torch.trainer.upload import host_buffer, upload  # noqa: E402
+from archspec_torch.trainer.images import Images, host_buffer, upload  # noqa: E402
 
 COUNT, SIDE = 8, 16
 

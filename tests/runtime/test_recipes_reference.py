@@ -276,7 +276,7 @@ def lamb_problem():
 
 def test_lamb_is_timms():
     torch = pytest.importorskip("torch")
-    from archspec_torch.trainer.optimizer import set_rate
+    from archspec_torch.trainer.stepper import set_rate
 
     model = torch.nn.ParameterList([torch.from_numpy(s) for s in next(lamb_problem())[0]])
     recipe = LAMB(weight_decay=0.02, decay_norm_and_bias=False, always_adapt=False)
@@ -294,7 +294,7 @@ def test_lamb_is_optaxs():
     torch = pytest.importorskip("torch")
     jax = pytest.importorskip("jax")
     optax = pytest.importorskip("optax")
-    from archspec_torch.trainer.optimizer import set_rate
+    from archspec_torch.trainer.stepper import set_rate
 
     model = torch.nn.ParameterList([torch.from_numpy(s).float() for s in next(lamb_problem())[0]])
     params = [jax.numpy.asarray(p.detach().numpy().copy()) for p in model]

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from .groups import decay_each, scale_each
     from .mixing import Mixed, mix_images
     from .precision import computing_in
-    from .scaling import all_finite
-    from .step import taken_if
+    from .step import all_finite, taken_if
 
 __all__ = [
     "Flax",
@@ -46,7 +45,7 @@ __all__ = [
 HOMES = {
     "Mixed": "archspec_flax.trainer.mixing",
     "accumulated": "archspec_flax.trainer.accumulating",
-    "all_finite": "archspec_flax.trainer.scaling",
+    "all_finite": "archspec_flax.trainer.step",
     "computing_in": "archspec_flax.trainer.precision",
     "decay_each": "archspec_flax.trainer.groups",
     "mix_images": "archspec_flax.trainer.mixing",

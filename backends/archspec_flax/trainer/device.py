@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from archspec_runtime.errors import RunError, no_device
 from archspec_runtime.job.out_of_memory import address_space, remedy
+from archspec_runtime.parts import part
 from archspec_runtime.processes.platforms import share_gpu, share_heap
+from archspec_runtime.processes.world import World
 
 KINDS = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu", "rocm": "gpu", "tpu": "tpu"}
 ROOM = 320 << 20
@@ -71,3 +74,23 @@ def out_of_memory(instead: Callable[[], RunError]) -> Iterator[None]:
         if is_too_much(error):
             raise instead() from None
         raise
+
+
+SEVERAL = "a run of several processes"
+
+
+def launcher() -> Any:
+    """What joins processes, and adds up what they have."""
+    return part("archspec_flax.trainer.world", SEVERAL)
+
+
+def peers_answer(world: World) -> AbstractContextManager[None]:
+    """Say who was waited for in vain, instead of how a socket closed."""
+    found: AbstractContextManager[None] = nullcontext() if world.size == 1 else launcher().peers_answer()
+    return found
+
+
+def added_up(values: Sequence[float], world: World) -> list[float]:
+    """Each value, summed over all processes."""
+    found: list[float] = [float(v) for v in values] if world.size == 1 else launcher().added_up(values, world)
+    return found

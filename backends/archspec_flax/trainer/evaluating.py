@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -19,21 +19,22 @@ from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Bytes, Fitting, evaluation_batches, evaluation_size
 from archspec_runtime.console import warn
 from archspec_runtime.data.splits import Dataset
-from archspec_runtime.frameworks.protocol import Answer, Evaluation, Floats, Probe
+from archspec_runtime.frameworks.results import Answer, Evaluation, Floats
 from archspec_runtime.job.job import Job
 from archspec_runtime.job.out_of_memory import measured_in_halves, while_measuring
 from archspec_runtime.parts import part
-from archspec_runtime.processes.world import World
+from archspec_runtime.processes.world import ALONE, World
 
-from .device import is_too_much, out_of_memory
-from .extras import added_up
+from .device import added_up, is_too_much, out_of_memory
 from .images import Store, normalized, store
 from .mesh import Devices
 from .precision import evaluated
 from .programs import CompilerOptions
 from .training import EvalStep, Scores
 
-ALONE = World()
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Probe
+
 AHEAD = 3  # batches that are given to a device before the first of them is waited for
 
 

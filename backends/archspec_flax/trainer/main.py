@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 from flax import nnx
@@ -14,24 +14,26 @@ from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.checkpoints.saver import LOG_EVERY
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import Evaluation, MakeModel, Probe, Settings
+from archspec_runtime.frameworks.results import Evaluation
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.out_of_memory import while_training
 from archspec_runtime.parts import part
 from archspec_runtime.processes.platforms import taken
-from archspec_runtime.processes.world import World
+from archspec_runtime.processes.world import ALONE, World
 from archspec_runtime.run import session
 
 from .checkpoints import load_model
-from .device import choose_device, out_of_memory, use_threads
+from .device import SEVERAL, choose_device, launcher, out_of_memory, use_threads
 from .drawing import drawn
-from .evaluating import ALONE, evaluate, make_probe
-from .extras import SEVERAL, launcher
+from .evaluating import evaluate, make_probe
 from .mesh import Devices
 from .precision import evaluated, prepared, use_precision
 from .programs import compiler_options, keep_programs
 from .stepper import FlaxStepper
 from .training import Training
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import MakeModel, Probe, Settings
 
 ENCODED = ("image_folder", "webdataset", "parquet")  # read as they are needed, and sent to the device step by step
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -19,31 +19,29 @@ from archspec_runtime.batches.order import Batch, Fitting, first_images
 from archspec_runtime.checkpoints.saver import LOG_EVERY
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import Evaluation, MakeModel, Outcome
+from archspec_runtime.frameworks.results import Evaluation, Outcome
 from archspec_runtime.job.agreement import check_arguments
 from archspec_runtime.job.job import Job
 from archspec_runtime.job.out_of_memory import while_training
 from archspec_runtime.parts import part
-from archspec_runtime.processes.world import World
+from archspec_runtime.processes.world import ALONE, World
 from archspec_runtime.recipe.images import PadCrop
 
-from .averaging import averaged
 from .checkpoints import FlaxSnapshot, copied, fitting, load_optimizer
 from .convolution import use_fast_gradients
-from .device import out_of_memory
+from .device import SEVERAL, out_of_memory, peers_answer
 from .drawing import drawn
 from .evaluating import evaluate
-from .extras import SEVERAL, peers_answer
-from .freezing import freeze
+from .freezing import freeze, reached
 from .images import pick, store
 from .mesh import Devices, on_this_process
 from .precision import prepared, use_precision
 from .programs import CompilerOptions
-from .reached import reached
 from .step import Inputs, Outcomes, State, Step
-from .training import Run, Training
+from .training import Run, Training, averaged
 
-ALONE = World()
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import MakeModel
 
 
 class FlaxStepper:

@@ -17,8 +17,19 @@ from jax.tree_util import keystr
 from archspec_flax.names import names_of, stacked
 from archspec_runtime.job.agreement import unasked_average
 
-from .averaging import averaged, mean_of
-from .reached import alone
+from .freezing import alone
+
+
+def averaged(params: Any, rest: Any) -> tuple[Any, Any]:
+    """What is averaged: parameters and running statistics."""
+    return params, nnx.filter_state(rest, nnx.BatchStat)
+
+
+def mean_of(kept: Array, average: Array, value: Array) -> Array:
+    """average = kept * average + (1 - kept) * value."""
+    keeps = kept.astype(average.dtype)
+    return keeps * average + (1 - keeps) * value
+
 
 Tree = Any
 """Arrays in containers, as JAX maps functions over them."""

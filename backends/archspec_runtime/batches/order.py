@@ -19,7 +19,7 @@ from archspec_runtime.job.job import EVALUATED_ROOM
 from archspec_runtime.parts import extra, part
 from archspec_runtime.processes.platforms import WINDOWS, cores
 from archspec_runtime.processes.signals import Breaks
-from archspec_runtime.processes.world import World
+from archspec_runtime.processes.world import ALONE, World
 from archspec_runtime.recipe.images import Data
 from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.schedule.phases import size_at, steps_until
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
-ALONE = World()
 MOST_MEASURED = 500  # images at once
 STARTED_ON = 5_000  # images that weights start from, where they do: the number of Jordan (2024)
 MOST_WORKERS = 8  # unless more are asked for

@@ -9,19 +9,21 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.checkpoints import store
 from archspec_runtime.checkpoints.contents import SETS, loop_state
 from archspec_runtime.console import warn
 from archspec_runtime.errors import OtherNetError, RunError
-from archspec_runtime.frameworks.protocol import Snapshot, Stepper
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.parts import extra
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.recipe import compared
 from archspec_runtime.record.folder import Metrics
 from archspec_runtime.record.identity import Identity, tagged
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Snapshot, Stepper
 
 SILENCE = 60.0  # seconds that a write is waited for before it is said
 PATIENCE = 900.0  # and after which it is waited no longer

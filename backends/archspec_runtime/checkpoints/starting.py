@@ -7,13 +7,16 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from archspec_runtime.checkpoints.other_net import differences
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import Stepper
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Stepper
 
 NUMBERS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """How the floating-point types of a safetensors file are read; one that is not here is not looked at."""

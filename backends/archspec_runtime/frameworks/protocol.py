@@ -1,81 +1,23 @@
-"""What the trainer of a framework has to offer: steps, sums, evaluations, its state as files, and a trained net as a function."""
+"""What the trainer of a framework has to offer: steps, evaluations, its state as files, and a trained net as a function.
+
+For type checkers: nothing that runs imports it, and no built folder carries it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Protocol, Self
 
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Batch
 from archspec_runtime.data.splits import Dataset
+from archspec_runtime.frameworks.results import Answer, Evaluation, Floats, Outcome
 from archspec_runtime.job.job import Job, Options
-from archspec_runtime.processes.world import World
-
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-
-
-class Answer(NamedTuple):
-    """What a net answers to N images; the moments are those of L layers that were asked about, for each image."""
-
-    logits: Doubles  # (N, classes)
-    means: Doubles  # (N, L): over all numbers of a layer's output
-    squares: Doubles  # (N, L): the means of their squares
-
+from archspec_runtime.processes.world import ALONE, World
 
 Probe = Callable[[Floats], Answer]
 """Maps normalized pixels (N, C, H, W) to the answer of a net in evaluation; N, H and W may differ from call to call."""
-
-PIXELS = 64 * 224 * 224  # in one batch that a probe is asked about, and no more than the net is trained on at once
-
-
-def softmax(logits: Doubles) -> Doubles:
-    """Probabilities (N, classes)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: Doubles = powers / powers.sum(axis=1, keepdims=True)
-    return result
-
-
-class Outcome(NamedTuple):
-    """Of one step, over all processes: the mean loss of its batch, how many samples were wrong, and whether it was taken."""
-
-    loss: float
-    errors: int
-    updated: bool = True
-    losses: Mapping[str, float] = MappingProxyType({})  # of each output, where a net has several
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Means over a split; errors in percent, `top5_error` None for five classes or fewer."""
-
-    loss: float
-    top1_error: float
-    top5_error: float | None
-    samples: int
-
-    def numbers(self) -> dict[str, float]:
-        """What was measured, by name."""
-        five = {} if self.top5_error is None else {"top-5 error": self.top5_error}
-        return {"loss": self.loss, "top-1 error": self.top1_error, **five, "images": self.samples}
-
-
-def measured(split: str, numbers: Mapping[str, float]) -> str:
-    """What was measured on a split, on one line: `numbers` are those of an evaluation."""
-    count = int(numbers["images"])
-    images = "1 image" if count == 1 else f"{count:,} images"
-    shown = [
-        f"{name} {value:.2f}%" if name.endswith("error") else f"{name} {value:.4f}"
-        for name, value in numbers.items()
-        if name != "images"
-    ]
-    return "  ".join([f"{split}: {images}", *shown])
 
 
 class Snapshot(Protocol):
@@ -121,10 +63,6 @@ class Stepper(Protocol):
     def load(self, folder: Path) -> None:
         """Read the files of a snapshot. Raises DamagedError, of which `contents` makes one of what a reader raises."""
 
-
-ALONE = World()
-EVALUATE = "eval"  # the word after `train.py` that measures a run
-PREDICT = "predict"  # that has a run name the classes of pictures
 
 MakeModel = Callable[..., Any]
 Write = Callable[[Path, Job], None]

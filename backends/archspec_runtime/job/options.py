@@ -13,6 +13,8 @@ from archspec_runtime.job.job import Job, Options, parse_every
 from archspec_runtime.parts import extra
 from archspec_runtime.recipe.images import Epoch, Step
 
+EVALUATE = "eval"  # the word after `train.py` that measures a run
+PREDICT = "predict"  # that has a run name the classes of pictures
 MORE = "archspec_runtime.job.more_options"
 ALONE = (
     "This folder trains, resumes, evaluates and predicts by itself. `archspec train --from FOLDER` adds what the installed"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from archspec_runtime.batches.order import evaluation_batches, evaluation_size
 from archspec_runtime.data.splits import ArraySplit, Split
 from archspec_runtime.errors import CheckpointError
-from archspec_runtime.frameworks.protocol import softmax
+from archspec_runtime.frameworks.results import softmax
 from archspec_runtime.measure.evaluation import Trained
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from archspec_runtime.console import complain, tell
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import EVALUATE, PREDICT, Framework, measured
+from archspec_runtime.frameworks.results import measured
 from archspec_runtime.job.job import Job
+from archspec_runtime.job.options import EVALUATE, PREDICT
 from archspec_runtime.measure.evaluation import evaluate_run, open_run
 from archspec_runtime.measure.predictions import TOP, pictures, predictions
 from archspec_runtime.measure.written_predictions import FORMS, check_out, form_of, write
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework
 
 Split = Literal["train", "val", "test"]
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,13 @@ from archspec_runtime.batches.order import evaluation_size
 from archspec_runtime.batches.pace import Pace
 from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import PIXELS, Evaluation, Framework, MakeModel, Probe, softmax
+from archspec_runtime.frameworks.results import PIXELS, Evaluation, softmax
 from archspec_runtime.images.pillow import for_evaluation, middle, resize_shorter, to_array
 from archspec_runtime.measure.evaluation import Trained, evaluate_run, open_run
 from archspec_runtime.recipe.images import Data
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework, MakeModel, Probe
 
 Bytes = NDArray[np.uint8]
 Cut = Callable[[Image.Image], list[Bytes]]

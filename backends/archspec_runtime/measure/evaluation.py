@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -17,8 +17,7 @@ from archspec_runtime.console import warn
 from archspec_runtime.data.opening import EMBEDDED, open_dataset
 from archspec_runtime.data.splits import Dataset, listed
 from archspec_runtime.errors import CheckpointError, DataError, RunError
-from archspec_runtime.files.conforming import odd
-from archspec_runtime.frameworks.protocol import Answer, Evaluation, Floats, Framework, MakeModel, Probe
+from archspec_runtime.frameworks.results import Answer, Evaluation, Floats
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.parts import extra
 from archspec_runtime.record.folder import read_run
@@ -31,6 +30,9 @@ from archspec_runtime.record.identity import (
     read_identity,
 )  # fmt: skip
 from archspec_runtime.record.own_source import Source
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework, MakeModel, Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,8 @@ def evaluate_run(
 def _job(raw: dict[str, Any], folder: Path) -> Job:
     try:
         job = Job.from_dict(raw)
-        if (name := odd(job)) is not None:
+        conforming = extra("archspec_runtime.files.conforming")
+        if conforming is not None and (name := conforming.odd(job)) is not None:
             raise ValueError(f"its `{name}`")
         return effective(job, Options())
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -24,12 +24,15 @@ from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.data.splits import ArraySplit, Split
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
-from archspec_runtime.frameworks.protocol import Evaluation, Framework, MakeModel
+from archspec_runtime.frameworks.results import Evaluation
 from archspec_runtime.measure.answers import Answered, answers
 from archspec_runtime.measure.evaluation import Trained, open_run
 from archspec_runtime.measure.written_predictions import check_out
 from archspec_runtime.processes.signals import written_whole
 from archspec_runtime.record.folder import write_json
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework, MakeModel
 
 FILE = "mistakes.json"
 SHOWN = 24  # images with the highest loss

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,15 @@ from archspec_runtime.console import warn
 from archspec_runtime.data.suffixes import SUFFIXES, is_image, passed_over
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.files.os_errors import not_read
-from archspec_runtime.frameworks.protocol import PIXELS, Probe, softmax
+from archspec_runtime.frameworks.results import PIXELS, softmax
 from archspec_runtime.images.pillow import FILTERS, centre, read_image, to_array, upright
 from archspec_runtime.job.job import Job
 from archspec_runtime.measure.evaluation import Trained
 from archspec_runtime.processes.platforms import cores
 from archspec_runtime.recipe.images import Data
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Probe
 
 STANDARD_INPUT = "-"
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archspec_runtime.batches.order import evaluation_batches, evaluation_size
 from archspec_runtime.data.splits import ArraySplit, Split
-from archspec_runtime.frameworks.protocol import Floats, Framework, MakeModel
+from archspec_runtime.frameworks.results import Floats
 from archspec_runtime.measure.evaluation import Trained, open_run
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework, MakeModel
 
 BATCH = 100  # at most
 

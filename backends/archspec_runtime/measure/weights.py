@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.conforming import odd
-from archspec_runtime.frameworks.protocol import Framework, MakeModel
 from archspec_runtime.job.job import Job
 from archspec_runtime.measure.evaluation import Trained
 from archspec_runtime.record.identity import normalization_of, read_identity
 from archspec_runtime.record.own_source import Source
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework, MakeModel
 
 
 def of_weights(

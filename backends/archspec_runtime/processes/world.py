@@ -93,6 +93,9 @@ class World:
             self.peers.close()
 
 
+ALONE = World()
+
+
 def world_of(environment: Mapping[str, str]) -> World:
     """The world that a launcher describes, not yet joined; a single process without one. Raises RunError."""
     if not {"RANK", "WORLD_SIZE"} & environment.keys():

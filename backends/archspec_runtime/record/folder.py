@@ -8,7 +8,7 @@ import math
 import os
 import platform
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any
 
 from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
-from archspec_runtime.files.conforming import lacking, measures
 from archspec_runtime.files.os_errors import file_around, not_written
 from archspec_runtime.processes.platforms import lives
 from archspec_runtime.processes.signals import undone, undone_unheard, written_whole
@@ -25,6 +24,56 @@ OURS = {"run.json", "metrics.jsonl", "checkpoints", "code", "spec.yaml", "curves
 PACKAGES = ("archspec-nn", "numpy", "torch", "jax", "flax")
 Row = dict[str, Any]
 Log = Callable[[Row], None]
+
+
+RECORD: Mapping[str, Any] = {
+    "backend": str,
+    "class": str,
+    "data": str | None,
+    "settings": dict,
+    "images": dict | None,
+    "overridden": list | None,
+    "memory": dict | None,
+    "job": {
+        "name": str,
+        "input_shape": list,
+        "classes": int,
+        "recipe": {"steps": int | None, "epochs": int | None, "seed": int, "data": {"dataset": str}},
+    },
+}
+"""What the record of every version has; what may be None may be left out."""
+
+MEASURED: Mapping[str, Mapping[str, Any]] = {
+    "train": {"epoch": float | int, "train_error": float | int},
+    "eval": {"epoch": float | int, "split": str, "top1_error": float | int},
+}
+"""What the rows of `metrics.jsonl` have beside their step, by their kind; those of other kinds only tell something."""
+
+
+def lacking(record: object, wanted: Mapping[str, Any] = RECORD) -> str | None:
+    """The dotted key of the first value that a record has not, or of another kind; None where all is there."""
+    if not isinstance(record, dict):
+        return "{}"
+    for key, kind in wanted.items():
+        value = record.get(key)
+        if isinstance(kind, Mapping):
+            inner = lacking(value, kind)
+            if inner is not None:
+                return key if inner == "{}" else f"{key}.{inner}"
+        elif not _is(value, kind):
+            return key
+    return None
+
+
+def measures(row: Mapping[str, Any]) -> bool:
+    """Whether a row of metrics has all that its kind has."""
+    kind = row.get("kind")
+    return isinstance(kind, str) and lacking(row, MEASURED.get(kind, {})) is None
+
+
+def _is(value: object, kind: Any) -> bool:
+    """Whether a value is of a type; True and False are no numbers."""
+    return isinstance(value, kind) and (not isinstance(value, bool) or not isinstance(0, kind))
 
 
 def run_of(file: Path) -> Path | None:

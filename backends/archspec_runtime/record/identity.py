@@ -22,8 +22,8 @@ import numpy as np
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.data.splits import Dataset, Listing
 from archspec_runtime.errors import RunError
-from archspec_runtime.files.conforming import lacking
 from archspec_runtime.job.job import Job
+from archspec_runtime.record.folder import lacking
 
 FORMAT = 1
 KEY = "archspec"
@@ -39,7 +39,7 @@ SHAPE: Mapping[str, Any] = {
     "format": int,
     "net": {"name": str, "fingerprint": str, "input": list},
     "source": {"sha256": str, "edited": bool | None},
-    "classes": list[str],
+    "classes": list,
     "data": {"dataset": str, "splits": dict},
     "normalization": {"kind": str, "mean": list, "std": list | None},
     "recipe": dict,
@@ -197,6 +197,8 @@ def read_identity(record: Mapping[str, Any], where: object) -> Identity | None:
 
 def _odd(identity: Identity) -> str | None:
     """The key of the first part of a record that does not hold what it should; None where all do."""
+    if not all(isinstance(name, str) for name in identity["classes"]):
+        return "classes"
     try:
         for listing in identity["data"]["splits"].values():
             Listing.from_dict(listing)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import Outcome
+from archspec_runtime.frameworks.results import Outcome
 from archspec_runtime.parts import part
 from archspec_runtime.recipe.recipe import Stop
 

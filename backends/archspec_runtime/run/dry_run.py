@@ -9,10 +9,9 @@ import textwrap
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.console import tell, warn
-from archspec_runtime.frameworks.protocol import Framework, MakeModel
 from archspec_runtime.job.curve import curve
 from archspec_runtime.job.job import Job, Options, frozen_text
 from archspec_runtime.job.memory import (
@@ -32,6 +31,9 @@ from archspec_runtime.record.folder import check_room
 from archspec_runtime.record.identity import ModelSource, TrainerSource
 from archspec_runtime.run.preflight import ready, warn_before
 from archspec_runtime.schedule.timeline import timeline
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework, MakeModel
 
 WIDTH, HEIGHT = 60, 8  # characters of the plot
 LOGARITHMIC = 20.0  # ratio of rates from which the plot's axis is logarithmic

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from archspec_runtime.frameworks.protocol import Framework, Write
 from archspec_runtime.job.job import FILE, Options, with_net_facts
 from archspec_runtime.recipe.recipe import Recipe
 from archspec_runtime.run.loop import Result
 from archspec_runtime.run.session import train
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework, Write
 
 MODULES = ("model", "train")  # which imports the former
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.checkpoints import store
 from archspec_runtime.checkpoints.contents import loop_state
 from archspec_runtime.checkpoints.saver import Saver, State
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import Outcome, Stepper
+from archspec_runtime.frameworks.results import Outcome, Totals
 from archspec_runtime.recipe.vocabulary import RollBack, Skip
 from archspec_runtime.run.bad_losses import SLOWER, Bad, Judge
-from archspec_runtime.run.metrics import Totals
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Stepper
 
 
 def judge_of(policy: Skip | RollBack) -> Judge:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.batches.order import Batch, Batches
 from archspec_runtime.checkpoints.contents import reading
@@ -15,7 +15,7 @@ from archspec_runtime.checkpoints.store import place
 from archspec_runtime.console import tell, warn
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import Stepper
+from archspec_runtime.frameworks.results import Tally
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.out_of_memory import is_out_of_memory
 from archspec_runtime.parts import extra, part
@@ -25,9 +25,11 @@ from archspec_runtime.recipe.images import Epoch
 from archspec_runtime.record.folder import Log, Metrics, read_measured
 from archspec_runtime.record.identity import Identity
 from archspec_runtime.run.bad_losses import Bad, Judge, judge_of
-from archspec_runtime.run.metrics import Tally
 from archspec_runtime.run.progress import SLOW_STEP, Meter, Progress, said_if_slow
 from archspec_runtime.schedule.phases import WINDOW, Schedule, steps_until
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Stepper
 
 
 def nothing() -> list[int]:

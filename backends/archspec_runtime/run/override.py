@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.checkpoints import store
 from archspec_runtime.checkpoints.contents import loop_state
@@ -14,7 +14,6 @@ from archspec_runtime.console import warn
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import OtherNetError, RunError
 from archspec_runtime.files.os_errors import not_written
-from archspec_runtime.frameworks.protocol import Write
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.changes import changes
@@ -31,6 +30,9 @@ from archspec_runtime.record.identity import (
 )  # fmt: skip
 from archspec_runtime.record.image_names import keep_names, name_changes
 from archspec_runtime.run.record import Beginning
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Write
 
 EDITED = "was edited since the run trained"
 

@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec_runtime.console import warn
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.files.os_errors import not_written
-from archspec_runtime.frameworks.protocol import MakeModel, Settings, Write
 from archspec_runtime.job.job import FILE, Job, Options
 from archspec_runtime.parts import extra, part
 from archspec_runtime.processes.world import World
@@ -33,6 +32,9 @@ from archspec_runtime.record.identity import (
     read_identity,
     same_trainer,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import MakeModel, Settings, Write
 
 
 def take(folder: Path, options: Options, world: World, held: ExitStack) -> bool:

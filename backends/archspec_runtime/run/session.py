@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches, check_filled
@@ -17,13 +17,12 @@ from archspec_runtime.console import complain, say, warn
 from archspec_runtime.data.opening import open_dataset
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import ALONE, EVALUATE, PREDICT, Framework, MakeModel, Write
 from archspec_runtime.job.job import Job, Options, beside, effective, frozen_text
-from archspec_runtime.job.options import parse_options
+from archspec_runtime.job.options import EVALUATE, PREDICT, parse_options
 from archspec_runtime.job.out_of_memory import anywhere, is_out_of_memory
 from archspec_runtime.parts import extra, part
 from archspec_runtime.processes.platforms import busy, keep_freed
-from archspec_runtime.processes.world import World, world_of
+from archspec_runtime.processes.world import ALONE, World, world_of
 from archspec_runtime.record.identity import (
     Identity,
     ModelSource,
@@ -35,6 +34,9 @@ from archspec_runtime.run.loop import Loop, Result
 from archspec_runtime.run.progress import said_if_slow
 from archspec_runtime.run.record import Beginning, record, recorded, take
 from archspec_runtime.schedule.phases import Schedule
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Framework, MakeModel, Write
 
 
 def open_for(job: Job, data: Path | None) -> Dataset:

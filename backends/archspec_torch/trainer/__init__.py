@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archspec_runtime.parts import named
 
 from .main import Torch, main
-from .optimizer import fusable
-from .training import Run, Scores, Training
+from .training import Run, Scores, Training, fusable
 
 if TYPE_CHECKING:
     from archspec_runtime.augment.mixing import Mixed

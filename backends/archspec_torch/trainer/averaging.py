@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from archspec_runtime.recipe.vocabulary import EMA
 from archspec_runtime.schedule.averaging import kept
 
-from .states import is_split, local
+from .checkpoints import is_split, local
 
 Pairs = tuple[list[Tensor], list[Tensor]]
 

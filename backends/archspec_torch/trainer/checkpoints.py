@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import pickle
+import struct
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 from safetensors.torch import load_file
@@ -17,9 +20,81 @@ from torch.utils._pytree import tree_map
 
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.checkpoints.contents import damaged, fit, reading, tensors, unfit
-from archspec_torch.damage import DAMAGE, check_stored, reason
 
-from .states import load_whole, shapes, split_states, whole
+DAMAGE = (pickle.UnpicklingError, struct.error, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
+          AssertionError, OverflowError, NotImplementedError, zipfile.BadZipFile)  # fmt: skip
+
+
+def check_stored(file: Path) -> None:
+    """Raise BadZipFile where a file of `torch.save` has a record that is compressed, which it never is, and may inflate."""
+    size = file.stat().st_size
+    with zipfile.ZipFile(file) as archive:
+        for record in archive.infolist():
+            if record.compress_type != zipfile.ZIP_STORED or record.file_size > size:
+                raise zipfile.BadZipFile(f"its record {record.filename[-80:]} is compressed")
+
+
+def reason(error: BaseException) -> str:
+    """What is wrong with the file, in a line; without PyTorch's advice on how to run what is in it."""
+    text = str(error).rpartition("WeightsUnpickler error:")[2].strip()
+    return next(iter(text.splitlines()), type(error).__name__)[:200]
+
+
+if TYPE_CHECKING:  # they take most of a second to import, and are for runs that split their parameters
+    from torch.distributed.tensor import DTensor
+
+
+def shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor, whole."""
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def is_split(value: object) -> TypeGuard[DTensor]:
+    """Whether the parts of a tensor lie on many processes."""
+    return hasattr(value, "full_tensor")
+
+
+def whole(value: Any) -> Any:
+    """A tensor whose parts lie on many processes, put together on each; all of them must ask."""
+    return value.full_tensor() if is_split(value) else value
+
+
+def local(value: Tensor) -> Tensor:
+    """Of a tensor whose parts lie on many processes, that of this one."""
+    return value.to_local() if is_split(value) else value
+
+
+def like(value: Tensor, other: Tensor) -> Tensor:
+    """A whole tensor, split or laid out in memory as another one of its shape is, which fused optimizers rely on."""
+    if value.shape != other.shape:
+        return value
+    if is_split(other):
+        from torch.distributed.tensor import distribute_tensor
+
+        value = value.to(other.device).contiguous()  # as the parts of parameters are
+        return distribute_tensor(value, other.device_mesh, other.placements, src_data_rank=None)
+    return torch.empty_like(other, dtype=value.dtype, requires_grad=False).copy_(value)
+
+
+def split_states(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The state of an optimizer, which was put together, split as its parameters are."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    split = {
+        index: {k: like(v, parameters[index]) if isinstance(v, Tensor) else v for k, v in entry.items()}
+        for index, entry in state["state"].items()
+    }
+    # what the recipe says is as it is now, and how an optimizer computes is its own: fused where nothing is split
+    groups = [
+        {**own, "params": saved["params"]}
+        for saved, own in zip(state["param_groups"], optimizer.param_groups, strict=True)
+    ]
+    return {**state, "state": split, "param_groups": groups}
+
+
+def load_whole(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load whole tensors into a model, split where it is split; what there is none for stays."""
+    mine = model.state_dict()
+    model.load_state_dict({**mine, **{name: like(tensor, mine[name]) for name, tensor in state.items()}})
 
 
 @dataclass(frozen=True, slots=True)

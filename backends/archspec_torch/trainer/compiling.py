@@ -10,16 +10,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import MakeModel
 from archspec_runtime.job.job import Options
 
 from .kernels import compiles_by_rule
+
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import MakeModel
 
 GPU_STEPS = 2_000  # compiling takes a minute or two, and small nets are bound by launching kernels
 GPU_STEPS_A_LAYER = 50  # compiling takes a second or two for each convolution

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 
 from archspec_runtime.errors import RunError, no_device
-from archspec_runtime.processes.world import World
-
-ALONE = World()
+from archspec_runtime.parts import extra
+from archspec_runtime.processes.world import ALONE, World
 
 
 def choose_device(name: str, world: World = ALONE) -> torch.device:
@@ -101,3 +100,21 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     """Half precision where the recipe asks for it."""
     half = HALF.get(precision)
     return nullcontext() if half is None else torch.autocast(device.type, half)
+
+
+COMPILING = "archspec_torch.trainer.compiling"
+kernels: Any = extra("archspec_torch.trainer.kernels")
+
+
+def choose_kernels(*, deterministic: bool, compiled: bool = False) -> None:
+    """Set PyTorch's switches, before the first kernel runs: those that are fastest by the clock, or `deterministic` ones."""
+    if kernels is None:
+        torch.backends.cudnn.benchmark = True
+    else:
+        kernels.choose_kernels(deterministic=deterministic, compiled=compiled)
+
+
+def deterministic_kernels() -> AbstractContextManager[None]:
+    """Say what PyTorch has no deterministic kernel of, where those are asked for."""
+    found: AbstractContextManager[None] = nullcontext() if kernels is None else kernels.deterministic_kernels()
+    return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -17,19 +18,19 @@ from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import Fitting, evaluation_batches, evaluation_size
 from archspec_runtime.console import warn
 from archspec_runtime.data.splits import ArraySplit, Dataset, Split
-from archspec_runtime.frameworks.protocol import Answer, Evaluation, Floats, Probe
+from archspec_runtime.frameworks.results import Answer, Evaluation, Floats
 from archspec_runtime.job.job import Job
 from archspec_runtime.job.out_of_memory import measured_in_halves, while_measuring
-from archspec_runtime.processes.world import World
+from archspec_runtime.parts import part
+from archspec_runtime.processes.world import ALONE, World
 
-from .device import autocast, is_out_of_memory, out_of_memory
-from .extras import deterministic_kernels, eager, peers_answer
-from .images import Normalizer
-from .states import is_split
+from .checkpoints import is_split
+from .device import autocast, deterministic_kernels, is_out_of_memory, out_of_memory
+from .images import Normalizer, upload
 from .training import EvalStep, Scores
-from .upload import upload
 
-ALONE = World()
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import Probe
 
 
 @torch.no_grad()
@@ -164,8 +165,7 @@ def summed(values: Sequence[Tensor], world: World) -> Tensor:
     """The same, stacked, where they are."""
     total = torch.stack([value.to(exact(value.device)) for value in values])
     if world.size > 1:
-        with peers_answer(world):
-            dist.all_reduce(total)
+        total = part("archspec_torch.trainer.parallel", "a run of several processes").over_all(total)
     return total
 
 
@@ -194,3 +194,11 @@ def make_probe(model: nn.Module, job: Job, device: torch.device, layers: Sequenc
         return Answer(logits.cpu().double().numpy(), means, squares)
 
     return probe
+
+
+def eager() -> AbstractContextManager[Any]:
+    """Within it nothing is compiled: evaluation has batches of other sizes, and is not worth it."""
+    if "torch._dynamo" not in sys.modules:  # which takes seconds to import, and without which nothing is compiled
+        return nullcontext()
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance

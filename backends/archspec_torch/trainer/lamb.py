@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .states import local
+from .checkpoints import local
 
 
 class Lamb(torch.optim.Optimizer):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -14,21 +14,37 @@ from torch import nn
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import Evaluation, MakeModel, Probe, Settings
+from archspec_runtime.frameworks.results import Evaluation
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.out_of_memory import while_training
+from archspec_runtime.parts import extra, part
 from archspec_runtime.processes.platforms import taken
-from archspec_runtime.processes.world import World
+from archspec_runtime.processes.world import ALONE, World
 from archspec_runtime.run import session
 
 from .checkpoints import load_model
-from .device import ALONE, check_precision, choose_device, out_of_memory, use_device, use_precision
+from .device import (
+    COMPILING,
+    check_precision,
+    choose_device,
+    choose_kernels,
+    out_of_memory,
+    use_device,
+    use_precision,
+)
 from .evaluating import evaluate, make_probe
-from .extras import choose_compile, choose_kernels, launcher, parallel
 from .stepper import TorchStepper
 from .training import Training
 
+if TYPE_CHECKING:
+    from archspec_runtime.frameworks.protocol import MakeModel, Probe, Settings
+
 MOST_THREADS = 1024
+SEVERAL, LAUNCHER, PARALLEL = (
+    "a run of several processes",
+    "archspec_torch.trainer.world",
+    "archspec_torch.trainer.parallel",
+)
 
 
 class Torch:
@@ -47,14 +63,14 @@ class Torch:
 
     def launch(self, command: Sequence[str], processes: int, restarts: int) -> int:
         """Run a command as so many processes that share a run."""
-        code: int = launcher().launch(command, processes, restarts)
+        code: int = part(LAUNCHER, SEVERAL).launch(command, processes, restarts)
         return code
 
     def join(self, world: World, options: Options) -> World:
         """Find the other processes."""
         if world.size == 1 and not options.shard and options.devices == 1:
             return world
-        joined: World = launcher().join(world, options)
+        joined: World = part(LAUNCHER, SEVERAL).join(world, options)
         return joined
 
     def choose_device(self, name: str, world: World = ALONE) -> str:
@@ -86,8 +102,10 @@ class Torch:
         """Whether to compile the model, and why; and whether to take deterministic kernels."""
         check_precision(torch.device(device), job.recipe.precision)
         if options.shard:
-            parallel().check_shard(options, torch.device(device))
-        compiled, why = choose_compile(make_model, options, torch.device(device), steps)
+            part(PARALLEL, SEVERAL).check_shard(options, torch.device(device))
+        compiled, why = False, "as asked" if options.compile == "off" else "this folder carries no compiling along"
+        if options.compile not in ("auto", "off") or extra(COMPILING) is not None:
+            compiled, why = part(COMPILING, "compiling").settle(make_model, options, torch.device(device), steps)
         how = f"{'compiled' if compiled else 'not compiled'} ({why})" + ", deterministic" * options.deterministic
         graphed = options.compile == "graph"
         return {"compiled": compiled, "graphed": graphed, "deterministic": options.deterministic}, how
@@ -101,10 +119,13 @@ class Torch:
         on = torch.device(device)
         choose_kernels(deterministic=settings["deterministic"], compiled=settings["compiled"])
         with out_of_memory(partial(while_training, job, world.size, self.name, sharded=options.shard)):
-            return TorchStepper(
-                make_model, self.training, job, dataset, normalization, on, settings["compiled"], world, sharded=options.shard,
-                graphed=settings["graphed"],
-            )  # fmt: skip
+            given = make_model, self.training, job, dataset, normalization, on, settings["compiled"], world
+            if world.size == 1:
+                return TorchStepper(*given, graphed=settings["graphed"])
+            made: TorchStepper = part(PARALLEL, SEVERAL).ParallelStepper(
+                *given, sharded=options.shard, graphed=settings["graphed"]
+            )
+            return made
 
     def evaluate(
         self, make_model: MakeModel, weights: Path, job: Job, dataset: Dataset, split: str,

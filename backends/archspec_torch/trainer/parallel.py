@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
 from typing import Any
 
@@ -13,16 +13,78 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.nn.parallel import DistributedDataParallel
 
+from archspec_runtime.batches.order import Batch
 from archspec_runtime.errors import RunError
+from archspec_runtime.frameworks.results import Evaluation
 from archspec_runtime.job.job import Options
 
-from .states import frozen_norms
+from .batch_norm import over_whole_batch
+from .checkpoints import TorchSnapshot, is_split
+from .device import HALF
+from .split_optimizers import on_parts
+from .stepper import TorchStepper, frozen_norms
+from .world import mesh_of_all, peers_answer
 
 Forward = Callable[[Tensor], Tensor]
 
 # Statistics are each process's own until an evaluation; PyTorch 2.13 has given that option another name.
 _NEW = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
 _UNSYNCED: dict[str, Any] = {"forward_sync_buffers" if _NEW else "broadcast_buffers": False}
+
+
+class ParallelStepper(TorchStepper):
+    """A model and its optimizer on the devices of several processes: the same on each, or `sharded`, in parts."""
+
+    def __init__(self, *given: Any, sharded: bool = False, **more: Any) -> None:
+        self.sharded = sharded
+        super().__init__(*given, **more)
+
+    def whole_batch(self, model: nn.Module) -> nn.Module:
+        """The model, whose batch norms normalize over the batch of all processes, unless the recipe leaves each its own."""
+        return over_whole_batch(model) if self.job.recipe.sync_batch_norm else model
+
+    def spread(self) -> Forward:
+        """What to train with: a replica, or the model in parts."""
+        if not self.sharded:
+            images = torch.zeros((2, *self.job.input_shape), device=self.device, dtype=self.kind)
+            self.replica = replicate(self.model, images)
+            return self.replica
+        mesh = mesh_of_all(self.device)
+        for model in (self.model, *([self.average.model] if self.average is not None else [])):
+            shard(model, mesh, HALF.get(self.job.recipe.precision))
+        return self.model
+
+    def on_parts(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """The optimizer, which takes the steps of this process's parts."""
+        split = any(is_split(p) for group in optimizer.param_groups for p in group["params"])
+        return on_parts(optimizer) if split else optimizer
+
+    def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
+        """One forward, backward and update, of which each process has its share."""
+        with peers_answer():
+            super().step(batch, lr, number, limit)
+
+    def one_before(self, values: Tensor) -> Tensor:
+        """For each sample of the whole batch what the one before it has."""
+        return one_before(values)
+
+    def gradients_shared(self, *, last: bool) -> AbstractContextManager[None]:
+        """Within it gradients are added up in this process alone, and over all processes in the last part of a batch."""
+        return gradients_shared(None if self.sharded else self.replica, self.model, last=last)
+
+    def evaluate(self, split: str) -> Evaluation:
+        """Measure a split, with the same running statistics in all processes."""
+        if not self.job.recipe.sync_batch_norm:
+            agree((self.average.model if self.average is not None else self.model).buffers())
+        return super().evaluate(split)
+
+    def snapshot(self) -> TorchSnapshot | None:
+        """All state, for the process that leads; to put parts together takes all of them."""
+        if not self.world.leads and not self.sharded:
+            return None
+        with peers_answer():
+            found = super().snapshot()
+        return found if self.world.leads else None
 
 
 def check_shard(options: Options, device: torch.device) -> None:
@@ -132,3 +194,10 @@ def agree(buffers: Iterable[Tensor]) -> None:
     """Take the buffers of the first process."""
     for buffer in buffers:
         dist.broadcast(buffer, 0)
+
+
+def over_all(values: Tensor) -> Tensor:
+    """Values, summed over all processes where they are."""
+    with peers_answer():
+        dist.all_reduce(values)
+    return values

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from archspec_runtime.processes.world import World
 
+from .checkpoints import local
 from .evaluating import summed
-from .states import local
 
 
 def is_faulty(loss: Tensor, limit: float, gradients: Iterable[Tensor], world: World) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from .states import local
+from .checkpoints import local
 
 
 class SplitSGD(torch.optim.SGD):

@@ -19,28 +19,22 @@ from archspec_runtime.checkpoints.saver import LOG_EVERY
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.draws import short_seed
 from archspec_runtime.errors import RunError
-from archspec_runtime.frameworks.protocol import Evaluation, Outcome
+from archspec_runtime.frameworks.results import Evaluation, Outcome
 from archspec_runtime.job.agreement import check_arguments, check_step, unasked_average
 from archspec_runtime.job.job import Job
 from archspec_runtime.job.out_of_memory import while_training
 from archspec_runtime.parts import part
-from archspec_runtime.processes.world import World
+from archspec_runtime.processes.world import ALONE, World
 
-from .checkpoints import TorchSnapshot, load_model, load_optimizer, on_host
-from .device import HALF, out_of_memory, use_precision
+from .checkpoints import TorchSnapshot, load_model, load_optimizer, load_whole, on_host, shapes
+from .device import COMPILING, deterministic_kernels, out_of_memory, use_precision
 from .evaluating import added_up, evaluate
-from .extras import SEVERAL, compiler, deterministic_kernels, launcher, parallel, peers_answer
-from .images import Images
-from .optimizer import prepared, set_rate
-from .states import frozen_norms, load_whole, shapes
+from .images import Images, upload
 from .training import Training
-from .upload import upload
 
 if TYPE_CHECKING:
     from .averaging import Average
     from .skipped_updates import Before
-
-ALONE = World()
 
 
 def skipping() -> Any:
@@ -49,15 +43,17 @@ def skipping() -> Any:
 
 
 class TorchStepper:
-    """A model with its optimizer on a device, and the same on those of other processes; the runtime's `Stepper`.
+    """A model with its optimizer on a device; the runtime's `Stepper`. `parallel` has that of several processes.
 
     What a step computes stands in `train.py`, which asks for the rest here: as a `Run`.
     """
 
+    sharded = False  # whether parameters are split over processes
+
     def __init__(
         self, make_model: Callable[[], nn.Module], training: Training, job: Job, dataset: Dataset,
         normalization: Normalization, device: torch.device, compiled: bool, world: World = ALONE, *,
-        sharded: bool = False, graphed: bool = False,
+        graphed: bool = False,
     ) -> None:  # fmt: skip
         recipe = job.recipe
         check_arguments(job, training.train_step, 3)
@@ -67,28 +63,26 @@ class TorchStepper:
         self.normalization = normalization
         self.device = device
         self.world = world
-        self.sharded = sharded and world.size > 1
         torch.manual_seed(short_seed(recipe.seed))
         # channels last is the faster layout of convolutions on CPUs and GPUs alike
         self.model = make_model().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kind = use_precision(recipe.precision)
-        self.model = self.model.to(self.kind)
-        if world.size > 1 and recipe.sync_batch_norm:
-            self.model = part("archspec_torch.trainer.batch_norm", SEVERAL).over_whole_batch(self.model)
+        self.model = self.whole_batch(self.model.to(self.kind))
         training.freeze(self.model)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.average: Average | None = None
         if recipe.ema is not None:
             averaging = part("archspec_torch.trainer.averaging", "EMA")
             self.average = averaging.Average(self.model, recipe.ema, self.steps_per_epoch)
-        forward = self._spread()
-        self.replica = forward if forward is not self.model else None
-        self.optimizer = prepared(training.make_optimizer(self.model))
+        forward = self.spread()
+        self.optimizer = with_momentum(self.on_parts(training.make_optimizer(self.model)))
         self.frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
         self.frozen_norms = frozen_norms(self.model)
         self.fused: bool = getattr(self.optimizer, "_step_supports_amp_scaling", False)
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-        self.forward = compiler().compile_model(self.model, forward, graphed=graphed) if compiled else forward
+        self.forward = forward
+        if compiled:
+            self.forward = part(COMPILING, "compiling").compile_model(self.model, forward, graphed=graphed)
         self.graphed = graphed
         self.images = Images(dataset.train, normalization, device, self.kind)
         self.draws = any(isinstance(m, nn.Dropout) or type(m).__name__ == "DropPath" for m in self.model.modules())
@@ -105,30 +99,30 @@ class TorchStepper:
         self.fitting = Fitting.of_run()
         self.outcomes: list[Outcome] = []
 
-    def _spread(self) -> Callable[[Tensor], Tensor]:
-        if self.sharded:
-            mesh = launcher().mesh_of_all(self.device)
-            for model in (self.model, *([self.average.model] if self.average is not None else [])):
-                parallel().shard(model, mesh, HALF.get(self.job.recipe.precision))
-        elif self.world.size > 1:
-            images = torch.zeros((2, *self.job.input_shape), device=self.device, dtype=self.kind)
-            replica: Callable[[Tensor], Tensor] = parallel().replicate(self.model, images)
-            return replica
-        alone: Callable[[Tensor], Tensor] = self.model
-        return alone
+    def whole_batch(self, model: nn.Module) -> nn.Module:
+        """The model, whose batch norms normalize over the whole batch."""
+        return model
+
+    def spread(self) -> Callable[[Tensor], Tensor]:
+        """What to train with, once the model is where it is to be."""
+        return self.model
+
+    def on_parts(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """The optimizer of the parameters as they lie."""
+        return optimizer
 
     def step(self, batch: Batch, lr: float, number: int, limit: float | None = None) -> None:
         """One forward, backward and update; what came of it stays on the device."""
         if self.unseen == LOG_EVERY:
             self._look()
         recipe = self.job.recipe
-        with out_of_memory(self._too_much), peers_answer(self.world), deterministic_kernels():
+        with out_of_memory(self._too_much), deterministic_kernels():
             if self.draws:  # so that a step's dropout depends on the seed, the step and the process alone
                 torch.manual_seed(short_seed(recipe.seed, number, self.world.rank))
             images, labels = self.images.batch(batch)
             self.number, self.limit = number, limit
             if self.graphed:
-                compiler().begin_step()
+                part(COMPILING, "compiling").begin_step()
             self.model.train()
             for norm in self.frozen_norms:
                 norm.eval()
@@ -173,15 +167,11 @@ class TorchStepper:
 
     def one_before(self, values: Tensor) -> Tensor:
         """For each sample (N, ...) of the batch what the one before it has, for the first the last; over all processes."""
-        found: Tensor = values.roll(1, 0) if self.world.size == 1 else parallel().one_before(values)
-        return found
+        return values.roll(1, 0)
 
     def gradients_shared(self, *, last: bool) -> AbstractContextManager[None]:
         """Within it gradients are added up in this process alone, and over all processes in the last part of a batch."""
-        if self.world.size == 1:
-            return nullcontext()
-        shared: AbstractContextManager[None] = parallel().gradients_shared(self.replica, self.model, last=last)
-        return shared
+        return nullcontext()
 
     def average_weights(self, faulty: Tensor | None = None) -> None:
         """Move the EMA weights towards those of this step, unless it was left out."""
@@ -239,21 +229,13 @@ class TorchStepper:
     def evaluate(self, split: str) -> Evaluation:
         """Measure a split with the EMA weights where there are any."""
         model = self.average.model if self.average is not None else self.model
-        if self.world.size > 1 and not self.job.recipe.sync_batch_norm:
-            parallel().agree(model.buffers())
         given = self.job, self.dataset, split, self.normalization, self.device, self.world
         return evaluate(model, *given, self.fitting, self.training.eval_step)
 
     def snapshot(self) -> TorchSnapshot | None:
         """All state: the weights by the spec's names, and what else a resumed run needs, on any number of processes."""
-        if not self.world.leads and not self.sharded:
-            return None
-        with peers_answer(self.world):
-            weights = on_host(self.model.state_dict())
-            average = on_host(self.average.model.state_dict()) if self.average is not None else None
-            optimizer = on_host(self.optimizer.state_dict())
-        if not self.world.leads:
-            return None
+        average = on_host(self.average.model.state_dict()) if self.average is not None else None
+        weights, optimizer = on_host(self.model.state_dict()), on_host(self.optimizer.state_dict())
         return TorchSnapshot(weights, average, optimizer, self.scaler.state_dict(), self.normalization)
 
     def start_from(self, weights: Path, names: Collection[str]) -> None:
@@ -283,3 +265,28 @@ class TorchStepper:
         if self.average is not None:
             load_model(self.average.model, folder / "average.safetensors")
         load_optimizer(self.optimizer, self.scaler, folder / "state.pt")
+
+
+def frozen_norms(model: nn.Module) -> list[nn.Module]:
+    """Batch norms of which no parameter is trained: they normalize by their running statistics, and leave them as they are."""
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    return [norm for norm in norms if norm.affine and not any(p.requires_grad for p in norm.parameters())]
+
+
+def with_momentum(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """An optimizer whose momentum, of PyTorch's SGD, begins at zero, from which the first step is PyTorch's.
+
+    PyTorch itself allocates it in the first step, and leaves it as the memory happened to be where a fused one is left out, as
+    the first in fp16 often are.
+    """
+    if isinstance(optimizer, torch.optim.SGD):
+        for group in optimizer.param_groups:
+            for p in group["params"] if group["momentum"] else ():
+                optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p, requires_grad=False)
+    return optimizer
+
+
+def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of all groups: times `lr_scale`, where a group has one."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get("lr_scale", 1.0)

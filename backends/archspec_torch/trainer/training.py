@@ -63,6 +63,14 @@ class Scores(NamedTuple):
     """How many have it not among the first five; None for five classes or fewer."""
 
 
+FUSED = ("cpu", "cuda")  # devices whose fused kernels also take the scale off a loss in fp16
+
+
+def fusable(model: nn.Module) -> bool:
+    """Whether the optimizer can be one kernel on the model's device: `fused=` of PyTorch's optimizers."""
+    return all(p.device.type in FUSED for p in model.parameters())
+
+
 EvalStep = Callable[[nn.Module, Tensor, Tensor], Scores]
 
 

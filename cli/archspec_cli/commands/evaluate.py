@@ -69,7 +69,7 @@ def evaluate(
     from archspec.backends import find_examiner, find_trainer
     from archspec_experiments.runs import backend_of, spec_of
     from archspec_runtime.errors import RunError
-    from archspec_runtime.frameworks.protocol import measured
+    from archspec_runtime.frameworks.results import measured
 
     sides = sizes(scales, "--scales")
     errors: tuple[type[Exception], ...] = (RunError,)

@@ -1,12 +1,72 @@
-"""What a run has measured lately: since its last row of metrics, over the window that conditions look at, and on each split."""
+"""What comes of steps, evaluations and questions to a net, and the sums of it that a run goes by."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from archspec_runtime.frameworks.protocol import Evaluation, Outcome
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+class Answer(NamedTuple):
+    """What a net answers to N images; the moments are those of L layers that were asked about, for each image."""
+
+    logits: Doubles  # (N, classes)
+    means: Doubles  # (N, L): over all numbers of a layer's output
+    squares: Doubles  # (N, L): the means of their squares
+
+
+PIXELS = 64 * 224 * 224  # in one batch that a probe is asked about, and no more than the net is trained on at once
+
+
+def softmax(logits: Doubles) -> Doubles:
+    """Probabilities (N, classes)."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: Doubles = powers / powers.sum(axis=1, keepdims=True)
+    return result
+
+
+class Outcome(NamedTuple):
+    """Of one step, over all processes: the mean loss of its batch, how many samples were wrong, and whether it was taken."""
+
+    loss: float
+    errors: int
+    updated: bool = True
+    losses: Mapping[str, float] = MappingProxyType({})  # of each output, where a net has several
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Means over a split; errors in percent, `top5_error` None for five classes or fewer."""
+
+    loss: float
+    top1_error: float
+    top5_error: float | None
+    samples: int
+
+    def numbers(self) -> dict[str, float]:
+        """What was measured, by name."""
+        five = {} if self.top5_error is None else {"top-5 error": self.top5_error}
+        return {"loss": self.loss, "top-1 error": self.top1_error, **five, "images": self.samples}
+
+
+def measured(split: str, numbers: Mapping[str, float]) -> str:
+    """What was measured on a split, on one line: `numbers` are those of an evaluation."""
+    count = int(numbers["images"])
+    images = "1 image" if count == 1 else f"{count:,} images"
+    shown = [
+        f"{name} {value:.2f}%" if name.endswith("error") else f"{name} {value:.4f}"
+        for name, value in numbers.items()
+        if name != "images"
+    ]
+    return "  ".join([f"{split}: {images}", *shown])
 
 
 @dataclass(slots=True)
