@@ -23,7 +23,7 @@ from archspec.emission.folder import job_fields
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
 from archspec_runtime.checkpoints.saver import LOG_EVERY, Saver
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.processes.world import World
 

@@ -26,7 +26,7 @@ def first_step(name: str, rolled: bool) -> float:
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_runtime.batches.normalization import measure
     from archspec_runtime.batches.order import Batches
-    from archspec_runtime.data.opening import open_dataset
+    from archspec_runtime.data.splits import open_dataset
     from archspec_runtime.job.job import Job
 
     if not rolled:

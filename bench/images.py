@@ -75,7 +75,7 @@ def rate(batches: Iterable[object], steps: int, warm: int = 8) -> Rate:
 
 def training(folder: Path, crop: str, **resizing: Any) -> tuple[Any, Any]:
     """The training split and what is done to it."""
-    from archspec_runtime.data.opening import open_dataset
+    from archspec_runtime.data.splits import open_dataset
     from archspec_runtime.recipe.augmentations import RandomCrop, RandomResizedCrop, ResizeShorter
     from archspec_runtime.recipe.images import Data, HFlip
 

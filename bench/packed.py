@@ -17,8 +17,8 @@ from pairs import in_turn
 from photos import as_folder
 
 from archspec_runtime.batches.reading import Reader
-from archspec_runtime.data.opening import open_dataset
 from archspec_runtime.data.packing import pack
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.recipe.augmentations import RandomResizedCrop
 from archspec_runtime.recipe.images import Data, HFlip
 

@@ -110,7 +110,7 @@ def arrays(data: Path | None) -> tuple[np.ndarray, np.ndarray]:
     if data is None:
         random = np.random.default_rng(0)
         return random.integers(0, 256, (2048, 3, 32, 32), np.uint8), random.integers(0, 10, 2048)
-    from archspec_runtime.data.opening import open_dataset
+    from archspec_runtime.data.splits import open_dataset
     from archspec_runtime.recipe.images import Data
 
     split = open_dataset(Data(dataset="cifar10"), data, input_shape=(3, 32, 32), classes=10, seed=0).train

@@ -7,7 +7,7 @@ from PIL import Image
 
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.recipe.augmentations import RandomCrop, ResizeShorter
 from archspec_runtime.recipe.images import Data, HFlip
 

@@ -6,7 +6,7 @@ import archspec
 from archspec.emission.folder import job_fields
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.job.job import Job
 from archspec_runtime.recipe.images import Data, HFlip, PadCrop
 from archspec_runtime.recipe.recipe import Recipe

@@ -20,7 +20,7 @@ from archspec_experiments.grid import GridError, Point, named, overridden
 from archspec_experiments.overrides import check_given_once
 from archspec_experiments.trial import check_before
 from archspec_runtime.batches.order import check_filled
-from archspec_runtime.data.opening import check_folder
+from archspec_runtime.data.splits import check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.record.folder import write_json

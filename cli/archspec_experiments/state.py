@@ -9,7 +9,8 @@ from typing import Any
 
 from archspec_runtime.checkpoints import store
 from archspec_runtime.errors import CheckpointError
-from archspec_runtime.record.folder import Row, read_measured, read_run
+from archspec_runtime.record.folder import Row, read_run
+from archspec_runtime.record.measured import read_measured
 from archspec_runtime.run.curves import Summary, summarize
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import share_of_cores
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.processes.platforms import cores
 from archspec_runtime.processes.world import World

@@ -10,7 +10,7 @@ from PIL import Image
 import archspec
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.recipe.augmentations import Mix, RandomErasing, RandomResizedCrop, TrivialAugment
 from archspec_runtime.recipe.images import Data, Epoch, HFlip, Size, Step
 

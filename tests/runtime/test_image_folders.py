@@ -9,7 +9,7 @@ import pytest
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
 from archspec_runtime.data.encoded import EncodedSplit
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.errors import DataError
 from archspec_runtime.recipe.augmentations import PcaLighting, RandomCrop, ResizeShorter
 from archspec_runtime.recipe.images import Data, HFlip

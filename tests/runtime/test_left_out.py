@@ -158,7 +158,7 @@ from PIL import Image
 import archspec_cli.commands.data, archspec_runtime.data.verify, typer.rich_utils
 from typer.testing import CliRunner
 from archspec_cli.main import app, main
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.images.libraries import optional
 from archspec_runtime.errors import DataError
 from archspec_runtime import Data

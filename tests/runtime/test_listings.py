@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from archspec_runtime.data.cifar import CLASSES
-from archspec_runtime.data.opening import open_dataset
-from archspec_runtime.data.splits import Listing
+from archspec_runtime.data.splits import Listing, open_dataset
 from archspec_runtime.recipe.images import Data
 from image_sets import as_tars, jpeg, opened
 

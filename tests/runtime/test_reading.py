@@ -12,7 +12,7 @@ from PIL import Image
 from archspec_runtime.augment.single import transform
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import evaluation_batches
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.images import libraries, resampling
 from archspec_runtime.images.decoding import Photo

@@ -43,7 +43,7 @@ def test_a_folder_of_classes_says_how_to_set_images_aside_and_does(photos, tmp_p
 
 
 def test_the_only_image_of_a_class_is_not_set_aside_and_a_run_is_measured_on_test_images_that_there_are(photos):
-    from archspec_runtime.data.opening import open_dataset
+    from archspec_runtime.data.splits import open_dataset
     from archspec_runtime.recipe.images import Data
 
     for number in range(1, 6):
@@ -68,7 +68,7 @@ def test_tars_without_images_to_test_on_set_some_aside(tmp_path):
 
 
 def test_classes_of_a_run_are_matched_by_name_and_may_be_missing(photos, tmp_path):
-    from archspec_runtime.data.opening import open_dataset
+    from archspec_runtime.data.splits import open_dataset
     from archspec_runtime.recipe.images import Data
 
     def evaluated(folder, *names):

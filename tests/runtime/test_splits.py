@@ -7,7 +7,7 @@ import pytest
 
 from archspec_runtime.batches.normalization import Normalization, measure
 from archspec_runtime.data.digits import read_digits
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.draws import holdout_split
 from archspec_runtime.errors import DataError
 from archspec_runtime.recipe.images import Data

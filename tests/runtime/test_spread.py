@@ -197,7 +197,7 @@ def test_the_rest_starts_as_it_should(starts):
 def test_a_loop_by_hand_with_our_start_order_and_draws_ends_in_our_weights(backend, cli, tmp_path):
     """In double precision: the optimizer, the schedule, augmentation, statistics and evaluation are the same."""
     pytest.importorskip(backend)
-    from archspec_runtime.data.opening import open_dataset
+    from archspec_runtime.data.splits import open_dataset
     from archspec_runtime.recipe.images import Data
 
     size = plain_loop.Size(blocks=1, width=4, steps=3, drop=2, lr=0.02)

@@ -9,7 +9,7 @@ import pytest
 
 from archspec_runtime.batches import patience
 from archspec_runtime.batches.order import evaluation_batches
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.recipe.images import Data
 from photographs import SHAPE, as_folder, batches, same

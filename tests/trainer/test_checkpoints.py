@@ -17,7 +17,7 @@ from archspec_runtime.batches.order import Batches
 from archspec_runtime.checkpoints import saver as writer
 from archspec_runtime.checkpoints import store
 from archspec_runtime.checkpoints.saver import Saver
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.processes.world import World

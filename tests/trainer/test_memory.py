@@ -108,7 +108,7 @@ def test_a_limit_that_libraries_reach_is_said_with_how_to_raise_it(case, tmp_pat
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what is counted is Linux's")
 def test_what_a_process_took_is_its_own_and_not_of_the_program_that_it_was_before():
-    measure = "from archspec_runtime.processes.platforms import taken; print(taken())"
+    measure = "from archspec_runtime.run.peak_memory import taken; print(taken())"
     program = f"import os, sys; x = b'x' * 2**29; os.execv(sys.executable, [sys.executable, '-c', {measure!r}])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert 2**22 < int(done.stdout) < 2**28

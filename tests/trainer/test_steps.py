@@ -12,7 +12,7 @@ from archspec.emission.folder import job_fields
 from archspec_cli.common import overrides
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches
-from archspec_runtime.data.opening import open_dataset
+from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.job.job import Job, Options, effective
 from runs import measurements, newest, same, weights
 from trainers import training

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 from jax import Array
 
@@ -28,9 +27,8 @@ from archspec_runtime.processes.world import ALONE, World
 from .device import added_up, is_too_much, out_of_memory
 from .images import Store, normalized, store
 from .mesh import Devices
-from .precision import evaluated
 from .programs import CompilerOptions
-from .training import EvalStep, Scores
+from .training import EvalStep
 
 if TYPE_CHECKING:
     from archspec_runtime.frameworks.protocol import Probe
@@ -61,7 +59,9 @@ def evaluate(
             data = here.spread(store(samples, normalization, device))
             fitting.keep(split, data, sum(leaf.nbytes for leaf in jax.tree.leaves(data)))
         measure = program(measured, *(compiled or {}).items())
-        eval_step = eval_step or usual(job.recipe.precision, job.classes)
+        if eval_step is None:
+            earlier = part("archspec_flax.trainer.earlier", "measuring by no eval_step")
+            eval_step = earlier.usual(job.recipe.precision, job.classes)
         sums.measure = partial(measure, graph, np.dtype(kind), eval_step, state, data)
         pieces = evaluation_batches(samples, size, job.input_shape, job.recipe.data, world=world)
         for piece, pixels in pieces:
@@ -156,19 +156,6 @@ def measured(
     five = found.errors if found.top5_errors is None else found.top5_errors
     loss = jnp.where(real, found.losses, 0).sum()
     return loss, (real & found.errors).sum(), (real & five).sum()
-
-
-@cache  # as a program is compiled for each
-def usual(precision: str, classes: int) -> EvalStep:
-    """How runs are measured whose `train.py` does not say it: those of earlier versions."""
-
-    def eval_step(model: nnx.Module, images: Array, labels: Array) -> Scores:
-        logits = evaluated(model, precision)(images).astype(images.dtype)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        right = jax.lax.top_k(logits, min(5, classes))[1] == labels[:, None]
-        return Scores(losses, ~right[:, 0], ~right.any(1))
-
-    return eval_step
 
 
 class Noted(nnx.Module):

@@ -18,7 +18,6 @@ from archspec_runtime.frameworks.results import Evaluation
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.out_of_memory import while_training
 from archspec_runtime.parts import part
-from archspec_runtime.processes.platforms import taken
 from archspec_runtime.processes.world import ALONE, World
 from archspec_runtime.run import session
 
@@ -76,7 +75,7 @@ class Flax:
         """What was allocated on a GPU or TPU, or what the process has had where it computes on the CPU."""
         on = choose_device(device)
         if on.platform == "cpu":
-            return taken()
+            return part("archspec_runtime.run.peak_memory", "what memory a run took").taken()
         peak: int | None = (on.memory_stats() or {}).get("peak_bytes_in_use")
         return peak
 

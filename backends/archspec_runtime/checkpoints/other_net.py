@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from archspec_runtime.checkpoints.contents import Shapes
+from archspec_runtime.checkpoints.store import Shapes
 from archspec_runtime.errors import CheckpointError, OtherNetError
 
 SHOWN = 3  # tensors of each sort that are named

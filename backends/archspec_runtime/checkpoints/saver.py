@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.checkpoints import store
-from archspec_runtime.checkpoints.contents import SETS, loop_state
+from archspec_runtime.checkpoints.store import SETS, loop_state
 from archspec_runtime.console import warn
 from archspec_runtime.errors import OtherNetError, RunError
 from archspec_runtime.job.job import Job, Options

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.checkpoints import store
-from archspec_runtime.checkpoints.contents import SETS, loop_state, tensors
+from archspec_runtime.checkpoints.store import SETS, loop_state, tensors
 from archspec_runtime.errors import CheckpointError, RunError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from archspec_runtime.data.class_names import other_class, present
 from archspec_runtime.data.membership import UNKNOWN_CLASS
-from archspec_runtime.data.splits import Raw, listed, other_class
+from archspec_runtime.data.splits import Raw, listed
 from archspec_runtime.data.suffixes import HIDDEN, OF_A_SYSTEM
 from archspec_runtime.errors import DataError
 
@@ -20,7 +21,7 @@ def refuse_unknown(raw: Raw, *, named: bool = False) -> None:
     for one in sorted(omissions, key=lambda one: named and Path(one.where).parent.name == "train"):
         if one.why == UNKNOWN_CLASS:
             if named:
-                raise other_class(Path(one.where).name, raw.classes, raw.present, str(Path(one.where).parent))
+                raise other_class(Path(one.where).name, raw.classes, present(raw), str(Path(one.where).parent))
             message = f"{one.where}: there is no class {Path(one.where).name!r} in train/"
             raise DataError(message, "give both splits the same folders")
 

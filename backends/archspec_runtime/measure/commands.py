@@ -13,8 +13,7 @@ from archspec_runtime.frameworks.results import measured
 from archspec_runtime.job.job import Job
 from archspec_runtime.job.options import EVALUATE, PREDICT
 from archspec_runtime.measure.evaluation import evaluate_run, open_run
-from archspec_runtime.measure.predictions import TOP, pictures, predictions
-from archspec_runtime.measure.written_predictions import FORMS, check_out, form_of, write
+from archspec_runtime.measure.predictions import FORMS, TOP, pictures, predictions, print_all
 
 if TYPE_CHECKING:
     from archspec_runtime.frameworks.protocol import Framework
@@ -56,14 +55,12 @@ def predict(framework: Framework, job: Job, argv: Sequence[str]) -> int:
     """Predict as the arguments say; returns the exit code."""
     given = predict_parser(job, framework.devices).parse_args(argv)
     try:
-        check_out(given.to, force=given.force, option="--to")
         found = pictures(given.images)
         if given.threads is not None:
             framework.use_threads(given.threads)
         run = open_run(framework, given.out)
         answers = predictions(run, found, given.device, given.top)
-        form, names = form_of(given.format, given.to), [picture.name for picture in found]
-        return write(answers, form, names, run.class_names, given.to)
+        return print_all(answers, given.format, [picture.name for picture in found], run.class_names)
     except RunError as error:
         complain(error)
         return error.exit_code
@@ -74,16 +71,12 @@ def predict_parser(job: Job, devices: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog=f"train.py {PREDICT}",
         description=f"The most probable classes of pictures, by the newest checkpoint of a run of {job.name}. "
-        "Exit code 1 where a picture cannot be read; the others go on.",
+        "Exit code 1 where a picture cannot be read; the others go on. `archspec predict RUN` also takes folders.",
     )
-    made.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="an image file, a folder of them, or - for standard input"
-    )
+    made.add_argument("images", nargs="+", metavar="IMAGE", help="an image file, or - for standard input")
     made.add_argument("--out", type=Path, default=Path("run"), help="the run's folder (default: %(default)s)")
     made.add_argument("--top", type=_count, help=f"how many classes of each (default: {TOP})")
-    made.add_argument("--format", choices=FORMS, help="default: by the suffix of --to, or a table")
-    made.add_argument("--to", type=Path, metavar="FILE", help="write there, whole or not at all")
-    made.add_argument("--force", action="store_true", help="overwrite that file")
+    made.add_argument("--format", choices=FORMS, default="table", help="(default: %(default)s)")
     made.add_argument("--device", default="auto", help=f"{devices} (default: the best there is)")
     made.add_argument("--threads", type=int, help="CPU threads")
     return made

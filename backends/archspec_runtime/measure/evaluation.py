@@ -12,10 +12,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from archspec_runtime.batches.normalization import Normalization
-from archspec_runtime.checkpoints import contents, store
+from archspec_runtime.checkpoints import store
 from archspec_runtime.console import warn
-from archspec_runtime.data.opening import EMBEDDED, open_dataset
-from archspec_runtime.data.splits import Dataset, listed
+from archspec_runtime.data.splits import EMBEDDED, Dataset, listed, open_dataset
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.frameworks.results import Answer, Evaluation, Floats
 from archspec_runtime.job.job import Job, Options, effective
@@ -155,7 +154,7 @@ def open_run(framework: Framework, path: Path, make_model: MakeModel | None = No
         checkpoint = found[0]
     run = read_run(folder)
     job = _job(run["job"], folder)
-    identity = read_identity(contents.loop_state(checkpoint), checkpoint / "loop.json")
+    identity = read_identity(store.loop_state(checkpoint), checkpoint / "loop.json")
     normalization = _normalization(checkpoint / "normalization.safetensors", job.input_shape)
     if edited(identity) and make_model is not None:
         raise RunError(
@@ -202,8 +201,8 @@ def _job(raw: dict[str, Any], folder: Path) -> Job:
 
 
 def _normalization(file: Path, shape: tuple[int, int, int]) -> Normalization:
-    with contents.reading(file):
-        found = Normalization.from_arrays(contents.tensors(file, load_file))
+    with store.reading(file):
+        found = Normalization.from_arrays(store.tensors(file, load_file))
         for name, values in found.to_arrays().items():
             if np.broadcast_shapes(values.shape, shape) != shape:
                 raise ValueError(f"{name} has the shape {values.shape}, and images {shape}")

@@ -1,10 +1,16 @@
-"""Predictions of a trained net: the names and probabilities of the classes of pictures, which are cut as its evaluation cuts."""
+"""Predictions of a trained net: the names and probabilities of the classes of pictures, which are cut as its evaluation cuts.
+
+They are told as a table, JSON or CSV.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,14 +22,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from archspec_runtime.batches.order import evaluation_size
-from archspec_runtime.console import warn
-from archspec_runtime.data.suffixes import SUFFIXES, is_image, passed_over
+from archspec_runtime.console import complain, printable, tell_text, warn
 from archspec_runtime.errors import CheckpointError, DataError, RunError
 from archspec_runtime.files.os_errors import not_read
 from archspec_runtime.frameworks.results import PIXELS, softmax
 from archspec_runtime.images.pillow import FILTERS, centre, read_image, to_array, upright
 from archspec_runtime.job.job import Job
 from archspec_runtime.measure.evaluation import Trained
+from archspec_runtime.parts import part
 from archspec_runtime.processes.platforms import cores
 from archspec_runtime.recipe.images import Data
 
@@ -81,39 +87,11 @@ def pictures(given: Iterable[Any]) -> list[Picture]:
                 raise DataError("standard input holds one picture, and - is given twice", "give - once", 2)
             found.append(Picture(STANDARD_INPUT, STANDARD_INPUT))
         elif os.path.isdir(source):
-            found += _of_folder(Path(source))
+            folders = part("archspec_runtime.measure.picture_folders", "predicting the pictures of a folder")
+            found += [Picture(str(path), path, fault) for path, fault in folders.pictures_of(Path(source))]
         else:
             found.append(Picture(os.fspath(source), Path(source)))
     return found
-
-
-def _of_folder(folder: Path) -> list[Picture]:
-    found = list(_below(folder, set()))
-    if found:
-        return found
-    endings = ", ".join(sorted(SUFFIXES))
-    return [Picture(str(folder), folder, DataError(f"{folder} holds no pictures", f"their names end in {endings}"))]
-
-
-def _below(folder: Path, seen: set[str]) -> Iterator[Picture]:
-    """The pictures in a folder and below it; one that a link leads to again is looked at once."""
-    real = os.path.realpath(folder)
-    if real in seen:
-        return
-    seen.add(real)
-    try:
-        inside = sorted(folder.iterdir())
-    except OSError as error:
-        fault = DataError(f"{folder} cannot be read: {error.strerror}", not_read(error))
-        yield Picture(str(folder), folder, fault)
-        return
-    for path in inside:
-        if passed_over(path.name):
-            continue
-        if path.is_dir():
-            yield from _below(path, seen)
-        elif is_image(path.name):
-            yield Picture(str(path), path)
 
 
 Bytes = NDArray[np.uint8]
@@ -207,3 +185,74 @@ def seen(image: Image.Image, shape: tuple[int, int, int], data: Data) -> Image.I
         size = max(shape[2], round(image.width * scale)), max(shape[1], round(image.height * scale))
         image = image if size == image.size else image.resize(size, FILTERS[data.eval_interpolation])
     return centre(image, shape, data)
+
+
+WIDEST = 40  # characters that names of pictures and classes are aligned to
+
+Form = Callable[[Iterable[Prediction], Sequence[str], Sequence[str]], Iterator[str]]
+"""The text of predictions, given the names of all pictures and of all classes, for their width."""
+
+
+def table(found: Iterable[Prediction], pictures: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
+    """A row for each picture that could be read."""
+    wide, narrow = _width(pictures), _width(classes)
+    for one in found:
+        if one.fault is None:
+            guesses = (f"{printable(guess.name):<{narrow}} {guess.probability:7.2%}" for guess in one.guesses)
+            yield "  ".join([f"{printable(one.image):<{wide}}", *guesses]) + "\n"
+
+
+def as_json(found: Iterable[Prediction], pictures: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
+    """A list with an object for each picture; one that could not be read has an `error`."""
+    before = "[\n"
+    for one in found:
+        yield before + json.dumps(record(one))
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def as_csv(found: Iterable[Prediction], pictures: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
+    """A row for each class of each picture that could be read."""
+    yield _row(["image", "rank", "class", "label", "probability"])
+    for one in found:
+        for rank, guess in enumerate(one.guesses, start=1):
+            yield _row([one.image, rank, guess.name, guess.label, guess.probability])
+
+
+def record(one: Prediction) -> dict[str, Any]:
+    """A prediction as JSON has it."""
+    if one.fault is not None:
+        return {"image": one.image, "error": one.fault.message}
+    return {"image": one.image, "predictions": [
+        {"class": guess.name, "label": guess.label, "probability": guess.probability} for guess in one.guesses
+    ]}  # fmt: skip
+
+
+FORMS: dict[str, Form] = {"table": table, "json": as_json, "csv": as_csv}
+
+
+def _width(names: Iterable[str]) -> int:
+    return min(WIDEST, max((len(printable(name)) for name in names), default=0))
+
+
+def _row(values: Sequence[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return line.getvalue()
+
+
+def told(found: Iterable[Prediction], faults: list[RunError]) -> Iterator[Prediction]:
+    """The same; why there is none for a picture is said, and added to `faults`."""
+    for one in found:
+        if one.fault is not None:
+            faults.append(one.fault)
+            complain(one.fault)
+        yield one
+
+
+def print_all(found: Iterable[Prediction], form: str, pictures: Sequence[str], classes: Sequence[str]) -> int:
+    """Print predictions; gives the exit code: 1 where a picture could not be read, which is said."""
+    faults: list[RunError] = []
+    for piece in FORMS[form](told(found, faults), pictures, classes):
+        tell_text(piece)
+    return 1 if faults else 0

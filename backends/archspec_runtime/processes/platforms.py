@@ -6,7 +6,6 @@ import ctypes
 import os
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 WINDOWS = sys.platform == "win32"
@@ -103,21 +102,6 @@ def keep_freed() -> None:
     _set(MMAP_THRESHOLD, LARGEST)
     _set(TRIM_THRESHOLD, LARGEST)
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch asks for large pages
-
-
-def taken() -> int | None:
-    """The most bytes that this process had at once; None where the system does not say, as on Windows."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    with suppress(
-        OSError
-    ):  # Linux counts what the process had before it became this program, unless it is asked so
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def share_heap() -> None:

@@ -43,12 +43,6 @@ RECORD: Mapping[str, Any] = {
 }
 """What the record of every version has; what may be None may be left out."""
 
-MEASURED: Mapping[str, Mapping[str, Any]] = {
-    "train": {"epoch": float | int, "train_error": float | int},
-    "eval": {"epoch": float | int, "split": str, "top1_error": float | int},
-}
-"""What the rows of `metrics.jsonl` have beside their step, by their kind; those of other kinds only tell something."""
-
 
 def lacking(record: object, wanted: Mapping[str, Any] = RECORD) -> str | None:
     """The dotted key of the first value that a record has not, or of another kind; None where all is there."""
@@ -63,12 +57,6 @@ def lacking(record: object, wanted: Mapping[str, Any] = RECORD) -> str | None:
         elif not _is(value, kind):
             return key
     return None
-
-
-def measures(row: Mapping[str, Any]) -> bool:
-    """Whether a row of metrics has all that its kind has."""
-    kind = row.get("kind")
-    return isinstance(kind, str) and lacking(row, MEASURED.get(kind, {})) is None
 
 
 def _is(value: object, kind: Any) -> bool:
@@ -260,8 +248,3 @@ def read_metrics(folder: Path) -> list[Row]:
             if lacking(row, {"step": int}) is None:
                 rows.append(row)
     return rows
-
-
-def read_measured(folder: Path) -> list[Row]:
-    """The rows of a run's metrics that curves and tables can be made of."""
-    return [row for row in read_metrics(folder) if measures(row)]

@@ -7,7 +7,8 @@ from typing import Any
 
 from archspec_runtime.console import say
 from archspec_runtime.processes.world import World
-from archspec_runtime.record.folder import Metrics, Row, read_measured
+from archspec_runtime.record.folder import Metrics, Row
+from archspec_runtime.record.measured import read_measured
 
 State = dict[str, Any]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from archspec_runtime.files.pictures import add_legend, save_picture
 from archspec_runtime.record.folder import Row
+from archspec_runtime.record.measured import read_measured
 
 COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")
 """Of runs: grey, which is C7, says what is training and what test."""
@@ -43,6 +44,11 @@ def summarize(label: str, rows: Sequence[Row], reached: int = 0) -> Summary:
         errors[-1] if errors else None,
         min(errors) if errors else None,
     )
+
+
+def draw_run(folder: Path, name: str) -> None:
+    """Draw the curves of a run in its folder. Raises ImportError without Matplotlib, OSError where nothing can be written."""
+    draw_curves([(name, read_measured(folder))], [folder / "curves.png", folder / "curves.svg"], name)
 
 
 def draw_curves(runs: Sequence[tuple[str, Sequence[Row]]], files: Sequence[Path], title: str = "") -> None:

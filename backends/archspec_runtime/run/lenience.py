@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.checkpoints import store
-from archspec_runtime.checkpoints.contents import loop_state
 from archspec_runtime.checkpoints.saver import Saver, State
+from archspec_runtime.checkpoints.store import loop_state
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.results import Outcome, Totals
 from archspec_runtime.recipe.vocabulary import RollBack, Skip

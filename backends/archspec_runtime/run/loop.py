@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.batches.order import Batch, Batches
-from archspec_runtime.checkpoints.contents import reading
 from archspec_runtime.checkpoints.saver import LOG_EVERY, MORE_ROOM, Saver
-from archspec_runtime.checkpoints.store import place
+from archspec_runtime.checkpoints.store import place, reading
 from archspec_runtime.console import tell, warn
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import RunError
@@ -22,7 +21,7 @@ from archspec_runtime.parts import extra, part
 from archspec_runtime.processes.signals import Asked, Signals, Unanswered
 from archspec_runtime.processes.world import Answer, World
 from archspec_runtime.recipe.images import Epoch
-from archspec_runtime.record.folder import Log, Metrics, read_measured
+from archspec_runtime.record.folder import Log, Metrics
 from archspec_runtime.record.identity import Identity
 from archspec_runtime.run.bad_losses import Bad, Judge, judge_of
 from archspec_runtime.run.progress import SLOW_STEP, Meter, Progress, said_if_slow
@@ -167,8 +166,7 @@ class Loop:
     def _draw(self) -> int:
         try:
             if (curves := extra("archspec_runtime.run.curves")) is not None:
-                curves.draw_curves([(self.job.name, read_measured(self.folder))],
-                                   [self.folder / "curves.png", self.folder / "curves.svg"], self.job.name)  # fmt: skip
+                curves.draw_run(self.folder, self.job.name)
         except (OSError, ImportError, MemoryError) as error:
             why = "out of memory" if is_out_of_memory(error) else getattr(error, "strerror", None) or error
             warn(f"no curves in {self.folder}: {why}")

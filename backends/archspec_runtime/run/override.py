@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.checkpoints import store
-from archspec_runtime.checkpoints.contents import loop_state
+from archspec_runtime.checkpoints.store import loop_state
 from archspec_runtime.console import warn
 from archspec_runtime.data.splits import Dataset
 from archspec_runtime.errors import OtherNetError, RunError

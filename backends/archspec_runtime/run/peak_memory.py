@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 from archspec_runtime.console import say, warn
@@ -37,3 +39,18 @@ def keep_memory(folder: Path, peak: int, expected: int) -> None:
         write_json(folder / "run.json", {**run, "memory": {"peak": most, "expected": expected}})
     except RunError as error:
         warn(str(error))
+
+
+def taken() -> int | None:
+    """The most bytes that this process had at once; None where the system does not say, as on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    with suppress(
+        OSError
+    ):  # Linux counts what the process had before it became this program, unless it is asked so
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

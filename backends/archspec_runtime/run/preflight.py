@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from archspec_runtime.batches.order import check_filled
 from archspec_runtime.checkpoints.starting import of_a_run
 from archspec_runtime.console import warn
-from archspec_runtime.data.opening import EMBEDDED, check_folder
+from archspec_runtime.data.splits import EMBEDDED, check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.parts import part

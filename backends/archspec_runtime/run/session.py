@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from archspec_runtime.batches.normalization import measure
 from archspec_runtime.batches.order import Batches, check_filled
 from archspec_runtime.console import complain, say, warn
-from archspec_runtime.data.opening import open_dataset
-from archspec_runtime.data.splits import Dataset
+from archspec_runtime.data.splits import Dataset, open_dataset
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, beside, effective, frozen_text
 from archspec_runtime.job.options import EVALUATE, PREDICT, parse_options
@@ -200,8 +199,8 @@ def _train(
         ).run()
         if loggers is not None:
             loggers.ending = "KILLED" if result.exit_code else "FINISHED"
-        peak, memory = framework.peak_memory(device), extra("archspec_runtime.run.peak_memory")
-        if world.leads and peak is not None and memory is not None:
+        memory = extra("archspec_runtime.run.peak_memory")
+        if world.leads and memory is not None and (peak := framework.peak_memory(device)) is not None:
             devices, ended = world.size * options.devices, result.exit_code == 0
             memory.report(folder, peak, job, device, framework.name, devices, sharded=options.shard, ended=ended)
         del stepper  # and all that holds the group of processes, so that it can be taken down

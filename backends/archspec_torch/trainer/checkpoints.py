@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from archspec_runtime.batches.normalization import Normalization
-from archspec_runtime.checkpoints.contents import damaged, fit, reading, tensors, unfit
+from archspec_runtime.checkpoints.store import damaged, fit, reading, tensors, unfit
+from archspec_runtime.parts import extra
 
 DAMAGE = (pickle.UnpicklingError, struct.error, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
           AssertionError, OverflowError, NotImplementedError, zipfile.BadZipFile)  # fmt: skip
@@ -162,7 +163,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScale
     """
     with reading(file, *DAMAGE):
         state = _loaded(file)
-        kept = _regrouped(file, state["optimizer"], optimizer)
+        kept = _by_groups(file, state["optimizer"], optimizer)
         _check(file, kept, optimizer)
         optimizer.load_state_dict(split_states(kept, optimizer))
         scaler.load_state_dict(state["scaler"])
@@ -178,24 +179,18 @@ def _loaded(file: Path) -> Mapping[str, Any]:
     return state
 
 
-def _regrouped(file: Path, state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> Mapping[str, Any]:
-    """The state by the groups that the optimizer has: earlier versions had matrices in one and vectors in another, always.
-
-    Raises UnfitError where it is of other groups.
-    """
-    own = [[*group["params"]] for group in optimizer.param_groups]
+def _by_groups(file: Path, state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> Mapping[str, Any]:
+    """The state, which is of as many parameters in each group as the optimizer has. Raises UnfitError."""
+    own = [len(group["params"]) for group in optimizer.param_groups]
     sizes = [len(group["params"]) for group in state["param_groups"]]
-    if sizes == [len(params) for params in own]:
+    if sizes == own:
         return state
-    every = [p for params in own for p in params]
-    earlier = [[p for p in every if p.ndim > 1], [p for p in every if p.ndim <= 1]]
-    if len(own) > 1 or sizes != [len(params) for params in earlier if params]:
-        has, takes = (" and ".join(map(str, counts)) for counts in (sizes, map(len, own)))
-        raise unfit(file, "optimizer", [f"its groups are of {has} parameters, and those of train.py of {takes}"])
-    places = {id(p): place for place, p in enumerate(every)}
-    order = [places[id(p)] for params in earlier for p in params]
-    kept = {order[index]: entry for index, entry in state["state"].items()}
-    return {**state, "state": kept, "param_groups": [{**state["param_groups"][0], "params": [*range(len(every))]}]}
+    earlier = extra("archspec_torch.trainer.earlier")
+    if earlier is not None and (found := earlier.regrouped(state, optimizer)) is not None:
+        regrouped: Mapping[str, Any] = found
+        return regrouped
+    has, takes = (" and ".join(map(str, counts)) for counts in (sizes, own))
+    raise unfit(file, "optimizer", [f"its groups are of {has} parameters, and those of train.py of {takes}"])
 
 
 def _check(file: Path, state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> None:

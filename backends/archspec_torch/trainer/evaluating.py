@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -27,7 +26,7 @@ from archspec_runtime.processes.world import ALONE, World
 from .checkpoints import is_split
 from .device import autocast, deterministic_kernels, is_out_of_memory, out_of_memory
 from .images import Normalizer, upload
-from .training import EvalStep, Scores
+from .training import EvalStep
 
 if TYPE_CHECKING:
     from archspec_runtime.frameworks.protocol import Probe
@@ -43,7 +42,10 @@ def evaluate(
     samples = dataset.split(split)
     size = evaluation_size(job.recipe, len(samples), world.size)
     fitting = fitting or Fitting()
-    eval_step = eval_step or usual(job.recipe.precision, job.classes)
+    if eval_step is None:
+        eval_step = part("archspec_torch.trainer.earlier", "measuring by no eval_step").usual(
+            job.recipe.precision, job.classes
+        )
     given = Given(samples, split, normalization, model, device, fitting)
     sums = Sums(model, eval_step, given, min(size, fitting.each or size))
     with out_of_memory(lambda: while_measuring(sums.size)), deterministic_kernels():
@@ -55,19 +57,6 @@ def evaluate(
     count = len(samples)
     five = 100.0 * wrong5 / count if job.classes > 5 else None
     return Evaluation(loss / count, 100.0 * wrong1 / count, five, count)
-
-
-def usual(precision: str, classes: int) -> EvalStep:
-    """How runs are measured whose `train.py` does not say it: those of earlier versions."""
-
-    def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Scores:
-        with autocast(images.device, precision):
-            logits = model(images)
-        loss = F.cross_entropy(logits.to(images.dtype), labels, reduction="sum")
-        right = logits.topk(min(5, classes), dim=1).indices == labels[:, None]
-        return Scores(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
-
-    return eval_step
 
 
 class Given:

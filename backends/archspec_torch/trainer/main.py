@@ -18,7 +18,6 @@ from archspec_runtime.frameworks.results import Evaluation
 from archspec_runtime.job.job import Job, Options
 from archspec_runtime.job.out_of_memory import while_training
 from archspec_runtime.parts import extra, part
-from archspec_runtime.processes.platforms import taken
 from archspec_runtime.processes.world import ALONE, World
 from archspec_runtime.run import session
 
@@ -84,7 +83,9 @@ class Torch:
         on = torch.device(device)
         if on.type == "cuda":
             return torch.cuda.max_memory_allocated(on)
-        return taken() if on.type == "cpu" else None
+        return (
+            part("archspec_runtime.run.peak_memory", "what memory a run took").taken() if on.type == "cpu" else None
+        )
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""
