@@ -23,7 +23,7 @@ from archspec.loading.program import Program, recipe_of
 from archspec.version import __version__
 
 LOADING = ("numpy>=1.26", "safetensors>=0.4")
-TRAINING = (*LOADING, "matplotlib>=3.8", "pillow>=10", "rich>=13")
+TRAINING = (*LOADING, "pillow>=10", "rich>=13")
 DIGITS = "scikit-learn>=1.3"
 """What folders require beside their framework: for weights that they were built with, to train, to train on digits."""
 

@@ -162,7 +162,7 @@ def _begun_with(net: Program, request: Request, digests: dict[str, str]) -> str 
     if net.fingerprint not in digests:
         from archspec.api import read_weights
         from archspec.weights.for_training import as_safetensors
-        from archspec_runtime.checkpoints.starting import digest
+        from archspec_runtime.checkpoints.initial_weights import digest
 
         with as_safetensors(read_weights(net, request.weights, request.fresh), request.weights) as file:
             digests[net.fingerprint] = digest(file)

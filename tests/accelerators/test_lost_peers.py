@@ -3,7 +3,7 @@
 import pytest
 
 from archspec_runtime.errors import RunError
-from archspec_runtime.processes.launched import PeersLost
+from archspec_runtime.processes.distributed import PeersLost
 
 torch = pytest.importorskip("torch")
 from archspec_torch.trainer.device import out_of_memory  # noqa: E402

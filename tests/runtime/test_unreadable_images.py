@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from archspec_runtime.batches import patience
+from archspec_runtime.batches import timeouts as patience
 from archspec_runtime.batches.order import evaluation_batches
 from archspec_runtime.data.splits import open_dataset
 from archspec_runtime.errors import DataError, RunError

@@ -127,7 +127,7 @@ def test_compare_says_of_a_run_that_was_stopped_where_it_stopped(finished, cli):
 def test_a_long_evaluation_says_how_far_it_is(finished, cli, monkeypatch):
     words = ("eval", finished[0], "--device", "cpu")
     assert "measured" not in cli(*words).stderr
-    monkeypatch.setattr("archspec_runtime.batches.pace.FIRST", 0.0)
+    monkeypatch.setattr("archspec_runtime.batches.evaluation_progress.FIRST", 0.0)
     assert "measured 128 of 360 images, 0:0" in cli(*words).stderr
 
 

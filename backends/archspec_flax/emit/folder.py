@@ -9,7 +9,7 @@ from archspec.emission.folder import Kit
 from archspec_flax.emit.model import TEMPLATES, model_source
 from archspec_flax.emit.trainer import stated
 from archspec_runtime import Job
-from archspec_runtime.job.stated import facts_file, parts_of, stated_job
+from archspec_runtime.job.emission import facts_file, parts_of, stated_job
 
 NAMING = ("names.py", "tensor_words.py")
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from archspec_runtime.job.job import Options
-from archspec_runtime.processes.launched import PeersLost, stop_watching, take_part, this_process
+from archspec_runtime.processes.distributed import PeersLost, stop_watching, take_part, this_process
 from archspec_runtime.processes.world import Answer, World
 
 

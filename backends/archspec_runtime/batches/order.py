@@ -197,7 +197,7 @@ def first_images(split: Split, shape: tuple[int, int, int], data: Data) -> Bytes
 
 def _paced(images: int, world: World) -> Callable[[int], None]:
     """Says now and then how far a long evaluation is, where that is done at all."""
-    pace = extra("archspec_runtime.batches.pace")
+    pace = extra("archspec_runtime.batches.evaluation_progress")
     come_to: Callable[[int], None] = (
         (lambda done: None) if pace is None else pace.Pace(images, silent=not world.leads).come_to
     )

@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 
 from archspec_runtime.batches.order import Batch, Batches, Floats, Ints
-from archspec_runtime.batches.patience import Readers, patiently
 from archspec_runtime.batches.reading import Reader
 from archspec_runtime.batches.slots import LENT, Layout
+from archspec_runtime.batches.timeouts import Readers, patiently
 from archspec_runtime.batches.workers import Workers
 from archspec_runtime.data.encoded import EncodedSplit, Skipped
 from archspec_runtime.data.splits import ArraySplit

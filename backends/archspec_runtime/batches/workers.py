@@ -18,9 +18,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from archspec_runtime.batches import worker as program
-from archspec_runtime.batches.patience import LOOK_EVERY, Patience
 from archspec_runtime.batches.reading import Reader
 from archspec_runtime.batches.slots import Layout, Slots, allocate
+from archspec_runtime.batches.timeouts import LOOK_EVERY, Patience
 from archspec_runtime.console import warn
 from archspec_runtime.data.encoded import Skipped
 from archspec_runtime.errors import RunError

@@ -221,7 +221,7 @@ class Saver:
         try:
             found = store.newest(self.folder, self.job.fingerprint)
         except OtherNetError as error:
-            other = extra("archspec_runtime.checkpoints.other_net")
+            other = extra("archspec_runtime.checkpoints.mismatch")
             raise (error if other is None else other.explained(error, self.job.name, stepper.tensors())) from None
         step, owed = 0, False
         if found is not None:

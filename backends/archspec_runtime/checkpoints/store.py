@@ -66,7 +66,7 @@ def tensors(file: Path, load: Callable[[Path], Mapping[str, T]]) -> Mapping[str,
 def fit(file: Path, given: Shapes, own: Shapes, owner: str = "net") -> None:
     """Raise UnfitError where the tensors of a file do not have the names and shapes of the net's, or of its optimizer's."""
     if given != own:
-        other = extra("archspec_runtime.checkpoints.other_net")
+        other = extra("archspec_runtime.checkpoints.mismatch")
         places = "in the file", f"in the {owner}"
         rows = (
             ["its tensors have other names or shapes"] if other is None else other.differences(given, own, places)

@@ -12,10 +12,10 @@ from archspec_runtime.data import scanning
 from archspec_runtime.data.encoded import EncodedSplit, Skipped
 from archspec_runtime.data.membership import UNKNOWN_CLASS, LeftOut
 from archspec_runtime.data.packed import is_packed, read_packed
-from archspec_runtime.data.setting_aside import nothing, set_aside
 from archspec_runtime.data.sources import Files, Names
 from archspec_runtime.data.splits import ArraySplit, Raw, Split, listed
 from archspec_runtime.data.suffixes import SUFFIXES
+from archspec_runtime.data.test_split import nothing, set_aside
 from archspec_runtime.errors import DataError
 from archspec_runtime.images.pillow import to_array
 from archspec_runtime.recipe.augmentations import RandomCrop, RandomResizedCrop, ResizeShorter

@@ -18,9 +18,9 @@ import numpy as np
 
 from archspec_runtime.console import printable
 from archspec_runtime.data.encoded import EncodedSplit
-from archspec_runtime.data.setting_aside import set_aside
 from archspec_runtime.data.sources import Names, Ranges
 from archspec_runtime.data.splits import Raw
+from archspec_runtime.data.test_split import set_aside
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.files.os_errors import not_read, not_written
 from archspec_runtime.processes.platforms import flush

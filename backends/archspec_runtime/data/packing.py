@@ -14,7 +14,7 @@ from PIL import Image
 
 from archspec_runtime.console import warn
 from archspec_runtime.data.encoded import EncodedSplit
-from archspec_runtime.data.left_out import refuse_unknown
+from archspec_runtime.data.notices import refuse_unknown
 from archspec_runtime.data.packed import Item, write_manifest, write_split, written_aside
 from archspec_runtime.data.sources import read_patiently
 from archspec_runtime.data.verify import ENCODED

@@ -22,7 +22,7 @@ from archspec_runtime.data.remote import cache_folder
 from archspec_runtime.data.shards import check_highest, expand, held_files, unlabelled
 from archspec_runtime.data.splits import Raw
 from archspec_runtime.data.suffixes import passed_over
-from archspec_runtime.data.tests_alone import tests_alone
+from archspec_runtime.data.test_only import tests_alone
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.files.os_errors import not_read, regular
 from archspec_runtime.recipe.data_sets import DataSet

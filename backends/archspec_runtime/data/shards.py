@@ -23,11 +23,11 @@ from archspec_runtime.data.membership import (
     LeftOut,
 )
 from archspec_runtime.data.remote import cached, is_url
-from archspec_runtime.data.setting_aside import set_aside
 from archspec_runtime.data.sources import Names, Ranges
 from archspec_runtime.data.splits import Raw, listed
 from archspec_runtime.data.suffixes import SUFFIXES, is_image, passed_over
-from archspec_runtime.data.tests_alone import tests_alone
+from archspec_runtime.data.test_only import tests_alone
+from archspec_runtime.data.test_split import set_aside
 from archspec_runtime.errors import DataError, RunError
 from archspec_runtime.files.os_errors import entries, not_read, regular
 from archspec_runtime.recipe.data_sets import DataSet

@@ -215,7 +215,7 @@ class Dataset:
 
 Shape = tuple[int, int, int]
 
-LEFT_OUT = "archspec_runtime.data.left_out"
+LEFT_OUT = "archspec_runtime.data.notices"
 EMBEDDED = ("digits", "synthetic")
 """What comes with a library, or is made here."""
 

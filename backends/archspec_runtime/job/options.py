@@ -15,7 +15,7 @@ from archspec_runtime.recipe.images import Epoch, Step
 
 EVALUATE = "eval"  # the word after `train.py` that measures a run
 PREDICT = "predict"  # that has a run name the classes of pictures
-MORE = "archspec_runtime.job.more_options"
+MORE = "archspec_runtime.job.installed_options"
 ALONE = (
     "This folder trains, resumes, evaluates and predicts by itself. `archspec train --from FOLDER` adds what the installed"
     " archspec has: a dry run with estimates, curves, loggers, several processes, compiling, other kernels, scaled"

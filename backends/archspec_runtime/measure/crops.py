@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from archspec_runtime.batches.evaluation_progress import Pace
 from archspec_runtime.batches.normalization import Normalization
 from archspec_runtime.batches.order import evaluation_size
-from archspec_runtime.batches.pace import Pace
 from archspec_runtime.data.encoded import EncodedSplit
 from archspec_runtime.errors import RunError
 from archspec_runtime.frameworks.results import PIXELS, Evaluation, softmax

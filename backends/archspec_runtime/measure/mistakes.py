@@ -27,7 +27,7 @@ from archspec_runtime.files.os_errors import not_written
 from archspec_runtime.frameworks.results import Evaluation
 from archspec_runtime.measure.answers import Answered, answers
 from archspec_runtime.measure.evaluation import Trained, open_run
-from archspec_runtime.measure.written_predictions import check_out
+from archspec_runtime.measure.prediction_files import check_out
 from archspec_runtime.processes.signals import written_whole
 from archspec_runtime.record.folder import write_json
 

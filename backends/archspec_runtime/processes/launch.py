@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from archspec_runtime.console import complain
 from archspec_runtime.errors import RunError
-from archspec_runtime.processes.launched import ROOM, SAID
+from archspec_runtime.processes.distributed import ROOM, SAID
 from archspec_runtime.processes.platforms import ask_to_end
 from archspec_runtime.processes.signals import CODES, Signals
 

@@ -100,5 +100,7 @@ def world_of(environment: Mapping[str, str]) -> World:
     """The world that a launcher describes, not yet joined; a single process without one. Raises RunError."""
     if not {"RANK", "WORLD_SIZE"} & environment.keys():
         return World()
-    world: World = part("archspec_runtime.processes.launched", "a run of several processes").world_of(environment)
+    world: World = part("archspec_runtime.processes.distributed", "a run of several processes").world_of(
+        environment
+    )
     return world

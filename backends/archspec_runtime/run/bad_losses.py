@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archspec_runtime.recipe.vocabulary import BadLoss
 
 SLOWER = "lower the learning rate, warm up, or set clip_norm"
-LENIENT = "archspec_runtime.run.lenience"
+LENIENT = "archspec_runtime.run.bad_loss_policies"
 
 
 @dataclass(frozen=True, slots=True)

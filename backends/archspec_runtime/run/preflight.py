@@ -6,13 +6,13 @@ import os
 from collections.abc import Collection, Iterator
 
 from archspec_runtime.batches.order import check_filled
-from archspec_runtime.checkpoints.starting import of_a_run
+from archspec_runtime.checkpoints.initial_weights import of_a_run
 from archspec_runtime.console import warn
 from archspec_runtime.data.splits import EMBEDDED, check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
 from archspec_runtime.parts import part
-from archspec_runtime.processes.launched import launched
+from archspec_runtime.processes.distributed import launched
 from archspec_runtime.processes.world import World
 from archspec_runtime.recipe.data_sets import IMAGES
 from archspec_runtime.recipe.images import Epoch

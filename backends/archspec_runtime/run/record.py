@@ -114,7 +114,7 @@ def digest_of_weights(weights: Path | None) -> str | None:
     """What tells apart the files of weights that runs begin with; None without one."""
     if weights is None:
         return None
-    return str(part("archspec_runtime.checkpoints.starting", "--weights").digest(weights))
+    return str(part("archspec_runtime.checkpoints.initial_weights", "--weights").digest(weights))
 
 
 def decoders(data: Data) -> dict[str, str]:

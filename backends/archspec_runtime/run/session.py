@@ -94,7 +94,7 @@ def main(framework: Framework, make_model: MakeModel, job: Job, argv: Sequence[s
 
 def _launched() -> bool:
     """Whether a launcher started this process."""
-    return bool(part("archspec_runtime.processes.launched", SEVERAL).launched(os.environ))
+    return bool(part("archspec_runtime.processes.distributed", SEVERAL).launched(os.environ))
 
 
 def train(
@@ -114,7 +114,7 @@ def train(
 
     if world.size == 1:
         return run()
-    result: Result = part("archspec_runtime.processes.launched", SEVERAL).together(world, run)
+    result: Result = part("archspec_runtime.processes.distributed", SEVERAL).together(world, run)
     return result
 
 
@@ -186,7 +186,7 @@ def _train(
         if stepper.frozen and world.leads:
             say(frozen_text(stepper.frozen, job.params))
         if options.weights is not None:  # of which a checkpoint that there is makes others
-            starting = part("archspec_runtime.checkpoints.starting", "--weights")
+            starting = part("archspec_runtime.checkpoints.initial_weights", "--weights")
             starting.start_from(stepper, options.weights, options.fresh)
         elif not resume and (started := stepper.start_from_images()) and world.leads:
             say(f"{' and '.join(started)} started from training images")

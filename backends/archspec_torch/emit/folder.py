@@ -7,7 +7,7 @@ from importlib.resources import files
 from archspec.emission.carried import imported_files
 from archspec.emission.folder import Kit
 from archspec_runtime import Job, Skip
-from archspec_runtime.job.stated import facts_file, parts_of, stated_job
+from archspec_runtime.job.emission import facts_file, parts_of, stated_job
 from archspec_torch.emit.model import TEMPLATES, model_source
 from archspec_torch.emit.trainer import stated
 

@@ -26,7 +26,7 @@ from torch.distributed.rendezvous import rendezvous
 from archspec_runtime.console import complain, warn
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Options
-from archspec_runtime.processes.launched import ROOM, SAID, PeersLost, stop_watching, take_part, this_process
+from archspec_runtime.processes.distributed import ROOM, SAID, PeersLost, stop_watching, take_part, this_process
 from archspec_runtime.processes.signals import CODES
 from archspec_runtime.processes.world import Answer, World
 

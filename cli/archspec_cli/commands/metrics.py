@@ -44,7 +44,7 @@ def metrics(
     from archspec_runtime.console import tell_text
     from archspec_runtime.errors import RunError
     from archspec_runtime.files.os_errors import not_written
-    from archspec_runtime.measure.written_predictions import check_out
+    from archspec_runtime.measure.prediction_files import check_out
     from archspec_runtime.processes.signals import written_whole
 
     try:

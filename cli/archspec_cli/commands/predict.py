@@ -71,8 +71,8 @@ def predict(
     import archspec
     from archspec.emission.trained_net import trained_net
     from archspec_runtime.errors import RunError
+    from archspec_runtime.measure.prediction_files import check_out, form_of, write
     from archspec_runtime.measure.predictions import Prediction
-    from archspec_runtime.measure.written_predictions import check_out, form_of, write
 
     errors: tuple[type[Exception], ...] = (archspec.WeightsError, RunError)
     try:

@@ -138,7 +138,7 @@ def train(
     from archspec_experiments.trial import check_before, check_run, try_out
     from archspec_runtime.errors import RunError
     from archspec_runtime.job.job import Options, parse_every
-    from archspec_runtime.processes.launched import launched
+    from archspec_runtime.processes.distributed import launched
     from archspec_runtime.processes.world import world_of
 
     if resume and means_run(spec):

@@ -39,9 +39,9 @@ def parts_of(job: Job, weighted: bool) -> tuple[str, ...]:
         "archspec_runtime.batches.read_ahead": not whole,  # unless all images are in memory as they are
         "archspec_runtime.augment.erasing": any(step.kind == "random_erasing" for step in data.augment),
         "archspec_runtime.augment.mixing": data.mix is not None,
-        "archspec_runtime.checkpoints.starting": weighted,
-        "archspec_runtime.data.left_out": data.dataset not in IMAGES,
-        "archspec_runtime.run.lenience": not isinstance(job.recipe.bad_loss, Stop),
+        "archspec_runtime.checkpoints.initial_weights": weighted,
+        "archspec_runtime.data.notices": data.dataset not in IMAGES,
+        "archspec_runtime.run.bad_loss_policies": not isinstance(job.recipe.bad_loss, Stop),
     }
     return tuple(module for module, asked_for in found.items() if asked_for)
 

@@ -8,8 +8,8 @@ from glob import glob
 from pathlib import Path
 
 from archspec_runtime.data.remote import is_url
-from archspec_runtime.data.setting_aside import nothing
 from archspec_runtime.data.splits import Raw
+from archspec_runtime.data.test_split import nothing
 from archspec_runtime.recipe.images import Data
 
 Shape = tuple[int, int, int]

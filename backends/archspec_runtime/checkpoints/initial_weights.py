@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from archspec_runtime.checkpoints.other_net import differences
+from archspec_runtime.checkpoints.mismatch import differences
 from archspec_runtime.errors import RunError
 
 if TYPE_CHECKING:
