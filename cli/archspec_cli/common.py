@@ -74,6 +74,17 @@ Include = Annotated[
     list[Path] | None,
     typer.Option("--include", exists=True, file_okay=False, help="Let `extends` reach into this folder as well."),
 ]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="OLD=NEW",
+        help="Rename tensors of the source, such as module.= or Dense_0.=fc. or '*.gamma=*.weight'; can be repeated.",
+    ),
+]
+Key = Annotated[
+    str | None, typer.Option("--key", help="Which of several sets of weights in the source, such as model_ema.")
+]
 Backend = Annotated[str, typer.Option("--backend", help="The framework to use.", autocompletion=backend_names)]
 
 

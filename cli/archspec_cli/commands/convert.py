@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import Include, Preset, Set, load, report
+from archspec_cli.common import Include, Key, Maps, Preset, Set, load, report
 from archspec_cli.console import fail, fail_with, tell
 
 
@@ -46,17 +46,8 @@ def convert(
             "--to", metavar="BACKEND", help="Whose format to write: torch a .pt file, flax an Orbax checkpoint."
         ),
     ] = None,
-    maps: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="OLD=NEW",
-            help="Rename tensors of SRC, such as module.= or linear.=fc. or '*.gamma=*.weight'; can be repeated.",
-        ),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="Which of several sets of weights in SRC, such as model_ema.")
-    ] = None,
+    maps: Maps = None,
+    key: Key = None,
     dtype: Annotated[
         str | None, typer.Option(help="float64, float32, float16 or bfloat16 (default: as they are).")
     ] = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archspec_cli.common import As, Format, plain, report, size_of_images
+from archspec_cli.common import As, Format, Key, Maps, plain, report, size_of_images
 from archspec_cli.console import fail, fail_with, prints_aside, say, tell, tell_json
 
 
@@ -43,17 +43,8 @@ def port(
     spec: Annotated[
         str | None, typer.Option("--spec", help="The net, where SOURCE is weights alone.", show_default=False)
     ] = None,
-    maps: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="OLD=NEW",
-            help="Rename tensors of SOURCE, such as Dense_0.=fc., where shapes and order do not tell; can be repeated.",
-        ),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="Which of several sets of weights in SOURCE, such as model_ema.")
-    ] = None,
+    maps: Maps = None,
+    key: Key = None,
     format: As = Format.text,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something else.")] = False,
 ) -> None:
