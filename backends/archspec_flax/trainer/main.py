@@ -74,9 +74,11 @@ class Flax:
     def peak_memory(self, device: str) -> int | None:
         """What was allocated on a GPU or TPU, or what the process has had where it computes on the CPU."""
         on = choose_device(device)
+        peak: int | None
         if on.platform == "cpu":
-            return part("archspec_runtime.run.peak_memory", "what memory a run took").taken()
-        peak: int | None = (on.memory_stats() or {}).get("peak_bytes_in_use")
+            peak = part("archspec_runtime.run.peak_memory", "what memory a run took").taken()
+        else:
+            peak = (on.memory_stats() or {}).get("peak_bytes_in_use")
         return peak
 
     def use_threads(self, count: int) -> None:

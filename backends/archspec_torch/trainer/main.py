@@ -83,9 +83,10 @@ class Torch:
         on = torch.device(device)
         if on.type == "cuda":
             return torch.cuda.max_memory_allocated(on)
-        return (
-            part("archspec_runtime.run.peak_memory", "what memory a run took").taken() if on.type == "cpu" else None
-        )
+        if on.type != "cpu":
+            return None
+        found: int | None = part("archspec_runtime.run.peak_memory", "what memory a run took").taken()
+        return found
 
     def use_threads(self, count: int) -> None:
         """Compute with this many CPU threads."""

@@ -52,7 +52,7 @@ class ParallelStepper(TorchStepper):
         mesh = mesh_of_all(self.device)
         for model in (self.model, *([self.average.model] if self.average is not None else [])):
             shard(model, mesh, HALF.get(self.job.recipe.precision))
-        return self.model
+        return super().spread()
 
     def on_parts(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """The optimizer, which takes the steps of this process's parts."""

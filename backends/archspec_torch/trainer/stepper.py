@@ -105,7 +105,8 @@ class TorchStepper:
 
     def spread(self) -> Callable[[Tensor], Tensor]:
         """What to train with, once the model is where it is to be."""
-        return self.model
+        alone: Callable[[Tensor], Tensor] = self.model
+        return alone
 
     def on_parts(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """The optimizer of the parameters as they lie."""
