@@ -24,24 +24,9 @@ if TYPE_CHECKING:
     from .step import all_finite, taken_if
 
 __all__ = [
-    "Flax",
-    "Mixed",
-    "Report",
-    "Run",
-    "Scores",
-    "State",
-    "Training",
-    "Tree",
-    "accumulated",
-    "all_finite",
-    "computing_in",
-    "decay_each",
-    "main",
-    "mix_images",
-    "scale_each",
-    "scale_of",
-    "taken_if",
-]
+    "Flax", "Mixed", "Report", "Run", "Scores", "State", "Training", "Tree", "accumulated", "all_finite",
+    "computing_in", "decay_each", "main", "mix_images", "scale_each", "scale_of", "taken_if",
+]  # fmt: skip
 HOMES = {
     "Mixed": "archspec_flax.trainer.mixing",
     "accumulated": "archspec_flax.trainer.accumulating",

@@ -16,10 +16,8 @@ from archspec_runtime.recipe.images import Normalization as Kind
 Floats = NDArray[np.float32]
 
 SCALE = np.float32(1 / 255)
-IMAGENET = (
-    (0.485, 0.456, 0.406),
-    (0.229, 0.224, 0.225),
-)  # mean and deviation of RGB, as torchvision and timm have them
+# mean and deviation of RGB, as torchvision and timm have them
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CHUNK = 1 << 20  # bytes of images that are summed at once, eight times as many in double precision
 
 

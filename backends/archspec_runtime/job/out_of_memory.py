@@ -23,9 +23,8 @@ SIGNS = ("failed to map segment", "cannot allocate memory", "unable to allocate"
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an error, or one that it came from, says that there is too little memory."""
     while error is not None:
-        if (
-            isinstance(error, SystemError) and address_space() is not None
-        ):  # of CPython, which had no room for its MemoryError
+        # of CPython, which had no room for its MemoryError
+        if isinstance(error, SystemError) and address_space() is not None:
             return True
         if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in SIGNS):
             return True

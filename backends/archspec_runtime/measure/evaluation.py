@@ -100,10 +100,8 @@ class Trained:
         framework, trainer = self.framework, self._trainer()
         if trainer is not None:
             framework = framework.stating(trainer.training(self.make_model))
-        with (
-            nullcontext() if trainer is None else trainer.blamed(),
-            self.source.blamed(),
-        ):  # of both, the net is at fault
+        # of both, the net is at fault
+        with nullcontext() if trainer is None else trainer.blamed(), self.source.blamed():
             return framework.evaluate(
                 self.make_model, self.weights, self.job, dataset, split, self.normalization, device
             )

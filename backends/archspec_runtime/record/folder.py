@@ -94,9 +94,8 @@ def check_room(folder: Path, *, resume: bool, force: bool) -> None:
         raise RunError(f"cannot read {folder}: {error.strerror}", "give another --out", 2) from None
     if resume and "run.json" not in present:
         raise RunError(f"{folder} holds no run to resume", "check --out, or leave --resume out")
-    if (
-        not resume and not force and present - {"code", "spec.yaml", "lock"}
-    ):  # a lock alone is of a run that never began
+    others = present - {"code", "spec.yaml", "lock"}  # a lock alone is of a run that never began
+    if others and not resume and not force:
         what = "a run" if "run.json" in present else "other files"
         raise RunError(
             f"{folder} holds {what}", "give another --out, go on with --resume, or overwrite with --force", 2

@@ -144,20 +144,8 @@ def as_it_ran(spec: str, recipe: Recipe, options: Options) -> str:
 def _asked(options: Options) -> dict[str, Any]:
     """What was asked for beside the recipe, where it is not what an option is by itself."""
     usual, given = asdict(Options()), asdict(options)
-    elsewhere = {
-        "data",
-        "weights",
-        "out",
-        "resume",
-        "override",
-        "force",
-        "dry_run",
-        "steps",
-        "seed",
-        "eval_every",
-        "device",
-        "nproc",
-    }
+    elsewhere = {"data", "weights", "out", "resume", "override", "force", "dry_run", "steps", "seed", "eval_every", "device",
+                 "nproc"}  # fmt: skip
     return {
         name: value for name, value in given.items() if name not in elsewhere and value and value != usual[name]
     }

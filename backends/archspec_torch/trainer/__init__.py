@@ -21,18 +21,9 @@ if TYPE_CHECKING:
     from .mixing import mix_images
 
 __all__ = [
-    "Lamb",
-    "Mixed",
-    "Run",
-    "Scores",
-    "Torch",
-    "Training",
-    "fusable",
-    "main",
-    "matches",
-    "mix_images",
+    "Lamb", "Mixed", "Run", "Scores", "Torch", "Training", "fusable", "main", "matches", "mix_images",
     "scale_of",
-]
+]  # fmt: skip
 HOMES = {
     "Lamb": "archspec_torch.trainer.lamb",
     "Mixed": "archspec_runtime.augment.mixing",
