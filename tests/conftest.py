@@ -18,6 +18,8 @@ from runs import CPU, SEVERAL, TINY
 # What Python caches beside sources is no part of what tests compare, and takes the room on the disks that they fill.
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
+pytest_plugins = ["written_specs"]
+
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
 
@@ -66,8 +68,6 @@ LONGEST = (
 """What begins first where files are shared out, so that no worker is left with one of them at the end."""
 LAST = ("test_loggers", "test_other_frameworks")
 """What needs libraries that `make test-all` installs while tests run."""
-
-HEAD = "archspec: 1\nname: net\n"
 
 
 def pytest_addoption(parser):
@@ -173,29 +173,6 @@ def precision_of_jax():
     if (jax := sys.modules.get("jax")) and hasattr(jax, "config"):
         jax.config.update("jax_enable_x64", False)
         jax.config.update("jax_default_matmul_precision", None)
-
-
-@pytest.fixture
-def spec(tmp_path):
-    """Write a spec and give its path; the two lines that all specs share are added where they are missing."""
-
-    def write(text: str, name: str = "net.yaml") -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text if text.startswith("archspec:") else HEAD + text, encoding="utf-8")
-        return path
-
-    return write
-
-
-@pytest.fixture
-def mistakes(spec):
-    """The diagnostics of a spec's text."""
-
-    def check(text: str, **options):
-        return archspec.check(spec(text), **options)
-
-    return check
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def test_in_a_chain_every_step_that_is_there_has_the_next_number(spec, steps):
 @pytest.mark.parametrize("backend", ["torch", "flax"])
 @pytest.mark.parametrize("steps", CHAINS)
 def test_the_model_that_is_built_has_the_names_of_the_chain(spec, steps, backend):
+    pytest.importorskip(backend)
     net = archspec.load(spec(chain(steps.replace("conv_norm_act: {width: 4}", "{conv_norm_act: {width: 4}}"))))
     model = archspec.build(net, backend)
     if backend == "torch":

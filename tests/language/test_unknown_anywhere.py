@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import archspec
 from archspec.analysis.resolved_spec import resolved_yaml
 from archspec.loading import zoo
-from conftest import HEAD
 from drawn_nets import nested_nets, random_nets
 from mistaken import marked
+from written_specs import HEAD
 
 NET = """\
 input: {size: 8}

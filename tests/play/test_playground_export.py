@@ -4,8 +4,6 @@ import functools
 import io
 import json
 import os
-import shutil
-import subprocess
 import tarfile
 import threading
 import zipfile
@@ -14,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from archspec.loading import zoo
 from archspec_play import exported
 from archspec_play.export import PYTHON
 from archspec_play.export import site as site_files
@@ -22,26 +19,8 @@ from archspec_play.opened import Opened
 from archspec_play.parts import ARCHIVE, DIGESTS, PYODIDE
 from archspec_play.sharing import fragment
 from browsers import pages
-from conftest import REPO
+from exported_sites import exported as exported_site
 from playgrounds import SPEC
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The page, exported with what it needs; skips where npm or PyPI cannot be reached."""
-    from typer.testing import CliRunner
-
-    from archspec_cli.main import app
-
-    folder = tmp_path_factory.mktemp("export")
-    (folder / "tiny.yaml").write_text(SPEC)
-    (folder / "wider.yaml").write_text("archspec: 1\nextends: tiny.yaml\nargs: {wide: true}\n")
-    done = CliRunner().invoke(app, ["play", str(folder / "wider.yaml"), "--export", str(folder / "site")])
-    if done.exit_code == 1 and ("cannot fetch" in done.stderr or "there is no `npm`" in done.stderr):
-        pytest.skip(done.stderr.splitlines()[0])
-    assert done.exit_code == 0, done.stderr
-    return folder / "site"
-
 
 # --- what is written -----------------------------------------------------------------------------------
 
@@ -153,7 +132,9 @@ def test_parts_that_are_lacking_or_others_are_one_message(cli, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def address(site):
+def address(tmp_path_factory):
+    site = exported_site(tmp_path_factory.mktemp("export"))
+
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
@@ -212,59 +193,3 @@ def test_a_spec_is_written_mended_chosen_read_and_shared_in_the_browser_alone(ad
         )
         assert refused == "TypeError"
         assert watched.hosts == {address.split("/")[2]}
-
-
-NODE = """
-import { readFile } from "node:fs/promises";
-import { pathToFileURL } from "node:url";
-const [site, script] = process.argv.slice(2);
-const { loadPyodide } = await import(pathToFileURL(`${site}/pyodide/pyodide.mjs`).href);
-const python = await loadPyodide({ indexURL: `${site}/pyodide/` });
-for (const wheel of JSON.parse(await readFile(`${site}/wheels.json`)))
-  python.unpackArchive(new Uint8Array(await readFile(`${site}/wheels/${wheel}`)), "wheel");
-console.log(python.runPython(await readFile(script, "utf8")));
-"""
-SAME = """
-import hashlib, json
-import archspec
-from archspec.backends import find_mapper
-from archspec.diagnostics.text import to_text
-
-def codes(name):
-    net = archspec.load(name)
-    texts = [str(net), *(find_mapper(backend).source_map(net).text for backend in ("torch", "flax"))]
-    return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-
-def built(name):
-    files = archspec.emit(archspec.load(name), backend="torch")
-    return {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
-
-answer = json.dumps({
-    "nets": {name: codes(name) for name in given["nets"]},
-    "mistakes": {name: to_text(archspec.check(text)) for name, text in given["mistakes"].items()},
-    "folder": built("cifar_resnet"),
-})
-answer
-"""
-
-
-@pytest.mark.release
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no `node` here")
-def test_the_browsers_python_makes_of_every_net_and_every_mistake_what_this_one_makes(site, tmp_path):
-    mistakes = {path.stem: path.read_text() for path in sorted((REPO / "tests" / "fixtures").glob("AS*.yaml"))}
-    given = {
-        "nets": zoo.names(),
-        "mistakes": {name: text for name, text in mistakes.items() if "extends" not in text},
-    }
-    (tmp_path / "run.mjs").write_text(NODE)
-    (tmp_path / "same.py").write_text(f"given = {given!r}\n{SAME}")
-    command = ["node", str(tmp_path / "run.mjs"), str(site), str(tmp_path / "same.py")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1500)
-    assert done.returncode == 0, done.stderr[-2000:]
-    here = {"given": given}
-    exec(SAME, here)
-    there, here = json.loads(done.stdout), json.loads(here["answer"])
-    assert len(here["nets"]) == len(zoo.names())
-    assert len(here["mistakes"]) > 40
-    for part in here:
-        assert there[part] == here[part]
