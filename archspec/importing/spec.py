@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archspec.compile import check, load
+from archspec.diagnostics.printable import printable
 from archspec.importing.blocks import Blocks, InexpressibleError, blocks
 from archspec.importing.entries import Entry
 from archspec.importing.growing import growing
@@ -66,7 +67,7 @@ def _finished(net: Traced, spec: dict[str, Any]) -> str | None:
         return None
     cost = load(text).cost
     spec["expect"] = {"params": cost.params, "macs": cost.macs, "depth": cost.depth}
-    head = [f"# Imported from {net.source or net.class_name}: {net.own} are its own."]
+    head = [f"# Imported from {printable(net.source or net.class_name)}: {net.own} are its own."]
     head.append("# How its parameters start is not part of a model; say it in `init` before training from nothing.")
     return "\n".join(head) + "\n" + to_text(spec)
 

@@ -149,6 +149,10 @@ def options(
     """Describe a vision network in YAML; check it, read it as code, train it."""
 
 
+LOOP = "Symlink loop from "
+"""How a RuntimeError begins that Python up to 3.12 raises for a path of links which lead to themselves."""
+
+
 class _Stream(TextIOWrapper):
     """A standard stream that ends the process with 141 where its reader is gone, as `head` is after some lines.
 
@@ -212,6 +216,8 @@ def main() -> None:
             say(f"error: {told[0]}")
             say(f"  help: {told[1]}")
             sys.exit(1)
+        if str(error).startswith(LOOP):
+            error = OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(error).removeprefix(LOOP).strip(" '"))
         if not isinstance(error, OSError):
             raise
         message, help_ = _what_failed(error)

@@ -205,6 +205,13 @@ def test_a_path_that_is_none_is_said_in_one_line(command, process):
     assert help_.startswith("  help: check the path")
 
 
+def test_a_link_that_leads_to_itself_is_said_in_one_line(process, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    done = process("build", NET, "--out", "loop")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 2), done.stderr
+    assert "loop: Too many levels of symbolic links" in done.stderr
+
+
 def test_a_spec_that_extends_into_a_folder_without_rights_is_told_so(tmp_path):
     program = """
 import os

@@ -1,5 +1,6 @@
 """Caffe's prototxt files become specs with the same sizes and counts, or are refused with one message."""
 
+import os
 import re
 
 import pytest
@@ -215,3 +216,45 @@ def test_a_prototxt_has_no_weights_to_write(cli, tmp_path):
     path.write_text(HEAD + conv("c", "data"))
     done = cli("import", path, "--weights-out", tmp_path / "w.safetensors")
     assert (done.exit_code, "has no weights" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("suffix", ["prototxt", "onnx", "pt2"])
+def test_a_source_that_is_no_file_is_named_and_not_waited_for(cli, tmp_path, suffix):
+    (tmp_path / f"folder.{suffix}").mkdir()
+    os.mkfifo(tmp_path / f"pipe.{suffix}")
+    for name, said in (("folder", "is a folder"), ("pipe", "is a device or a pipe"), ("none", "there is no file")):
+        done = cli("import", f"{name}.{suffix}")
+        assert (done.exit_code, said in done.stderr) == (1, True), done.stderr
+
+
+@pytest.mark.parametrize("name", ["a\nstem: [relu].prototxt", "a\udcff'\".prototxt"])
+def test_the_name_of_a_file_begins_no_line_of_its_spec(cli, tmp_path, name):
+    (tmp_path / name).write_text(HEAD + conv("c", "data"))
+    done = cli("import", name, "--out", "net.yaml")
+    assert done.exit_code == 0, done.stderr
+    assert cli("check", "net.yaml").exit_code == 0
+    assert [line for line in (tmp_path / "net.yaml").read_text().splitlines() if line.startswith("stem:")] == [
+        "stem: [{c: {conv: {out: 4, kernel: 3, bias: true}}}]"
+    ]
+
+
+def test_a_folder_is_not_written_over(cli, tmp_path):
+    (tmp_path / "net.prototxt").write_text(HEAD + conv("c", "data"))
+    for out in ("", "."):
+        done = cli("import", "net.prototxt", "--out", out, "--force")
+        assert (done.exit_code, "is a folder" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_file_that_came_to_be_meanwhile_is_kept(cli, tmp_path, monkeypatch):
+    """Importing may take minutes, in which another may write."""
+    (tmp_path / "net.prototxt").write_text(HEAD + conv("c", "data"))
+    found = archspec.import_model(str(tmp_path / "net.prototxt"))
+
+    def slow(*_, **__):
+        (tmp_path / "net.yaml").write_text("another's")
+        return found
+
+    monkeypatch.setattr(archspec, "import_model", slow)
+    done = cli("import", "net.prototxt", "--out", "net.yaml")
+    assert (done.exit_code, "net.yaml exists" in done.stderr) == (2, True), done.stderr
+    assert (tmp_path / "net.yaml").read_text() == "another's"

@@ -14,6 +14,7 @@ from archspec.errors import ModelError
 from archspec.importing.caffe.layers import FIELDS, JOINING, LAYERS, Layer, Made, RefusedError, Size
 from archspec.importing.caffe.phases import in_test
 from archspec.importing.caffe.text_format import FieldError, Message, parsed
+from archspec.importing.files import check_file
 from archspec.importing.mining import variants
 from archspec.importing.spec import problems_of, spec_of
 from archspec.importing.traced import INPUT, Imported, Operation, Traced
@@ -34,15 +35,16 @@ MOST_ROWS = 20
 
 def import_file(path: Path) -> Imported:
     """A prototxt as a spec, whose layers have the same sizes and tensors. Raises ModelError."""
+    check_file(path)
     try:
         if path.stat().st_size > LARGEST:
             raise ModelError(
                 f"{path} has {path.stat().st_size:,} bytes, and is no prototxt", "weights lie in another file"
             )
         content = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ModelError(f"there is no file {path}", "check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
+    except UnicodeDecodeError as error:
         raise ModelError(
             f"{path} is no text: {error}", "a prototxt describes the layers; weights lie in another file"
         ) from None

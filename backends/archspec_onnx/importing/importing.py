@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from archspec.errors import ModelError
 from archspec.importing import Imported, spec_of
+from archspec.importing.files import check_file
 from archspec.importing.mining import variants
 from archspec.importing.spec import problems_of
 from archspec.importing.tensors import unequal_tensors
@@ -71,8 +72,7 @@ def _read(path: Path) -> ModelProto:
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
 
-    if not path.is_file():
-        raise ModelError(f"there is no file {path}", "check the path")
+    check_file(path)
     try:
         if (kind := kind_of(path)) is not None:
             raise ModelError(f"{path} is {kind[0]}", kind[1])

@@ -17,6 +17,7 @@ from typing import Any
 
 from archspec.backends.stored import Array, Stored
 from archspec.errors import ModelError, WeightsError
+from archspec.importing.files import check_file
 from archspec.weights.file_kinds import DAMAGE
 from archspec_torch.reading import beginning, compare_checksum, record, stored_size, tensor_at
 from archspec_torch.state_dicts import read_state_dict
@@ -129,8 +130,7 @@ class Archive:
 
 def opened(path: Path) -> Archive:
     """An archive with its graph. Raises ModelError and DamagedError."""
-    if not path.is_file():
-        raise ModelError(f"there is no file {path}", "check the path")
+    check_file(path)
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
     if (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,14 +69,16 @@ def import_(
     chosen = size_of_images(size)
     if out is not None and weights_out is not None and out.resolve() == weights_out.resolve():
         fail("--out and --weights-out name the same file", "give each its own")
-    in_part = (
-        None
-        if out is None
-        else out.with_name(f"{out.name.removesuffix('.yaml').removesuffix('.partial')}.partial.yaml")
-    )
+    if (
+        folder := next((path for path in (out, weights_out) if path is not None and path.is_dir()), None)
+    ) is not None:
+        fail(f"{folder} is a folder", "give the name of a file")
+    in_part = None
+    if partial and out is not None:
+        in_part = out.with_name(f"{out.name.removesuffix('.yaml').removesuffix('.partial')}.partial.yaml")
     file = kind_of(source)
     read = Path(source if file is not None else source.rpartition(":")[0])
-    for path in (out, weights_out, in_part if partial else None):
+    for path in (out, weights_out, in_part):
         if path is not None and path.resolve() == read.resolve():
             fail(f"{path} is what is imported, and would be replaced", "give another name")
         if path is not None and path.exists() and not force:
@@ -99,21 +102,21 @@ def import_(
     try:
         with prints_aside():
             found = archspec.import_model(source, chosen, arguments=given)
+        written = {} if out is None else {out: found.spec.encode()}
         if weights_out is not None:
             from archspec.weights.dtypes import remarks_on_numbers
             from archspec.weights.safetensors import serialized
 
-            _write(weights_out, serialized(found.weights))
+            written[weights_out] = serialized(found.weights)
             for line in remarks_on_numbers(found.weights):
                 say(f"warning: {weights_out}: {line}")
-        if out is not None:
-            _write(out, found.spec.encode())
+        _write(written, force)
     except archspec.SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(1) from None
     except (archspec.ModelError, FolderError) as error:
         if partial:
-            _write_part(getattr(error, "partial", None), in_part)
+            _write_part(getattr(error, "partial", None), in_part, force)
         fail_with(error)
     for line in found.report:
         say(f"equal: {line}")
@@ -157,7 +160,7 @@ def _hold(
     tell(f"{source} is the net of {spec}")
 
 
-def _write_part(text: str | None, out: Path | None) -> None:
+def _write_part(text: str | None, out: Path | None, force: bool) -> None:
     """Write a spec with holes, or print it; of a model that was refused as a whole there is none."""
     if text is None:
         return
@@ -167,14 +170,17 @@ def _write_part(text: str | None, out: Path | None) -> None:
     from archspec.files import FolderError
 
     try:
-        _write(out, text.encode())
+        _write({out: text.encode()}, force)
     except FolderError as error:
         fail_with(error)
     tell(f"{out}: what can be said, with holes for the rest; nothing of it is compared")
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(contents: Mapping[Path, bytes], force: bool) -> None:
+    """Write files, all of them or none; one that came to be since the command began is another's."""
     from archspec.files.folders import written_aside
 
-    with written_aside(path, force=True, replaceable=lambda _: True) as aside:
-        aside.write_bytes(content)
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            aside = stack.enter_context(written_aside(path, force=force, replaceable=lambda _: True))
+            aside.write_bytes(content)
