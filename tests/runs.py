@@ -25,10 +25,16 @@ for environment, arguments in json.loads(sys.argv[1]):
 """
 
 
-def forked(program):
-    """A program that begins as `archspec` does: it is forked as `archspec` is, where tests fork processes."""
+def forked(program, kind=None):
+    """A program that begins as `archspec` does: it is forked as `archspec` is, where tests fork processes.
+
+    One of a `kind` that `tests/startup/forking.py` has runs no command and is forked from what has imported that.
+    """
     if warm := sys.modules.get("warm"):
-        warm.PROGRAMS.add(program)
+        if kind is None:
+            warm.PROGRAMS.add(program)
+        else:
+            warm.KINDS[program] = kind
     return program
 
 

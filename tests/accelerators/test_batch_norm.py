@@ -6,11 +6,14 @@ import sys
 
 import pytest
 
+from runs import forked
+
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 # Each of two processes has half of a batch; what it finds is compared with one process that has all of it.
-PROGRAM = """
+PROGRAM = forked(
+    """
 import copy, sys, warnings, torch, torch.distributed as dist
 from torch import nn
 from archspec_torch.trainer.batch_norm import over_whole_batch
@@ -46,7 +49,9 @@ for kind, tolerance in ((torch.float64, 1e-12), (torch.float32, 2e-5)):
     for one, other in pairs:
         torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
     assert net[0].num_batches_tracked == 1
-"""
+""",
+    "torch",
+)
 
 
 def test_two_processes_normalize_as_one_does_in_one_collective_each_way(tmp_path):

@@ -5,10 +5,13 @@ import sys
 
 import pytest
 
+from runs import forked
+
 pytest.importorskip("torch")
 
 # The second process is late with its first question; the first must have gone on by then.
-PROGRAM = """
+PROGRAM = forked(
+    """
 import sys, time, torch, torch.distributed as dist
 from archspec_torch.trainer.world import Joined
 rank, store = int(sys.argv[1]), sys.argv[2]
@@ -22,7 +25,9 @@ answer = peers.ask([rank, 7 - rank])
 asked = time.monotonic() - begun
 found = answer()
 print(asked < 1.0, rank == 1 or time.monotonic() - begun > 1.0, found, peers.ask([3, rank])())
-"""
+""",
+    "torch",
+)
 
 
 def test_a_process_asks_one_that_is_late_without_waiting(tmp_path):

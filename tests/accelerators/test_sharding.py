@@ -7,10 +7,12 @@ import sys
 import pytest
 
 from archspec.loading import zoo
+from runs import forked
 
 torch = pytest.importorskip("torch")
 
-PROGRAM = """
+PROGRAM = forked(
+    """
 import sys, torch, torch.distributed as dist
 from torch.distributed.fsdp import FSDPModule
 from torch.testing._internal.distributed.fake_pg import FakeStore
@@ -41,7 +43,9 @@ for name in sys.argv[1:]:
     assert half <= all_products, name
     assert {n: tuple(p.shape) for n, p in model.named_parameters()} == net.parameter_shapes(), name
     print(name, half == all_products)
-"""
+""",
+    "shard",
+)
 NETS = [
     "cifar_resnet:resnet20",
     "cifar_resnet:plain20",
@@ -79,7 +83,8 @@ def test_every_net_of_the_zoo_can_be_sharded():
     }
 
 
-ACCUMULATING = """
+ACCUMULATING = forked(
+    """
 import torch, torch.distributed as dist
 import archspec
 from archspec_torch.trainer import parallel
@@ -98,7 +103,9 @@ for number in range(1, 5):
     with parallel.gradients_shared(alike, model, last=number == 4):
         alike(images).sum().backward()
     print(len(reduced) > 0, end=" ")
-"""
+""",
+    "torch",
+)
 
 
 def test_gradients_are_shared_in_the_last_micro_batch_alone():
@@ -107,7 +114,8 @@ def test_gradients_are_shared_in_the_last_micro_batch_alone():
     assert done.stdout.split() == ["False", "False", "False", "True"]
 
 
-GATHERED = """
+GATHERED = forked(
+    """
 import json, sys, torch, torch.distributed as dist
 from collections import Counter
 from torch.testing._internal.distributed.fake_pg import FakeStore
@@ -144,7 +152,9 @@ for precision in ("fp32", "bf16"):
         stepper.step(batch, 0.1, 0)
     products = sum(p.numel() for m in layers for p in m.parameters())
     print(json.dumps([seen.gathered, seen.added, products]))
-"""
+""",
+    "shard",
+)
 
 
 @pytest.mark.skipif(not hasattr(torch.cpu.Stream, "record_event"), reason="this PyTorch splits on GPUs alone")

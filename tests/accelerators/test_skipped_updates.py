@@ -8,6 +8,7 @@ import pytest
 
 import archspec
 from archspec_runtime.recipe.vocabulary import EMA, LAMB, AdamW, Skip
+from runs import forked
 
 torch = pytest.importorskip("torch")
 from archspec_torch.trainer.stepper import TorchStepper  # noqa: E402
@@ -66,7 +67,8 @@ def test_momentum_is_zero_after_a_first_step_in_fp16_that_overflows():
     assert all(not state["momentum_buffer"].any() for state in stepper.optimizer.state.values())
 
 
-SPLIT = """
+SPLIT = forked(
+    """
 import dataclasses, math, sys, torch, torch.distributed as dist
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -99,7 +101,9 @@ for given in ({}, {"bad_loss": Skip()}, {"precision": "fp16"}, {"precision": "fp
             with Waits() as seen:
                 stepper.step(batch, 0.1, number, limit)
         print(type(stepper.optimizer).__name__, *given, seen.count)
-"""
+""",
+    "shard",
+)
 
 
 @pytest.mark.skipif(not hasattr(torch.cpu.Stream, "record_event"), reason="this PyTorch splits on GPUs alone")

@@ -13,6 +13,7 @@ import pytest
 
 from archspec_runtime.errors import DataError
 from image_sets import COUNTS, as_folder, as_tars, counts, faults, jpeg, opened, said
+from runs import forked
 
 
 def test_what_systems_leave_behind_is_neither_class_nor_image_and_no_fault(photos, cli):
@@ -151,7 +152,7 @@ def test_a_link_that_leads_nowhere_is_a_missing_image(photos, cli):
     assert named[str(photos / "train" / "cat" / "gone.jpg")].startswith("No such file")
 
 
-AS_NOBODY = """
+AS_NOBODY = forked("""
 import os, sys
 from pathlib import Path
 from PIL import Image
@@ -178,7 +179,7 @@ try:
     sys.exit("all was read")
 except DataError as error:
     sys.exit(f"error: {error}")
-"""
+""")
 
 
 @pytest.mark.parametrize("place", ["", "train", "test", "train/cat", "train/cat/1.jpg"])

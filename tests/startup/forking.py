@@ -246,6 +246,9 @@ def _run(words):
 
 
 def _run_main(words):
+    if words[1:3] == warm.STRICT:
+        warnings.simplefilter("error")
+    words = warm.plain(words)
     main = types.ModuleType("__main__")
     main.__builtins__ = sys.modules["builtins"]
     sys.modules["__main__"] = main

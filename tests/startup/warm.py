@@ -25,6 +25,9 @@ PROGRAMS = {"from archspec_cli.main import main; main()"}
 """What is forked besides `-m archspec_cli`; tests add what begins in the same way."""
 SCRIPTS = {"first_gpu.py"}
 """Scripts that train in their own process and in those that they start, by `torchrun` too."""
+KINDS: dict[str, str] = {}
+"""What programs of tests import that run no command of `archspec`."""
+STRICT = ["-W", "error"]
 TRAINING = {"train", "eval", "sweep"}
 COLD = {"ARCHSPEC_TESTS_COLD": "1"}
 """In the environment of a process that is to be started as users start it."""
@@ -162,14 +165,16 @@ def _fork(process, asked):
 
 
 def _kind(words, folder):
-    """What a command imports, or None for one that is neither `archspec` nor a `train.py`."""
-    match words:
+    """What a command imports, or None for one that is neither `archspec` nor a `train.py`, nor a program of tests."""
+    match plain(words):
         case [python, script, *_] if python == sys.executable and Path(script).name == "train.py":
             return _kind_of_trainer(Path(folder, script))
         case [python, *given] if python == sys.executable and runs_script(given):
             return "shard"
         case [python, "-m", "archspec_cli", *given] if python == sys.executable:
             pass
+        case [python, "-c", program, *_] if python == sys.executable and program in KINDS:
+            return KINDS[program]
         case [python, "-c", program, *given] if python == sys.executable and program in PROGRAMS:
             pass
         case _:
@@ -186,6 +191,11 @@ def _kind(words, folder):
 def runs_script(words):
     """Whether words of a command name one of the scripts, which it runs itself or by `torchrun`."""
     return any(Path(word).name in SCRIPTS for word in words)
+
+
+def plain(words):
+    """A command without the option that warnings are errors."""
+    return [words[0], *words[3:]] if words[1:3] == STRICT else words
 
 
 def _kind_of_trainer(path):
