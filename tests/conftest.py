@@ -46,26 +46,14 @@ if STARTUP not in os.environ.get("PYTHONPATH", ""):
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [STARTUP, os.environ.get("PYTHONPATH")]))
 sys.path.append(STARTUP)
 LONGEST = (
-    "starts_and_ends",
-    "many_devices",
-    "strict_types",
-    "lost_devices",
-    "sweep",
-    "flax_training",
-    "two_trainers",
-    "flax_emission",
-    "edited_trainers",
-    "paths_and_disks",
-    "flax_models",
-    "memory",
-    "flax_faults",
-    "flax_weights",
-    "whole_nets",
-    "operations",
-    "convert",
-    "faults",
-)
-"""What begins first where files are shared out, so that no worker is left with one of them at the end."""
+    "many_devices", "lost_devices", "starts_and_ends", "flax_training", "two_trainers", "flax_models",
+    "edited_trainers", "operations", "flax_faults", "spread", "sweep", "memory", "faults", "recorded_runs",
+    "whole_nets", "damaged_runs", "diagnostics", "flax_weights", "flax_emission", "damaged_weights",
+    "paths_and_disks", "cli", "launches", "train_options", "report", "imported_models", "published", "port",
+    "convert", "example_backend", "other_formats", "torchvision", "doctor", "docs_examples", "flax_programs",
+    "strict_types", "exported_programs", "options", "dry_run", "emission", "sharding", "pickling", "workers",
+)  # fmt: skip
+"""What begins first where files are shared out, so that no worker is left with one of them at the end: 5 seconds and more."""
 LAST = ("test_loggers", "test_other_frameworks")
 """What needs libraries that `make test-all` installs while tests run."""
 
