@@ -50,7 +50,7 @@ LONGEST = (
     "edited_trainers", "operations", "flax_faults", "spread", "sweep", "memory", "faults", "recorded_runs",
     "whole_nets", "damaged_runs", "diagnostics", "flax_weights", "flax_emission", "damaged_weights",
     "paths_and_disks", "cli", "launches", "train_options", "report", "imported_models", "published", "port",
-    "convert", "example_backend", "other_formats", "torchvision", "doctor", "docs_examples", "flax_programs",
+    "convert", "example_backend", "other_formats", "torchvision", "doctor", "docs", "docs_examples", "flax_programs",
     "strict_types", "exported_programs", "options", "dry_run", "emission", "sharding", "pickling", "workers",
 )  # fmt: skip
 """What begins first where files are shared out, so that no worker is left with one of them at the end: 5 seconds and more."""

@@ -1,7 +1,6 @@
 """Disks that are full, folders that are closed and paths that are none: one line says so, and nothing is lost."""
 
 import os
-import resource
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ import pytest
 import archspec
 from archspec.files import FolderError, folders, write_folder
 from archspec.files.folders import alone
-from runs import fill
+from runs import fill, forked
 
 pytest.importorskip("torch")
 
@@ -52,11 +51,20 @@ def test_a_build_onto_a_full_disk_leaves_nothing_and_the_build_before_as_it_was(
     assert sorted(p.name for p in disk.iterdir()) == ["old", "other"]
 
 
-def test_a_build_of_files_that_are_larger_than_may_be_leaves_nothing(process, tmp_path):
-    def bound():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+BOUND = forked(
+    """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+from archspec_cli.main import main
+main()
+""",
+    "torch",
+)
 
-    done = process("build", NET, "--out", "new", preexec_fn=bound)
+
+def test_a_build_of_files_that_are_larger_than_may_be_leaves_nothing(tmp_path):
+    command = [sys.executable, "-c", BOUND, "build", NET, "--out", "new"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         2,
         "error: cannot write to new: File too large\n  help: free some space, or give another --out\n",

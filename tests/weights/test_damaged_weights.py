@@ -13,6 +13,7 @@ import archspec
 from archspec.errors import WeightsError
 from archspec.files import FolderError
 from converting import run
+from runs import forked
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
@@ -173,12 +174,15 @@ def test_misuse_is_said(target, options, message, cli, weights_file, tmp_path):
     assert os.listdir(tmp_path) == ["w.pt"]
 
 
-SMALL_DISK = """
+SMALL_DISK = forked(
+    """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 from archspec_cli.main import main
 main()
-"""
+""",
+    "torch",
+)
 
 
 @pytest.mark.parametrize("options", [["out.pt"], ["out", "--to", "flax"]], ids=["torch", "flax"])
