@@ -109,7 +109,7 @@ ONE = {"stages": [{"name": "layer1", "block": "basic", "repeat": 1, "width": 16}
         pytest.param("lamb, bce, mixed", 4, marks=pytest.mark.long),  # compiling its net takes as long as the rest
     ],
 )
-def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path, double):
+def test_losses_agree_step_by_step(name, steps_a_dispatch, tmp_path):
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_torch.trainer.stepper import TorchStepper
 
