@@ -19,10 +19,10 @@ def first_step(name: str, rolled: bool) -> float:
 
     import archspec
     from archspec.emission.folder import job_fields, train_source
-    from archspec.emission.import_source import import_source
+    from archspec.emission.import_source import import_files, import_source
     from archspec_flax.emit import rolling
     from archspec_flax.emit.folder import KIT
-    from archspec_flax.emit.model import model_source
+    from archspec_flax.emit.model import model_files
     from archspec_flax.trainer.stepper import FlaxStepper
     from archspec_runtime.batches.normalization import measure
     from archspec_runtime.batches.order import Batches
@@ -40,7 +40,7 @@ def first_step(name: str, rolled: bool) -> float:
     dataset = open_dataset(job.recipe.data, None, input_shape=job.input_shape, classes=10, seed=0)
     normalization = measure(job.recipe.data.normalize, dataset.train, job.input_shape)
     batches = Batches(dataset.train, job.recipe.data, 8, 0, job.input_shape, normalization)
-    model = getattr(import_source(model_source(net), "emitted"), net.class_name)
+    model = getattr(import_files(model_files(net), "emitted"), net.class_name)
     source = train_source(KIT, net, job).replace(f"from model import {net.class_name}\n", "")
     stated = import_source(source, "emitted_trainer").TRAINING
     made = time.perf_counter()

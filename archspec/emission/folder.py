@@ -38,7 +38,7 @@ class Kit:
     templates: jinja2.Environment  # of `train.py` and `README.md`
     framework: str  # the requirement that the model has
     optimizers: Sequence[str] = ()  # those that a trainer has beside it
-    model: Callable[[Network], str]  # the text of `model.py`
+    model: Callable[[Network], dict[str, str]]  # the text of `model.py`, and of what it has beside it
     job: Callable[[Mapping[str, Any]], Any]  # what the runtime calls a job, of its fields
     stated: Callable[[Any], Mapping[str, Any]] = (
         lambda _: {}
@@ -58,7 +58,7 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
     Where `weights` are written beside them, they say how to load them, and as what they were trained.
     """
     weighted, identity = weights is not None, identity_file(weights)
-    written, recipe = {"model.py": kit.model(net)}, recipe_of(net)
+    written, recipe = kit.model(net), recipe_of(net)
     if isinstance(net, Program):
         written["spec.yaml"] = resolved_yaml(net)
     requirements = [kit.framework, *(LOADING if weighted else ())]
@@ -78,7 +78,7 @@ def folder_files(net: Network, kit: Kit, *, weights: Weights | None = None) -> d
     written["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
     written["README.md"] = kit.templates.get_template("README.md.j2").render(
         net=net, trains=trains, dataset=dataset, weighted=weighted, version=__version__,
-        identified=bool(identity), specified="spec.yaml" in written,
+        identified=bool(identity), specified="spec.yaml" in written, layered="layers.py" in written,
     )  # fmt: skip
     return written
 

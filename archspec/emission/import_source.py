@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.abc import InspectLoader
@@ -12,6 +13,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
 from pickle import PicklingError
+from threading import RLock
 from types import CodeType, ModuleType
 from typing import Any, Self
 
@@ -52,14 +54,44 @@ def import_source(source: str, name: str, file: Path | None = None) -> ModuleTyp
     return module
 
 
-def import_model(name: str, backend: str, source: str, instead: str = "") -> ModuleType:
-    """Import the `model.py` of a net of this name. Raises SpecError (AS704) where Python does not take it.
+MODEL, LAYERS = "model.py", "layers.py"
+"""The files of a net's source: that of its classes, and what that may import from its own folder."""
+_ALONE = RLock()
+
+
+def import_files(files: Mapping[str, str], name: str) -> ModuleType:
+    """Import the `model.py` among the files of a net as a module of this name, its `layers.py` as one of that and `_layers`."""
+    with _beside(files, name):
+        return import_source(files[MODEL], name)
+
+
+@contextmanager
+def _beside(files: Mapping[str, str], name: str) -> Iterator[None]:
+    """Have `layers` be what lies beside a `model.py`, for as long as that is imported: another net has others."""
+    if LAYERS not in files:
+        yield
+        return
+    with _ALONE:
+        before = sys.modules.get("layers")
+        sys.modules["layers"] = import_source(files[LAYERS], f"{name}_layers")
+        try:
+            yield
+        finally:
+            sys.modules.pop("layers")
+            if before is not None:
+                sys.modules["layers"] = before
+
+
+def import_model(name: str, backend: str, files: Mapping[str, str], instead: str = "") -> ModuleType:
+    """Import the source of a net of this name. Raises SpecError (AS704) where Python does not take it.
 
     Its models can be pickled, and take their source along; where the framework has none that can be, `instead` says what to
     do.
     """
-    check_source(name, backend, "model.py", source)
-    carried = Carried(source, f"archspec_emitted_{backend}_{sha256(source.encode()).hexdigest()[:16]}", instead)
+    for file, text in files.items():
+        check_source(name, backend, file, text)
+    digest = sha256("".join(files.values()).encode()).hexdigest()[:16]
+    carried = Carried(files[MODEL], f"archspec_emitted_{backend}_{digest}", instead, files.get(LAYERS))
     return carried.module()
 
 
@@ -70,12 +102,14 @@ class Carried:
     source: str
     name: str
     instead: str
+    layers: str | None = None
 
     def module(self) -> ModuleType:
         """The module of the text, imported once in a process."""
         if (known := sys.modules.get(self.name)) is not None:
             return known
-        module = import_source(self.source, self.name)
+        beside = {} if self.layers is None else {LAYERS: self.layers}
+        module = import_files({MODEL: self.source, **beside}, self.name)
 
         def reduced(model: Any, protocol: int) -> tuple[Any, ...]:
             usual = object.__reduce_ex__(model, max(protocol, 2))
@@ -89,7 +123,7 @@ class Carried:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.instead:
             raise PicklingError(self.instead)
-        return Carried, (self.source, self.name, self.instead)
+        return Carried, (self.source, self.name, self.instead, *([] if self.layers is None else [self.layers]))
 
     def __deepcopy__(self, memo: object) -> Self:
         return self  # `deepcopy` asks objects what `pickle` would, and can copy those that it cannot save
@@ -101,16 +135,16 @@ def remade(carried: Carried, kind: str) -> Any:
     return made.__new__(made)
 
 
-def foreign_class(run: Path, backend: str, source: Callable[[Network], str]) -> Any | None:
+def foreign_class(run: Path, backend: str, files: Callable[[Network], Mapping[str, str]]) -> Any | None:
     """The class of a run's net in this backend, from the spec that the run keeps; None where the backend trained it itself.
 
     `run` is the folder of a run or one of its checkpoints, whose weights have the same names in every backend.
     """
     if trained_by(run) in (None, backend):
         return None  # without a record the runtime says what is wrong with it
-    return model_class(load(folder_of(run) / "code" / "spec.yaml"), backend, source)
+    return model_class(load(folder_of(run) / "code" / "spec.yaml"), backend, files)
 
 
-def model_class(net: Network, backend: str, source: Callable[[Network], str]) -> Any:
-    """The class of a net in a backend, by importing its `model.py`, which `source` writes."""
-    return getattr(import_model(net.name, backend, source(net)), net.class_name)
+def model_class(net: Network, backend: str, files: Callable[[Network], Mapping[str, str]]) -> Any:
+    """The class of a net in a backend, by importing its `model.py`, which is among its `files`."""
+    return getattr(import_model(net.name, backend, files(net)), net.class_name)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from archspec.compile import load
 from archspec.diagnostics import SpecError
-from archspec.files import digest, listed
+from archspec.emission.import_source import LAYERS, MODEL
+from archspec.files import listed
 from archspec.ir.network import Network
-
-MODEL = "model.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,14 @@ class Begun:
     fingerprint: str | None = None
 
 
-def begun(net: Network, run: Path, backend: str, files: Mapping[str, str], *, resume: bool) -> Begun:
+def begun(
+    net: Network, run: Path, backend: str, files: Mapping[str, str], digest: Callable[[Path], str | None], *,
+    resume: bool,
+) -> Begun:  # fmt: skip
     """What a run goes on with that is asked to go on as this net, emitted as `files`.
 
-    The run's own `model.py` where the net is the same and the file is as it was trained and as archspec wrote it, else `files`.
-    What is wrong with the run is the trainer's to say.
+    The run's own source where the net is the same and it is as it was trained and as archspec wrote it, else that of `files`:
+    `model.py`, with its `layers.py`; `digest` tells such sources apart. What is wrong with the run is the trainer's to say.
     """
     code = run / "code"
     if not resume:
@@ -36,7 +38,7 @@ def begun(net: Network, run: Path, backend: str, files: Mapping[str, str], *, re
     try:
         record: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
         identity, known = record.get("identity"), record["job"]["fingerprint"]
-        kept = (code / MODEL).read_bytes()
+        kept = {name: (code / name).read_text("utf-8") for name in (MODEL, LAYERS) if (code / name).is_file()}
         if record["backend"] != backend:
             return Begun(dict(files))
         if identity is None:
@@ -46,8 +48,10 @@ def begun(net: Network, run: Path, backend: str, files: Mapping[str, str], *, re
             trained = None if identity["source"]["edited"] else identity["source"]["sha256"]
         if not same:
             return Begun(dict(files))
-        own = {MODEL: kept.decode("utf-8")} if digest(kept) == trained else {}
-        return Begun({**files, **own}, None if known == net.fingerprint else str(known))
+        own = dict(files)
+        if digest(code / MODEL) == trained:
+            own = {name: text for name, text in files.items() if name != LAYERS} | kept
+        return Begun(own, None if known == net.fingerprint else str(known))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Begun(dict(files))
 

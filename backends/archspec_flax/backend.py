@@ -20,14 +20,14 @@ from archspec.backends import (
 )
 from archspec.diagnostics import SpecError
 from archspec.emission.folder import as_ran, folder_files, job_fields, weights_file
-from archspec.emission.import_source import foreign_class, import_model, import_source, model_class
+from archspec.emission.import_source import foreign_class, import_files, import_model, import_source, model_class
 from archspec.emission.lint import check_files, check_running
 from archspec.emission.resume import begun
 from archspec.files import FolderError, write_folder
 from archspec.ir.network import Network
 from archspec.loading.program import Program
 from archspec_flax.emit.dialect import SUPPORTED
-from archspec_flax.emit.model import model_map, model_source
+from archspec_flax.emit.model import model_files, model_map
 from archspec_flax.formats import Msgpack, Orbax
 from archspec_flax.health import need_flax
 from archspec_runtime.checkpoints.weights import RunWeights
@@ -75,7 +75,7 @@ class FlaxBackend:
 
         from archspec_flax.trainer.drawing import drawn
 
-        module = import_model(net.name, self.name, model_source(net), UNPICKLED)
+        module = import_model(net.name, self.name, model_files(net), UNPICKLED)
         device = jax.local_devices()[0]
         model = drawn(getattr(module, net.class_name), seed, device, blank=weights is not None)
         if weights is not None:
@@ -102,13 +102,15 @@ class FlaxBackend:
             return
         from archspec_flax.trial import try_model
 
-        source, file = str(files["model.py"]), f"archspec_tried_flax_{net.fingerprint}"
+        file = f"archspec_tried_flax_{net.fingerprint}"
+        source = {str(name): str(text) for name, text in files.items() if name in ("layers.py", "model.py")}
 
         def run() -> None:
             try:
-                try_model(net, getattr(import_source(source, file), net.class_name))
+                try_model(net, getattr(import_files(source, file), net.class_name))
             finally:
-                sys.modules.pop(file, None)
+                for name in (file, f"{file}_layers"):
+                    sys.modules.pop(name, None)
 
         check_running(net.name, self.name, f"{file}.py", run)
 
@@ -117,11 +119,13 @@ class FlaxBackend:
         need_flax()
         from archspec_flax.emit.folder import KIT
         from archspec_flax.trainer import Flax
+        from archspec_runtime.record.identity import digest_of_source
         from archspec_runtime.run.emitted import train_emitted
 
         check_supported(net, self)
         asked = Options(**options)
-        found = begun(net, asked.out or Path(net.name), self.name, folder_files(net, KIT), resume=asked.resume)
+        files, run = folder_files(net, KIT), asked.out or Path(net.name)
+        found = begun(net, run, self.name, files, digest_of_source, resume=asked.resume)
         check_files(net.name, self.name, found.files)
 
         def write(folder: Path, job: Job) -> None:
@@ -155,7 +159,7 @@ class FlaxBackend:
         from archspec_runtime.measure.crops import Views, evaluate_views
 
         views = Views(crops, tuple(scales), mirror)
-        foreign = foreign_class(run, self.name, model_source)
+        foreign = foreign_class(run, self.name, model_files)
         framework = Flax()
         if threads is not None:
             framework.use_threads(threads)
@@ -169,7 +173,7 @@ class FlaxBackend:
         from archspec_flax.trainer import Flax
         from archspec_runtime.measure.responses import measure_responses
 
-        foreign = foreign_class(run, self.name, model_source)
+        foreign = foreign_class(run, self.name, model_files)
         return measure_responses(Flax(), run, layers, split, data, device, images, foreign)
 
     def mistakes(
@@ -181,7 +185,7 @@ class FlaxBackend:
         from archspec_flax.trainer import Flax
         from archspec_runtime.measure.mistakes import measure_mistakes
 
-        foreign = foreign_class(run, self.name, model_source)
+        foreign = foreign_class(run, self.name, model_files)
         framework = Flax()
         if threads is not None:
             framework.use_threads(threads)
@@ -200,14 +204,14 @@ class FlaxBackend:
 
         found = pictures(images)
         if isinstance(source, Path):
-            run = open_run(Flax(), source, foreign_class(source, self.name, model_source))
+            run = open_run(Flax(), source, foreign_class(source, self.name, model_files))
         else:
             check_supported(source.net, self)
             own = Source(source.model or source.weights, self.name)
             make = (
                 own.model(source.net.class_name)
                 if source.model
-                else model_class(source.net, self.name, model_source)
+                else model_class(source.net, self.name, model_files)
             )
             run = of_weights(Flax(), source.weights, job_fields(source.net), source.identity, make, own)
         return run.class_names, [picture.name for picture in found], predictions(run, found, device, top)

@@ -31,7 +31,7 @@ from archspec_runtime.checkpoints.weights import RunWeights
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options
 from archspec_torch.emit.dialect import SUPPORTED
-from archspec_torch.emit.model import model_map, model_source
+from archspec_torch.emit.model import model_files, model_map
 from archspec_torch.formats import StateDict
 from archspec_torch.health import need_torch
 
@@ -68,7 +68,7 @@ class TorchBackend:
         """An `nn.Module` made by importing the emitted source under `seed`, with `weights` loaded where given."""
         check_supported(net, self)
         torch = need_torch()
-        module = import_model(net.name, self.name, model_source(net))
+        module = import_model(net.name, self.name, model_files(net))
         with torch.random.fork_rng():
             from archspec_runtime.draws import short_seed  # with NumPy, which emitting does without
 
@@ -158,13 +158,15 @@ class TorchBackend:
     def train(self, net: Program, options: Mapping[str, Any]) -> int:
         """Emit the net into the run's folder and run what was emitted. Raises RunError or FolderError."""
         need_torch()
+        from archspec_runtime.record.identity import digest_of_source
         from archspec_runtime.run.emitted import train_emitted
         from archspec_torch.emit.folder import KIT
         from archspec_torch.trainer import Torch
 
         check_supported(net, self)
         asked = Options(**options)
-        found = begun(net, asked.out or Path(net.name), self.name, folder_files(net, KIT), resume=asked.resume)
+        files, run = folder_files(net, KIT), asked.out or Path(net.name)
+        found = begun(net, run, self.name, files, digest_of_source, resume=asked.resume)
         check_files(net.name, self.name, found.files)
 
         def write(folder: Path, job: Job) -> None:
@@ -198,7 +200,7 @@ class TorchBackend:
         from archspec_torch.trainer import Torch
 
         views = Views(crops, tuple(scales), mirror)
-        foreign = foreign_class(run, self.name, model_source)
+        foreign = foreign_class(run, self.name, model_files)
         framework = Torch()
         if threads is not None:
             framework.use_threads(threads)
@@ -212,7 +214,7 @@ class TorchBackend:
         from archspec_runtime.measure.responses import measure_responses
         from archspec_torch.trainer import Torch
 
-        foreign = foreign_class(run, self.name, model_source)
+        foreign = foreign_class(run, self.name, model_files)
         return measure_responses(Torch(), run, layers, split, data, device, images, foreign)
 
     def mistakes(
@@ -224,7 +226,7 @@ class TorchBackend:
         from archspec_runtime.measure.mistakes import measure_mistakes
         from archspec_torch.trainer import Torch
 
-        foreign = foreign_class(run, self.name, model_source)
+        foreign = foreign_class(run, self.name, model_files)
         framework = Torch()
         if threads is not None:
             framework.use_threads(threads)
@@ -243,14 +245,14 @@ class TorchBackend:
 
         found = pictures(images)
         if isinstance(source, Path):
-            run = open_run(Torch(), source, foreign_class(source, self.name, model_source))
+            run = open_run(Torch(), source, foreign_class(source, self.name, model_files))
         else:
             check_supported(source.net, self)
             own = Source(source.model or source.weights, self.name)
             make = (
                 own.model(source.net.class_name)
                 if source.model
-                else model_class(source.net, self.name, model_source)
+                else model_class(source.net, self.name, model_files)
             )
             run = of_weights(Torch(), source.weights, job_fields(source.net), source.identity, make, own)
         return run.class_names, [picture.name for picture in found], predictions(run, found, device, top)

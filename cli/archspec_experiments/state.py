@@ -45,7 +45,7 @@ def progress_of(folder: Path) -> Progress:
         newest = store.newest(folder, None)
     except CheckpointError:  # none of them is whole; the trainer says so when it goes on
         newest = None
-    step = store.step_of(newest[0]) if newest else 0
+    step = int(newest[0].name.removeprefix("step-")) if newest else 0
     recipe = run["job"]["recipe"]
     last = [
         row for row in rows if row["step"] == step and row.get("kind") == "eval"

@@ -18,7 +18,7 @@ from jax.sharding import Mesh, SingleDeviceSharding
 import archspec
 from archspec.emission.folder import job_fields
 from archspec.emission.import_source import import_model
-from archspec_flax.emit.model import model_source
+from archspec_flax.emit.model import model_files
 from archspec_flax.trainer.evaluating import measured
 from archspec_flax.trainer.images import Store, constants, pick
 from archspec_flax.trainer.main import ENCODED
@@ -91,7 +91,7 @@ def steps(
     job = replace(Job.from_dict(job_fields(net)), recipe=recipe)
     kind = use_precision(precision)
     devices = Devices(mesh)
-    make = getattr(import_model(net.name, "flax", model_source(net)), net.class_name)
+    make = getattr(import_model(net.name, "flax", model_files(net)), net.class_name)
     model = prepared(nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))), precision)
     model.train()
     graph, params, rest = nnx.split(model, nnx.Param, ...)

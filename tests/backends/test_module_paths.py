@@ -5,9 +5,8 @@ import pytest
 
 import archspec
 import reference
-from archspec.emission.import_source import import_source
 from comparing import Statistics, batch_norm_as, check, close
-from emitting import GOLDEN
+from emitting import GOLDEN, imported
 from operation_nets import BACKENDS
 
 PATHS = str(GOLDEN / "paths.yaml")
@@ -40,7 +39,7 @@ def test_a_flax_model_has_the_same_names(net):
 
     from archspec_flax import names
 
-    source = import_source(archspec.emit(net, "flax")["model.py"], "paths_in_flax")
+    source = imported(net, "flax")
     model = nnx.eval_shape(lambda: source.Paths(rngs=nnx.Rngs(0)))
     assert names.spec_shapes(model) == net.tensor_shapes()
 

@@ -37,13 +37,18 @@ def test_emitted_code_passes_strict_types(framework, tmp_path):
     folder = MODELS[framework]
     sources = {
         **{f"model_{path.parent.name}": path for path in folder.glob("*/model.py")},
-        **{f"model_of_{path.stem}": path for path in (FAMILIES / framework).glob("*.py")},
+        **{f"model_of_{path.parent.name}": path for path in (FAMILIES / framework).glob("*/model.py")},
         **{f"train_{path.stem}": path for path in (GOLDEN / "trainers" / framework).glob("*.py")},
         "model": folder / "cifar-resnet-20" / "model.py",
     }
     assert len(sources) > 20
     for name, path in sources.items():
-        shutil.copy(path, tmp_path / f"{name.replace('-', '_')}.py")
+        copy, layers = tmp_path / f"{name.replace('-', '_')}.py", path.with_name("layers.py")
+        text = path.read_text()
+        if path.name == "model.py" and layers.is_file():
+            shutil.copy(layers, tmp_path / f"layers_of_{copy.name}")
+            text = text.replace("from layers import", f"from layers_of_{copy.stem} import")
+        copy.write_text(text)
     auxiliary = tmp_path / "train_auxiliary.py"
     auxiliary.write_text(
         auxiliary.read_text().replace("from model import GoogLeNet", "from model_of_googlenet import GoogLeNet")

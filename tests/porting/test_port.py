@@ -105,10 +105,12 @@ def test_a_torch_model_becomes_the_readable_one_and_the_table_is_printed(cli):
 def test_the_first_layer_that_differs_is_named_and_nothing_is_written(module, monkeypatch, tmp_path):
     import archspec_flax.backend as backend
 
-    usual = backend.model_source
-    monkeypatch.setattr(
-        backend, "model_source", lambda net: usual(net).replace("self.epsilon", "10 * self.epsilon")
-    )
+    usual = backend.model_files
+
+    def changed(net):
+        return {name: text.replace("self.epsilon", "10 * self.epsilon") for name, text in usual(net).items()}
+
+    monkeypatch.setattr(backend, "model_files", changed)
     with pytest.raises(archspec.ModelError) as error:
         archspec.port(module, "flax", torch.zeros(2, 3, 8, 8)).write(tmp_path / "nnx")
     assert "`layers.0.bn1` is the first layer that differs" in str(error.value)

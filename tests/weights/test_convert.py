@@ -9,6 +9,7 @@ import archspec
 import zoo_nets
 from archspec.errors import WeightsError
 from converting import EVERYTHING, in_order, same, smaller
+from emitting import imported
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
@@ -66,9 +67,8 @@ def test_flax_restores_what_was_written_with_nothing_of_archspec(spec, changes, 
     state = archspec.build(net, "torch", seed=3).state_dict()
     torch.save(state, tmp_path / "w.pt")
     archspec.convert(net, tmp_path / "w.pt", tmp_path / "w", target_backend="flax")
-    space: dict[str, object] = {}
-    exec(compile(archspec.emit(net, "flax")["model.py"], "model.py", "exec", dont_inherit=True), space)
-    model = nnx.eval_shape(lambda: space[net.class_name](rngs=nnx.Rngs(0)))
+    made = getattr(imported(net, "flax"), net.class_name)
+    model = nnx.eval_shape(lambda: made(rngs=nnx.Rngs(0)))
     weights = nnx.state(model, (nnx.Param, nnx.BatchStat))
     with ocp.StandardCheckpointer() as checkpointer:
         restored = checkpointer.restore(tmp_path / "w", weights)

@@ -12,6 +12,7 @@ import archspec
 import zoo_nets
 from comparing import QUICKLY, channels_first, each
 from converting import SHALLOW
+from emitting import imported
 from flax_nets import NETS, all_shapes
 
 jax = pytest.importorskip("jax")
@@ -40,11 +41,10 @@ NAMED = [
 @pytest.mark.parametrize("name", NAMED)
 def test_names_and_shapes_are_the_specs(name):
     net = archspec.load(name)
-    space: dict[str, object] = {}
-    exec(compile(archspec.emit(net, "flax")["model.py"], name, "exec", dont_inherit=True), space)
+    made = getattr(imported(net, "flax"), net.class_name)
 
     def make():
-        return space[net.class_name](rngs=nnx.Rngs(0))
+        return made(rngs=nnx.Rngs(0))
 
     # tracing the draws of a thousand layers takes JAX minutes, drawing them does not
     model = make() if net.cost.depth > 1000 else nnx.eval_shape(make)

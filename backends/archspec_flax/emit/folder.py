@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from archspec.emission.carried import imported_files
 from archspec.emission.folder import Kit
-from archspec_flax.emit.model import TEMPLATES, model_source
+from archspec_flax.emit.model import TEMPLATES, model_files
 from archspec_flax.emit.trainer import stated
 from archspec_runtime import Job
 from archspec_runtime.job.emission import facts_file, parts_of, stated_job
@@ -41,7 +41,7 @@ KIT = Kit(
     templates=TEMPLATES,
     framework="flax>=0.12.8",
     optimizers=["optax>=0.2.8"],
-    model=model_source,
+    model=model_files,
     job=Job.from_dict,
     stated=stated,
     recorded=stated_job,

@@ -1,34 +1,38 @@
-"""`model.py`: the classes of a net, standing alone on Flax."""
+"""`model.py`: the classes of a net, and `layers.py` beside it: what they use and Flax has not."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from archspec.backends import SourceMap
 from archspec.emission.class_body import ClassText
+from archspec.emission.import_source import LAYERS, MODEL
+from archspec.emission.literals import import_lines
 from archspec.emission.model import class_layout, code, header, model_classes, templates, used
 from archspec.emission.outline import Outline, outline
 from archspec.emission.source_map import source_map
 from archspec.ir.network import Network
+from archspec.version import __version__
 from archspec_flax.emit.dialect import FlaxDialect
 from archspec_flax.emit.helpers import IMPORTED, NAMES, definitions, differs
 
 TEMPLATES = templates(Path(__file__).parent.parent / "templates")
 
 
-def model_source(net: Network) -> str:
-    """The text of `model.py`."""
+def model_files(net: Network) -> dict[str, str]:
+    """The texts of `model.py` and, where it uses what Flax has not, of `layers.py`."""
     return _written(net)[0]
 
 
 def model_map(net: Network) -> SourceMap:
     """The text of `model.py` with the steps of its lines."""
-    text, outline, classes = _written(net)
-    return source_map(text, net.root, outline, classes)
+    files, outline, classes = _written(net)
+    return source_map(files[MODEL], net.root, outline, classes)
 
 
-def _written(net: Network) -> tuple[str, Outline, list[ClassText]]:
+def _written(net: Network) -> tuple[dict[str, str], Outline, list[ClassText]]:
     init = net.init
 
     def name(helper: str) -> str:
@@ -47,20 +51,32 @@ def _written(net: Network) -> tuple[str, Outline, list[ClassText]]:
         if differs(init, helper)
     }
     own = used(helpers, code(written))
-    constants = [helpers[h] for h in own if not helpers[h].startswith(("def ", "class "))]
-    others = [helpers[h] for h in own if helpers[h] not in constants]
-    text = TEMPLATES.get_template("model.py.j2").render(
-        **header(net),
-        imports=_imports("\n".join([code(written), *constants, *others])),
-        constants=constants,
-        helpers=others,
-        classes=[class_layout(c) for c in written],
-    )
-    return text.rstrip() + "\n", classes, written
+    layers = {name: text for name in own if (text := helpers[name]).startswith(("def ", "class "))}
+    constants = [helpers[name] for name in own if name not in layers]
+    using = "\n".join(["nnx.Module", "Array", code(written), *constants])
+    files = {
+        MODEL: _text(
+            "model.py.j2",
+            **header(net),
+            imports=_imports(using, used(dict.fromkeys(layers, ""), using)),
+            constants=constants,
+            classes=[class_layout(c) for c in written],
+        )
+    }
+    if layers:
+        defined = [*layers.values()]
+        files[LAYERS] = _text(
+            "layers.py.j2", name=net.name, version=__version__, imports=_imports("\n".join(defined)), layers=defined
+        )
+    return files, classes, written
 
 
-def _imports(text: str) -> list[str]:
-    """The lines of imports, in the three groups of style guides; an empty line parts them."""
+def _text(template: str, **values: object) -> str:
+    return TEMPLATES.get_template(template).render(values).rstrip() + "\n"
+
+
+def _imports(text: str, layers: Iterable[str] = ()) -> list[str]:
+    """The lines of imports, `layers` from the file beside, in the groups of style guides; an empty line parts them."""
 
     def mentions(pattern: str) -> bool:
         return re.search(rf"(?<![\w.]){pattern}", text) is not None
@@ -75,8 +91,10 @@ def _imports(text: str) -> list[str]:
     installed = [
         *(["import jax"] if mentions(r"jax\.") else []),
         *(["import jax.numpy as jnp"] if mentions(r"jnp\.") else []),
-        "from flax import nnx",
-        "from jax import Array",
+        *(["from flax import nnx"] if mentions(r"nnx\.") else []),
+        *(["from jax import Array"] if mentions(r"Array\b") else []),
         *(["from jax.typing import DTypeLike"] if mentions(r"DTypeLike\b") else []),
     ]
-    return [*standard, *([""] if standard else []), *installed]
+    beside = import_lines({("layers", name) for name in layers}).splitlines()
+    groups = [group for group in (standard, installed, beside) if group]
+    return [line for group in groups for line in ("", *group)][1:]

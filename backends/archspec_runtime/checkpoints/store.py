@@ -187,11 +187,6 @@ def place(folder: Path, step: int) -> Path:
     return folder / "checkpoints" / f"step-{step:08d}"
 
 
-def step_of(checkpoint: Path) -> int:
-    """The step of a checkpoint where a run keeps it."""
-    return int(checkpoint.name.removeprefix("step-"))
-
-
 def newest(folder: Path, fingerprint: str | None, every: int = 1) -> tuple[Path, dict[str, Any]] | None:
     """The newest complete checkpoint of a run, of a multiple of `every` steps, and its manifest; damaged ones are said.
 

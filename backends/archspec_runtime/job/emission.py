@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from archspec_runtime.job.job import FILE, NUMBERS, Job
+from archspec_runtime.job.memory import optimizer_slots
 from archspec_runtime.recipe.data_sets import HOMES, IMAGES
 from archspec_runtime.recipe.images import ON_BATCHES
 from archspec_runtime.recipe.recipe import ARITHMETIC, Recipe, Stop
@@ -19,7 +20,7 @@ def facts_file(job: Job) -> dict[str, str]:
     """The text of `net.json`, by its name."""
     numbers = {name: getattr(job, name) for name in NUMBERS if name != "frozen" or job.frozen}
     found = {"fingerprint": job.fingerprint, **numbers, **({"outputs": job.outputs} if job.outputs else {})}
-    return {FILE: json.dumps({**found, "slots": job.optimizer_slots}, indent=2) + "\n"}
+    return {FILE: json.dumps({**found, "slots": optimizer_slots(job)}, indent=2) + "\n"}
 
 
 def stated_job(job: Job) -> Job:

@@ -40,14 +40,6 @@ class Job:
     slots: int = 1  # numbers that the optimizer keeps of each parameter, where `train.py` states it in code
     recipe: Recipe
 
-    @property
-    def optimizer_slots(self) -> int:
-        """How many numbers the optimizer keeps of each parameter: the momentum of SGD, two moments of the others."""
-        optimizer: Any = self.recipe.optimizer
-        if optimizer is None:
-            return self.slots
-        return int(optimizer.momentum > 0) if optimizer.kind == "sgd" else 2
-
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {**asdict(replace(self, recipe=Recipe())), "recipe": self.recipe.to_dict()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from archspec_runtime.job.job import EVALUATED_ROOM, Job
 from archspec_runtime.recipe.data_sets import IMAGES
@@ -18,6 +19,14 @@ IMAGENET = 1_281_167  # images that are trained on where a net has ImageNet's 1,
 
 MARGIN = 0.1
 """Of gradients and activations: what convolutions take besides, and what an allocator cannot use of what it holds."""
+
+
+def optimizer_slots(job: Job) -> int:
+    """How many numbers the optimizer keeps of each parameter: the momentum of SGD, two moments of the others."""
+    optimizer: Any = job.recipe.optimizer
+    if optimizer is None:
+        return job.slots
+    return int(optimizer.momentum > 0) if optimizer.kind == "sgd" else 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ def memory(job: Job, devices: int = 1, framework: str = "torch", *, sharded: boo
     return Memory(
         weights=tensors,
         gradients=trained,
-        optimizer=job.optimizer_slots * trained,
+        optimizer=optimizer_slots(job) * trained,
         ema=tensors if recipe.ema is not None else 0,
         activations=kept,
         images=IMAGES.get(data, 0) * pixels + (evaluated if evaluated <= EVALUATED_ROOM else 0),

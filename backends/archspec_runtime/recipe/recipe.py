@@ -7,7 +7,7 @@ Each class is immutable, has one meaning for each field, and goes to and from pl
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from archspec_runtime.parts import extra, part
@@ -124,10 +124,6 @@ class Recipe:
     keep: Annotated[Keep, "Which checkpoints stay."] = Keep()
     bad_loss: Annotated["BadLoss", "What is done about a non-finite loss or a loss spike."] = Stop()
     seed: Annotated[int, "Seed of the weights, the order of samples and the augmentation."] = 0
-
-    def with_arithmetic_of(self, other: "Recipe") -> "Recipe":
-        """The inverse, for the record of a run."""
-        return replace(self, **{name: getattr(other, name) for name in ARITHMETIC})
 
     @property
     def asks_for_validation(self) -> bool:

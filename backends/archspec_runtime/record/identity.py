@@ -10,11 +10,13 @@ import ast
 import hashlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -46,26 +48,63 @@ SHAPE: Mapping[str, Any] = {
 }
 
 
+LAYERS = "layers.py"
+"""What a `model.py` may import from its own folder, and is one source with."""
+_FROM_LAYERS = re.compile(r"(?m)^from layers import \(?\s*(\w+)")
+_BETWEEN = f"\n# {LAYERS}\n"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """The text of a model's module, and whether it is another than archspec wrote; None where nothing says so."""
+    """The text of a model's module and of its `layers.py`; whether archspec wrote others, None where nothing says so."""
 
     text: str
     edited: bool | None
+    layers: str | None = None
 
     @staticmethod
     def of(make_model: Callable[..., Any], *, emitted: bool = False) -> ModelSource:
-        """The source of a class, which need not be a file: text that was just `emitted` is imported as it is."""
-        text = inspect.getsource(sys.modules[make_model.__module__])
-        if emitted:
-            return ModelSource(text, edited=False)
-        written = listed(Path(inspect.getfile(make_model)))
-        return ModelSource(text, None if written is None else written != digest_of(text))
+        """The source of a class, which need not be files: texts that were just `emitted` are imported as they are."""
+        modules = [sys.modules[make_model.__module__]]
+        if (found := _FROM_LAYERS.search(inspect.getsource(modules[0]))) is not None:
+            modules.append(sys.modules[getattr(modules[0], found[1]).__module__])
+        text, *layers = [inspect.getsource(module) for module in modules]
+        return ModelSource(text, _edited(modules, emitted), *layers)
+
+    @property
+    def whole(self) -> str:
+        """Both texts."""
+        return self.text if self.layers is None else f"{self.text}{_BETWEEN}{self.layers}"
 
     @property
     def sha256(self) -> str:
-        """What tells texts apart."""
-        return digest_of(self.text)
+        """What tells sources apart."""
+        return digest_of(self.whole)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of the source into a folder. Raises OSError."""
+        for name, text in {"model.py": self.text, LAYERS: self.layers}.items():
+            if text is not None:
+                (folder / name).write_text(text, encoding="utf-8")
+
+
+def source_files(path: Path) -> list[Path]:
+    """A `model.py`, and the `layers.py` beside it where it imports that. Raises OSError."""
+    found = _FROM_LAYERS.search(path.read_text(encoding="utf-8", errors="replace"))
+    return [path, path.with_name(LAYERS)] if found else [path]
+
+
+def source_text(path: Path, errors: str = "replace") -> str:
+    """The text of the source that a `model.py` is of, as `ModelSource.whole` is of one that is imported. Raises OSError."""
+    contents = (file.read_bytes() if file.is_file() else b"" for file in source_files(path))
+    return _BETWEEN.join(content.decode("utf-8", errors) for content in contents)
+
+
+def digest_of_source(path: Path) -> str | None:
+    """The SHA-256 of the source that a `model.py` is of; None where it cannot be read."""
+    with suppress(OSError):
+        return hashlib.sha256(source_text(path, "surrogateescape").encode("utf-8", "surrogateescape")).hexdigest()
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +120,20 @@ class TrainerSource:
         if training is None:
             return None
         module = sys.modules[training.train_step.__module__]
-        text = inspect.getsource(module)
-        if emitted:
-            return TrainerSource(text, edited=False)
-        written = listed(Path(inspect.getfile(module)))
-        return TrainerSource(text, None if written is None else written != digest_of(text))
+        return TrainerSource(inspect.getsource(module), _edited([module], emitted))
 
     @property
     def sha256(self) -> str:
         """What tells trainers apart, whatever their jobs are."""
         return digest_of(arithmetic(self.text))
+
+
+def _edited(modules: list[ModuleType], emitted: bool) -> bool | None:
+    """Whether files are others than archspec wrote; None where nothing says so."""
+    if emitted:
+        return False
+    written = [listed(Path(inspect.getfile(module))) for module in modules]
+    return None if None in written else written != [digest_of(inspect.getsource(module)) for module in modules]
 
 
 def arithmetic(text: str) -> str:
@@ -233,7 +276,7 @@ def tagged(content: bytes, identity: Identity | None) -> bytes:
 
 
 def edited(identity: Identity | None) -> bool:
-    """Whether a run was trained with a `model.py` that is not what archspec wrote."""
+    """Whether a run was trained with a `model.py`, or `layers.py` beside it, that is not what archspec wrote."""
     return identity is not None and identity["source"]["edited"] is True
 
 

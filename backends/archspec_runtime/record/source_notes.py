@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from archspec_runtime.record.identity import digest_of_file, edited, edited_trainer, listed, read_identity
+from archspec_runtime.record.identity import digest_of_source, edited, edited_trainer, listed, read_identity
 
 
 def source_note(folder: Path, run: Mapping[str, Any]) -> str | None:
@@ -17,7 +17,7 @@ def source_note(folder: Path, run: Mapping[str, Any]) -> str | None:
         return f"edited {' and '.join(files)}"
     kept = folder / "code" / "model.py"
     trained = run["identity"]["source"]["sha256"] if run.get("identity") else listed(kept)
-    there = digest_of_file(kept)
+    there = digest_of_source(kept)
     return "model.py edited since" if None not in (trained, there) and trained != there else None
 
 

@@ -10,14 +10,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from archspec_runtime.job.job import FILE, Options, with_net_facts
-from archspec_runtime.recipe.recipe import Recipe
+from archspec_runtime.recipe.recipe import ARITHMETIC, Recipe
 from archspec_runtime.run.loop import Result
 from archspec_runtime.run.session import train
 
 if TYPE_CHECKING:
     from archspec_runtime.frameworks.protocol import Framework, Write
 
-MODULES = ("model", "train")  # which imports the former
+MODULES = ("layers", "model", "train")  # each of which imports the former
 
 ImportSource = Callable[[str, str, Path], ModuleType]
 """Makes a module of a text, a name, and the file that the text is or will be."""
@@ -37,14 +37,17 @@ def train_emitted(
     """
     code = (options.out or Path(class_name)) / "code"
     try:
-        model, emitted = (
-            import_source(files[f"{name}.py"], name, code.absolute() / f"{name}.py") for name in MODULES
+        *_, model, emitted = (
+            import_source(files[f"{name}.py"], name, code.absolute() / f"{name}.py")
+            for name in MODULES
+            if f"{name}.py" in files
         )
-        job = replace(emitted.JOB, recipe=emitted.JOB.recipe.with_arithmetic_of(recipe))
+        stated = {name: getattr(recipe, name) for name in ARITHMETIC}  # in code
+        job = replace(emitted.JOB, recipe=replace(emitted.JOB.recipe, **stated))
         job = with_net_facts(job, files[FILE]) if FILE in files else job
         job = job if fingerprint is None else replace(job, fingerprint=fingerprint)
-        stated = framework.stating(getattr(emitted, "TRAINING", None))
-        return train(stated, getattr(model, class_name), job, options, write)
+        trainer = framework.stating(getattr(emitted, "TRAINING", None))
+        return train(trainer, getattr(model, class_name), job, options, write)
     finally:
         for name in MODULES:
             sys.modules.pop(name, None)

@@ -20,13 +20,15 @@ from archspec_runtime.recipe.changes import changes
 from archspec_runtime.record.differences import TRAINER, Difference, differences, source_changes, told
 from archspec_runtime.record.folder import write_json
 from archspec_runtime.record.identity import (
+    LAYERS,
     Identity,
     ModelSource,
     TrainerSource,
     arithmetic,
     digest_of,
-    digest_of_file,
+    digest_of_source,
     listed,
+    source_text,
 )  # fmt: skip
 from archspec_runtime.record.image_names import keep_names, name_changes
 from archspec_runtime.run.record import Beginning
@@ -110,14 +112,14 @@ def _compared(
         return []
     kept = folder / "code" / "model.py"
     trained = listed(kept) if begun is None else begun["source"]["sha256"]
-    there = digest_of_file(kept)
+    there = digest_of_source(kept)
     found = []
     if there is not None and trained not in (None, there):
-        whole = source.text if source.sha256 == trained else None
-        lines = source_changes(whole, _text(kept), (f"{kept} {EDITED}", "trained", "there"))
+        whole = source.whole if source.sha256 == trained else None
+        lines = source_changes(whole, source_text(kept), (f"{kept} {EDITED}", "trained", "there"))
         found.append(Difference("source", tuple(lines)))
     if begun is not None:
-        more = differences(begun, identity, (_text(kept), source.text) if there == trained else None)
+        more = differences(begun, identity, (source_text(kept), source.whole) if there == trained else None)
         return found + [_with_lines(one, kept.with_name("train.py"), begun, trainer) for one in more]
     changed = changes(run["job"]["recipe"], job.recipe)
     return found + ([Difference("recipe", tuple(changed))] if changed else [])
@@ -178,14 +180,14 @@ def _override(
 
 
 def _put(code: Path, source: ModelSource, trainer: TrainerSource | None) -> None:
-    (code / "model.py").write_text(source.text, encoding="utf-8")
+    source.write(code)
     if trainer is not None:
         (code / "train.py").write_text(trainer.text, encoding="utf-8")
 
 
 def _keeping(write: Callable[[Path], None], code: Path) -> None:
     """Write, and keep what this replaces under names beside it: it may be somebody's work. Raises OSError."""
-    held = {path: path.read_bytes() for name in ("model.py", "train.py") if (path := code / name).is_file()}
+    held = {path: path.read_bytes() for name in ("model.py", LAYERS, "train.py") if (path := code / name).is_file()}
     copies = {path: _free(path) for path in held}
     for path, copy in copies.items():
         copy.write_bytes(held[path])

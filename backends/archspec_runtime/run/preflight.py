@@ -11,6 +11,7 @@ from archspec_runtime.console import warn
 from archspec_runtime.data.splits import EMBEDDED, check_folder
 from archspec_runtime.errors import RunError
 from archspec_runtime.job.job import Job, Options, effective
+from archspec_runtime.job.memory import optimizer_slots
 from archspec_runtime.parts import part
 from archspec_runtime.processes.distributed import launched
 from archspec_runtime.processes.world import World
@@ -106,7 +107,7 @@ def warn_before(
         warn(why)
     highest = max(max(phase.value, phase.end or 0.0) for phase in recipe.lr)
     optimizer = (
-        recipe.optimizer.kind if recipe.optimizer is not None else "sgd" if job.optimizer_slots < 2 else "adamw"
+        recipe.optimizer.kind if recipe.optimizer is not None else "sgd" if optimizer_slots(job) < 2 else "adamw"
     )
     if options.weights is not None and highest >= FROM_SCRATCH[optimizer]:
         length = f"{recipe.steps:,} steps" if recipe.steps is not None else f"{recipe.epochs} epochs"

@@ -7,7 +7,6 @@ import inspect
 import os
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -28,7 +27,7 @@ from archspec_runtime.record.identity import (
     Identity,
     ModelSource,
     TrainerSource,
-    digest_of_file,
+    digest_of_source,
     read_identity,
     same_trainer,
 )  # fmt: skip
@@ -83,8 +82,7 @@ def record(
             if trainer is not None and source.parent != code.resolve():
                 (code / "train.py").write_text(trainer.text, encoding="utf-8")
             if source.parent != code.resolve():
-                lines = inspect.getsource(sys.modules[make_model.__module__])  # which need not be a file
-                (code / "model.py").write_text(lines, encoding="utf-8")
+                ModelSource.of(make_model).write(code)  # which need not be files
                 with contextlib.suppress(FileNotFoundError):  # a model of one's own has its job say them
                     shutil.copyfile(source.with_name(FILE), code / FILE)
                 with contextlib.suppress(FileNotFoundError):  # a built folder has a spec, a model of one's own none
@@ -195,7 +193,7 @@ def is_same(folder: Path, begun: Identity, now: Identity, job: Job) -> bool:
     """Whether a run is as it was begun: in its net, source, classes, images and recipe; and its folder has that source."""
     kept = folder / "code" / "model.py"
     was, is_ = compared(begun["recipe"], job.recipe)
-    trained = digest_of_file(kept) in (None, begun["source"]["sha256"])
+    trained = digest_of_source(kept) in (None, begun["source"]["sha256"])
     return was == is_ and _told(begun) == _told(now) and same_trainer(begun, now) and trained
 
 

@@ -8,7 +8,7 @@ from archspec.emission.carried import imported_files
 from archspec.emission.folder import Kit
 from archspec_runtime import Job, Skip
 from archspec_runtime.job.emission import facts_file, parts_of, stated_job
-from archspec_torch.emit.model import TEMPLATES, model_source
+from archspec_torch.emit.model import TEMPLATES, model_files
 from archspec_torch.emit.trainer import stated
 
 
@@ -31,7 +31,7 @@ def parts(job: Job, weighted: bool) -> tuple[str, ...]:
 KIT = Kit(
     templates=TEMPLATES,
     framework="torch>=2.6",
-    model=model_source,
+    model=model_files,
     job=Job.from_dict,
     stated=stated,
     recorded=stated_job,

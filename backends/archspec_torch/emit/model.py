@@ -22,6 +22,11 @@ def model_source(net: Network) -> str:
     return _written(net)[0]
 
 
+def model_files(net: Network) -> dict[str, str]:
+    """The text of `model.py` by its name."""
+    return {"model.py": model_source(net)}
+
+
 def model_map(net: Network) -> SourceMap:
     """The text of `model.py` with the steps of its lines."""
     text, outline, classes = _written(net)

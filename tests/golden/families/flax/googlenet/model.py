@@ -5,99 +5,16 @@ Written by archspec 0.1.0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from layers import BatchNorm, Sequential, adaptive_pool, ceil_max_pool
+
 Conv = partial(nnx.Conv, use_bias=False, kernel_init=nnx.initializers.normal(0.01))
 Linear = partial(nnx.Linear, kernel_init=nnx.initializers.normal(0.01))
-
-
-def ceil_padding(
-    x: Array, window: tuple[int, int], strides: tuple[int, int], padding: tuple[int, int]
-) -> list[tuple[int, int]]:
-    """Padding with which windows reach the last pixels of (N, H, W, C), but never start behind."""
-    ends = []
-    for size, extent, stride, pad in zip(x.shape[1:3], window, strides, padding, strict=True):
-        steps = min(-(-(size + 2 * pad - extent) // stride), (size + pad - 1) // stride)
-        ends.append((pad, max(steps * stride + extent - size - pad, 0)))
-    return ends
-
-
-def ceil_max_pool(
-    x: Array,
-    window_shape: tuple[int, int],
-    strides: tuple[int, int],
-    padding: tuple[int, int] = (0, 0),
-) -> Array:
-    """Max pooling of (N, H, W, C) whose result has its size rounded up."""
-    y: Array = nnx.max_pool(
-        x, window_shape, strides, ceil_padding(x, window_shape, strides, padding)
-    )
-    return y
-
-
-def adaptive_pool(x: Array, size: tuple[int, int], reduce: Callable[..., Array]) -> Array:
-    """Pool (N, H, W, C) to a size: cell i of n has pixels floor(i H / n) to ceil((i + 1) H / n)."""
-    for axis, cells in zip((1, 2), size, strict=True):
-        length = x.shape[axis]
-        edges = [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
-        parts = [jax.lax.slice_in_dim(x, low, high, axis=axis) for low, high in edges]
-        x = jnp.stack([reduce(part, axis=axis) for part in parts], axis)
-    return x
-
-
-class BatchNorm(nnx.BatchNorm):
-    """Batch normalization that gathers the unbiased variance of each batch, and counts batches."""
-
-    def __init__(self, num_features: int, *, epsilon: float = 1e-5, rngs: nnx.Rngs) -> None:
-        super().__init__(num_features, momentum=0.9, epsilon=epsilon, rngs=rngs)
-        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
-
-    def __call__(self, x: Array) -> Array:  # type: ignore[override]
-        """Map (..., C) to the same shape."""
-        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        if self.use_running_average:
-            mean, var = self.mean[...], self.var[...]
-        else:
-            mean, var = self.statistics(x)
-        factor = jax.lax.rsqrt(var + self.epsilon)
-        if self.scale is not None:
-            factor = factor * self.scale[...]
-        shift = -mean * factor
-        if self.bias is not None:
-            shift = shift + self.bias[...]
-        y = x * factor + shift
-        return y if self.dtype is None else y.astype(self.dtype)
-
-    def statistics(self, x: Array) -> tuple[Array, Array]:
-        """Mean and variance of a batch, which the running ones move towards."""
-        axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
-        mean = x.mean(axes)
-        var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
-        unbiased = var * (count / max(count - 1, 1))
-        for running, batch in ((self.mean, mean), (self.var, unbiased)):
-            kept = self.momentum * running[...] + (1 - self.momentum) * batch
-            running.set_value(kept.astype(running.dtype))
-        self.num_batches_tracked.set_value(self.num_batches_tracked[...] + 1)
-        return mean, var
-
-
-class Sequential(nnx.List[Callable[[Array], Array]]):
-    """Layers applied one after the other, under the names 0, 1, 2, ..."""
-
-    def __init__(self, *layers: Callable[[Array], Array]) -> None:
-        super().__init__(layers)
-
-    def __call__(self, x: Array) -> Array:
-        """Map x through all layers."""
-        for layer in self:
-            x = layer(x)
-        return x
 
 
 class BasicConv2d(nnx.Module):

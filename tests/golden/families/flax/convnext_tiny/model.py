@@ -5,28 +5,16 @@ Written by archspec 0.1.0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from layers import Sequential
+
 Conv = partial(nnx.Conv, kernel_init=nnx.initializers.normal(0.02))
 Linear = partial(nnx.Linear, kernel_init=nnx.initializers.normal(0.02))
-
-
-class Sequential(nnx.List[Callable[[Array], Array]]):
-    """Layers applied one after the other, under the names 0, 1, 2, ..."""
-
-    def __init__(self, *layers: Callable[[Array], Array]) -> None:
-        super().__init__(layers)
-
-    def __call__(self, x: Array) -> Array:
-        """Map x through all layers."""
-        for layer in self:
-            x = layer(x)
-        return x
 
 
 class ConvNeXtBlock(nnx.Module):
