@@ -152,6 +152,27 @@ def test_files_that_cannot_be_compared_say_why(cli, tmp_path, numbers, given, sa
     assert re.search(r"^error: [^\n]+\n  help: [^\n]+\n$", done.stderr, re.M), done.stderr
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.graph.ClearField("output"),
+        lambda model: model.graph.initializer[0].ClearField("dims"),
+        lambda model: setattr(model.graph.input[0].type.tensor_type, "elem_type", 99),
+    ],
+)
+def test_a_file_that_has_something_else_than_it_says_is_one_message(cli, tmp_path, change):
+    nodes = [helper.make_node("Mul", ["images", "factor"], ["answers"])]
+    path = file_of(tmp_path / "net.onnx", nodes, {"factor": np.ones((3, 1, 1), np.float32)})
+    model = onnx.load(path)
+    change(model)
+    path.write_bytes(model.SerializeToString())
+    done = cli("import", path)
+    assert (done.exit_code, "Traceback" in done.output) == (1, False)
+    assert re.search(
+        r"^error: \S+net.onnx (is no complete ONNX file|cannot be used): [^\n]+\n  help: ", done.stderr, re.M
+    )
+
+
 def test_an_onnx_file_takes_no_arguments(cli, folded):
     done = cli("import", folded, "--arg", "width=3")
     assert done.exit_code == 2

@@ -19,7 +19,7 @@ from archspec.importing.tensors import unequal_tensors
 from archspec.loading.program import Program
 from archspec.weights.dtypes import remarks_on_numbers
 from archspec.weights.file_kinds import kind_of
-from archspec_onnx.importing.reader import Reader
+from archspec_onnx.importing.reader import UNREAD, Reader
 from archspec_onnx.model import make_model
 
 TOLERANCE = 1e-4
@@ -34,7 +34,12 @@ def import_file(path: Path) -> Imported:
     name = name if name[0].isalpha() else f"net_{name}"
     model = _read(path)
     reader = Reader(model)
-    net = reader.traced(name, path.name)
+    try:
+        net = reader.traced(name, path.name)
+    except UNREAD as error:
+        raise ModelError(
+            f"{path} is no complete ONNX file: {_line(error)}", "export it anew, with torch.onnx.export"
+        ) from None
     if odd := remarks_on_numbers(reader.weights):
         raise ModelError(
             f"the answers of {path} cannot be compared: {odd[0]}", "give a file whose weights are all finite"

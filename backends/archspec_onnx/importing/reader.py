@@ -19,6 +19,9 @@ from archspec.syntax.identifiers import class_name
 from archspec_onnx.importing.flat import Flat, attributes, flat
 from archspec_onnx.importing.operations import OPERATIONS, SAME, Made, Node, RefusedError
 
+UNREAD = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What reading raises of a file that has something else than it says."""
+
 MOST_ROWS = 20
 """Refusals that a message lists."""
 
@@ -103,7 +106,15 @@ class Reader:
         try:
             self._add(flat)
         except (RefusedError, ShapeError, ArgumentError) as why:
-            self.refused.append(f"{flat.kind}: {why} (at `{flat.node.name or flat.outputs[0]}`)")
+            self._refuse(flat, str(why))
+        except UNREAD as error:
+            self._refuse(
+                flat, f"attributes or values that archspec does not read ({type(error).__name__}: {error})"
+            )
+
+    def _refuse(self, flat: Flat, why: str) -> None:
+        at = flat.node.name or next(iter(flat.outputs), "its end")
+        self.refused.append(f"{flat.kind}: {why[:400]} (at `{at}`)")
 
     def _add(self, flat: Flat) -> None:
         if flat.node.domain not in ("", "ai.onnx") or flat.kind not in OPERATIONS:
