@@ -60,7 +60,7 @@ def test_two_processes_normalize_as_one_does_in_one_collective_each_way(tmp_path
         subprocess.Popen([*command, str(rank), str(tmp_path / "store")], stderr=subprocess.PIPE, text=True)
         for rank in (0, 1)
     ]
-    said = [process.communicate(timeout=120)[1] for process in started]
+    said = [process.communicate(timeout=250)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
 
 

@@ -22,6 +22,10 @@ MOST = {
         "accelerators/test_flax_evaluation",
         "accelerators/test_flax_programs",
         "accelerators/test_flax_lowered",
+        "trainer/test_damaged_runs",
+        "trainer/test_ended_evaluations",
+        "trainer/test_schedule_length",
+        "trainer/test_starts_from_images",
     ),
     "torch": (
         "trainer/test_steps",
@@ -35,12 +39,14 @@ MOST = {
         "accelerators/test_uploads",
     ),
 }
-"""Tests that meet most of a framework's interface, in a minute or two of a processor."""
+"""Tests that meet most of a framework's interface, in a minute or two of a processor: half of them in a process."""
 OF_ONE_BUILD = "trainer/test_memory"
 """Tests whose limits of memory are those of the libraries of one build."""
 ASK = "import sys; from importlib.metadata import version; print(*(n + '==' + version(n).split('+')[0] for n in sys.argv[1:]))"
 # JAX before 0.10.2 says of each program for a CPU which it finds in its cache that it may end by SIGILL; the tests share one
 SILENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+# the modules of what stands aside are compiled when they are first imported, and kept
+LEFT_OUT = {LONG, "PYTHONDONTWRITEBYTECODE"}
 
 
 def of_trainers(extra):
@@ -60,9 +66,10 @@ def extra_of(name):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("half", range(2))
 @pytest.mark.parametrize("name", NAMES)
-def test_trainers_work_with_other_frameworks(name):
-    check(name, *MOST[extra_of(name)])
+def test_trainers_work_with_other_frameworks(name, half):
+    check(name, *MOST[extra_of(name)][half::2])
 
 
 @pytest.mark.release
@@ -76,7 +83,7 @@ def test_each_trainer_test_passes_with_other_frameworks(name, tests):
 def check(name, *tests):
     """Run files of tests with a framework that stands aside."""
     folder, extra = installed(name), extra_of(name)
-    environment = {k: v for k, v in os.environ.items() if k != LONG} | SILENT | {"PYTHONPATH": str(folder)}
+    environment = {k: v for k, v in os.environ.items() if k not in LEFT_OUT} | SILENT | {"PYTHONPATH": str(folder)}
     command = [sys.executable, "-c", ASK, *PACKAGES[extra]]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
     pins = oldest(extra)

@@ -36,5 +36,5 @@ def test_a_process_asks_one_that_is_late_without_waiting(tmp_path):
         subprocess.Popen([*command, str(rank), str(tmp_path / "store")], stdout=subprocess.PIPE, text=True)
         for rank in (0, 1)
     ]
-    said = [process.communicate(timeout=120)[0] for process in started]
+    said = [process.communicate(timeout=250)[0] for process in started]
     assert said == ["True True [1, 7] [3, 1]\n"] * 2
