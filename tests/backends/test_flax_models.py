@@ -12,13 +12,22 @@ nnx = pytest.importorskip("flax.nnx")
 import jax.numpy as jnp  # noqa: E402
 
 from archspec_flax import names  # noqa: E402
+from archspec_flax.trainer import drawing  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("drawn_quickly")
 
 
-def test_one_seed_gives_one_model():
-    net = archspec.load("digits_resnet", set={"n": 1})
+def test_one_seed_gives_one_model_and_one_program_those_of_all_seeds(monkeypatch):
+    net, programs, compiled = archspec.load("digits_resnet", set={"n": 1}), [], drawing._compiled
+
+    def seen(draw, bits, device):
+        programs.append(jax.jit(draw).lower(bits).as_text())
+        return compiled(draw, bits, device)
+
+    monkeypatch.setattr(drawing, "_compiled", seen)
     first, same, other = (names.state_dict(archspec.build(net, "flax", seed=s)) for s in (1, 1, 2))
+    assert len(programs) == 3
+    assert len(set(programs)) == 1
     assert all(np.array_equal(first[k], same[k]) for k in first)
     assert not np.array_equal(first["conv1.weight"], other["conv1.weight"])
     made = getattr(imported(net, "flax"), net.class_name)
@@ -77,7 +86,7 @@ def test_initialization_is_that_of_the_recipe():
         assert np.std(values) == pytest.approx((1 / 3 / 64) ** 0.5, rel=0.05)
         assert np.abs(values).max() <= 64**-0.5
     highway = archspec.build(
-        archspec.load("cifar_highway", set={"n": 2, "shortcut": {"highway": {"bias": -3.5}}}), "flax"
+        archspec.load("cifar_highway", set={"n": 1, "shortcut": {"highway": {"bias": -3.5}}}), "flax"
     )
     assert np.array_equal(highway.layer1[0].gate.conv.bias[...], np.full(16, -3.5))
     starts = archspec.build(load("starts"), "flax")
@@ -88,15 +97,15 @@ def test_initialization_is_that_of_the_recipe():
 
 
 def test_models_are_what_flax_expects_of_a_module():
-    model = archspec.build(load("everything"), "flax")
+    model, compiled = archspec.build(load("everything"), "flax"), nnx.jit(lambda model, x: model(x))
     x = np.random.default_rng(0).normal(size=(2, 20, 24, 3)).astype(np.float32)
-    assert not np.array_equal(model(x), model(x)), "as made, a model trains"
+    assert not np.array_equal(compiled(model, x), compiled(model, x)), "as made, a model trains"
     model.eval()
     expected = np.asarray(model(x))
     graph, state = nnx.split(model)
     for other in (nnx.merge(graph, state), nnx.clone(model)):
         np.testing.assert_array_equal(other(x), expected)
-    np.testing.assert_allclose(nnx.jit(lambda model, x: model(x))(model, x), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(compiled(model, x), expected, rtol=1e-4, atol=1e-5)
     assert [type(block).__name__ for block in model.squeezed] == ["SqueezeBottleneck"] * 3
     for name, place in names.places(model).items():
         *path, _ = name.split(".")
@@ -110,12 +119,12 @@ def test_models_are_what_flax_expects_of_a_module():
 
 def test_half_precision_is_an_attribute_away():
     model = archspec.build(archspec.load("digits_resnet", set={"n": 1}), "flax")
-    x = np.random.default_rng(0).normal(size=(8, 8, 8, 1)).astype(np.float32)
-    expected = np.asarray(model(x))
+    x, compiled = np.random.default_rng(0).normal(size=(8, 8, 8, 1)).astype(np.float32), nnx.jit(lambda m, x: m(x))
+    expected = np.asarray(compiled(model, x))
     model.set_attributes(dtype=jnp.bfloat16)
-    found = model(x)
+    found = compiled(model, x)
     assert found.dtype == jnp.bfloat16
     assert {p.variable.dtype for p in names.places(model).values()} == {jnp.dtype("float32"), jnp.dtype("int32")}
     np.testing.assert_allclose(np.asarray(found, np.float32), expected, atol=0.1 * np.abs(expected).max())
     model.eval()
-    assert model(x).dtype == jnp.bfloat16
+    assert nnx.eval_shape(lambda model, x: model(x), model, x).dtype == jnp.bfloat16

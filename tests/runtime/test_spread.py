@@ -153,7 +153,7 @@ def starts(request):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(drawing.QUICK, "cpu", QUICKLY)
-        return [initial("flax", net, seed) for seed in range(2)]  # each draw is compiled
+        return [initial("flax", net, seed) for seed in range(2)]  # each is traced
 
 
 def test_convolutions_start_as_he_et_al_draw_them(starts):
