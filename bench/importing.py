@@ -251,7 +251,7 @@ def main() -> None:
             continue
         found = apart(source, given.shapes)
         known = found.millions if found.millions != "-" else outcomes[source].millions
-        outcomes[source] = replace(found, millions=known)
+        outcomes = read() | {source: replace(found, millions=known)}  # another process may have tried others
         print(outcomes[source], flush=True)
         write(outcomes, lists)
 

@@ -654,3 +654,22 @@ class Biased(nn.Module):
 
     def forward(self, x):
         return self.fc(self.far(self.near(self.select(self.stem(x)))).mean((2, 3)))
+
+
+class Windowed(nn.Module):
+    """Attention in windows of pixels, which are cut and put together by views."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 1), nn.LayerNorm(8)
+        self.qkv, self.fc = nn.Linear(8, 24), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.stem(x)
+        b, c, h, w = x.shape
+        y = x.permute(0, 2, 3, 1).view(b, h // 4, 4, w // 4, 4, c).transpose(2, 3).reshape(-1, 16, c)
+        q, k, v = self.qkv(self.norm(y)).view(len(y), 16, 2, -1).split(4, dim=3)
+        q, k, v = (one.permute(0, 2, 1, 3) for one in (q, k, v))
+        y = nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(-1, 16, c)
+        y = y.view(b, h // 4, w // 4, 4, 4, c).transpose(2, 3).reshape(b, h, w, c).permute(0, 3, 1, 2)
+        return self.fc((x + y).mean((2, 3)))

@@ -90,3 +90,9 @@ def test_biases_of_an_attention_are_looked_up_and_values_are_mixed_by_a_softmax(
     assert "attention_bias: {size: 4, stride: stride}}, from: biases" in spec
     assert "from: [query, key, value, attention_bias]" in spec
     assert "- sigmoid: sigmoid" in spec
+
+
+def test_windows_are_cut_and_put_together_by_views():
+    spec = imported("Windowed").spec
+    assert "windows: {size: 4}" in spec
+    assert "unwindow: {size: 4}" in spec

@@ -117,14 +117,14 @@ Steps = Sequence[tuple[str, dict[str, Any]]]
 """Operations one after the other, each with its arguments."""
 
 
-def settled(x: Arranged) -> Steps:
-    """The operations that give an arranged value. Raises RefusedError where there are none."""
-    if x.factor == 1.0 and (steps := _settled(x)) is not None:
-        return steps
+def settled(x: Arranged, *, windows: bool = False) -> Steps:
+    """The operations that give an arranged value, which may be in windows. Raises RefusedError where there are none."""
+    if (steps := _settled(x, windows)) is not None:
+        return steps if x.factor == 1.0 else [*steps, ("scale", {"value": x.factor})]
     raise RefusedError(f"values {tuple(x.source)} of a sample arranged as {x.sizes[1:]}")
 
 
-def _settled(x: Arranged) -> Steps | None:
+def _settled(x: Arranged, windows: bool) -> Steps | None:
     source, channels = x.source, x.source.axis % len(x.source)
     steps: list[tuple[str, dict[str, Any]]] = []
     cut = cut_channels(x)
@@ -153,7 +153,8 @@ def _settled(x: Arranged) -> Steps | None:
     if isinstance(source, Image) and tuple(source[1:]) == (1, 1) and form == "B|C":
         return [*steps, ("flatten", {})]
     sizes = {letter: size for axis in x.axes for letter, size in zip(_letters(x, axis), _sizes(axis), strict=True)}
-    made = FORMS.get(("image" if isinstance(source, Image) else "row" if len(source) == 2 else "grid", form))
+    kind = "windows" if windows else "image" if isinstance(source, Image) else "row" if len(source) == 2 else "grid"
+    made = FORMS.get((kind, form))
     if made is None or len(source) == 1:
         return steps if form == "B|D" and len(source) == 1 else None
     return [*steps, *((kind, {key: _argument(value, sizes) for key, value in args.items()}) for kind, args in made)]
@@ -229,11 +230,14 @@ FORMS: dict[tuple[str, str], Sequence[tuple[str, dict[str, str]]]] = {
     ("row", "B|D|L1|L2"): [("image", {"size": "L1 L2"})],
     ("row", "B|L1|L2|D"): [("image", {"size": "L1 L2"}), ("channels_last", {})],
     ("grid", "B|H|W|D"): [],
-    ("grid", "B H|W|D"): [],
     ("grid", "B|D|H|W"): [("channels_first", {})],
     ("grid", "B|H W|D"): [("channels_first", {}), ("tokens", {})],
     ("grid", "B|H W D"): [("flatten", {})],
     ("grid", "B H1 W1|H2 W2|D"): [("windows", {"size": "H2 W2"})],
+    ("image", "B H1 W1|H2 W2|C"): [("channels_last", {}), ("windows", {"size": "H2 W2"})],
+    ("windows", "B H|W|D"): [],
+    ("windows", "B|H1 W1|H2 W2|D"): [("unwindow", {"size": "W1 W2"})],
+    ("windows", "B|D|H1 W1|H2 W2"): [("unwindow", {"size": "W1 W2"}), ("channels_first", {})],
 }
 """What gives a value in other axes, by the kind of value and the letters of its axes."""
 

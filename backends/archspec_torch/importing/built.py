@@ -37,7 +37,7 @@ class Built:
     ) -> str:  # fmt: skip
         """An operation that a node is, behind another where that is named; the name of its value."""
         shapes, name = tuple(self.shapes[value] for value in inputs), name or str(node.name)
-        windows = kind == "windows" or any(value in self.in_windows for value in inputs)
+        windows = kind != "unwindow" and (kind == "windows" or any(value in self.in_windows for value in inputs))
         if kind in OPS:
             op = _operation(kind, args)
             shape = typed(op.output_shape(*shapes))
@@ -51,7 +51,7 @@ class Built:
             stateful = op.has_state(*shapes)
         else:
             shape = shapes[0]
-        if windows and kind != "unwindow":
+        if windows:
             self.in_windows.add(name)
         owners = {tensor.owner for tensor in tensors}
         if (first := self._first(kind, args, [tensor.path for tensor in tensors])) is not None:
@@ -122,7 +122,7 @@ class Built:
     def _settle(self, x: Arranged) -> str:
         if x in self.settled:
             return self.settled[x]
-        steps, value = settled(x), x.of
+        steps, value = settled(x, windows=x.of in self.in_windows), x.of
         node, after = x.made
         for number, (kind, args) in enumerate(steps):
             name = (
@@ -130,10 +130,18 @@ class Built:
                 if number < len(steps) - 1 or node.name in self.shapes
                 else node.name
             )
-            value = self.add(node, kind, args, [value], node.meta["nn_module_stack"], name=name, after=after)
+            inputs = [value, self._grid(value)] if kind == "unwindow" else [value]
+            value = self.add(node, kind, args, inputs, node.meta["nn_module_stack"], name=name, after=after)
             self.inserted.add(value)
         self.settled[x] = value
         return value
+
+    def _grid(self, value: str) -> str:
+        """The grid of tokens that a value in windows was cut from."""
+        made = {op.result: op for op, _ in self.operations}
+        while made[value].kind != "windows":
+            value = next(one for one in made[value].inputs if one in self.in_windows)
+        return made[value].inputs[0]
 
     def call(self, words: Mapping[str, str]) -> None:
         """Give pieces of values the words that they are called by where they need a name."""
