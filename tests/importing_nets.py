@@ -673,3 +673,36 @@ class Windowed(nn.Module):
         y = nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(-1, 16, c)
         y = y.view(b, h // 4, w // 4, 4, 4, c).transpose(2, 3).reshape(b, h, w, c).permute(0, 3, 1, 2)
         return self.fc((x + y).mean((2, 3)))
+
+
+class Both(nn.Module):
+    """Two values from two."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, values):
+        y = self.one(values[0])
+        return [y, self.other(values[1]) + y]
+
+
+class Chained(nn.Sequential):
+    """A sequence whose modules hand on several values."""
+
+    def forward(self, values):
+        for module in self:
+            values = module(values)
+        return values
+
+
+class Pairs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.pairs, self.fc = nn.Conv2d(3, 8, 1), Chained(Both(), Both()), nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = self.stem(x)
+        one, other = self.pairs([x, x])
+        values, gates = (one + other).split((6, 2), dim=1)
+        return self.fc((values * gates[:, 0:1] + values * gates[:, 1:]).mean((2, 3)))

@@ -128,6 +128,8 @@ def _group(net: Traced, ops: Sequence[tuple[int, Operation]], depth: int, last: 
     group.steps = _steps(net, ops, depth + 1, scope.path, last)
     if scope.plain and in_order(group):
         group.steps = list(_with_places(group, net.children.get(scope.path, ())))
+    if not in_order(group) and any((step.name or "").partition(".")[0].isdecimal() for step in group.steps):
+        return None  # a sequence whose modules hand on several values: its steps have numbers as paths below it
     return group
 
 

@@ -96,3 +96,9 @@ def test_windows_are_cut_and_put_together_by_views():
     spec = imported("Windowed").spec
     assert "windows: {size: 4}" in spec
     assert "unwindow: {size: 4}" in spec
+
+
+def test_modules_that_hand_on_several_values_are_steps_with_paths():
+    spec = imported("Pairs").spec
+    assert "{pairs.1.other: {conv: {out: 8, kernel: 1}}" in spec
+    assert "slice: {start: 7}" in spec

@@ -138,8 +138,8 @@ def _settled(x: Arranged, windows: bool) -> Steps | None:
         x = _close_up(x, channels, stop - start) if groups > 1 else x
     others = [axis for axis in range(len(source)) if axis != channels]
     form = "|".join(" ".join(_letters(x, axis)) for axis in x.axes)
-    if isinstance(source, Image) and tuple(source[1:]) == (1, 1):
-        form = {"B|C||": "B|C|H|W"}.get(form, form)
+    if isinstance(source, Image) and (tuple(source[1:]) == (1, 1) or _span(x, 0) == 1):
+        form = {"B|C||": "B|C|H|W", "B||H|W": "B|C|H|W"}.get(form, form)
     if isinstance(source, Tokens) and len(source) == 2 and _span(x, 0) == 1:  # an axis of one place has no parts
         form = {"B||D": "B|L|D", "B|D|": "B|D|L"}.get(form, form)
     if isinstance(source, Tokens) and len(source) == 2 and form == "B|D" and (source[0] == 1 or _span(x, 0) == 1):
