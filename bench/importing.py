@@ -26,7 +26,10 @@ MEMORY, SECONDS = 14 << 30, 900
 SEED, COUNT = 0, 100
 NOT_TRIED = "not tried"
 QUICKLY = ("torchvision:googlenet", "torchvision:inception_v3", "torchvision:vgg")
-SIZES = {"torchvision:inception_v3": (3, 299, 299)}
+SIZES = {"torchvision:inception_v3": (3, 299, 299)} | {
+    f"torchvision:swin_v2_{size}": (3, 256, 256) for size in "tsb"
+}
+"""Sizes of images that torchvision's weights are for, where the usual one does not fit the net."""
 
 
 @dataclass(frozen=True)

@@ -700,9 +700,10 @@ class Pairs(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem, self.pairs, self.fc = nn.Conv2d(3, 8, 1), Chained(Both(), Both()), nn.Linear(6, 5)
+        self.repeat = nn.Sequential(*(nn.Conv2d(8, 8, 1) for _ in range(3)))  # which is a word of steps
 
     def forward(self, x):
-        x = self.stem(x)
+        x = self.repeat(self.stem(x))
         one, other = self.pairs([x, x])
         values, gates = (one + other).split((6, 2), dim=1)
         return self.fc((values * gates[:, 0:1] + values * gates[:, 1:]).mean((2, 3)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import archspec.blocks
 from archspec.compile import look
 from archspec.importing.arguments import default_of
 from archspec.importing.text import to_text
+from archspec.ops import OPS
 
 
 def with_library(spec: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +73,26 @@ def _fits(block: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     own, known = block.get("args", {}), theirs.get("args", {})
     required = {name for name, value in known.items() if default_of(value) is None}
     steps = [len(one.get("body", one.get("chain", ()))) for one in (block, theirs)]
-    return own.keys() <= known.keys() and required <= own.keys() and abs(steps[0] - steps[1]) <= 3
+    return (
+        own.keys() <= known.keys()
+        and required <= own.keys()
+        and abs(steps[0] - steps[1]) <= 3
+        and _layers(block.get("body", ())) <= _keys(theirs)
+    )
+
+
+def _layers(steps: Sequence[Any]) -> set[str]:
+    """The names of the steps of a body that have parameters, as far as that is seen without looking at other blocks."""
+    named = ((name, value) for step in steps if isinstance(step, Mapping) for name, value in step.items())
+    kinds = ((name, next(iter(value), "") if isinstance(value, Mapping) else value) for name, value in named)
+    return {name for name, kind in kinds if isinstance(kind, str) and kind in OPS and OPS[kind].is_layer}
+
+
+def _keys(value: Any) -> set[str]:
+    """All keys of a declaration, among them the names of its steps."""
+    if isinstance(value, Mapping):
+        return {str(key) for key in value}.union(*map(_keys, value.values()))
+    return set().union(*map(_keys, value)) if isinstance(value, list) else set()
 
 
 def _taken(

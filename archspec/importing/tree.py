@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from archspec.importing.traced import INPUT, SHARE, Operation, Traced
+from archspec.language.step import MODIFIERS
 from archspec.ops import Features, Image
 
 
@@ -66,9 +67,9 @@ def _steps(
         group = None if itself else _group(net, own, depth, last)
         if group is not None and (again := _again(group, found)) is not None:
             found.append(again)
-        elif group is not None:
+        elif group is not None and _is_whole(group, name):
             found.append(Step(name, group, (group.input,), group.output))
-        else:  # a module of several values, or of none: its steps stand in the one around it
+        else:  # a module of several values, of none, or without a name: its steps stand in the one around it
             found += [
                 Step(_behind(name, step, itself), step.target, step.inputs, step.output)
                 for step in _steps(net, own, depth + 1, scope.path, last)
@@ -128,9 +129,13 @@ def _group(net: Traced, ops: Sequence[tuple[int, Operation]], depth: int, last: 
     group.steps = _steps(net, ops, depth + 1, scope.path, last)
     if scope.plain and in_order(group):
         group.steps = list(_with_places(group, net.children.get(scope.path, ())))
-    if not in_order(group) and any((step.name or "").partition(".")[0].isdecimal() for step in group.steps):
-        return None  # a sequence whose modules hand on several values: its steps have numbers as paths below it
     return group
+
+
+def _is_whole(group: Group, name: str | None) -> bool:
+    """Whether a call is a step: modules that hand on several values have numbers for names, and no step is called `repeat`."""
+    numbers = any((step.name or "").partition(".")[0].isdecimal() for step in group.steps)
+    return name not in MODIFIERS and (in_order(group) or not numbers)
 
 
 def relative(path: str | None, around: str) -> str | None:
@@ -183,7 +188,7 @@ def _folded(net: Traced, steps: list[Step], path: str, last: dict[str, int]) -> 
         tapped = any(last.get(value, 0) > made.get(own[-1].output, 0) for value in inside)
         tapped |= any(value in inside for step in steps if step not in own for value in step.inputs)
         everything = tuple(numbers) == net.children.get(whole)
-        if head and "." not in head and everything and not tapped and in_order(group):
+        if head and "." not in head and head not in MODIFIERS and everything and not tapped and in_order(group):
             found.append(Step(head, group, (group.input,), group.output))
         else:
             found += own

@@ -98,7 +98,8 @@ def test_windows_are_cut_and_put_together_by_views():
     assert "unwindow: {size: 4}" in spec
 
 
-def test_modules_that_hand_on_several_values_are_steps_with_paths():
+def test_modules_that_hand_on_several_values_are_steps_with_paths_and_so_are_those_named_like_words_of_steps():
     spec = imported("Pairs").spec
+    assert "repeat.2: {conv: {out: 8, kernel: 1}}" in spec
     assert "{pairs.1.other: {conv: {out: 8, kernel: 1}}" in spec
     assert "slice: {start: 7}" in spec
