@@ -14,6 +14,7 @@ import random
 import resource
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -85,7 +86,12 @@ def made(source: str) -> Any:
     """The module of a source."""
     from archspec_torch.importing.sources import module_of
 
-    return module_of(source, {"init_weights": False} if source.startswith(QUICKLY) else {})[0]
+    return module_of(source, given(source))[0]
+
+
+def given(source: str) -> dict[str, Any]:
+    """The arguments of a net, whose weights need no start of their own."""
+    return {"init_weights": False} if source.startswith(QUICKLY) else {}
 
 
 def outcome(source: str, shapes: bool) -> Outcome:
@@ -93,7 +99,7 @@ def outcome(source: str, shapes: bool) -> Outcome:
     import torch
 
     import archspec
-    from archspec_torch.importing.importing import SIZE, _own_size
+    from archspec_torch.importing.importing import _own_size
 
     torch.set_num_threads(1)
     began = time.process_time()
@@ -103,13 +109,14 @@ def outcome(source: str, shapes: bool) -> Outcome:
         count = sum(one.numel() for one in made(source).parameters())
     shapes, millions = shapes or count > LARGE, f"{count / 1e6:.1f}"
     try:
-        module = made(source) if count <= LARGE else unfilled(source)
-        size = SIZES.get(source) or _own_size(module) or SIZE
-        name = source.partition(":")[2].replace(".", "_")
-        spec = by_shapes(module, size, name, source) if shapes else proven(module, size, name, source)
+        if shapes:
+            module = made(source) if count <= LARGE else unfilled(source)
+            spec = by_shapes(module, SIZES.get(source) or _own_size(module), source)
+        else:
+            spec = archspec.import_model(source, SIZES.get(source), arguments=given(source)).spec
     except archspec.ModelError as error:
         why = " / ".join(line.strip() for line in str(error).splitlines())
-        return Outcome(source, "refused", "-", f"{time.process_time() - began:.0f}", millions, why[:2000])
+        return Outcome(source, "refused", "-", f"{time.process_time() - began:.0f}", millions, why[:500])
     lines = str(len(spec.splitlines()))
     return Outcome(
         source, "equal shapes" if shapes else "equal", lines, f"{time.process_time() - began:.0f}", millions
@@ -124,17 +131,7 @@ def unfilled(source: str) -> Any:
         return made(source).to_empty(device="cpu")
 
 
-def proven(module: Any, size: tuple[int, ...], name: str, source: str) -> str:
-    """The spec of a net, with proof."""
-    import torch
-
-    from archspec_torch.backend import TorchBackend
-    from archspec_torch.importing.importing import import_module
-
-    return import_module(module, torch.zeros(2, *size), TorchBackend().build, name=name, source=source).spec
-
-
-def by_shapes(module: Any, size: tuple[int, ...], name: str, source: str) -> str:
+def by_shapes(module: Any, size: tuple[int, ...], source: str) -> str:
     """The spec of a net, where the names and shapes of tensors and the number of parameters are equal."""
     import torch
 
@@ -145,7 +142,7 @@ def by_shapes(module: Any, size: tuple[int, ...], name: str, source: str) -> str
     from archspec_torch.importing.importing import _named
     from archspec_torch.importing.proof import UnequalError, fitting
 
-    why = ""
+    why, name = "", source.partition(":")[2].replace(".", "_")
     net = traced(module, torch.zeros(2, *size), name=name, source=source)
     count = sum(one.numel() for one in module.parameters())
     for text, program in spec_of(net):
@@ -200,15 +197,17 @@ def write(outcomes: dict[str, Outcome], lists: dict[str, list[str]]) -> None:
 
 
 def summary(outcomes: dict[str, Outcome], lists: dict[str, list[str]]) -> Iterator[str]:
-    """What the outcomes of each list come to; nets that were not tried count as refused."""
+    """What the outcomes of each list come to."""
     for name, names in lists.items():
-        done = [outcomes[one] for one in names if outcomes[one].outcome != NOT_TRIED]
-        equal = [one for one in done if one.equal]
-        by_shape = sum(one.outcome == "equal shapes" for one in done)
-        lines = [int(one.lines) for one in equal] or [0]
-        seconds = [int(one.seconds) for one in equal] or [0]
+        done = [outcomes[one] for one in names]
+        kinds = Counter("refused or failed" if one.lines == "-" else one.outcome for one in done)
+        kinds["refused or failed"] -= (untried := sum(one.outcome == NOT_TRIED for one in done))
+        large = sum(one.outcome == "equal shapes" and one.equal for one in done)
+        written = [one for one in done if one.lines != "-"]
+        lines, seconds = [int(one.lines) for one in written] or [0], [int(one.seconds) for one in written] or [0]
         yield (
-            f"# {name}: {len(equal)} of {len(names)} equal, {by_shape} of all by shapes alone, {len(done)} tried; "
+            f"# {name}, {len(names)} nets: {kinds['equal']} proven equal, {kinds['equal shapes']} of equal names, shapes, counts "
+            f"({large} of them too large for more), {kinds['refused or failed']} refused or failed, {untried} not tried; "
             f"median {statistics.median(lines):g} lines, {statistics.median(seconds):g} s"
         )
 
@@ -236,23 +235,23 @@ def main() -> None:
     parser.add_argument("what", nargs="+", help="torchvision, timm, or sources such as timm:resnet18")
     parser.add_argument("--again", action="store_true", help="try what was refused or failed again, too")
     parser.add_argument("--shapes", action="store_true", help="compare names, shapes and counts alone")
-    given = parser.parse_args()
+    options = parser.parse_args()
     from archspec_torch.importing.sources import _installed
 
     for package in ("torchvision", "timm"):
         _installed(package)
 
     lists = {name: names() for name, names in LISTS.items()}
-    asked = [one for what in given.what for one in lists.get(what, [what])]
+    asked = [one for what in options.what for one in lists.get(what, [what])]
     outcomes = read()
     for source in asked + [one for names in lists.values() for one in names]:
         if source not in outcomes:
             outcomes[source] = untried(source)
     write(outcomes, lists)
     for source in sorted(asked, key=lambda one: float(outcomes[one].millions)):
-        if source not in given.what and not wanted(outcomes[source], given.again, given.shapes):
+        if source not in options.what and not wanted(outcomes[source], options.again, options.shapes):
             continue
-        found = apart(source, given.shapes)
+        found = apart(source, options.shapes)
         known = found.millions if found.millions != "-" else outcomes[source].millions
         outcomes = read() | {source: replace(found, millions=known)}  # another process may have tried others
         print(outcomes[source], flush=True)
