@@ -36,6 +36,7 @@ class Member:
     written: Mapping[str, Expr] = field(
         default_factory=dict
     )  # numbers of a block as the spec wrote them, unsimplified
+    loop: Expr | None = None  # of the layers of a chain behind its first: how many the chain has
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +121,8 @@ def exprs_of(member: Member) -> Iterator[Expr]:
     yield member.in_channels
     if member.when is not None:
         yield member.when
+    if member.loop is not None:
+        yield member.loop
     for symbol in member.numbers.values():
         yield from exprs(symbol)
 
@@ -158,6 +161,7 @@ def _signature(member: Member, of: ClassOf, passed: Mapping[str, str]) -> object
         sized,
         numbers,
         member.when and normal(member.when),
+        member.loop and normal(member.loop),
         types,
         call.starts,
         call.owner,

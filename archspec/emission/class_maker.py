@@ -257,7 +257,9 @@ class _Maker:
         assert isinstance(first.target, Block)
         written = self._given_to(first, first.target).get(parameter.argument)
         values = [cls.value(c.target, parameter) for c in calls.values() if isinstance(c.target, Block)]
-        return self.terms.written(f"{word_of(first)}_{parameter.argument}", [written], values, list(calls))
+        counts = any(member.loop == Name(parameter.name) for member in cls.members)
+        candidates = [Name(name) for name in self.terms.columns] if counts else [written]
+        return self.terms.written(f"{word_of(first)}_{parameter.argument}", candidates, values, list(calls))
 
     def _written(self, call: Call) -> dict[str, Expr]:
         """The numbers that a block is given as they are written there, by the parameters of its class."""
@@ -348,7 +350,10 @@ def _renamed(member: Member, known: Mapping[str, Symbol], shorter: bool = False)
     }
     when = there(member.when) if member.when is not None else None
     written = {name: substitute(expr, known) for name, expr in member.written.items()}
-    return replace(member, in_channels=there(member.in_channels), numbers=numbers, when=when, written=written)
+    loop = there(member.loop) if member.loop is not None else None
+    return replace(
+        member, in_channels=there(member.in_channels), numbers=numbers, when=when, written=written, loop=loop
+    )
 
 
 def _in_names(symbol: Symbol | None, follows: Mapping[str, Expr], known: Mapping[str, Symbol]) -> Expr | None:

@@ -154,7 +154,8 @@ class Constructor:
             own = {name: simplified(substituted(symbol, scope), {}) for name, symbol in member.numbers.items()}
             written = {name: substitute(expr, scope) for name, expr in member.written.items()}
             own |= {name: readable(own[name], expr) for name, expr in written.items()}
-            members.append(Member(call, sized, own, None if isinstance(when, Literal) else when, written))
+            loop = None if member.loop is None else simplify(substitute(member.loop, scope), {})
+            members.append(Member(call, sized, own, None if isinstance(when, Literal) else when, written, loop))
         return members
 
     def _stretch(self, stretch: Stretch, indent: int) -> str:

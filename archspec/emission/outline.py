@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 from archspec.emission.alignment import CallsOf, aligned
 from archspec.emission.block_classes import BlockClass, ClassOf, Member, Parameter, Spelling, signature
 from archspec.emission.class_maker import make_class
-from archspec.emission.repeats import make_loop, repeats_one_step
+from archspec.emission.repeats import (
+    is_chain_of_one_step,
+    make_first_and_loop,
+    make_loop,
+    repeats_one_step,
+)  # fmt: skip
 from archspec.ir import Block, Call, Chain, tapped
 from archspec.ir.network import Network
 from archspec.ops import Op
@@ -39,7 +44,13 @@ def outline(net: Network, reserved: Collection[str] = ()) -> Outline:
     taken = {net.class_name, *reserved, *spelling.values()}
     known: dict[object, BlockClass] = {}
     zeroed = net.init.zero_last_norm
-    for group in _groups(blocks, lambda block: (_kind(block, calls[block]), zeroed and block.branch is None)):
+    chains = {inner for block in blocks for inner in _inside(block) if is_chain_of_one_step(inner)}
+
+    def kind(block: Block) -> object:
+        own = (block.definition.origin, "of any length") if block in chains else _kind(block, calls[block])
+        return own, zeroed and block.branch is None
+
+    for group in _groups(blocks, kind):
         for made in _made(group, result.of, spelling, calls, lambda instances: _free_name(instances, taken)):
             own = signature(made, result.of)
             if (same := known.get(own)) is not None:
@@ -59,9 +70,11 @@ def _made(
 ) -> Iterator[BlockClass]:
     """The classes of blocks that may share one, each made when the one before it has its name."""
     parts = _by(lambda block: tuple(call.name for call in calls[block]), group)
-    if len(parts) > 1 and (made := make_loop(name(group), group, of, spelling, calls)) is not None:
-        yield made
-        return
+    if len(parts) > 1:
+        make = make_first_and_loop if is_chain_of_one_step(group[0]) else make_loop
+        if (made := make(name(group), group, of, spelling, calls)) is not None:
+            yield made
+            return
     for part in parts:
         for instances in _split(part, of, calls):
             yield make_class(name(instances), instances, of, spelling, calls)

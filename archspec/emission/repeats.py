@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from archspec.emission.alignment import CallsOf
 from archspec.emission.block_classes import BlockClass, ClassOf, Member, Parameter, Spelling
 from archspec.emission.loops import PLACE
+from archspec.emission.sequences import in_place
 from archspec.emission.symbols import UNKNOWN, Terms, exprs, literal
 from archspec.ir import STEPS, Block, Call
 from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, names, substitute
@@ -22,6 +23,96 @@ def repeats_one_step(block: Block) -> bool:
     return len({call.span for call in block.calls}) == 1 and all(
         isinstance(call.target, Block) and call.when is None for call in block.calls
     )
+
+
+def is_chain_of_one_step(block: Block) -> bool:
+    """Whether all calls of a chain that stands in a block are one step of the spec, which applies a block, without names."""
+    return (
+        block.definition.positional
+        and block.definition.class_name == STEPS
+        and not block.taps
+        and len({call.span for call in block.calls}) == 1
+        and all(isinstance(call.target, Block) and call.when is None for call in block.calls)
+        and all(call.name.isdigit() for call in block.calls)
+        and all(isinstance(value, (int, float)) for value in block.args.values())
+    )
+
+
+def make_first_and_loop(
+    name: str, instances: Sequence[Block], of: ClassOf, spelling: Spelling, calls: CallsOf
+) -> BlockClass | None:
+    """The class of such chains of several lengths: their first layer, then a loop with the others.
+
+    None where the numbers of these don't follow from their place.
+    """
+    longest = max(instances, key=lambda block: len(calls[block]))
+    targets = [call.target for block in instances for call in calls[block]]
+    inner = {of[target] for target in targets if isinstance(target, Block)}
+    if len(calls[longest]) < 3 or len(inner) > 1 or len({tuple(b.args) for b in instances}) > 1:
+        return None
+    (cls,) = inner
+    first, second, third = calls[longest][:3]
+    whole = Terms([b.args for b in instances], {})
+    others = Terms([{**b.args, PLACE: i} for b in instances for i in range(1, len(calls[b]))], {})
+    wide: Symbol = Name("in_channels")
+    numbers: list[dict[str, Symbol]] = []
+    for terms, call, chosen in ((whole, first, slice(1)), (others, second, slice(1, None))):
+        found = [c.target for b in instances for c in calls[b][chosen] if isinstance(c.target, Block)]
+        own: dict[str, Symbol] = {}
+        for p in cls.parameters:
+            placed = (
+                None if call is first else _placed(second.symbols.get(p.argument), third.symbols.get(p.argument))
+            )
+            candidates = [wide] if p.argument == "in_channels" else [placed, call.symbols.get(p.argument)]
+            claimed = terms.claimed(candidates, [cls.value(block, p) for block in found])
+            if claimed is None:
+                return None
+            own[p.name] = claimed
+        numbers.append(own)
+        wide = _gives(cls, call, wide)
+    gives = whole.claimed([wide], [b.shape.channels for b in instances])
+    if gives is None or isinstance(gives, tuple):
+        return None
+    count = "count"
+    while count in whole.columns:
+        count += "_"
+    known = {n: Name(spelling.get(n, n)) for n in whole.columns}
+    used = {n for own in numbers for symbol in own.values() for e in exprs(symbol) for n in names(e)}
+    one, more = ({n: _there(s, known) for n, s in own.items()} for own in numbers)
+    kinds = {n: "float" if n in whole.reals else "int" for n in whole.columns}
+    return BlockClass(
+        name=name,
+        definition=longest.definition,
+        instances=list(instances),
+        parameters=(
+            *(Parameter(known[n].name, n, kinds[n], None) for n in whole.columns if n in used),
+            Parameter(count, count, "int", None),
+        ),
+        computed={},
+        members=(
+            Member(first, Literal(1), one, None),
+            Member(second, Literal(1), more, None, loop=Name(count)),
+        ),
+        in_channels=known["in_channels"],
+        out_channels=None,
+        gives=gives,
+        made={b: {count: len(calls[b])} for b in instances},
+    )
+
+
+def _placed(second: Symbol | None, third: Symbol | None) -> Symbol | None:
+    """What is written for the second and third layer of a chain, in terms of their place."""
+    if second is None or third is None or isinstance(second, tuple) or isinstance(third, tuple):
+        return None
+    found = in_place(second, third)
+    return None if found is None else substitute(found, {PLACE: Apply("-", (Name(PLACE), Literal(1)))})
+
+
+def _gives(cls: BlockClass, call: Call, wide: Symbol) -> Expr:
+    """The channels that a layer of a chain gives, in the names of the chain."""
+    assert isinstance(call.target, Block)
+    known: dict[str, Symbol] = {**{k: literal(v) for k, v in call.target.args.items()}, **call.symbols}
+    return simplify(substitute(cls.gives, {**known, "in_channels": wide}), {})
 
 
 def make_loop(

@@ -12,7 +12,7 @@ from archspec.emission.outline import Member
 from archspec.emission.symbols import with_whole_parts
 from archspec.ir import Block
 from archspec.ops import Op
-from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, is_python, names
+from archspec.syntax.expressions import Apply, Expr, Literal, Name, Symbol, is_python, names, render
 from archspec.syntax.simplify import normal, simplified, simplify
 
 
@@ -32,6 +32,9 @@ def parts(members: Sequence[Member], of: ClassOf) -> Iterator[Part]:
     numbered = is_numbered(members)
     position = 0
     while position < len(members):
+        if (last := members[position].loop) is not None:
+            yield Part(members[position], members[position].call.name, f"1, {render(last, {})}")
+            return
         found = _loop(members[position:], of, numbered) or Part(members[position], members[position].call.name)
         yield replace(found, members=tuple(members[position : position + int(found.count)]))
         position += int(found.count)
@@ -122,7 +125,7 @@ def _as_written(one: Expr | None, other: Expr | None, first: Symbol, second: Sym
     """What the spec wrote for two members, in their places, where it comes to exactly their numbers."""
     if one is None or other is None:
         return None
-    found = _in_place(one, other)
+    found = in_place(one, other)
     if found is None or PLACE not in names(found):
         return None
     for grown in (simplify(found, {}), with_whole_parts(found)):
@@ -131,7 +134,7 @@ def _as_written(one: Expr | None, other: Expr | None, first: Symbol, second: Sym
     return None
 
 
-def _in_place(one: Expr, other: Expr) -> Expr | None:
+def in_place(one: Expr, other: Expr) -> Expr | None:
     """An expression with the place where a second one has the next whole number; None where more differs."""
     if one == other:
         return one
@@ -142,7 +145,7 @@ def _in_place(one: Expr, other: Expr) -> Expr | None:
         return Apply("+", (Name(PLACE), one)) if a else Name(PLACE)
     if not isinstance(one, Apply) or not isinstance(other, Apply) or one.op != other.op:
         return None
-    operands = [_in_place(a, b) for a, b in zip(one.operands, other.operands, strict=True)]
+    operands = [in_place(a, b) for a, b in zip(one.operands, other.operands, strict=True)]
     return None if None in operands else Apply(one.op, tuple(o for o in operands if o is not None))
 
 

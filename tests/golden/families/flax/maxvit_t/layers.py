@@ -50,20 +50,10 @@ def relative_position_bias(table: Array, index: Array, area: int) -> Array:
     return table[index].reshape(area, area, -1).transpose(2, 0, 1)
 
 
-def biased_attention(
-    query: Array,
-    key: Array,
-    value: Array,
-    heads: int,
-    bias: Array,
-    *,
-    mask: Array | None = None,
-) -> Array:
-    """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (W, L, L)."""
+def biased_attention(query: Array, key: Array, value: Array, heads: int, bias: Array) -> Array:
+    """Attend from (..., L, D) in several heads, with a bias (heads, L, L)."""
     q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
     scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5 + bias
-    if mask is not None:
-        scores = scores + mask[:, None]
     x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores).astype(v.dtype), v)
     return x.reshape(*query.shape[:-1], -1)
 

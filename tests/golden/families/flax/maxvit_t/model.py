@@ -240,39 +240,7 @@ class MaxViTBlock(nnx.Module):
         self,
         in_channels: int,
         width: int,
-        before: int,
-        apart: int,
-        drop_path: float,
-        *,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.layers = Sequential(
-            MaxViTLayer(
-                in_channels,
-                width,
-                apart=apart,
-                drop_path=drop_path * before / 10,
-                stride=2,
-                rngs=rngs,
-            ),
-            MaxViTLayer(
-                width, width, apart=apart, drop_path=drop_path * (1 + before) / 10, rngs=rngs
-            ),
-        )
-
-    def __call__(self, x: Array) -> Array:
-        """Map x (N, H, W, in_channels) to (N, H / 2, W / 2, width)."""
-        x = self.layers(x)
-        return x
-
-
-class MaxViTBlock2(nnx.Module):
-    """Layers of one width, the first of which halves the resolution."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        width: int,
+        deep: int,
         before: int,
         apart: int,
         drop_path: float,
@@ -290,13 +258,9 @@ class MaxViTBlock2(nnx.Module):
             ),
             *(
                 MaxViTLayer(
-                    width,
-                    width,
-                    apart=apart,
-                    drop_path=drop_path * (i + 1 + before) / 10,
-                    rngs=rngs,
+                    width, width, apart=apart, drop_path=drop_path * (i + before) / 10, rngs=rngs
                 )
-                for i in range(4)
+                for i in range(1, deep)
             ),
         )
 
@@ -315,10 +279,10 @@ class MaxViT(nnx.Module):
             Sequential(Conv(64, 64, (3, 3), padding=1, rngs=rngs)),
         )
         self.blocks = Sequential(
-            MaxViTBlock(64, 64, before=0, apart=8, drop_path=0.2, rngs=rngs),
-            MaxViTBlock(64, 128, before=2, apart=4, drop_path=0.2, rngs=rngs),
-            MaxViTBlock2(128, 256, before=4, apart=2, drop_path=0.2, rngs=rngs),
-            MaxViTBlock(256, 512, before=9, apart=1, drop_path=0.2, rngs=rngs),
+            MaxViTBlock(64, 64, deep=2, before=0, apart=8, drop_path=0.2, rngs=rngs),
+            MaxViTBlock(64, 128, deep=2, before=2, apart=4, drop_path=0.2, rngs=rngs),
+            MaxViTBlock(128, 256, deep=5, before=4, apart=2, drop_path=0.2, rngs=rngs),
+            MaxViTBlock(256, 512, deep=2, before=9, apart=1, drop_path=0.2, rngs=rngs),
         )
         self.classifier = Sequential(
             lambda x: x.mean(axis=(1, 2), keepdims=True),

@@ -47,37 +47,25 @@ def unwindow(x: Tensor, grid: Tensor, size: tuple[int, int]) -> Tensor:
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
-def biased_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    heads: int,
-    bias: Tensor,
-    *,
-    mask: Tensor | None = None,
-) -> Tensor:
-    """Attend from (..., L, D) in several heads, with a bias (heads, L, L) and a mask (W, L, L)."""
+def biased_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, bias: Tensor) -> Tensor:
+    """Attend from (..., L, D) in several heads, with a bias (heads, L, L)."""
     q, k, v = (torch.unflatten(x, -1, (heads, -1)).transpose(-3, -2) for x in (query, key, value))
-    if mask is not None:
-        bias = bias + mask[:, None]
     x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     return x.transpose(-3, -2).flatten(-2)
 
 
 class DropPath(nn.Module):
-    """In training, drop samples, or the batch, with probability p; divide what is kept by 1 - p."""
+    """In training, drop samples with probability p; divide what is kept by 1 - p."""
 
-    def __init__(self, p: float, per_batch: bool = False) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.per_batch = per_batch
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, ...) to the same shape."""
         if not self.training or self.p == 0.0:
             return x
-        draws = 1 if self.per_batch else x.shape[0]
-        keep = torch.rand(draws, *(1 for _ in x.shape[1:]), device=x.device) >= self.p
+        keep = torch.rand(x.shape[0], *(1 for _ in x.shape[1:]), device=x.device) >= self.p
         return x * keep.to(x.dtype) / (1.0 - self.p)
 
 
@@ -259,31 +247,7 @@ class MaxViTBlock(nn.Module):
         self,
         in_channels: int,
         width: int,
-        before: int,
-        apart: int,
-        drop_path: float,
-    ) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            MaxViTLayer(
-                in_channels, width, apart=apart, drop_path=drop_path * before / 10, stride=2
-            ),
-            MaxViTLayer(width, width, apart=apart, drop_path=drop_path * (1 + before) / 10),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (N, in_channels, H, W) to (N, width, H / 2, W / 2)."""
-        x = self.layers(x)
-        return x
-
-
-class MaxViTBlock2(nn.Module):
-    """Layers of one width, the first of which halves the resolution."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        width: int,
+        deep: int,
         before: int,
         apart: int,
         drop_path: float,
@@ -294,8 +258,8 @@ class MaxViTBlock2(nn.Module):
                 in_channels, width, apart=apart, drop_path=drop_path * before / 10, stride=2
             ),
             *(
-                MaxViTLayer(width, width, apart=apart, drop_path=drop_path * (i + 1 + before) / 10)
-                for i in range(4)
+                MaxViTLayer(width, width, apart=apart, drop_path=drop_path * (i + before) / 10)
+                for i in range(1, deep)
             ),
         )
 
@@ -314,10 +278,10 @@ class MaxViT(nn.Module):
             ConvNormAct(3, 64, stride=2), nn.Sequential(nn.Conv2d(64, 64, kernel_size=3, padding=1))
         )
         self.blocks = nn.Sequential(
-            MaxViTBlock(64, 64, before=0, apart=8, drop_path=0.2),
-            MaxViTBlock(64, 128, before=2, apart=4, drop_path=0.2),
-            MaxViTBlock2(128, 256, before=4, apart=2, drop_path=0.2),
-            MaxViTBlock(256, 512, before=9, apart=1, drop_path=0.2),
+            MaxViTBlock(64, 64, deep=2, before=0, apart=8, drop_path=0.2),
+            MaxViTBlock(64, 128, deep=2, before=2, apart=4, drop_path=0.2),
+            MaxViTBlock(128, 256, deep=5, before=4, apart=2, drop_path=0.2),
+            MaxViTBlock(256, 512, deep=2, before=9, apart=1, drop_path=0.2),
         )
         self.classifier = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
