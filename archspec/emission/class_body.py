@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from archspec.diagnostics import Span
 from archspec.emission.block_classes import condition
@@ -24,7 +26,7 @@ from archspec.emission.splits import splits
 from archspec.emission.write_containers import ContainerWriter
 from archspec.ir import Block, Chain
 from archspec.ops import Op
-from archspec.syntax.expressions import Literal, render
+from archspec.syntax.expressions import Apply, Expr, Literal, Name, render
 from archspec.syntax.identifiers import containers
 
 Spans = tuple[Span, ...]
@@ -60,9 +62,14 @@ class Writer:
         if cls.definition.positional:
             return self._write_sequence(cls, doc)
         trace = flow(cls, self.dialect.words)
-        origins, layer_of = self._layers(cls, trace)
-        statements = list(origins)
         kept = Kept({attribute_of(m.call.name) for m in cls.members})
+        branches = [m for m in cls.members if self._is_branch(m)]
+        conditions = {
+            m.call.name: kept.expression(m.when, 3, condition(m.call)) for m in branches if m.when is not None
+        }
+        flags = {text: m.when for m in branches if m.when and kept.keeps(text := conditions[m.call.name])}
+        origins, layer_of = self._layers(cls, trace, flags)
+        made = list(origins)
 
         def attribute(member: Member, name: str) -> str:
             symbol = member.numbers[name]
@@ -71,16 +78,14 @@ class Writer:
                 return text
             return kept.expression(symbol, 2, name, f"{variable_of(member.call.name)}_{name}")
 
-        branches = [m for m in cls.members if self._is_branch(m)]
-        conditions = {
-            m.call.name: kept.expression(m.when, 3, condition(m.call)) for m in branches if m.when is not None
-        }
         forward = Forward(self.dialect, trace, layer_of, attribute, tuple(splits(cls)), conditions)
         body = forward.write()
         for line, members in sorted(forward.members.items()):
             applied = tuple(self._spans(members))
             origins.setdefault(body[line], (applied,) * (body[line].count("\n") + 1))
-        statements += kept.statements
+        asked = {flag for flag in flags for layer in made if re.search(rf"{re.escape(flag)}\b", layer)}
+        first = [text for text in kept.statements if text.partition(" ")[0] in asked]  # which layers ask for
+        statements = [*first, *made, *(text for text in kept.statements if text not in first)]
         if self.dialect.training_state is not None and any(o.train_only for o in trace.outputs):
             statements.append(self.dialect.training_state)
         computed = [f"{name} = {render(expr, {})}" for name, expr in cls.computed.items()]
@@ -152,8 +157,13 @@ class Writer:
         several = len(member.call.inputs) > 1
         return member.when is not None and (several or (kind is not None and kind not in self.dialect.in_sequence))
 
-    def _layers(self, cls: BlockClass, trace: Flow) -> tuple[dict[str, tuple[Spans, ...]], dict[str, str]]:
-        """The statements that make the layers of a class, each with its origin, and the attribute that each is found under."""
+    def _layers(
+        self, cls: BlockClass, trace: Flow, flags: Mapping[str, Expr]
+    ) -> tuple[dict[str, tuple[Spans, ...]], dict[str, str]]:
+        """The statements that make the layers of a class, each with its origin, and the attribute that each is found under.
+
+        `flags` are the conditions that the class keeps, by what keeps them.
+        """
         statements: dict[str, tuple[Spans, ...]] = {}
         layer_of: dict[str, str] = {}
         made: dict[str, str] = {}
@@ -176,7 +186,7 @@ class Writer:
                     statements[text] = (tuple(self._spans(leaves(held))),) * (text.count("\n") + 1)
                 continue
             if member.when is not None:
-                text = self._conditional(head, member, in_place)
+                text = self._conditional(head, member, in_place, flags)
                 statements[text] = self._by_line(text, (member.call.span,))
                 layer_of[name] = attribute
                 continue
@@ -217,13 +227,13 @@ class Writer:
             )
         }  # fmt: skip
 
-    def _conditional(self, head: str, member: Member, in_place: set[str]) -> str:
+    def _conditional(self, head: str, member: Member, in_place: set[str], flags: Mapping[str, Expr]) -> str:
         """A member that is there only under its condition, wrapped as a formatter would."""
         made = self.constructor.construct(member, INDENT + 4, in_place)
         if made.startswith("lambda "):
             made = f"({made})"
         assert member.when is not None
-        when = render(member.when, {})
+        when = render(_asked(member.when, flags), {})
         otherwise = f"else {self.dialect.identity}"
         whole = f"{made} if {when} {otherwise}"
         pad = " " * (INDENT + 4)
@@ -232,6 +242,25 @@ class Writer:
         if "\n" not in made and len(pad) + len(whole) <= WIDTH:
             return f"{head}(\n{pad}{whole}\n{pad[4:]})"
         return f"{head}(\n{pad}{made}\n{pad}if {when}\n{pad}{otherwise}\n{pad[4:]})"
+
+
+def _asked(when: Expr, flags: Mapping[str, Expr]) -> Expr:
+    """A condition, with what the class keeps of it asked for by its name."""
+    parts = [*_conjuncts(when)]
+    for flag, kept in flags.items():
+        own = [*_conjuncts(kept)]
+        if len(own) > 1 and all(part in parts for part in own):
+            rest = [part for part in parts if part not in own]
+            return reduce(lambda one, other: Apply("and", (one, other)), [*rest, Name(flag)])
+    return when
+
+
+def _conjuncts(expr: Expr) -> Iterator[Expr]:
+    if isinstance(expr, Apply) and expr.op == "and":
+        for operand in expr.operands:
+            yield from _conjuncts(operand)
+    else:
+        yield expr
 
 
 def _parameter(parameter: Parameter) -> str:

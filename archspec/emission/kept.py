@@ -22,6 +22,10 @@ class Kept:
         """The lines of a constructor that set them."""
         return [f"self.{name} = {text}" for name, text in self.texts.items()]
 
+    def keeps(self, text: str) -> bool:
+        """Whether a text of `expression` is an attribute that keeps what is computed from several parameters."""
+        return text.removeprefix("self.") in self.texts and " " in self.texts[text.removeprefix("self.")]
+
     def expression(self, symbol: Symbol, short: int, *wanted: str) -> str:
         """A number as a forward pass writes it: of so few parts, in terms of parameters; else under a name like one wanted."""
         if isinstance(symbol, tuple) or size(symbol) > short or "[" in number(symbol):

@@ -239,6 +239,14 @@ BIASED_ATTENTION = '''def biased_attention(
     return x.reshape(*query.shape[:-1], -1)'''
 
 
+UNMASKED_ATTENTION = '''def biased_attention(query: Array, key: Array, value: Array, heads: int, bias: Array) -> Array:
+    """Attend from (..., L, D) in several heads, with a bias (heads, L, L)."""
+    q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (query, key, value))
+    scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5 + bias
+    x = jnp.einsum("...hqk,...khd->...qhd", nnx.softmax(scores).astype(v.dtype), v)
+    return x.reshape(*query.shape[:-1], -1)'''
+
+
 UNIFORM = '''def uniform(fan_in: int) -> nnx.Initializer:
     """Draw numbers within 1 / sqrt(fan_in) of zero."""
     bound = fan_in**-0.5

@@ -67,8 +67,11 @@ NAMES = (
 IMPORTED = ("Array", "Callable", "DTypeLike", "Iterable")
 
 
-def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -> dict[str, str]:
-    """The source of each helper by its name; where no convolution is `biased`, that is said once."""
+def definitions(init: Init, batch_norm_options: Collection[str], *, biased: bool, masked: bool) -> dict[str, str]:
+    """The source of each helper by its name.
+
+    Where no convolution is `biased`, that is said once; where no attention is `masked`, none can be.
+    """
     found = {
         "ceil_padding": functions.CEIL_PADDING,
         "ceil_max_pool": functions.CEIL_MAX_POOL,
@@ -103,7 +106,7 @@ def definitions(init: Init, batch_norm_options: Collection[str], biased: bool) -
         "attention_bias": functions.ATTENTION_BIAS,
         "apply_linear": functions.APPLY_LINEAR,
         "attention": functions.ATTENTION,
-        "biased_attention": functions.BIASED_ATTENTION,
+        "biased_attention": functions.BIASED_ATTENTION if masked else functions.UNMASKED_ATTENTION,
         "cosine_attention": functions.COSINE_ATTENTION,
         "relative_coordinates": functions.COORDINATES,
         "tapped": functions.TAPPED,

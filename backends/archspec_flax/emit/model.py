@@ -47,7 +47,9 @@ def _written(net: Network) -> tuple[dict[str, str], Outline, list[ClassText]]:
     # a net called as a helper is keeps its name, and the helper gives way
     helpers = {
         name(helper): re.sub(rf"(?<![\w.]){net.class_name}\b", f"{net.class_name}Layer", text)
-        for helper, text in definitions(init, dialect.batch_norm_options, dialect.biased).items()
+        for helper, text in definitions(
+            init, dialect.batch_norm_options, biased=dialect.biased, masked="mask=" in code(written)
+        ).items()
         if differs(init, helper)
     }
     own = used(helpers, code(written))

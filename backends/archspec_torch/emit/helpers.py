@@ -180,18 +180,12 @@ HELPERS = {
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
         return super().forward(x.flatten(1).unsqueeze(1)).view_as(x)''',
-    "ChannelRMSNorm": '''class ChannelRMSNorm(nn.Module):
+    "ChannelRMSNorm": '''class ChannelRMSNorm(nn.RMSNorm):
     """Division by the root mean square over the channels of (N, C, H, W), at each pixel for itself."""
-
-    def __init__(self, channels: int, eps: float = 1e-6, elementwise_affine: bool = True) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(channels)) if elementwise_affine else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        x = F.rms_norm(x.movedim(1, -1), (x.shape[1],), self.weight, self.eps)
-        return x.movedim(-1, 1)''',
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)''',
     "BlurPool": '''class BlurPool(nn.Module):
     """A binomial blur before every stride-th pixel is taken, borders mirrored."""
 
@@ -247,20 +241,12 @@ HELPERS = {
     def forward(self, x: Tensor) -> Tensor:
         """Map a tensor to one of the same shape."""
         return x + self.bias''',
-    "ChannelNorm": '''class ChannelNorm(nn.Module):
+    "ChannelNorm": '''class ChannelNorm(nn.LayerNorm):
     """Layer normalization over the channels of (N, C, H, W), at each pixel for itself."""
 
-    def __init__(self, channels: int, eps: float = 1e-6, elementwise_affine: bool = True) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(channels)) if elementwise_affine else None
-        self.bias = nn.Parameter(torch.zeros(channels)) if elementwise_affine else None
-
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, ...) to the same shape."""
-        channels = (x.shape[1],)
-        x = F.layer_norm(x.movedim(1, -1), channels, self.weight, self.bias, self.eps)
-        return x.movedim(-1, 1)''',
+        """Map (N, C, H, W) to the same shape."""
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)''',
     "ChannelScale": '''class ChannelScale(nn.Module):
     """A learned factor for each channel."""
 

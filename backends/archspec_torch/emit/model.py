@@ -13,6 +13,7 @@ from archspec.ir.network import Network
 from archspec_torch.emit.dialect import TorchDialect
 from archspec_torch.emit.helpers import HELPERS
 from archspec_torch.emit.init import reset_statements
+from archspec_torch.emit.plainer_helpers import helpers_for
 
 TEMPLATES = templates(Path(__file__).parent.parent / "templates")
 
@@ -37,13 +38,15 @@ def _written(net: Network) -> tuple[str, Outline, list[ClassText]]:
     classes = outline(net, reserved=HELPERS)
     written = model_classes(net, classes, TorchDialect())
     reset, reset_doc = reset_statements(net, classes)
-    helpers = used(HELPERS, code(written))
+    own = code(written)
+    helpers = helpers_for(own)
+    needed = [helpers[name] for name in used(helpers, own)]
     layouts = [{**class_layout(c), "reset": [], "reset_doc": ""} for c in written]
     layouts[-1] |= {"reset": reset, "reset_doc": reset_doc}
     text = TEMPLATES.get_template("model.py.j2").render(
         **header(net),
-        imports=_imports("\n".join([code(written), *(HELPERS[h] for h in helpers)])),
-        helpers=[HELPERS[name] for name in helpers],
+        imports=_imports("\n".join([own, *needed])),
+        helpers=needed,
         classes=layouts,
     )
     return text.rstrip() + "\n", classes, written

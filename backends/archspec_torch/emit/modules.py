@@ -58,11 +58,9 @@ def _group_norm(member: Member) -> Constructor:
 
 
 def _layer_norm(member: Member) -> Constructor:
-    if not is_image(member):
-        own = _options(member, ("eps", "eps", 1e-5), ("affine", "elementwise_affine", True))
-        return "nn.LayerNorm", [number(member.in_channels), *own]
-    options = _options(member, ("eps", "eps", 1e-6), ("affine", "elementwise_affine", True))
-    return "ChannelNorm", [number(member.in_channels), *options]
+    name = "ChannelNorm" if is_image(member) else "nn.LayerNorm"
+    options = _options(member, ("eps", "eps", 1e-5), ("affine", "elementwise_affine", True))
+    return name, [number(member.in_channels), *options]
 
 
 def _max_pool(member: Member) -> Constructor:
@@ -132,7 +130,7 @@ def _instance_norm(member: Member) -> Constructor:
 
 
 def _rms_norm(member: Member) -> Constructor:
-    name, default = ("ChannelRMSNorm", 1e-6) if is_image(member) else ("nn.RMSNorm", None)
+    name, default = "ChannelRMSNorm" if is_image(member) else "nn.RMSNorm", None
     options = _options(member, ("eps", "eps", default), ("affine", "elementwise_affine", True))
     return name, [number(member.in_channels), *options]
 

@@ -29,8 +29,9 @@ def _whole(module: Any) -> Whole | None:
         if not getattr(module, "scale_by_keep", True):
             raise RefusedError("a drop path that does not scale what it keeps")
         return "drop_path", {"rate": float(module.drop_prob or 0.0)}
-    if name == "DropPath" and hasattr(module, "per_batch"):  # that which archspec emits
-        return "drop_path", {"rate": float(module.p), **({"per_batch": True} if module.per_batch else {})}
+    if name == "DropPath" and hasattr(module, "p"):  # that which archspec emits
+        per_batch = getattr(module, "per_batch", False)
+        return "drop_path", {"rate": float(module.p), **({"per_batch": True} if per_batch else {})}
     if name in ("LayerNorm2d", "ChannelNorm") and isinstance(module, nn.LayerNorm):
         return "layer_norm", {"eps": module.eps} if module.eps != 1e-6 else {}
     if name.startswith("ShiftedWindowAttention"):

@@ -10,20 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class ChannelNorm(nn.Module):
+class ChannelNorm(nn.LayerNorm):
     """Layer normalization over the channels of (N, C, H, W), at each pixel for itself."""
 
-    def __init__(self, channels: int, eps: float = 1e-6, elementwise_affine: bool = True) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(channels)) if elementwise_affine else None
-        self.bias = nn.Parameter(torch.zeros(channels)) if elementwise_affine else None
-
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, ...) to the same shape."""
-        channels = (x.shape[1],)
-        x = F.layer_norm(x.movedim(1, -1), channels, self.weight, self.bias, self.eps)
-        return x.movedim(-1, 1)
+        """Map (N, C, H, W) to the same shape."""
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class ChannelScale(nn.Module):
@@ -39,19 +31,17 @@ class ChannelScale(nn.Module):
 
 
 class DropPath(nn.Module):
-    """In training, drop samples, or the batch, with probability p; divide what is kept by 1 - p."""
+    """In training, drop samples with probability p; divide what is kept by 1 - p."""
 
-    def __init__(self, p: float, per_batch: bool = False) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.per_batch = per_batch
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, ...) to the same shape."""
         if not self.training or self.p == 0.0:
             return x
-        draws = 1 if self.per_batch else x.shape[0]
-        keep = torch.rand(draws, *(1 for _ in x.shape[1:]), device=x.device) >= self.p
+        keep = torch.rand(x.shape[0], *(1 for _ in x.shape[1:]), device=x.device) >= self.p
         return x * keep.to(x.dtype) / (1.0 - self.p)
 
 
@@ -165,7 +155,7 @@ class Everything(nn.Module):
     def __init__(self, num_classes: int = 7) -> None:
         super().__init__()
         self.patch = nn.Conv2d(3, 16, kernel_size=4, stride=2, padding=1)
-        self.norm0 = ChannelNorm(16)
+        self.norm0 = ChannelNorm(16, eps=1e-06)
         self.scale0 = ChannelScale(16, value=0.5)
         self.act0 = HardSigmoid()
         self.mixed = nn.Sequential(Inception(16, 8), Inception(24, 8))

@@ -80,6 +80,7 @@ class MBConv(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         expanded = in_channels * expand
+        self.has_shortcut = stride == 1 and in_channels == width
         self.block = Sequential(
             *(
                 [ConvNormAct(in_channels, expanded, kernel=1, rngs=rngs)]
@@ -97,10 +98,9 @@ class MBConv(nnx.Module):
         )
         self.stochastic_depth = (
             nnx.Dropout(drop_path, broadcast_dims=(1, 2, 3), rngs=rngs)
-            if drop_path > 0 and stride == 1 and in_channels == width
+            if drop_path > 0 and self.has_shortcut
             else nnx.identity
         )
-        self.has_shortcut = stride == 1 and in_channels == width
 
     def __call__(self, x: Array) -> Array:
         """Map x (N, H, W, in_channels) to (N, H / stride, W / stride, width)."""

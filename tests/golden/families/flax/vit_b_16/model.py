@@ -13,7 +13,7 @@ from jax import Array
 
 from layers import NamedSequential, Sequential, apply_linear, attention, uniform
 
-Conv = partial(nnx.Conv, kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"))
+Conv = partial(nnx.Conv, kernel_init=nnx.initializers.normal(0.03608439182435161))
 Linear = partial(nnx.Linear, kernel_init=nnx.initializers.xavier_uniform())
 
 
@@ -99,15 +99,7 @@ class VisionTransformer(nnx.Module):
 
     def __init__(self, num_classes: int = 1000, *, rngs: nnx.Rngs) -> None:
         self.class_token = nnx.Param(jnp.zeros((1, 1, 768), jnp.float32))
-        self.conv_proj = Conv(
-            3,
-            768,
-            (16, 16),
-            strides=16,
-            padding=0,
-            kernel_init=nnx.initializers.normal(0.03608439182435161),
-            rngs=rngs,
-        )
+        self.conv_proj = Conv(3, 768, (16, 16), strides=16, padding=0, rngs=rngs)
         self.encoder = Encoder(768, 197, heads=12, rngs=rngs)
         self.heads = NamedSequential(
             [("head", Linear(768, num_classes, kernel_init=nnx.initializers.zeros, rngs=rngs))]

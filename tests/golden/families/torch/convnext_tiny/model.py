@@ -6,7 +6,6 @@ Written by archspec 0.1.0.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -22,36 +21,26 @@ class Permute(nn.Module):
         return x.permute(self.axes)
 
 
-class ChannelNorm(nn.Module):
+class ChannelNorm(nn.LayerNorm):
     """Layer normalization over the channels of (N, C, H, W), at each pixel for itself."""
 
-    def __init__(self, channels: int, eps: float = 1e-6, elementwise_affine: bool = True) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(channels)) if elementwise_affine else None
-        self.bias = nn.Parameter(torch.zeros(channels)) if elementwise_affine else None
-
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, ...) to the same shape."""
-        channels = (x.shape[1],)
-        x = F.layer_norm(x.movedim(1, -1), channels, self.weight, self.bias, self.eps)
-        return x.movedim(-1, 1)
+        """Map (N, C, H, W) to the same shape."""
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class DropPath(nn.Module):
-    """In training, drop samples, or the batch, with probability p; divide what is kept by 1 - p."""
+    """In training, drop samples with probability p; divide what is kept by 1 - p."""
 
-    def __init__(self, p: float, per_batch: bool = False) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.per_batch = per_batch
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, ...) to the same shape."""
         if not self.training or self.p == 0.0:
             return x
-        draws = 1 if self.per_batch else x.shape[0]
-        keep = torch.rand(draws, *(1 for _ in x.shape[1:]), device=x.device) >= self.p
+        keep = torch.rand(x.shape[0], *(1 for _ in x.shape[1:]), device=x.device) >= self.p
         return x * keep.to(x.dtype) / (1.0 - self.p)
 
 
@@ -88,7 +77,8 @@ class Downsample(nn.Sequential):
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__(
-            ChannelNorm(in_channels), nn.Conv2d(in_channels, width, kernel_size=2, stride=2)
+            ChannelNorm(in_channels, eps=1e-06),
+            nn.Conv2d(in_channels, width, kernel_size=2, stride=2),
         )
 
 
@@ -98,7 +88,7 @@ class ConvNeXt(nn.Module):
     def __init__(self, num_classes: int = 1000) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Sequential(nn.Conv2d(3, 96, kernel_size=4, stride=4), ChannelNorm(96)),
+            nn.Sequential(nn.Conv2d(3, 96, kernel_size=4, stride=4), ChannelNorm(96, eps=1e-06)),
             nn.Sequential(*(ConvNeXtBlock(96, drop_path=0.1 * i / 17) for i in range(3))),
             Downsample(96, 192),
             nn.Sequential(*(ConvNeXtBlock(192, drop_path=0.1 * (i + 3) / 17) for i in range(3))),
@@ -109,7 +99,7 @@ class ConvNeXt(nn.Module):
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(
-            ChannelNorm(768), nn.Flatten(1), nn.Linear(768, num_classes)
+            ChannelNorm(768, eps=1e-06), nn.Flatten(1), nn.Linear(768, num_classes)
         )
         self.reset_parameters()
 

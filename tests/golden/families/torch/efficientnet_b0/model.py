@@ -10,19 +10,17 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """In training, drop samples, or the batch, with probability p; divide what is kept by 1 - p."""
+    """In training, drop samples with probability p; divide what is kept by 1 - p."""
 
-    def __init__(self, p: float, per_batch: bool = False) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.per_batch = per_batch
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, ...) to the same shape."""
         if not self.training or self.p == 0.0:
             return x
-        draws = 1 if self.per_batch else x.shape[0]
-        keep = torch.rand(draws, *(1 for _ in x.shape[1:]), device=x.device) >= self.p
+        keep = torch.rand(x.shape[0], *(1 for _ in x.shape[1:]), device=x.device) >= self.p
         return x * keep.to(x.dtype) / (1.0 - self.p)
 
 
@@ -90,6 +88,7 @@ class MBConv(nn.Module):
     ) -> None:
         super().__init__()
         expanded = in_channels * expand
+        self.has_shortcut = stride == 1 and in_channels == width
         self.block = nn.Sequential(
             *([ConvNormAct(in_channels, expanded, kernel=1)] if expanded != in_channels else []),
             ConvNormAct(expanded, expanded, kernel=kernel, stride=stride, groups=expanded),
@@ -99,11 +98,8 @@ class MBConv(nn.Module):
             ),
         )
         self.stochastic_depth = (
-            DropPath(p=drop_path)
-            if drop_path > 0 and stride == 1 and in_channels == width
-            else nn.Identity()
+            DropPath(p=drop_path) if drop_path > 0 and self.has_shortcut else nn.Identity()
         )
-        self.has_shortcut = stride == 1 and in_channels == width
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (N, in_channels, H, W) to (N, width, H / stride, W / stride)."""

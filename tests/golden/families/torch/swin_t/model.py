@@ -85,19 +85,17 @@ class Permute(nn.Module):
 
 
 class DropPath(nn.Module):
-    """In training, drop samples, or the batch, with probability p; divide what is kept by 1 - p."""
+    """In training, drop samples with probability p; divide what is kept by 1 - p."""
 
-    def __init__(self, p: float, per_batch: bool = False) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.per_batch = per_batch
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, ...) to the same shape."""
         if not self.training or self.p == 0.0:
             return x
-        draws = 1 if self.per_batch else x.shape[0]
-        keep = torch.rand(draws, *(1 for _ in x.shape[1:]), device=x.device) >= self.p
+        keep = torch.rand(x.shape[0], *(1 for _ in x.shape[1:]), device=x.device) >= self.p
         return x * keep.to(x.dtype) / (1.0 - self.p)
 
 

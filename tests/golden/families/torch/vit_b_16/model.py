@@ -103,7 +103,7 @@ class VisionTransformer(nn.Module):
         """Initialize convolutions, linear layers and parameters; the rest starts as in PyTorch."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.trunc_normal_(module.weight, std=0.03608439182435161)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Linear):
@@ -114,7 +114,6 @@ class VisionTransformer(nn.Module):
                 nn.init.xavier_uniform_(module.in_proj_weight)
             elif isinstance(module, Encoder):
                 nn.init.normal_(module.pos_embedding, std=0.02)
-        nn.init.normal_(self.get_parameter("conv_proj.weight"), std=0.03608439182435161)
         nn.init.zeros_(self.get_parameter("heads.head.weight"))
         for name, parameter in self.named_parameters():
             if name.endswith("out_proj.weight"):
