@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from archspec.emission.alignment import CallsOf, closed_up
 from archspec.emission.block_classes import (
@@ -18,6 +17,7 @@ from archspec.emission.block_classes import (
     exprs_of,
     word_of,
 )
+from archspec.emission.renaming import in_names, renamed, uses_of_names
 from archspec.emission.symbols import UNKNOWN, Terms, exprs, literal
 from archspec.ir import STEPS, Block, Call, tapped
 from archspec.ops import Features, Op
@@ -75,16 +75,16 @@ class _Maker:
             instances=list(self.instances),
             parameters=parameters,
             computed={self._spelt(c): substitute(e, known) for c, e in computed.items()},
-            members=tuple(_renamed(m, known) for m in self.members),
-            in_channels=_in_names(into, follows, known),
-            out_channels=_in_names(gives, follows, known),
+            members=tuple(renamed(m, known) for m in self.members),
+            in_channels=in_names(into, follows, known),
+            out_channels=in_names(gives, follows, known),
             gives=UNKNOWN if gives is None or isinstance(gives, tuple) else gives,
             made={
                 block: {n: column[i] for n, column in self.terms.made.items()}
                 for i, block in enumerate(self.instances)
             } if self.terms.made else {},
             taps={tap: self._channels(tap) for tap in example.taps},
-            outputs={o.name: _in_names(self.channels[o.value], follows, known) for o in example.outputs},
+            outputs={o.name: in_names(self.channels[o.value], follows, known) for o in example.outputs},
         )  # fmt: skip
 
     # --- arguments -------------------------------------------------------------------------------------
@@ -124,13 +124,13 @@ class _Maker:
         for name in reversed([n for n in self.derived if n not in self.terms.constants]):
             uses = Counter[str]()
             for expr in [*(e for m in self.members for e in self._written_of(m)), *computed.values()]:
-                uses.update(_names_in(expr))
+                uses.update(uses_of_names(expr))
             expr = simplify(self.derived[name], self.terms.constants, self.terms.reals)
             if uses[name] > 1 and not isinstance(expr, Name):
                 computed[name] = expr
             elif uses[name]:
                 put = {name: expr}
-                self.members = [_renamed(m, put, shorter=True) for m in self.members]
+                self.members = [renamed(m, put, shorter=True) for m in self.members]
                 computed = {n: simplify(substitute(e, put), {}) for n, e in computed.items()}
         return dict(reversed(computed.items()))
 
@@ -324,42 +324,3 @@ def _is_idle(present: list[Call]) -> bool:
     return all(
         getattr(c.target, name) in (value, (value, value)) for c in present for name, value in target.idle.items()
     )
-
-
-def _names_in(expr: Expr) -> Iterator[str]:
-    """Every use of a name."""
-    if isinstance(expr, Name):
-        yield expr.name
-    elif not isinstance(expr, Literal):
-        for operand in expr.operands:
-            yield from _names_in(operand)
-
-
-def _renamed(member: Member, known: Mapping[str, Symbol], shorter: bool = False) -> Member:
-    def there(expr: Expr) -> Expr:
-        made = substitute(expr, known)
-        return simplify(made, {}) if shorter and made != expr else made
-
-    numbers: dict[str, Symbol] = {
-        name: tuple(map(there, symbol))
-        if isinstance(symbol, tuple)
-        else known[symbol.name]
-        if isinstance(symbol, Name) and symbol.name in known
-        else there(symbol)
-        for name, symbol in member.numbers.items()
-    }
-    when = there(member.when) if member.when is not None else None
-    written = {name: substitute(expr, known) for name, expr in member.written.items()}
-    loop = there(member.loop) if member.loop is not None else None
-    return replace(
-        member, in_channels=there(member.in_channels), numbers=numbers, when=when, written=written, loop=loop
-    )
-
-
-def _in_names(symbol: Symbol | None, follows: Mapping[str, Expr], known: Mapping[str, Symbol]) -> Expr | None:
-    """An expression in the names of a class; None where it needs others."""
-    if symbol is None or isinstance(symbol, tuple):
-        return None
-    for name, expr in follows.items():
-        symbol = simplify(substitute(symbol, {name: expr}), {})
-    return substitute(symbol, known) if names(symbol) <= known.keys() else None
