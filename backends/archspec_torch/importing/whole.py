@@ -33,7 +33,8 @@ def _whole(module: Any) -> Whole | None:
         per_batch = getattr(module, "per_batch", False)
         return "drop_path", {"rate": float(module.p), **({"per_batch": True} if per_batch else {})}
     if name in ("LayerNorm2d", "ChannelNorm") and isinstance(module, nn.LayerNorm):
-        return "layer_norm", {"eps": module.eps} if module.eps != 1e-6 else {}
+        affine = {} if module.elementwise_affine else {"affine": False}
+        return "layer_norm", {**({"eps": module.eps} if module.eps != 1e-6 else {}), **affine}
     if name.startswith("ShiftedWindowAttention"):
         return _window_attention(module, "cosine_window_attention" if name.endswith("V2") else "window_attention")
     if name == "BlurPool2d" and hasattr(module, "filt_size") and module.pad_mode == "reflect":
