@@ -135,7 +135,8 @@ def identity_file(weights: Weights | None) -> dict[str, str]:
 def train_source(kit: Kit, net: Network, job: Any) -> str:
     """The text of `train.py`: a job of the runtime as a literal, and its arithmetic in the framework's words."""
     literal_job = kit.recorded(job)
-    line = import_lines(names_used(literal_job, "archspec_runtime"))
+    names = names_used(literal_job, "archspec_runtime")
+    line = import_lines(names | ({("archspec_runtime", "Moment")} if job.recipe.ema is not None else set()))
     about = {
         "name": net.name, "dataset": job.recipe.data.dataset, "version": __version__, "imports": line,
         "job": literal(literal_job, 0, "JOB = "), "patterns": _patterns(job.recipe), **kit.stated(job),

@@ -27,10 +27,27 @@ def recipe_words(job: Any, optimizer: Any) -> dict[str, Any]:
         "scaled": recipe.precision == "fp16",
         "clip": recipe.clip_norm,
         "skips": recipe.bad_loss.kind == "skip",
-        "ema": recipe.ema is not None,
+        "ema_decay": ema_lines(recipe.ema) if recipe.ema is not None else [],
         "several": len(job.outputs) > 1,
         "named": f"[{quoted(job.outputs[0])}]" if job.outputs else "",
     }
+
+
+def ema_lines(ema: Any) -> list[str]:
+    """The statements of `ema_decay`: how much the average of the weights keeps of itself at a moment, `at`."""
+    lines, begins = list[str](), ""
+    if ema.every > 1:
+        lines += [f"if at.done % {ema.every}:", "    return 1.0"]
+    if ema.after is not None:
+        ends = f"{ema.after.epoch} * at.steps_per_epoch" if ema.after.kind == "epoch" else f"{ema.after.step:_}"
+        begins = ends if ema.power is None else "begins"
+        lines += [f"begins = {ends}"] if ema.power is not None else []
+        lines += [f"if at.done <= {begins}:  # until then they are the weights themselves", "    return 0.0"]
+    if ema.power is None:
+        return [*lines, f"return {ema.decay}"]
+    steps = "at.done - begins - 1" if ema.after is not None else "at.done - 1"
+    updates = steps if ema.every == 1 else f"({steps}) // {ema.every}"
+    return [*lines, f"updates = {updates}", f"return min({ema.decay}, 1 - (1 + updates) ** -{ema.power})"]
 
 
 def evaluated(job: Any, mirrored: str, model: str = "model", cast: str = "", indent: int = 4) -> str:

@@ -37,11 +37,13 @@ if TYPE_CHECKING:
         RollBack,
         Skip,
     )
+    from archspec_runtime.schedule.moment import Moment
 
 __all__ = [
-    "BCE", "EMA", "LAMB", "SGD", "AdamW", "CheckpointError", "CrossEntropy", "Data", "DataError", "Epoch", "HFlip", "Job", "Keep",
-    "Measured", "Mix", "Options", "PadCrop", "PcaLighting", "Phase", "Plateau", "RandAugment", "RandomCrop", "RandomErasing",
-    "RandomResizedCrop", "Recipe", "ResizeShorter", "RollBack", "RunError", "Size", "Skip", "Step", "Stop", "TrivialAugment",
+    "BCE", "EMA", "LAMB", "SGD", "AdamW", "CheckpointError", "CrossEntropy", "Data", "DataError", "Epoch", "HFlip",
+    "Job", "Keep", "Measured", "Mix", "Moment", "Options", "PadCrop", "PcaLighting", "Phase", "Plateau", "RandAugment",
+    "RandomCrop", "RandomErasing", "RandomResizedCrop", "Recipe", "ResizeShorter", "RollBack", "RunError", "Size",
+    "Skip", "Step", "Stop", "TrivialAugment",
 ]  # fmt: skip
 AUGMENTATIONS = ("Mix", "PcaLighting", "RandAugment", "RandomCrop", "RandomErasing", "RandomResizedCrop", "ResizeShorter",
                  "TrivialAugment")  # fmt: skip
@@ -49,6 +51,7 @@ VOCABULARY = ("AdamW", "BCE", "CrossEntropy", "EMA", "LAMB", "Measured", "Platea
 HOMES = {
     **dict.fromkeys(AUGMENTATIONS, "archspec_runtime.recipe.augmentations"),
     **dict.fromkeys(VOCABULARY, "archspec_runtime.recipe.vocabulary"),
+    "Moment": "archspec_runtime.schedule.moment",
 }
 
 

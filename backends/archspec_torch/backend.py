@@ -169,8 +169,11 @@ class TorchBackend:
         found = begun(net, run, self.name, files, digest_of_source, resume=asked.resume)
         check_files(net.name, self.name, found.files)
 
+        def ran(job: Job) -> dict[str, str]:
+            return as_ran(found.files, net, KIT, job)
+
         def write(folder: Path, job: Job) -> None:
-            write_folder(folder, as_ran(found.files, net, KIT, job), force=True)
+            write_folder(folder, ran(job), force=True)
 
         return train_emitted(
             Torch(),
@@ -178,6 +181,7 @@ class TorchBackend:
             net.class_name,
             asked,
             write,
+            ran,
             import_source,
             KIT.job(job_fields(net)).recipe,
             found.fingerprint,

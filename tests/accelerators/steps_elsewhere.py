@@ -96,7 +96,9 @@ def steps(
     model.train()
     graph, params, rest = nnx.split(model, nnx.Param, ...)
     run = Run.of(training("flax", net, job), model, graph, params, jax.tree.map(lambda _: True, params))
-    state = jax.eval_shape(lambda params, rest: State.start(params, rest, run.optimizer, job, kind), params, rest)
+    averages = run.training.ema_decay is not None
+    start = lambda params, rest: State.start(params, rest, run.optimizer, job, kind, averages=averages)  # noqa: E731
+    state = jax.eval_shape(start, params, rest)
     padding = sum(getattr(a, "padding", 0) for a in recipe.data.augment)
     step = Step(run, kind, padding, devices.cut, job)
 

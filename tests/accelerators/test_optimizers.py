@@ -5,7 +5,6 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from archspec_runtime import EMA  # noqa: E402
 from archspec_torch.trainer import Lamb  # noqa: E402
 from archspec_torch.trainer.averaging import Average  # noqa: E402
 
@@ -55,7 +54,7 @@ def test_lamb_goes_on_from_the_counts_of_a_scaled_loss():
 
 def test_an_average_makes_no_dictionaries_and_launches_few_kernels():
     model = nn.Sequential(*[nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)) for _ in range(8)])
-    average = Average(model, EMA(0.9), 1)
+    average = Average(model)
     average.update(model, 0.5)
     model.state_dict = average.model.state_dict = None  # nobody asks for them
     with torch.profiler.profile() as seen:

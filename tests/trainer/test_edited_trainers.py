@@ -182,6 +182,51 @@ def test_a_dry_run_of_a_train_py_says_its_optimizer_and_which_file_was_edited(bu
     assert "net.json is missing: it says what archspec counted of the net" in said(run(folder), 2)
 
 
+@pytest.fixture(params=["torch", "flax"])
+def averaging(request, tmp_path):
+    """A framework, and a folder whose run has an EMA."""
+    pytest.importorskip(request.param)
+    net = archspec.load("digits_resnet:resnet8", set={"train.ema": 0.9})
+    write_folder(tmp_path / "averaging", archspec.emit(net, request.param))
+    return request.param, tmp_path / "averaging"
+
+
+def trained(framework, folder, monkeypatch):
+    """Four steps in this process; the exit code."""
+    monkeypatch.chdir(folder)
+    for name in ("model", "train"):
+        monkeypatch.setitem(sys.modules, name, None)
+        made = import_source(Path(f"{name}.py").read_text(), name, Path(f"{name}.py").absolute())
+    arguments = ["--steps", "4", "--device", "cpu", *(["--compile", "off"] if framework == "torch" else [])]
+    return made.main(made.DigitsResNet, made.JOB, made.TRAINING, arguments)
+
+
+def test_an_edit_of_the_average_changes_what_is_evaluated_and_is_told(averaging, tmp_path, monkeypatch, cli):
+    framework, built = averaging
+    folder = edited(built, tmp_path / "mine", "    return 0.9\n", "    return 0.5 if at.done > 3 else 0.0\n")
+    assert (trained(framework, built, monkeypatch), trained(framework, folder, monkeypatch)) == (0, 0)
+    usual, other = built / "run", folder / "run"
+    assert same(weights(usual), weights(other))
+    assert not same(weights(usual, "average"), weights(other, "average"))
+    assert "return 0.5 if at.done > 3 else 0.0" in (other / "code" / "train.py").read_text()
+    assert "digits-resnet-8, edited train.py" in cli("compare", other, usual).output
+    assert "its train.py was edited before it was trained" in cli("eval", other).output
+
+
+def test_an_average_that_only_one_of_two_places_has_is_refused(averaging, tmp_path, monkeypatch, capsys):
+    framework, built = averaging
+    before, after = {
+        "torch": ("    run.average_weights()\n", ""),
+        "flax": (", average=average)", ")"),
+    }[framework]
+    never = edited(built, tmp_path / "never", before, after)
+    assert trained(framework, never, monkeypatch) == 1
+    assert "train.py states an EMA, and train_step never averages the weights" in capsys.readouterr().err
+    unsaid = edited(built, tmp_path / "unsaid", ", ema_decay=ema_decay", "")
+    assert trained(framework, unsaid, monkeypatch) == 1
+    assert "train_step averages the weights, and TRAINING has no ema_decay" in capsys.readouterr().err
+
+
 APART = {
     "accumulate=4": ("train_step computes a batch at once", "torch"),
     "ema=EMA(0.9)": ("train_step never averages the weights", "torch"),

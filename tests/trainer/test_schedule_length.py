@@ -11,6 +11,7 @@ from archspec_runtime.recipe.images import Data, Epoch, Size, Step
 from archspec_runtime.recipe.recipe import Phase, Recipe
 from archspec_runtime.recipe.vocabulary import EMA, Measured, Plateau
 from archspec_runtime.schedule.scaling import mismatches, scaled
+from runs import same, weights
 
 NET = """archspec: 1
 name: net
@@ -55,7 +56,8 @@ def test_phases_that_never_begin_are_said_before_the_run(cli, net, backend):
 
 
 def test_a_scaled_run_records_the_schedule_that_it_ran(cli, net, backend, tmp_path):
-    words = ("train", net, "--backend", backend, "--steps", 12, "--device", "cpu", "--out", "run")
+    averages = ("--set", "train.ema={decay: 0.9, after: step 60}")
+    words = ("train", net, "--backend", backend, *averages, "--steps", 12, "--device", "cpu", "--out", "run")
     scaled_ = cli(*words, "--scale-schedule")
     assert scaled_.exit_code == 0, scaled_.output
     assert "warning" not in scaled_.stderr
@@ -65,6 +67,9 @@ def test_a_scaled_run_records_the_schedule_that_it_ran(cli, net, backend, tmp_pa
         [{"kind": "step", "step": 1}], [{"kind": "step", "step": 6}], []
     ]  # fmt: skip
     assert recipe["steps"] == 12
+    assert recipe["ema"]["after"] == {"kind": "step", "step": 6}
+    assert "if at.done <= 6:" in (tmp_path / "run" / "code" / "train.py").read_text()
+    assert not same(weights(tmp_path / "run"), weights(tmp_path / "run", "average"))
     dry = cli("train", net, "--steps", 12, "--scale-schedule", "--dry-run", "--out", "other")
     assert re.search(r"^  2 +0.1 +step 6$", dry.stdout, re.MULTILINE)
     again = cli(*words, "--scale-schedule", "--resume")

@@ -32,7 +32,6 @@ def parts(job: Job, weighted: bool) -> tuple[str, ...]:
     """The modules that runs of a job ask for by name."""
     found = {
         "archspec_flax.trainer.mixing": job.recipe.data.mix is not None,
-        "archspec_runtime.schedule.averaging": job.recipe.ema is not None,
     }
     return (*parts_of(job, weighted), *(module for module, asked_for in found.items() if asked_for))
 

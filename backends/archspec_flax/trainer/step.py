@@ -91,11 +91,12 @@ class State(NamedTuple):
     outcomes: Outcomes
 
     @staticmethod
-    def start(params: Any, rest: Any, optimizer: optax.GradientTransformation, job: Job, kind: Any) -> State:
+    def start(
+        params: Any, rest: Any, optimizer: optax.GradientTransformation, job: Job, kind: Any, *, averages: bool
+    ) -> State:  # fmt: skip
         """Before the first step."""
-        recipe = job.recipe
-        average = jax.tree.map(jnp.copy, averaged(params, rest)) if recipe.ema is not None else None
-        scale = Scale.start(recipe.precision == "fp16")
+        average = jax.tree.map(jnp.copy, averaged(params, rest)) if averages else None
+        scale = Scale.start(job.recipe.precision == "fp16")
         return State(params, rest, optimizer.init(params), average, scale, Outcomes.start(kind, job.outputs))
 
 
@@ -132,7 +133,13 @@ class Step:
         with types_asked() as halves:
             after, report = run.training.train_step(run, before, *given)
         averages = after.average is not before.average
-        check_step(self.job, averages=averages, skips=report.taken is not None, halves=halves)
+        check_step(
+            self.job,
+            asked=before.average is not None,
+            averages=averages,
+            skips=report.taken is not None,
+            halves=halves,
+        )
         taken = jnp.asarray(True) if report.taken is None else report.taken
         outcomes = state.outcomes.put(inputs.place, report, taken)
         found: State = after._replace(outcomes=outcomes)

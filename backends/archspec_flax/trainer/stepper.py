@@ -80,9 +80,16 @@ class FlaxStepper:
             self.frozen = sum(leaf.size for leaf in jax.tree.leaves(nnx.filter_state(rest, nnx.Param)))
             used = reached(self.graph, params, rest, job, self.kind)
             self.run = Run.of(training, self.model, self.graph, params, used, self.trained)
-            self.state = self.devices.spread(State.start(params, rest, self.run.optimizer, job, self.kind))
+            averages = training.ema_decay is not None or recipe.ema is not None
+            begun = State.start(params, rest, self.run.optimizer, job, self.kind, averages=averages)
+            self.state = self.devices.spread(begun)
             self.data = self.devices.spread(store(dataset.train, normalization, device))
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
+        self.ema_decay: Callable[[int], float] | None = None
+        if averages:
+            self.ema_decay = part("archspec_runtime.schedule.moment", "EMA").decay_of(
+                training, recipe, self.steps_per_epoch
+            )
         crops = [a for a in recipe.data.augment if isinstance(a, PadCrop)]
         padding, mode = sum(crop.padding for crop in crops), crops[0].mode if crops else "zeros"
         # so many that a dispatch ends where losses are looked at and where an epoch ends
@@ -112,9 +119,8 @@ class FlaxStepper:
     def _inputs(self, batch: Batch, lr: float, number: int, limit: float = math.inf) -> Inputs:
         recipe = self.job.recipe
         keeps, mixed = 1.0, None
-        if recipe.ema is not None:
-            averaging = part("archspec_runtime.schedule.averaging", "EMA")
-            keeps = averaging.kept(recipe.ema, number + 1, self.steps_per_epoch)
+        if self.ema_decay is not None:
+            keeps = self.ema_decay(number + 1)
         if recipe.data.mix is not None:
             mixed = part("archspec_flax.trainer.mixing", "mixing images").Mixed.of(batch.mixed, self.kind)
         numbers = np.asarray(lr, self.kind), np.asarray(number, np.uint32), np.asarray(keeps, self.kind)

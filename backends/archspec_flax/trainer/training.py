@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,9 @@ from archspec_flax.names import names_of, stacked
 from archspec_runtime.job.agreement import unasked_average
 
 from .freezing import alone
+
+if TYPE_CHECKING:
+    from archspec_runtime.schedule.moment import Decay
 
 
 def averaged(params: Any, rest: Any) -> tuple[Any, Any]:
@@ -128,7 +131,7 @@ class Run:
         return optax.stateless(partial(jax.tree_util.tree_map_with_path, of_leaf))
 
     def averaged(self, average: Tree, params: Tree, rest: Tree) -> Tree:
-        """The EMA weights and statistics, moved towards those of this step as `ema` of the recipe says."""
+        """average = d average + (1 - d) values, of weights and statistics, where `ema_decay` says the d of this step."""
         if average is None:
             raise unasked_average()
         return jax.tree.map(partial(mean_of, self.kept), average, averaged(params, rest))
@@ -157,7 +160,8 @@ class Training(NamedTuple):
     None where an earlier version wrote the file. `frozen` are patterns of names of parameters that are no part of
     `state.params`, but of `state.rest`. `start` is given the first training images (N, H, W, C), normalized, and gives what
     weights begin with, by their names and in the layout of a spec's; a run that is resumed, or begins with --weights, has
-    them from there.
+    them from there. `ema_decay` says how much the EMA weights keep of themselves at a moment; it is asked before a step, on the
+    host.
     """
 
     make_optimizer: Callable[[Run], optax.GradientTransformation]
@@ -165,3 +169,4 @@ class Training(NamedTuple):
     eval_step: EvalStep | None = None
     frozen: Sequence[str] = ()
     start: Callable[[Any], Mapping[str, Any]] | None = None
+    ema_decay: Decay | None = None

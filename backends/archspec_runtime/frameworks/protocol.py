@@ -119,3 +119,7 @@ class Framework(Protocol):
 
     def probe(self, make_model: MakeModel, weights: Path, job: Job, device: str, layers: Sequence[str]) -> Probe:
         """The net with these weights as a function, which also tells of the layers of these names."""
+
+
+Restate = Callable[[Job], Framework]
+"""The framework with what the `train.py` of a job states."""

@@ -28,9 +28,9 @@ def check_arguments(job: Job, train_step: Callable[..., Any], count: int) -> Non
 
 
 def check_step(
-    job: Job, *, averages: bool, skips: bool, halves: Set[str] | None, parts: int | None = None
+    job: Job, *, asked: bool, averages: bool, skips: bool, halves: Set[str] | None, parts: int | None = None
 ) -> None:  # fmt: skip
-    """Raise RunError where a step that was taken did not do what the job says.
+    """Raise RunError where a step that was taken did not do what the job says, or what is `asked` of an EMA.
 
     `halves` are the types of 16 bits that it computed in, `parts` those of the batch, where they are known.
     """
@@ -46,8 +46,13 @@ def check_step(
         raise _apart(f'precision="{recipe.precision}"', f"train_step does not compute in {half}", "precision")
     if halves is not None and half is None and (found := sorted(halves & {*HALVES.values()})):
         raise _apart(f'precision="{recipe.precision}"', f"train_step computes in {found[0]}", "precision")
-    if recipe.ema is not None and not averages:
+    if asked and not averages and recipe.ema is not None:
         raise _apart("ema", "train_step never averages the weights", "ema")
+    if asked and not averages:
+        raise RunError(
+            "train.py states an EMA, and train_step never averages the weights",
+            "have train_step average them, or take `ema_decay` out of TRAINING",
+        )
     if recipe.bad_loss.kind == "skip" and not skips:
         raise _apart("bad_loss=Skip(...)", "train_step leaves no step out", "bad_loss")
     if skips and recipe.bad_loss.kind != "skip":
@@ -55,10 +60,10 @@ def check_step(
 
 
 def unasked_average() -> RunError:
-    """What is said of a step that averages weights for a job that asks for none."""
+    """What is said of a step that averages weights where nothing says how."""
     return RunError(
-        "train_step averages the weights, and JOB has no ema",
-        "give `ema=EMA(0.999)` in the recipe of JOB, or leave the line out of train_step",
+        "train_step averages the weights, and TRAINING has no ema_decay",
+        "give `ema_decay=lambda at: 0.999` to Training(...), or leave the line out of train_step",
     )
 
 

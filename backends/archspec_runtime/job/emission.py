@@ -20,7 +20,8 @@ def facts_file(job: Job) -> dict[str, str]:
     """The text of `net.json`, by its name."""
     numbers = {name: getattr(job, name) for name in NUMBERS if name != "frozen" or job.frozen}
     found = {"fingerprint": job.fingerprint, **numbers, **({"outputs": job.outputs} if job.outputs else {})}
-    return {FILE: json.dumps({**found, "slots": optimizer_slots(job)}, indent=2) + "\n"}
+    averages = {"averages": True} if job.recipe.ema is not None else {}
+    return {FILE: json.dumps({**found, "slots": optimizer_slots(job), **averages}, indent=2) + "\n"}
 
 
 def stated_job(job: Job) -> Job:

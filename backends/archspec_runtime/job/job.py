@@ -37,6 +37,7 @@ class Job:
         str, ...
     ] = ()  # the names of what the net gives, that which is measured first; none of a net without names
     loss_weights: tuple[float, ...] = ()  # of their losses, where `train.py` does not state them in code
+    averages: bool = False  # whether there are averages of the weights, where `train.py` states them in code
     slots: int = 1  # numbers that the optimizer keeps of each parameter, where `train.py` states it in code
     recipe: Recipe
 
@@ -141,7 +142,8 @@ def with_net_facts(job: Job, text: str, where: object = FILE) -> Job:
         if not all(type(number) is int and number >= 0 for number in numbers.values()):
             raise TypeError
         outputs = tuple(map(str, found.get("outputs", ())))
-        return replace(job, fingerprint=str(found["fingerprint"]), outputs=outputs, **numbers)
+        averages = found.get("averages", False) is True
+        return replace(job, fingerprint=str(found["fingerprint"]), outputs=outputs, averages=averages, **numbers)
     except (ValueError, LookupError, TypeError):
         raise RunError(f"{where} does not say what archspec counted of the net", _anew(), 2) from None
 

@@ -112,7 +112,7 @@ def memory(job: Job, devices: int = 1, framework: str = "torch", *, sharded: boo
         weights=tensors,
         gradients=trained,
         optimizer=optimizer_slots(job) * trained,
-        ema=tensors if recipe.ema is not None else 0,
+        ema=tensors if job.averages or recipe.ema is not None else 0,
         activations=kept,
         images=IMAGES.get(data, 0) * pixels + (evaluated if evaluated <= EVALUATED_ROOM else 0),
         workspace=int(MARGIN * (trained + kept)) + laid_out,

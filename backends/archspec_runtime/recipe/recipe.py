@@ -79,7 +79,7 @@ Scales = tuple[tuple[str, float], ...]
 """Factors by patterns of names."""
 
 ARITHMETIC = (
-    "optimizer", "loss", "label_smoothing", "freeze", "lr_scale", "decay_scale", "clip_norm", "eval_hflip",
+    "optimizer", "loss", "label_smoothing", "freeze", "lr_scale", "decay_scale", "clip_norm", "eval_hflip", "ema",
 )  # fmt: skip
 """What of a recipe a `train.py` states in code."""
 

@@ -9,13 +9,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from archspec_runtime.job.job import FILE, Options, with_net_facts
+from archspec_runtime.job.job import FILE, Job, Options, with_net_facts
 from archspec_runtime.recipe.recipe import ARITHMETIC, Recipe
 from archspec_runtime.run.loop import Result
 from archspec_runtime.run.session import train
 
 if TYPE_CHECKING:
     from archspec_runtime.frameworks.protocol import Framework, Write
+
+Ran = Callable[[Job], Mapping[str, str]]
+"""The files of a run whose job is this one."""
 
 MODULES = ("layers", "model", "train")  # each of which imports the former
 
@@ -24,11 +27,12 @@ ImportSource = Callable[[str, str, Path], ModuleType]
 
 
 def train_emitted(
-    framework: Framework, files: Mapping[str, str], class_name: str, options: Options, write: Write,
+    framework: Framework, files: Mapping[str, str], class_name: str, options: Options, write: Write, ran: Ran,
     import_source: ImportSource, recipe: Recipe, fingerprint: str | None = None,
 ) -> Result:  # fmt: skip
     """Import an emitted `train.py` and train, and have the files written into the run's folder. Raises RunError.
 
+    `ran` are the files of a job whose schedule options have scaled, which is then what runs.
     `recipe` is the whole one, of which `train.py` states a part in code; `fingerprint` is what the run knows the net by, where
     an earlier version began it.
 
@@ -47,7 +51,12 @@ def train_emitted(
         job = with_net_facts(job, files[FILE]) if FILE in files else job
         job = job if fingerprint is None else replace(job, fingerprint=fingerprint)
         trainer = framework.stating(getattr(emitted, "TRAINING", None))
-        return train(trainer, getattr(model, class_name), job, options, write)
+
+        def restate(scaled: Job) -> Framework:
+            again = import_source(ran(scaled)["train.py"], "train", code.absolute() / "train.py")
+            return framework.stating(again.TRAINING)
+
+        return train(trainer, getattr(model, class_name), job, options, write, restate)
     finally:
         for name in MODULES:
             sys.modules.pop(name, None)

@@ -35,7 +35,7 @@ from archspec_runtime.run.record import Beginning, record, recorded, take
 from archspec_runtime.schedule.phases import Schedule
 
 if TYPE_CHECKING:
-    from archspec_runtime.frameworks.protocol import Framework, MakeModel, Write
+    from archspec_runtime.frameworks.protocol import Framework, MakeModel, Restate, Write
 
 
 def open_for(job: Job, data: Path | None) -> Dataset:
@@ -99,14 +99,17 @@ def _launched() -> bool:
 
 def train(
     framework: Framework, make_model: MakeModel, job: Job, options: Options,
-    write: Write | None = None,
+    write: Write | None = None, restate: Restate | None = None,
 ) -> Result:  # fmt: skip
-    """Train a job; `write` puts the source that a new run keeps. Raises RunError for whatever a user can mend."""
+    """Train a job; `write` puts the source that a new run keeps, `restate` makes it for a schedule that options scale.
+
+    Raises RunError for whatever a user can mend.
+    """
     world = world_of(os.environ)
 
     def run() -> Result:
         try:
-            return _train(framework, make_model, job, options, write, world)
+            return _train(framework, make_model, job, options, write, restate, world)
         except (MemoryError, ImportError, SystemError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -120,7 +123,7 @@ def train(
 
 def _train(
     framework: Framework, make_model: MakeModel, job: Job, options: Options, write: Write | None,
-    world: World,
+    restate: Restate | None, world: World,
 ) -> Result:  # fmt: skip
     folder = options.out or Path("run")
     emitted = write is not None
@@ -146,6 +149,8 @@ def _train(
         warn_of_images(job, dataset)
     check_split(job, dataset)
     job = effective(asked, options, len(dataset.train) // job.recipe.batch_size)
+    if options.scale_schedule:
+        framework = part("archspec_runtime.schedule.scaling", "--scale-schedule").restated(framework, job, restate)
     recipe = job.recipe
     skip = recipe.data.corrupt == "skip"
     with said_if_slow("measuring the mean of the training images", silent=not world.leads):

@@ -1,4 +1,4 @@
-"""EMA of the weights: how much each step keeps of them."""
+"""EMA of the weights as a job says it: how much each step keeps of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 from archspec_runtime.recipe.images import Epoch
 from archspec_runtime.recipe.vocabulary import EMA
+from archspec_runtime.schedule.moment import Decay
 
 
 def kept(average: EMA, done: int, steps_per_epoch: int) -> float:
@@ -23,3 +24,8 @@ def kept(average: EMA, done: int, steps_per_epoch: int) -> float:
         return average.decay
     updates = (done - begins - 1) // average.every
     return min(average.decay, 1 - math.pow(1 + updates, -average.power))
+
+
+def decay(average: EMA) -> Decay:
+    """The same as a function of the moment."""
+    return lambda at: kept(average, at.done, at.steps_per_epoch)

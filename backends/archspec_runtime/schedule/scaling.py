@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
+from archspec_runtime.console import warn
 from archspec_runtime.errors import RunError
 from archspec_runtime.recipe.images import Epoch, Size, Step
 from archspec_runtime.recipe.recipe import Phase, Recipe
@@ -46,6 +48,15 @@ def scaled(recipe: Recipe, steps: int, per_epoch: int | None) -> Recipe:
         data=replace(data, size=size, mix=mix),
         ema=replace(ema, after=at(ema.after)) if ema is not None and ema.after is not None else ema,
     )
+
+
+def restated(framework: Any, job: Any, restate: Callable[[Any], Any] | None) -> Any:
+    """The framework with what `train.py` says of a job whose schedule was scaled; one that somebody may have edited stays."""
+    if restate is not None:
+        return restate(job)
+    if framework.training.ema_decay is not None:
+        warn("--scale-schedule leaves ema_decay of train.py as it is")
+    return framework
 
 
 def _steps(end: Known, per_epoch: int | None) -> int:

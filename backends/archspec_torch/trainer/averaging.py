@@ -7,9 +7,6 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from archspec_runtime.recipe.vocabulary import EMA
-from archspec_runtime.schedule.averaging import kept
-
 from .checkpoints import is_split, local
 
 Pairs = tuple[list[Tensor], list[Tensor]]
@@ -21,15 +18,10 @@ class Average:
     The tensors are looked up once, at the first update, when they lie where they will: on their device, split or not.
     """
 
-    def __init__(self, model: nn.Module, ema: EMA, steps_per_epoch: int) -> None:
-        self.ema, self.steps_per_epoch = ema, steps_per_epoch
+    def __init__(self, model: nn.Module) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False)
         self._floats: list[Pairs] = []
         self._counters: Pairs = ([], [])
-
-    def follow(self, model: nn.Module, done: int, faulty: Tensor | None = None) -> None:
-        """Move towards the weights after `done` steps, as the recipe says."""
-        self.update(model, kept(self.ema, done, self.steps_per_epoch), faulty)
 
     @torch.no_grad()
     def update(self, model: nn.Module, kept: float, faulty: Tensor | None = None) -> None:

@@ -71,9 +71,12 @@ class TorchStepper:
         training.freeze(self.model)
         self.steps_per_epoch = len(dataset.train) // recipe.batch_size
         self.average: Average | None = None
-        if recipe.ema is not None:
-            averaging = part("archspec_torch.trainer.averaging", "EMA")
-            self.average = averaging.Average(self.model, recipe.ema, self.steps_per_epoch)
+        self.ema_decay: Callable[[int], float] | None = None
+        if training.ema_decay is not None or recipe.ema is not None:
+            self.ema_decay = part("archspec_runtime.schedule.moment", "EMA").decay_of(
+                training, recipe, self.steps_per_epoch
+            )
+            self.average = part("archspec_torch.trainer.averaging", "EMA").Average(self.model)
         forward = self.spread()
         self.optimizer = with_momentum(self.on_parts(training.make_optimizer(self.model)))
         self.frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
@@ -148,7 +151,12 @@ class TorchStepper:
         self.forward, self.checked = forward, True
         averages, skips = self.calls["average"] > 0, self.calls["faulty"] > 0
         check_step(
-            self.job, averages=averages, skips=skips, halves=halves if known else None, parts=self.calls["report"]
+            self.job,
+            asked=self.average is not None,
+            averages=averages,
+            skips=skips,
+            halves=halves if known else None,
+            parts=self.calls["report"],
         )
 
     def _too_much(self) -> RunError:
@@ -176,10 +184,10 @@ class TorchStepper:
 
     def average_weights(self, faulty: Tensor | None = None) -> None:
         """Move the EMA weights towards those of this step, unless it was left out."""
-        if self.average is None:
+        if self.average is None or self.ema_decay is None:
             raise unasked_average()
         self.calls["average"] += 1
-        self.average.follow(self.model, self.number + 1, faulty)
+        self.average.update(self.model, self.ema_decay(self.number + 1), faulty)
 
     def statistics(self) -> Before:
         """The running statistics as they are, which a step that is left out gives back."""

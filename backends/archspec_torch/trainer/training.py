@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from archspec_runtime.schedule.moment import Decay
+
     from .skipped_updates import Before
 
 
@@ -41,7 +43,7 @@ class Run(Protocol):
         """Within it gradients are added up, and in the last part of a batch averaged over all processes."""
 
     def average_weights(self, faulty: Tensor | None = None) -> None:
-        """Move the EMA weights towards those of this step, as `ema` of the recipe says."""
+        """average = d average + (1 - d) weights, where `ema_decay` says the d of this step."""
 
     def statistics(self) -> Before:
         """The running statistics as they are, which a step that is left out gives back."""
@@ -86,7 +88,7 @@ class Training(NamedTuple):
     evaluation, the averaged one where there is one, images and labels; None where an earlier version wrote the file. `freeze`
     takes `requires_grad` from parameters; batch norms without one that is trained do as in evaluation. `start` is given the
     first training images (N, C, H, W), normalized, and gives what weights begin with, by their names; a run that is resumed,
-    or begins with --weights, has them from there.
+    or begins with --weights, has them from there. `ema_decay` says how much the EMA weights keep of themselves at a moment.
     """
 
     make_optimizer: Callable[[nn.Module], torch.optim.Optimizer]
@@ -94,3 +96,4 @@ class Training(NamedTuple):
     eval_step: EvalStep | None = None
     freeze: Callable[[nn.Module], None] = trains_all
     start: Callable[[Tensor], Mapping[str, Tensor]] | None = None
+    ema_decay: Decay | None = None

@@ -23,7 +23,7 @@ from archspec_flax.trainer import (
     main,
     taken_if,
 )
-from archspec_runtime import EMA, Data, HFlip, Job, PadCrop, Phase, Recipe, Skip, Step
+from archspec_runtime import Data, HFlip, Job, Moment, PadCrop, Phase, Recipe, Skip, Step
 from archspec_runtime.data.cifar import cifar10
 from model import CifarResNet
 
@@ -38,7 +38,6 @@ JOB = Job(
         steps=64_000,
         lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
         precision="bf16",
-        ema=EMA(0.99),
         bad_loss=Skip(spike=4.0),
     ),
 )
@@ -48,6 +47,11 @@ def make_optimizer(run: Run) -> optax.GradientTransformation:
     """Adam with decoupled weight decay. `JOB` sets the rate of each step."""
     weights = run.each(lambda p: p.ndim > 1)  # all but scales and shifts of norms, and biases
     return optax.adamw(run.lr, b1=0.9, b2=0.999, eps=1e-08, weight_decay=0.05, mask=weights)
+
+
+def ema_decay(at: Moment) -> float:
+    """The share of themselves that the EMA weights keep at each step."""
+    return 0.99
 
 
 def train_step(run: Run, state: State, images: Array, labels: Array) -> tuple[State, Report]:
@@ -81,7 +85,7 @@ def eval_step(model: CifarResNet, images: Array, labels: Array) -> Scores:
     return Scores(losses, ~right[:, 0], ~right.any(1))
 
 
-TRAINING = Training(make_optimizer, train_step, eval_step)
+TRAINING = Training(make_optimizer, train_step, eval_step, ema_decay=ema_decay)
 
 if __name__ == "__main__":
     raise SystemExit(main(CifarResNet, JOB, TRAINING))

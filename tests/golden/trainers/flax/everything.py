@@ -28,7 +28,7 @@ from archspec_flax.trainer import (
     mix_images,
     taken_if,
 )
-from archspec_runtime import EMA, Data, HFlip, Job, Mix, PadCrop, Phase, Recipe, Skip, Step
+from archspec_runtime import Data, HFlip, Job, Mix, Moment, PadCrop, Phase, Recipe, Skip, Step
 from archspec_runtime.data.cifar import cifar10
 from model import CifarResNet
 
@@ -48,7 +48,6 @@ JOB = Job(
         lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
         accumulate=4,
         precision="fp16",
-        ema=EMA(0.999),
         bad_loss=Skip(),
     ),
 )
@@ -63,6 +62,11 @@ def make_optimizer(run: Run) -> optax.GradientTransformation:
         optax.masked(run.block_by_block(optax.scale_by_trust_ratio()), weights),
         optax.scale_by_learning_rate(run.lr),
     )
+
+
+def ema_decay(at: Moment) -> float:
+    """The share of themselves that the EMA weights keep at each step."""
+    return 0.999
 
 
 def train_step(
@@ -115,7 +119,7 @@ def eval_step(model: CifarResNet, images: Array, labels: Array) -> Scores:
     return Scores(losses, ~right[:, 0], ~right.any(1))
 
 
-TRAINING = Training(make_optimizer, train_step, eval_step)
+TRAINING = Training(make_optimizer, train_step, eval_step, ema_decay=ema_decay)
 
 if __name__ == "__main__":
     raise SystemExit(main(CifarResNet, JOB, TRAINING))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn, optim
 
-from archspec_runtime import EMA, Data, HFlip, Job, PadCrop, Phase, Recipe, Skip, Step
+from archspec_runtime import Data, HFlip, Job, Moment, PadCrop, Phase, Recipe, Skip, Step
 from archspec_runtime.data.cifar import cifar10
 from archspec_torch.trainer import Run, Scores, Training, fusable, main
 from model import CifarResNet
@@ -25,7 +25,6 @@ JOB = Job(
         steps=64_000,
         lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
         precision="bf16",
-        ema=EMA(0.99),
         bad_loss=Skip(spike=4.0),
     ),
 )
@@ -40,6 +39,11 @@ def make_optimizer(model: nn.Module) -> optim.AdamW:
         {"params": others, "weight_decay": 0.0},
     ]
     return optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-08, fused=fusable(model))
+
+
+def ema_decay(at: Moment) -> float:
+    """The share of themselves that the EMA weights keep at each step."""
+    return 0.99
 
 
 def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
@@ -65,7 +69,7 @@ def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Scores:
     return Scores(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
 
 
-TRAINING = Training(make_optimizer, train_step, eval_step)
+TRAINING = Training(make_optimizer, train_step, eval_step, ema_decay=ema_decay)
 
 if __name__ == "__main__":
     raise SystemExit(main(CifarResNet, JOB, TRAINING))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archspec_runtime import EMA, Data, HFlip, Job, Mix, PadCrop, Phase, Recipe, Skip, Step
+from archspec_runtime import Data, HFlip, Job, Mix, Moment, PadCrop, Phase, Recipe, Skip, Step
 from archspec_runtime.data.cifar import cifar10
 from archspec_torch.trainer import Lamb, Mixed, Run, Scores, Training, main, mix_images
 from model import CifarResNet
@@ -30,7 +30,6 @@ JOB = Job(
         lr=(Phase(0.1, until=(Step(32_000),)), Phase(0.01, until=(Step(48_000),)), Phase(0.001)),
         accumulate=4,
         precision="fp16",
-        ema=EMA(0.999),
         bad_loss=Skip(),
     ),
 )
@@ -45,6 +44,11 @@ def make_optimizer(model: nn.Module) -> Lamb:
         {"params": others, "weight_decay": 0.0, "adapt": False},
     ]
     return Lamb(groups, betas=(0.9, 0.999), eps=1e-06)
+
+
+def ema_decay(at: Moment) -> float:
+    """The share of themselves that the EMA weights keep at each step."""
+    return 0.999
 
 
 def shares_of(labels: Tensor) -> Tensor:
@@ -84,7 +88,7 @@ def eval_step(model: nn.Module, images: Tensor, labels: Tensor) -> Scores:
     return Scores(loss, (~right[:, 0]).sum(), (~right.any(dim=1)).sum())
 
 
-TRAINING = Training(make_optimizer, train_step, eval_step)
+TRAINING = Training(make_optimizer, train_step, eval_step, ema_decay=ema_decay)
 
 if __name__ == "__main__":
     raise SystemExit(main(CifarResNet, JOB, TRAINING))
