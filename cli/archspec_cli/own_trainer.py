@@ -31,6 +31,10 @@ def run_trainer(context: typer.Context, folder: Path, out: Path | None = None) -
     trainer = folder / "train.py"
     if not trainer.is_file():
         fail(f"{folder} holds no train.py", f"`archspec build SPEC --backend torch --out {folder}` writes one")
+    imports = re.search(rb"^\s*(from|import) model\b", trainer.read_bytes(), re.MULTILINE)
+    if imports is not None and not (folder / "model.py").is_file() and not (folder / "model").is_dir():
+        fail(f"{folder} holds no model.py, which its train.py imports",
+             f"`archspec build SPEC --backend torch --out {folder} --force` writes one, and train.py anew")  # fmt: skip
     if out is None and _given(context, "spec"):
         fail(f"both a spec and --from {folder} are given", "leave one of them out: train.py says what it trains")
     for name, option in STATED.items():

@@ -118,6 +118,9 @@ def test_train_from_runs_an_edited_folder_as_it_stands(built, tmp_path, cli, cap
     assert "lr=(Phase(0.05" in error
     said(train("resnet18", "--from", folder, *given), 2)
     assert "holds no train.py" in said(train("--from", tmp_path, *given), 2)
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "train.py").write_text("from model import Net\n")
+    assert "holds no model.py" in said(train("--from", tmp_path / "alone", *given), 2)
 
 
 def test_an_edit_of_a_flax_trainer_changes_what_runs(tmp_path, cli, spec):
