@@ -98,9 +98,9 @@ def test_a_run_that_is_asked_to_end_while_a_disk_does_not_answer_saves_and_goes_
 
     code = f"""
 import os
-from archspec_runtime.batches import patience
+from archspec_runtime.batches import timeouts
 from archspec_runtime.run import session
-patience.HURRY, say = 0.1, session.say
+timeouts.HURRY, say = 0.1, session.say
 def said(text):  # once the images are listed and measured, one becomes what can be opened and never answers
     os.remove({str(last)!r})
     os.mkfifo({str(last)!r})
