@@ -197,7 +197,7 @@ def averaging(request, tmp_path):
 def trained(framework, folder, monkeypatch):
     """Four steps in this process; the exit code."""
     monkeypatch.chdir(folder)
-    for name in ("model", "train"):
+    for name in ("layers", "model", "train") if framework == "flax" else ("model", "train"):
         monkeypatch.setitem(sys.modules, name, None)
         made = import_source(Path(f"{name}.py").read_text(), name, Path(f"{name}.py").absolute())
     arguments = ["--steps", "4", "--device", "cpu", *(["--compile", "off"] if framework == "torch" else [])]
