@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archspec.emission.block_classes import ClassOf
+from archspec.emission.block_classes import ClassOf, Member
 from archspec.emission.loops import PLACE, SHORTEST
-from archspec.emission.outline import Member
 from archspec.emission.symbols import with_whole_parts
 from archspec.ir import Block
 from archspec.ops import Op
