@@ -81,9 +81,14 @@ def _with_preset(root: Node, name: str, preset: Node, problems: Diagnostics) -> 
     for key, value in sorted(preset.items(), key=lambda item: _is_expectation(item[0])):
         if _is_expectation(key) and len(problems) > before:
             break  # a net without what could not be set is not the one that was counted
-        marked = Node(value.value, value.span, value.keys, origin=f"preset {name}")
-        root = override(root, key, marked, preset.key_span(key), problems)
+        root = override(root, key, _marked(value, f"preset {name}"), preset.key_span(key), problems)
     return root
+
+
+def _marked(node: Node, origin: str) -> Node:
+    """A value and what it holds by name, with who set it."""
+    value = {key: _marked(inner, origin) for key, inner in node.items()} or node.value
+    return Node(value, node.span, node.keys, node.size, origin)
 
 
 def _is_expectation(key: str) -> bool:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archspec_runtime.errors import CheckpointError, DataError, RunError
-from archspec_runtime.job.job import Job, Options
 from archspec_runtime.parts import named
 from archspec_runtime.recipe.images import Data, Epoch, HFlip, PadCrop, Size, Step
 from archspec_runtime.recipe.recipe import Keep, Phase, Recipe, Stop
 
 if TYPE_CHECKING:
+    from archspec_runtime.job.job import Job, Options
     from archspec_runtime.recipe.augmentations import (
         Mix,
         PcaLighting,
@@ -49,6 +49,7 @@ AUGMENTATIONS = ("Mix", "PcaLighting", "RandAugment", "RandomCrop", "RandomErasi
                  "TrivialAugment")  # fmt: skip
 VOCABULARY = ("AdamW", "BCE", "CrossEntropy", "EMA", "LAMB", "Measured", "Plateau", "RollBack", "SGD", "Skip")
 HOMES = {
+    **dict.fromkeys(("Job", "Options"), "archspec_runtime.job.job"),
     **dict.fromkeys(AUGMENTATIONS, "archspec_runtime.recipe.augmentations"),
     **dict.fromkeys(VOCABULARY, "archspec_runtime.recipe.vocabulary"),
     "Moment": "archspec_runtime.schedule.moment",

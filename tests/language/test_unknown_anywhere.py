@@ -69,6 +69,19 @@ def test_an_override_that_nothing_reads_is_warned_of(cli, spec):
     assert cli("check", f"{path}:deep", "--strict").exit_code == 1
 
 
+@pytest.mark.parametrize("written", ["args.widht: 9", "args: {widht: 9}"])
+def test_an_argument_that_a_preset_misspells_is_warned_of_chosen_or_not_and_corrected(written, cli, spec):
+    path = spec(NET.replace("out: 4", "out: width") + f"args: {{width: 4}}\npresets: {{wide: {{{written}}}}}\n")
+    for chosen in ("", ":wide"):
+        result = cli("check", f"{path}{chosen}", "--strict")
+        assert result.exit_code == 1
+        assert "nothing reads it" in result.output
+        assert "AS313" in result.output
+        assert "help: did you mean `width`?" in result.output
+    assert cli("check", path, "--fix").exit_code == 0
+    assert f"presets: {{wide: {{{written.replace('widht', 'width')}}}}}\n" in path.read_text()
+
+
 def test_an_argument_that_is_declared_and_never_read_is_warned_of(cli, spec):
     path = spec(
         NET.replace("out: 4", "out: width") + "args: {width: 4, depth: 1, left: 2}\npresets: {deep: {depth: 9}}\n"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from archspec.diagnostics import Diagnostic, Diagnostics
+from archspec.diagnostics import Diagnostic, Diagnostics, Span
 from archspec.diagnostics.fixes import certain, rewriting
 from archspec.diagnostics.spelling import suggestion
 from archspec.loading.program import Program
@@ -80,13 +80,20 @@ def used_words(root: Node) -> set[str]:
 
 
 def _check_arguments(root: Node, problems: Diagnostics) -> None:
-    """Look for arguments that nothing reads: set from outside of the file, or declared in it and set by no preset."""
+    """Look for arguments that nothing reads: set from outside of the file or by a preset, or declared and set by no preset."""
     args, read = root.get("args"), read_words(root)
     given = set(texts(root.get("presets")))
+    declared = [name for name, _ in _entries(args) if name in read]
+    for preset, key, name, span in _set_by_presets(root):
+        if name not in read and name not in dict(_entries(args)):
+            message = f"the preset `{preset}` sets the argument `{name}`, and nothing reads it"
+            other = certain(name, declared)
+            fix = rewriting(span, key.removesuffix(name) + other) if other else None
+            problems.add("AS313", message, span, _instead(name, other), fix=fix)
     for name, node in _entries(args):
         if node.origin is not None and name not in read:
             message = f"the argument `{name}` is set, and nothing reads it"
-            problems.add("AS313", message, node.span, "leave it out, or use it in an expression of the spec")
+            problems.add("AS313", message, node.span, _instead(name, certain(name, declared)))
         elif args is not None and name not in read | given and args.key_span(name).source is root.span.source:
             message, span = f"the argument `{name}` is declared, and nothing reads it", args.key_span(name)
             others = [
@@ -96,6 +103,23 @@ def _check_arguments(root: Node, problems: Diagnostics) -> None:
             if other := certain(name, others):
                 help_, fix = suggestion(name, other), rewriting(span, other)
             problems.add("AS313", message, span, help_, fix=fix)
+
+
+def _set_by_presets(root: Node) -> Iterator[tuple[str, str, str, Span]]:
+    """What the presets of the spec's own file set below `args`: the preset, the key as written, the argument, its place."""
+    presets = root.get("presets")
+    for preset, node in _entries(presets):
+        if presets is None or presets.key_span(preset).source is not root.span.source:
+            continue
+        for key, value in node.items():
+            if key == "args":
+                yield from ((preset, name, name, value.key_span(name)) for name, _ in value.items())
+            elif key.startswith("args."):
+                yield preset, key, key.removeprefix("args."), node.key_span(key)
+
+
+def _instead(name: str, other: str | None) -> str:
+    return suggestion(name, other) if other else "leave it out, or use it in an expression of the spec"
 
 
 def read_words(root: Node) -> set[str]:
