@@ -223,6 +223,22 @@ def test_a_model_that_is_not_its_spec_any_more_is_one_message(cli, locked, tmp_p
     assert re.search(f"is not the net of the spec mine: {said}", done.stderr.replace("\n", " ")), done.stderr
 
 
+def test_small_answers_are_compared_by_their_own_size(cli, tmp_path):
+    (tmp_path / "small.py").write_text(
+        "import torch\n\nclass Small(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.conv = torch.nn.Conv2d(3, 4, 3)\n\n    def forward(self, x):\n        return self.conv(x) * 1e-10\n"
+    )
+    spec = tmp_path / "small.yaml"
+    words = ("import", f"{tmp_path / 'small.py'}:Small", "--input", "3,8,8")
+    assert cli(*words, "--out", spec).exit_code == 0
+    assert "1e-10" in spec.read_text()
+    assert cli(*words, "--check", "--spec", spec).exit_code == 0
+    spec.write_text(spec.read_text().replace("1e-10", "2e-10"))
+    done = cli(*words, "--check", "--spec", spec)
+    assert done.exit_code == 1
+    assert "the answers in evaluation differ by 1.0e+00" in done.stderr.replace("\n", " ")
+
+
 def test_check_and_spec_belong_together(cli, locked):
     assert cli("import", f"{NETS}:Net", "--check").exit_code == 2
     assert cli("import", f"{NETS}:Net", "--spec", locked).exit_code == 2

@@ -179,12 +179,12 @@ def _training(
         mine = mine if mine is None or slope is None else mine.reshape(slope.shape)
         if (slope is None) is not (mine is None):
             raise UnequalError(f"`{name}` has a gradient in one of both alone")
-        if slope is not None and (mine - slope).abs().max() > 10 * TOLERANCE * max(size, 1.0):
+        if slope is not None and (mine - slope).abs().max() > 10 * TOLERANCE * size:
             raise UnequalError(f"the gradients of `{name}` differ by {(mine - slope).abs().max():.1e}")
     buffers = dict(ours.named_buffers())
     for name, buffer in theirs.named_buffers():
         if name in buffers and buffer.is_floating_point():
-            _close(buffers[name], buffer, f"`{name}` after a step")
+            _close(buffers[name], buffer, f"`{name}` after a step", at_least=1.0)
     if mode is Mode.EVALUATION:
         return [f"gradients of {len(slopes):,} parameters in evaluation mode"]
     largest = max(_difference(found[name], expected[name]) for name in expected)
@@ -206,10 +206,11 @@ def _difference(found: Any, expected: Any) -> float:
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-300))
 
 
-def _close(found: Any, expected: Any, what: str) -> None:
+def _close(found: Any, expected: Any, what: str, at_least: float = 0.0) -> None:
+    """Compare by the largest value, or by `at_least` where all may be rounding, as means of what is centred are."""
     if found.shape != expected.shape:
         raise UnequalError(f"{what} have the shapes {tuple(found.shape)} and {tuple(expected.shape)}")
     if not bool(expected.isfinite().all()):
         raise UnequalError(f"{what} of the model are not finite")
-    if (found - expected).abs().max() > TOLERANCE * max(1.0, expected.abs().max().item()):
+    if (found - expected).abs().max() > TOLERANCE * max(at_least, expected.abs().max().item()):
         raise UnequalError(f"{what} differ by {_difference(found, expected):.1e}")
