@@ -122,7 +122,7 @@ def python_of(spec, backend):
     return carried, sum(text.count("\n") for text in carried.values())
 
 
-MOST = {"torch": (46, 7_000), "flax": (56, 7_850)}
+MOST = {"torch": (46, 7_050), "flax": (56, 7_900)}
 """Files and lines, of CIFAR; to be lowered as more is asked for by name."""
 UNUSED = ("data/parquet.py", "data/shards.py", "data/packed.py", "data/remote.py", "data/folder.py", "data/verify.py",
           "data/digits.py", "data/notices.py", "data/class_names.py", "data/suffixes.py", "data/encoded.py", "data/membership.py",
