@@ -76,9 +76,12 @@ class Joined:
 
         They drop tensors of the last collectives, for which they need Python's lock: one that asks for it while Python ends
         is unwound through code that may not be, and the process aborts. The group joins them as it is taken down, without
-        the lock if nobody but this function has it: what holds it in C++, as DDP's reducer does, goes first.
+        the lock if nobody but this function has it: what holds it in C++, as DDP's reducer does, goes first. Before PyTorch
+        2.8 it joins them with the lock, for which they would wait for ever: the tensor of the last collective stays here.
         """
-        self.highest([0])
+        last = torch.zeros(1)
+        with peers_answer():
+            dist.all_reduce(last)
         gc.collect()
         for mesh in _meshes:
             vars(mesh).get("_pg_registry", {}).clear()  # cached layouts of tensors keep a mesh for good
@@ -89,6 +92,7 @@ class Joined:
             sys.getrefcount(group) > 2
         ):  # this name and the argument: somebody has it still, who may let it go with the lock
             _left.append(group)
+        del last
         stop_watching()
 
 
