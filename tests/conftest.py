@@ -46,14 +46,18 @@ if STARTUP not in os.environ.get("PYTHONPATH", ""):
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [STARTUP, os.environ.get("PYTHONPATH")]))
 sys.path.append(STARTUP)
 LONGEST = (
-    "many_devices", "lost_devices", "starts_and_ends", "flax_training", "two_trainers", "flax_models",
-    "edited_trainers", "operations", "flax_faults", "spread", "sweep", "memory", "faults", "recorded_runs",
-    "whole_nets", "damaged_runs", "diagnostics", "flax_weights", "flax_emission", "damaged_weights",
-    "paths_and_disks", "cli", "launches", "train_options", "report", "imported_models", "published", "port",
-    "convert", "example_backend", "other_formats", "torchvision", "doctor", "docs", "docs_examples", "flax_programs",
-    "strict_types", "exported_programs", "options", "dry_run", "emission", "sharding", "pickling", "workers",
+    "lost_devices", "many_devices", "sweep", "same_numbers", "flax_training", "edited_trainers", "surroundings",
+    "flax_faults", "failing_saves", "built_folders", "operations", "flax_models", "zoo", "bad_losses",
+    "what_runs_leave", "docs", "given_twice", "launches", "starts_and_ends", "two_trainers", "measuring",
+    "asked_to_end", "starting", "recorded_runs", "edited_layers", "random_blocks", "ended_evaluations",
+    "spread", "compiling", "cifar", "other_formats", "report", "steps", "unreadable_images", "port",
+    "hostile_files", "claimed_sizes", "fine_tuning", "interrupts", "convert", "starts_from_images", "doctor",
+    "memory", "imported_models", "cli", "flax_emission", "train_options", "checkpoints", "example_backend",
+    "paths_and_disks", "flax_weights", "damaged_runs", "auxiliary_losses", "docs_examples", "torchvision",
+    "whole_nets", "emission", "random_nets", "skipped_updates", "not_finite", "left_out", "earlier_runs",
+    "fixing", "damaged_weights",
 )  # fmt: skip
-"""What begins first where files are shared out, so that no worker is left with one of them at the end: 5 seconds and more."""
+"""What begins first where files are shared out, so that no worker is left with one of them at the end: 12 seconds and more."""
 LAST = ("test_loggers", "test_other_frameworks")
 """What needs libraries that `make test-all` installs while tests run."""
 
@@ -147,8 +151,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """With `-n auto`: two more than there are cores, since tests wait as long as they compute; each takes up to 3 GiB."""
-    most = (os.cpu_count() or 1) + 2
+    """With `-n auto`: three to a core, since tests wait as long as they compute, and long loops less; each takes up to 3 GiB."""
+    cores = os.cpu_count() or 1
+    most = cores + 2 if config.option.long or config.option.release else 3 * cores
     if hasattr(os, "sysconf"):
         most = min(most, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (3 << 30))
     return max(most, 1)
