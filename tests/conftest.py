@@ -22,6 +22,7 @@ pytest_plugins = ["written_specs"]
 
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
+PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -160,9 +161,11 @@ def pytest_xdist_auto_num_workers(config):
 
 
 @pytest.fixture(autouse=True)
-def precision_of_jax():
-    """A run sets JAX's precision for its whole process, in which other tests come after it."""
+def own_process():
+    """A run sets JAX's precision, and the processors that it computes on, for its whole process, in which other tests follow."""
     yield
+    if PROCESSORS is not None:
+        os.sched_setaffinity(0, PROCESSORS)
     if (jax := sys.modules.get("jax")) and hasattr(jax, "config"):
         jax.config.update("jax_enable_x64", False)
         jax.config.update("jax_default_matmul_precision", None)
