@@ -9,8 +9,10 @@ import archspec
 
 torch = pytest.importorskip("torch")
 import importing_nets  # noqa: E402
+import refused_nets  # noqa: E402
 
 NETS = Path(importing_nets.__file__)
+REFUSED = Path(refused_nets.__file__)
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +92,11 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("Deciding", r"decides by the values of tensors \(in the model, .*importing_nets.py:\d+\)"),
-        ("Choosing", r"decides by the values of tensors \(in the model, .*importing_nets.py:\d+\)"),
+        ("Deciding", r"decides by the values of tensors \(in the model, .*refused_nets.py:\d+\)"),
+        ("Choosing", r"decides by the values of tensors \(in the model, .*refused_nets.py:\d+\)"),
         (
             "WithoutGradients",
-            r"without gradients, as under torch.no_grad\(\).* \(in `stem`, .*importing_nets.py:\d+\)",
+            r"without gradients, as under torch.no_grad\(\).* \(in `stem`, .*refused_nets.py:\d+\)",
         ),
         ("Inferring", "have no gradient, as under torch.inference_mode"),
         ("Keyed", "forward takes x and mask"),
@@ -102,7 +104,7 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
         ("Unlearning", "no parameters"),
         ("Silent", "has to return a tensor"),
         ("Lazy", "`conv` is lazy"),
-        ("Numeric", r"leaves PyTorch for NumPy \(in the model, .*importing_nets.py:\d+\)"),
+        ("Numeric", r"leaves PyTorch for NumPy \(in the model, .*refused_nets.py:\d+\)"),
         ("Halved", "numbers change their type"),
         ("Needing", "--arg width=VALUE --arg depth=VALUE"),
         ("half", "numbers of float16"),
@@ -132,7 +134,8 @@ def test_the_command_writes_a_spec_and_weights(cli, tmp_path):
     ],
 )
 def test_what_cannot_be_imported_is_one_message(cli, tmp_path, source, said):
-    done = cli("import", f"{NETS}:{source}", "--input", "3,8,8", "--out", tmp_path / "net.yaml")
+    nets = NETS if source == "Odd" else REFUSED
+    done = cli("import", f"{nets}:{source}", "--input", "3,8,8", "--out", tmp_path / "net.yaml")
     assert done.exit_code == 1
     lines = [line for line in done.stderr.splitlines() if not line.endswith(("its own code is run", " ..."))]
     assert lines[0].startswith("error: "), done.stderr

@@ -5,12 +5,14 @@ import pytest
 import archspec
 
 torch = pytest.importorskip("torch")
+import attention_nets  # noqa: E402
 import importing_nets  # noqa: E402
 
 
 def imported(name, size=8):
     torch.manual_seed(0)
-    return archspec.import_model(getattr(importing_nets, name)(), torch.zeros(2, 3, size, size), name="net")
+    nets = attention_nets if hasattr(attention_nets, name) else importing_nets
+    return archspec.import_model(getattr(nets, name)(), torch.zeros(2, 3, size, size), name="net")
 
 
 def test_layers_that_join_all_before_them_are_one_block_repeated():
